@@ -1,0 +1,123 @@
+// components/index*.json: one network on recorded inputs.
+#include <set>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/models/autoencoder_kl.h"
+#include "worker/diffusion/models/clip_text.h"
+#include "worker/diffusion/models/unet.h"
+
+namespace mind::diffusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kTolerance = 2e-5;  // golden README: components, relative to the largest value
+
+// One component directory (config.json and weights) and the recorded case for it.
+struct ComponentCase {
+  Config config;
+  FileParameters weights;
+  SafeTensors record;
+  at::Device device;
+
+  at::Tensor In(const std::string& name) const { return record.Get("in." + name).to(device); }
+  at::Tensor MaybeIn(const std::string& name) const { return record.Has("in." + name) ? In(name) : at::Tensor(); }
+  void Compare(Report::Case& result, const std::string& name, const at::Tensor& actual) const {
+    if (record.Has("out." + name)) result.Compare(name, actual, record.Get("out." + name), kTolerance);
+  }
+};
+
+void CheckUNet(ComponentCase& c, Report::Case& result) {
+  const UNet unet(Scope(c.weights), UNetConfig::From(c.config));
+  c.weights.ExpectAllTaken();
+  const DenoiserInput input{.sample = c.In("sample"),
+                            .timestep = c.In("timestep").to(at::kFloat),
+                            .context = c.MaybeIn("encoder_hidden_states"),
+                            .label = c.MaybeIn("class_labels")};
+  c.Compare(result, "sample", unet(input));
+}
+
+void CheckAutoencoder(ComponentCase& c, Report::Case& result) {
+  const AutoencoderKl autoencoder(Scope(c.weights), AutoencoderConfig::From(c.config));
+  c.weights.ExpectAllTaken();
+  if (c.record.Has("in.image")) {
+    const at::Tensor moments = autoencoder.EncodeMoments(c.In("image"));
+    c.Compare(result, "moments", moments);
+    c.Compare(result, "mean", moments.chunk(2, 1)[0]);
+  }
+  if (c.record.Has("in.z")) {
+    const at::Tensor decoded = autoencoder.Decode(c.In("z"));
+    c.Compare(result, "image", decoded);
+    c.Compare(result, "decoded", decoded);
+  }
+}
+
+void CheckClipText(ComponentCase& c, Report::Case& result) {
+  const ClipText encoder(Scope(c.weights), ClipTextConfig::From(c.config));
+  c.weights.ExpectAllTaken();
+  const at::Tensor ids = c.In("input_ids");
+  const ClipText::Output output = encoder(ids);
+  const at::Tensor& last = output.hidden.back();
+  const at::Tensor& penultimate = output.hidden[output.hidden.size() - 2];
+  c.Compare(result, "embeddings", output.embeddings);
+  c.Compare(result, "hidden_states_m1_no_final_ln", last);
+  c.Compare(result, "penultimate_no_final_ln", penultimate);
+  c.Compare(result, "penultimate_final_ln", encoder.Encode(ids, 1));
+  c.Compare(result, "last_hidden_state", encoder.Encode(ids));
+  c.Compare(result, "pooler_output", encoder.Pooled(ids, encoder.FinalNorm(last)));
+}
+
+using Check = void (*)(ComponentCase&, Report::Case&);
+
+Check CheckFor(const Config& config) {
+  const std::string kind = config.String("_class_name", config.String("model_type", ""));
+  if (kind == "UNet2DModel" || kind == "UNet2DConditionModel") return CheckUNet;
+  if (kind == "AutoencoderKL") return CheckAutoencoder;
+  if (kind == "clip_text_model") return CheckClipText;
+  throw UnsupportedError(config.name() + ": a component of kind \"" + kind + "\"");
+}
+
+fs::path WeightsIn(const fs::path& directory) {
+  for (const char* name : {"diffusion_pytorch_model.safetensors", "model.safetensors"}) {
+    if (fs::exists(directory / name)) return directory / name;
+  }
+  throw ModelError(directory.string() + ": no weights");
+}
+
+// "eps-probe" is one model directory whose cases name their component.
+fs::path ComponentDirectory(const fs::path& model, const std::string& case_name) {
+  const std::string component = case_name.substr(case_name.find('.') + 1);
+  return fs::exists(model / "config.json") || !fs::exists(model / component) ? model : model / component;
+}
+
+}  // namespace
+
+void RunComponentCases(const GoldenOptions& options, Report& report) {
+  const fs::path folder = options.directory / "components";
+  if (!fs::exists(folder)) return;
+  std::set<fs::path> indices;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind("index", 0) == 0 && entry.path().extension() == ".json") indices.insert(entry.path());
+  }
+  for (const fs::path& index : indices) {
+    const nlohmann::json cases = ReadGoldenJson(index);
+    for (const auto& item : cases.is_array() ? cases : nlohmann::json::array({cases})) {
+      const std::string name = item.at("name");
+      if (name.find(options.filter) == std::string::npos) continue;
+      report.Run("components/" + name, [&](Report::Case& result) {
+        const fs::path model = ComponentDirectory(options.directory / item.at("model").get<std::string>(), name);
+        if (!fs::exists(model / "config.json")) throw UnsupportedError(model.string() + ": no config.json");
+        const Config config = Config::FromFile((model / "config.json").string());
+        const Check check = CheckFor(config);
+        ComponentCase c{config,
+                        FileParameters({SafeTensors::Open(WeightsIn(model).string())}, {at::kFloat, options.device}),
+                        SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
+        check(c, result);
+      });
+    }
+  }
+}
+
+}  // namespace mind::diffusion

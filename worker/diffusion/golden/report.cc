@@ -1,0 +1,86 @@
+#include "worker/diffusion/golden/report.h"
+
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <sstream>
+
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+namespace {
+
+std::string ShapeText(const at::Tensor& tensor) {
+  std::ostringstream out;
+  out << tensor.sizes();
+  return out.str();
+}
+
+}  // namespace
+
+void Report::Run(const std::string& name, const std::function<void(Case&)>& check) {
+  Case result;
+  std::string failure;
+  try {
+    const c10::InferenceMode inference;
+    check(result);
+    if (result.comparisons_ == 0) failure = "nothing was compared";
+    if (!result.mismatch_.empty()) failure = result.mismatch_;
+    if (failure.empty() && !(result.worst_ratio_ <= 1)) failure = "out of tolerance";
+  } catch (const UnsupportedError& e) {
+    unsupported_.push_back(name + ": " + e.what());
+    return;
+  } catch (const c10::Error& e) {
+    failure = e.what_without_backtrace();
+  } catch (const std::exception& e) {
+    failure = e.what();
+  }
+  ++(failure.empty() ? passed_ : failed_);
+  std::printf("%-4s %-48s error %.2e  tolerance %.0e  (%s, %d comparisons)%s%s\n", failure.empty() ? "ok" : "FAIL",
+              name.c_str(), result.worst_error_, result.worst_tolerance_,
+              result.worst_what_.empty() ? "-" : result.worst_what_.c_str(), result.comparisons_,
+              failure.empty() ? "" : "  ", failure.c_str());
+  std::fflush(stdout);
+}
+
+void Report::PrintSummary() const {
+  for (const std::string& line : unsupported_) std::printf("unsupported %s\n", line.c_str());
+  std::printf("%d passed, %d failed, %zu unsupported\n", passed_, failed_, unsupported_.size());
+}
+
+void Report::Case::Compare(const std::string& what, const at::Tensor& actual, const at::Tensor& expected,
+                           double tolerance) {
+  ++comparisons_;
+  if (actual.sizes() != expected.sizes()) {
+    mismatch_ = what + " has shape " + ShapeText(actual) + ", expected " + ShapeText(expected);
+    return;
+  }
+  const at::Tensor a = actual.to(at::kCPU, at::kDouble);
+  const at::Tensor e = expected.to(at::kCPU, at::kDouble);
+  const double scale = std::max(e.abs().max().item<double>(), std::numeric_limits<double>::min());
+  const double difference = (a - e).abs().max().item<double>();
+  NoteWorst(what, std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference / scale, tolerance);
+}
+
+void Report::Case::ExpectEqual(const std::string& what, const std::vector<int64_t>& actual,
+                               const std::vector<int64_t>& expected) {
+  ++comparisons_;
+  if (actual == expected) {
+    NoteWorst(what, 0, 0);
+    return;
+  }
+  std::ostringstream out;
+  out << what << ": found " << at::IntArrayRef(actual) << ", expected " << at::IntArrayRef(expected);
+  mismatch_ = out.str();
+}
+
+void Report::Case::NoteWorst(const std::string& what, double error, double tolerance) {
+  const double ratio = error == 0 ? 0 : error / tolerance;
+  if (ratio <= worst_ratio_) return;
+  worst_ratio_ = ratio;
+  worst_error_ = error;
+  worst_tolerance_ = tolerance;
+  worst_what_ = what;
+}
+
+}  // namespace mind::diffusion

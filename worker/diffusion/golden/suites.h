@@ -1,0 +1,33 @@
+// The groups of cases in a golden directory. Each reads its part of the directory, whose layout and conventions its
+// README.md specifies, and reports every case in it; a part that is absent has no cases.
+#ifndef MIND_WORKER_DIFFUSION_GOLDEN_SUITES_H_
+#define MIND_WORKER_DIFFUSION_GOLDEN_SUITES_H_
+
+#include <ATen/ATen.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "worker/diffusion/golden/report.h"
+
+namespace mind::diffusion {
+
+struct GoldenOptions {
+  std::filesystem::path directory;
+  at::Device device = at::kCPU;
+  std::string filter;  // only cases whose name holds this
+};
+
+void RunComponentCases(const GoldenOptions& options, Report& report);
+void RunPrimitiveCases(const GoldenOptions& options, Report& report);
+void RunTokenizerCases(const GoldenOptions& options, Report& report);
+void RunSamplerCases(const GoldenOptions& options, Report& report);
+void RunEndToEndCases(const GoldenOptions& options, Report& report);
+
+// A JSON file of any kind (lists too), with Python's non-finite numbers read as null.
+nlohmann::json ReadGoldenJson(const std::filesystem::path& path);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_GOLDEN_SUITES_H_

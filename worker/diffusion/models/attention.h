@@ -1,0 +1,29 @@
+// Scaled dot-product attention, and the attention layers around it.
+#ifndef MIND_WORKER_DIFFUSION_MODELS_ATTENTION_H_
+#define MIND_WORKER_DIFFUSION_MODELS_ATTENTION_H_
+
+#include "worker/diffusion/models/layers.h"
+
+namespace mind::diffusion {
+
+// q [B, N, heads·d], k and v [B, M, heads·d] → [B, N, heads·d]. `mask`, if defined, is added to the logits and
+// broadcasts to [B·heads, N, M]. Vaswani et al. 2017, eq. 1.
+at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads,
+                              const at::Tensor& mask = {});
+
+// to_q, to_k, to_v without bias, to_out.0 with one. Self-attention where `context_width` equals `width` and the context
+// is x itself. Source: diffusers models/attention_processor.py Attention.
+class CrossAttention {
+ public:
+  CrossAttention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads);
+  // x [B, N, width], context [B, M, context_width] → [B, N, width]
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;
+
+ private:
+  int64_t heads_;
+  Linear to_q_, to_k_, to_v_, to_out_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_MODELS_ATTENTION_H_

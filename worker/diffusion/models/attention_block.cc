@@ -1,0 +1,30 @@
+#include "worker/diffusion/models/attention_block.h"
+
+#include "worker/diffusion/models/attention.h"
+
+namespace mind::diffusion {
+namespace {
+
+Scope Renamed(const Scope& scope, const char* today, const char* before) {
+  const Scope current = scope / today;
+  return current.Has("weight") ? current : scope / before;
+}
+
+}  // namespace
+
+AttentionBlock::AttentionBlock(const Scope& scope, int64_t channels, const Options& options)
+    : options_(options),
+      norm_(scope / "group_norm", options.groups, channels, options.epsilon),
+      to_q_(Renamed(scope, "to_q", "query"), channels, channels),
+      to_k_(Renamed(scope, "to_k", "key"), channels, channels),
+      to_v_(Renamed(scope, "to_v", "value"), channels, channels),
+      to_out_(Renamed(scope, "to_out.0", "proj_attn"), channels, channels) {}
+
+at::Tensor AttentionBlock::operator()(const at::Tensor& x, const at::Tensor&) const {
+  const at::Tensor tokens = norm_(x).flatten(2).transpose(1, 2);
+  const at::Tensor mixed = to_out_(MultiHeadAttention(to_q_(tokens), to_k_(tokens), to_v_(tokens), options_.heads));
+  const at::Tensor y = mixed.transpose(1, 2).reshape(x.sizes()) + x;
+  return options_.output_scale == 1 ? y : y / options_.output_scale;
+}
+
+}  // namespace mind::diffusion

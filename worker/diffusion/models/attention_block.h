@@ -1,0 +1,33 @@
+// Self-attention over the pixels of a feature map, as in DDPM's UNet and the autoencoders' middle.
+#ifndef MIND_WORKER_DIFFUSION_MODELS_ATTENTION_BLOCK_H_
+#define MIND_WORKER_DIFFUSION_MODELS_ATTENTION_BLOCK_H_
+
+#include "worker/diffusion/models/layers.h"
+#include "worker/diffusion/models/spatial_mixer.h"
+
+namespace mind::diffusion {
+
+// group_norm, to_q/to_k/to_v (with bias), attention, to_out.0, + x, divided by `output_scale`. Reads the tensors under
+// the names of today (to_q …) or of diffusers before 0.17 (query, key, value, proj_attn).
+// Source: diffusers models/attention_processor.py Attention with residual_connection.
+class AttentionBlock : public SpatialMixer {
+ public:
+  struct Options {
+    int64_t heads = 1;
+    int64_t groups = 32;
+    double epsilon = 1e-6;
+    double output_scale = 1;
+  };
+
+  AttentionBlock(const Scope& scope, int64_t channels, const Options& options);
+  at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const override;
+
+ private:
+  Options options_;
+  GroupNorm norm_;
+  Linear to_q_, to_k_, to_v_, to_out_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_MODELS_ATTENTION_BLOCK_H_

@@ -1,0 +1,107 @@
+#include "worker/diffusion/models/autoencoder_kl.h"
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/models/attention_block.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr double kEpsilon = 1e-6;  // of every norm in it
+
+ResnetOptions Resnet(const AutoencoderConfig& config) { return {.groups = config.groups, .epsilon = kEpsilon}; }
+
+MixerFactory MiddleMixer(const AutoencoderConfig& config) {
+  if (!config.middle_attention) return nullptr;
+  return [&config](const Scope& scope) {
+    return std::make_unique<AttentionBlock>(
+        scope, config.channels.back(), AttentionBlock::Options{.heads = 1, .groups = config.groups, .epsilon = kEpsilon});
+  };
+}
+
+void ExpectBlocks(const Config& config, const std::string& key, const std::string& kind, size_t count) {
+  if (config.RequiredStrings(key) != std::vector<std::string>(count, kind)) {
+    config.Unsupported(key, kind + ", once for each of block_out_channels");
+  }
+}
+
+}  // namespace
+
+AutoencoderConfig AutoencoderConfig::From(const Config& config) {
+  if (config.String("_class_name", "AutoencoderKL") != "AutoencoderKL") config.Unsupported("_class_name", "AutoencoderKL");
+  AutoencoderConfig c;
+  c.in_channels = config.Int("in_channels", 3);
+  c.out_channels = config.Int("out_channels", 3);
+  c.latent_channels = config.Int("latent_channels", 4);
+  c.channels = config.RequiredInts("block_out_channels");
+  c.layers_per_block = config.Int("layers_per_block", 1);
+  c.groups = config.Int("norm_num_groups", 32);
+  c.scaling_factor = config.Double("scaling_factor", 0.18215);
+  c.middle_attention = config.Bool("mid_block_add_attention", true);
+  if (c.channels.empty() || c.channels.size() > 16) config.Unsupported("block_out_channels", "1 to 16 levels");
+  for (const int64_t width : c.channels) {
+    if (width < 1 || width > (1 << 16)) config.Unsupported("block_out_channels", "1 to 65536 channels");
+  }
+  if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
+  if (!(c.scaling_factor > 0)) config.Unsupported("scaling_factor", "a positive number");
+  if (config.String("act_fn", "silu") != "silu") config.Unsupported("act_fn", "silu");
+  for (const char* key : {"shift_factor", "latents_mean", "latents_std"}) {
+    if (!config.Unset(key)) config.Unsupported(key, "null");
+  }
+  ExpectBlocks(config, "down_block_types", "DownEncoderBlock2D", c.channels.size());
+  ExpectBlocks(config, "up_block_types", "UpDecoderBlock2D", c.channels.size());
+  return c;
+}
+
+AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config)
+    : config_(config),
+      encoder_in_(scope / "encoder.conv_in", config.in_channels, config.channels.front()),
+      encoder_middle_(scope / "encoder.mid_block", config.channels.back(), Resnet(config), MiddleMixer(config)),
+      encoder_norm_(scope / "encoder.conv_norm_out", config.groups, config.channels.back(), kEpsilon),
+      encoder_out_(scope / "encoder.conv_out", config.channels.back(), 2 * config.latent_channels),
+      decoder_in_(scope / "decoder.conv_in", config.latent_channels, config.channels.back()),
+      decoder_middle_(scope / "decoder.mid_block", config.channels.back(), Resnet(config), MiddleMixer(config)),
+      decoder_norm_(scope / "decoder.conv_norm_out", config.groups, config.channels.front(), kEpsilon),
+      decoder_out_(scope / "decoder.conv_out", config.channels.front(), config.out_channels) {
+  // use_quant_conv and use_post_quant_conv say whether these exist; so do the tensors themselves.
+  if (scope.Has("quant_conv.weight")) {
+    quant_.emplace(scope / "quant_conv", 2 * config.latent_channels, 2 * config.latent_channels, k1x1);
+  }
+  if (scope.Has("post_quant_conv.weight")) {
+    post_quant_.emplace(scope / "post_quant_conv", config.latent_channels, config.latent_channels, k1x1);
+  }
+  const size_t levels = config.channels.size();
+  for (size_t i = 0; i < levels; ++i) {
+    const DownBlock::Options down{.in = config.channels[i == 0 ? 0 : i - 1],
+                                  .out = config.channels[i],
+                                  .layers = config.layers_per_block,
+                                  .downsample = i + 1 < levels,
+                                  .downsample_padding = 0,
+                                  .resnet = Resnet(config)};
+    down_.emplace_back(scope / "encoder.down_blocks" / i, down, nullptr);
+  }
+  for (size_t i = 0; i < levels; ++i) {
+    const int64_t out = config.channels[levels - 1 - i];
+    UpBlock::Options up{.in = std::vector<int64_t>(static_cast<size_t>(config.layers_per_block + 1), out),
+                        .out = out,
+                        .upsample = i + 1 < levels,
+                        .resnet = Resnet(config)};
+    up.in.front() = config.channels[i == 0 ? levels - 1 : levels - i];
+    up_.emplace_back(scope / "decoder.up_blocks" / i, up, nullptr);
+  }
+}
+
+at::Tensor AutoencoderKl::EncodeMoments(const at::Tensor& image) const {
+  at::Tensor x = encoder_in_(image);
+  for (const DownBlock& block : down_) x = block(x, {}, {});
+  x = encoder_out_(at::silu(encoder_norm_(encoder_middle_(x, {}, {}))));
+  return quant_ ? (*quant_)(x) : x;
+}
+
+at::Tensor AutoencoderKl::Decode(const at::Tensor& latents) const {
+  at::Tensor x = decoder_in_(post_quant_ ? (*post_quant_)(latents) : latents);
+  x = decoder_middle_(x, {}, {});
+  for (const UpBlock& block : up_) x = block(x, {}, {});
+  return decoder_out_(at::silu(decoder_norm_(x)));
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,60 @@
+// The autoencoder between pictures and latents (diffusers' AutoencoderKL).
+// Sources: Rombach et al. 2022, sec. 3.1; diffusers models/autoencoders/{autoencoder_kl,vae}.py.
+#ifndef MIND_WORKER_DIFFUSION_MODELS_AUTOENCODER_KL_H_
+#define MIND_WORKER_DIFFUSION_MODELS_AUTOENCODER_KL_H_
+
+#include <optional>
+#include <vector>
+
+#include "worker/diffusion/models/unet_blocks.h"
+#include "worker/diffusion/weights/json_file.h"
+
+namespace mind::diffusion {
+
+struct AutoencoderConfig {
+  int64_t in_channels = 3;
+  int64_t out_channels = 3;
+  int64_t latent_channels = 4;
+  std::vector<int64_t> channels;  // finest first
+  int64_t layers_per_block = 1;
+  int64_t groups = 32;
+  double scaling_factor = 0.18215;  // latents are multiplied by this for the denoiser
+  bool middle_attention = true;
+
+  // How many pixels one latent stands for, each way.
+  int64_t reduction() const { return int64_t{1} << (channels.size() - 1); }
+
+  // vae/config.json. Throws ModelError.
+  static AutoencoderConfig From(const Config& config);
+};
+
+// Immutable after construction; any thread may call.
+class AutoencoderKl {
+ public:
+  AutoencoderKl(const Scope& scope, const AutoencoderConfig& config);
+
+  // image float [B, 3, H, W] in [-1, 1] → the mean and log-variance of the latents, [B, 2·latent, H/r, W/r], unscaled.
+  at::Tensor EncodeMoments(const at::Tensor& image) const;
+  // latents [B, latent, h, w], unscaled → image [B, 3, h·r, w·r], about [-1, 1], not clamped.
+  at::Tensor Decode(const at::Tensor& latents) const;
+
+  const AutoencoderConfig& config() const { return config_; }
+
+ private:
+  AutoencoderConfig config_;
+  Conv2d encoder_in_;
+  std::vector<DownBlock> down_;
+  MiddleBlock encoder_middle_;
+  GroupNorm encoder_norm_;
+  Conv2d encoder_out_;
+  std::optional<Conv2d> quant_, post_quant_;
+  Conv2d decoder_in_;
+  MiddleBlock decoder_middle_;
+  std::vector<UpBlock> up_;
+  GroupNorm decoder_norm_;
+  Conv2d decoder_out_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_MODELS_AUTOENCODER_KL_H_

@@ -1,0 +1,87 @@
+#include "worker/diffusion/models/clip_text.h"
+
+#include <limits>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/models/attention.h"
+
+namespace mind::diffusion {
+
+ClipTextConfig ClipTextConfig::From(const Config& config) {
+  ClipTextConfig c;
+  const std::string kind = config.String("model_type", "clip_text_model");
+  if (kind != "clip_text_model") config.Unsupported("model_type", "clip_text_model");
+  c.vocabulary = config.Int("vocab_size", c.vocabulary);
+  c.width = config.RequiredInt("hidden_size");
+  c.feed_forward = config.RequiredInt("intermediate_size");
+  c.layers = config.RequiredInt("num_hidden_layers");
+  c.heads = config.RequiredInt("num_attention_heads");
+  c.positions = config.Int("max_position_embeddings", c.positions);
+  c.epsilon = config.Double("layer_norm_eps", c.epsilon);
+  c.end_token = config.Int("eos_token_id", c.end_token);
+  const std::string activation = config.String("hidden_act", "quick_gelu");
+  if (activation != "quick_gelu" && activation != "gelu") config.Unsupported("hidden_act", "quick_gelu, gelu");
+  c.quick_gelu = activation == "quick_gelu";
+  if (c.heads < 1 || c.width < 1 || c.width % c.heads != 0) {
+    config.Unsupported("num_attention_heads", "a divisor of hidden_size");
+  }
+  if (c.layers < 1) config.Unsupported("num_hidden_layers", "1 or more");
+  return c;
+}
+
+ClipTextLayer::ClipTextLayer(const Scope& scope, const ClipTextConfig& config)
+    : heads_(config.heads),
+      quick_gelu_(config.quick_gelu),
+      layer_norm1_(scope / "layer_norm1", config.width, config.epsilon),
+      layer_norm2_(scope / "layer_norm2", config.width, config.epsilon),
+      q_(scope / "self_attn.q_proj", config.width, config.width),
+      k_(scope / "self_attn.k_proj", config.width, config.width),
+      v_(scope / "self_attn.v_proj", config.width, config.width),
+      out_(scope / "self_attn.out_proj", config.width, config.width),
+      fc1_(scope / "mlp.fc1", config.width, config.feed_forward),
+      fc2_(scope / "mlp.fc2", config.feed_forward, config.width) {}
+
+at::Tensor ClipTextLayer::operator()(const at::Tensor& x, const at::Tensor& causal_mask) const {
+  const at::Tensor normed = layer_norm1_(x);
+  const at::Tensor h = x + out_(MultiHeadAttention(q_(normed), k_(normed), v_(normed), heads_, causal_mask));
+  const at::Tensor wide = fc1_(layer_norm2_(h));
+  return h + fc2_(quick_gelu_ ? wide * at::sigmoid(1.702 * wide) : at::gelu(wide));
+}
+
+ClipText::ClipText(const Scope& scope, const ClipTextConfig& config)
+    : config_(config),
+      token_embedding_(scope / "text_model.embeddings.token_embedding", config.vocabulary, config.width),
+      position_embedding_(scope / "text_model.embeddings.position_embedding", config.positions, config.width),
+      final_norm_(scope / "text_model.final_layer_norm", config.width, config.epsilon) {
+  for (int64_t i = 0; i < config.layers; ++i) {
+    layers_.emplace_back(scope / "text_model.encoder.layers" / static_cast<size_t>(i), config);
+  }
+}
+
+ClipText::Output ClipText::operator()(const at::Tensor& ids) const {
+  const int64_t length = ids.size(1);
+  if (length > config_.positions) {
+    throw RequestError("a prompt of " + std::to_string(length) + " tokens is longer than the text encoder's " +
+                       std::to_string(config_.positions));
+  }
+  Output output;
+  output.embeddings =
+      token_embedding_(ids) + position_embedding_(at::arange(length, ids.options()).unsqueeze(0));
+  const at::Tensor causal_mask =
+      at::full({length, length}, -std::numeric_limits<float>::infinity(), output.embeddings.options()).triu(1);
+  output.hidden.push_back(output.embeddings);
+  for (const ClipTextLayer& layer : layers_) output.hidden.push_back(layer(output.hidden.back(), causal_mask));
+  return output;
+}
+
+at::Tensor ClipText::Encode(const at::Tensor& ids, int64_t skip) const {
+  const Output output = (*this)(ids);
+  return final_norm_(output.hidden[output.hidden.size() - 1 - static_cast<size_t>(skip)]);
+}
+
+at::Tensor ClipText::Pooled(const at::Tensor& ids, const at::Tensor& normed) const {
+  const at::Tensor end = config_.end_token == 2 ? ids.argmax(-1) : (ids == config_.end_token).to(at::kInt).argmax(-1);
+  return normed.index({at::arange(ids.size(0), ids.options()), end});
+}
+
+}  // namespace mind::diffusion

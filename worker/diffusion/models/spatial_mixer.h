@@ -1,0 +1,19 @@
+// What stands after a residual block in a level with attention: something that lets the pixels of a feature map, and
+// the prompt, look at each other.
+#ifndef MIND_WORKER_DIFFUSION_MODELS_SPATIAL_MIXER_H_
+#define MIND_WORKER_DIFFUSION_MODELS_SPATIAL_MIXER_H_
+
+#include <ATen/ATen.h>
+
+namespace mind::diffusion {
+
+class SpatialMixer {
+ public:
+  virtual ~SpatialMixer() = default;
+  // x [B, C, H, W]; context [B, M, context width], undefined in networks without a prompt → [B, C, H, W]
+  virtual at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const = 0;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_MODELS_SPATIAL_MIXER_H_

@@ -1,0 +1,19 @@
+#include "worker/diffusion/models/timestep_embedding.h"
+
+#include <cmath>
+
+namespace mind::diffusion {
+
+at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const SinusoidOptions& options) {
+  const int64_t half = width / 2;
+  at::Tensor exponent = at::arange(half, at::TensorOptions().dtype(at::kFloat).device(timesteps.device()));
+  exponent = exponent * -std::log(options.max_period) / (static_cast<double>(half) - options.freq_shift);
+  const at::Tensor angle =
+      options.scale * (timesteps.to(at::kFloat).unsqueeze(1) * at::exp(exponent).unsqueeze(0));
+  const at::Tensor sin = at::sin(angle);
+  const at::Tensor cos = at::cos(angle);
+  const at::Tensor embedding = options.flip_sin_to_cos ? at::cat({cos, sin}, 1) : at::cat({sin, cos}, 1);
+  return width % 2 == 0 ? embedding : at::constant_pad_nd(embedding, {0, 1}, 0);
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,33 @@
+// How a denoiser is told the noise level: sinusoids of the timestep, then a small MLP.
+#ifndef MIND_WORKER_DIFFUSION_MODELS_TIMESTEP_EMBEDDING_H_
+#define MIND_WORKER_DIFFUSION_MODELS_TIMESTEP_EMBEDDING_H_
+
+#include "worker/diffusion/models/layers.h"
+
+namespace mind::diffusion {
+
+struct SinusoidOptions {
+  bool flip_sin_to_cos = false;  // true: [cos, sin]; false: [sin, cos]
+  double freq_shift = 1;         // the frequencies are max_period^(-i / (width/2 - freq_shift))
+  double scale = 1;
+  double max_period = 10000;
+};
+
+// Timesteps float [B] (in training steps, fractions allowed) → [B, width]; an odd width ends in a zero.
+// Source: diffusers models/embeddings.py get_timestep_embedding; Ho et al. 2020, "Denoising Diffusion …", app. B.
+at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const SinusoidOptions& options);
+
+// linear_1, SiLU, linear_2. Source: diffusers models/embeddings.py TimestepEmbedding.
+class TimestepMlp {
+ public:
+  TimestepMlp(const Scope& scope, int64_t in, int64_t width)
+      : linear_1_(scope / "linear_1", in, width), linear_2_(scope / "linear_2", width, width) {}
+  at::Tensor operator()(const at::Tensor& x) const { return linear_2_(at::silu(linear_1_(x))); }
+
+ private:
+  Linear linear_1_, linear_2_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_MODELS_TIMESTEP_EMBEDDING_H_

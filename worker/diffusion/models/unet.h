@@ -1,0 +1,43 @@
+// The UNet of DDPM and of latent diffusion (diffusers' UNet2DModel and UNet2DConditionModel).
+// Sources: Ho et al. 2020, app. B; Rombach et al. 2022, sec. 3.3; diffusers models/unets/unet_2d{,_condition}.py.
+#ifndef MIND_WORKER_DIFFUSION_MODELS_UNET_H_
+#define MIND_WORKER_DIFFUSION_MODELS_UNET_H_
+
+#include <optional>
+#include <vector>
+
+#include "worker/diffusion/models/denoiser.h"
+#include "worker/diffusion/models/text_pooling.h"
+#include "worker/diffusion/models/timestep_embedding.h"
+#include "worker/diffusion/models/unet_blocks.h"
+#include "worker/diffusion/models/unet_config.h"
+
+namespace mind::diffusion {
+
+class UNet : public Denoiser {
+ public:
+  // Parameters are taken under diffusers' names. Throws ModelError.
+  UNet(const Scope& scope, const UNetConfig& config);
+
+  at::Tensor operator()(const DenoiserInput& input) const override;
+
+  const UNetConfig& config() const { return config_; }
+
+ private:
+  at::Tensor EmbedTime(const DenoiserInput& input) const;
+
+  UNetConfig config_;
+  Conv2d conv_in_;
+  TimestepMlp time_embedding_;
+  std::optional<Embedding> class_embedding_;
+  std::optional<TextPooling> text_pooling_;
+  std::vector<DownBlock> down_;
+  std::optional<MiddleBlock> middle_;
+  std::vector<UpBlock> up_;
+  GroupNorm norm_out_;
+  Conv2d conv_out_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_MODELS_UNET_H_

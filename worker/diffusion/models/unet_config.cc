@@ -1,0 +1,144 @@
+#include "worker/diffusion/models/unet_config.h"
+
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr int64_t kMaxLevels = 16;
+constexpr int64_t kMaxChannels = 1 << 16;
+
+LevelKind KindOf(const Config& config, const std::string& key, const std::string& name, bool down) {
+  const std::string direction = down ? "Down" : "Up";
+  if (name == direction + "Block2D") return LevelKind::kPlain;
+  if (name == "Attn" + direction + "Block2D") return LevelKind::kSelfAttention;
+  if (name == "CrossAttn" + direction + "Block2D") return LevelKind::kCrossAttention;
+  config.Unsupported(key, direction + "Block2D, Attn" + direction + "Block2D, CrossAttn" + direction + "Block2D");
+}
+
+// A key that holds one value for all levels or a list with one each.
+std::vector<int64_t> PerLevel(const Config& config, const std::string& key, size_t levels, int64_t fallback) {
+  if (config.Unset(key)) return std::vector<int64_t>(levels, fallback);
+  if (config.at(key).is_array()) {
+    std::vector<int64_t> values = config.RequiredInts(key);
+    if (values.size() != levels) config.Unsupported(key, "one value, or one for each of the levels");
+    return values;
+  }
+  return std::vector<int64_t>(levels, config.RequiredInt(key));
+}
+
+std::vector<bool> PerLevelBool(const Config& config, const std::string& key, size_t levels) {
+  if (config.Unset(key) || config.at(key).is_boolean()) return std::vector<bool>(levels, config.Bool(key, false));
+  std::vector<bool> values;
+  if (config.at(key).is_array()) {
+    for (const auto& value : config.at(key)) {
+      if (value.is_boolean()) values.push_back(value.get<bool>());
+    }
+  }
+  if (values.size() != levels) config.Unsupported(key, "a boolean, or one for each of the levels");
+  return values;
+}
+
+// Options whose other values select parts of diffusers that no model we serve uses. Better refused than ignored.
+void RefuseUnsupported(const Config& config) {
+  const auto only = [&config](const std::string& key, const std::string& value) {
+    if (config.String(key, value) != value) config.Unsupported(key, value);
+  };
+  const auto unset = [&config](const std::string& key) {
+    if (!config.Unset(key)) config.Unsupported(key, "null");
+  };
+  const auto off = [&config](const std::string& key) {
+    if (config.Bool(key, false)) config.Unsupported(key, "false");
+  };
+  only("act_fn", "silu");
+  only("time_embedding_type", "positional");
+  only("attention_type", "default");
+  only("downsample_type", "conv");
+  only("upsample_type", "conv");
+  for (const char* key : {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "time_cond_proj_dim",
+                          "timestep_post_act", "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads",
+                          "cross_attention_norm", "reverse_transformer_layers_per_block", "addition_time_embed_dim"}) {
+    unset(key);
+  }
+  for (const char* key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"}) off(key);
+  for (const char* key : {"conv_in_kernel", "conv_out_kernel"}) {
+    if (config.Int(key, 3) != 3) config.Unsupported(key, "3");
+  }
+  if (config.Double("resnet_out_scale_factor", 1) != 1) config.Unsupported("resnet_out_scale_factor", "1");
+}
+
+}  // namespace
+
+UNetConfig UNetConfig::From(const Config& config) {
+  const std::string kind = config.String("_class_name", "");
+  const bool conditional = kind == "UNet2DConditionModel";
+  if (!conditional && kind != "UNet2DModel") config.Unsupported("_class_name", "UNet2DConditionModel, UNet2DModel");
+  RefuseUnsupported(config);
+
+  UNetConfig c;
+  c.in_channels = config.Int("in_channels", conditional ? 4 : 3);
+  c.out_channels = config.Int("out_channels", conditional ? 4 : 3);
+  c.sample_size = config.Int("sample_size", conditional ? 64 : 32);
+  c.layers_per_block = config.Int("layers_per_block", 2);
+  c.downsample_padding = config.Int("downsample_padding", 1);
+  c.middle_scale = config.Double("mid_block_scale_factor", 1);
+  c.groups = config.Int("norm_num_groups", 32);
+  c.middle_groups = config.Int("attn_norm_num_groups", c.groups);
+  c.epsilon = config.Double("norm_eps", 1e-5);
+  c.linear_projection = config.Bool("use_linear_projection", false);
+  c.center_input = config.Bool("center_input_sample", false);
+  c.flip_sin_to_cos = config.Bool("flip_sin_to_cos", true);
+  c.freq_shift = config.Double("freq_shift", 0);
+  c.class_count = config.Int("num_class_embeds", 0);
+  const std::string time_shift = config.String("resnet_time_scale_shift", "default");
+  if (time_shift != "default" && time_shift != "scale_shift") {
+    config.Unsupported("resnet_time_scale_shift", "default, scale_shift");
+  }
+  c.scale_shift = time_shift == "scale_shift";
+
+  const std::vector<int64_t> channels = config.RequiredInts("block_out_channels");
+  const std::vector<std::string> down = config.RequiredStrings("down_block_types");
+  const std::vector<std::string> up = config.RequiredStrings("up_block_types");
+  if (channels.empty() || channels.size() > kMaxLevels) config.Unsupported("block_out_channels", "1 to 16 levels");
+  if (down.size() != channels.size()) config.Unsupported("down_block_types", "one for each of block_out_channels");
+  if (up.size() != channels.size()) config.Unsupported("up_block_types", "one for each of block_out_channels");
+
+  // The same key means the number of heads in one class and the width of a head in the other.
+  const std::vector<int64_t> attention = PerLevel(config, "attention_head_dim", channels.size(), conditional ? 8 : 0);
+  const std::vector<int64_t> layers = PerLevel(config, "transformer_layers_per_block", channels.size(), 1);
+  const std::vector<bool> only_cross = PerLevelBool(config, "only_cross_attention", channels.size());
+  for (size_t i = 0; i < channels.size(); ++i) {
+    if (channels[i] < 1 || channels[i] > kMaxChannels) config.Unsupported("block_out_channels", "1 to 65536 channels");
+    UNetLevel level;
+    level.channels = channels[i];
+    level.kind = KindOf(config, "down_block_types", down[i], /*down=*/true);
+    level.heads = conditional ? attention[i] : (attention[i] == 0 ? 1 : channels[i] / std::max<int64_t>(attention[i], 1));
+    level.transformer_layers = layers[i];
+    level.only_cross_attention = only_cross[i];
+    if (level.kind != LevelKind::kPlain && (level.heads < 1 || level.channels % level.heads != 0)) {
+      config.Unsupported("attention_head_dim", "one that divides the level's channels");
+    }
+    c.levels.push_back(level);
+    c.up_kinds.push_back(KindOf(config, "up_block_types", up[i], /*down=*/false));
+  }
+  if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
+  if (c.downsample_padding != 0 && c.downsample_padding != 1) config.Unsupported("downsample_padding", "0, 1");
+
+  if (conditional) {
+    c.context_width = config.Int("cross_attention_dim", 1280);
+    const std::string middle = config.String("mid_block_type", "UNetMidBlock2DCrossAttn");
+    if (middle != "UNetMidBlock2DCrossAttn") config.Unsupported("mid_block_type", "UNetMidBlock2DCrossAttn");
+    c.middle = LevelKind::kCrossAttention;
+    const bool one_value = config.Unset("only_cross_attention") || config.at("only_cross_attention").is_boolean();
+    c.middle_only_cross_attention =
+        config.Bool("mid_block_only_cross_attention", one_value && config.Bool("only_cross_attention", false));
+    const std::string addition = config.String("addition_embed_type", "");
+    if (!addition.empty() && addition != "text") config.Unsupported("addition_embed_type", "null, \"text\"");
+    if (addition == "text") c.text_pooling_heads = config.Int("addition_embed_type_num_heads", 64);
+  } else {
+    c.middle = config.Bool("add_attention", true) ? LevelKind::kSelfAttention : LevelKind::kPlain;
+  }
+  return c;
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,30 @@
+// Classifier-free guidance, row by row: every request of a batch may have its own scale.
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_GUIDANCE_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_GUIDANCE_H_
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+namespace mind::diffusion {
+
+// What a denoiser is told besides x and the timestep, for one row. Undefined where the model has no such input.
+struct ConditionRow {
+  at::Tensor context;  // float [M, width]
+  at::Tensor label;    // int64 []
+};
+
+// The rows one evaluation of one trajectory needs, and how their answers become one.
+struct Conditioning {
+  std::vector<ConditionRow> rows;  // the request's own; before it, with guidance, the negative or empty one
+  double guidance = 1;
+  double guidance_rescale = 0;
+};
+
+// outputs: one [C, H, W] for each of conditioning.rows → [C, H, W].
+// Ho & Salimans 2022, eq. 6; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
+at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_GUIDANCE_H_

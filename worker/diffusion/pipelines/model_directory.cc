@@ -1,0 +1,71 @@
+#include "worker/diffusion/pipelines/model_directory.h"
+
+#include <filesystem>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/pixel_diffusion.h"
+#include "worker/diffusion/pipelines/text_to_image.h"
+
+namespace mind::diffusion {
+namespace {
+
+struct Kind {
+  const char* pipeline_class;
+  ModelInfo (*describe)(const ModelDirectory&);
+  std::unique_ptr<const Pipeline> (*load)(const ModelDirectory&, FileParameters::Options);
+};
+
+constexpr Kind kKinds[] = {
+    {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
+    {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
+};
+
+const Kind& KindOf(const ModelDirectory& directory) {
+  std::string known;
+  for (const Kind& kind : kKinds) {
+    if (directory.pipeline_class() == kind.pipeline_class) return kind;
+    known += std::string(known.empty() ? "" : ", ") + kind.pipeline_class;
+  }
+  throw UnsupportedError(directory.path() + "/model_index.json: the pipeline \"" + directory.pipeline_class() +
+                   "\" is not supported; supported: " + known);
+}
+
+}  // namespace
+
+ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
+  while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
+  pipeline_class_ = Config::FromFile(path_ + "/model_index.json").String("_class_name", "");
+}
+
+bool ModelDirectory::LooksLikeOne(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path + "/model_index.json", ignored);
+}
+
+std::string ModelDirectory::name() const { return std::filesystem::path(path_).filename().string(); }
+
+Config ModelDirectory::ComponentConfig(const std::string& component, const std::string& file) const {
+  return Config::FromFile(ComponentPath(component) + "/" + file);
+}
+
+FileParameters ModelDirectory::ComponentWeights(const std::string& component, FileParameters::Options options) const {
+  constexpr const char* kNames[] = {"diffusion_pytorch_model.safetensors", "model.safetensors"};
+  for (const char* const name : kNames) {
+    const std::string file = ComponentPath(component) + "/" + name;
+    std::error_code ignored;
+    if (std::filesystem::exists(file, ignored)) return FileParameters({SafeTensors::Open(file)}, options);
+  }
+  throw ModelError(ComponentPath(component) + ": no weights; looked for " + kNames[0] + " and " + kNames[1]);
+}
+
+ModelInfo DescribeModel(const std::string& path) {
+  const ModelDirectory directory(path);
+  return KindOf(directory).describe(directory);
+}
+
+std::unique_ptr<const Pipeline> LoadPipeline(const std::string& path, FileParameters::Options options) {
+  const ModelDirectory directory(path);
+  return KindOf(directory).load(directory, options);
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,49 @@
+// A model directory in the diffusers layout: model_index.json and one folder a component.
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "worker/diffusion/pipelines/model_info.h"
+#include "worker/diffusion/pipelines/pipeline.h"
+#include "worker/diffusion/weights/json_file.h"
+#include "worker/diffusion/weights/parameters.h"
+
+namespace mind::diffusion {
+
+class ModelDirectory {
+ public:
+  // Reads model_index.json. Throws ModelError if it is missing or names a pipeline that is not supported.
+  explicit ModelDirectory(std::string path);
+
+  // Whether a directory claims to be a model at all (has a model_index.json).
+  static bool LooksLikeOne(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string name() const;
+  const std::string& pipeline_class() const { return pipeline_class_; }
+
+  // The configuration of a component ("unet" → unet/config.json). Throws ModelError.
+  Config ComponentConfig(const std::string& component, const std::string& file = "config.json") const;
+  // Its weights: the one .safetensors file of the component's folder under a standard name. Throws ModelError naming
+  // what was looked for.
+  FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
+  // The folder of a component.
+  std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
+
+ private:
+  std::string path_;
+  std::string pipeline_class_;
+};
+
+// What the model offers, from its configuration files alone. Throws ModelError.
+ModelInfo DescribeModel(const std::string& path);
+
+// Loads the model. Takes seconds to minutes. Throws ModelError naming the file and what is wrong with it.
+std::unique_ptr<const Pipeline> LoadPipeline(const std::string& path, FileParameters::Options options);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_

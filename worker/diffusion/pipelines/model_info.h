@@ -1,0 +1,31 @@
+// What a model directory offers, known without loading its weights.
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_INFO_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_INFO_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mind::diffusion {
+
+struct ModelInfo {
+  std::string name;      // the directory's
+  std::string pipeline;  // model_index.json's _class_name
+  bool takes_prompt = false;
+  bool takes_negative_prompt = false;
+
+  // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was trained at.
+  int64_t size_multiple = 8;
+  int64_t default_width = 512, default_height = 512;
+  int64_t max_width = 2048, max_height = 2048;
+
+  int64_t train_steps = 1000;  // the most steps a request may ask for
+  int64_t default_steps = 30;
+  double default_guidance = 7.5;  // 1 where the model takes no prompt
+  std::string default_sampler;
+  std::vector<std::string> samplers;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_MODEL_INFO_H_

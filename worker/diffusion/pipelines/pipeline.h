@@ -1,0 +1,49 @@
+// One loaded model: everything around the denoiser that turns a request into rows for it, and latents into pictures.
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_PIPELINE_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_PIPELINE_H_
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <vector>
+
+#include "worker/diffusion/models/denoiser.h"
+#include "worker/diffusion/pipelines/guidance.h"
+#include "worker/diffusion/pipelines/model_info.h"
+#include "worker/diffusion/samplers/sampler_config.h"
+
+namespace mind::diffusion {
+
+// What a request says about its picture, as far as a pipeline is concerned.
+struct PictureRequest {
+  std::string prompt;           // UTF-8; ignored by models without text
+  std::string negative_prompt;  // what guidance leads away from
+  double guidance = 1;          // classifier-free guidance scale; 1 = none, and one row instead of two
+  double guidance_rescale = 0;  // 0 … 1, Lin et al. 2023, sec. 3.4
+  int64_t clip_skip = 0;        // last text layers left out, 0 … layers - 1
+};
+
+// Immutable after construction apart from caches that lock themselves: any thread may call, under inference mode.
+class Pipeline {
+ public:
+  virtual ~Pipeline() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  virtual const SamplerConfig& sampler_config() const = 0;
+  virtual const Denoiser& denoiser() const = 0;
+  virtual at::Device device() const = 0;
+
+  // [C, h, w] of what is denoised, for a picture of this size in pixels.
+  // REQUIRES: both are multiples of info().size_multiple.
+  virtual std::vector<int64_t> LatentShape(int64_t width, int64_t height) const = 0;
+  // The rows an evaluation needs. Encodes text: belongs beside the step thread. Throws RequestError.
+  virtual Conditioning Condition(const PictureRequest& request) const = 0;
+  // latent float [C, h, w] → picture float [3, H, W] in [0, 1], on the pipeline's device. Slow: beside the step thread.
+  virtual at::Tensor Decode(const at::Tensor& latent) const = 0;
+  // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1].
+  virtual at::Tensor Preview(const at::Tensor& x0) const = 0;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_PIPELINE_H_

@@ -1,0 +1,38 @@
+// Diffusion on pixels without a prompt: DDPM. Ho et al. 2020; reference: diffusers DDPMPipeline.
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_PIXEL_DIFFUSION_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_PIXEL_DIFFUSION_H_
+
+#include <memory>
+
+#include "worker/diffusion/models/unet.h"
+#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/pipeline.h"
+
+namespace mind::diffusion {
+
+class PixelDiffusionPipeline : public Pipeline {
+ public:
+  static ModelInfo Describe(const ModelDirectory& directory);
+  static std::unique_ptr<const Pipeline> Load(const ModelDirectory& directory, FileParameters::Options options);
+
+  const ModelInfo& info() const override { return info_; }
+  const SamplerConfig& sampler_config() const override { return sampler_config_; }
+  const Denoiser& denoiser() const override { return *unet_; }
+  at::Device device() const override { return device_; }
+  std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
+  Conditioning Condition(const PictureRequest& request) const override;
+  at::Tensor Decode(const at::Tensor& latent) const override { return (latent / 2 + 0.5).clamp(0, 1); }
+  at::Tensor Preview(const at::Tensor& x0) const override { return Decode(x0); }
+
+ private:
+  PixelDiffusionPipeline() = default;
+
+  ModelInfo info_;
+  SamplerConfig sampler_config_;
+  at::Device device_ = at::kCPU;
+  std::unique_ptr<const UNet> unet_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_PIXEL_DIFFUSION_H_

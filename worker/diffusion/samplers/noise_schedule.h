@@ -1,0 +1,36 @@
+// How much noise each training step holds, and how a sampler's steps are spread over them.
+#ifndef MIND_WORKER_DIFFUSION_SAMPLERS_NOISE_SCHEDULE_H_
+#define MIND_WORKER_DIFFUSION_SAMPLERS_NOISE_SCHEDULE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "worker/diffusion/samplers/sampler_config.h"
+
+namespace mind::diffusion {
+
+// The cumulative product of (1 - beta), one value a training step, falling from almost 1. Computed in float32 as the
+// models were trained with, held in double. Schedules: linear (Ho et al. 2020), scaled_linear (Rombach et al. 2022),
+// squaredcos_cap_v2 (Nichol & Dhariwal 2021, eq. 17), sigmoid (GeoDiff). Zero terminal SNR: Lin et al. 2023, alg. 1.
+// Throws ModelError for an unknown name.
+std::vector<double> AlphasCumprod(const SamplerConfig& config);
+
+// sqrt((1 - a) / a), the noise level of the variance-exploding form, for each training step.
+std::vector<double> SigmaTable(const std::vector<double>& alphas_cumprod);
+
+// `steps` training steps, noisiest first, as DDPM and DDIM space them (integers).
+std::vector<int64_t> IntegerTimesteps(Spacing spacing, int64_t train_steps, int64_t steps, int64_t offset);
+// As the samplers in sigma form (Euler, Heun) space them: linspace keeps its fractions.
+std::vector<double> FractionalTimesteps(Spacing spacing, int64_t train_steps, int64_t steps, int64_t offset);
+
+// table read at a fractional index, linear in between (numpy.interp).
+double Interpolate(const std::vector<double>& table, double index);
+// The fractional training step whose sigma is the given one, linear in log sigma.
+double TimestepOfSigma(double sigma, const std::vector<double>& sigma_table);
+
+// n noise levels from max to min, dense where it matters: Karras et al. 2022, eq. 5, rho = 7.
+std::vector<double> KarrasSigmas(double min, double max, int64_t n);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_SAMPLERS_NOISE_SCHEDULE_H_

@@ -1,0 +1,51 @@
+// A sampler: the rule that turns evaluations of the denoiser into steps from noise to picture.
+#ifndef MIND_WORKER_DIFFUSION_SAMPLERS_SAMPLER_H_
+#define MIND_WORKER_DIFFUSION_SAMPLERS_SAMPLER_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "worker/diffusion/samplers/evaluator.h"
+#include "worker/diffusion/samplers/noise_source.h"
+#include "worker/diffusion/samplers/task.h"
+
+namespace mind::diffusion {
+
+// All a trajectory is between two steps: plain data, so that it can be paused, stored and continued elsewhere.
+struct SampleState {
+  at::Tensor x;                     // float [C, H, W] (the samplers themselves do not mind the shape)
+  int64_t step = 0;                 // steps taken
+  std::vector<at::Tensor> history;  // what a multistep rule remembers; each sampler says what
+  at::Tensor denoised;              // the newest estimate of x0, for previews; not part of a checkpoint
+  std::unique_ptr<NoiseSource> noise;
+};
+
+// Immutable after construction: one rule, one step count, one noise schedule. Any thread may call, each with a state of
+// its own.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+
+  int64_t steps() const { return steps_; }
+  // Of the denoiser, over all steps; the unit of cost.
+  virtual int64_t evaluations() const { return steps_; }
+  // What unit normal noise is multiplied by to be the first x.
+  virtual double initial_scale() const { return 1; }
+
+  // Takes one step: x, history and noise move on; the caller then counts `step` up. Both references must outlive the
+  // task. REQUIRES: state.step < steps()
+  virtual Task Step(SampleState& state, Evaluator& evaluate) const = 0;
+
+ protected:
+  explicit Sampler(int64_t steps) : steps_(steps) {}
+
+ private:
+  int64_t steps_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_SAMPLERS_SAMPLER_H_

@@ -1,0 +1,25 @@
+// Turns a prompt into the ids a text encoder reads.
+#ifndef MIND_WORKER_DIFFUSION_TEXT_TOKENIZER_H_
+#define MIND_WORKER_DIFFUSION_TEXT_TOKENIZER_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace mind::diffusion {
+
+// Immutable after construction; any thread may call.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  // With begin and end marks, neither cut nor padded.
+  virtual std::vector<int64_t> Encode(std::string_view text) const = 0;
+  // Cut to `length` keeping the end mark, or padded to it.
+  virtual std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const = 0;
+  // The length the model was trained with.
+  virtual size_t model_length() const = 0;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_TEXT_TOKENIZER_H_

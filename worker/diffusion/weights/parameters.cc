@@ -1,0 +1,71 @@
+#include "worker/diffusion/weights/parameters.h"
+
+#include <sstream>
+
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+namespace {
+
+std::string ShapeText(at::IntArrayRef shape) {
+  std::ostringstream out;
+  out << shape;
+  return out.str();
+}
+
+bool IsDerivedBuffer(const std::string& name) {
+  constexpr std::string_view kPositionIds = "position_ids";
+  return name.size() >= kPositionIds.size() &&
+         name.compare(name.size() - kPositionIds.size(), std::string::npos, kPositionIds) == 0;
+}
+
+}  // namespace
+
+FileParameters::FileParameters(std::vector<SafeTensors> files, Options options)
+    : files_(std::move(files)), options_(options) {}
+
+const SafeTensors* FileParameters::Find(const std::string& name) const {
+  for (const SafeTensors& file : files_) {
+    if (file.Has(name)) return &file;
+  }
+  return nullptr;
+}
+
+bool FileParameters::Has(const std::string& name) const { return Find(name) != nullptr; }
+
+at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) {
+  const SafeTensors* const file = Find(name);
+  if (file == nullptr) {
+    throw ModelError(files_.front().name() + ": the model needs a tensor \"" + name + "\" of shape " +
+                     ShapeText(shape) + ", the file has none");
+  }
+  const at::Tensor stored = file->Get(name);
+  if (stored.sizes() != shape) {
+    throw ModelError(file->name() + ": tensor \"" + name + "\" has shape " + ShapeText(stored.sizes()) +
+                     ", the configuration asks for " + ShapeText(shape));
+  }
+  if (!stored.is_floating_point()) {
+    throw ModelError(file->name() + ": tensor \"" + name + "\" holds integers, floating point is needed");
+  }
+  taken_.insert(name);
+  // Copied even where nothing converts: the file may change under the mapping, and faults come now, not mid-request.
+  return stored.to(at::TensorOptions().dtype(options_.dtype).device(options_.device), /*non_blocking=*/false,
+                   /*copy=*/true);
+}
+
+void FileParameters::ExpectAllTaken() const {
+  std::string left;
+  int count = 0;
+  for (const SafeTensors& file : files_) {
+    for (const auto& [name, tensor] : file.tensors()) {
+      if (taken_.count(name) != 0 || IsDerivedBuffer(name)) continue;
+      if (++count <= 5) left += (left.empty() ? "\"" : ", \"") + name + "\"";
+    }
+  }
+  if (count > 0) {
+    throw ModelError(files_.front().name() + ": " + std::to_string(count) +
+                     " tensors belong to no part of the configured network: " + left + (count > 5 ? ", …" : ""));
+  }
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,76 @@
+// Where a module takes its parameters from while it is being built.
+//
+// A module's constructor gets a `Scope` (a source and a name prefix) and takes each parameter by name and exact shape.
+// The same constructors thus load a file, count parameters, or make fresh weights: only the source differs.
+#ifndef MIND_WORKER_DIFFUSION_WEIGHTS_PARAMETERS_H_
+#define MIND_WORKER_DIFFUSION_WEIGHTS_PARAMETERS_H_
+
+#include <ATen/ATen.h>
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "worker/diffusion/weights/safetensors.h"
+
+namespace mind::diffusion {
+
+class ParameterSource {
+ public:
+  virtual ~ParameterSource() = default;
+  virtual bool Has(const std::string& name) const = 0;
+  // A floating-point tensor of exactly this shape, in the dtype and on the device the model computes with.
+  // Throws ModelError naming the parameter, the shape found and the shape wanted.
+  virtual at::Tensor Take(const std::string& name, at::IntArrayRef shape) = 0;
+};
+
+// A source and a prefix. Cheap to copy; valid as long as the source.
+class Scope {
+ public:
+  explicit Scope(ParameterSource& source, std::string prefix = "") : source_(&source), prefix_(std::move(prefix)) {}
+
+  // The scope of a child module: scope / "mid_block" / "resnets" / 0.
+  Scope operator/(std::string_view child) const { return Scope(*source_, Path(child)); }
+  Scope operator/(size_t index) const { return *this / std::to_string(index); }
+
+  bool Has(std::string_view name) const { return source_->Has(Path(name)); }
+  at::Tensor Take(std::string_view name, at::IntArrayRef shape) const { return source_->Take(Path(name), shape); }
+
+ private:
+  std::string Path(std::string_view child) const {
+    return prefix_.empty() ? std::string(child) : prefix_ + "." + std::string(child);
+  }
+
+  ParameterSource* source_;
+  std::string prefix_;
+};
+
+// Parameters from safetensors files, converted to one dtype and device.
+class FileParameters : public ParameterSource {
+ public:
+  struct Options {
+    at::ScalarType dtype = at::kFloat;  // what the references compute with
+    at::Device device = at::kCPU;
+  };
+
+  FileParameters(std::vector<SafeTensors> files, Options options);
+
+  bool Has(const std::string& name) const override;
+  at::Tensor Take(const std::string& name, at::IntArrayRef shape) override;
+
+  // Call when the model is built. Throws ModelError naming the tensors nobody took: the configuration and the weights
+  // then speak of different networks. Buffers known to be derived ("position_ids") do not count.
+  void ExpectAllTaken() const;
+
+ private:
+  const SafeTensors* Find(const std::string& name) const;
+
+  std::vector<SafeTensors> files_;
+  Options options_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_WEIGHTS_PARAMETERS_H_
