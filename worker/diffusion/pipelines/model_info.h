@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "worker/diffusion/samplers/registry.h"
+
 namespace mind::diffusion {
 
 struct ModelInfo {
@@ -23,7 +25,7 @@ struct ModelInfo {
   int64_t default_steps = 30;
   double default_guidance = 7.5;  // 1 where the model takes no prompt
   std::string default_sampler;
-  std::vector<std::string> samplers;
+  std::vector<SamplerInfo> samplers;
 };
 
 }  // namespace mind::diffusion

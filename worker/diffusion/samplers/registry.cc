@@ -23,33 +23,34 @@ struct Rule {
   const char* name;
   const char* class_name;  // diffusers' class
   bool karras;             // whether "<name>_karras" exists
+  double evaluations_per_step;
   Make make;
 };
 
 constexpr Rule kRules[] = {
-    {"ddpm", "DDPMScheduler", false, MakeOne<DdpmSampler>},
-    {"ddim", "DDIMScheduler", false, MakeOne<DdimSampler>},
-    {"pndm", "PNDMScheduler", false, MakeOne<PndmSampler>},
-    {"euler", "EulerDiscreteScheduler", true, MakeOne<EulerSampler>},
-    {"euler_a", "EulerAncestralDiscreteScheduler", false, MakeOne<EulerAncestralSampler>},
-    {"heun", "HeunDiscreteScheduler", true, MakeOne<HeunSampler>},
-    {"dpmpp_2m", "DPMSolverMultistepScheduler", true, MakeOne<DpmSolverMultistepSampler>},
+    {"ddpm", "DDPMScheduler", false, 1, MakeOne<DdpmSampler>},
+    {"ddim", "DDIMScheduler", false, 1, MakeOne<DdimSampler>},
+    {"pndm", "PNDMScheduler", false, 1, MakeOne<PndmSampler>},
+    {"euler", "EulerDiscreteScheduler", true, 1, MakeOne<EulerSampler>},
+    {"euler_a", "EulerAncestralDiscreteScheduler", false, 1, MakeOne<EulerAncestralSampler>},
+    {"heun", "HeunDiscreteScheduler", true, 2, MakeOne<HeunSampler>},
+    {"dpmpp_2m", "DPMSolverMultistepScheduler", true, 1, MakeOne<DpmSolverMultistepSampler>},
 };
 
 constexpr char kKarrasSuffix[] = "_karras";
 
 }  // namespace
 
-const std::vector<std::string>& SamplerNames() {
-  static const auto* const names = [] {
-    auto* all = new std::vector<std::string>;
+const std::vector<SamplerInfo>& AllSamplers() {
+  static const auto* const samplers = [] {
+    auto* all = new std::vector<SamplerInfo>;
     for (const Rule& rule : kRules) {
-      all->push_back(rule.name);
-      if (rule.karras) all->push_back(std::string(rule.name) + kKarrasSuffix);
+      all->push_back({rule.name, rule.evaluations_per_step});
+      if (rule.karras) all->push_back({std::string(rule.name) + kKarrasSuffix, rule.evaluations_per_step});
     }
     return all;
   }();
-  return *names;
+  return *samplers;
 }
 
 std::string DefaultSamplerName(const SamplerConfig& config) {
@@ -85,7 +86,7 @@ std::unique_ptr<const Sampler> MakeSampler(const std::string& name, SamplerConfi
     return rule.make(config, steps);
   }
   std::string known;
-  for (const std::string& one : SamplerNames()) known += (known.empty() ? "" : ", ") + one;
+  for (const SamplerInfo& one : AllSamplers()) known += (known.empty() ? "" : ", ") + one.name;
   throw RequestError("unknown sampler \"" + name + "\"; known: " + known);
 }
 

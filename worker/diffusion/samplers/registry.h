@@ -11,9 +11,14 @@
 
 namespace mind::diffusion {
 
+struct SamplerInfo {
+  std::string name;
+  double evaluations_per_step = 1;  // of the denoiser, in the long run
+};
+
 // Every name MakeSampler knows: ddpm, ddim, pndm, euler, euler_a, heun, dpmpp_2m, and "<name>_karras" for those whose
 // noise levels can be spaced after Karras et al. 2022.
-const std::vector<std::string>& SamplerNames();
+const std::vector<SamplerInfo>& AllSamplers();
 
 // The sampler that a model's own configuration asks for. Throws ModelError naming an unknown _class_name.
 std::string DefaultSamplerName(const SamplerConfig& config);

@@ -1,0 +1,202 @@
+#include "client/cli/commands.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/outcome.h"
+#include "client/cli/progress.h"
+#include "proto/support/errors.h"
+#include "proto/support/time.h"
+
+namespace mind::cli {
+namespace {
+
+void PrintJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return;
+  std::printf("%s\n", text.c_str());
+  std::fflush(stdout);
+}
+
+int Report(const absl::Status& status, const Common& common) {
+  if (common.json) PrintJson(ToProto(status));
+  std::fprintf(stderr, "mind: %s\n", Explain(status, common.server).c_str());
+  return ExitCodeOf(status);
+}
+
+const char* Extension(const std::string& media_type) {
+  return media_type == "image/jpeg" ? "jpg" : media_type == "image/webp" ? "webp" : "png";
+}
+
+// Where picture `index` of `count` goes.
+std::string FileName(const std::string& out, const std::string& job, const client::Picture& picture, uint32_t count) {
+  const std::string name = out.empty() ? absl::StrCat(job, ".", Extension(picture.media_type)) : out;
+  if (count <= 1 || name == "-") return name;
+  const size_t slash = name.rfind('/');
+  size_t dot = name.rfind('.');
+  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = name.size();
+  return absl::StrCat(name.substr(0, dot), "-", picture.index, name.substr(dot));
+}
+
+bool Save(const std::string& name, const std::string& data) {
+  if (name == "-") return std::fwrite(data.data(), 1, data.size(), stdout) == data.size() && std::fflush(stdout) == 0;
+  std::ofstream file(name, std::ios::binary);
+  file.write(data.data(), static_cast<std::streamsize>(data.size()));
+  file.close();
+  return file.good();
+}
+
+// Collects a job's pictures into files, and prints what there is to print.
+class Collector {
+ public:
+  Collector(const Common& common, std::string out) : common_(common), out_(std::move(out)), progress_(common.json) {}
+
+  client::Handlers Handlers() {
+    return {.event =
+                [this](const v1::JobEvent& event) {
+                  job_id_ = event.job_id();
+                  if (event.has_queued()) count_ = event.queued().job().spec().image_count();
+                  if (common_.json && !event.has_preview()) PrintJson(event);
+                  progress_.Show(event);
+                },
+            .picture =
+                [this](client::Picture picture) {
+                  const std::string name = FileName(out_, job_id_.empty() ? "picture" : job_id_, picture, count_);
+                  if (Save(name, picture.data)) {
+                    files_.push_back(name);
+                  } else {
+                    std::fprintf(stderr, "mind: cannot write %s\n", name.c_str());
+                    write_failed_ = true;
+                  }
+                }};
+  }
+
+  void Know(const v1::Job& job) {
+    job_id_ = job.id();
+    count_ = job.spec().image_count();
+  }
+
+  int Finish(const absl::StatusOr<v1::Job>& job) {
+    if (!job.ok()) return Report(job.status(), common_);
+    if (job->has_error()) return Report(FromProto(job->error()), common_);
+    if (!common_.json && out_ != "-") {
+      for (const std::string& file : files_) std::printf("%s\n", file.c_str());
+    }
+    return write_failed_ ? kFailed : kOk;
+  }
+
+ private:
+  const Common& common_;
+  const std::string out_;
+  Progress progress_;
+  std::string job_id_;
+  uint32_t count_ = 1;
+  std::vector<std::string> files_;
+  bool write_failed_ = false;
+};
+
+std::string Shortened(const std::string& text, size_t limit) {
+  std::string line = Printable(text, limit);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
+}
+
+}  // namespace
+
+int Generate(client::Client& client, const Common& common, const GenerateOptions& options) {
+  if (options.detach) {
+    const absl::StatusOr<v1::Job> job = client.Create(options.request);
+    if (!job.ok()) return Report(job.status(), common);
+    common.json ? PrintJson(*job) : static_cast<void>(std::printf("%s\n", job->id().c_str()));
+    return kOk;
+  }
+  Collector collector(common, options.out);
+  return collector.Finish(client.Generate(options.request, collector.Handlers()));
+}
+
+int Jobs(client::Client& client, const Common& common, uint32_t limit) {
+  const auto jobs = client.List(limit);
+  if (!jobs.ok()) return Report(jobs.status(), common);
+  if (!common.json) std::printf("%-28s %-10s %9s %-20s %s\n", "ID", "STATE", "STEPS", "CREATED", "PROMPT");
+  for (const v1::Job& job : *jobs) {
+    if (common.json) {
+      PrintJson(job);
+      continue;
+    }
+    std::printf("%-28s %-10s %4u/%-4u %-20s %s\n", job.id().c_str(),
+                v1::JobState_Name(job.state()).substr(sizeof("JOB_STATE_") - 1).c_str(), job.steps_done(),
+                job.steps_total(), absl::FormatTime("%Y-%m-%d %H:%M:%S", FromTimestamp(job.create_time()), absl::LocalTimeZone()).c_str(),
+                Shortened(job.spec().prompt(), 50).c_str());
+  }
+  return kOk;
+}
+
+int Watch(client::Client& client, const Common& common, const std::string& id, uint64_t after) {
+  Collector collector(common, "");
+  client::Handlers handlers = collector.Handlers();
+  handlers.picture = nullptr;  // `get` fetches them
+  return collector.Finish(client.Watch(id, handlers, after));
+}
+
+int Get(client::Client& client, const Common& common, const std::string& id, const std::string& out) {
+  const absl::StatusOr<v1::Job> job = client.Get(id);
+  if (!job.ok()) return Report(job.status(), common);
+  Collector collector(common, out);
+  collector.Know(*job);
+  return collector.Finish(client.Watch(id, collector.Handlers()));
+}
+
+int Cancel(client::Client& client, const Common& common, const std::string& id) {
+  const absl::StatusOr<v1::Job> job = client.Cancel(id);
+  if (!job.ok()) return Report(job.status(), common);
+  common.json ? PrintJson(*job)
+              : static_cast<void>(std::printf("%s cancelled after %u of %u steps\n", id.c_str(), job->steps_done(), job->steps_total()));
+  return kOk;
+}
+
+int Models(client::Client& client, const Common& common) {
+  const auto models = client.Models();
+  if (!models.ok()) return Report(models.status(), common);
+  for (const v1::Model& model : *models) {
+    if (common.json) {
+      PrintJson(model);
+      continue;
+    }
+    std::printf("%s\n  %s, %ux%u (up to %ux%u in steps of %u)%s\n  defaults: %u steps of %s, guidance %g\n  samplers:",
+                model.name().c_str(), model.pipeline().c_str(), model.default_width(), model.default_height(),
+                model.max_width(), model.max_height(), model.size_multiple(), model.takes_prompt() ? "" : ", no prompt",
+                model.default_steps(), model.default_sampler().c_str(), model.default_guidance());
+    for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", sampler.name().c_str());
+    std::printf("\n");
+  }
+  return kOk;
+}
+
+int Workers(client::Client& client, const Common& common) {
+  const auto workers = client.Workers();
+  if (!workers.ok()) return Report(workers.status(), common);
+  if (!common.json) std::printf("%-32s %-8s %-9s %8s  %s\n", "NAME", "DEVICE", "STATE", "PICTURES", "MODELS (* loaded)");
+  for (const v1::Worker& worker : *workers) {
+    if (common.json) {
+      PrintJson(worker);
+      continue;
+    }
+    std::printf("%-32s %-8s %-9s %4u/%-3u ", worker.name().c_str(), worker.device().c_str(),
+                v1::WorkerState_Name(worker.state()).substr(sizeof("WORKER_STATE_") - 1).c_str(), worker.running_images(),
+                worker.max_images());
+    for (const std::string& model : worker.models()) {
+      const auto& loaded = worker.loaded_models();
+      const bool in_memory = std::find(loaded.begin(), loaded.end(), model) != loaded.end();
+      std::printf(" %s%s", model.c_str(), in_memory ? "*" : "");
+    }
+    std::printf("\n");
+  }
+  return kOk;
+}
+
+}  // namespace mind::cli

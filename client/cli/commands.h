@@ -1,0 +1,34 @@
+// What the subcommands of `mind` do. Each returns the exit status.
+#ifndef MIND_CLIENT_CLI_COMMANDS_H_
+#define MIND_CLIENT_CLI_COMMANDS_H_
+
+#include <optional>
+#include <string>
+
+#include "client/cpp/client.h"
+
+namespace mind::cli {
+
+struct Common {
+  std::string server = "127.0.0.1:8080";
+  std::string tenant;
+  bool json = false;  // machine-readable output: one JSON object a line on standard output
+};
+
+struct GenerateOptions {
+  v1::JobRequest request;
+  std::string out;     // file name; empty: <job id>.<extension>; "-": standard output; several pictures get -0, -1 …
+  bool detach = false;  // only create the job and print its id
+};
+
+int Generate(client::Client& client, const Common& common, const GenerateOptions& options);
+int Jobs(client::Client& client, const Common& common, uint32_t limit);
+int Watch(client::Client& client, const Common& common, const std::string& id, uint64_t after);
+int Get(client::Client& client, const Common& common, const std::string& id, const std::string& out);
+int Cancel(client::Client& client, const Common& common, const std::string& id);
+int Models(client::Client& client, const Common& common);
+int Workers(client::Client& client, const Common& common);
+
+}  // namespace mind::cli
+
+#endif  // MIND_CLIENT_CLI_COMMANDS_H_

@@ -1,0 +1,48 @@
+#include "client/cli/outcome.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "proto/support/errors.h"
+
+namespace mind::cli {
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kOk;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kAlreadyExists:
+      return kUsage;
+    case absl::StatusCode::kUnavailable:
+      return kUnreachable;
+    case absl::StatusCode::kNotFound:
+      return kNotFound;
+    case absl::StatusCode::kResourceExhausted:
+      return kQueueFull;
+    case absl::StatusCode::kDeadlineExceeded:
+      return kDeadline;
+    case absl::StatusCode::kCancelled:
+      return kCancelled;
+    default:
+      return kFailed;
+  }
+}
+
+std::string Explain(const absl::Status& status, const std::string& server) {
+  std::string text(status.message());
+  if (const auto bad = GetBadRequest(status)) {
+    text = "the server does not accept this:";
+    for (const auto& violation : bad->field_violations()) {
+      absl::StrAppend(&text, " ", violation.field(), ": ", violation.description());
+    }
+  } else if (absl::IsUnavailable(status) && !GetErrorInfo(status)) {
+    text = absl::StrCat("cannot reach a server at ", server, " (", status.message(),
+                        ")\nIs mind-server running there? --server HOST:PORT or MIND_SERVER names another.");
+  }
+  if (const auto delay = GetRetryDelay(status)) {
+    absl::StrAppend(&text, "\nTry again in ", absl::FormatDuration(*delay), ".");
+  }
+  return text;
+}
+
+}  // namespace mind::cli

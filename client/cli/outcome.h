@@ -1,0 +1,29 @@
+// How errors look to a person, and what a script can tell from the exit status.
+#ifndef MIND_CLIENT_CLI_OUTCOME_H_
+#define MIND_CLIENT_CLI_OUTCOME_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace mind::cli {
+
+// Exit statuses, documented in `mind --help` and docs/api.md.
+enum ExitCode {
+  kOk = 0,
+  kFailed = 1,        // the job failed, or something unexpected
+  kUsage = 2,         // the command line, or the server says a field is not allowed
+  kUnreachable = 3,   // no server, or it has no worker yet
+  kNotFound = 4,      // no such model or job
+  kQueueFull = 5,     // try again later
+  kDeadline = 6,      // the deadline passed
+  kCancelled = 7,     // the job was cancelled, here or elsewhere
+};
+
+ExitCode ExitCodeOf(const absl::Status& status);
+// One or two lines: what went wrong and what can be done about it.
+std::string Explain(const absl::Status& status, const std::string& server);
+
+}  // namespace mind::cli
+
+#endif  // MIND_CLIENT_CLI_OUTCOME_H_

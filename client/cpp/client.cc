@@ -1,0 +1,179 @@
+#include "client/cpp/client.h"
+
+#include <chrono>
+#include <map>
+
+#include "absl/time/clock.h"
+#include "proto/support/errors.h"
+
+namespace mind::client {
+namespace {
+
+constexpr int kMaxMessageBytes = 8 * 1024 * 1024;
+constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+Client::Client(const Options& options)
+    : options_(options), stub_(v1::GenerationService::NewStub(MakeChannel(options.server))) {}
+
+void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
+  if (!options_.tenant.empty()) context.AddMetadata("mind-tenant", options_.tenant);
+  if (timeout != absl::InfiniteDuration()) {
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+  }
+}
+
+template <typename Response, typename Request, typename Method>
+absl::StatusOr<Response> Client::Call(Method method, const Request& request) {
+  grpc::ClientContext context;
+  Prepare(context, options_.timeout);
+  Response response;
+  const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
+  if (!status.ok()) return FromGrpc(status);
+  return response;
+}
+
+template <typename Response>
+absl::StatusOr<v1::Job> Client::Follow(grpc::ClientReader<Response>& reader, const Handlers& handlers,
+                                       uint64_t* sequence) {
+  std::map<uint32_t, Picture> pictures;
+  v1::Job job;
+  Response response;
+  while (reader.Read(&response)) {
+    v1::JobEvent& event = *response.mutable_event();
+    if (!event.has_image()) {
+      if (event.has_completed()) job = event.completed().job();
+      if (handlers.event) handlers.event(event);
+      *sequence = event.sequence();
+      continue;
+    }
+    v1::ImageChunk& chunk = *event.mutable_image();
+    Picture& picture = pictures[chunk.image_index()];
+    picture.index = chunk.image_index();
+    picture.seed = chunk.seed();
+    picture.media_type = chunk.media_type();
+    picture.data += chunk.data();
+    if (!chunk.last()) continue;
+    *sequence = event.sequence();  // a picture broken off in the middle is asked for again
+    if (handlers.picture) handlers.picture(std::move(picture));
+    pictures.erase(chunk.image_index());
+  }
+  const grpc::Status status = reader.Finish();
+  if (!status.ok()) return FromGrpc(status);
+  if (job.id().empty()) return absl::UnavailableError("the stream ended before the job");
+  return job;
+}
+
+// Registers the context for Stop() while a stream runs.
+class Client::Streaming {
+ public:
+  Streaming(Client& client, grpc::ClientContext& context) : client_(client), context_(context) {
+    const absl::MutexLock lock(&client_.mutex_);
+    client_.streaming_.insert(&context);
+    if (client_.stopped_) context.TryCancel();
+  }
+  ~Streaming() {
+    const absl::MutexLock lock(&client_.mutex_);
+    client_.streaming_.erase(&context_);
+  }
+  Streaming(const Streaming&) = delete;
+  Streaming& operator=(const Streaming&) = delete;
+
+ private:
+  Client& client_;
+  grpc::ClientContext& context_;
+};
+
+absl::StatusOr<v1::Job> Client::Generate(const v1::JobRequest& request, const Handlers& handlers) {
+  v1::GenerateImageRequest message;
+  *message.mutable_job() = request;
+  grpc::ClientContext context;
+  Prepare(context, absl::InfiniteDuration());
+  const Streaming streaming(*this, context);
+  const auto reader = stub_->GenerateImage(&context, message);
+  uint64_t sequence = 0;
+  return Follow(*reader, handlers, &sequence);
+}
+
+absl::StatusOr<v1::Job> Client::Watch(const std::string& id, const Handlers& handlers, uint64_t after_sequence,
+                                      absl::Duration patience) {
+  absl::Time last_news = absl::Now();
+  for (;;) {
+    v1::WatchJobRequest message;
+    message.set_id(id);
+    message.set_after_sequence(after_sequence);
+    grpc::ClientContext context;
+    Prepare(context, absl::InfiniteDuration());
+    const Streaming streaming(*this, context);
+    const auto reader = stub_->WatchJob(&context, message);
+    const uint64_t before = after_sequence;
+    absl::StatusOr<v1::Job> job = Follow(*reader, handlers, &after_sequence);
+    if (job.ok() || !absl::IsUnavailable(job.status())) return job;
+    if (after_sequence != before) last_news = absl::Now();
+    if (absl::Now() - last_news > patience) return job;
+    absl::SleepFor(kRetryPause);
+  }
+}
+
+void Client::Stop() {
+  const absl::MutexLock lock(&mutex_);
+  stopped_ = true;
+  for (grpc::ClientContext* const context : streaming_) context->TryCancel();
+}
+
+absl::StatusOr<v1::Job> Client::Create(const v1::JobRequest& request) {
+  v1::CreateJobRequest message;
+  *message.mutable_job() = request;
+  const auto response = Call<v1::CreateJobResponse>(&v1::GenerationService::Stub::CreateJob, message);
+  if (!response.ok()) return response.status();
+  return response->job();
+}
+
+absl::StatusOr<v1::Job> Client::Get(const std::string& id) {
+  v1::GetJobRequest message;
+  message.set_id(id);
+  const auto response = Call<v1::GetJobResponse>(&v1::GenerationService::Stub::GetJob, message);
+  if (!response.ok()) return response.status();
+  return response->job();
+}
+
+absl::StatusOr<v1::Job> Client::Cancel(const std::string& id) {
+  v1::CancelJobRequest message;
+  message.set_id(id);
+  const auto response = Call<v1::CancelJobResponse>(&v1::GenerationService::Stub::CancelJob, message);
+  if (!response.ok()) return response.status();
+  return response->job();
+}
+
+absl::StatusOr<std::vector<v1::Job>> Client::List(uint32_t limit, v1::JobState state) {
+  v1::ListJobsRequest message;
+  message.set_page_size(limit);
+  message.set_state(state);
+  const auto response = Call<v1::ListJobsResponse>(&v1::GenerationService::Stub::ListJobs, message);
+  if (!response.ok()) return response.status();
+  return std::vector<v1::Job>(response->jobs().begin(), response->jobs().end());
+}
+
+absl::StatusOr<std::vector<v1::Model>> Client::Models() {
+  const auto response = Call<v1::ListModelsResponse>(&v1::GenerationService::Stub::ListModels, v1::ListModelsRequest());
+  if (!response.ok()) return response.status();
+  return std::vector<v1::Model>(response->models().begin(), response->models().end());
+}
+
+absl::StatusOr<std::vector<v1::Worker>> Client::Workers() {
+  const auto response = Call<v1::ListWorkersResponse>(&v1::GenerationService::Stub::ListWorkers, v1::ListWorkersRequest());
+  if (!response.ok()) return response.status();
+  return std::vector<v1::Worker>(response->workers().begin(), response->workers().end());
+}
+
+}  // namespace mind::client

@@ -1,0 +1,80 @@
+// The client library: a small, blocking face of GenerationService for programs in C++.
+#ifndef MIND_CLIENT_CPP_CLIENT_H_
+#define MIND_CLIENT_CPP_CLIENT_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "mind/v1/generation.grpc.pb.h"
+
+namespace mind::client {
+
+// A finished picture, put together from its parts.
+struct Picture {
+  uint32_t index = 0;
+  uint64_t seed = 0;
+  std::string media_type;
+  std::string data;
+};
+
+// What a stream tells. Each is optional; called on the calling thread.
+struct Handlers {
+  std::function<void(const v1::JobEvent&)> event;  // every event but parts of pictures
+  std::function<void(Picture)> picture;
+};
+
+// Errors are absl::Status with google.rpc details (proto/support/errors.h). Thread-safe.
+class Client {
+ public:
+  struct Options {
+    std::string server = "127.0.0.1:8080";  // HOST:PORT
+    std::string tenant;                     // empty: the server's default
+    absl::Duration timeout = absl::Seconds(30);  // of calls that do not stream
+  };
+
+  explicit Client(const Options& options);
+
+  // Blocks until the job has ended. The job lives as long as the call: Stop() cancels it. The status is the job's.
+  absl::StatusOr<v1::Job> Generate(const v1::JobRequest& request, const Handlers& handlers);
+  // Follows a job to its end; the status is the call's, not the job's. A broken connection is taken up again from the last
+  // event for as long as `patience` allows without any.
+  absl::StatusOr<v1::Job> Watch(const std::string& id, const Handlers& handlers, uint64_t after_sequence = 0,
+                                absl::Duration patience = absl::Seconds(30));
+  // Ends a Generate or Watch in progress on another thread, and those to come.
+  void Stop();
+
+  absl::StatusOr<v1::Job> Create(const v1::JobRequest& request);
+  absl::StatusOr<v1::Job> Get(const std::string& id);
+  absl::StatusOr<v1::Job> Cancel(const std::string& id);
+  absl::StatusOr<std::vector<v1::Job>> List(uint32_t limit, v1::JobState state = v1::JOB_STATE_UNSPECIFIED);
+  absl::StatusOr<std::vector<v1::Model>> Models();
+  absl::StatusOr<std::vector<v1::Worker>> Workers();
+
+ private:
+  void Prepare(grpc::ClientContext& context, absl::Duration timeout) const;
+  template <typename Response, typename Request, typename Method>
+  absl::StatusOr<Response> Call(Method method, const Request& request);
+  // Reads a stream of events to its end. Gives the job of `completed`, or the call's error.
+  template <typename Response>
+  absl::StatusOr<v1::Job> Follow(grpc::ClientReader<Response>& reader, const Handlers& handlers, uint64_t* sequence);
+  class Streaming;
+
+  const Options options_;
+  const std::unique_ptr<v1::GenerationService::Stub> stub_;
+  absl::Mutex mutex_;
+  std::set<grpc::ClientContext*> streaming_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace mind::client
+
+#endif  // MIND_CLIENT_CPP_CLIENT_H_

@@ -1,0 +1,161 @@
+#include "proto/support/errors.h"
+
+#include <grpcpp/support/error_details.h>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/time.h"
+
+namespace mind {
+namespace {
+
+constexpr char kTypePrefix[] = "type.googleapis.com/";
+
+template <typename Detail>
+std::string TypeUrl() {
+  return absl::StrCat(kTypePrefix, Detail::descriptor()->full_name());
+}
+
+template <typename Detail>
+void SetDetail(absl::Status& status, const Detail& detail) {
+  status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+}
+
+template <typename Detail>
+std::optional<Detail> GetDetail(const absl::Status& status) {
+  const auto payload = status.GetPayload(TypeUrl<Detail>());
+  Detail detail;
+  if (!payload || !detail.ParseFromString(std::string(*payload))) return std::nullopt;
+  return detail;
+}
+
+// Length of the UTF-8 sequence at the start of `text`, 0 if it is not one.
+size_t Utf8Length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const size_t length = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2 : (first & 0xF0) == 0xE0 ? 3
+                        : first >= 0xF0 && first < 0xF5                  ? 4
+                                                                         : 0;
+  if (length == 0 || length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, and code points past the last plane.
+  if (length == 3 && ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F))) return 0;
+  if (length == 4 && ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F))) return 0;
+  return length;
+}
+
+}  // namespace
+
+absl::Status MakeError(absl::StatusCode code, const std::string& message, const std::string& reason,
+                       const ErrorMetadata& metadata) {
+  absl::Status status(code, message);
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason);
+  info.set_domain(kErrorDomain);
+  info.mutable_metadata()->insert(metadata.begin(), metadata.end());
+  SetDetail(status, info);
+  return status;
+}
+
+absl::Status InvalidField(const std::string& field, const std::string& description) {
+  absl::Status status = MakeError(absl::StatusCode::kInvalidArgument, absl::StrCat(field, ": ", description),
+                                  "INVALID_FIELD", {{"field", field}});
+  google::rpc::BadRequest bad;
+  auto* const violation = bad.add_field_violations();
+  violation->set_field(field);
+  violation->set_description(description);
+  SetDetail(status, bad);
+  return status;
+}
+
+absl::Status NotFound(const std::string& type, const std::string& name, const std::string& description) {
+  absl::Status status = MakeError(absl::StatusCode::kNotFound, description, type == "model" ? "UNKNOWN_MODEL" : "UNKNOWN_JOB",
+                                  {{type, name}});
+  google::rpc::ResourceInfo resource;
+  resource.set_resource_type(type);
+  resource.set_resource_name(name);
+  resource.set_description(description);
+  SetDetail(status, resource);
+  return status;
+}
+
+absl::Status WithRetry(absl::Status status, absl::Duration delay) {
+  google::rpc::RetryInfo retry;
+  *retry.mutable_retry_delay() = ToDuration(delay);
+  SetDetail(status, retry);
+  return status;
+}
+
+std::optional<google::rpc::BadRequest> GetBadRequest(const absl::Status& status) {
+  return GetDetail<google::rpc::BadRequest>(status);
+}
+
+std::optional<absl::Duration> GetRetryDelay(const absl::Status& status) {
+  const auto retry = GetDetail<google::rpc::RetryInfo>(status);
+  if (!retry) return std::nullopt;
+  return FromDuration(retry->retry_delay());
+}
+
+std::optional<google::rpc::ErrorInfo> GetErrorInfo(const absl::Status& status) {
+  return GetDetail<google::rpc::ErrorInfo>(status);
+}
+
+google::rpc::Status ToProto(const absl::Status& status) {
+  google::rpc::Status proto;
+  proto.set_code(static_cast<int>(status.code()));
+  proto.set_message(std::string(status.message()));
+  status.ForEachPayload([&proto](absl::string_view url, const absl::Cord& payload) {
+    auto* const detail = proto.add_details();
+    detail->set_type_url(std::string(url));
+    detail->set_value(std::string(payload));
+  });
+  return proto;
+}
+
+absl::Status FromProto(const google::rpc::Status& proto) {
+  absl::Status status(static_cast<absl::StatusCode>(proto.code()), proto.message());
+  for (const auto& detail : proto.details()) status.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  return status;
+}
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  grpc::Status result;
+  grpc::SetErrorDetails(ToProto(status), &result);
+  return result;
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  google::rpc::Status proto;
+  if (!status.error_details().empty() && grpc::ExtractErrorDetails(status, &proto).ok() && proto.code() != 0) {
+    return FromProto(proto);
+  }
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+}
+
+std::string Printable(std::string_view text, size_t limit) {
+  std::string out;
+  while (!text.empty() && out.size() < limit) {
+    const size_t length = Utf8Length(text);
+    if (length == 0) {
+      out.push_back('?');
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return text.empty() ? out : out + "…";
+}
+
+bool IsValidUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+}  // namespace mind

@@ -1,0 +1,51 @@
+// Errors as they travel: absl::Status inside a process, with google.rpc details as payloads; grpc::Status on the wire;
+// google.rpc.Status inside messages. The one table between them.
+#ifndef MIND_PROTO_SUPPORT_ERRORS_H_
+#define MIND_PROTO_SUPPORT_ERRORS_H_
+
+#include <grpcpp/support/status.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace mind {
+
+// Domain of every ErrorInfo.
+inline constexpr char kErrorDomain[] = "mind.v1";
+
+using ErrorMetadata = std::map<std::string, std::string>;
+
+// A status with ErrorInfo: `reason` is UPPER_SNAKE, at most 63 characters; metadata keys are camelCase.
+absl::Status MakeError(absl::StatusCode code, const std::string& message, const std::string& reason,
+                       const ErrorMetadata& metadata = {});
+
+// INVALID_ARGUMENT with BadRequest: `field` is a proto field path ("spec.steps").
+absl::Status InvalidField(const std::string& field, const std::string& description);
+// NOT_FOUND with ResourceInfo: type "model" or "job".
+absl::Status NotFound(const std::string& type, const std::string& name, const std::string& description);
+// Adds RetryInfo to a status.
+absl::Status WithRetry(absl::Status status, absl::Duration delay);
+
+std::optional<google::rpc::BadRequest> GetBadRequest(const absl::Status& status);
+std::optional<absl::Duration> GetRetryDelay(const absl::Status& status);
+std::optional<google::rpc::ErrorInfo> GetErrorInfo(const absl::Status& status);
+
+google::rpc::Status ToProto(const absl::Status& status);
+absl::Status FromProto(const google::rpc::Status& status);
+grpc::Status ToGrpc(const absl::Status& status);
+absl::Status FromGrpc(const grpc::Status& status);
+
+// gRPC refuses messages that are not UTF-8: bytes that are not are replaced by '?', long ones cut to `limit` bytes.
+std::string Printable(std::string_view text, size_t limit = 200);
+bool IsValidUtf8(std::string_view text);
+
+}  // namespace mind
+
+#endif  // MIND_PROTO_SUPPORT_ERRORS_H_

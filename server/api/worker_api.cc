@@ -1,0 +1,111 @@
+#include "server/api/worker_api.h"
+
+#include <deque>
+#include <memory>
+
+#include "proto/support/errors.h"
+
+namespace mind::server {
+namespace {
+
+// One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive until OnDone.
+class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>,
+                     public WorkerSession,
+                     public std::enable_shared_from_this<WorkerStream> {
+ public:
+  static WorkerStream* Start(Loop& loop, GenerationService& service) {
+    std::shared_ptr<WorkerStream> stream(new WorkerStream(loop, service));
+    stream->self_ = stream;
+    stream->StartRead(&stream->request_);
+    return stream.get();
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      loop_.Post([stream = shared_from_this()] { stream->Ended(); });
+      return;
+    }
+    loop_.Post([stream = shared_from_this(), message = std::move(request_)]() mutable { stream->Take(std::move(message)); });
+    request_.Clear();
+    StartRead(&request_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    loop_.Post([stream = shared_from_this(), ok] {
+      stream->outgoing_.pop_front();
+      stream->writing_ = false;
+      if (ok) stream->Write();
+    });
+  }
+
+  void OnCancel() override {
+    loop_.Post([stream = shared_from_this()] { stream->Ended(); });
+  }
+
+  void OnDone() override {
+    loop_.Post([stream = shared_from_this()] {
+      stream->Ended();
+      stream->self_.reset();
+    });
+  }
+
+  // WorkerSession, on the loop.
+  void Send(v1::ConnectResponse message) override {
+    outgoing_.push_back(std::move(message));
+    Write();
+  }
+  void Close(const absl::Status& status) override { FinishOnLoop(ToGrpc(status)); }
+
+ private:
+  WorkerStream(Loop& loop, GenerationService& service) : loop_(loop), service_(service) {}
+
+  void Take(v1::ConnectRequest message) {
+    if (finished_) return;
+    if (registered_) return service_.OnWorkerMessage(this, std::move(message));
+    if (!message.has_register_()) {
+      return Close(InvalidField("message", "the first message of a worker must be `register`"));
+    }
+    if (absl::Status status = service_.OnRegister(shared_from_this(), message.register_()); !status.ok()) return Close(status);
+    registered_ = true;
+  }
+
+  void Write() {
+    if (writing_ || finished_ || outgoing_.empty()) return;
+    writing_ = true;
+    StartWrite(&outgoing_.front());
+  }
+
+  // The worker's side is closed or broken.
+  void Ended() {
+    if (registered_) service_.OnWorkerClosed(this);
+    registered_ = false;
+    FinishOnLoop(grpc::Status::OK);
+  }
+
+  void FinishOnLoop(const grpc::Status& status) {
+    if (finished_) return;
+    finished_ = true;
+    Finish(status);
+  }
+
+  Loop& loop_;
+  GenerationService& service_;
+
+  v1::ConnectRequest request_;  // gRPC's, between StartRead and OnReadDone
+
+  // The loop's. The front of outgoing_ belongs to gRPC while writing_.
+  std::deque<v1::ConnectResponse> outgoing_;
+  bool registered_ = false;
+  bool writing_ = false;
+  bool finished_ = false;
+
+  std::shared_ptr<WorkerStream> self_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* WorkerApi::Connect(grpc::CallbackServerContext*) {
+  return WorkerStream::Start(loop_, service_);
+}
+
+}  // namespace mind::server

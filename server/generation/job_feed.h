@@ -1,0 +1,75 @@
+// What watchers of a job are told: its events, numbered, and at most the newest of those that are only news.
+//
+// A feed keeps the events that matter for good (queued, started, each picture, completed) and one slot a picture for its
+// newest progress and one for its newest preview. A watcher is a position in that: it asks for the next event after the
+// last one it got. So a slow watcher skips to the newest by itself, any number of watchers cost nothing while nothing
+// happens, and none holds anything up.
+//
+// All on the server's loop; not thread-safe.
+#ifndef MIND_SERVER_GENERATION_JOB_FEED_H_
+#define MIND_SERVER_GENERATION_JOB_FEED_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "mind/v1/job.pb.h"
+
+namespace mind::server {
+
+using JobEventPtr = std::shared_ptr<const v1::JobEvent>;
+using WatchId = uint64_t;
+
+class JobFeeds {
+ public:
+  // Sequences start above `first_sequence`: the server passes its store's epoch in the high bits.
+  explicit JobFeeds(uint64_t first_sequence) : last_sequence_(first_sequence) {}
+
+  // Numbers the event, keeps it, and tells the job's watchers that there is news.
+  void Publish(const std::string& job_id, v1::JobEvent event);
+
+  bool Has(const std::string& job_id) const { return feeds_.count(job_id) != 0; }
+  // The job's newest event, for polls; null without a feed.
+  JobEventPtr Latest(const std::string& job_id) const;
+
+  // A watcher from after a sequence number on. `on_news` is called when Next may have something; at once if it has.
+  WatchId Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news);
+  void Unwatch(WatchId id);
+  // The watcher's next event, null if there is none now. The position moves on.
+  JobEventPtr Next(WatchId id);
+
+  // Forgets feeds whose job ended before this time and which nobody watches.
+  void Purge(absl::Time ended_before);
+
+  // Previews replaced by a newer one before a watcher that wanted them had taken them; since the last call.
+  int64_t TakeDroppedPreviews() { return std::exchange(dropped_previews_, 0); }
+  size_t watchers() const { return watchers_.size(); }
+
+ private:
+  struct Feed {
+    std::map<uint64_t, JobEventPtr> events;
+    std::map<std::pair<int, uint32_t>, uint64_t> slots;  // (kind, picture) → sequence of the event in it
+    std::set<WatchId> watchers;
+    absl::Time ended = absl::InfiniteFuture();
+  };
+  struct Watcher {
+    std::string job_id;
+    uint64_t position = 0;
+    std::function<void()> on_news;
+  };
+
+  uint64_t last_sequence_;
+  std::map<std::string, Feed> feeds_;
+  std::map<WatchId, Watcher> watchers_;
+  WatchId last_watch_ = 0;
+  int64_t dropped_previews_ = 0;
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_JOB_FEED_H_

@@ -1,0 +1,48 @@
+// The server's metrics, for autoscalers and people. Names and units: docs/operations/metrics.md.
+#ifndef MIND_SERVER_GENERATION_METRICS_H_
+#define MIND_SERVER_GENERATION_METRICS_H_
+
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <string>
+
+#include "proto/support/metrics_endpoint.h"
+#include "server/dispatch/dispatcher.h"
+
+namespace mind::server {
+
+// Thread-safe. Labels are models, outcomes, reasons and states: never prompts, tenants or jobs.
+struct ServerMetrics {
+  ServerMetrics();
+
+  // Sets the gauges that describe the present.
+  void Describe(const Dispatcher& dispatcher, size_t queue_capacity);
+
+  std::shared_ptr<prometheus::Registry> registry;
+
+  LabelledGauge requests_waiting;         // model
+  LabelledGauge requests_running;         // model
+  LabelledGauge waiting_steps;            // model
+  LabelledGauge waiting_seconds;          // model
+  LabelledGauge workers;                  // state
+  LabelledCounter requests;               // outcome
+  LabelledCounter rejections;             // reason
+  LabelledCounter images;                 // model
+  LabelledHistogram queue_seconds;        // model
+  LabelledHistogram request_seconds;      // model
+  LabelledHistogram first_preview_seconds;  // model
+  prometheus::Gauge& queue_capacity;
+  prometheus::Gauge& watchers;
+  prometheus::Counter& lease_expirations;
+  prometheus::Counter& workers_lost;
+  prometheus::Counter& requeued;
+  prometheus::Counter& resumed;
+  prometheus::Counter& late_results;
+  prometheus::Counter& previews_sent;
+  prometheus::Counter& previews_dropped;
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_METRICS_H_

@@ -1,0 +1,484 @@
+#include "server/generation/service.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+#include "proto/support/time.h"
+
+namespace mind::server {
+namespace {
+
+constexpr size_t kChunkBytes = 512 * 1024;
+constexpr absl::Duration kFeedKeep = absl::Minutes(5);  // after that the store answers for an ended job
+constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
+constexpr uint32_t kDefaultPage = 50, kMaxPage = 1000;
+constexpr int kEpochShift = 40;  // sequences of one run of the server: 2^40 are enough
+
+double SecondsBetween(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
+  return absl::ToDoubleSeconds(FromTimestamp(to) - FromTimestamp(from));
+}
+
+absl::Status UnknownJob(const std::string& id) {
+  return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
+}
+
+const char* OutcomeName(v1::JobState state) {
+  return state == v1::JOB_STATE_SUCCEEDED ? "succeeded" : state == v1::JOB_STATE_CANCELLED ? "cancelled" : "failed";
+}
+
+// The event of a picture, cut into parts a message can carry.
+void AppendChunks(const v1::JobEvent& event, const StoredImage& image, std::vector<v1::JobEvent>& out) {
+  size_t offset = 0;
+  do {
+    v1::JobEvent part = event;
+    v1::ImageChunk* const chunk = part.mutable_image();
+    chunk->set_seed(image.seed);
+    chunk->set_media_type(image.media_type);
+    chunk->set_total_size(image.data.size());
+    chunk->set_data(image.data.substr(offset, kChunkBytes));
+    offset += chunk->data().size();
+    chunk->set_last(offset >= image.data.size());
+    out.push_back(std::move(part));
+  } while (offset < image.data.size());
+}
+
+}  // namespace
+
+GenerationService::GenerationService(const Options& options, JobStore& store, ServerMetrics& metrics)
+    : options_(options),
+      store_(store),
+      metrics_(metrics),
+      dispatcher_(options.dispatcher),
+      feeds_(store.epoch() << kEpochShift) {}
+
+absl::Status GenerationService::Recover() {
+  absl::StatusOr<std::vector<v1::Model>> models = store_.Models();
+  if (!models.ok()) return models.status();
+  for (const v1::Model& model : *models) models_[model.name()] = model;
+  absl::StatusOr<std::vector<v1::Job>> jobs = store_.Unfinished();
+  if (!jobs.ok()) return jobs.status();
+  for (v1::Job& job : *jobs) {
+    const auto done = store_.ImageIndices(job.id());
+    if (!done.ok()) return done.status();
+    job.set_state(v1::JOB_STATE_QUEUED);
+    const auto model = models_.find(job.spec().model());
+    const double rows = CostInRows(job.spec(), model == models_.end() ? nullptr : &model->second);
+    const Actions actions = dispatcher_.OnSubmit(job, rows, {done->begin(), done->end()}, Now());
+    RebuildFeed(job);
+    CarryOut(actions);
+  }
+  if (!jobs->empty()) LogInfo("took up jobs of an earlier run", {{"jobs", jobs->size()}});
+  return absl::OkStatus();
+}
+
+// --- Clients.
+
+absl::Status GenerationService::Admit(const ValidatedJob& job) const {
+  if (!admitting_) {
+    return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"), absl::Seconds(2));
+  }
+  const absl::Duration wait = dispatcher_.EstimatedWait().value_or(absl::ZeroDuration());
+  // About when one of those waiting will have gone.
+  const absl::Duration retry =
+      std::clamp(wait / static_cast<double>(std::max<size_t>(dispatcher_.queued_jobs(), 1)), absl::Seconds(1), absl::Minutes(1));
+  if (dispatcher_.queued_jobs() >= options_.max_queue) {
+    return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
+                               absl::StrCat("the queue is full: ", options_.max_queue, " jobs wait"), "QUEUE_FULL",
+                               {{"queueCapacity", absl::StrCat(options_.max_queue)}}),
+                     retry);
+  }
+  if (wait > options_.max_wait) {
+    return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
+                               absl::StrCat("the job would wait about ", absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1))),
+                                            ", longer than ", absl::FormatDuration(options_.max_wait)),
+                               "WAIT_TOO_LONG", {{"estimatedWaitMs", absl::StrCat(absl::ToInt64Milliseconds(wait))}}),
+                     std::max(retry, wait - options_.max_wait));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request, const Caller& caller) {
+  const auto refuse = [this](absl::Status status) {
+    const auto info = GetErrorInfo(status);
+    metrics_.rejections[info ? info->reason() : "INTERNAL"].Increment();
+    return status;
+  };
+  absl::StatusOr<ValidatedJob> valid =
+      Validate(request, caller, models_, options_.limits, absl::Uniform<uint32_t>(random_), Now());
+  if (!valid.ok()) return refuse(valid.status());
+  if (!valid->request_id.empty()) {
+    const auto earlier = store_.FindRequest(valid->tenant, valid->request_id);
+    if (!earlier.ok()) return refuse(earlier.status());
+    if (earlier->has_value()) {
+      if ((*earlier)->fingerprint == valid->fingerprint) return Get((*earlier)->job_id, caller);
+      return refuse(MakeError(absl::StatusCode::kAlreadyExists,
+                              absl::StrCat("request_id \"", valid->request_id, "\" was used with another request"),
+                              "REQUEST_ID_REUSED", {{"requestId", valid->request_id}, {"job", (*earlier)->job_id}}));
+    }
+  }
+  if (absl::Status status = Admit(*valid); !status.ok()) return refuse(status);
+
+  v1::Job job;
+  job.set_id(NewJobId());
+  *job.mutable_spec() = valid->spec;
+  job.set_priority(valid->priority);
+  job.set_tenant(valid->tenant);
+  job.set_state(v1::JOB_STATE_QUEUED);
+  *job.mutable_create_time() = ToTimestamp(Now());
+  if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
+  job.set_steps_total(valid->spec.steps() * valid->spec.image_count());
+  const absl::Status stored = store_.Insert(job, {valid->tenant, valid->request_id, valid->fingerprint});
+  if (!stored.ok()) return refuse(stored);
+
+  LogInfo("job accepted", {{"job", job.id()}, {"tenant", job.tenant()}, {"model", job.spec().model()},
+                           {"steps", job.spec().steps()}, {"images", job.spec().image_count()}});
+  const Actions actions = dispatcher_.OnSubmit(job, valid->rows, {}, Now());
+  PublishQueued(job);
+  CarryOut(actions);
+  return job;
+}
+
+absl::StatusOr<v1::Job> GenerationService::FindAny(const std::string& id, const Caller& caller) {
+  v1::Job job;
+  if (const v1::Job* const active = dispatcher_.Find(id)) {
+    job = *active;
+  } else {
+    if (!IsValidUtf8(id)) return UnknownJob(id);
+    absl::StatusOr<std::optional<v1::Job>> stored = store_.Find(id);
+    if (!stored.ok()) return stored.status();
+    if (!stored->has_value()) return UnknownJob(id);
+    job = **std::move(stored);
+  }
+  // Another tenant's job does not exist for this one.
+  if (job.tenant() != caller.tenant) return UnknownJob(id);
+  return job;
+}
+
+absl::StatusOr<v1::Job> GenerationService::Get(const std::string& id, const Caller& caller) { return FindAny(id, caller); }
+
+absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsRequest& request, const Caller& caller) {
+  if (request.page_size() > kMaxPage) {
+    return InvalidField("page_size", absl::StrCat(request.page_size(), " given; it must be 0 to ", kMaxPage));
+  }
+  if (!v1::JobState_IsValid(request.state())) {
+    return InvalidField("state", absl::StrCat(static_cast<int>(request.state()), " is not a JobState"));
+  }
+  if (!request.page_token().empty() && !FindAny(request.page_token(), caller).ok()) {
+    return InvalidField("page_token", "not a token this server has given out");
+  }
+  const int size = static_cast<int>(request.page_size() == 0 ? kDefaultPage : request.page_size());
+  const auto state = request.state() == v1::JOB_STATE_UNSPECIFIED ? std::nullopt : std::optional(request.state());
+  absl::StatusOr<std::vector<v1::Job>> jobs = store_.List(caller.tenant, state, request.page_token(), size + 1);
+  if (!jobs.ok()) return jobs.status();
+  v1::ListJobsResponse response;
+  for (int i = 0; i < std::min<int>(size, static_cast<int>(jobs->size())); ++i) {
+    const v1::Job& stored = (*jobs)[static_cast<size_t>(i)];
+    const v1::Job* const active = dispatcher_.Find(stored.id());
+    *response.add_jobs() = active != nullptr ? *active : stored;
+  }
+  if (static_cast<int>(jobs->size()) > size) response.set_next_page_token(response.jobs().rbegin()->id());
+  return response;
+}
+
+absl::StatusOr<v1::Job> GenerationService::Cancel(const std::string& id, const Caller& caller, const absl::Status& reason) {
+  absl::StatusOr<v1::Job> job = FindAny(id, caller);
+  if (!job.ok()) return job;
+  if (dispatcher_.Find(id) != nullptr) {
+    CarryOut(dispatcher_.OnCancel(id, reason, Now()));
+    return FindAny(id, caller);
+  }
+  if (job->state() != v1::JOB_STATE_CANCELLED) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     absl::StrCat("the job has already ended: ", OutcomeName(job->state())), "JOB_ENDED",
+                     {{"state", OutcomeName(job->state())}});
+  }
+  return job;
+}
+
+absl::StatusOr<WatchId> GenerationService::Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
+                                                 std::function<void()> on_news) {
+  const absl::StatusOr<v1::Job> job = FindAny(id, caller);
+  if (!job.ok()) return job.status();
+  if (!feeds_.Has(id)) RebuildFeed(*job);
+  return feeds_.Watch(id, after_sequence, std::move(on_news));
+}
+
+std::vector<v1::JobEvent> GenerationService::NextEvents(WatchId watch) {
+  std::vector<v1::JobEvent> events;
+  const JobEventPtr event = feeds_.Next(watch);
+  if (event == nullptr) return events;
+  if (event->event_case() == v1::JobEvent::kPreview) metrics_.previews_sent.Increment();
+  if (event->event_case() != v1::JobEvent::kImage) {
+    events.push_back(*event);
+    return events;
+  }
+  const auto image = store_.FindImage(event->job_id(), event->image().image_index());
+  if (image.ok() && image->has_value()) {
+    AppendChunks(*event, **image, events);
+    return events;
+  }
+  Persist(image.ok() ? absl::DataLossError("the picture is gone") : image.status(), "read a picture", event->job_id());
+  return NextEvents(watch);
+}
+
+void GenerationService::Unwatch(WatchId watch) { feeds_.Unwatch(watch); }
+
+v1::ListModelsResponse GenerationService::ListModels() const {
+  v1::ListModelsResponse response;
+  for (const auto& [name, model] : models_) *response.add_models() = model;
+  return response;
+}
+
+absl::StatusOr<v1::Model> GenerationService::GetModel(const std::string& name) const {
+  const auto found = models_.find(name);
+  if (found == models_.end()) {
+    return NotFound("model", Printable(name), absl::StrCat("no model is named \"", Printable(name), "\""));
+  }
+  return found->second;
+}
+
+v1::ListWorkersResponse GenerationService::ListWorkers() const {
+  v1::ListWorkersResponse response;
+  for (const auto& [name, view] : dispatcher_.Workers()) {
+    v1::Worker* const worker = response.add_workers();
+    worker->set_name(name);
+    worker->set_device(view.registration.device());
+    for (const v1::Model& model : view.registration.models()) worker->add_models(model.name());
+    *worker->mutable_loaded_models() = view.capacity.loaded_models();
+    worker->set_running_images(static_cast<uint32_t>(view.running_images));
+    worker->set_max_images(view.capacity.max_images());
+    worker->set_state(view.draining                                              ? v1::WORKER_STATE_DRAINING
+                      : view.running_images >= view.capacity.max_images() ? v1::WORKER_STATE_BUSY
+                                                                                 : v1::WORKER_STATE_READY);
+    *worker->mutable_connect_time() = ToTimestamp(view.connected);
+  }
+  return response;
+}
+
+// --- Workers.
+
+absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>& session, const v1::Register& registration) {
+  if (absl::Status status = ValidateTenant(registration.name()); !status.ok()) {
+    return InvalidField("register.name", absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
+  }
+  const auto previous = sessions_.find(registration.name());
+  if (previous != sessions_.end()) {
+    worker_names_.erase(previous->second.get());
+    previous->second->Close(absl::AbortedError("another worker of the same name has connected"));
+  }
+  for (const v1::Model& model : registration.models()) {
+    if (model.size_multiple() == 0 || model.max_steps() == 0 || model.name().empty()) {
+      return InvalidField("register.models", absl::StrCat("model \"", Printable(model.name()), "\" is not fully described"));
+    }
+    models_[model.name()] = model;
+    Persist(store_.SaveModel(model), "save a model", "");
+  }
+  sessions_[registration.name()] = session;
+  worker_names_[session.get()] = registration.name();
+  LogInfo("worker connected", {{"worker", registration.name()}, {"device", registration.device()},
+                               {"models", registration.models_size()}, {"version", registration.version()}});
+  CarryOut(dispatcher_.OnWorkerConnected(registration, Now()));
+  v1::ConnectResponse response;
+  response.mutable_registered()->set_lease_ms(
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.dispatcher.lease)));
+  session->Send(std::move(response));
+  return absl::OkStatus();
+}
+
+void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::ConnectRequest message) {
+  const auto name = worker_names_.find(session);
+  if (name == worker_names_.end()) return;  // replaced or dropped; its stream is closing
+  const std::string worker = name->second;
+  if (message.message_case() == v1::ConnectRequest::kImageResult && !AcceptImage(worker, message.image_result())) return;
+  const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Now());
+  if (message.message_case() == v1::ConnectRequest::kImageProgress) PublishProgress(message.image_progress());
+  if (message.message_case() == v1::ConnectRequest::kImagePreview) {
+    v1::ImagePreview& preview = *message.mutable_image_preview();
+    const v1::Job* const job = dispatcher_.Find(preview.image().job_id());
+    if (job != nullptr && job->attempt() == preview.image().attempt()) {
+      if (previewed_.insert(job->id()).second) {
+        metrics_.first_preview_seconds[job->spec().model()].Observe(SecondsBetween(job->create_time(), ToTimestamp(Now())));
+      }
+      v1::JobEvent event;
+      *event.mutable_preview() = std::move(*preview.mutable_preview());
+      feeds_.Publish(preview.image().job_id(), std::move(event));
+    }
+  }
+  CarryOut(actions);
+}
+
+bool GenerationService::AcceptImage(const std::string& worker, const v1::ImageResult& result) {
+  const v1::ImageRef& ref = result.image();
+  if (!dispatcher_.AcceptsResult(worker, ref)) {
+    metrics_.late_results.Increment();
+    LogWarning("late result refused", {{"job", ref.job_id()}, {"attempt", ref.attempt()}, {"worker", worker}});
+    return true;
+  }
+  const absl::Status stored =
+      store_.InsertImage(ref.job_id(), {ref.image_index(), result.seed(), result.media_type(), result.data()});
+  if (!stored.ok()) {
+    // A picture that is not stored cannot be promised to anyone.
+    Persist(stored, "store a picture", ref.job_id());
+    CarryOut(dispatcher_.OnCancel(ref.job_id(), stored, Now()));
+    return false;
+  }
+  metrics_.images[dispatcher_.Find(ref.job_id())->spec().model()].Increment();
+  v1::JobEvent event;
+  event.mutable_image()->set_image_index(ref.image_index());
+  feeds_.Publish(ref.job_id(), std::move(event));
+  return true;
+}
+
+void GenerationService::OnWorkerClosed(const WorkerSession* session) {
+  const auto found = worker_names_.find(session);
+  if (found == worker_names_.end()) return;
+  const std::string name = found->second;
+  worker_names_.erase(found);
+  sessions_.erase(name);
+  const auto workers = dispatcher_.Workers();
+  const auto view = workers.find(name);
+  const size_t running = view == workers.end() ? 0 : view->second.running_images;
+  if (running > 0) metrics_.workers_lost.Increment();
+  LogInfo("worker disconnected", {{"worker", name}, {"running_images", running}});
+  CarryOut(dispatcher_.OnWorkerLost(name, Now()));
+}
+
+// --- Carrying out.
+
+void GenerationService::CarryOut(const Actions& actions) {
+  for (const Action& action : actions) {
+    if (const auto* const send = std::get_if<SendAssign>(&action)) {
+      const v1::Job* const job = dispatcher_.Find(send->assign.job_id());
+      if (job != nullptr) Persist(store_.Update(*job), "update a job", job->id());
+      const auto session = sessions_.find(send->worker);
+      if (session == sessions_.end()) continue;
+      v1::ConnectResponse response;
+      *response.mutable_assign() = send->assign;
+      session->second->Send(std::move(response));
+    } else if (const auto* const cancel = std::get_if<SendCancel>(&action)) {
+      const auto session = sessions_.find(cancel->worker);
+      if (session == sessions_.end()) continue;
+      v1::ConnectResponse response;
+      *response.mutable_cancel() = cancel->cancel;
+      session->second->Send(std::move(response));
+    } else if (const auto* const drop = std::get_if<DropWorker>(&action)) {
+      metrics_.lease_expirations.Increment();
+      LogWarning("lease expired", {{"worker", drop->worker}});
+      const auto session = sessions_.find(drop->worker);
+      if (session == sessions_.end()) continue;
+      worker_names_.erase(session->second.get());
+      session->second->Close(absl::DeadlineExceededError("the worker was not heard for longer than its lease"));
+      sessions_.erase(session);
+    } else if (const auto* const started = std::get_if<JobStartedAction>(&action)) {
+      const v1::Job& job = started->job;
+      LogInfo("job started", {{"job", job.id()}, {"attempt", job.attempt()}, {"worker", started->worker},
+                              {"resumed_steps", started->resumed_steps}});
+      if (started->resumed_steps > 0) metrics_.resumed.Increment();
+      if (job.attempt() == 1) {
+        metrics_.queue_seconds[job.spec().model()].Observe(SecondsBetween(job.create_time(), job.start_time()));
+      }
+      v1::JobEvent event;
+      event.mutable_started()->set_worker(started->worker);
+      event.mutable_started()->set_attempt(job.attempt());
+      event.mutable_started()->set_resumed_steps(started->resumed_steps);
+      feeds_.Publish(job.id(), std::move(event));
+    } else if (const auto* const requeued = std::get_if<JobRequeuedAction>(&action)) {
+      metrics_.requeued.Increment();
+      LogWarning("job requeued", {{"job", requeued->job.id()}, {"attempt", requeued->job.attempt()},
+                                  {"steps_kept", requeued->job.steps_done()}});
+      PublishQueued(requeued->job);
+    } else if (const auto* const ended = std::get_if<JobEndedAction>(&action)) {
+      OnEnded(ended->job);
+    }
+  }
+}
+
+void GenerationService::OnEnded(const v1::Job& job) {
+  Persist(store_.Update(job), "update a job", job.id());
+  metrics_.requests[OutcomeName(job.state())].Increment();
+  metrics_.request_seconds[job.spec().model()].Observe(SecondsBetween(job.create_time(), job.end_time()));
+  previewed_.erase(job.id());
+  LogInfo("job ended", {{"job", job.id()}, {"attempt", job.attempt()}, {"outcome", OutcomeName(job.state())},
+                        {"error", job.error().message()}});
+  v1::JobEvent event;
+  *event.mutable_completed()->mutable_job() = job;
+  feeds_.Publish(job.id(), std::move(event));
+}
+
+void GenerationService::PublishQueued(const v1::Job& job) {
+  v1::JobEvent event;
+  *event.mutable_queued()->mutable_job() = job;
+  if (dispatcher_.queue().Contains(job.id())) {
+    event.mutable_queued()->set_position(static_cast<uint32_t>(dispatcher_.queue().AheadOf(job.id(), Now()).jobs));
+    if (const auto wait = dispatcher_.EstimatedWaitOf(job.id(), Now())) {
+      *event.mutable_queued()->mutable_estimated_wait() = ToDuration(*wait);
+    }
+  }
+  feeds_.Publish(job.id(), std::move(event));
+}
+
+void GenerationService::PublishProgress(const v1::ImageProgress& progress) {
+  const v1::Job* const job = dispatcher_.Find(progress.image().job_id());
+  if (job == nullptr || job->attempt() != progress.image().attempt()) return;
+  v1::JobEvent event;
+  event.mutable_progress()->set_image_index(progress.image().image_index());
+  event.mutable_progress()->set_step(progress.step());
+  event.mutable_progress()->set_steps(progress.steps());
+  if (const auto remaining = dispatcher_.EstimatedRemaining(job->id())) {
+    *event.mutable_progress()->mutable_estimated_remaining() = ToDuration(*remaining);
+  }
+  feeds_.Publish(job->id(), std::move(event));
+}
+
+// What a feed of this job would hold, from the store: for jobs of an earlier run, or ended long ago.
+void GenerationService::RebuildFeed(const v1::Job& job) {
+  if (dispatcher_.Find(job.id()) != nullptr) PublishQueued(job);
+  const auto images = store_.ImageIndices(job.id());
+  Persist(images.status(), "list a job's pictures", job.id());
+  if (images.ok()) {
+    for (const uint32_t index : *images) {
+      v1::JobEvent event;
+      event.mutable_image()->set_image_index(index);
+      feeds_.Publish(job.id(), std::move(event));
+    }
+  }
+  if (job.has_end_time()) {
+    v1::JobEvent event;
+    *event.mutable_completed()->mutable_job() = job;
+    feeds_.Publish(job.id(), std::move(event));
+  }
+}
+
+void GenerationService::Persist(const absl::Status& status, const std::string& what, const std::string& job_id) {
+  if (status.ok()) return;
+  // The job goes on in memory; its picture may have to be made again after a crash.
+  LogError("cannot " + what, {{"job", job_id}, {"error", std::string(status.message())}});
+}
+
+void GenerationService::OnTick() {
+  const absl::Time now = Now();
+  CarryOut(dispatcher_.OnTick(now));
+  metrics_.Describe(dispatcher_, options_.max_queue);
+  metrics_.watchers.Set(static_cast<double>(feeds_.watchers()));
+  metrics_.previews_dropped.Increment(static_cast<double>(feeds_.TakeDroppedPreviews()));
+  if (now < next_purge_) return;
+  next_purge_ = now + kPurgeInterval;
+  feeds_.Purge(now - kFeedKeep);
+  Persist(store_.Purge(now - options_.keep).status(), "purge ended jobs", "");
+}
+
+std::string GenerationService::NewJobId() {
+  // Not to be guessed: whoever knows an id of their tenant's can watch the job.
+  char bytes[12];
+  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) {
+    for (char& byte : bytes) byte = static_cast<char>(absl::Uniform<uint8_t>(random_));
+  }
+  return absl::StrCat("job-", absl::BytesToHexString({bytes, sizeof bytes}));
+}
+
+}  // namespace mind::server

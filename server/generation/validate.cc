@@ -1,0 +1,184 @@
+#include "server/generation/validate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/support/errors.h"
+#include "proto/support/time.h"
+
+namespace mind::server {
+namespace {
+
+#define MIND_RETURN_IF_ERROR(expression)                      \
+  do {                                                        \
+    if (absl::Status error = (expression); !error.ok()) return error; \
+  } while (false)
+
+constexpr size_t kMaxRequestId = 36;
+constexpr size_t kMaxTenant = 64;
+
+std::string Names(const Models& models) {
+  return absl::StrJoin(models, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
+}
+
+absl::StatusOr<const v1::Model*> FindModel(const std::string& name, const Models& models) {
+  if (models.empty()) {
+    return WithRetry(MakeError(absl::StatusCode::kUnavailable, "no worker has offered a model yet", "NO_MODELS"),
+                     absl::Seconds(5));
+  }
+  if (!IsValidUtf8(name)) return InvalidField("spec.model", "not valid UTF-8");
+  if (name.empty()) {
+    if (models.size() == 1) return &models.begin()->second;
+    return InvalidField("spec.model", absl::StrCat("which one? The server knows: ", Names(models)));
+  }
+  const auto found = models.find(name);
+  if (found == models.end()) {
+    return NotFound("model", Printable(name),
+                    absl::StrCat("no model is named \"", Printable(name), "\"; known: ", Names(models)));
+  }
+  return &found->second;
+}
+
+absl::Status CheckText(const std::string& field, const std::string& text, size_t limit, bool taken) {
+  if (text.size() > limit) {
+    return InvalidField(field, absl::StrCat(text.size(), " bytes given, at most ", limit, " are allowed"));
+  }
+  if (!IsValidUtf8(text)) return InvalidField(field, "not valid UTF-8");
+  if (!taken && !text.empty()) return InvalidField(field, "this model takes none; it must be empty");
+  return absl::OkStatus();
+}
+
+// Fills in the default, or checks what was given against [1, max] and the multiple.
+absl::Status ResolveExtent(const std::string& field, bool given, uint32_t& value, uint32_t fallback, uint32_t max,
+                           uint32_t multiple) {
+  if (!given) value = fallback;
+  if (value < 1 || value > max || value % multiple != 0) {
+    return InvalidField(field, absl::StrCat(value, " given; it must be a multiple of ", multiple, " from ", multiple,
+                                            " to ", max));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResolveSize(const v1::Model& model, v1::ImageSpec& spec) {
+  uint32_t width = spec.width(), height = spec.height();
+  MIND_RETURN_IF_ERROR(ResolveExtent("spec.width", spec.has_width(), width, model.default_width(), model.max_width(),
+                                     model.size_multiple()));
+  MIND_RETURN_IF_ERROR(ResolveExtent("spec.height", spec.has_height(), height, model.default_height(),
+                                     model.max_height(), model.size_multiple()));
+  spec.set_width(width);
+  spec.set_height(height);
+  return absl::OkStatus();
+}
+
+absl::Status ResolveNumber(const std::string& field, double value, double max) {
+  if (!(value >= 0 && value <= max)) {  // NaN fails this too
+    return InvalidField(field, absl::StrCat(value, " given; it must be 0 to ", max));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
+  if (!IsValidUtf8(spec.sampler())) return InvalidField("spec.sampler", "not valid UTF-8");
+  if (spec.sampler().empty()) spec.set_sampler(model.default_sampler());
+  std::vector<std::string> known;
+  for (const v1::Sampler& sampler : model.samplers()) {
+    if (sampler.name() == spec.sampler()) return absl::OkStatus();
+    known.push_back(sampler.name());
+  }
+  return InvalidField("spec.sampler", absl::StrCat("\"", Printable(spec.sampler()), "\" is not known; known: ",
+                                                   absl::StrJoin(known, ", ")));
+}
+
+absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed, v1::ImageSpec& spec) {
+  spec.set_model(model.name());
+  MIND_RETURN_IF_ERROR(CheckText("spec.prompt", spec.prompt(), limits.max_prompt_bytes, model.takes_prompt()));
+  MIND_RETURN_IF_ERROR(CheckText("spec.negative_prompt", spec.negative_prompt(), limits.max_prompt_bytes,
+                                 model.takes_negative_prompt()));
+  MIND_RETURN_IF_ERROR(ResolveSize(model, spec));
+  if (!spec.has_steps()) spec.set_steps(model.default_steps());
+  if (spec.steps() < 1 || spec.steps() > model.max_steps()) {
+    return InvalidField("spec.steps", absl::StrCat(spec.steps(), " given; it must be 1 to ", model.max_steps()));
+  }
+  if (!spec.has_guidance()) spec.set_guidance(model.default_guidance());
+  MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance", spec.guidance(), limits.max_guidance));
+  if (!model.takes_prompt() && spec.guidance() != 1) {
+    return InvalidField("spec.guidance", absl::StrCat(spec.guidance(), " given; this model has no prompt, it must be 1"));
+  }
+  MIND_RETURN_IF_ERROR(ResolveNumber("spec.eta", spec.eta(), 1));
+  if (spec.eta() != 0 && spec.sampler() != "ddim") {
+    return InvalidField("spec.eta", absl::StrCat(spec.eta(), " given; only the sampler \"ddim\" takes another than 0"));
+  }
+  if (!spec.has_seed()) spec.set_seed(random_seed);
+  if (!spec.has_image_count()) spec.set_image_count(1);
+  if (spec.image_count() < 1 || spec.image_count() > limits.max_image_count) {
+    return InvalidField("spec.image_count",
+                        absl::StrCat(spec.image_count(), " given; it must be 1 to ", limits.max_image_count));
+  }
+  if (!v1::ImageFormat_IsValid(spec.format())) {
+    return InvalidField("spec.format", absl::StrCat(static_cast<int>(spec.format()), " is not an ImageFormat"));
+  }
+  if (spec.format() == v1::IMAGE_FORMAT_UNSPECIFIED) spec.set_format(v1::IMAGE_FORMAT_PNG);
+  if (!spec.has_preview_every()) spec.set_preview_every(1);
+  return absl::OkStatus();
+}
+
+bool IsIdCharacter(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; }
+
+}  // namespace
+
+absl::Status ValidateTenant(const std::string& tenant) {
+  const bool allowed = std::all_of(tenant.begin(), tenant.end(), [](char c) { return IsIdCharacter(c) || c == '.'; });
+  if (tenant.empty() || tenant.size() > kMaxTenant || !allowed) {
+    return InvalidField("mind-tenant", absl::StrCat("\"", Printable(tenant), "\" given; it must be 1 to ", kMaxTenant,
+                                                    " letters, digits, '-', '_' and '.'"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller, const Models& models,
+                                      const RequestLimits& limits, uint64_t random_seed, absl::Time now) {
+  const absl::StatusOr<const v1::Model*> model = FindModel(request.spec().model(), models);
+  if (!model.ok()) return model.status();
+
+  ValidatedJob job;
+  job.spec = request.spec();
+  job.tenant = caller.tenant;
+  MIND_RETURN_IF_ERROR(ResolveSampler(**model, job.spec));
+  MIND_RETURN_IF_ERROR(ResolveSpec(**model, limits, random_seed, job.spec));
+
+  if (!v1::Priority_IsValid(request.priority())) {
+    return InvalidField("priority", absl::StrCat(static_cast<int>(request.priority()), " is not a Priority"));
+  }
+  if (request.priority() != v1::PRIORITY_UNSPECIFIED) job.priority = request.priority();
+  job.request_id = request.request_id();
+  if (job.request_id.size() > kMaxRequestId || !std::all_of(job.request_id.begin(), job.request_id.end(), IsIdCharacter)) {
+    return InvalidField("request_id", absl::StrCat("\"", Printable(job.request_id), "\" given; it must be at most ",
+                                                   kMaxRequestId, " letters, digits, '-' and '_'"));
+  }
+  if (request.has_deadline()) {
+    if (!IsValid(request.deadline())) return InvalidField("deadline", "not a valid timestamp");
+    job.deadline = FromTimestamp(request.deadline());
+    if (job.deadline <= now) {
+      return MakeError(absl::StatusCode::kDeadlineExceeded, "the deadline has already passed", "DEADLINE_EXCEEDED");
+    }
+  }
+  job.fingerprint = request.spec().SerializeAsString();
+  job.rows = CostInRows(job.spec, *model);
+  return job;
+}
+
+double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
+  double evaluations_per_step = 1;
+  if (model != nullptr) {
+    for (const v1::Sampler& sampler : model->samplers()) {
+      if (sampler.name() == spec.sampler()) evaluations_per_step = sampler.evaluations_per_step();
+    }
+  }
+  const double rows_per_evaluation = spec.guidance() == 1 ? 1 : 2;
+  return spec.steps() * evaluations_per_step * rows_per_evaluation * spec.image_count();
+}
+
+}  // namespace mind::server

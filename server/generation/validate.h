@@ -1,0 +1,53 @@
+// Checks a request once, at the edge, and fills in every default. What comes out needs no second look.
+#ifndef MIND_SERVER_GENERATION_VALIDATE_H_
+#define MIND_SERVER_GENERATION_VALIDATE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "mind/v1/generation.pb.h"
+#include "mind/v1/model.pb.h"
+
+namespace mind::server {
+
+// Who calls.
+struct Caller {
+  std::string tenant = "default";
+};
+
+struct RequestLimits {
+  size_t max_prompt_bytes = 8192;
+  uint32_t max_image_count = 16;
+  double max_guidance = 100;
+};
+
+// A request that may be run: spec complete, seed chosen.
+struct ValidatedJob {
+  v1::ImageSpec spec;
+  v1::Priority priority = v1::PRIORITY_NORMAL;
+  absl::Time deadline = absl::InfiniteFuture();
+  std::string tenant;
+  std::string request_id;
+  std::string fingerprint;  // of the request as it came: equal for a request sent again
+  double rows = 0;          // denoiser rows over all pictures: the cost
+};
+
+using Models = std::map<std::string, v1::Model>;
+
+// `random_seed` is taken if the request names none. Errors name the field, what was given and what is allowed:
+// INVALID_ARGUMENT, NOT_FOUND (the model), UNAVAILABLE (no model known yet), DEADLINE_EXCEEDED (already passed).
+absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller, const Models& models,
+                                      const RequestLimits& limits, uint64_t random_seed, absl::Time now);
+
+// What a complete spec costs, in denoiser rows over all its pictures. `model` may be null (no longer known).
+double CostInRows(const v1::ImageSpec& spec, const v1::Model* model);
+
+// A tenant name: 1 to 64 letters, digits, '-', '_' and '.'.
+absl::Status ValidateTenant(const std::string& tenant);
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_VALIDATE_H_

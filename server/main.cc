@@ -1,0 +1,115 @@
+// mind-server: takes requests, queues them, and has workers run them.
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "proto/support/daemon.h"
+#include "proto/support/logging.h"
+#include "server/api/generation_api.h"
+#include "server/api/worker_api.h"
+#include "server/dispatch/loop.h"
+#include "server/generation/service.h"
+#include "server/store/sqlite_job_store.h"
+
+ABSL_FLAG(std::string, listen, "127.0.0.1:8080", "HOST:PORT for clients and workers; port 0 picks a free one [env: MIND_LISTEN]");
+ABSL_FLAG(std::string, metrics, "127.0.0.1:9090", "HOST:PORT for /metrics; port 0 picks a free one [env: MIND_METRICS]");
+ABSL_FLAG(std::string, data, "data", "directory for the job store; created if missing [env: MIND_DATA]");
+ABSL_FLAG(int, max_queue, 1000, "jobs that may wait; one more is refused [env: MIND_MAX_QUEUE]");
+ABSL_FLAG(absl::Duration, max_wait, absl::Hours(1), "a job that would wait longer is refused [env: MIND_MAX_WAIT]");
+ABSL_FLAG(absl::Duration, lease, absl::Seconds(10), "a worker silent for longer is lost [env: MIND_LEASE]");
+ABSL_FLAG(absl::Duration, keep, absl::Hours(24), "how long ended jobs and their pictures are kept [env: MIND_KEEP]");
+ABSL_FLAG(absl::Duration, grace, absl::Seconds(10),
+          "after SIGTERM: how long running jobs may still finish; the others go on after a restart [env: MIND_GRACE]");
+
+namespace {
+
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+// A worker sends a finished picture in one message: room for 4096×4096 RGB without compression.
+constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
+
+int Run() {
+  using namespace mind;
+  using namespace mind::server;
+
+  absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(absl::GetFlag(FLAGS_data));
+  if (!store.ok()) {
+    LogError("cannot open the job store", {{"error", std::string(store.status().message())}});
+    return 1;
+  }
+  ServerMetrics metrics;
+  const auto endpoint = MetricsEndpoint::Create(absl::GetFlag(FLAGS_metrics), metrics.registry);
+  if (!endpoint.ok()) {
+    LogError("cannot start", {{"error", std::string(endpoint.status().message())}});
+    return 1;
+  }
+
+  GenerationService::Options options;
+  options.dispatcher.lease = absl::GetFlag(FLAGS_lease);
+  options.max_queue = static_cast<size_t>(std::max(absl::GetFlag(FLAGS_max_queue), 0));
+  options.max_wait = absl::GetFlag(FLAGS_max_wait);
+  options.keep = absl::GetFlag(FLAGS_keep);
+  options.clock = [] { return absl::Now(); };
+  server::GenerationService service(options, **store, metrics);
+  if (absl::Status status = service.Recover(); !status.ok()) {
+    LogError("cannot take up the jobs of the earlier run", {{"error", std::string(status.message())}});
+    return 1;
+  }
+  Loop loop(kTick, [&service] { service.OnTick(); });
+  GenerationApi generation(loop, service);
+  WorkerApi worker(loop, service);
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(absl::GetFlag(FLAGS_listen), grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&generation);
+  builder.RegisterService(&worker);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  // Long streams are kept alive from both ends; the defaults would answer the workers' pings with GOAWAY.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    LogError("cannot listen", {{"address", absl::GetFlag(FLAGS_listen)}});
+    return 1;
+  }
+  for (const char* name : {"mind.v1.GenerationService", "mind.v1.WorkerService"}) {
+    server->GetHealthCheckService()->SetServingStatus(name, true);
+  }
+  // For scripts: the ports, on standard output, when they can be used.
+  std::printf("mind-server listening on port %d, metrics on port %d\n", port, (*endpoint)->port());
+  std::fflush(stdout);
+  LogInfo("ready", {{"port", port}, {"metrics_port", (*endpoint)->port()}, {"version", MIND_VERSION}});
+
+  WaitForTermination();
+  LogInfo("going down");
+  server->GetHealthCheckService()->Shutdown();
+  loop.Run([&service] { service.StopAdmitting(); });
+  const absl::Time give_up = absl::Now() + absl::GetFlag(FLAGS_grace);
+  for (bool busy = true; busy && absl::Now() < give_up;) {
+    loop.Run([&] { busy = service.running_jobs() > 0; });
+    if (busy) absl::SleepFor(kTick);
+  }
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  server->Wait();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  mind::ParseFlags(argc, argv, "mind-server: takes picture requests over gRPC and has workers run them.");
+  mind::HoldTerminationSignals();
+  return Run();
+}

@@ -1,0 +1,80 @@
+#include "worker/diffusion/engine/checkpoint.h"
+
+#include <charconv>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/safetensors.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr char kVersion[] = "1";
+constexpr int64_t kMaxHistory = 16;
+
+std::string HistoryName(size_t index) { return "history." + std::to_string(index); }
+
+const std::string& Metadata(const SafeTensors& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) throw CheckpointError("the checkpoint lacks \"" + key + "\"");
+  return found->second;
+}
+
+at::Tensor Latent(const SafeTensors& file, const std::string& name, at::IntArrayRef shape, at::Device device) {
+  if (!file.Has(name)) throw CheckpointError("the checkpoint lacks the tensor \"" + name + "\"");
+  const at::Tensor tensor = file.Get(name);
+  if (tensor.sizes() != shape || tensor.scalar_type() != at::kFloat) {
+    throw CheckpointError("the checkpoint's \"" + name + "\" has another shape or type than the request's latents");
+  }
+  return tensor.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+}
+
+}  // namespace
+
+CheckpointParts CheckpointParts::Of(const SampleState& state) {
+  return {.step = state.step,
+          .x = state.x,
+          .history = state.history,
+          .generator = static_cast<const SeededNoise&>(*state.noise).State()};
+}
+
+std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRequest& request) {
+  std::map<std::string, at::Tensor> tensors = {{"x", parts.x}, {"generator", parts.generator}};
+  for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
+  return SerializeSafeTensors(
+      tensors, {{"version", kVersion}, {"step", std::to_string(parts.step)}, {"request", Fingerprint(request)}});
+}
+
+SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request, at::IntArrayRef shape,
+                            at::Device device) {
+  try {
+    const SafeTensors file = SafeTensors::Parse(bytes, "checkpoint");
+    if (Metadata(file, "version") != kVersion) {
+      throw CheckpointError("the checkpoint has version \"" + Metadata(file, "version") + "\", version " + kVersion +
+                            " is needed");
+    }
+    if (Metadata(file, "request") != Fingerprint(request)) {
+      throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
+    }
+    SampleState state;
+    const std::string& step = Metadata(file, "step");
+    const auto parsed = std::from_chars(step.data(), step.data() + step.size(), state.step);
+    if (parsed.ec != std::errc() || parsed.ptr != step.data() + step.size() || state.step < 0 ||
+        state.step > request.steps) {
+      throw CheckpointError("the checkpoint's step \"" + step + "\" is not 0 to " + std::to_string(request.steps));
+    }
+    state.x = Latent(file, "x", shape, device);
+    for (size_t i = 0; file.Has(HistoryName(i)); ++i) {
+      if (i >= kMaxHistory) throw CheckpointError("the checkpoint's history is too long");
+      state.history.push_back(Latent(file, HistoryName(i), shape, device));
+    }
+    if (!file.Has("generator")) throw CheckpointError("the checkpoint lacks the generator's state");
+    auto noise = std::make_unique<SeededNoise>(request.seed);
+    noise->Restore(file.Get("generator"));
+    state.noise = std::move(noise);
+    return state;
+  } catch (const ModelError& e) {  // not a safetensors file
+    throw CheckpointError(e.what());
+  }
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,308 @@
+#include "worker/diffusion/engine/engine.h"
+
+#include <algorithm>
+
+#include "worker/diffusion/engine/checkpoint.h"
+#include "worker/diffusion/engine/picture.h"
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/registry.h"
+
+namespace mind::diffusion {
+namespace {
+
+EngineMeter& NoMeter() {
+  static EngineMeter* const none = new EngineMeter;
+  return *none;
+}
+
+double Seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+std::string ShapeKey(const Trajectory& trajectory) {
+  std::string key = trajectory.request.model;
+  for (const int64_t extent : trajectory.shape) key += " " + std::to_string(extent);
+  return key;
+}
+
+}  // namespace
+
+Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
+    : models_(models),
+      options_(options),
+      meter_(meter != nullptr ? meter : &NoMeter()),
+      executor_(options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads) : MakeBatchedExecutor()),
+      side_(std::make_unique<ThreadPool>(options.side_threads)),
+      previews_(std::make_unique<ThreadPool>(1)),
+      step_thread_([this] { RunSteps(); }) {}
+
+Engine::~Engine() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (auto& [id, trajectory] : active_) trajectory->cancelled = true;
+  }
+  changed_.notify_all();
+  step_thread_.join();  // when the last trajectory has ended; until then it may post to the pools
+}
+
+uint64_t Engine::Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEvents> events) {
+  auto trajectory = std::make_shared<Trajectory>();
+  trajectory->request = std::move(request);
+  trajectory->events = std::move(events);
+  {
+    const std::lock_guard lock(mutex_);
+    trajectory->id = next_id_++;
+    trajectory->cancelled = stopping_;
+    active_[trajectory->id] = trajectory;
+  }
+  side_->Post([this, trajectory] { Prepare(trajectory); });
+  return trajectory->id;
+}
+
+void Engine::Cancel(uint64_t id) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = active_.find(id);
+    if (found == active_.end()) return;
+    found->second->cancelled = true;
+  }
+  changed_.notify_all();
+}
+
+void Engine::HandBack(uint64_t id) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = active_.find(id);
+    if (found == active_.end()) return;
+    found->second->handed_back = true;
+  }
+  changed_.notify_all();
+}
+
+void Engine::WaitUntilIdle() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return active_.empty(); });
+}
+
+size_t Engine::active() const {
+  const std::lock_guard lock(mutex_);
+  return active_.size();
+}
+
+std::map<std::string, double> Engine::RowSeconds() const {
+  const std::lock_guard lock(mutex_);
+  return row_seconds_;
+}
+
+void Engine::Prepare(const TrajectoryPtr& trajectory) {
+  Trajectory& t = *trajectory;
+  if (t.cancelled) return End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(0); });
+  try {
+    t.pipeline = models_.Get(t.request.model);
+    SamplerConfig config = t.pipeline->sampler_config();
+    config.eta = t.request.eta;
+    t.sampler = MakeSampler(t.request.sampler, config, t.request.steps);
+    const ModelInfo& info = t.pipeline->info();
+    if (t.request.width < 1 || t.request.height < 1 || t.request.width % info.size_multiple != 0 ||
+        t.request.height % info.size_multiple != 0) {
+      throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) + ", given: " +
+                         std::to_string(t.request.width) + "x" + std::to_string(t.request.height));
+    }
+    t.shape = t.pipeline->LatentShape(t.request.width, t.request.height);
+    t.conditioning = t.pipeline->Condition(t.request.picture);
+    if (t.request.checkpoint.empty()) {
+      auto noise = std::make_unique<SeededNoise>(t.request.seed);
+      t.state.x = noise->Draw(t.shape).to(t.pipeline->device()) * t.sampler->initial_scale();
+      t.state.noise = std::move(noise);
+    } else {
+      t.state = ParseCheckpoint(t.request.checkpoint, t.request, t.shape, t.pipeline->device());
+      t.request.checkpoint.clear();
+    }
+  } catch (...) {
+    return Fail(trajectory, std::current_exception());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    arrivals_.push_back(trajectory);
+  }
+  changed_.notify_all();
+}
+
+void Engine::RunSteps() {
+  const c10::InferenceMode inference;
+  last_batch_end_ = Clock::now();
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (running_.empty() && arrivals_.empty()) {
+        changed_.wait(lock, [this] { return !arrivals_.empty() || (stopping_ && active_.empty()); });
+        if (arrivals_.empty()) return;
+        last_batch_end_ = Clock::now();  // waiting for work is not a step's overhead
+      }
+      running_.insert(running_.end(), arrivals_.begin(), arrivals_.end());
+      arrivals_.clear();
+    }
+
+    std::vector<TrajectoryPtr> still_running;
+    std::vector<TrajectoryPtr> parked;
+    for (const TrajectoryPtr& trajectory : running_) {
+      if (trajectory->cancelled) {
+        End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(trajectory->state.step); });
+      } else if (trajectory->handed_back && !trajectory->step) {
+        GiveBack(trajectory);
+      } else if (Advance(trajectory)) {
+        parked.push_back(trajectory);
+        still_running.push_back(trajectory);
+      }
+    }
+    running_ = std::move(still_running);
+    if (parked.empty()) continue;
+
+    RunBatch(ChooseStepBatch(std::move(parked), [this](const Trajectory& leader) {
+      return caps_.try_emplace(ShapeKey(leader), options_.batch).first->second.cap();
+    }));
+  }
+}
+
+void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
+  ++batch_number_;
+  std::vector<EvaluationRow> rows;
+  for (const TrajectoryPtr& t : batch) {
+    t->last_served = batch_number_;
+    for (const ConditionRow& condition : t->conditioning.rows) {
+      rows.push_back({t->evaluator.input(), t->evaluator.timestep(), condition});
+    }
+  }
+  const Clock::time_point begin = Clock::now();
+  const std::vector<RowResult> results = executor_->Run(batch.front()->pipeline->denoiser(), rows);
+  const double forward = Seconds(Clock::now() - begin);
+
+  size_t row = 0;
+  std::vector<TrajectoryPtr> ended;
+  for (const TrajectoryPtr& t : batch) {
+    std::vector<at::Tensor> outputs;
+    std::exception_ptr error;
+    for (size_t i = 0; i < t->conditioning.rows.size(); ++i, ++row) {
+      outputs.push_back(results[row].output);
+      if (results[row].error) error = results[row].error;
+    }
+    try {
+      if (error) std::rethrow_exception(error);
+      t->evaluator.Answer(Guide(t->conditioning, outputs));
+      t->step.Resume();
+      if (!AfterStep(t)) ended.push_back(t);
+    } catch (...) {
+      Fail(t, std::current_exception());
+      ended.push_back(t);
+    }
+  }
+  std::erase_if(running_, [&](const auto& p) { return std::find(ended.begin(), ended.end(), p) != ended.end(); });
+
+  const Clock::time_point end = Clock::now();
+  const std::string model = batch.front()->request.model;
+  BatchCap& cap = caps_.at(ShapeKey(*batch.front()));
+  cap.Record(rows.size(), std::max(forward, 1e-9));
+  {
+    const std::lock_guard lock(mutex_);
+    row_seconds_[model] = cap.seconds_per_row();
+  }
+  meter_->OnBatch({model, batch.size(), rows.size(), forward, Seconds(end - last_batch_end_)});
+  last_batch_end_ = end;
+}
+
+bool Engine::Advance(const TrajectoryPtr& trajectory) {
+  Trajectory& t = *trajectory;
+  if (t.step) return true;  // parked in the middle of a step
+  if (!t.started) {
+    t.started = true;
+    t.last_checkpoint = Clock::now();
+    t.events->OnStarted(t.state.step);
+  }
+  if (t.state.step >= t.sampler->steps()) {  // a checkpoint taken after the last step
+    Finish(trajectory);
+    return false;
+  }
+  try {
+    t.step = t.sampler->Step(t.state, t.evaluator);
+    t.step.Resume();
+  } catch (...) {
+    Fail(trajectory, std::current_exception());
+    return false;
+  }
+  return !t.step.done() || AfterStep(trajectory);
+}
+
+bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
+  Trajectory& t = *trajectory;
+  if (!t.step.done()) return true;
+  t.step = Task();
+  ++t.state.step;
+  t.events->OnStep(t.state.step, t.sampler->steps());
+  if (t.state.step == t.sampler->steps()) {
+    Finish(trajectory);
+    return false;
+  }
+  OfferPreview(trajectory);
+  OfferCheckpoint(trajectory);
+  return true;
+}
+
+void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
+  Trajectory& t = *trajectory;
+  if (t.request.preview_every < 1 || t.state.step % t.request.preview_every != 0 || !t.state.denoised.defined()) return;
+  const PreviewSlot::Offered offered = t.preview.Offer({t.state.step, t.state.denoised});
+  if (offered == PreviewSlot::Offered::kReplacedOlder || offered == PreviewSlot::Offered::kDropped) {
+    meter_->OnPreviewDropped();
+  }
+  if (offered != PreviewSlot::Offered::kStartRendering) return;
+  previews_->Post([trajectory] {
+    while (const auto estimate = trajectory->preview.Take()) {
+      try {
+        trajectory->events->OnPreview(estimate->step, ToBytes(trajectory->pipeline->Preview(estimate->x0)));
+      } catch (const c10::Error&) {
+        // A preview that cannot be made (out of GPU memory, say) must not end the picture.
+      }
+    }
+  });
+}
+
+void Engine::OfferCheckpoint(const TrajectoryPtr& trajectory) {
+  Trajectory& t = *trajectory;
+  const Clock::time_point now = Clock::now();
+  if (now - t.last_checkpoint < options_.checkpoint_interval) return;
+  t.last_checkpoint = now;
+  side_->Post([trajectory, parts = CheckpointParts::Of(t.state)] {
+    trajectory->events->OnCheckpoint(parts.step, SerializeCheckpoint(parts, trajectory->request));
+  });
+}
+
+void Engine::Finish(const TrajectoryPtr& trajectory) {
+  side_->Post([this, trajectory] {
+    try {
+      const at::Tensor picture = ToBytes(trajectory->pipeline->Decode(trajectory->state.x));
+      End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(picture); });
+    } catch (...) {
+      Fail(trajectory, std::current_exception());
+    }
+  });
+}
+
+void Engine::GiveBack(const TrajectoryPtr& trajectory) {
+  const Trajectory& t = *trajectory;
+  std::string bytes = t.state.step > 0 ? SerializeCheckpoint(CheckpointParts::Of(t.state), t.request) : "";
+  End(trajectory, [&](TrajectoryEvents& events) { events.OnHandedBack(t.state.step, std::move(bytes)); });
+}
+
+void Engine::End(const TrajectoryPtr& trajectory, const std::function<void(TrajectoryEvents&)>& tell) {
+  tell(*trajectory->events);
+  {
+    const std::lock_guard lock(mutex_);
+    active_.erase(trajectory->id);
+  }
+  changed_.notify_all();
+}
+
+void Engine::Fail(const TrajectoryPtr& trajectory, std::exception_ptr error) {
+  End(trajectory, [&](TrajectoryEvents& events) { events.OnFailed(error); });
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,125 @@
+// The engine: makes pictures, many at a time, step by step.
+//
+// One step thread runs the denoiser: it gathers the evaluations that trajectories are parked at, runs those that fit
+// together as one batch, and resumes them; trajectories join and leave between batches. Everything else happens beside
+// it: loading models and encoding prompts before, previews and checkpoints during, decoding after.
+#ifndef MIND_WORKER_DIFFUSION_ENGINE_ENGINE_H_
+#define MIND_WORKER_DIFFUSION_ENGINE_ENGINE_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "worker/diffusion/engine/batch_cap.h"
+#include "worker/diffusion/engine/model_cache.h"
+#include "worker/diffusion/engine/row_executor.h"
+#include "worker/diffusion/engine/step_batch.h"
+#include "worker/diffusion/engine/thread_pool.h"
+#include "worker/diffusion/engine/trajectory.h"
+#include "worker/diffusion/engine/trajectory_request.h"
+
+namespace mind::diffusion {
+
+// What the engine measures of itself. Called from its threads; must not block.
+class EngineMeter {
+ public:
+  virtual ~EngineMeter() = default;
+  struct Batch {
+    std::string model;
+    size_t trajectories = 0;
+    size_t rows = 0;
+    double forward_seconds = 0;
+    double total_seconds = 0;  // from the end of the batch before (or from waking up) to the end of this one
+  };
+  virtual void OnBatch(const Batch&) {}
+  virtual void OnPreviewDropped() {}
+};
+
+class Engine {
+ public:
+  struct Options {
+    at::Device device = at::kCPU;
+    // CPU: rows run at the same time. More than the cores only adds switching.
+    int row_threads = 1;
+    // Beside the step thread: preparing and finishing. One is enough to keep up; two let a prompt be encoded while a
+    // large picture decodes.
+    int side_threads = 2;
+    BatchCap::Options batch;
+    // At most this often, so that checkpoints cost little even where steps take milliseconds.
+    std::chrono::milliseconds checkpoint_interval{200};
+  };
+
+  // `models` must outlive the engine. `meter` too, if given.
+  Engine(ModelSource& models, const Options& options, EngineMeter* meter = nullptr);
+  // Cancels what is left (OnCancelled is called) and joins.
+  ~Engine();
+
+  // Any thread may call the following.
+
+  // Starts a picture; its events begin at once. The id is the engine's own.
+  uint64_t Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEvents> events);
+  // Ends it with OnCancelled before its next step, or not at all if it is decoding by then. Unknown ids are ignored.
+  void Cancel(uint64_t id);
+  // Ends it with OnHandedBack at the end of the step it is in, unless it is decoding by then. Unknown ids are ignored.
+  void HandBack(uint64_t id);
+  // Blocks until no trajectory is left.
+  void WaitUntilIdle();
+
+  // Accepted and not ended.
+  size_t active() const;
+  // Seconds one evaluation row of each model takes, as measured.
+  std::map<std::string, double> RowSeconds() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using TrajectoryPtr = std::shared_ptr<Trajectory>;
+
+  void Prepare(const TrajectoryPtr& trajectory);
+  void RunSteps();
+  void RunBatch(const std::vector<TrajectoryPtr>& batch);
+  // Starts the next step and runs it to where it parks. False if the trajectory has ended.
+  bool Advance(const TrajectoryPtr& trajectory);
+  // After a resume: false if the trajectory has ended.
+  bool AfterStep(const TrajectoryPtr& trajectory);
+  void OfferPreview(const TrajectoryPtr& trajectory);
+  void OfferCheckpoint(const TrajectoryPtr& trajectory);
+  void Finish(const TrajectoryPtr& trajectory);
+  void GiveBack(const TrajectoryPtr& trajectory);
+  void End(const TrajectoryPtr& trajectory, const std::function<void(TrajectoryEvents&)>& tell);
+  void Fail(const TrajectoryPtr& trajectory, std::exception_ptr error);
+
+  // Constant after construction.
+  ModelSource& models_;
+  const Options options_;
+  EngineMeter* const meter_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  std::map<uint64_t, TrajectoryPtr> active_;
+  std::vector<TrajectoryPtr> arrivals_;  // prepared, for the step thread to take
+  std::map<std::string, double> row_seconds_;
+  uint64_t next_id_ = 1;
+  bool stopping_ = false;
+
+  // The step thread's own.
+  std::unique_ptr<RowExecutor> executor_;
+  std::vector<TrajectoryPtr> running_;
+  std::map<std::string, BatchCap> caps_;
+  uint64_t batch_number_ = 0;
+  Clock::time_point last_batch_end_;
+
+  std::unique_ptr<ThreadPool> side_;      // prepares, decodes, serialises checkpoints
+  std::unique_ptr<ThreadPool> previews_;  // apart, so that a long decode does not make previews late
+  std::thread step_thread_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_ENGINE_ENGINE_H_

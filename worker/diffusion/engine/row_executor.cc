@@ -1,0 +1,141 @@
+#include "worker/diffusion/engine/row_executor.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace mind::diffusion {
+namespace {
+
+at::Tensor Stack(const std::vector<EvaluationRow>& rows, at::Tensor ConditionRow::*member) {
+  if (!(rows.front().condition.*member).defined()) return {};
+  std::vector<at::Tensor> tensors;
+  for (const EvaluationRow& row : rows) tensors.push_back(row.condition.*member);
+  return at::stack(tensors);
+}
+
+at::Tensor Forward(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) {
+  std::vector<at::Tensor> samples;
+  std::vector<double> timesteps;
+  for (const EvaluationRow& row : rows) {
+    samples.push_back(row.sample);
+    timesteps.push_back(row.timestep);
+  }
+  const at::Tensor sample = at::stack(samples);
+  return denoiser({.sample = sample,
+                   .timestep = at::tensor(timesteps, at::kFloat).to(sample.device()),
+                   .context = Stack(rows, &ConditionRow::context),
+                   .label = Stack(rows, &ConditionRow::label)});
+}
+
+class SideBySideExecutor : public RowExecutor {
+ public:
+  explicit SideBySideExecutor(int threads) {
+    // The caller is one of the threads.
+    for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { Help(); });
+  }
+
+  ~SideBySideExecutor() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    work_.notify_all();
+    for (std::thread& helper : helpers_) helper.join();
+  }
+
+  std::vector<RowResult> Run(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) override {
+    std::vector<RowResult> results(rows.size());
+    {
+      const std::lock_guard lock(mutex_);
+      denoiser_ = &denoiser;
+      rows_ = &rows;
+      results_ = &results;
+      next_ = 0;
+      ++generation_;
+    }
+    if (rows.size() > 1) work_.notify_all();
+    RunRows(denoiser, rows, results);
+    // Helpers still inside a row of this batch must leave it before the vectors go out of scope.
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return busy_ == 0; });
+    rows_ = nullptr;
+    return results;
+  }
+
+ private:
+  void RunRows(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows, std::vector<RowResult>& results) {
+    for (size_t i = next_.fetch_add(1); i < rows.size(); i = next_.fetch_add(1)) {
+      try {
+        results[i].output = Forward(denoiser, {rows[i]}).squeeze(0);
+      } catch (...) {
+        results[i].error = std::current_exception();
+      }
+    }
+  }
+
+  void Help() {
+    const c10::InferenceMode inference;
+    uint64_t seen = 0;
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      work_.wait(lock, [&] { return stopping_ || (rows_ != nullptr && generation_ != seen); });
+      if (stopping_) return;
+      seen = generation_;
+      ++busy_;
+      const Denoiser& denoiser = *denoiser_;
+      const std::vector<EvaluationRow>& rows = *rows_;
+      std::vector<RowResult>& results = *results_;
+      lock.unlock();
+      RunRows(denoiser, rows, results);
+      lock.lock();
+      if (--busy_ == 0) idle_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable work_, idle_;
+  // Guarded by mutex_; what they point to is the batch in Run().
+  const Denoiser* denoiser_ = nullptr;
+  const std::vector<EvaluationRow>* rows_ = nullptr;
+  std::vector<RowResult>* results_ = nullptr;
+  uint64_t generation_ = 0;
+  int busy_ = 0;
+  bool stopping_ = false;
+
+  std::atomic<size_t> next_ = 0;  // the next row nobody has taken; mutex_ orders its reset before a batch
+  std::vector<std::thread> helpers_;
+};
+
+class BatchedExecutor : public RowExecutor {
+ public:
+  std::vector<RowResult> Run(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) override {
+    std::vector<RowResult> results(rows.size());
+    try {
+      std::vector<EvaluationRow> padded = rows;
+      padded.resize(Bucket(rows.size()), rows.back());
+      const at::Tensor output = Forward(denoiser, padded);
+      for (size_t i = 0; i < rows.size(); ++i) results[i].output = output[static_cast<int64_t>(i)];
+    } catch (...) {
+      for (RowResult& result : results) result.error = std::current_exception();
+    }
+    return results;
+  }
+
+ private:
+  static size_t Bucket(size_t rows) {
+    size_t bucket = 1;
+    while (bucket < rows) bucket *= 2;
+    return bucket;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads) { return std::make_unique<SideBySideExecutor>(threads); }
+
+std::unique_ptr<RowExecutor> MakeBatchedExecutor() { return std::make_unique<BatchedExecutor>(); }
+
+}  // namespace mind::diffusion

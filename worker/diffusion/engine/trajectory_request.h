@@ -1,0 +1,58 @@
+// What the engine is asked to do, and how it answers.
+#ifndef MIND_WORKER_DIFFUSION_ENGINE_TRAJECTORY_REQUEST_H_
+#define MIND_WORKER_DIFFUSION_ENGINE_TRAJECTORY_REQUEST_H_
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+#include <exception>
+#include <string>
+
+#include "worker/diffusion/pipelines/pipeline.h"
+
+namespace mind::diffusion {
+
+// One picture.
+struct TrajectoryRequest {
+  std::string model;
+  PictureRequest picture;
+  int64_t width = 0;  // pixels
+  int64_t height = 0;
+  std::string sampler;
+  int64_t steps = 0;
+  double eta = 0;  // DDIM's noise, 0 … 1
+  uint64_t seed = 0;
+  int64_t priority = 0;       // higher goes first where a batch has no room for all
+  int64_t preview_every = 1;  // steps between previews; 0: none
+  std::string checkpoint;     // bytes from OnCheckpoint or OnHandedBack of the same request, to go on from; else empty
+};
+
+// Everything of a request that decides its picture, as one line: two requests make the same picture only if equal.
+std::string Fingerprint(const TrajectoryRequest& request);
+
+// The course of one trajectory. Calls come from the engine's threads, never two at once for the same trajectory except
+// OnPreview and OnCheckpoint, which run beside the others. They must not block nor throw. Exactly one of the last four
+// comes, once, and nothing after it except a late preview or checkpoint.
+class TrajectoryEvents {
+ public:
+  virtual ~TrajectoryEvents() = default;
+
+  // Denoising begins, at `step` > 0 when it goes on from a checkpoint.
+  virtual void OnStarted(int64_t step) = 0;
+  virtual void OnStep(int64_t step, int64_t steps) = 0;
+  // uint8 [h, w, 3] on the CPU, of the estimate after `step` steps.
+  virtual void OnPreview(int64_t step, at::Tensor picture) = 0;
+  virtual void OnCheckpoint(int64_t step, std::string bytes) = 0;
+
+  // uint8 [H, W, 3] on the CPU.
+  virtual void OnPicture(at::Tensor picture) = 0;
+  // The engine was told to give it back: `bytes` is the checkpoint to go on from elsewhere, empty if not a step was taken.
+  virtual void OnHandedBack(int64_t step, std::string bytes) = 0;
+  virtual void OnCancelled(int64_t step) = 0;
+  // RequestError, ModelError, CheckpointError, or whatever else went wrong.
+  virtual void OnFailed(std::exception_ptr error) = 0;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_ENGINE_TRAJECTORY_REQUEST_H_

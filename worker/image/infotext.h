@@ -1,0 +1,28 @@
+// The line of text that other tools read a picture's settings from: A1111's "infotext".
+// Format: AUTOMATIC1111/stable-diffusion-webui modules/processing.py create_infotext, infotext_utils.py.
+#ifndef MIND_WORKER_IMAGE_INFOTEXT_H_
+#define MIND_WORKER_IMAGE_INFOTEXT_H_
+
+#include <cstdint>
+#include <string>
+
+namespace mind::image {
+
+struct Infotext {
+  std::string prompt;
+  std::string negative_prompt;
+  int64_t steps = 0;
+  std::string sampler;  // our name; written as A1111 calls it where it has a name for it
+  double guidance = 0;
+  uint64_t seed = 0;
+  int width = 0;
+  int height = 0;
+  std::string model;
+  std::string version;
+};
+
+std::string FormatInfotext(const Infotext& info);
+
+}  // namespace mind::image
+
+#endif  // MIND_WORKER_IMAGE_INFOTEXT_H_

@@ -1,0 +1,117 @@
+#include "worker/link/convert.h"
+
+#include <new>
+
+#include "proto/support/errors.h"
+#include "worker/diffusion/error.h"
+#include "worker/image/encode.h"
+#include "worker/image/infotext.h"
+
+namespace mind {
+namespace {
+
+constexpr int kJpegQuality = 95;
+constexpr int kPreviewQuality = 75;
+
+image::RgbView View(const at::Tensor& picture) {
+  return {picture.data_ptr<uint8_t>(), static_cast<int>(picture.size(1)), static_cast<int>(picture.size(0))};
+}
+
+bool MeansOutOfMemory(const std::string& message) { return message.find("out of memory") != std::string::npos; }
+
+absl::Status StatusOf(std::exception_ptr error) {
+  using absl::StatusCode;
+  try {
+    std::rethrow_exception(error);
+  } catch (const diffusion::CheckpointError& e) {
+    return MakeError(StatusCode::kDataLoss, e.what(), "BAD_CHECKPOINT");
+  } catch (const diffusion::RequestError& e) {
+    return MakeError(StatusCode::kInvalidArgument, e.what(), "INVALID_REQUEST");
+  } catch (const diffusion::ModelError& e) {
+    return MakeError(StatusCode::kFailedPrecondition, e.what(), "BAD_MODEL");
+  } catch (const std::bad_alloc&) {
+    return MakeError(StatusCode::kResourceExhausted, "out of memory for this request", "OUT_OF_MEMORY");
+  } catch (const c10::Error& e) {
+    const std::string message = e.what_without_backtrace();
+    return MeansOutOfMemory(message) ? MakeError(StatusCode::kResourceExhausted, "out of memory for this request", "OUT_OF_GPU_MEMORY")
+                                     : MakeError(StatusCode::kInternal, message, "ENGINE");
+  } catch (const std::exception& e) {
+    return MakeError(StatusCode::kInternal, e.what(), "ENGINE");
+  } catch (...) {
+    return MakeError(StatusCode::kInternal, "unknown error", "ENGINE");
+  }
+}
+
+}  // namespace
+
+v1::Model ToProto(const diffusion::ModelInfo& info) {
+  v1::Model model;
+  model.set_name(info.name);
+  model.set_pipeline(info.pipeline);
+  model.set_takes_prompt(info.takes_prompt);
+  model.set_takes_negative_prompt(info.takes_negative_prompt);
+  model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
+  model.set_default_width(static_cast<uint32_t>(info.default_width));
+  model.set_default_height(static_cast<uint32_t>(info.default_height));
+  model.set_max_width(static_cast<uint32_t>(info.max_width));
+  model.set_max_height(static_cast<uint32_t>(info.max_height));
+  model.set_default_steps(static_cast<uint32_t>(info.default_steps));
+  model.set_max_steps(static_cast<uint32_t>(info.train_steps));
+  model.set_default_guidance(info.default_guidance);
+  model.set_default_sampler(info.default_sampler);
+  for (const diffusion::SamplerInfo& sampler : info.samplers) {
+    v1::Sampler* const added = model.add_samplers();
+    added->set_name(sampler.name);
+    added->set_evaluations_per_step(sampler.evaluations_per_step);
+  }
+  return model;
+}
+
+diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::AssignedImage& image) {
+  const v1::ImageSpec& spec = assign.spec();
+  diffusion::TrajectoryRequest request;
+  request.model = spec.model();
+  request.picture.prompt = spec.prompt();
+  request.picture.negative_prompt = spec.negative_prompt();
+  request.picture.guidance = spec.guidance();
+  request.width = spec.width();
+  request.height = spec.height();
+  request.sampler = spec.sampler();
+  request.steps = spec.steps();
+  request.eta = spec.eta();
+  request.seed = spec.seed() + image.image_index();
+  request.priority = assign.priority();
+  request.preview_every = spec.preview_every();
+  request.checkpoint = image.checkpoint();
+  return request;
+}
+
+google::rpc::Status ErrorStatus(std::exception_ptr error) { return ToProto(StatusOf(error)); }
+
+EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
+  switch (spec.format()) {
+    case v1::IMAGE_FORMAT_JPEG:
+      return {"image/jpeg", image::EncodeJpeg(View(picture), kJpegQuality)};
+    case v1::IMAGE_FORMAT_WEBP:
+      return {"image/webp", image::EncodeWebp(View(picture))};
+    default:
+      break;
+  }
+  const image::Infotext info{.prompt = spec.prompt(),
+                             .negative_prompt = spec.negative_prompt(),
+                             .steps = spec.steps(),
+                             .sampler = spec.sampler(),
+                             .guidance = spec.guidance(),
+                             .seed = seed,
+                             .width = static_cast<int>(spec.width()),
+                             .height = static_cast<int>(spec.height()),
+                             .model = spec.model(),
+                             .version = std::string("Mind-Diffusion ") + MIND_VERSION};
+  return {"image/png", image::EncodePng(View(picture), image::FormatInfotext(info))};
+}
+
+EncodedPicture EncodePreview(const at::Tensor& picture) {
+  return {"image/jpeg", image::EncodeJpeg(View(picture), kPreviewQuality)};
+}
+
+}  // namespace mind

@@ -1,0 +1,34 @@
+// Between the wire's messages and the engine's types: the one place that knows both.
+#ifndef MIND_WORKER_LINK_CONVERT_H_
+#define MIND_WORKER_LINK_CONVERT_H_
+
+#include <exception>
+#include <string>
+
+#include "google/rpc/status.pb.h"
+#include "mind/v1/worker.pb.h"
+#include "worker/diffusion/engine/trajectory_request.h"
+#include "worker/diffusion/pipelines/model_info.h"
+
+namespace mind {
+
+v1::Model ToProto(const diffusion::ModelInfo& info);
+
+// Picture `image` of an assignment; its seed is the spec's plus its index.
+diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::AssignedImage& image);
+
+// What the engine threw, as the status the job fails with. A damaged checkpoint becomes DATA_LOSS, upon which the server
+// starts the picture again; running out of memory RESOURCE_EXHAUSTED; a bad request INVALID_ARGUMENT; all else INTERNAL.
+google::rpc::Status ErrorStatus(std::exception_ptr error);
+
+struct EncodedPicture {
+  std::string media_type;
+  std::string data;
+};
+// `picture` is uint8 [H, W, 3]. Throws std::runtime_error.
+EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed);
+EncodedPicture EncodePreview(const at::Tensor& picture);
+
+}  // namespace mind
+
+#endif  // MIND_WORKER_LINK_CONVERT_H_

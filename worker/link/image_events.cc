@@ -1,0 +1,130 @@
+#include "worker/link/image_events.h"
+
+#include "proto/support/logging.h"
+#include "worker/link/convert.h"
+
+namespace mind {
+namespace {
+
+LogFields Fields(const v1::ImageRef& image) {
+  return {{"job", image.job_id()}, {"attempt", image.attempt()}, {"image", image.image_index()}};
+}
+
+}  // namespace
+
+void ImageEvents::OnStarted(int64_t step) {
+  if (step > 0) metrics_.resumed.Increment();
+  LogFields fields = Fields(image_);
+  fields["step"] = step;
+  LogInfo("picture started", fields);
+  v1::ConnectRequest message;
+  *message.mutable_image_started()->mutable_image() = image_;
+  message.mutable_image_started()->set_step(static_cast<uint32_t>(step));
+  stream_->Send(std::move(message));
+}
+
+void ImageEvents::OnStep(int64_t step, int64_t steps) {
+  v1::ConnectRequest message;
+  v1::ImageProgress* const progress = message.mutable_image_progress();
+  *progress->mutable_image() = image_;
+  progress->set_step(static_cast<uint32_t>(step));
+  progress->set_steps(static_cast<uint32_t>(steps));
+  stream_->Send(std::move(message));
+}
+
+void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
+  try {
+    EncodedPicture encoded = EncodePreview(picture);
+    v1::ConnectRequest message;
+    *message.mutable_image_preview()->mutable_image() = image_;
+    v1::Preview* const preview = message.mutable_image_preview()->mutable_preview();
+    preview->set_image_index(image_.image_index());
+    preview->set_step(static_cast<uint32_t>(step));
+    preview->set_media_type(encoded.media_type);
+    preview->set_data(std::move(encoded.data));
+    preview->set_width(static_cast<uint32_t>(picture.size(1)));
+    preview->set_height(static_cast<uint32_t>(picture.size(0)));
+    if (stream_->Send(std::move(message))) metrics_.previews.Increment();
+  } catch (const std::exception& e) {
+    LogFields fields = Fields(image_);
+    fields["error"] = e.what();
+    LogWarning("preview not made", fields);
+  }
+}
+
+void ImageEvents::OnCheckpoint(int64_t step, std::string bytes) {
+  if (stream_->ended()) return Keep(step, std::move(bytes));
+  v1::ConnectRequest message;
+  v1::ImageCheckpoint* const checkpoint = message.mutable_image_checkpoint();
+  *checkpoint->mutable_image() = image_;
+  checkpoint->set_step(static_cast<uint32_t>(step));
+  checkpoint->set_data(std::move(bytes));
+  if (stream_->Send(std::move(message))) metrics_.checkpoints.Increment();
+}
+
+void ImageEvents::OnPicture(at::Tensor picture) {
+  try {
+    const uint64_t seed = spec_.seed() + image_.image_index();
+    EncodedPicture encoded = EncodePicture(picture, spec_, seed);
+    v1::ConnectRequest message;
+    v1::ImageResult* const result = message.mutable_image_result();
+    *result->mutable_image() = image_;
+    result->set_seed(seed);
+    result->set_media_type(encoded.media_type);
+    result->set_data(std::move(encoded.data));
+    stream_->Send(std::move(message));
+    metrics_.images.Increment();
+    LogInfo("picture finished", Fields(image_));
+  } catch (...) {
+    return OnFailed(std::current_exception());
+  }
+  callbacks_.ended();
+}
+
+void ImageEvents::OnHandedBack(int64_t step, std::string bytes) {
+  v1::ConnectRequest message;
+  v1::ImageHandedBack* const handed = message.mutable_image_handed_back();
+  *handed->mutable_image() = image_;
+  handed->set_step(static_cast<uint32_t>(step));
+  handed->set_checkpoint(bytes);
+  if (!stream_->Send(std::move(message))) Keep(step, std::move(bytes));
+  LogFields fields = Fields(image_);
+  fields["step"] = step;
+  LogInfo("picture handed back", fields);
+  callbacks_.ended();
+}
+
+void ImageEvents::OnCancelled(int64_t step) {
+  v1::ConnectRequest message;
+  *message.mutable_image_cancelled()->mutable_image() = image_;
+  message.mutable_image_cancelled()->set_step(static_cast<uint32_t>(step));
+  stream_->Send(std::move(message));
+  LogFields fields = Fields(image_);
+  fields["step"] = step;
+  LogInfo("picture cancelled", fields);
+  callbacks_.ended();
+}
+
+void ImageEvents::OnFailed(std::exception_ptr error) {
+  metrics_.failures.Increment();
+  v1::ConnectRequest message;
+  v1::ImageFailure* const failure = message.mutable_image_failure();
+  *failure->mutable_image() = image_;
+  *failure->mutable_error() = ErrorStatus(error);
+  LogFields fields = Fields(image_);
+  fields["error"] = failure->error().message();
+  LogError("picture failed", fields);
+  stream_->Send(std::move(message));
+  callbacks_.ended();
+}
+
+void ImageEvents::Keep(int64_t step, std::string bytes) {
+  if (bytes.empty()) return;
+  v1::ImageCheckpoint checkpoint;
+  *checkpoint.mutable_image() = image_;
+  checkpoint.set_step(static_cast<uint32_t>(step));
+  checkpoint.set_data(std::move(bytes));
+  callbacks_.keep(std::move(checkpoint));
+}
+
+}  // namespace mind

@@ -1,0 +1,49 @@
+// The worker's metrics. Names and units: docs/operations/metrics.md.
+#ifndef MIND_WORKER_LINK_METRICS_H_
+#define MIND_WORKER_LINK_METRICS_H_
+
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <string>
+
+#include "proto/support/metrics_endpoint.h"
+#include "worker/diffusion/engine/engine.h"
+
+namespace mind {
+
+// Thread-safe.
+class WorkerMetrics : public diffusion::EngineMeter {
+ public:
+  WorkerMetrics();
+
+  void OnBatch(const Batch& batch) override;
+  void OnPreviewDropped() override { previews_dropped.Increment(); }
+  void OnModelLoaded(const std::string& model, double seconds) { load_seconds_[model].Set(seconds); }
+
+  std::shared_ptr<prometheus::Registry> registry;
+
+ private:
+  LabelledHistogram batch_size_;        // model
+  LabelledHistogram batch_rows_;        // model
+  LabelledHistogram step_seconds_;      // model
+  LabelledCounter steps_;               // model
+  LabelledCounter forward_seconds_;     // model
+  LabelledCounter overhead_seconds_;    // model
+  LabelledGauge load_seconds_;          // model
+
+ public:
+  prometheus::Gauge& connected;
+  prometheus::Gauge& running_images;
+  prometheus::Counter& images;
+  prometheus::Counter& failures;
+  prometheus::Counter& resumed;
+  prometheus::Counter& reconnects;
+  prometheus::Counter& checkpoints;
+  prometheus::Counter& previews;
+  prometheus::Counter& previews_dropped;
+};
+
+}  // namespace mind
+
+#endif  // MIND_WORKER_LINK_METRICS_H_

@@ -1,0 +1,69 @@
+// One stream to the server, from dialling to its end.
+#ifndef MIND_WORKER_LINK_STREAM_H_
+#define MIND_WORKER_LINK_STREAM_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "mind/v1/worker.grpc.pb.h"
+
+namespace mind {
+
+// Thread-safe. Messages are sent in order, except that a preview still waiting to be sent is replaced by a newer one of
+// the same picture: a slow link makes previews rarer, not late.
+class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectResponse> {
+ public:
+  using OnMessage = std::function<void(const v1::ConnectResponse&)>;
+
+  // Dials. `on_message` is called from gRPC's threads, one message at a time, and must not block.
+  static std::shared_ptr<Stream> Dial(v1::WorkerService::Stub& stub, OnMessage on_message);
+
+  // False if the stream has ended: the message goes nowhere.
+  bool Send(v1::ConnectRequest message) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Sends what waits, then tells the server that nothing follows; the server then ends the stream.
+  void CloseAfterSending() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends it now.
+  void Abort() { context_.TryCancel(); }
+
+  bool ended() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for its end, at most that long; true if it has ended.
+  bool WaitForEnd(absl::Duration limit) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // REQUIRES: ended()
+  grpc::Status status() const ABSL_LOCKS_EXCLUDED(mutex_);
+  int64_t dropped_previews() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnWritesDoneDone(bool) override {}
+  void OnDone(const grpc::Status& status) override;
+
+ private:
+  explicit Stream(OnMessage on_message) : on_message_(std::move(on_message)) {}
+  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const OnMessage on_message_;
+  grpc::ClientContext context_;
+  v1::ConnectResponse incoming_;  // gRPC's, between StartRead and OnReadDone
+
+  mutable absl::Mutex mutex_;
+  // The front belongs to gRPC while writing_.
+  std::deque<v1::ConnectRequest> outgoing_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reading_over_ ABSL_GUARDED_BY(mutex_) = false;  // no write may be started any more
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::Status status_ ABSL_GUARDED_BY(mutex_);
+  int64_t dropped_previews_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  std::shared_ptr<Stream> self_;  // until OnDone
+};
+
+}  // namespace mind
+
+#endif  // MIND_WORKER_LINK_STREAM_H_
