@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
 #include "proto/support/logging.h"
+#include "proto/support/metrics_endpoint.h"
 #include "server/api/generation_api.h"
 #include "server/api/worker_api.h"
 #include "server/dispatch/loop.h"

@@ -13,6 +13,7 @@
 #include "proto/support/daemon.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "proto/support/metrics_endpoint.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/error.h"

@@ -1,68 +1,35 @@
 // Serves /metrics in Prometheus' text format.
+//
+// Not prometheus-cpp's own Exposer: its web server starts threads with stacks of 100 KiB, and in a process that has loaded
+// LibTorch the thread-local storage alone is larger, so that no thread starts (docs/adr/0006-metrics-endpoint.md).
 #ifndef MIND_PROTO_SUPPORT_METRICS_ENDPOINT_H_
 #define MIND_PROTO_SUPPORT_METRICS_ENDPOINT_H_
 
-#include <prometheus/counter.h>
-#include <prometheus/exposer.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "absl/status/statusor.h"
 
 namespace mind {
 
+// Runs one thread of its own.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT; port 0 picks a free one.
+  // `address` is HOST:PORT; port 0 picks a free one. GET /metrics answers with the registry, anything else with 404.
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Create(const std::string& address,
                                                                  std::shared_ptr<prometheus::Registry> registry);
-  int port() const { return exposer_->GetListeningPorts().front(); }
+  ~MetricsEndpoint();
+
+  int port() const;
 
  private:
-  explicit MetricsEndpoint(std::unique_ptr<prometheus::Exposer> exposer) : exposer_(std::move(exposer)) {}
+  class Server;
+  explicit MetricsEndpoint(std::unique_ptr<Server> server);
 
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<Server> server_;
 };
-
-// The metrics of one family by the value of its one label, made on first use and kept (making them is slow).
-// Thread-safe.
-template <typename Metric, typename... Arguments>
-class LabelledMetric {
- public:
-  LabelledMetric(prometheus::Family<Metric>& family, std::string label, Arguments... arguments)
-      : family_(family), label_(std::move(label)), arguments_(std::move(arguments)...) {}
-
-  Metric& operator[](const std::string& value) {
-    const std::lock_guard lock(mutex_);
-    Metric*& metric = metrics_[value];
-    if (metric == nullptr) {
-      metric = std::apply(
-          [&](const auto&... arguments) { return &family_.Add({{label_, value}}, arguments...); }, arguments_);
-    }
-    return *metric;
-  }
-
- private:
-  prometheus::Family<Metric>& family_;
-  const std::string label_;
-  const std::tuple<Arguments...> arguments_;
-  std::mutex mutex_;
-  std::map<std::string, Metric*> metrics_;  // guarded by mutex_
-};
-
-using LabelledCounter = LabelledMetric<prometheus::Counter>;
-using LabelledGauge = LabelledMetric<prometheus::Gauge>;
-using LabelledHistogram = LabelledMetric<prometheus::Histogram, prometheus::Histogram::BucketBoundaries>;
-
-// Bucket bounds for durations of requests, in seconds, and for steps.
-prometheus::Histogram::BucketBoundaries RequestSeconds();
-prometheus::Histogram::BucketBoundaries StepSeconds();
 
 }  // namespace mind
 

@@ -37,7 +37,7 @@ void JobFeeds::Publish(const std::string& job_id, v1::JobEvent event) {
   if (event.event_case() == v1::JobEvent::kCompleted) {
     feed.ended = FromTimestamp(event.completed().job().end_time());
   }
-  feed.events[event.sequence()] = std::make_shared<const v1::JobEvent>(std::move(event));
+  feed.events.emplace(last_sequence_, std::make_shared<const v1::JobEvent>(std::move(event)));
   const std::set<WatchId> to_tell = feed.watchers;  // being told, a watcher may leave
   for (const WatchId id : to_tell) {
     const auto found = watchers_.find(id);

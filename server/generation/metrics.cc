@@ -1,20 +1,6 @@
 #include "server/generation/metrics.h"
 
 namespace mind::server {
-namespace {
-
-prometheus::Family<prometheus::Gauge>& GaugeFamily(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(r);
-}
-prometheus::Family<prometheus::Counter>& CounterFamily(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(r);
-}
-prometheus::Family<prometheus::Histogram>& HistogramFamily(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(r);
-}
-
-}  // namespace
-
 ServerMetrics::ServerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
       requests_waiting(GaugeFamily(*registry, "mind_requests_waiting", "Jobs in the queue"), "model"),
@@ -25,9 +11,9 @@ ServerMetrics::ServerMetrics()
       requests(CounterFamily(*registry, "mind_requests_total", "Jobs that have ended"), "outcome"),
       rejections(CounterFamily(*registry, "mind_request_rejections_total", "Requests that were refused"), "reason"),
       images(CounterFamily(*registry, "mind_images_generated_total", "Finished pictures"), "model"),
-      queue_seconds(HistogramFamily(*registry, "mind_request_queue_duration_seconds", "From acceptance to the first start"), "model", RequestSeconds()),
-      request_seconds(HistogramFamily(*registry, "mind_request_duration_seconds", "From acceptance to the end"), "model", RequestSeconds()),
-      first_preview_seconds(HistogramFamily(*registry, "mind_time_to_first_preview_seconds", "From acceptance to the first preview"), "model", RequestSeconds()),
+      queue_seconds(HistogramFamily(*registry, "mind_request_queue_duration_seconds", "From acceptance to the first start"), "model", kRequestSeconds),
+      request_seconds(HistogramFamily(*registry, "mind_request_duration_seconds", "From acceptance to the end"), "model", kRequestSeconds),
+      first_preview_seconds(HistogramFamily(*registry, "mind_time_to_first_preview_seconds", "From acceptance to the first preview"), "model", kRequestSeconds),
       queue_capacity(GaugeFamily(*registry, "mind_queue_capacity", "Jobs the queue takes").Add({})),
       watchers(GaugeFamily(*registry, "mind_watchers", "Open event streams").Add({})),
       lease_expirations(CounterFamily(*registry, "mind_lease_expirations_total", "Workers dropped for their silence").Add({})),

@@ -3,19 +3,7 @@
 namespace mind {
 namespace {
 
-using Boundaries = prometheus::Histogram::BucketBoundaries;
-
-prometheus::Family<prometheus::Gauge>& GaugeFamily(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(r);
-}
-prometheus::Family<prometheus::Counter>& CounterFamily(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(r);
-}
-prometheus::Family<prometheus::Histogram>& HistogramFamily(prometheus::Registry& r, const char* name, const char* help) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(r);
-}
-
-const Boundaries kSizes = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+const prometheus::Histogram::BucketBoundaries kSizes = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
 
 }  // namespace
 
@@ -23,7 +11,7 @@ WorkerMetrics::WorkerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
       batch_size_(HistogramFamily(*registry, "mind_batch_size", "Trajectories that shared a step batch"), "model", kSizes),
       batch_rows_(HistogramFamily(*registry, "mind_batch_rows", "Denoiser rows in a step batch"), "model", kSizes),
-      step_seconds_(HistogramFamily(*registry, "mind_denoise_step_duration_seconds", "One step batch"), "model", StepSeconds()),
+      step_seconds_(HistogramFamily(*registry, "mind_denoise_step_duration_seconds", "One step batch"), "model", kStepSeconds),
       steps_(CounterFamily(*registry, "mind_denoise_steps_total", "Evaluations, summed over trajectories"), "model"),
       forward_seconds_(CounterFamily(*registry, "mind_denoise_forward_seconds_total", "Time in the denoiser's forward"), "model"),
       overhead_seconds_(CounterFamily(*registry, "mind_denoise_overhead_seconds_total", "Time of the step thread outside the forward, while there was work"), "model"),

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "proto/support/metrics_endpoint.h"
+#include "proto/support/labelled_metric.h"
 #include "worker/diffusion/engine/engine.h"
 
 namespace mind {
