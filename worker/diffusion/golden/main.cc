@@ -61,6 +61,8 @@ int main(int argc, char** argv) {
     RunTokenizerCases(options, report);
     RunSamplerCases(options, report);
     RunEndToEndCases(options, report);
+    RunNoiseCases(options, report);
+    RunMixedBatchCases(options, report);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "mind-golden: %s\n", e.what());
     return 1;

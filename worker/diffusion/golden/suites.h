@@ -24,6 +24,8 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report);
 void RunTokenizerCases(const GoldenOptions& options, Report& report);
 void RunSamplerCases(const GoldenOptions& options, Report& report);
 void RunEndToEndCases(const GoldenOptions& options, Report& report);
+void RunNoiseCases(const GoldenOptions& options, Report& report);
+void RunMixedBatchCases(const GoldenOptions& options, Report& report);
 
 // A JSON file of any kind (lists too), with Python's non-finite numbers read as null.
 nlohmann::json ReadGoldenJson(const std::filesystem::path& path);

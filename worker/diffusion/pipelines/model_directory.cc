@@ -58,9 +58,24 @@ FileParameters ModelDirectory::ComponentWeights(const std::string& component, Fi
   throw ModelError(ComponentPath(component) + ": no weights; looked for " + kNames[0] + " and " + kNames[1]);
 }
 
+void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
+  const std::string file = path_ + "/mind.json";
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return;
+  const Config config = Config::FromFile(file);
+  info.default_steps = config.Int("default_steps", info.default_steps);
+  info.default_guidance = config.Double("default_guidance", info.default_guidance);
+  if (info.default_steps < 1 || info.default_steps > info.train_steps) {
+    config.Unsupported("default_steps", "1 to num_train_timesteps");
+  }
+  if (!(info.default_guidance >= 0 && info.default_guidance <= 100)) config.Unsupported("default_guidance", "0 to 100");
+}
+
 ModelInfo DescribeModel(const std::string& path) {
   const ModelDirectory directory(path);
-  return KindOf(directory).describe(directory);
+  ModelInfo info = KindOf(directory).describe(directory);
+  directory.ApplyDefaults(info);
+  return info;
 }
 
 std::unique_ptr<const Pipeline> LoadPipeline(const std::string& path, FileParameters::Options options) {

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs the Debian packages of the sections named (build, run, test; default: all) of deploy/packages.txt. As root.
+set -euo pipefail
+cd "$(dirname "$0")"
+sections=("$@")
+[ ${#sections[@]} -gt 0 ] || sections=(build run test)
+
+packages=()
+for section in "${sections[@]}"; do
+  mapfile -t found < <(sed -n "/^\[$section\]/,/^\[/p" packages.txt | grep -E '^[a-z0-9]' || true)
+  [ ${#found[@]} -gt 0 ] || { echo "install.sh: no section [$section] in packages.txt" >&2; exit 2; }
+  packages+=("${found[@]}")
+done
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -y -q --no-install-recommends "${missing[@]}"

@@ -1,0 +1,230 @@
+#include "tests/functional/cluster.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+
+namespace mind::testing {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(120);
+constexpr absl::Duration kPoll = absl::Milliseconds(10);
+
+std::string Slurp(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+int PortIn(const std::string& line, const std::string& before) {
+  const size_t at = line.find(before);
+  return at == std::string::npos ? 0 : std::atoi(line.c_str() + at + before.size());
+}
+
+// The body of GET /metrics; empty if nobody answers.
+std::string Scrape(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string text;
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+      char buffer[4096];
+      for (ssize_t size = 0; (size = recv(fd, buffer, sizeof buffer, 0)) > 0;) text.append(buffer, static_cast<size_t>(size));
+    }
+  }
+  close(fd);
+  return text;
+}
+
+}  // namespace
+
+void Await(const std::string& what, const std::function<bool()>& condition) {
+  const absl::Time give_up = absl::Now() + kPatience;
+  while (!condition()) {
+    if (absl::Now() > give_up) {
+      ADD_FAILURE() << "waited in vain for " << what;
+      return;
+    }
+    absl::SleepFor(kPoll);
+  }
+}
+
+Process::Process(const std::vector<std::string>& command, const std::string& output_stem) : stem_(output_stem) {
+  std::vector<char*> arguments;
+  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  const std::string out = stem_ + ".out", err = stem_ + ".err";
+  pid_ = fork();
+  if (pid_ == 0) {
+    const int out_fd = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    const int err_fd = open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    dup2(out_fd, STDOUT_FILENO);
+    dup2(err_fd, STDERR_FILENO);
+    execv(arguments[0], arguments.data());
+    _exit(127);
+  }
+}
+
+Process::~Process() {
+  if (running()) {
+    kill(pid_, SIGKILL);
+    Wait();
+  }
+}
+
+bool Process::running() {
+  if (!ended_ && waitpid(pid_, &status_, WNOHANG) == pid_) ended_ = true;
+  return !ended_;
+}
+
+void Process::Kill(int signal) {
+  if (running()) kill(pid_, signal);
+}
+
+int Process::Wait() {
+  if (!ended_) waitpid(pid_, &status_, 0);
+  ended_ = true;
+  return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
+}
+
+std::string Process::AwaitLine(const std::string& text) {
+  std::string found;
+  Await(absl::StrCat("\"", text, "\" from ", stem_), [&] {
+    for (const std::string& line : std::vector<std::string>(absl::StrSplit(Output(), '\n'))) {
+      if (absl::StrContains(line, text)) found = line;
+    }
+    if (found.empty() && !running()) {
+      ADD_FAILURE() << stem_ << " ended: " << Errors();
+      return true;
+    }
+    return !found.empty();
+  });
+  return found;
+}
+
+std::string Process::Output() const { return Slurp(stem_ + ".out"); }
+std::string Process::Errors() const { return Slurp(stem_ + ".err"); }
+
+Cluster::Cluster(std::vector<std::string> server_flags) : server_flags_(std::move(server_flags)) {
+  char name[] = "/tmp/mind-cluster-XXXXXX";
+  directory_ = mkdtemp(name);
+  StartServer();
+}
+
+Cluster::~Cluster() {
+  if (::testing::Test::HasFailure()) {
+    for (const auto& [name, worker] : workers_) std::fprintf(stderr, "--- %s\n%s", name.c_str(), worker->Errors().c_str());
+    std::fprintf(stderr, "--- server\n%s", server_->Errors().c_str());
+  }
+  workers_.clear();
+  server_.reset();
+  std::filesystem::remove_all(directory_);
+}
+
+void Cluster::StartServer() {
+  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-server"),     "--listen",  absl::StrCat("127.0.0.1:", port_),
+                                      "--metrics", "127.0.0.1:0", "--data", directory_ + "/data"};
+  command.insert(command.end(), server_flags_.begin(), server_flags_.end());
+  server_ = std::make_unique<Process>(command, absl::StrCat(directory_, "/server-", ++starts_));
+  const std::string line = server_->AwaitLine("listening on port");
+  port_ = PortIn(line, "listening on port ");
+  server_metrics_port_ = PortIn(line, "metrics on port ");
+}
+
+void Cluster::KillServer(int signal) {
+  server_->Kill(signal);
+  server_->Wait();
+}
+
+void Cluster::LaunchWorker(const std::string& name, const std::vector<std::string>& flags) {
+  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-worker"), "--server", address(), "--models", MIND_MODELS,
+                                      "--metrics", "127.0.0.1:0", "--name", name};
+  command.insert(command.end(), flags.begin(), flags.end());
+  workers_[name] = std::make_unique<Process>(command, absl::StrCat(directory_, "/", name, "-", ++starts_));
+}
+
+void Cluster::StartWorker(const std::string& name, const std::vector<std::string>& flags) {
+  LaunchWorker(name, flags);
+  const std::string line = workers_.at(name)->AwaitLine("metrics on port");
+  worker_metrics_ports_[name] = PortIn(line, "metrics on port ");
+  const auto client = NewClient();
+  Await("worker " + name, [&] {
+    const auto workers = client->Workers();
+    if (!workers.ok()) return false;
+    for (const v1::Worker& worker : *workers) {
+      if (worker.name() == name && worker.max_images() > 0) return true;
+    }
+    return false;
+  });
+}
+
+void Cluster::KillWorker(const std::string& name, int signal) {
+  workers_.at(name)->Kill(signal);
+  workers_.at(name)->Wait();
+}
+
+void Cluster::AwaitWorkers(size_t count) {
+  const auto client = NewClient();
+  Await(absl::StrCat(count, " workers"), [&] {
+    const auto workers = client->Workers();
+    return workers.ok() && workers->size() == count;
+  });
+}
+
+std::unique_ptr<client::Client> Cluster::NewClient(const std::string& tenant) const {
+  client::Client::Options options;
+  options.server = address();
+  options.tenant = tenant;
+  return std::make_unique<client::Client>(options);
+}
+
+double Cluster::Metric(int port, const std::string& name, const std::string& label) {
+  double sum = 0;
+  for (const absl::string_view line : absl::StrSplit(Scrape(port), '\n')) {
+    const bool named = absl::StartsWith(line, absl::StrCat(name, "{")) || absl::StartsWith(line, absl::StrCat(name, " "));
+    double value = 0;
+    if (named && absl::StrContains(line, label) && absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value)) sum += value;
+  }
+  return sum;
+}
+
+double Cluster::ServerMetric(const std::string& name, const std::string& label) const {
+  return Metric(server_metrics_port_, name, label);
+}
+
+double Cluster::WorkerMetric(const std::string& worker, const std::string& name, const std::string& label) const {
+  return Metric(worker_metrics_ports_.at(worker), name, label);
+}
+
+v1::JobRequest Request(const std::string& prompt, uint64_t seed, uint32_t steps, const std::string& sampler) {
+  v1::JobRequest request;
+  request.mutable_spec()->set_model("emoji");
+  request.mutable_spec()->set_prompt(prompt);
+  request.mutable_spec()->set_seed(seed);
+  request.mutable_spec()->set_steps(steps);
+  request.mutable_spec()->set_sampler(sampler);
+  return request;
+}
+
+}  // namespace mind::testing

@@ -1,0 +1,91 @@
+// Real processes of the product under a test's control: one server, any number of workers, on free loopback ports, in a
+// directory of their own that is removed at the end.
+#ifndef MIND_TESTS_FUNCTIONAL_CLUSTER_H_
+#define MIND_TESTS_FUNCTIONAL_CLUSTER_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "client/cpp/client.h"
+
+namespace mind::testing {
+
+// A child process whose output goes to files. Killed when destroyed.
+class Process {
+ public:
+  Process(const std::vector<std::string>& command, const std::string& output_stem);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  // Waits for a line with this in it on standard output and gives the line; fails the test if the process ends first.
+  std::string AwaitLine(const std::string& text);
+  void Kill(int signal);
+  // Waits for its end: the exit status, or minus the signal.
+  int Wait();
+  bool running();
+  std::string Output() const;
+  std::string Errors() const;
+
+ private:
+  pid_t pid_ = -1;
+  bool ended_ = false;
+  int status_ = 0;
+  std::string stem_;
+};
+
+class Cluster {
+ public:
+  explicit Cluster(std::vector<std::string> server_flags = {});
+  ~Cluster();
+
+  // Starts the server (again), on the same port and data.
+  void StartServer();
+  void KillServer(int signal);
+  Process& server() { return *server_; }
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // Starts a worker of this name (again) and waits until the server takes it as ready.
+  void StartWorker(const std::string& name, const std::vector<std::string>& flags = {});
+  // Without waiting.
+  void LaunchWorker(const std::string& name, const std::vector<std::string>& flags = {});
+  void KillWorker(const std::string& name, int signal);
+  Process& worker(const std::string& name) { return *workers_.at(name); }
+  void AwaitWorkers(size_t count);
+
+  std::unique_ptr<client::Client> NewClient(const std::string& tenant = "") const;
+
+  // Sums a metric over its labels, where they hold `label` ("" matches all); 0 if there is none.
+  double ServerMetric(const std::string& name, const std::string& label = "") const;
+  double WorkerMetric(const std::string& worker, const std::string& name, const std::string& label = "") const;
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  static double Metric(int port, const std::string& name, const std::string& label);
+
+  std::vector<std::string> server_flags_;
+  std::string directory_;
+  int port_ = 0;
+  int server_metrics_port_ = 0;
+  std::map<std::string, int> worker_metrics_ports_;
+  int starts_ = 0;
+  std::unique_ptr<Process> server_;
+  std::map<std::string, std::unique_ptr<Process>> workers_;
+};
+
+// Polls until it holds; fails the test after a minute.
+void Await(const std::string& what, const std::function<bool()>& condition);
+
+// A request for the model that ships.
+v1::JobRequest Request(const std::string& prompt, uint64_t seed, uint32_t steps = 10, const std::string& sampler = "ddim");
+
+}  // namespace mind::testing
+
+#endif  // MIND_TESTS_FUNCTIONAL_CLUSTER_H_

@@ -1,0 +1,91 @@
+// The `mind` command as a person or a script uses it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_split.h"
+#include "tests/functional/cluster.h"
+
+namespace mind::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CommandLine : public ::testing::Test {
+ protected:
+  struct Result {
+    int status;
+    std::string out, err;
+  };
+
+  Result Run(std::vector<std::string> arguments) {
+    std::vector<std::string> command = {std::string(MIND_BIN) + "/mind", "--server", cluster_.address()};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    Process process(command, cluster_.directory() + "/mind-" + std::to_string(++runs_));
+    const int status = process.Wait();
+    return {status, process.Output(), process.Errors()};
+  }
+
+  Cluster cluster_;
+  int runs_ = 0;
+};
+
+TEST_F(CommandLine, GeneratesListsFetchesAndCancels) {
+  cluster_.StartWorker("w");
+  const std::string file = cluster_.directory() + "/apple.png";
+  Result result = Run({"generate", "a red apple", "--seed", "1", "--steps", "10", "-o", file});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, file + "\n");
+  EXPECT_TRUE(std::filesystem::file_size(file) > 1000);
+
+  EXPECT_THAT(Run({"models"}).out, HasSubstr("emoji"));
+  EXPECT_THAT(Run({"workers"}).out, HasSubstr("emoji*"));
+  EXPECT_THAT(Run({"jobs"}).out, HasSubstr("a red apple"));
+
+  result = Run({"generate", "a dog", "--steps", "1000", "--detach"});
+  ASSERT_EQ(result.status, 0);
+  const std::string id = result.out.substr(0, result.out.size() - 1);
+  EXPECT_EQ(Run({"cancel", id}).status, 0);
+  EXPECT_EQ(Run({"watch", id}).status, 7);
+
+  result = Run({"generate", "two dogs", "-n", "2", "--steps", "5", "--detach"});
+  const std::string pair = result.out.substr(0, result.out.size() - 1);
+  const std::string name = cluster_.directory() + "/dogs.png";
+  EXPECT_EQ(Run({"get", pair, "-o", name}).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(cluster_.directory() + "/dogs-0.png"));
+  EXPECT_TRUE(std::filesystem::exists(cluster_.directory() + "/dogs-1.png"));
+}
+
+TEST_F(CommandLine, PrintsJsonALine) {
+  cluster_.StartWorker("w");
+  const Result result = Run({"generate", "a star", "--steps", "3", "--json", "-o", cluster_.directory() + "/star.png"});
+  EXPECT_EQ(result.status, 0);
+  const std::vector<std::string> lines = absl::StrSplit(result.out, '\n', absl::SkipEmpty());
+  ASSERT_GE(lines.size(), 3U);
+  for (const std::string& line : lines) EXPECT_EQ(line.front(), '{');
+  EXPECT_THAT(lines.back(), HasSubstr("JOB_STATE_SUCCEEDED"));
+}
+
+TEST_F(CommandLine, ExitStatusAndMessageSayWhatIsWrong) {
+  EXPECT_EQ(Run({"generate", "x"}).status, 3);  // no worker yet
+  cluster_.StartWorker("w");
+  EXPECT_EQ(Run({}).status, 2);
+  EXPECT_EQ(Run({"generate", "x", "--size", "large"}).status, 2);
+  Result result = Run({"generate", "x", "--steps", "0"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("spec.steps: 0 given"));
+  result = Run({"generate", "x", "--model", "nope"});
+  EXPECT_EQ(result.status, 4);
+  EXPECT_THAT(result.err, HasSubstr("known: emoji"));
+  EXPECT_EQ(Run({"get", "job-nope"}).status, 4);
+  EXPECT_EQ(Run({"generate", "x", "--steps", "1000", "--deadline", "300ms"}).status, 6);
+  result = Run({"--server", "127.0.0.1:1", "models"});
+  EXPECT_EQ(result.status, 3);
+  EXPECT_THAT(result.err, HasSubstr("cannot reach a server at 127.0.0.1:1"));
+  EXPECT_EQ(Run({"generate", "x", "--steps", "2", "-o", "/nowhere/x.png"}).status, 1);
+}
+
+}  // namespace
+}  // namespace mind::testing

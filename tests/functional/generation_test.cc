@@ -1,0 +1,169 @@
+// What a user sees when all goes well.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "proto/support/errors.h"
+#include "tests/functional/cluster.h"
+
+namespace mind::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+struct Seen {
+  std::vector<client::Picture> pictures;
+  std::vector<uint32_t> preview_steps;
+  uint32_t steps_at_first_preview = 0;
+  uint32_t steps = 0;
+  std::vector<v1::JobEvent::EventCase> order;
+
+  client::Handlers Handlers() {
+    return {.event =
+                [this](const v1::JobEvent& event) {
+                  order.push_back(event.event_case());
+                  if (event.has_progress()) steps = event.progress().step();
+                  if (event.has_preview()) {
+                    if (preview_steps.empty()) steps_at_first_preview = steps;
+                    preview_steps.push_back(event.preview().step());
+                  }
+                },
+            .picture = [this](client::Picture picture) { pictures.push_back(std::move(picture)); }};
+  }
+};
+
+TEST(Generation, APromptBecomesAPicture) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  Seen seen;
+  const auto job = cluster.NewClient()->Generate(Request("a red apple", 1), seen.Handlers());
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->state(), v1::JOB_STATE_SUCCEEDED);
+  ASSERT_EQ(seen.pictures.size(), 1U);
+  EXPECT_EQ(seen.pictures[0].media_type, "image/png");
+  EXPECT_THAT(seen.pictures[0].data, StartsWith("\x89PNG"));
+  EXPECT_THAT(seen.pictures[0].data, HasSubstr("Steps: 10, Sampler: DDIM"));
+  EXPECT_EQ(seen.order.front(), v1::JobEvent::kQueued);
+  EXPECT_EQ(seen.order[1], v1::JobEvent::kStarted);
+  EXPECT_EQ(seen.order.back(), v1::JobEvent::kCompleted);
+  EXPECT_FALSE(seen.preview_steps.empty());
+}
+
+TEST(Generation, SeveralPicturesHaveSeedsInARow) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  v1::JobRequest request = Request("a panda", 10);
+  request.mutable_spec()->set_image_count(3);
+  Seen together;
+  ASSERT_TRUE(cluster.NewClient()->Generate(request, together.Handlers()).ok());
+  ASSERT_EQ(together.pictures.size(), 3U);
+  for (const client::Picture& picture : together.pictures) {
+    EXPECT_EQ(picture.seed, 10U + picture.index);
+    Seen alone;
+    ASSERT_TRUE(cluster.NewClient()->Generate(Request("a panda", picture.seed), alone.Handlers()).ok());
+    EXPECT_EQ(alone.pictures[0].data, picture.data);
+  }
+}
+
+TEST(Generation, EightMixedRequestsAtOnceEqualTheSameRequestsAlone) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  const char* const samplers[] = {"ddim", "pndm", "euler", "euler_a", "heun", "dpmpp_2m_karras", "ddpm", "euler_karras"};
+  std::vector<v1::JobRequest> requests;
+  for (uint32_t i = 0; i < 8; ++i) {
+    v1::JobRequest request = Request(i % 2 == 0 ? "红苹果" : "a blue rocket", i, i == 7 ? 30 : 7 + 3 * i, samplers[i]);
+    request.mutable_spec()->set_guidance(1 + 11.0 * i / 7);
+    if (i % 3 == 2) request.mutable_spec()->set_width(96);
+    requests.push_back(request);
+  }
+  std::vector<Seen> together(8);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      const auto job = cluster.NewClient()->Generate(requests[i], together[i].Handlers());
+      EXPECT_TRUE(job.ok()) << job.status();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  // Steps with more than one trajectory: all steps less those of at most one.
+  const double steps = cluster.WorkerMetric("w", "mind_batch_size_count");
+  const double lone = cluster.WorkerMetric("w", "mind_batch_size_bucket", "le=\"1\"");
+  EXPECT_GT(steps - lone, 0);
+  for (size_t i = 0; i < 8; ++i) {
+    Seen alone;
+    ASSERT_TRUE(cluster.NewClient()->Generate(requests[i], alone.Handlers()).ok());
+    ASSERT_EQ(together[i].pictures.size(), 1U) << samplers[i];
+    EXPECT_EQ(together[i].pictures[0].data, alone.pictures[0].data) << samplers[i];
+    ASSERT_FALSE(together[i].preview_steps.empty()) << samplers[i];
+    EXPECT_LE(together[i].preview_steps.front(), 2U) << samplers[i];
+  }
+}
+
+TEST(Generation, ARequestIdCreatesOneJob) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  v1::JobRequest request = Request("a star", 1);
+  request.mutable_spec()->clear_seed();  // chosen at random, once
+  request.set_request_id("8c4f1c0e-3f6a-4b5e-9a52-0d7f0c5f9e11");
+  const auto client = cluster.NewClient();
+  const auto first = client->Create(request);
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(client->Watch(first->id(), {}).ok());
+  const auto again = client->Create(request);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->id(), first->id());
+  EXPECT_EQ(again->state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(client->List(10)->size(), 1U);
+  request.mutable_spec()->set_prompt("a moon");
+  EXPECT_TRUE(absl::IsAlreadyExists(client->Create(request).status()));
+}
+
+TEST(Generation, ManyWatchersSeeTheSameJobAndMayComeLate) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  const auto job = cluster.NewClient()->Create(Request("a castle", 3, 40));
+  ASSERT_TRUE(job.ok());
+  std::vector<Seen> seen(5);
+  std::vector<std::thread> threads;
+  for (Seen& one : seen) {
+    threads.emplace_back([&] { EXPECT_TRUE(cluster.NewClient()->Watch(job->id(), one.Handlers()).ok()); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  Seen late;
+  ASSERT_TRUE(cluster.NewClient()->Watch(job->id(), late.Handlers()).ok());
+  for (const Seen& one : seen) {
+    ASSERT_EQ(one.pictures.size(), 1U);
+    EXPECT_EQ(one.pictures[0].data, late.pictures[0].data);
+  }
+}
+
+TEST(Generation, JobsOfOneTenantAreHiddenFromAnother) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  const auto job = cluster.NewClient("alice")->Create(Request("a rose", 1));
+  ASSERT_TRUE(job.ok());
+  EXPECT_TRUE(absl::IsNotFound(cluster.NewClient("bob")->Get(job->id()).status()));
+  EXPECT_TRUE(cluster.NewClient("bob")->List(10)->empty());
+  EXPECT_EQ(cluster.NewClient("alice")->List(10)->size(), 1U);
+}
+
+TEST(Generation, FormatsAreAsAskedFor) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  v1::JobRequest request = Request("a bus", 1);
+  request.mutable_spec()->set_format(v1::IMAGE_FORMAT_JPEG);
+  Seen jpeg;
+  ASSERT_TRUE(cluster.NewClient()->Generate(request, jpeg.Handlers()).ok());
+  EXPECT_EQ(jpeg.pictures[0].media_type, "image/jpeg");
+  EXPECT_THAT(jpeg.pictures[0].data, StartsWith("\xff\xd8\xff"));
+  request.mutable_spec()->set_format(v1::IMAGE_FORMAT_WEBP);
+  Seen webp;
+  ASSERT_TRUE(cluster.NewClient()->Generate(request, webp.Handlers()).ok());
+  EXPECT_THAT(webp.pictures[0].data, StartsWith("RIFF"));
+}
+
+}  // namespace
+}  // namespace mind::testing

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Formatting of C++ and protos, and a few rules of the house that a tool can see.
+set -euo pipefail
+list() { git ls-files "$@" 2>/dev/null || true; }
+mapfile -t sources < <(list '*.h' '*.cc' 'proto/mind/*.proto')
+[ ${#sources[@]} -gt 0 ] || mapfile -t sources < <(find proto/mind proto/support server worker client tests -name '*.h' -o -name '*.cc' -o -name '*.proto')
+clang-format --dry-run --Werror "${sources[@]}"
+status=0
+for file in "${sources[@]}"; do
+  lines=$(wc -l <"$file")
+  [ "$lines" -le 800 ] || { echo "$file: $lines lines; no file over 800"; status=1; }
+done
+if grep -rnE '(grpc|absl|google/protobuf|mind/v1)' --include='*.h' --include='*.cc' worker/diffusion | grep '#include'; then
+  echo "the engine includes nothing of gRPC, protobuf or Abseil"
+  status=1
+fi
+exit $status

@@ -1,0 +1,133 @@
+#include "worker/diffusion/pipelines/model_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "worker/diffusion/engine/model_cache.h"
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// A copy of a tiny model that a test may damage.
+class ModelDirectoryTest : public testing::Test {
+ protected:
+  ModelDirectoryTest() {
+    char name[] = "/tmp/mind-model-XXXXXX";
+    root_ = mkdtemp(name);
+    path_ = root_ / "sd1";
+    fs::copy(fs::path(MIND_TEST_DATA) / "golden/models/sd1", path_, fs::copy_options::recursive);
+    for (const auto& entry : fs::recursive_directory_iterator(path_)) {
+      fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
+    }
+  }
+  ~ModelDirectoryTest() override { fs::remove_all(root_); }
+
+  void Replace(const std::string& file, const std::string& from, const std::string& to) {
+    std::ifstream in(path_ / file);
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    ASSERT_NE(text.find(from), std::string::npos) << from;
+    text.replace(text.find(from), from.size(), to);
+    std::ofstream(path_ / file) << text;
+  }
+
+  std::string LoadError() {
+    try {
+      LoadPipeline(path_.string(), {});
+      return "loaded";
+    } catch (const ModelError& e) {
+      return e.what();
+    }
+  }
+
+  fs::path root_, path_;
+};
+
+TEST_F(ModelDirectoryTest, LoadsAndDescribesItself) {
+  EXPECT_EQ(LoadError(), "loaded");
+  const ModelInfo info = DescribeModel(path_.string());
+  EXPECT_EQ(info.name, "sd1");
+  EXPECT_EQ(info.default_sampler, "pndm");
+  EXPECT_EQ(info.default_width, 64);
+  EXPECT_TRUE(info.takes_prompt);
+}
+
+TEST_F(ModelDirectoryTest, TakesDefaultsFromMindJson) {
+  std::ofstream(path_ / "mind.json") << R"({"default_steps": 12, "default_guidance": 2.5})";
+  EXPECT_EQ(DescribeModel(path_.string()).default_steps, 12);
+  EXPECT_EQ(DescribeModel(path_.string()).default_guidance, 2.5);
+  std::ofstream(path_ / "mind.json") << R"({"default_steps": 0})";
+  EXPECT_THAT(LoadError(), testing::AnyOf(HasSubstr("default_steps"), "loaded"));
+  EXPECT_THROW(DescribeModel(path_.string()), ModelError);
+}
+
+TEST_F(ModelDirectoryTest, NamesAMissingFile) {
+  fs::remove(path_ / "unet/config.json");
+  EXPECT_THAT(LoadError(), HasSubstr("unet/config.json: missing"));
+}
+
+TEST_F(ModelDirectoryTest, NamesMissingWeights) {
+  fs::remove(path_ / "vae/diffusion_pytorch_model.safetensors");
+  EXPECT_THAT(LoadError(), HasSubstr("vae: no weights; looked for"));
+}
+
+TEST_F(ModelDirectoryTest, NamesATensorOfTheWrongShape) {
+  Replace("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 8");
+  Replace("vae/config.json", "\"latent_channels\": 4", "\"latent_channels\": 8");
+  EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("conv_in.weight"), HasSubstr("[16, 4, 3, 3]"), HasSubstr("[16, 8, 3, 3]")));
+}
+
+TEST_F(ModelDirectoryTest, NamesTensorsThatBelongNowhere) {
+  Replace("text_encoder/config.json", "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2");
+  EXPECT_THAT(LoadError(), HasSubstr("belong to no part"));
+}
+
+TEST_F(ModelDirectoryTest, NamesAnUnsupportedOption) {
+  Replace("unet/config.json", "\"time_embedding_type\": \"positional\"", "\"time_embedding_type\": \"fourier\"");
+  EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("time_embedding_type"), HasSubstr("positional")));
+}
+
+TEST_F(ModelDirectoryTest, NamesAnUnknownSchedulerClass) {
+  Replace("scheduler/scheduler_config.json", "PNDMScheduler", "FancyScheduler");
+  EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("FancyScheduler"), HasSubstr("DDIMScheduler")));
+}
+
+TEST_F(ModelDirectoryTest, NamesAnUnknownPipeline) {
+  Replace("model_index.json", "StableDiffusionPipeline", "FluxPipeline");
+  EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("FluxPipeline"), HasSubstr("StableDiffusionPipeline")));
+}
+
+TEST_F(ModelDirectoryTest, RefusesBrokenJson) {
+  std::ofstream(path_ / "unet/config.json") << "{";
+  EXPECT_THAT(LoadError(), HasSubstr("unet/config.json: not valid JSON"));
+}
+
+TEST_F(ModelDirectoryTest, RefusesTruncatedWeights) {
+  const fs::path file = path_ / "unet/diffusion_pytorch_model.safetensors";
+  fs::resize_file(file, fs::file_size(file) / 2);
+  EXPECT_THAT(LoadError(), HasSubstr("truncated"));
+}
+
+TEST_F(ModelDirectoryTest, CacheServesGoodModelsAndNamesBadOnes) {
+  fs::copy(path_, root_ / "broken", fs::copy_options::recursive);
+  std::ofstream(root_ / "broken/unet/config.json") << "{";
+  fs::create_directory(root_ / "not-a-model");
+  ModelCache cache(root_.string(), {});
+  ASSERT_EQ(cache.models().size(), 1U);
+  ASSERT_EQ(cache.rejected().size(), 1U);
+  EXPECT_THAT(cache.rejected()[0].reason, HasSubstr("not valid JSON"));
+  EXPECT_THROW(cache.Get("broken"), RequestError);
+  EXPECT_TRUE(cache.LoadedNames().empty());
+  EXPECT_EQ(cache.Get("sd1"), cache.Get("sd1"));
+  EXPECT_EQ(cache.LoadedNames(), std::vector<std::string>{"sd1"});
+}
+
+}  // namespace
+}  // namespace mind::diffusion

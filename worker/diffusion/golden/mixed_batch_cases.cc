@@ -1,0 +1,73 @@
+// formats/batch: requests with different samplers, step counts and scales, submitted to the engine all at once; each must
+// come out as the reference made it alone, from nothing but its prompt and seed.
+#include <future>
+
+#include "worker/diffusion/engine/engine.h"
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/samplers/registry.h"
+#include "worker/diffusion/weights/safetensors.h"
+
+namespace mind::diffusion {
+namespace {
+
+// Of 255: the engine gives bytes, and a value on the edge of two may fall either way.
+constexpr double kTolerance = 1.01 / 255;
+
+class Awaited : public TrajectoryEvents {
+ public:
+  void OnStarted(int64_t) override {}
+  void OnStep(int64_t, int64_t) override {}
+  void OnPreview(int64_t, at::Tensor) override {}
+  void OnCheckpoint(int64_t, std::string) override {}
+  void OnPicture(at::Tensor picture) override { picture_.set_value(std::move(picture)); }
+  void OnHandedBack(int64_t, std::string) override { picture_.set_exception(std::make_exception_ptr(Error("handed back"))); }
+  void OnCancelled(int64_t) override { picture_.set_exception(std::make_exception_ptr(Error("cancelled"))); }
+  void OnFailed(std::exception_ptr error) override { picture_.set_exception(error); }
+
+  std::future<at::Tensor> picture() { return picture_.get_future(); }
+
+ private:
+  std::promise<at::Tensor> picture_;
+};
+
+TrajectoryRequest ToRequest(const nlohmann::json& item) {
+  TrajectoryRequest request;
+  request.model = std::filesystem::path(item.at("model").get<std::string>()).filename().string();
+  request.picture.prompt = item.at("prompt");
+  if (!item.at("negative_prompt").is_null()) request.picture.negative_prompt = item.at("negative_prompt");
+  request.picture.guidance = item.at("guidance_scale");
+  request.width = item.at("width");
+  request.height = item.at("height");
+  request.steps = item.at("num_inference_steps");
+  request.seed = std::stoull(item.at("seed_text").get<std::string>());
+  request.eta = item.value("eta", 0.0);
+  request.sampler = DefaultSamplerName(SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler")));
+  return request;
+}
+
+}  // namespace
+
+void RunMixedBatchCases(const GoldenOptions& options, Report& report) {
+  const std::filesystem::path formats = options.directory / "formats";
+  if (!std::filesystem::exists(formats / "batch" / "index.json")) return;
+  ModelCache models((options.directory / "models").string(), {at::kFloat, options.device});
+  Engine engine(models, {.device = options.device});
+  const nlohmann::json index = ReadGoldenJson(formats / "batch" / "index.json");
+  std::vector<std::pair<nlohmann::json, std::future<at::Tensor>>> pending;
+  for (const auto& item : index.at("requests")) {
+    if (("batch/" + item.at("id").get<std::string>()).find(options.filter) == std::string::npos) continue;
+    auto events = std::make_shared<Awaited>();
+    pending.emplace_back(item, events->picture());
+    engine.Submit(ToRequest(item), events);
+  }
+  for (auto& [item, picture] : pending) {
+    report.Run("batch/" + item.at("id").get<std::string>(), [&, &item = item, &picture = picture](Report::Case& result) {
+      const SafeTensors record = SafeTensors::Open((formats / item.at("file").get<std::string>()).string());
+      const at::Tensor expected = record.Get("image").squeeze(0).permute({1, 2, 0});
+      result.Compare("picture", picture.get().to(at::kFloat) / 255, expected, kTolerance);
+    });
+  }
+}
+
+}  // namespace mind::diffusion
