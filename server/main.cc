@@ -18,15 +18,20 @@
 #include "server/generation/service.h"
 #include "server/store/sqlite_job_store.h"
 
-ABSL_FLAG(std::string, listen, "127.0.0.1:8080", "HOST:PORT for clients and workers; port 0 picks a free one [env: MIND_LISTEN]");
-ABSL_FLAG(std::string, metrics, "127.0.0.1:9090", "HOST:PORT for /metrics; port 0 picks a free one [env: MIND_METRICS]");
+ABSL_FLAG(std::string, listen, "127.0.0.1:8080",
+          "HOST:PORT for clients and workers; port 0 picks a free one [env: MIND_LISTEN]");
+ABSL_FLAG(std::string, metrics, "127.0.0.1:9090",
+          "HOST:PORT for /metrics; port 0 picks a free one [env: MIND_METRICS]");
 ABSL_FLAG(std::string, data, "data", "directory for the job store; created if missing [env: MIND_DATA]");
 ABSL_FLAG(int, max_queue, 1000, "jobs that may wait; one more is refused [env: MIND_MAX_QUEUE]");
-ABSL_FLAG(absl::Duration, max_wait, absl::Hours(1), "a job that would wait longer is refused [env: MIND_MAX_WAIT]");
+ABSL_FLAG(absl::Duration, max_wait, absl::Hours(1),
+          "a job that would wait longer is refused [env: MIND_MAX_WAIT]");
 ABSL_FLAG(absl::Duration, lease, absl::Seconds(10), "a worker silent for longer is lost [env: MIND_LEASE]");
-ABSL_FLAG(absl::Duration, keep, absl::Hours(24), "how long ended jobs and their pictures are kept [env: MIND_KEEP]");
+ABSL_FLAG(absl::Duration, keep, absl::Hours(24),
+          "how long ended jobs and their pictures are kept [env: MIND_KEEP]");
 ABSL_FLAG(absl::Duration, grace, absl::Seconds(10),
-          "after SIGTERM: how long running jobs may still finish; the others go on after a restart [env: MIND_GRACE]");
+          "after SIGTERM: how long running jobs may still finish; the others go on after a restart [env: "
+          "MIND_GRACE]");
 
 namespace {
 

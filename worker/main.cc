@@ -22,17 +22,21 @@
 #include "worker/link/server_link.h"
 
 ABSL_FLAG(std::string, server, "127.0.0.1:8080", "HOST:PORT of the server [env: MIND_SERVER]");
-ABSL_FLAG(std::string, models, "models", "directory of model directories, or one model directory [env: MIND_MODELS]");
+ABSL_FLAG(std::string, models, "models",
+          "directory of model directories, or one model directory [env: MIND_MODELS]");
 ABSL_FLAG(std::string, device, "cpu", "cpu or cuda:N [env: MIND_DEVICE]");
-ABSL_FLAG(std::string, metrics, "127.0.0.1:9091", "HOST:PORT for /metrics; port 0 picks a free one [env: MIND_METRICS]");
-ABSL_FLAG(std::string, name, "", "unique among the server's workers; default: host name and process id [env: MIND_NAME]");
+ABSL_FLAG(std::string, metrics, "127.0.0.1:9091",
+          "HOST:PORT for /metrics; port 0 picks a free one [env: MIND_METRICS]");
+ABSL_FLAG(std::string, name, "",
+          "unique among the server's workers; default: host name and process id [env: MIND_NAME]");
 ABSL_FLAG(int, threads, 0, "on cpu: rows computed at the same time; 0: one a core [env: MIND_THREADS]");
 ABSL_FLAG(int, max_images, 16, "pictures taken at the same time [env: MIND_MAX_IMAGES]");
 ABSL_FLAG(absl::Duration, checkpoint_interval, absl::Milliseconds(200),
           "how often a picture's state is sent to the server [env: MIND_CHECKPOINT_INTERVAL]");
 ABSL_FLAG(absl::Duration, drain, absl::Seconds(5),
           "after SIGTERM: how long pictures may still finish before they are handed back [env: MIND_DRAIN]");
-ABSL_FLAG(bool, preload, true, "load all models before taking work, instead of each on first use [env: MIND_PRELOAD]");
+ABSL_FLAG(bool, preload, true,
+          "load all models before taking work, instead of each on first use [env: MIND_PRELOAD]");
 
 namespace {
 
@@ -55,10 +59,13 @@ int Run() {
     if (!device.is_cpu() && !device.is_cuda()) throw diffusion::Error("not a device we know");
     at::empty({1}, device);  // fails where there is no such device
   } catch (const std::exception&) {
-    LogError("cannot use the device", {{"device", absl::GetFlag(FLAGS_device)}, {"allowed", "cpu, or cuda:N with N below the number of CUDA devices"}});
+    LogError("cannot use the device",
+             {{"device", absl::GetFlag(FLAGS_device)},
+              {"allowed", "cpu, or cuda:N with N below the number of CUDA devices"}});
     return 1;
   }
-  // Rows run side by side, each on one thread: an image does not depend on its neighbours, nor on the number of cores.
+  // Rows run side by side, each on one thread: an image does not depend on its neighbours, nor on the number
+  // of cores.
   if (device.is_cpu()) at::set_num_threads(1);
   const int cores = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
   const int threads = absl::GetFlag(FLAGS_threads) > 0 ? absl::GetFlag(FLAGS_threads) : cores;
@@ -109,8 +116,12 @@ int Run() {
   std::printf("mind-worker %s serving %zu models on %s, metrics on port %d\n", link_options.name.c_str(),
               models->models().size(), device.str().c_str(), (*endpoint)->port());
   std::fflush(stdout);
-  LogInfo("ready", {{"worker", link_options.name}, {"device", device.str()}, {"row_threads", threads}, {"blas", BlasName()},
-                    {"metrics_port", (*endpoint)->port()}, {"version", MIND_VERSION}});
+  LogInfo("ready", {{"worker", link_options.name},
+                    {"device", device.str()},
+                    {"row_threads", threads},
+                    {"blas", BlasName()},
+                    {"metrics_port", (*endpoint)->port()},
+                    {"version", MIND_VERSION}});
 
   WaitForTermination();
   LogInfo("draining");
@@ -122,7 +133,8 @@ int Run() {
 
 int main(int argc, char** argv) {
   ChooseBlasKernels(argv);
-  ParseFlags(argc, argv, "mind-worker: holds diffusion models on one device and makes pictures for a server.");
+  ParseFlags(argc, argv,
+             "mind-worker: holds diffusion models on one device and makes pictures for a server.");
   HoldTerminationSignals();
   return Run();
 }

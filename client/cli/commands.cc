@@ -34,7 +34,8 @@ const char* Extension(const std::string& media_type) {
 }
 
 // Where picture `index` of `count` goes.
-std::string FileName(const std::string& out, const std::string& job, const client::Picture& picture, uint32_t count) {
+std::string FileName(const std::string& out, const std::string& job, const client::Picture& picture,
+                     uint32_t count) {
   const std::string name = out.empty() ? absl::StrCat(job, ".", Extension(picture.media_type)) : out;
   if (count <= 1 || name == "-") return name;
   const size_t slash = name.rfind('/');
@@ -44,7 +45,8 @@ std::string FileName(const std::string& out, const std::string& job, const clien
 }
 
 bool Save(const std::string& name, const std::string& data) {
-  if (name == "-") return std::fwrite(data.data(), 1, data.size(), stdout) == data.size() && std::fflush(stdout) == 0;
+  if (name == "-")
+    return std::fwrite(data.data(), 1, data.size(), stdout) == data.size() && std::fflush(stdout) == 0;
   std::ofstream file(name, std::ios::binary);
   file.write(data.data(), static_cast<std::streamsize>(data.size()));
   file.close();
@@ -54,7 +56,8 @@ bool Save(const std::string& name, const std::string& data) {
 // Collects a job's pictures into files, and prints what there is to print.
 class Collector {
  public:
-  Collector(const Common& common, std::string out) : common_(common), out_(std::move(out)), progress_(common.json) {}
+  Collector(const Common& common, std::string out)
+      : common_(common), out_(std::move(out)), progress_(common.json) {}
 
   client::Handlers Handlers() {
     return {.event =
@@ -66,7 +69,8 @@ class Collector {
                 },
             .picture =
                 [this](client::Picture picture) {
-                  const std::string name = FileName(out_, job_id_.empty() ? "picture" : job_id_, picture, count_);
+                  const std::string name =
+                      FileName(out_, job_id_.empty() ? "picture" : job_id_, picture, count_);
                   if (Save(name, picture.data)) {
                     files_.push_back(name);
                   } else {
@@ -130,7 +134,9 @@ int Jobs(client::Client& client, const Common& common, uint32_t limit) {
     }
     std::printf("%-28s %-10s %4u/%-4u %-20s %s\n", job.id().c_str(),
                 v1::JobState_Name(job.state()).substr(sizeof("JOB_STATE_") - 1).c_str(), job.steps_done(),
-                job.steps_total(), absl::FormatTime("%Y-%m-%d %H:%M:%S", FromTimestamp(job.create_time()), absl::LocalTimeZone()).c_str(),
+                job.steps_total(),
+                absl::FormatTime("%Y-%m-%d %H:%M:%S", FromTimestamp(job.create_time()), absl::LocalTimeZone())
+                    .c_str(),
                 Shortened(job.spec().prompt(), 50).c_str());
   }
   return kOk;
@@ -155,7 +161,8 @@ int Cancel(client::Client& client, const Common& common, const std::string& id) 
   const absl::StatusOr<v1::Job> job = client.Cancel(id);
   if (!job.ok()) return Report(job.status(), common);
   common.json ? PrintJson(*job)
-              : static_cast<void>(std::printf("%s cancelled after %u of %u steps\n", id.c_str(), job->steps_done(), job->steps_total()));
+              : static_cast<void>(std::printf("%s cancelled after %u of %u steps\n", id.c_str(),
+                                              job->steps_done(), job->steps_total()));
   return kOk;
 }
 
@@ -167,10 +174,13 @@ int Models(client::Client& client, const Common& common) {
       PrintJson(model);
       continue;
     }
-    std::printf("%s\n  %s, %ux%u (up to %ux%u in steps of %u)%s\n  defaults: %u steps of %s, guidance %g\n  samplers:",
-                model.name().c_str(), model.pipeline().c_str(), model.default_width(), model.default_height(),
-                model.max_width(), model.max_height(), model.size_multiple(), model.takes_prompt() ? "" : ", no prompt",
-                model.default_steps(), model.default_sampler().c_str(), model.default_guidance());
+    std::printf(
+        "%s\n  %s, %ux%u (up to %ux%u in steps of %u)%s\n  defaults: %u steps of %s, guidance %g\n  "
+        "samplers:",
+        model.name().c_str(), model.pipeline().c_str(), model.default_width(), model.default_height(),
+        model.max_width(), model.max_height(), model.size_multiple(),
+        model.takes_prompt() ? "" : ", no prompt", model.default_steps(), model.default_sampler().c_str(),
+        model.default_guidance());
     for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", sampler.name().c_str());
     std::printf("\n");
   }
@@ -180,15 +190,16 @@ int Models(client::Client& client, const Common& common) {
 int Workers(client::Client& client, const Common& common) {
   const auto workers = client.Workers();
   if (!workers.ok()) return Report(workers.status(), common);
-  if (!common.json) std::printf("%-32s %-8s %-9s %8s  %s\n", "NAME", "DEVICE", "STATE", "PICTURES", "MODELS (* loaded)");
+  if (!common.json)
+    std::printf("%-32s %-8s %-9s %8s  %s\n", "NAME", "DEVICE", "STATE", "PICTURES", "MODELS (* loaded)");
   for (const v1::Worker& worker : *workers) {
     if (common.json) {
       PrintJson(worker);
       continue;
     }
     std::printf("%-32s %-8s %-9s %4u/%-3u ", worker.name().c_str(), worker.device().c_str(),
-                v1::WorkerState_Name(worker.state()).substr(sizeof("WORKER_STATE_") - 1).c_str(), worker.running_images(),
-                worker.max_images());
+                v1::WorkerState_Name(worker.state()).substr(sizeof("WORKER_STATE_") - 1).c_str(),
+                worker.running_images(), worker.max_images());
     for (const std::string& model : worker.models()) {
       const auto& loaded = worker.loaded_models();
       const bool in_memory = std::find(loaded.begin(), loaded.end(), model) != loaded.end();

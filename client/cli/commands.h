@@ -17,7 +17,8 @@ struct Common {
 
 struct GenerateOptions {
   v1::JobRequest request;
-  std::string out;     // file name; empty: <job id>.<extension>; "-": standard output; several pictures get -0, -1 …
+  std::string
+      out;  // file name; empty: <job id>.<extension>; "-": standard output; several pictures get -0, -1 …
   bool detach = false;  // only create the job and print its id
 };
 

@@ -65,8 +65,8 @@ std::string DrawJpeg(const std::string& jpeg, int max_columns) {
     for (int x = 0; x < pixels.width; x += shrink) {
       const unsigned char* const top = pixels.At(x, y);
       const unsigned char* const bottom = pixels.At(x, y + shrink);
-      absl::StrAppendFormat(&out, "\x1b[38;2;%d;%d;%dm\x1b[48;2;%d;%d;%dm▀", top[0], top[1], top[2], bottom[0], bottom[1],
-                            bottom[2]);
+      absl::StrAppendFormat(&out, "\x1b[38;2;%d;%d;%dm\x1b[48;2;%d;%d;%dm▀", top[0], top[1], top[2],
+                            bottom[0], bottom[1], bottom[2]);
     }
     out += "\x1b[0m\n";
   }

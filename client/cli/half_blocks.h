@@ -6,8 +6,8 @@
 
 namespace mind::cli {
 
-// A JPEG, shrunk to at most `max_columns`, as lines of "▀" in 24-bit colour: two pixels a character. Empty if the bytes
-// are not a JPEG.
+// A JPEG, shrunk to at most `max_columns`, as lines of "▀" in 24-bit colour: two pixels a character. Empty if
+// the bytes are not a JPEG.
 std::string DrawJpeg(const std::string& jpeg, int max_columns);
 
 }  // namespace mind::cli

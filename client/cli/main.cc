@@ -18,7 +18,8 @@ using namespace mind;
 using namespace mind::cli;
 
 constexpr char kExitCodes[] =
-    "Exit status: 0 done; 1 the job failed; 2 wrong use or a field the server does not accept; 3 no server or worker; "
+    "Exit status: 0 done; 1 the job failed; 2 wrong use or a field the server does not accept; 3 no server "
+    "or worker; "
     "4 no such job or model; 5 queue full; 6 deadline passed; 7 cancelled.";
 
 std::string ParseSize(const std::string& text, v1::ImageSpec* spec) {
@@ -38,8 +39,7 @@ std::string ParseDeadline(const std::string& text, v1::JobRequest* request) {
   if (!absl::ParseDuration(text, &duration) || duration <= absl::ZeroDuration()) {
     return "\"" + text + "\" is not a duration such as 30s or 5m";
   }
-  *request->mutable_deadline() =
-      ToTimestamp(absl::Now() + duration);
+  *request->mutable_deadline() = ToTimestamp(absl::Now() + duration);
   return "";
 }
 
@@ -59,37 +59,55 @@ void StopOnSignals(client::Client& client) {
   }).detach();
 }
 
-void AddGenerate(CLI::App& app, GenerateOptions& options, const std::map<std::string, v1::Priority>& priorities,
+void AddGenerate(CLI::App& app, GenerateOptions& options,
+                 const std::map<std::string, v1::Priority>& priorities,
                  const std::map<std::string, v1::ImageFormat>& formats) {
   CLI::App* const c = app.add_subcommand("generate", "Make pictures from a prompt");
   v1::JobRequest& request = options.request;
   v1::ImageSpec* const spec = request.mutable_spec();
-  const auto string_into = [c](const char* name, const char* help, std::function<void(const std::string&)> set) {
+  const auto string_into = [c](const char* name, const char* help,
+                               std::function<void(const std::string&)> set) {
     return c->add_option_function<std::string>(name, std::move(set), help);
   };
-  const auto checked = [&](const char* name, const char* help, std::function<std::string(const std::string&)> parse) {
+  const auto checked = [&](const char* name, const char* help,
+                           std::function<std::string(const std::string&)> parse) {
     return string_into(name, help, [parse, name](const std::string& value) {
       if (const std::string error = parse(value); !error.empty()) throw CLI::ValidationError(name, error);
     });
   };
   string_into("PROMPT", "What the picture shall show", [spec](const std::string& v) { spec->set_prompt(v); });
-  string_into("--model", "Model name; may be left out if there is only one", [spec](const std::string& v) { spec->set_model(v); })
-      ->envname("MIND_MODEL");
-  string_into("--negative", "What it shall not show", [spec](const std::string& v) { spec->set_negative_prompt(v); });
-  c->add_option_function<uint32_t>("--steps", [spec](uint32_t v) { spec->set_steps(v); }, "Denoising steps");
-  string_into("--sampler", "Sampler name; see `mind models`", [spec](const std::string& v) { spec->set_sampler(v); });
-  c->add_option_function<double>("--guidance", [spec](double v) { spec->set_guidance(v); }, "How closely to follow the prompt; 1 is not at all");
-  c->add_option_function<double>("--eta", [spec](double v) { spec->set_eta(v); }, "Noise of the ddim sampler, 0 to 1");
-  c->add_option_function<uint64_t>("--seed", [spec](uint64_t v) { spec->set_seed(v); }, "Same seed, same picture; random if left out");
+  string_into("--model", "Model name; may be left out if there is only one", [spec](const std::string& v) {
+    spec->set_model(v);
+  })->envname("MIND_MODEL");
+  string_into("--negative", "What it shall not show",
+              [spec](const std::string& v) { spec->set_negative_prompt(v); });
+  c->add_option_function<uint32_t>(
+      "--steps", [spec](uint32_t v) { spec->set_steps(v); }, "Denoising steps");
+  string_into("--sampler", "Sampler name; see `mind models`",
+              [spec](const std::string& v) { spec->set_sampler(v); });
+  c->add_option_function<double>(
+      "--guidance", [spec](double v) { spec->set_guidance(v); },
+      "How closely to follow the prompt; 1 is not at all");
+  c->add_option_function<double>(
+      "--eta", [spec](double v) { spec->set_eta(v); }, "Noise of the ddim sampler, 0 to 1");
+  c->add_option_function<uint64_t>(
+      "--seed", [spec](uint64_t v) { spec->set_seed(v); }, "Same seed, same picture; random if left out");
   checked("--size", "WIDTHxHEIGHT in pixels", [spec](const std::string& v) { return ParseSize(v, spec); });
-  c->add_option_function<uint32_t>("-n,--count", [spec](uint32_t v) { spec->set_image_count(v); }, "Pictures; picture k has seed + k");
-  c->add_option_function<v1::Priority>("--priority", [&request](v1::Priority v) { request.set_priority(v); }, "low, normal or high")
+  c->add_option_function<uint32_t>(
+      "-n,--count", [spec](uint32_t v) { spec->set_image_count(v); }, "Pictures; picture k has seed + k");
+  c->add_option_function<v1::Priority>(
+       "--priority", [&request](v1::Priority v) { request.set_priority(v); }, "low, normal or high")
       ->transform(CLI::CheckedTransformer(priorities));
-  c->add_option_function<v1::ImageFormat>("--format", [spec](v1::ImageFormat v) { spec->set_format(v); }, "png, jpeg or webp")
+  c->add_option_function<v1::ImageFormat>(
+       "--format", [spec](v1::ImageFormat v) { spec->set_format(v); }, "png, jpeg or webp")
       ->transform(CLI::CheckedTransformer(formats));
-  checked("--deadline", "Give up after this long, such as 30s", [&request](const std::string& v) { return ParseDeadline(v, &request); });
-  string_into("--request-id", "Sent again with the same id, a request gives the same job", [&request](const std::string& v) { request.set_request_id(v); });
-  c->add_option_function<uint32_t>("--preview-every", [spec](uint32_t v) { spec->set_preview_every(v); }, "Steps between previews; 0: none");
+  checked("--deadline", "Give up after this long, such as 30s",
+          [&request](const std::string& v) { return ParseDeadline(v, &request); });
+  string_into("--request-id", "Sent again with the same id, a request gives the same job",
+              [&request](const std::string& v) { request.set_request_id(v); });
+  c->add_option_function<uint32_t>(
+      "--preview-every", [spec](uint32_t v) { spec->set_preview_every(v); },
+      "Steps between previews; 0: none");
   c->add_option("-o,--out", options.out, "File; - for standard output; default: the job's id");
   c->add_flag("--detach", options.detach, "Only create the job and print its id");
 }
@@ -116,7 +134,9 @@ int main(int argc, char** argv) {
   std::string id, out;
   uint64_t after = 0;
   uint32_t limit = 20;
-  app.add_subcommand("jobs", "List jobs, newest first")->add_option("--limit", limit, "How many")->capture_default_str();
+  app.add_subcommand("jobs", "List jobs, newest first")
+      ->add_option("--limit", limit, "How many")
+      ->capture_default_str();
   CLI::App* const watch = app.add_subcommand("watch", "Follow a job to its end");
   watch->add_option("ID", id)->required();
   watch->add_option("--after", after, "Only events after this sequence number");

@@ -11,13 +11,13 @@ namespace mind::cli {
 // Exit statuses, documented in `mind --help` and docs/api.md.
 enum ExitCode {
   kOk = 0,
-  kFailed = 1,        // the job failed, or something unexpected
-  kUsage = 2,         // the command line, or the server says a field is not allowed
-  kUnreachable = 3,   // no server, or it has no worker yet
-  kNotFound = 4,      // no such model or job
-  kQueueFull = 5,     // try again later
-  kDeadline = 6,      // the deadline passed
-  kCancelled = 7,     // the job was cancelled, here or elsewhere
+  kFailed = 1,       // the job failed, or something unexpected
+  kUsage = 2,        // the command line, or the server says a field is not allowed
+  kUnreachable = 3,  // no server, or it has no worker yet
+  kNotFound = 4,     // no such model or job
+  kQueueFull = 5,    // try again later
+  kDeadline = 6,     // the deadline passed
+  kCancelled = 7,    // the job was cancelled, here or elsewhere
 };
 
 ExitCode ExitCodeOf(const absl::Status& status);

@@ -38,14 +38,18 @@ void Progress::Show(const v1::JobEvent& event) {
     case v1::JobEvent::kQueued: {
       const v1::JobQueued& queued = event.queued();
       status_ = absl::StrCat("waiting behind ", queued.position(), queued.position() == 1 ? " job" : " jobs");
-      if (queued.has_estimated_wait()) absl::StrAppend(&status_, ", about ", absl::FormatDuration(absl::Trunc(FromDuration(queued.estimated_wait()), absl::Seconds(1))));
+      if (queued.has_estimated_wait())
+        absl::StrAppend(
+            &status_, ", about ",
+            absl::FormatDuration(absl::Trunc(FromDuration(queued.estimated_wait()), absl::Seconds(1))));
       if (queued.job().attempt() > 0) status_ = absl::StrCat("its worker was lost, ", status_);
       Line(absl::StrCat(queued.job().id(), ": ", status_));
       break;
     }
     case v1::JobEvent::kStarted:
       status_ = absl::StrCat("on ", event.started().worker());
-      if (event.started().resumed_steps() > 0) absl::StrAppend(&status_, ", going on from step ", event.started().resumed_steps());
+      if (event.started().resumed_steps() > 0)
+        absl::StrAppend(&status_, ", going on from step ", event.started().resumed_steps());
       Line(status_);
       break;
     case v1::JobEvent::kProgress: {
@@ -55,7 +59,8 @@ void Progress::Show(const v1::JobEvent& event) {
       break;
     }
     case v1::JobEvent::kPreview:
-      if (colours_ && event.preview().image_index() == 0) preview_ = DrawJpeg(event.preview().data(), kPreviewColumns);
+      if (colours_ && event.preview().image_index() == 0)
+        preview_ = DrawJpeg(event.preview().data(), kPreviewColumns);
       break;
     case v1::JobEvent::kCompleted:
       status_ = v1::JobState_Name(event.completed().job().state()).substr(sizeof("JOB_STATE_") - 1);
@@ -89,7 +94,8 @@ void Progress::Redraw() {
   for (int i = 0; i < kBarWidth; ++i) bar += i < filled ? "█" : "░";
   std::string line = absl::StrFormat("%s %3.0f%%  step %d/%d  %s", bar, share * 100, taken, all, status_);
   if (remaining_ < absl::InfiniteDuration() && share < 1) {
-    absl::StrAppend(&line, "  ", absl::FormatDuration(absl::Trunc(remaining_, absl::Milliseconds(100))), " left");
+    absl::StrAppend(&line, "  ", absl::FormatDuration(absl::Trunc(remaining_, absl::Milliseconds(100))),
+                    " left");
   }
   // Back to the first line drawn, everything below it away, and again.
   if (drawn_lines_ > 1) std::fprintf(stderr, "\x1b[%dA", drawn_lines_ - 1);

@@ -1,5 +1,5 @@
-// The progress of one job on a terminal: a bar with the time left, and the picture forming above it where the terminal can
-// show colours. On anything but a terminal, a line now and then.
+// The progress of one job on a terminal: a bar with the time left, and the picture forming above it where the
+// terminal can show colours. On anything but a terminal, a line now and then.
 #ifndef MIND_CLIENT_CLI_PROGRESS_H_
 #define MIND_CLIENT_CLI_PROGRESS_H_
 

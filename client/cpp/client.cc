@@ -105,8 +105,8 @@ absl::StatusOr<v1::Job> Client::Generate(const v1::JobRequest& request, const Ha
   return Follow(*reader, handlers, &sequence);
 }
 
-absl::StatusOr<v1::Job> Client::Watch(const std::string& id, const Handlers& handlers, uint64_t after_sequence,
-                                      absl::Duration patience) {
+absl::StatusOr<v1::Job> Client::Watch(const std::string& id, const Handlers& handlers,
+                                      uint64_t after_sequence, absl::Duration patience) {
   absl::Time last_news = absl::Now();
   for (;;) {
     v1::WatchJobRequest message;
@@ -165,13 +165,15 @@ absl::StatusOr<std::vector<v1::Job>> Client::List(uint32_t limit, v1::JobState s
 }
 
 absl::StatusOr<std::vector<v1::Model>> Client::Models() {
-  const auto response = Call<v1::ListModelsResponse>(&v1::GenerationService::Stub::ListModels, v1::ListModelsRequest());
+  const auto response =
+      Call<v1::ListModelsResponse>(&v1::GenerationService::Stub::ListModels, v1::ListModelsRequest());
   if (!response.ok()) return response.status();
   return std::vector<v1::Model>(response->models().begin(), response->models().end());
 }
 
 absl::StatusOr<std::vector<v1::Worker>> Client::Workers() {
-  const auto response = Call<v1::ListWorkersResponse>(&v1::GenerationService::Stub::ListWorkers, v1::ListWorkersRequest());
+  const auto response =
+      Call<v1::ListWorkersResponse>(&v1::GenerationService::Stub::ListWorkers, v1::ListWorkersRequest());
   if (!response.ok()) return response.status();
   return std::vector<v1::Worker>(response->workers().begin(), response->workers().end());
 }

@@ -36,17 +36,18 @@ struct Handlers {
 class Client {
  public:
   struct Options {
-    std::string server = "127.0.0.1:8080";  // HOST:PORT
-    std::string tenant;                     // empty: the server's default
+    std::string server = "127.0.0.1:8080";       // HOST:PORT
+    std::string tenant;                          // empty: the server's default
     absl::Duration timeout = absl::Seconds(30);  // of calls that do not stream
   };
 
   explicit Client(const Options& options);
 
-  // Blocks until the job has ended. The job lives as long as the call: Stop() cancels it. The status is the job's.
+  // Blocks until the job has ended. The job lives as long as the call: Stop() cancels it. The status is the
+  // job's.
   absl::StatusOr<v1::Job> Generate(const v1::JobRequest& request, const Handlers& handlers);
-  // Follows a job to its end; the status is the call's, not the job's. A broken connection is taken up again from the last
-  // event for as long as `patience` allows without any.
+  // Follows a job to its end; the status is the call's, not the job's. A broken connection is taken up again
+  // from the last event for as long as `patience` allows without any.
   absl::StatusOr<v1::Job> Watch(const std::string& id, const Handlers& handlers, uint64_t after_sequence = 0,
                                 absl::Duration patience = absl::Seconds(30));
   // Ends a Generate or Watch in progress on another thread, and those to come.
@@ -65,7 +66,8 @@ class Client {
   absl::StatusOr<Response> Call(Method method, const Request& request);
   // Reads a stream of events to its end. Gives the job of `completed`, or the call's error.
   template <typename Response>
-  absl::StatusOr<v1::Job> Follow(grpc::ClientReader<Response>& reader, const Handlers& handlers, uint64_t* sequence);
+  absl::StatusOr<v1::Job> Follow(grpc::ClientReader<Response>& reader, const Handlers& handlers,
+                                 uint64_t* sequence);
   class Streaming;
 
   const Options options_;

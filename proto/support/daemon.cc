@@ -27,7 +27,9 @@ sigset_t TerminationSignals() {
 }
 
 // Flags of ours live in files of this repository; the libraries' own ("flagfile") have no twins.
-bool IsOurs(const absl::CommandLineFlag& flag) { return absl::EndsWith(flag.Filename(), "main.cc"); }
+bool IsOurs(const absl::CommandLineFlag& flag) {
+  return absl::EndsWith(flag.Filename(), "main.cc");
+}
 
 void TakeFromEnvironment() {
   for (const auto& [name, flag] : absl::GetAllFlags()) {
@@ -67,7 +69,8 @@ void ParseFlags(int argc, char** argv, const std::string& usage) {
 void HoldTerminationSignals() {
   const sigset_t set = TerminationSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);  // a peer that goes away is an error of the write, not the end of the process
+  std::signal(SIGPIPE,
+              SIG_IGN);  // a peer that goes away is an error of the write, not the end of the process
 }
 
 void WaitForTermination() {

@@ -6,12 +6,14 @@
 
 namespace mind {
 
-// Parses the command line into absl flags. A flag that is not on it is taken from its environment twin: --max-queue (or
-// --max_queue) from MIND_MAX_QUEUE. On a bad flag or twin, prints what is wrong and what is allowed, and exits with 2.
+// Parses the command line into absl flags. A flag that is not on it is taken from its environment twin:
+// --max-queue (or
+// --max_queue) from MIND_MAX_QUEUE. On a bad flag or twin, prints what is wrong and what is allowed, and
+// exits with 2.
 void ParseFlags(int argc, char** argv, const std::string& usage);
 
-// From now on SIGTERM and SIGINT no longer end the process but are held for WaitForTermination. Call before any thread
-// is started: they inherit it.
+// From now on SIGTERM and SIGINT no longer end the process but are held for WaitForTermination. Call before
+// any thread is started: they inherit it.
 void HoldTerminationSignals();
 // Blocks until one of them arrives (or has arrived).
 void WaitForTermination();

@@ -32,9 +32,11 @@ std::optional<Detail> GetDetail(const absl::Status& status) {
 size_t Utf8Length(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
-  const size_t length = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2 : (first & 0xF0) == 0xE0 ? 3
-                        : first >= 0xF0 && first < 0xF5                  ? 4
-                                                                         : 0;
+  const size_t length = first < 0x80                    ? 1
+                        : first >= 0xC2 && first < 0xE0 ? 2
+                        : (first & 0xF0) == 0xE0        ? 3
+                        : first >= 0xF0 && first < 0xF5 ? 4
+                                                        : 0;
   if (length == 0 || length > text.size()) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -70,8 +72,8 @@ absl::Status InvalidField(const std::string& field, const std::string& descripti
 }
 
 absl::Status NotFound(const std::string& type, const std::string& name, const std::string& description) {
-  absl::Status status = MakeError(absl::StatusCode::kNotFound, description, type == "model" ? "UNKNOWN_MODEL" : "UNKNOWN_JOB",
-                                  {{type, name}});
+  absl::Status status = MakeError(absl::StatusCode::kNotFound, description,
+                                  type == "model" ? "UNKNOWN_MODEL" : "UNKNOWN_JOB", {{type, name}});
   google::rpc::ResourceInfo resource;
   resource.set_resource_type(type);
   resource.set_resource_name(name);
@@ -129,7 +131,8 @@ grpc::Status ToGrpc(const absl::Status& status) {
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   google::rpc::Status proto;
-  if (!status.error_details().empty() && grpc::ExtractErrorDetails(status, &proto).ok() && proto.code() != 0) {
+  if (!status.error_details().empty() && grpc::ExtractErrorDetails(status, &proto).ok() &&
+      proto.code() != 0) {
     return FromProto(proto);
   }
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());

@@ -1,5 +1,5 @@
-// Errors as they travel: absl::Status inside a process, with google.rpc details as payloads; grpc::Status on the wire;
-// google.rpc.Status inside messages. The one table between them.
+// Errors as they travel: absl::Status inside a process, with google.rpc details as payloads; grpc::Status on
+// the wire; google.rpc.Status inside messages. The one table between them.
 #ifndef MIND_PROTO_SUPPORT_ERRORS_H_
 #define MIND_PROTO_SUPPORT_ERRORS_H_
 
@@ -42,7 +42,8 @@ absl::Status FromProto(const google::rpc::Status& status);
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-// gRPC refuses messages that are not UTF-8: bytes that are not are replaced by '?', long ones cut to `limit` bytes.
+// gRPC refuses messages that are not UTF-8: bytes that are not are replaced by '?', long ones cut to `limit`
+// bytes.
 std::string Printable(std::string_view text, size_t limit = 200);
 bool IsValidUtf8(std::string_view text);
 

@@ -27,7 +27,10 @@ class LabelledMetric {
     Metric*& metric = metrics_[value];
     if (metric == nullptr) {
       metric = std::apply(
-          [&](const auto&... arguments) { return &family_.Add({{label_, value}}, arguments...); }, arguments_);
+          [&](const auto&... arguments) {
+            return &family_.Add({{label_, value}}, arguments...);
+          },
+          arguments_);
     }
     return *metric;
   }
@@ -45,10 +48,12 @@ using LabelledGauge = LabelledMetric<prometheus::Gauge>;
 using LabelledHistogram = LabelledMetric<prometheus::Histogram, prometheus::Histogram::BucketBoundaries>;
 
 // Families of a registry, in one word each.
-inline prometheus::Family<prometheus::Gauge>& GaugeFamily(prometheus::Registry& r, const char* name, const char* help) {
+inline prometheus::Family<prometheus::Gauge>& GaugeFamily(prometheus::Registry& r, const char* name,
+                                                          const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(r);
 }
-inline prometheus::Family<prometheus::Counter>& CounterFamily(prometheus::Registry& r, const char* name, const char* help) {
+inline prometheus::Family<prometheus::Counter>& CounterFamily(prometheus::Registry& r, const char* name,
+                                                              const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(r);
 }
 inline prometheus::Family<prometheus::Histogram>& HistogramFamily(prometheus::Registry& r, const char* name,
@@ -59,8 +64,8 @@ inline prometheus::Family<prometheus::Histogram>& HistogramFamily(prometheus::Re
 // Bucket bounds, in seconds, for requests and for denoiser steps.
 inline const prometheus::Histogram::BucketBoundaries kRequestSeconds = {
     0.01, 0.03, 0.1, 0.3, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 960, 1920};
-inline const prometheus::Histogram::BucketBoundaries kStepSeconds = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
-                                                                     0.2,   0.5,   1,     2,    5,    10,   20};
+inline const prometheus::Histogram::BucketBoundaries kStepSeconds = {
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20};
 
 }  // namespace mind
 

@@ -25,8 +25,14 @@ void Log(spdlog::level::level_enum level, const std::string& message, const LogF
 
 }  // namespace
 
-void LogInfo(const std::string& message, const LogFields& fields) { Log(spdlog::level::info, message, fields); }
-void LogWarning(const std::string& message, const LogFields& fields) { Log(spdlog::level::warn, message, fields); }
-void LogError(const std::string& message, const LogFields& fields) { Log(spdlog::level::err, message, fields); }
+void LogInfo(const std::string& message, const LogFields& fields) {
+  Log(spdlog::level::info, message, fields);
+}
+void LogWarning(const std::string& message, const LogFields& fields) {
+  Log(spdlog::level::warn, message, fields);
+}
+void LogError(const std::string& message, const LogFields& fields) {
+  Log(spdlog::level::err, message, fields);
+}
 
 }  // namespace mind

@@ -2,13 +2,13 @@
 
 #include <prometheus/text_serializer.h>
 
-#include <utility>  // asio's awaitable header forgets it
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <thread>
+#include <utility>  // asio's awaitable header forgets it
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -45,8 +45,10 @@ class Session : public std::enable_shared_from_this<Session> {
     const http::request<http::empty_body>& request = parser_.get();
     const bool known = request.method() == http::verb::get && request.target() == "/metrics";
     response_.result(known ? http::status::ok : http::status::not_found);
-    response_.set(http::field::content_type, known ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain");
-    response_.body() = known ? prometheus::TextSerializer().Serialize(registry_->Collect()) : "only GET /metrics\n";
+    response_.set(http::field::content_type,
+                  known ? "text/plain; version=0.0.4; charset=utf-8" : "text/plain");
+    response_.body() =
+        known ? prometheus::TextSerializer().Serialize(registry_->Collect()) : "only GET /metrics\n";
     response_.keep_alive(false);
     response_.prepare_payload();
     stream_.expires_after(kTimeout);
@@ -102,8 +104,8 @@ class MetricsEndpoint::Server {
   std::thread thread_;
 };
 
-absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Create(const std::string& address,
-                                                                         std::shared_ptr<prometheus::Registry> registry) {
+absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Create(
+    const std::string& address, std::shared_ptr<prometheus::Registry> registry) {
   const size_t colon = address.rfind(':');
   uint32_t port = 0;
   if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
@@ -113,8 +115,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Create(const s
   if (host == "localhost") host = "127.0.0.1";
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   try {
-    return std::unique_ptr<MetricsEndpoint>(
-        new MetricsEndpoint(std::make_unique<Server>(host, static_cast<uint16_t>(port), std::move(registry))));
+    return std::unique_ptr<MetricsEndpoint>(new MetricsEndpoint(
+        std::make_unique<Server>(host, static_cast<uint16_t>(port), std::move(registry))));
   } catch (const boost::system::system_error& e) {
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, ": ", e.what()));
   }
@@ -123,6 +125,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Create(const s
 MetricsEndpoint::MetricsEndpoint(std::unique_ptr<Server> server) : server_(std::move(server)) {}
 MetricsEndpoint::~MetricsEndpoint() = default;
 
-int MetricsEndpoint::port() const { return server_->port(); }
+int MetricsEndpoint::port() const {
+  return server_->port();
+}
 
 }  // namespace mind

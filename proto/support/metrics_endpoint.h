@@ -1,7 +1,8 @@
 // Serves /metrics in Prometheus' text format.
 //
-// Not prometheus-cpp's own Exposer: its web server starts threads with stacks of 100 KiB, and in a process that has loaded
-// LibTorch the thread-local storage alone is larger, so that no thread starts (docs/adr/0006-metrics-endpoint.md).
+// Not prometheus-cpp's own Exposer: its web server starts threads with stacks of 100 KiB, and in a process
+// that has loaded LibTorch the thread-local storage alone is larger, so that no thread starts
+// (docs/adr/0006-metrics-endpoint.md).
 #ifndef MIND_PROTO_SUPPORT_METRICS_ENDPOINT_H_
 #define MIND_PROTO_SUPPORT_METRICS_ENDPOINT_H_
 
@@ -17,9 +18,10 @@ namespace mind {
 // Runs one thread of its own.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT; port 0 picks a free one. GET /metrics answers with the registry, anything else with 404.
-  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Create(const std::string& address,
-                                                                 std::shared_ptr<prometheus::Registry> registry);
+  // `address` is HOST:PORT; port 0 picks a free one. GET /metrics answers with the registry, anything else
+  // with 404.
+  static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Create(
+      const std::string& address, std::shared_ptr<prometheus::Registry> registry);
   ~MetricsEndpoint();
 
   int port() const;

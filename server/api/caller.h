@@ -14,7 +14,8 @@ namespace mind::server {
 inline absl::StatusOr<Caller> CallerOf(const grpc::CallbackServerContext& context) {
   Caller caller;
   const auto tenant = context.client_metadata().find("mind-tenant");
-  if (tenant != context.client_metadata().end()) caller.tenant.assign(tenant->second.data(), tenant->second.size());
+  if (tenant != context.client_metadata().end())
+    caller.tenant.assign(tenant->second.data(), tenant->second.size());
   if (absl::Status status = ValidateTenant(caller.tenant); !status.ok()) return status;
   return caller;
 }

@@ -16,9 +16,9 @@
 
 namespace mind::server {
 
-// Writes one event at a time and asks the feed for the next when the write is done, so that a slow reader skips to the
-// newest and holds nothing up. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive until
-// both gRPC (OnDone) and the loop have let go.
+// Writes one event at a time and asks the feed for the next when the write is done, so that a slow reader
+// skips to the newest and holds nothing up. Its state lives on the loop; gRPC's callbacks only post there. It
+// keeps itself alive until both gRPC (OnDone) and the loop have let go.
 template <typename Response>
 class EventStream : public grpc::ServerWriteReactor<Response>,
                     public std::enable_shared_from_this<EventStream<Response>> {
@@ -37,8 +37,8 @@ class EventStream : public grpc::ServerWriteReactor<Response>,
     bool status_of_job = false;
   };
 
-  static EventStream* Start(Loop& loop, GenerationService& service, grpc::CallbackServerContext* context, Options options,
-                            Begin begin) {
+  static EventStream* Start(Loop& loop, GenerationService& service, grpc::CallbackServerContext* context,
+                            Options options, Begin begin) {
     std::shared_ptr<EventStream> stream(new EventStream(loop, service, options));
     stream->self_ = stream;
     const absl::StatusOr<Caller> caller = CallerOf(*context);
@@ -119,7 +119,8 @@ class EventStream : public grpc::ServerWriteReactor<Response>,
     if (options_.cancels_job && !job_id_.empty() && !job_ended_ && service_.admitting()) {
       service_
           .Cancel(job_id_, caller_,
-                  MakeError(absl::StatusCode::kCancelled, "the caller has gone", "CALLER_GONE", {{"job", job_id_}}))
+                  MakeError(absl::StatusCode::kCancelled, "the caller has gone", "CALLER_GONE",
+                            {{"job", job_id_}}))
           .IgnoreError();
     }
     if (!writing_) FinishOnLoop(grpc::Status(grpc::StatusCode::CANCELLED, "the caller has gone"));

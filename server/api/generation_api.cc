@@ -26,7 +26,9 @@ grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* con
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
   }
-  loop_.Post([reactor, caller = *std::move(caller), work = std::move(work)] { reactor->Finish(ToGrpc(work(caller))); });
+  loop_.Post([reactor, caller = *std::move(caller), work = std::move(work)] {
+    reactor->Finish(ToGrpc(work(caller)));
+  });
   return reactor;
 }
 
@@ -56,13 +58,15 @@ grpc::ServerWriteReactor<v1::WatchJobResponse>* GenerationApi::WatchJob(grpc::Ca
 }
 
 grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* context,
-                                                   const v1::CreateJobRequest* request, v1::CreateJobResponse* response) {
+                                                   const v1::CreateJobRequest* request,
+                                                   v1::CreateJobResponse* response) {
   return OnLoop(context, [=, this](const Caller& caller) {
     return Give(service_.Submit(request->job(), caller), response->mutable_job());
   });
 }
 
-grpc::ServerUnaryReactor* GenerationApi::GetJob(grpc::CallbackServerContext* context, const v1::GetJobRequest* request,
+grpc::ServerUnaryReactor* GenerationApi::GetJob(grpc::CallbackServerContext* context,
+                                                const v1::GetJobRequest* request,
                                                 v1::GetJobResponse* response) {
   return OnLoop(context, [=, this](const Caller& caller) {
     return Give(service_.Get(request->id(), caller), response->mutable_job());
@@ -70,20 +74,24 @@ grpc::ServerUnaryReactor* GenerationApi::GetJob(grpc::CallbackServerContext* con
 }
 
 grpc::ServerUnaryReactor* GenerationApi::ListJobs(grpc::CallbackServerContext* context,
-                                                  const v1::ListJobsRequest* request, v1::ListJobsResponse* response) {
-  return OnLoop(context, [=, this](const Caller& caller) { return Give(service_.List(*request, caller), response); });
+                                                  const v1::ListJobsRequest* request,
+                                                  v1::ListJobsResponse* response) {
+  return OnLoop(context,
+                [=, this](const Caller& caller) { return Give(service_.List(*request, caller), response); });
 }
 
 grpc::ServerUnaryReactor* GenerationApi::CancelJob(grpc::CallbackServerContext* context,
-                                                   const v1::CancelJobRequest* request, v1::CancelJobResponse* response) {
+                                                   const v1::CancelJobRequest* request,
+                                                   v1::CancelJobResponse* response) {
   return OnLoop(context, [=, this](const Caller& caller) {
-    const absl::Status reason =
-        MakeError(absl::StatusCode::kCancelled, "cancelled by request", "CANCELLED", {{"job", Printable(request->id())}});
+    const absl::Status reason = MakeError(absl::StatusCode::kCancelled, "cancelled by request", "CANCELLED",
+                                          {{"job", Printable(request->id())}});
     return Give(service_.Cancel(request->id(), caller, reason), response->mutable_job());
   });
 }
 
-grpc::ServerUnaryReactor* GenerationApi::ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest*,
+grpc::ServerUnaryReactor* GenerationApi::ListModels(grpc::CallbackServerContext* context,
+                                                    const v1::ListModelsRequest*,
                                                     v1::ListModelsResponse* response) {
   return OnLoop(context, [=, this](const Caller&) {
     *response = service_.ListModels();
@@ -92,14 +100,16 @@ grpc::ServerUnaryReactor* GenerationApi::ListModels(grpc::CallbackServerContext*
 }
 
 grpc::ServerUnaryReactor* GenerationApi::GetModel(grpc::CallbackServerContext* context,
-                                                  const v1::GetModelRequest* request, v1::GetModelResponse* response) {
+                                                  const v1::GetModelRequest* request,
+                                                  v1::GetModelResponse* response) {
   return OnLoop(context, [=, this](const Caller&) {
     return Give(service_.GetModel(request->name()), response->mutable_model());
   });
 }
 
 grpc::ServerUnaryReactor* GenerationApi::ListWorkers(grpc::CallbackServerContext* context,
-                                                     const v1::ListWorkersRequest*, v1::ListWorkersResponse* response) {
+                                                     const v1::ListWorkersRequest*,
+                                                     v1::ListWorkersResponse* response) {
   return OnLoop(context, [=, this](const Caller&) {
     *response = service_.ListWorkers();
     return absl::OkStatus();

@@ -8,7 +8,8 @@
 namespace mind::server {
 namespace {
 
-// One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive until OnDone.
+// One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive
+// until OnDone.
 class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>,
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
@@ -25,7 +26,9 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
       loop_.Post([stream = shared_from_this()] { stream->Ended(); });
       return;
     }
-    loop_.Post([stream = shared_from_this(), message = std::move(request_)]() mutable { stream->Take(std::move(message)); });
+    loop_.Post([stream = shared_from_this(), message = std::move(request_)]() mutable {
+      stream->Take(std::move(message));
+    });
     request_.Clear();
     StartRead(&request_);
   }
@@ -65,7 +68,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
     if (!message.has_register_()) {
       return Close(InvalidField("message", "the first message of a worker must be `register`"));
     }
-    if (absl::Status status = service_.OnRegister(shared_from_this(), message.register_()); !status.ok()) return Close(status);
+    if (absl::Status status = service_.OnRegister(shared_from_this(), message.register_()); !status.ok())
+      return Close(status);
     registered_ = true;
   }
 
@@ -104,7 +108,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* WorkerApi::Connect(grpc::CallbackServerContext*) {
+grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* WorkerApi::Connect(
+    grpc::CallbackServerContext*) {
   return WorkerStream::Start(loop_, service_);
 }
 

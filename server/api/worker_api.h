@@ -10,12 +10,14 @@
 
 namespace mind::server {
 
-// Thread-safe (called by gRPC's threads). `loop` and `service` must outlive the gRPC server it is registered with.
+// Thread-safe (called by gRPC's threads). `loop` and `service` must outlive the gRPC server it is registered
+// with.
 class WorkerApi : public v1::WorkerService::CallbackService {
  public:
   WorkerApi(Loop& loop, GenerationService& service) : loop_(loop), service_(service) {}
 
-  grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(grpc::CallbackServerContext* context) override;
+  grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(
+      grpc::CallbackServerContext* context) override;
 
  private:
   Loop& loop_;

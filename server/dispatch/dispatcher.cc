@@ -14,7 +14,8 @@ constexpr int64_t kLoadPenalty = 4;
 
 }  // namespace
 
-Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done, absl::Time now) {
+Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done,
+                             absl::Time now) {
   ActiveJob& active = jobs_[job.id()];
   active.job = job;
   active.rows = rows;
@@ -59,7 +60,8 @@ Actions Dispatcher::OnWorkerLost(const std::string& worker, absl::Time now) {
   return actions;
 }
 
-Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRequest& message, absl::Time now) {
+Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRequest& message,
+                                    absl::Time now) {
   Actions actions;
   const auto found = workers_.find(name);
   if (found == workers_.end()) return actions;
@@ -69,7 +71,8 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
     case v1::ConnectRequest::kCapacity:
       worker.capacity = message.capacity();
       worker.ready = true;
-      for (const v1::ModelSpeed& speed : message.capacity().speeds()) row_seconds_[speed.model()] = speed.row_seconds();
+      for (const v1::ModelSpeed& speed : message.capacity().speeds())
+        row_seconds_[speed.model()] = speed.row_seconds();
       break;
     case v1::ConnectRequest::kImageStarted:
       OnStarted(name, message.image_started(), actions);
@@ -129,7 +132,8 @@ Actions Dispatcher::OnTick(absl::Time now) {
     const absl::Time started = job.job.has_start_time() ? FromTimestamp(job.job.start_time()) : now;
     End(id, v1::JOB_STATE_FAILED,
         MakeError(absl::StatusCode::kDeadlineExceeded,
-                  absl::StrCat("the deadline passed after ", job.job.steps_done(), " of ", job.job.steps_total(), " steps"),
+                  absl::StrCat("the deadline passed after ", job.job.steps_done(), " of ",
+                               job.job.steps_total(), " steps"),
                   "DEADLINE_EXCEEDED",
                   {{"queuedMs", absl::StrCat(absl::ToInt64Milliseconds(started - created))},
                    {"stepsDone", absl::StrCat(job.job.steps_done())},
@@ -142,7 +146,8 @@ Actions Dispatcher::OnTick(absl::Time now) {
 
 bool Dispatcher::AcceptsResult(const std::string& worker, const v1::ImageRef& image) const {
   const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && found->second.worker == worker && found->second.job.attempt() == image.attempt() &&
+  return found != jobs_.end() && found->second.worker == worker &&
+         found->second.job.attempt() == image.attempt() &&
          image.image_index() < found->second.images.size() && !found->second.images[image.image_index()].done;
 }
 
@@ -172,8 +177,8 @@ std::string Dispatcher::ChooseWorker(const ActiveJob& job) const {
     if (!worker.ready || worker.draining || !Serves(worker, job.job.spec().model())) continue;
     const int64_t room = Room(worker, job.job.priority());
     if (room < left && !(room > 0 && worker.running.empty())) continue;
-    const int64_t load =
-        static_cast<int64_t>(worker.running.size()) + (HasLoaded(worker, job.job.spec().model()) ? 0 : kLoadPenalty);
+    const int64_t load = static_cast<int64_t>(worker.running.size()) +
+                         (HasLoaded(worker, job.job.spec().model()) ? 0 : kLoadPenalty);
     if (best.empty() || load < best_load) {
       best = name;
       best_load = load;
@@ -231,7 +236,8 @@ void Dispatcher::Requeue(ActiveJob& active, absl::Time now, Actions& actions) {
   if (active.stalled_attempts >= options_.max_stalled_attempts) {
     End(active.job.id(), v1::JOB_STATE_FAILED,
         MakeError(absl::StatusCode::kInternal,
-                  absl::StrCat("the job lost its worker ", active.stalled_attempts, " times in a row without progress"),
+                  absl::StrCat("the job lost its worker ", active.stalled_attempts,
+                               " times in a row without progress"),
                   "WORKER_LOST", {{"attempts", absl::StrCat(active.job.attempt())}}),
         now, actions);
     return;
@@ -278,8 +284,8 @@ void Dispatcher::LoseWorker(const std::string& name, absl::Time now, Actions& ac
 
 Dispatcher::ActiveJob* Dispatcher::FindAttempt(const std::string& worker, const v1::ImageRef& image) {
   const auto found = jobs_.find(image.job_id());
-  if (found == jobs_.end() || found->second.worker != worker || found->second.job.attempt() != image.attempt() ||
-      image.image_index() >= found->second.images.size()) {
+  if (found == jobs_.end() || found->second.worker != worker ||
+      found->second.job.attempt() != image.attempt() || image.image_index() >= found->second.images.size()) {
     return nullptr;
   }
   return &found->second;
@@ -309,7 +315,8 @@ void Dispatcher::OnCheckpoint(const v1::ImageRef& ref, uint32_t step, const std:
   image.checkpoint = data;
 }
 
-void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, absl::Time now, Actions& actions) {
+void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, absl::Time now,
+                          Actions& actions) {
   if (AcceptsResult(worker, ref)) {
     ActiveJob& job = jobs_.at(ref.job_id());
     Image& image = job.images[ref.image_index()];
@@ -325,7 +332,8 @@ void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, ab
   OnImageLeft(worker, ref, now, actions);
 }
 
-void Dispatcher::OnFailure(const std::string& worker, const v1::ImageFailure& failure, absl::Time now, Actions& actions) {
+void Dispatcher::OnFailure(const std::string& worker, const v1::ImageFailure& failure, absl::Time now,
+                           Actions& actions) {
   ActiveJob* const job = FindAttempt(worker, failure.image());
   const absl::Status error = FromProto(failure.error());
   if (job != nullptr && absl::IsDataLoss(error)) {
@@ -338,7 +346,8 @@ void Dispatcher::OnFailure(const std::string& worker, const v1::ImageFailure& fa
   OnImageLeft(worker, failure.image(), now, actions);
 }
 
-void Dispatcher::OnImageLeft(const std::string& worker, const v1::ImageRef& ref, absl::Time now, Actions& actions) {
+void Dispatcher::OnImageLeft(const std::string& worker, const v1::ImageRef& ref, absl::Time now,
+                             Actions& actions) {
   const auto found = workers_.find(worker);
   if (found != workers_.end()) found->second.running.erase({ref.job_id(), ref.attempt(), ref.image_index()});
   ActiveJob* const job = FindAttempt(worker, ref);
@@ -354,7 +363,9 @@ const v1::Job* Dispatcher::Find(const std::string& id) const {
   return found == jobs_.end() ? nullptr : &found->second.job;
 }
 
-size_t Dispatcher::running_jobs() const { return jobs_.size() - queue_.size(); }
+size_t Dispatcher::running_jobs() const {
+  return jobs_.size() - queue_.size();
+}
 
 double Dispatcher::RowSeconds(const std::string& model) const {
   const auto found = row_seconds_.find(model);

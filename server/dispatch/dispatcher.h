@@ -1,8 +1,8 @@
 // Which worker does what: jobs, workers, attempts, leases and placement.
 //
-// Plain state: every call is an event with the time it happened, every return value the actions that follow from it. No
-// threads, no clock, no I/O, so that a test (or a simulation of a million faults) drives it directly. The threaded shell
-// around it is generation/service.
+// Plain state: every call is an event with the time it happened, every return value the actions that follow
+// from it. No threads, no clock, no I/O, so that a test (or a simulation of a million faults) drives it
+// directly. The threaded shell around it is generation/service.
 #ifndef MIND_SERVER_DISPATCH_DISPATCHER_H_
 #define MIND_SERVER_DISPATCH_DISPATCHER_H_
 
@@ -46,7 +46,8 @@ struct JobRequeuedAction {
 struct JobEndedAction {  // state is final
   v1::Job job;
 };
-using Action = std::variant<SendAssign, SendCancel, DropWorker, JobStartedAction, JobRequeuedAction, JobEndedAction>;
+using Action =
+    std::variant<SendAssign, SendCancel, DropWorker, JobStartedAction, JobRequeuedAction, JobEndedAction>;
 using Actions = std::vector<Action>;
 
 // --- State.
@@ -56,8 +57,8 @@ class Dispatcher {
   struct Options {
     // A worker not heard for this long is lost. Workers report at least three times as often.
     absl::Duration lease = absl::Seconds(10);
-    // A job whose workers are lost this many times in a row without a single step of progress is failed: it may be what
-    // kills them.
+    // A job whose workers are lost this many times in a row without a single step of progress is failed: it
+    // may be what kills them.
     int max_stalled_attempts = 20;
     // What one evaluation row is taken to cost before any worker has measured the model.
     double default_row_seconds = 0.05;
@@ -65,8 +66,8 @@ class Dispatcher {
 
   explicit Dispatcher(const Options& options) : options_(options) {}
 
-  // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over all
-  // pictures; `images_done` are pictures that need not be made (after a restart).
+  // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over
+  // all pictures; `images_done` are pictures that need not be made (after a restart).
   Actions OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done, absl::Time now);
   // Ends a job that has not ended, as CANCELLED or FAILED with this error. Nothing for other ids.
   Actions OnCancel(const std::string& id, const absl::Status& reason, absl::Time now);
@@ -74,8 +75,8 @@ class Dispatcher {
   // Workers. A second connect of one name replaces the first, as if that had been lost.
   Actions OnWorkerConnected(const v1::Register& registration, absl::Time now);
   Actions OnWorkerLost(const std::string& worker, absl::Time now);
-  // One message of a connected worker (not `register`); also renews its lease. Messages about attempts that are no longer
-  // the newest change nothing, except checkpoints. Results must have passed AcceptsResult.
+  // One message of a connected worker (not `register`); also renews its lease. Messages about attempts that
+  // are no longer the newest change nothing, except checkpoints. Results must have passed AcceptsResult.
   Actions OnWorkerMessage(const std::string& worker, const v1::ConnectRequest& message, absl::Time now);
 
   // Leases, deadlines, and jobs that can be placed now.
@@ -93,7 +94,8 @@ class Dispatcher {
   size_t workers() const { return workers_.size(); }
   const JobQueue& queue() const { return queue_; }
   double RowSeconds(const std::string& model) const;
-  // How long a job of that many rows waits if it comes now, over all that waits and runs; empty without workers.
+  // How long a job of that many rows waits if it comes now, over all that waits and runs; empty without
+  // workers.
   std::optional<absl::Duration> EstimatedWait() const;
   std::optional<absl::Duration> EstimatedWaitOf(const std::string& id, absl::Time now) const;
   std::optional<absl::Duration> EstimatedRemaining(const std::string& id) const;
@@ -121,14 +123,15 @@ class Dispatcher {
     double rows = 0;  // of the whole job
     absl::Time deadline = absl::InfiniteFuture();
     std::vector<Image> images;
-    std::string worker;            // empty while queued
+    std::string worker;              // empty while queued
     std::set<uint32_t> outstanding;  // pictures of the newest attempt the worker has not ended yet
     int stalled_attempts = 0;
-    uint32_t steps_at_start = 0;   // of the newest attempt
-    bool start_reported = false;   // of the newest attempt
+    uint32_t steps_at_start = 0;  // of the newest attempt
+    bool start_reported = false;  // of the newest attempt
   };
 
-  // A picture on a worker, whatever has become of its job: it takes up room until the worker says it has ended.
+  // A picture on a worker, whatever has become of its job: it takes up room until the worker says it has
+  // ended.
   using Running = std::tuple<std::string, uint32_t, uint32_t>;  // job, attempt, image
 
   struct Worker {
@@ -155,15 +158,18 @@ class Dispatcher {
   std::string ChooseWorker(const ActiveJob& job) const;
   void Assign(ActiveJob& job, const std::string& worker, absl::Time now, Actions& actions);
   void Requeue(ActiveJob& job, absl::Time now, Actions& actions);
-  void End(const std::string& id, v1::JobState state, const absl::Status& error, absl::Time now, Actions& actions);
+  void End(const std::string& id, v1::JobState state, const absl::Status& error, absl::Time now,
+           Actions& actions);
   void LoseWorker(const std::string& name, absl::Time now, Actions& actions);
 
   void OnStarted(const std::string& worker, const v1::ImageStarted& started, Actions& actions);
   void OnProgress(const std::string& worker, const v1::ImageProgress& progress);
   void OnCheckpoint(const v1::ImageRef& image, uint32_t step, const std::string& data);
   void OnResult(const std::string& worker, const v1::ImageRef& image, absl::Time now, Actions& actions);
-  void OnFailure(const std::string& worker, const v1::ImageFailure& failure, absl::Time now, Actions& actions);
-  // The worker no longer holds this picture: frees its room, and requeues the job when it was the attempt's last.
+  void OnFailure(const std::string& worker, const v1::ImageFailure& failure, absl::Time now,
+                 Actions& actions);
+  // The worker no longer holds this picture: frees its room, and requeues the job when it was the attempt's
+  // last.
   void OnImageLeft(const std::string& worker, const v1::ImageRef& image, absl::Time now, Actions& actions);
 
   const Options options_;

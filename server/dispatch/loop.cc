@@ -31,7 +31,8 @@ void Loop::Run(const std::function<void()>& work) {
 }
 
 void Loop::Main() {
-  const auto something_to_do = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closing_ || !queue_.empty(); };
+  const auto something_to_do = [this]()
+                                   ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closing_ || !queue_.empty(); };
   absl::Time next_tick = absl::Now() + tick_interval_;
   for (;;) {
     std::deque<std::function<void()>> batch;

@@ -12,8 +12,8 @@
 
 namespace mind::server {
 
-// Runs posted functions one after the other, and a tick in between at a fixed interval. What only runs here needs no
-// lock. Thread-safe.
+// Runs posted functions one after the other, and a tick in between at a fixed interval. What only runs here
+// needs no lock. Thread-safe.
 class Loop {
  public:
   Loop(absl::Duration tick_interval, std::function<void()> on_tick);

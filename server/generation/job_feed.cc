@@ -47,7 +47,8 @@ void JobFeeds::Publish(const std::string& job_id, v1::JobEvent event) {
 
 JobEventPtr JobFeeds::Latest(const std::string& job_id) const {
   const auto found = feeds_.find(job_id);
-  return found == feeds_.end() || found->second.events.empty() ? nullptr : found->second.events.rbegin()->second;
+  return found == feeds_.end() || found->second.events.empty() ? nullptr
+                                                               : found->second.events.rbegin()->second;
 }
 
 WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news) {

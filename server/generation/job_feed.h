@@ -1,9 +1,9 @@
 // What watchers of a job are told: its events, numbered, and at most the newest of those that are only news.
 //
-// A feed keeps the events that matter for good (queued, started, each picture, completed) and one slot a picture for its
-// newest progress and one for its newest preview. A watcher is a position in that: it asks for the next event after the
-// last one it got. So a slow watcher skips to the newest by itself, any number of watchers cost nothing while nothing
-// happens, and none holds anything up.
+// A feed keeps the events that matter for good (queued, started, each picture, completed) and one slot a
+// picture for its newest progress and one for its newest preview. A watcher is a position in that: it asks
+// for the next event after the last one it got. So a slow watcher skips to the newest by itself, any number
+// of watchers cost nothing while nothing happens, and none holds anything up.
 //
 // All on the server's loop; not thread-safe.
 #ifndef MIND_SERVER_GENERATION_JOB_FEED_H_
@@ -37,7 +37,8 @@ class JobFeeds {
   // The job's newest event, for polls; null without a feed.
   JobEventPtr Latest(const std::string& job_id) const;
 
-  // A watcher from after a sequence number on. `on_news` is called when Next may have something; at once if it has.
+  // A watcher from after a sequence number on. `on_news` is called when Next may have something; at once if
+  // it has.
   WatchId Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news);
   void Unwatch(WatchId id);
   // The watcher's next event, null if there is none now. The position moves on.

@@ -5,25 +5,49 @@ ServerMetrics::ServerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
       requests_waiting(GaugeFamily(*registry, "mind_requests_waiting", "Jobs in the queue"), "model"),
       requests_running(GaugeFamily(*registry, "mind_requests_running", "Jobs on a worker"), "model"),
-      waiting_steps(GaugeFamily(*registry, "mind_waiting_denoiser_steps", "Denoiser steps that the jobs in the queue still need"), "model"),
-      waiting_seconds(GaugeFamily(*registry, "mind_waiting_work_seconds", "Estimated seconds of one worker that the jobs in the queue still need"), "model"),
+      waiting_steps(GaugeFamily(*registry, "mind_waiting_denoiser_steps",
+                                "Denoiser steps that the jobs in the queue still need"),
+                    "model"),
+      waiting_seconds(GaugeFamily(*registry, "mind_waiting_work_seconds",
+                                  "Estimated seconds of one worker that the jobs in the queue still need"),
+                      "model"),
       workers(GaugeFamily(*registry, "mind_workers", "Connected workers"), "state"),
       requests(CounterFamily(*registry, "mind_requests_total", "Jobs that have ended"), "outcome"),
-      rejections(CounterFamily(*registry, "mind_request_rejections_total", "Requests that were refused"), "reason"),
+      rejections(CounterFamily(*registry, "mind_request_rejections_total", "Requests that were refused"),
+                 "reason"),
       images(CounterFamily(*registry, "mind_images_generated_total", "Finished pictures"), "model"),
-      queue_seconds(HistogramFamily(*registry, "mind_request_queue_duration_seconds", "From acceptance to the first start"), "model", kRequestSeconds),
-      request_seconds(HistogramFamily(*registry, "mind_request_duration_seconds", "From acceptance to the end"), "model", kRequestSeconds),
-      first_preview_seconds(HistogramFamily(*registry, "mind_time_to_first_preview_seconds", "From acceptance to the first preview"), "model", kRequestSeconds),
+      queue_seconds(HistogramFamily(*registry, "mind_request_queue_duration_seconds",
+                                    "From acceptance to the first start"),
+                    "model", kRequestSeconds),
+      request_seconds(
+          HistogramFamily(*registry, "mind_request_duration_seconds", "From acceptance to the end"), "model",
+          kRequestSeconds),
+      first_preview_seconds(HistogramFamily(*registry, "mind_time_to_first_preview_seconds",
+                                            "From acceptance to the first preview"),
+                            "model", kRequestSeconds),
       queue_capacity(GaugeFamily(*registry, "mind_queue_capacity", "Jobs the queue takes").Add({})),
       watchers(GaugeFamily(*registry, "mind_watchers", "Open event streams").Add({})),
-      lease_expirations(CounterFamily(*registry, "mind_lease_expirations_total", "Workers dropped for their silence").Add({})),
-      workers_lost(CounterFamily(*registry, "mind_workers_lost_total", "Workers whose stream ended while they had pictures to make").Add({})),
-      requeued(CounterFamily(*registry, "mind_jobs_requeued_total", "Jobs that went back to the queue").Add({})),
-      resumed(CounterFamily(*registry, "mind_jobs_resumed_total", "Attempts that went on from a step above 0").Add({})),
-      late_results(CounterFamily(*registry, "mind_late_results_total", "Pictures refused because their attempt was no longer the newest").Add({})),
-      previews_sent(CounterFamily(*registry, "mind_previews_sent_total", "Previews sent to watchers").Add({})),
-      previews_dropped(CounterFamily(*registry, "mind_previews_dropped_total", "Previews a watcher skipped because a newer one had come").Add({})) {
-  GaugeFamily(*registry, "mind_build_info", "1; the version is in the label").Add({{"version", MIND_VERSION}}).Set(1);
+      lease_expirations(
+          CounterFamily(*registry, "mind_lease_expirations_total", "Workers dropped for their silence")
+              .Add({})),
+      workers_lost(CounterFamily(*registry, "mind_workers_lost_total",
+                                 "Workers whose stream ended while they had pictures to make")
+                       .Add({})),
+      requeued(
+          CounterFamily(*registry, "mind_jobs_requeued_total", "Jobs that went back to the queue").Add({})),
+      resumed(CounterFamily(*registry, "mind_jobs_resumed_total", "Attempts that went on from a step above 0")
+                  .Add({})),
+      late_results(CounterFamily(*registry, "mind_late_results_total",
+                                 "Pictures refused because their attempt was no longer the newest")
+                       .Add({})),
+      previews_sent(
+          CounterFamily(*registry, "mind_previews_sent_total", "Previews sent to watchers").Add({})),
+      previews_dropped(CounterFamily(*registry, "mind_previews_dropped_total",
+                                     "Previews a watcher skipped because a newer one had come")
+                           .Add({})) {
+  GaugeFamily(*registry, "mind_build_info", "1; the version is in the label")
+      .Add({{"version", MIND_VERSION}})
+      .Set(1);
 }
 
 void ServerMetrics::Describe(const Dispatcher& dispatcher, size_t capacity) {

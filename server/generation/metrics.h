@@ -21,16 +21,16 @@ struct ServerMetrics {
 
   std::shared_ptr<prometheus::Registry> registry;
 
-  LabelledGauge requests_waiting;         // model
-  LabelledGauge requests_running;         // model
-  LabelledGauge waiting_steps;            // model
-  LabelledGauge waiting_seconds;          // model
-  LabelledGauge workers;                  // state
-  LabelledCounter requests;               // outcome
-  LabelledCounter rejections;             // reason
-  LabelledCounter images;                 // model
-  LabelledHistogram queue_seconds;        // model
-  LabelledHistogram request_seconds;      // model
+  LabelledGauge requests_waiting;           // model
+  LabelledGauge requests_running;           // model
+  LabelledGauge waiting_steps;              // model
+  LabelledGauge waiting_seconds;            // model
+  LabelledGauge workers;                    // state
+  LabelledCounter requests;                 // outcome
+  LabelledCounter rejections;               // reason
+  LabelledCounter images;                   // model
+  LabelledHistogram queue_seconds;          // model
+  LabelledHistogram request_seconds;        // model
   LabelledHistogram first_preview_seconds;  // model
   prometheus::Gauge& queue_capacity;
   prometheus::Gauge& watchers;

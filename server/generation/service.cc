@@ -28,7 +28,9 @@ absl::Status UnknownJob(const std::string& id) {
 }
 
 const char* OutcomeName(v1::JobState state) {
-  return state == v1::JOB_STATE_SUCCEEDED ? "succeeded" : state == v1::JOB_STATE_CANCELLED ? "cancelled" : "failed";
+  return state == v1::JOB_STATE_SUCCEEDED   ? "succeeded"
+         : state == v1::JOB_STATE_CANCELLED ? "cancelled"
+                                            : "failed";
 }
 
 // The event of a picture, cut into parts a message can carry.
@@ -80,24 +82,28 @@ absl::Status GenerationService::Recover() {
 
 absl::Status GenerationService::Admit(const ValidatedJob& job) const {
   if (!admitting_) {
-    return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"), absl::Seconds(2));
+    return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
+                     absl::Seconds(2));
   }
   const absl::Duration wait = dispatcher_.EstimatedWait().value_or(absl::ZeroDuration());
   // About when one of those waiting will have gone.
   const absl::Duration retry =
-      std::clamp(wait / static_cast<double>(std::max<size_t>(dispatcher_.queued_jobs(), 1)), absl::Seconds(1), absl::Minutes(1));
+      std::clamp(wait / static_cast<double>(std::max<size_t>(dispatcher_.queued_jobs(), 1)), absl::Seconds(1),
+                 absl::Minutes(1));
   if (dispatcher_.queued_jobs() >= options_.max_queue) {
     return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
-                               absl::StrCat("the queue is full: ", options_.max_queue, " jobs wait"), "QUEUE_FULL",
-                               {{"queueCapacity", absl::StrCat(options_.max_queue)}}),
+                               absl::StrCat("the queue is full: ", options_.max_queue, " jobs wait"),
+                               "QUEUE_FULL", {{"queueCapacity", absl::StrCat(options_.max_queue)}}),
                      retry);
   }
   if (wait > options_.max_wait) {
-    return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
-                               absl::StrCat("the job would wait about ", absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1))),
-                                            ", longer than ", absl::FormatDuration(options_.max_wait)),
-                               "WAIT_TOO_LONG", {{"estimatedWaitMs", absl::StrCat(absl::ToInt64Milliseconds(wait))}}),
-                     std::max(retry, wait - options_.max_wait));
+    return WithRetry(
+        MakeError(absl::StatusCode::kResourceExhausted,
+                  absl::StrCat("the job would wait about ",
+                               absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1))), ", longer than ",
+                               absl::FormatDuration(options_.max_wait)),
+                  "WAIT_TOO_LONG", {{"estimatedWaitMs", absl::StrCat(absl::ToInt64Milliseconds(wait))}}),
+        std::max(retry, wait - options_.max_wait));
   }
   return absl::OkStatus();
 }
@@ -116,9 +122,10 @@ absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request,
     if (!earlier.ok()) return refuse(earlier.status());
     if (earlier->has_value()) {
       if ((*earlier)->fingerprint == valid->fingerprint) return Get((*earlier)->job_id, caller);
-      return refuse(MakeError(absl::StatusCode::kAlreadyExists,
-                              absl::StrCat("request_id \"", valid->request_id, "\" was used with another request"),
-                              "REQUEST_ID_REUSED", {{"requestId", valid->request_id}, {"job", (*earlier)->job_id}}));
+      return refuse(
+          MakeError(absl::StatusCode::kAlreadyExists,
+                    absl::StrCat("request_id \"", valid->request_id, "\" was used with another request"),
+                    "REQUEST_ID_REUSED", {{"requestId", valid->request_id}, {"job", (*earlier)->job_id}}));
     }
   }
   if (absl::Status status = Admit(*valid); !status.ok()) return refuse(status);
@@ -135,8 +142,11 @@ absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request,
   const absl::Status stored = store_.Insert(job, {valid->tenant, valid->request_id, valid->fingerprint});
   if (!stored.ok()) return refuse(stored);
 
-  LogInfo("job accepted", {{"job", job.id()}, {"tenant", job.tenant()}, {"model", job.spec().model()},
-                           {"steps", job.spec().steps()}, {"images", job.spec().image_count()}});
+  LogInfo("job accepted", {{"job", job.id()},
+                           {"tenant", job.tenant()},
+                           {"model", job.spec().model()},
+                           {"steps", job.spec().steps()},
+                           {"images", job.spec().image_count()}});
   const Actions actions = dispatcher_.OnSubmit(job, valid->rows, {}, Now());
   PublishQueued(job);
   CarryOut(actions);
@@ -159,9 +169,12 @@ absl::StatusOr<v1::Job> GenerationService::FindAny(const std::string& id, const 
   return job;
 }
 
-absl::StatusOr<v1::Job> GenerationService::Get(const std::string& id, const Caller& caller) { return FindAny(id, caller); }
+absl::StatusOr<v1::Job> GenerationService::Get(const std::string& id, const Caller& caller) {
+  return FindAny(id, caller);
+}
 
-absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsRequest& request, const Caller& caller) {
+absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsRequest& request,
+                                                             const Caller& caller) {
   if (request.page_size() > kMaxPage) {
     return InvalidField("page_size", absl::StrCat(request.page_size(), " given; it must be 0 to ", kMaxPage));
   }
@@ -172,8 +185,10 @@ absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsR
     return InvalidField("page_token", "not a token this server has given out");
   }
   const int size = static_cast<int>(request.page_size() == 0 ? kDefaultPage : request.page_size());
-  const auto state = request.state() == v1::JOB_STATE_UNSPECIFIED ? std::nullopt : std::optional(request.state());
-  absl::StatusOr<std::vector<v1::Job>> jobs = store_.List(caller.tenant, state, request.page_token(), size + 1);
+  const auto state =
+      request.state() == v1::JOB_STATE_UNSPECIFIED ? std::nullopt : std::optional(request.state());
+  absl::StatusOr<std::vector<v1::Job>> jobs =
+      store_.List(caller.tenant, state, request.page_token(), size + 1);
   if (!jobs.ok()) return jobs.status();
   v1::ListJobsResponse response;
   for (int i = 0; i < std::min<int>(size, static_cast<int>(jobs->size())); ++i) {
@@ -185,7 +200,8 @@ absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsR
   return response;
 }
 
-absl::StatusOr<v1::Job> GenerationService::Cancel(const std::string& id, const Caller& caller, const absl::Status& reason) {
+absl::StatusOr<v1::Job> GenerationService::Cancel(const std::string& id, const Caller& caller,
+                                                  const absl::Status& reason) {
   absl::StatusOr<v1::Job> job = FindAny(id, caller);
   if (!job.ok()) return job;
   if (dispatcher_.Find(id) != nullptr) {
@@ -200,8 +216,8 @@ absl::StatusOr<v1::Job> GenerationService::Cancel(const std::string& id, const C
   return job;
 }
 
-absl::StatusOr<WatchId> GenerationService::Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
-                                                 std::function<void()> on_news) {
+absl::StatusOr<WatchId> GenerationService::Watch(const std::string& id, uint64_t after_sequence,
+                                                 const Caller& caller, std::function<void()> on_news) {
   const absl::StatusOr<v1::Job> job = FindAny(id, caller);
   if (!job.ok()) return job.status();
   if (!feeds_.Has(id)) RebuildFeed(*job);
@@ -222,11 +238,14 @@ std::vector<v1::JobEvent> GenerationService::NextEvents(WatchId watch) {
     AppendChunks(*event, **image, events);
     return events;
   }
-  Persist(image.ok() ? absl::DataLossError("the picture is gone") : image.status(), "read a picture", event->job_id());
+  Persist(image.ok() ? absl::DataLossError("the picture is gone") : image.status(), "read a picture",
+          event->job_id());
   return NextEvents(watch);
 }
 
-void GenerationService::Unwatch(WatchId watch) { feeds_.Unwatch(watch); }
+void GenerationService::Unwatch(WatchId watch) {
+  feeds_.Unwatch(watch);
+}
 
 v1::ListModelsResponse GenerationService::ListModels() const {
   v1::ListModelsResponse response;
@@ -252,9 +271,9 @@ v1::ListWorkersResponse GenerationService::ListWorkers() const {
     *worker->mutable_loaded_models() = view.capacity.loaded_models();
     worker->set_running_images(static_cast<uint32_t>(view.running_images));
     worker->set_max_images(view.capacity.max_images());
-    worker->set_state(view.draining                                              ? v1::WORKER_STATE_DRAINING
+    worker->set_state(view.draining                                       ? v1::WORKER_STATE_DRAINING
                       : view.running_images >= view.capacity.max_images() ? v1::WORKER_STATE_BUSY
-                                                                                 : v1::WORKER_STATE_READY);
+                                                                          : v1::WORKER_STATE_READY);
     *worker->mutable_connect_time() = ToTimestamp(view.connected);
   }
   return response;
@@ -262,9 +281,11 @@ v1::ListWorkersResponse GenerationService::ListWorkers() const {
 
 // --- Workers.
 
-absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>& session, const v1::Register& registration) {
+absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>& session,
+                                           const v1::Register& registration) {
   if (absl::Status status = ValidateTenant(registration.name()); !status.ok()) {
-    return InvalidField("register.name", absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
+    return InvalidField("register.name",
+                        absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
   }
   const auto previous = sessions_.find(registration.name());
   if (previous != sessions_.end()) {
@@ -273,15 +294,18 @@ absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>&
   }
   for (const v1::Model& model : registration.models()) {
     if (model.size_multiple() == 0 || model.max_steps() == 0 || model.name().empty()) {
-      return InvalidField("register.models", absl::StrCat("model \"", Printable(model.name()), "\" is not fully described"));
+      return InvalidField("register.models",
+                          absl::StrCat("model \"", Printable(model.name()), "\" is not fully described"));
     }
     models_[model.name()] = model;
     Persist(store_.SaveModel(model), "save a model", "");
   }
   sessions_[registration.name()] = session;
   worker_names_[session.get()] = registration.name();
-  LogInfo("worker connected", {{"worker", registration.name()}, {"device", registration.device()},
-                               {"models", registration.models_size()}, {"version", registration.version()}});
+  LogInfo("worker connected", {{"worker", registration.name()},
+                               {"device", registration.device()},
+                               {"models", registration.models_size()},
+                               {"version", registration.version()}});
   CarryOut(dispatcher_.OnWorkerConnected(registration, Now()));
   v1::ConnectResponse response;
   response.mutable_registered()->set_lease_ms(
@@ -294,7 +318,9 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
   const auto name = worker_names_.find(session);
   if (name == worker_names_.end()) return;  // replaced or dropped; its stream is closing
   const std::string worker = name->second;
-  if (message.message_case() == v1::ConnectRequest::kImageResult && !AcceptImage(worker, message.image_result())) return;
+  if (message.message_case() == v1::ConnectRequest::kImageResult &&
+      !AcceptImage(worker, message.image_result()))
+    return;
   const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Now());
   if (message.message_case() == v1::ConnectRequest::kImageProgress) PublishProgress(message.image_progress());
   if (message.message_case() == v1::ConnectRequest::kImagePreview) {
@@ -302,7 +328,8 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
     const v1::Job* const job = dispatcher_.Find(preview.image().job_id());
     if (job != nullptr && job->attempt() == preview.image().attempt()) {
       if (previewed_.insert(job->id()).second) {
-        metrics_.first_preview_seconds[job->spec().model()].Observe(SecondsBetween(job->create_time(), ToTimestamp(Now())));
+        metrics_.first_preview_seconds[job->spec().model()].Observe(
+            SecondsBetween(job->create_time(), ToTimestamp(Now())));
       }
       v1::JobEvent event;
       *event.mutable_preview() = std::move(*preview.mutable_preview());
@@ -316,11 +343,12 @@ bool GenerationService::AcceptImage(const std::string& worker, const v1::ImageRe
   const v1::ImageRef& ref = result.image();
   if (!dispatcher_.AcceptsResult(worker, ref)) {
     metrics_.late_results.Increment();
-    LogWarning("late result refused", {{"job", ref.job_id()}, {"attempt", ref.attempt()}, {"worker", worker}});
+    LogWarning("late result refused",
+               {{"job", ref.job_id()}, {"attempt", ref.attempt()}, {"worker", worker}});
     return true;
   }
-  const absl::Status stored =
-      store_.InsertImage(ref.job_id(), {ref.image_index(), result.seed(), result.media_type(), result.data()});
+  const absl::Status stored = store_.InsertImage(
+      ref.job_id(), {ref.image_index(), result.seed(), result.media_type(), result.data()});
   if (!stored.ok()) {
     // A picture that is not stored cannot be promised to anyone.
     Persist(stored, "store a picture", ref.job_id());
@@ -372,15 +400,19 @@ void GenerationService::CarryOut(const Actions& actions) {
       const auto session = sessions_.find(drop->worker);
       if (session == sessions_.end()) continue;
       worker_names_.erase(session->second.get());
-      session->second->Close(absl::DeadlineExceededError("the worker was not heard for longer than its lease"));
+      session->second->Close(
+          absl::DeadlineExceededError("the worker was not heard for longer than its lease"));
       sessions_.erase(session);
     } else if (const auto* const started = std::get_if<JobStartedAction>(&action)) {
       const v1::Job& job = started->job;
-      LogInfo("job started", {{"job", job.id()}, {"attempt", job.attempt()}, {"worker", started->worker},
+      LogInfo("job started", {{"job", job.id()},
+                              {"attempt", job.attempt()},
+                              {"worker", started->worker},
                               {"resumed_steps", started->resumed_steps}});
       if (started->resumed_steps > 0) metrics_.resumed.Increment();
       if (job.attempt() == 1) {
-        metrics_.queue_seconds[job.spec().model()].Observe(SecondsBetween(job.create_time(), job.start_time()));
+        metrics_.queue_seconds[job.spec().model()].Observe(
+            SecondsBetween(job.create_time(), job.start_time()));
       }
       v1::JobEvent event;
       event.mutable_started()->set_worker(started->worker);
@@ -389,7 +421,8 @@ void GenerationService::CarryOut(const Actions& actions) {
       feeds_.Publish(job.id(), std::move(event));
     } else if (const auto* const requeued = std::get_if<JobRequeuedAction>(&action)) {
       metrics_.requeued.Increment();
-      LogWarning("job requeued", {{"job", requeued->job.id()}, {"attempt", requeued->job.attempt()},
+      LogWarning("job requeued", {{"job", requeued->job.id()},
+                                  {"attempt", requeued->job.attempt()},
                                   {"steps_kept", requeued->job.steps_done()}});
       PublishQueued(requeued->job);
     } else if (const auto* const ended = std::get_if<JobEndedAction>(&action)) {
@@ -403,7 +436,9 @@ void GenerationService::OnEnded(const v1::Job& job) {
   metrics_.requests[OutcomeName(job.state())].Increment();
   metrics_.request_seconds[job.spec().model()].Observe(SecondsBetween(job.create_time(), job.end_time()));
   previewed_.erase(job.id());
-  LogInfo("job ended", {{"job", job.id()}, {"attempt", job.attempt()}, {"outcome", OutcomeName(job.state())},
+  LogInfo("job ended", {{"job", job.id()},
+                        {"attempt", job.attempt()},
+                        {"outcome", OutcomeName(job.state())},
                         {"error", job.error().message()}});
   v1::JobEvent event;
   *event.mutable_completed()->mutable_job() = job;
@@ -414,7 +449,8 @@ void GenerationService::PublishQueued(const v1::Job& job) {
   v1::JobEvent event;
   *event.mutable_queued()->mutable_job() = job;
   if (dispatcher_.queue().Contains(job.id())) {
-    event.mutable_queued()->set_position(static_cast<uint32_t>(dispatcher_.queue().AheadOf(job.id(), Now()).jobs));
+    event.mutable_queued()->set_position(
+        static_cast<uint32_t>(dispatcher_.queue().AheadOf(job.id(), Now()).jobs));
     if (const auto wait = dispatcher_.EstimatedWaitOf(job.id(), Now())) {
       *event.mutable_queued()->mutable_estimated_wait() = ToDuration(*wait);
     }
@@ -454,7 +490,8 @@ void GenerationService::RebuildFeed(const v1::Job& job) {
   }
 }
 
-void GenerationService::Persist(const absl::Status& status, const std::string& what, const std::string& job_id) {
+void GenerationService::Persist(const absl::Status& status, const std::string& what,
+                                const std::string& job_id) {
   if (status.ok()) return;
   // The job goes on in memory; its picture may have to be made again after a crash.
   LogError("cannot " + what, {{"job", job_id}, {"error", std::string(status.message())}});

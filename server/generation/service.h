@@ -1,7 +1,8 @@
 // The application: what both faces of the server (gRPC now, HTTP beside it) call, and what workers report to.
 //
-// It owns the pure state (dispatcher, feeds) and the store, and carries the dispatcher's actions out. Everything runs on
-// the server's loop: no locks, and no two things at once. Faces post to the loop and get their answers there.
+// It owns the pure state (dispatcher, feeds) and the store, and carries the dispatcher's actions out.
+// Everything runs on the server's loop: no locks, and no two things at once. Faces post to the loop and get
+// their answers there.
 #ifndef MIND_SERVER_GENERATION_SERVICE_H_
 #define MIND_SERVER_GENERATION_SERVICE_H_
 
@@ -94,7 +95,8 @@ class GenerationService {
   void OnEnded(const v1::Job& job);
   void PublishQueued(const v1::Job& job);
   void PublishProgress(const v1::ImageProgress& progress);
-  // Stores and publishes a picture that counts. False: it could not be stored, and its job has been failed for it.
+  // Stores and publishes a picture that counts. False: it could not be stored, and its job has been failed
+  // for it.
   bool AcceptImage(const std::string& worker, const v1::ImageResult& result);
   void Persist(const absl::Status& status, const std::string& what, const std::string& job_id);
   absl::StatusOr<v1::Job> FindAny(const std::string& id, const Caller& caller);

@@ -12,8 +12,8 @@
 namespace mind::server {
 namespace {
 
-#define MIND_RETURN_IF_ERROR(expression)                      \
-  do {                                                        \
+#define MIND_RETURN_IF_ERROR(expression)                              \
+  do {                                                                \
     if (absl::Status error = (expression); !error.ok()) return error; \
   } while (false)
 
@@ -26,8 +26,9 @@ std::string Names(const Models& models) {
 
 absl::StatusOr<const v1::Model*> FindModel(const std::string& name, const Models& models) {
   if (models.empty()) {
-    return WithRetry(MakeError(absl::StatusCode::kUnavailable, "no worker has offered a model yet", "NO_MODELS"),
-                     absl::Seconds(5));
+    return WithRetry(
+        MakeError(absl::StatusCode::kUnavailable, "no worker has offered a model yet", "NO_MODELS"),
+        absl::Seconds(5));
   }
   if (!IsValidUtf8(name)) return InvalidField("spec.model", "not valid UTF-8");
   if (name.empty()) {
@@ -52,20 +53,20 @@ absl::Status CheckText(const std::string& field, const std::string& text, size_t
 }
 
 // Fills in the default, or checks what was given against [1, max] and the multiple.
-absl::Status ResolveExtent(const std::string& field, bool given, uint32_t& value, uint32_t fallback, uint32_t max,
-                           uint32_t multiple) {
+absl::Status ResolveExtent(const std::string& field, bool given, uint32_t& value, uint32_t fallback,
+                           uint32_t max, uint32_t multiple) {
   if (!given) value = fallback;
   if (value < 1 || value > max || value % multiple != 0) {
-    return InvalidField(field, absl::StrCat(value, " given; it must be a multiple of ", multiple, " from ", multiple,
-                                            " to ", max));
+    return InvalidField(field, absl::StrCat(value, " given; it must be a multiple of ", multiple, " from ",
+                                            multiple, " to ", max));
   }
   return absl::OkStatus();
 }
 
 absl::Status ResolveSize(const v1::Model& model, v1::ImageSpec& spec) {
   uint32_t width = spec.width(), height = spec.height();
-  MIND_RETURN_IF_ERROR(ResolveExtent("spec.width", spec.has_width(), width, model.default_width(), model.max_width(),
-                                     model.size_multiple()));
+  MIND_RETURN_IF_ERROR(ResolveExtent("spec.width", spec.has_width(), width, model.default_width(),
+                                     model.max_width(), model.size_multiple()));
   MIND_RETURN_IF_ERROR(ResolveExtent("spec.height", spec.has_height(), height, model.default_height(),
                                      model.max_height(), model.size_multiple()));
   spec.set_width(width);
@@ -88,28 +89,33 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
     if (sampler.name() == spec.sampler()) return absl::OkStatus();
     known.push_back(sampler.name());
   }
-  return InvalidField("spec.sampler", absl::StrCat("\"", Printable(spec.sampler()), "\" is not known; known: ",
-                                                   absl::StrJoin(known, ", ")));
+  return InvalidField("spec.sampler", absl::StrCat("\"", Printable(spec.sampler()),
+                                                   "\" is not known; known: ", absl::StrJoin(known, ", ")));
 }
 
-absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed, v1::ImageSpec& spec) {
+absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed,
+                         v1::ImageSpec& spec) {
   spec.set_model(model.name());
-  MIND_RETURN_IF_ERROR(CheckText("spec.prompt", spec.prompt(), limits.max_prompt_bytes, model.takes_prompt()));
+  MIND_RETURN_IF_ERROR(
+      CheckText("spec.prompt", spec.prompt(), limits.max_prompt_bytes, model.takes_prompt()));
   MIND_RETURN_IF_ERROR(CheckText("spec.negative_prompt", spec.negative_prompt(), limits.max_prompt_bytes,
                                  model.takes_negative_prompt()));
   MIND_RETURN_IF_ERROR(ResolveSize(model, spec));
   if (!spec.has_steps()) spec.set_steps(model.default_steps());
   if (spec.steps() < 1 || spec.steps() > model.max_steps()) {
-    return InvalidField("spec.steps", absl::StrCat(spec.steps(), " given; it must be 1 to ", model.max_steps()));
+    return InvalidField("spec.steps",
+                        absl::StrCat(spec.steps(), " given; it must be 1 to ", model.max_steps()));
   }
   if (!spec.has_guidance()) spec.set_guidance(model.default_guidance());
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance", spec.guidance(), limits.max_guidance));
   if (!model.takes_prompt() && spec.guidance() != 1) {
-    return InvalidField("spec.guidance", absl::StrCat(spec.guidance(), " given; this model has no prompt, it must be 1"));
+    return InvalidField("spec.guidance",
+                        absl::StrCat(spec.guidance(), " given; this model has no prompt, it must be 1"));
   }
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.eta", spec.eta(), 1));
   if (spec.eta() != 0 && spec.sampler() != "ddim") {
-    return InvalidField("spec.eta", absl::StrCat(spec.eta(), " given; only the sampler \"ddim\" takes another than 0"));
+    return InvalidField("spec.eta",
+                        absl::StrCat(spec.eta(), " given; only the sampler \"ddim\" takes another than 0"));
   }
   if (!spec.has_seed()) spec.set_seed(random_seed);
   if (!spec.has_image_count()) spec.set_image_count(1);
@@ -118,28 +124,33 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
                         absl::StrCat(spec.image_count(), " given; it must be 1 to ", limits.max_image_count));
   }
   if (!v1::ImageFormat_IsValid(spec.format())) {
-    return InvalidField("spec.format", absl::StrCat(static_cast<int>(spec.format()), " is not an ImageFormat"));
+    return InvalidField("spec.format",
+                        absl::StrCat(static_cast<int>(spec.format()), " is not an ImageFormat"));
   }
   if (spec.format() == v1::IMAGE_FORMAT_UNSPECIFIED) spec.set_format(v1::IMAGE_FORMAT_PNG);
   if (!spec.has_preview_every()) spec.set_preview_every(1);
   return absl::OkStatus();
 }
 
-bool IsIdCharacter(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; }
+bool IsIdCharacter(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+}
 
 }  // namespace
 
 absl::Status ValidateTenant(const std::string& tenant) {
-  const bool allowed = std::all_of(tenant.begin(), tenant.end(), [](char c) { return IsIdCharacter(c) || c == '.'; });
+  const bool allowed =
+      std::all_of(tenant.begin(), tenant.end(), [](char c) { return IsIdCharacter(c) || c == '.'; });
   if (tenant.empty() || tenant.size() > kMaxTenant || !allowed) {
-    return InvalidField("mind-tenant", absl::StrCat("\"", Printable(tenant), "\" given; it must be 1 to ", kMaxTenant,
-                                                    " letters, digits, '-', '_' and '.'"));
+    return InvalidField("mind-tenant", absl::StrCat("\"", Printable(tenant), "\" given; it must be 1 to ",
+                                                    kMaxTenant, " letters, digits, '-', '_' and '.'"));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller, const Models& models,
-                                      const RequestLimits& limits, uint64_t random_seed, absl::Time now) {
+absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
+                                      const Models& models, const RequestLimits& limits, uint64_t random_seed,
+                                      absl::Time now) {
   const absl::StatusOr<const v1::Model*> model = FindModel(request.spec().model(), models);
   if (!model.ok()) return model.status();
 
@@ -154,15 +165,18 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
   }
   if (request.priority() != v1::PRIORITY_UNSPECIFIED) job.priority = request.priority();
   job.request_id = request.request_id();
-  if (job.request_id.size() > kMaxRequestId || !std::all_of(job.request_id.begin(), job.request_id.end(), IsIdCharacter)) {
-    return InvalidField("request_id", absl::StrCat("\"", Printable(job.request_id), "\" given; it must be at most ",
-                                                   kMaxRequestId, " letters, digits, '-' and '_'"));
+  if (job.request_id.size() > kMaxRequestId ||
+      !std::all_of(job.request_id.begin(), job.request_id.end(), IsIdCharacter)) {
+    return InvalidField("request_id",
+                        absl::StrCat("\"", Printable(job.request_id), "\" given; it must be at most ",
+                                     kMaxRequestId, " letters, digits, '-' and '_'"));
   }
   if (request.has_deadline()) {
     if (!IsValid(request.deadline())) return InvalidField("deadline", "not a valid timestamp");
     job.deadline = FromTimestamp(request.deadline());
     if (job.deadline <= now) {
-      return MakeError(absl::StatusCode::kDeadlineExceeded, "the deadline has already passed", "DEADLINE_EXCEEDED");
+      return MakeError(absl::StatusCode::kDeadlineExceeded, "the deadline has already passed",
+                       "DEADLINE_EXCEEDED");
     }
   }
   job.fingerprint = request.spec().SerializeAsString();

@@ -37,10 +37,12 @@ struct ValidatedJob {
 
 using Models = std::map<std::string, v1::Model>;
 
-// `random_seed` is taken if the request names none. Errors name the field, what was given and what is allowed:
-// INVALID_ARGUMENT, NOT_FOUND (the model), UNAVAILABLE (no model known yet), DEADLINE_EXCEEDED (already passed).
-absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller, const Models& models,
-                                      const RequestLimits& limits, uint64_t random_seed, absl::Time now);
+// `random_seed` is taken if the request names none. Errors name the field, what was given and what is
+// allowed: INVALID_ARGUMENT, NOT_FOUND (the model), UNAVAILABLE (no model known yet), DEADLINE_EXCEEDED
+// (already passed).
+absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
+                                      const Models& models, const RequestLimits& limits, uint64_t random_seed,
+                                      absl::Time now);
 
 // What a complete spec costs, in denoiser rows over all its pictures. `model` may be null (no longer known).
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model);

@@ -6,8 +6,8 @@
 namespace mind::server {
 namespace {
 
-// A job is urgent when what is left until its deadline is less than this many times its own cost plus a second: the
-// estimate may be off, and a worker may be busy for a moment.
+// A job is urgent when what is left until its deadline is less than this many times its own cost plus a
+// second: the estimate may be off, and a worker may be busy for a moment.
 constexpr double kSlackFactor = 2;
 constexpr absl::Duration kSlackFloor = absl::Seconds(1);
 
@@ -27,10 +27,13 @@ void JobQueue::Push(QueuedJob job) {
 
 void JobQueue::PushToHead(QueuedJob job) {
   const std::string id = job.id;
-  entries_.emplace(id, Entry{.job = std::move(job), .head = true, .start_tag = virtual_time_, .arrival = ++arrivals_});
+  entries_.emplace(
+      id, Entry{.job = std::move(job), .head = true, .start_tag = virtual_time_, .arrival = ++arrivals_});
 }
 
-bool JobQueue::Remove(const std::string& id) { return entries_.erase(id) != 0; }
+bool JobQueue::Remove(const std::string& id) {
+  return entries_.erase(id) != 0;
+}
 
 bool JobQueue::Before(const Entry& a, const Entry& b, absl::Time now) {
   if (a.job.priority != b.job.priority) return a.job.priority > b.job.priority;

@@ -1,8 +1,8 @@
 // The order in which waiting jobs run.
 //
-// Priority class first. Within a class: jobs given back by a lost worker; then jobs whose deadline leaves no slack,
-// nearest deadline first; then by start tags of start-time fair queueing (Goyal et al. 1996), so that tenants share by
-// the cost of what they run, not by how much they submit; then by arrival.
+// Priority class first. Within a class: jobs given back by a lost worker; then jobs whose deadline leaves no
+// slack, nearest deadline first; then by start tags of start-time fair queueing (Goyal et al. 1996), so that
+// tenants share by the cost of what they run, not by how much they submit; then by arrival.
 //
 // Plain state: no threads, no clock of its own, no I/O. Times come in with the calls.
 #ifndef MIND_SERVER_QUEUE_JOB_QUEUE_H_
@@ -38,8 +38,8 @@ class JobQueue {
   // False if no such job waits.
   bool Remove(const std::string& id);
 
-  // Takes out the first job, in order, for which `fits` says yes; empty if there is none. Jobs that do not fit are
-  // passed over, not waited for: they may need another model.
+  // Takes out the first job, in order, for which `fits` says yes; empty if there is none. Jobs that do not
+  // fit are passed over, not waited for: they may need another model.
   std::optional<QueuedJob> Pop(absl::Time now, const std::function<bool(const QueuedJob&)>& fits);
 
   size_t size() const { return entries_.size(); }

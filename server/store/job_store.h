@@ -29,8 +29,8 @@ struct RequestKey {
   std::string fingerprint;
 };
 
-// Owned by the server's loop and called on its thread alone. Every call that changes something has reached the disk when
-// it returns OK.
+// Owned by the server's loop and called on its thread alone. Every call that changes something has reached
+// the disk when it returns OK.
 class JobStore {
  public:
   virtual ~JobStore() = default;
@@ -42,9 +42,12 @@ class JobStore {
   struct Earlier {
     std::string job_id, fingerprint;
   };
-  virtual absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& tenant, const std::string& request_id) = 0;
-  // A tenant's jobs, newest first, optionally in one state, starting after `after_id` (empty: from the newest).
-  virtual absl::StatusOr<std::vector<v1::Job>> List(const std::string& tenant, std::optional<v1::JobState> state,
+  virtual absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& tenant,
+                                                             const std::string& request_id) = 0;
+  // A tenant's jobs, newest first, optionally in one state, starting after `after_id` (empty: from the
+  // newest).
+  virtual absl::StatusOr<std::vector<v1::Job>> List(const std::string& tenant,
+                                                    std::optional<v1::JobState> state,
                                                     const std::string& after_id, int limit) = 0;
   // Jobs that have not ended, in order of creation.
   virtual absl::StatusOr<std::vector<v1::Job>> Unfinished() = 0;
@@ -56,7 +59,8 @@ class JobStore {
   virtual absl::Status SaveModel(const v1::Model& model) = 0;
   virtual absl::StatusOr<std::vector<v1::Model>> Models() = 0;
 
-  // Counts how often this store has been opened; event sequences of a later opening are above those of an earlier.
+  // Counts how often this store has been opened; event sequences of a later opening are above those of an
+  // earlier.
   virtual uint64_t epoch() const = 0;
   // Forgets jobs that ended before this time, with their pictures. Returns how many.
   virtual absl::StatusOr<int> Purge(absl::Time ended_before) = 0;

@@ -9,7 +9,8 @@
 namespace mind::server {
 namespace {
 
-// Rows are numbered in order of insertion; `job` is the serialized v1.Job, the other columns are what is searched by.
+// Rows are numbered in order of insertion; `job` is the serialized v1.Job, the other columns are what is
+// searched by.
 constexpr char kSchema[] = R"sql(
   CREATE TABLE IF NOT EXISTS jobs(
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -54,24 +55,28 @@ absl::Status Execute(sqlite3* database, const char* sql) {
 absl::StatusOr<std::unique_ptr<SqliteJobStore>> SqliteJobStore::Open(const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (error) return absl::FailedPreconditionError(absl::StrCat(directory, ": cannot create: ", error.message()));
+  if (error)
+    return absl::FailedPreconditionError(absl::StrCat(directory, ": cannot create: ", error.message()));
   const std::string path = directory + "/jobs.db";
   sqlite3* database = nullptr;
   const int code = sqlite3_open(path.c_str(), &database);
   std::unique_ptr<SqliteJobStore> store(new SqliteJobStore(database));
-  if (code != SQLITE_OK) return absl::FailedPreconditionError(absl::StrCat(path, ": ", sqlite3_errmsg(database)));
+  if (code != SQLITE_OK)
+    return absl::FailedPreconditionError(absl::StrCat(path, ": ", sqlite3_errmsg(database)));
   if (absl::Status status = store->CreateSchema(); !status.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": ", status.message(),
-                                                      " (is another mind-server using this directory?)"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": ", status.message(), " (is another mind-server using this directory?)"));
   }
   return store;
 }
 
 absl::Status SqliteJobStore::CreateSchema() {
-  // FULL: a commit is on the disk, not only with the kernel. EXCLUSIVE: the lock is kept until the file is closed.
-  absl::Status status = Execute(database_.get(),
-                                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                "PRAGMA foreign_keys = ON;");
+  // FULL: a commit is on the disk, not only with the kernel. EXCLUSIVE: the lock is kept until the file is
+  // closed.
+  absl::Status status =
+      Execute(database_.get(),
+              "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+              "PRAGMA foreign_keys = ON;");
   if (status.ok()) status = Execute(database_.get(), kSchema);
   if (!status.ok()) return status;
   SqliteStatement epoch(database_.get(), "SELECT value FROM meta WHERE key = 'epoch'");
@@ -88,8 +93,9 @@ absl::Status SqliteJobStore::Insert(const v1::Job& job, const RequestKey& key) {
         .Blob(job.SerializeAsString())
         .Run();
   }
-  return SqliteStatement(database_.get(),
-                         "INSERT INTO jobs(id, tenant, state, job, request_id, fingerprint) VALUES(?, ?, ?, ?, ?, ?)")
+  return SqliteStatement(
+             database_.get(),
+             "INSERT INTO jobs(id, tenant, state, job, request_id, fingerprint) VALUES(?, ?, ?, ?, ?, ?)")
       .Text(job.id())
       .Text(job.tenant())
       .Int(job.state())
@@ -122,7 +128,8 @@ absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::Jobs(const std::string& sql
   std::vector<v1::Job> jobs;
   while (statement.Next()) {
     if (!jobs.emplace_back().ParseFromString(statement.Bytes(0))) {
-      return absl::DataLossError("job store: a job cannot be read: the file is damaged or of a newer version");
+      return absl::DataLossError(
+          "job store: a job cannot be read: the file is damaged or of a newer version");
     }
   }
   if (!statement.status().ok()) return statement.status();
@@ -137,7 +144,8 @@ absl::StatusOr<std::optional<v1::Job>> SqliteJobStore::Find(const std::string& i
 
 absl::StatusOr<std::optional<JobStore::Earlier>> SqliteJobStore::FindRequest(const std::string& tenant,
                                                                              const std::string& request_id) {
-  SqliteStatement statement(database_.get(), "SELECT id, fingerprint FROM jobs WHERE tenant = ? AND request_id = ?");
+  SqliteStatement statement(database_.get(),
+                            "SELECT id, fingerprint FROM jobs WHERE tenant = ? AND request_id = ?");
   statement.Text(tenant).Text(request_id);
   std::optional<Earlier> earlier;
   if (statement.Next()) earlier = Earlier{statement.Bytes(0), statement.Bytes(1)};
@@ -145,7 +153,8 @@ absl::StatusOr<std::optional<JobStore::Earlier>> SqliteJobStore::FindRequest(con
   return earlier;
 }
 
-absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::List(const std::string& tenant, std::optional<v1::JobState> state,
+absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::List(const std::string& tenant,
+                                                          std::optional<v1::JobState> state,
                                                           const std::string& after_id, int limit) {
   std::string sql = "SELECT job FROM jobs WHERE tenant = ?";
   std::vector<std::string> arguments = {tenant};
@@ -159,7 +168,8 @@ absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::List(const std::string& ten
 }
 
 absl::StatusOr<std::vector<v1::Job>> SqliteJobStore::Unfinished() {
-  return Jobs(absl::StrCat("SELECT job FROM jobs WHERE state IN ", kUnfinishedStates, " ORDER BY number"), {});
+  return Jobs(absl::StrCat("SELECT job FROM jobs WHERE state IN ", kUnfinishedStates, " ORDER BY number"),
+              {});
 }
 
 absl::Status SqliteJobStore::InsertImage(const std::string& job_id, const StoredImage& image) {
@@ -173,7 +183,8 @@ absl::Status SqliteJobStore::InsertImage(const std::string& job_id, const Stored
 }
 
 absl::StatusOr<std::vector<uint32_t>> SqliteJobStore::ImageIndices(const std::string& job_id) {
-  SqliteStatement statement(database_.get(), "SELECT image_index FROM images WHERE job_id = ? ORDER BY image_index");
+  SqliteStatement statement(database_.get(),
+                            "SELECT image_index FROM images WHERE job_id = ? ORDER BY image_index");
   statement.Text(job_id);
   std::vector<uint32_t> indices;
   while (statement.Next()) indices.push_back(static_cast<uint32_t>(statement.Integer(0)));
@@ -181,13 +192,15 @@ absl::StatusOr<std::vector<uint32_t>> SqliteJobStore::ImageIndices(const std::st
   return indices;
 }
 
-absl::StatusOr<std::optional<StoredImage>> SqliteJobStore::FindImage(const std::string& job_id, uint32_t index) {
+absl::StatusOr<std::optional<StoredImage>> SqliteJobStore::FindImage(const std::string& job_id,
+                                                                     uint32_t index) {
   SqliteStatement statement(database_.get(),
                             "SELECT seed, media_type, data FROM images WHERE job_id = ? AND image_index = ?");
   statement.Text(job_id).Int(index);
   std::optional<StoredImage> image;
   if (statement.Next()) {
-    image = StoredImage{index, static_cast<uint64_t>(statement.Integer(0)), statement.Bytes(1), statement.Bytes(2)};
+    image = StoredImage{index, static_cast<uint64_t>(statement.Integer(0)), statement.Bytes(1),
+                        statement.Bytes(2)};
   }
   if (!statement.status().ok()) return statement.status();
   return image;
@@ -204,7 +217,8 @@ absl::StatusOr<std::vector<v1::Model>> SqliteJobStore::Models() {
   SqliteStatement statement(database_.get(), "SELECT model FROM models ORDER BY name");
   std::vector<v1::Model> models;
   while (statement.Next()) {
-    if (!models.emplace_back().ParseFromString(statement.Bytes(0))) return absl::DataLossError("job store: a model cannot be read");
+    if (!models.emplace_back().ParseFromString(statement.Bytes(0)))
+      return absl::DataLossError("job store: a model cannot be read");
   }
   if (!statement.status().ok()) return statement.status();
   return models;

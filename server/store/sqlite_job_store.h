@@ -13,13 +13,15 @@ namespace mind::server {
 
 class SqliteJobStore : public JobStore {
  public:
-  // Opens or creates jobs.db in `directory` (created if missing) and locks it: two servers on one file are refused.
+  // Opens or creates jobs.db in `directory` (created if missing) and locks it: two servers on one file are
+  // refused.
   static absl::StatusOr<std::unique_ptr<SqliteJobStore>> Open(const std::string& directory);
 
   absl::Status Insert(const v1::Job& job, const RequestKey& key) override;
   absl::Status Update(const v1::Job& job) override;
   absl::StatusOr<std::optional<v1::Job>> Find(const std::string& id) override;
-  absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& tenant, const std::string& request_id) override;
+  absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& tenant,
+                                                     const std::string& request_id) override;
   absl::StatusOr<std::vector<v1::Job>> List(const std::string& tenant, std::optional<v1::JobState> state,
                                             const std::string& after_id, int limit) override;
   absl::StatusOr<std::vector<v1::Job>> Unfinished() override;
@@ -38,7 +40,8 @@ class SqliteJobStore : public JobStore {
 
   explicit SqliteJobStore(sqlite3* database) : database_(database) {}
   absl::Status CreateSchema();
-  absl::StatusOr<std::vector<v1::Job>> Jobs(const std::string& sql, const std::vector<std::string>& arguments);
+  absl::StatusOr<std::vector<v1::Job>> Jobs(const std::string& sql,
+                                            const std::vector<std::string>& arguments);
 
   std::unique_ptr<sqlite3, Close> database_;
   uint64_t epoch_ = 0;

@@ -25,7 +25,8 @@ class SqliteStatement {
   // Parameters in order. The bytes are copied.
   SqliteStatement& Text(std::string_view value) {
     if (status_.ok()) {
-      Check(sqlite3_bind_text(statement_.get(), ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT));
+      Check(sqlite3_bind_text(statement_.get(), ++bound_, value.data(), static_cast<int>(value.size()),
+                              SQLITE_TRANSIENT));
     }
     return *this;
   }
@@ -57,7 +58,8 @@ class SqliteStatement {
   std::string Bytes(int column) const {
     const void* const data = sqlite3_column_blob(statement_.get(), column);
     const int size = sqlite3_column_bytes(statement_.get(), column);
-    return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), static_cast<size_t>(size));
+    return data == nullptr ? std::string()
+                           : std::string(static_cast<const char*>(data), static_cast<size_t>(size));
   }
   int64_t Integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
 

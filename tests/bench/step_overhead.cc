@@ -1,4 +1,5 @@
-// bench-step [STEPS]: what the engine costs beside the denoiser itself, as ratios taken side by side in one run.
+// bench-step [STEPS]: what the engine costs beside the denoiser itself, as ratios taken side by side in one
+// run.
 //
 //   1. the share of a step spent outside the forward, at 1, 2, 4 and 8 requests in the batch;
 //   2. the latency of a lone request against a bare loop over the same network, sampler and decoder.
@@ -22,7 +23,9 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kRepeats = 7;
 
-double Since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double Since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -87,9 +90,11 @@ double BareLoop(const Pipeline& pipeline, RowExecutor& executor, const Trajector
     Task step = sampler->Step(state, evaluator);
     for (step.Resume(); !step.done(); step.Resume()) {
       std::vector<EvaluationRow> rows;
-      for (const ConditionRow& row : conditioning.rows) rows.push_back({evaluator.input(), evaluator.timestep(), row});
+      for (const ConditionRow& row : conditioning.rows)
+        rows.push_back({evaluator.input(), evaluator.timestep(), row});
       std::vector<at::Tensor> outputs;
-      for (const RowResult& result : executor.Run(pipeline.denoiser(), rows)) outputs.push_back(result.output);
+      for (const RowResult& result : executor.Run(pipeline.denoiser(), rows))
+        outputs.push_back(result.output);
       evaluator.Answer(Guide(conditioning, outputs));
     }
   }
@@ -114,7 +119,8 @@ int Run(int64_t steps) {
       engine.Submit(Request(steps, i), events);
     }
     for (auto& one : done) one.get();
-    std::printf("outside the forward, %zu in the batch: %.2f %% of the step\n", batch, 100 * meter.OverheadShare(batch));
+    std::printf("outside the forward, %zu in the batch: %.2f %% of the step\n", batch,
+                100 * meter.OverheadShare(batch));
   }
 
   // Alternating, so that both see the same machine.
@@ -132,8 +138,8 @@ int Run(int64_t steps) {
     const double engine_seconds = Since(begin);
     if (i > 0) ratios.push_back(engine_seconds / bare);  // the first pair warms up
   }
-  std::printf("a lone request against a bare loop: %.4f of its latency (median of %d pairs, %lld steps)\n", Median(ratios),
-              kRepeats, static_cast<long long>(steps));
+  std::printf("a lone request against a bare loop: %.4f of its latency (median of %d pairs, %lld steps)\n",
+              Median(ratios), kRepeats, static_cast<long long>(steps));
   return 0;
 }
 

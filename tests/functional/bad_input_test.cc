@@ -38,7 +38,8 @@ TEST(BadInput, IsNamedAndHarmless) {
   for (const Case& bad : cases) {
     v1::JobRequest request = Request("a cat", 1);
     bad.spoil(*request.mutable_spec());
-    for (const absl::Status& status : {client->Create(request).status(), client->Generate(request, {}).status()}) {
+    for (const absl::Status& status :
+         {client->Create(request).status(), client->Generate(request, {}).status()}) {
       EXPECT_EQ(status.code(), bad.code) << status;
       EXPECT_THAT(std::string(status.message()), HasSubstr(bad.message));
     }
@@ -63,7 +64,8 @@ TEST(BadInput, BytesThatAreNoMessageAreRefused) {
   grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(channel);
   const std::string bytes = "\x0a\x07\x0a\x05\x12\x03\xff\xfe\xfd";
   grpc::Slice slice(bytes);
-  const auto call = stub.PrepareUnaryCall(&context, "/mind.v1.GenerationService/CreateJob", grpc::ByteBuffer(&slice, 1), &queue);
+  const auto call = stub.PrepareUnaryCall(&context, "/mind.v1.GenerationService/CreateJob",
+                                          grpc::ByteBuffer(&slice, 1), &queue);
   call->StartCall();
   grpc::ByteBuffer response;
   grpc::Status status;
@@ -85,9 +87,12 @@ TEST(BadInput, ProgramsNameWhatIsWrongWithTheirFlags) {
   };
   EXPECT_THAT(errors_of({"mind-server", "--max-queue", "many"}), HasSubstr("max_queue"));
   EXPECT_THAT(errors_of({"mind-server", "--metrics", "nowhere"}), HasSubstr("is not HOST:PORT"));
-  EXPECT_THAT(errors_of({"mind-server", "--listen", "256.0.0.1:1", "--metrics", "127.0.0.1:0", "--data", out + ".d"}), HasSubstr("256.0.0.1:1"));
+  EXPECT_THAT(
+      errors_of({"mind-server", "--listen", "256.0.0.1:1", "--metrics", "127.0.0.1:0", "--data", out + ".d"}),
+      HasSubstr("256.0.0.1:1"));
   EXPECT_THAT(errors_of({"mind-worker", "--device", "tpu"}), HasSubstr("cuda:N"));
-  EXPECT_THAT(errors_of({"mind-worker", "--metrics", "127.0.0.1:0", "--models", "/nowhere"}), HasSubstr("/nowhere"));
+  EXPECT_THAT(errors_of({"mind-worker", "--metrics", "127.0.0.1:0", "--models", "/nowhere"}),
+              HasSubstr("/nowhere"));
   EXPECT_THAT(errors_of({"mind-golden", "/nowhere"}), HasSubstr("/nowhere: not a directory"));
 }
 

@@ -50,7 +50,8 @@ std::string Scrape(int port) {
     const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
       char buffer[4096];
-      for (ssize_t size = 0; (size = recv(fd, buffer, sizeof buffer, 0)) > 0;) text.append(buffer, static_cast<size_t>(size));
+      for (ssize_t size = 0; (size = recv(fd, buffer, sizeof buffer, 0)) > 0;)
+        text.append(buffer, static_cast<size_t>(size));
     }
   }
   close(fd);
@@ -70,7 +71,8 @@ void Await(const std::string& what, const std::function<bool()>& condition) {
   }
 }
 
-Process::Process(const std::vector<std::string>& command, const std::string& output_stem) : stem_(output_stem) {
+Process::Process(const std::vector<std::string>& command, const std::string& output_stem)
+    : stem_(output_stem) {
   std::vector<char*> arguments;
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
@@ -123,8 +125,12 @@ std::string Process::AwaitLine(const std::string& text) {
   return found;
 }
 
-std::string Process::Output() const { return Slurp(stem_ + ".out"); }
-std::string Process::Errors() const { return Slurp(stem_ + ".err"); }
+std::string Process::Output() const {
+  return Slurp(stem_ + ".out");
+}
+std::string Process::Errors() const {
+  return Slurp(stem_ + ".err");
+}
 
 Cluster::Cluster(std::vector<std::string> server_flags) : server_flags_(std::move(server_flags)) {
   char name[] = "/tmp/mind-cluster-XXXXXX";
@@ -134,7 +140,8 @@ Cluster::Cluster(std::vector<std::string> server_flags) : server_flags_(std::mov
 
 Cluster::~Cluster() {
   if (::testing::Test::HasFailure()) {
-    for (const auto& [name, worker] : workers_) std::fprintf(stderr, "--- %s\n%s", name.c_str(), worker->Errors().c_str());
+    for (const auto& [name, worker] : workers_)
+      std::fprintf(stderr, "--- %s\n%s", name.c_str(), worker->Errors().c_str());
     std::fprintf(stderr, "--- server\n%s", server_->Errors().c_str());
   }
   workers_.clear();
@@ -143,8 +150,13 @@ Cluster::~Cluster() {
 }
 
 void Cluster::StartServer() {
-  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-server"),     "--listen",  absl::StrCat("127.0.0.1:", port_),
-                                      "--metrics", "127.0.0.1:0", "--data", directory_ + "/data"};
+  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-server"),
+                                      "--listen",
+                                      absl::StrCat("127.0.0.1:", port_),
+                                      "--metrics",
+                                      "127.0.0.1:0",
+                                      "--data",
+                                      directory_ + "/data"};
   command.insert(command.end(), server_flags_.begin(), server_flags_.end());
   server_ = std::make_unique<Process>(command, absl::StrCat(directory_, "/server-", ++starts_));
   const std::string line = server_->AwaitLine("listening on port");
@@ -158,8 +170,15 @@ void Cluster::KillServer(int signal) {
 }
 
 void Cluster::LaunchWorker(const std::string& name, const std::vector<std::string>& flags) {
-  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-worker"), "--server", address(), "--models", MIND_MODELS,
-                                      "--metrics", "127.0.0.1:0", "--name", name};
+  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-worker"),
+                                      "--server",
+                                      address(),
+                                      "--models",
+                                      MIND_MODELS,
+                                      "--metrics",
+                                      "127.0.0.1:0",
+                                      "--name",
+                                      name};
   command.insert(command.end(), flags.begin(), flags.end());
   workers_[name] = std::make_unique<Process>(command, absl::StrCat(directory_, "/", name, "-", ++starts_));
 }
@@ -202,9 +221,11 @@ std::unique_ptr<client::Client> Cluster::NewClient(const std::string& tenant) co
 double Cluster::Metric(int port, const std::string& name, const std::string& label) {
   double sum = 0;
   for (const absl::string_view line : absl::StrSplit(Scrape(port), '\n')) {
-    const bool named = absl::StartsWith(line, absl::StrCat(name, "{")) || absl::StartsWith(line, absl::StrCat(name, " "));
+    const bool named =
+        absl::StartsWith(line, absl::StrCat(name, "{")) || absl::StartsWith(line, absl::StrCat(name, " "));
     double value = 0;
-    if (named && absl::StrContains(line, label) && absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value)) sum += value;
+    if (named && absl::StrContains(line, label) && absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value))
+      sum += value;
   }
   return sum;
 }
@@ -213,7 +234,8 @@ double Cluster::ServerMetric(const std::string& name, const std::string& label) 
   return Metric(server_metrics_port_, name, label);
 }
 
-double Cluster::WorkerMetric(const std::string& worker, const std::string& name, const std::string& label) const {
+double Cluster::WorkerMetric(const std::string& worker, const std::string& name,
+                             const std::string& label) const {
   return Metric(worker_metrics_ports_.at(worker), name, label);
 }
 

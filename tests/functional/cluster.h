@@ -1,5 +1,5 @@
-// Real processes of the product under a test's control: one server, any number of workers, on free loopback ports, in a
-// directory of their own that is removed at the end.
+// Real processes of the product under a test's control: one server, any number of workers, on free loopback
+// ports, in a directory of their own that is removed at the end.
 #ifndef MIND_TESTS_FUNCTIONAL_CLUSTER_H_
 #define MIND_TESTS_FUNCTIONAL_CLUSTER_H_
 
@@ -24,7 +24,8 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  // Waits for a line with this in it on standard output and gives the line; fails the test if the process ends first.
+  // Waits for a line with this in it on standard output and gives the line; fails the test if the process
+  // ends first.
   std::string AwaitLine(const std::string& text);
   void Kill(int signal);
   // Waits for its end: the exit status, or minus the signal.
@@ -63,7 +64,8 @@ class Cluster {
 
   // Sums a metric over its labels, where they hold `label` ("" matches all); 0 if there is none.
   double ServerMetric(const std::string& name, const std::string& label = "") const;
-  double WorkerMetric(const std::string& worker, const std::string& name, const std::string& label = "") const;
+  double WorkerMetric(const std::string& worker, const std::string& name,
+                      const std::string& label = "") const;
 
   const std::string& directory() const { return directory_; }
 
@@ -84,7 +86,8 @@ class Cluster {
 void Await(const std::string& what, const std::function<bool()>& condition);
 
 // A request for the model that ships.
-v1::JobRequest Request(const std::string& prompt, uint64_t seed, uint32_t steps = 10, const std::string& sampler = "ddim");
+v1::JobRequest Request(const std::string& prompt, uint64_t seed, uint32_t steps = 10,
+                       const std::string& sampler = "ddim");
 
 }  // namespace mind::testing
 

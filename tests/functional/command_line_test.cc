@@ -21,7 +21,8 @@ class CommandLine : public ::testing::Test {
   };
 
   Result Run(std::vector<std::string> arguments) {
-    std::vector<std::string> command = {std::string(MIND_BIN) + "/mind", "--server", cluster_.address()};
+    setenv("MIND_SERVER", cluster_.address().c_str(), 1);
+    std::vector<std::string> command = {std::string(MIND_BIN) + "/mind"};
     command.insert(command.end(), arguments.begin(), arguments.end());
     Process process(command, cluster_.directory() + "/mind-" + std::to_string(++runs_));
     const int status = process.Wait();
@@ -60,7 +61,8 @@ TEST_F(CommandLine, GeneratesListsFetchesAndCancels) {
 
 TEST_F(CommandLine, PrintsJsonALine) {
   cluster_.StartWorker("w");
-  const Result result = Run({"generate", "a star", "--steps", "3", "--json", "-o", cluster_.directory() + "/star.png"});
+  const Result result =
+      Run({"generate", "a star", "--steps", "3", "--json", "-o", cluster_.directory() + "/star.png"});
   EXPECT_EQ(result.status, 0);
   const std::vector<std::string> lines = absl::StrSplit(result.out, '\n', absl::SkipEmpty());
   ASSERT_GE(lines.size(), 3U);

@@ -1,4 +1,5 @@
-// Killed workers, killed servers, drained workers: nothing is lost, nothing comes twice, every picture is the same.
+// Killed workers, killed servers, drained workers: nothing is lost, nothing comes twice, every picture is the
+// same.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -16,12 +17,11 @@ namespace {
 std::string PictureOf(Cluster& cluster, const std::string& job) {
   std::string data;
   int pictures = 0;
-  const auto ended = cluster.NewClient()->Watch(job, {.event = nullptr,
-                                                      .picture =
-                                                          [&](client::Picture picture) {
-                                                            ++pictures;
-                                                            data = std::move(picture.data);
-                                                          }});
+  const auto ended =
+      cluster.NewClient()->Watch(job, {.event = nullptr, .picture = [&](client::Picture picture) {
+                                         ++pictures;
+                                         data = std::move(picture.data);
+                                       }});
   EXPECT_TRUE(ended.ok()) << ended.status();
   if (ended.ok()) {
     EXPECT_EQ(ended->state(), v1::JOB_STATE_SUCCEEDED) << ended->error().message();
@@ -33,7 +33,8 @@ std::string PictureOf(Cluster& cluster, const std::string& job) {
 // Requests that differ in everything that can differ.
 v1::JobRequest Varied(uint32_t i) {
   const char* const samplers[] = {"ddim", "euler_a", "heun", "dpmpp_2m_karras", "pndm"};
-  v1::JobRequest request = Request(i % 2 == 0 ? "a yellow butterfly" : "紫色的花", i, 60 + 10 * (i % 4), samplers[i % 5]);
+  v1::JobRequest request =
+      Request(i % 2 == 0 ? "a yellow butterfly" : "紫色的花", i, 60 + 10 * (i % 4), samplers[i % 5]);
   if (i % 5 == 0) request.mutable_spec()->set_eta(0.5);
   return request;
 }
@@ -65,7 +66,8 @@ TEST(Faults, WorkersMayBeKilledTenTimesOverTwentyJobs) {
   for (int kill = 0; kill < kKills; ++kill) {
     const std::string victim = "w" + std::to_string(kill % 2);
     Await("the worker to be back at work", [&] {
-      for (const v1::Worker& worker : *client->Workers()) {
+      const auto workers = client->Workers();
+      for (const v1::Worker& worker : *workers) {
         if (worker.name() == victim && worker.running_images() > 0) return true;
       }
       // All done already: then the kill finds it idle.

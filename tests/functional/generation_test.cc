@@ -71,10 +71,12 @@ TEST(Generation, SeveralPicturesHaveSeedsInARow) {
 TEST(Generation, EightMixedRequestsAtOnceEqualTheSameRequestsAlone) {
   Cluster cluster;
   cluster.StartWorker("w");
-  const char* const samplers[] = {"ddim", "pndm", "euler", "euler_a", "heun", "dpmpp_2m_karras", "ddpm", "euler_karras"};
+  const char* const samplers[] = {"ddim", "pndm",        "euler", "euler_a", "heun", "dpmpp_2m_karras",
+                                  "ddpm", "euler_karras"};
   std::vector<v1::JobRequest> requests;
   for (uint32_t i = 0; i < 8; ++i) {
-    v1::JobRequest request = Request(i % 2 == 0 ? "红苹果" : "a blue rocket", i, i == 7 ? 30 : 7 + 3 * i, samplers[i]);
+    v1::JobRequest request =
+        Request(i % 2 == 0 ? "红苹果" : "a blue rocket", i, i == 7 ? 30 : 7 + 3 * i, samplers[i]);
     request.mutable_spec()->set_guidance(1 + 11.0 * i / 7);
     if (i % 3 == 2) request.mutable_spec()->set_width(96);
     requests.push_back(request);

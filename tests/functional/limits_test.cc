@@ -55,14 +55,16 @@ TEST(Limits, ACallerThatLeavesCancelsItsJob) {
   std::thread caller([&] {
     const auto job = client->Generate(Request("a cat", 1, kLong), {.event =
                                                                        [&](const v1::JobEvent& event) {
-                                                                         if (event.has_progress()) client->Stop();
+                                                                         if (event.has_progress())
+                                                                           client->Stop();
                                                                        },
                                                                    .picture = nullptr});
     EXPECT_TRUE(absl::IsCancelled(job.status())) << job.status();
   });
   caller.join();
   const auto other = cluster.NewClient();
-  Await("the job to be cancelled", [&] { return other->List(1)->front().state() == v1::JOB_STATE_CANCELLED; });
+  Await("the job to be cancelled",
+        [&] { return other->List(1)->front().state() == v1::JOB_STATE_CANCELLED; });
 }
 
 TEST(Limits, ADeadlineThatPassesWhileRunningEndsTheJob) {
@@ -73,7 +75,8 @@ TEST(Limits, ADeadlineThatPassesWhileRunningEndsTheJob) {
   const auto job = cluster.NewClient()->Generate(request, {});
   EXPECT_TRUE(absl::IsDeadlineExceeded(job.status())) << job.status();
   EXPECT_EQ(GetErrorInfo(job.status())->reason(), "DEADLINE_EXCEEDED");
-  Await("the worker to be idle", [&] { return cluster.NewClient()->Workers()->front().running_images() == 0; });
+  Await("the worker to be idle",
+        [&] { return cluster.NewClient()->Workers()->front().running_images() == 0; });
 }
 
 TEST(Limits, AFullQueueSaysWhenToTryAgain) {

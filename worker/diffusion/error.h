@@ -1,5 +1,5 @@
-// What the engine throws. Every message names the thing at fault, what was found and what is allowed, so that it can be
-// shown to a person as it is. Caught at one edge: worker/link turns them into job failures.
+// What the engine throws. Every message names the thing at fault, what was found and what is allowed, so that
+// it can be shown to a person as it is. Caught at one edge: worker/link turns them into job failures.
 #ifndef MIND_WORKER_DIFFUSION_ERROR_H_
 #define MIND_WORKER_DIFFUSION_ERROR_H_
 

@@ -14,11 +14,11 @@ struct RgbView {
   int height = 0;  // pixels, ≥ 1
 };
 
-// The following throw std::runtime_error if the codec library refuses. Any thread may call. The same pixels give the same
-// bytes.
+// The following throw std::runtime_error if the codec library refuses. Any thread may call. The same pixels
+// give the same bytes.
 
-// Lossless. `parameters`, if not empty, is UTF-8 and becomes a text chunk of that keyword: tEXt where it is Latin-1, iTXt
-// otherwise, as Pillow does.
+// Lossless. `parameters`, if not empty, is UTF-8 and becomes a text chunk of that keyword: tEXt where it is
+// Latin-1, iTXt otherwise, as Pillow does.
 std::string EncodePng(const RgbView& picture, const std::string& parameters);
 // quality 1 … 100.
 std::string EncodeJpeg(const RgbView& picture, int quality);

@@ -51,7 +51,8 @@ std::string EncodeJpeg(const RgbView& picture, int quality) {
   }
   jpeg_start_compress(&info, TRUE);
   while (info.next_scanline < info.image_height) {
-    auto* row = const_cast<JSAMPROW>(picture.data + static_cast<size_t>(info.next_scanline) * info.image_width * 3);
+    auto* row =
+        const_cast<JSAMPROW>(picture.data + static_cast<size_t>(info.next_scanline) * info.image_width * 3);
     jpeg_write_scanlines(&info, &row, 1);
   }
   jpeg_finish_compress(&info);

@@ -9,7 +9,7 @@ namespace {
 
 std::string SamplerName(const std::string& ours) {
   static const std::map<std::string, std::string>* const names = new std::map<std::string, std::string>{
-      {"ddim", "DDIM"},   {"pndm", "PLMS"},       {"euler", "Euler"},
+      {"ddim", "DDIM"},       {"pndm", "PLMS"}, {"euler", "Euler"},
       {"euler_a", "Euler a"}, {"heun", "Heun"}, {"dpmpp_2m", "DPM++ 2M"}};
   const auto found = names->find(ours);
   return found == names->end() ? ours : found->second;
@@ -34,8 +34,9 @@ std::string FormatInfotext(const Infotext& info) {
   if (!info.negative_prompt.empty()) out << "Negative prompt: " << info.negative_prompt << "\n";
   out << "Steps: " << info.steps << ", Sampler: " << Quoted(SamplerName(sampler));
   if (karras) out << ", Schedule type: Karras";
-  out << ", CFG scale: " << nlohmann::json(info.guidance).dump() << ", Seed: " << info.seed << ", Size: " << info.width
-      << "x" << info.height << ", Model: " << Quoted(info.model) << ", RNG: CPU, Version: " << Quoted(info.version);
+  out << ", CFG scale: " << nlohmann::json(info.guidance).dump() << ", Seed: " << info.seed
+      << ", Size: " << info.width << "x" << info.height << ", Model: " << Quoted(info.model)
+      << ", RNG: CPU, Version: " << Quoted(info.version);
   return out.str();
 }
 

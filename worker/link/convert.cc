@@ -17,7 +17,9 @@ image::RgbView View(const at::Tensor& picture) {
   return {picture.data_ptr<uint8_t>(), static_cast<int>(picture.size(1)), static_cast<int>(picture.size(0))};
 }
 
-bool MeansOutOfMemory(const std::string& message) { return message.find("out of memory") != std::string::npos; }
+bool MeansOutOfMemory(const std::string& message) {
+  return message.find("out of memory") != std::string::npos;
+}
 
 absl::Status StatusOf(std::exception_ptr error) {
   using absl::StatusCode;
@@ -33,7 +35,8 @@ absl::Status StatusOf(std::exception_ptr error) {
     return MakeError(StatusCode::kResourceExhausted, "out of memory for this request", "OUT_OF_MEMORY");
   } catch (const c10::Error& e) {
     const std::string message = e.what_without_backtrace();
-    return MeansOutOfMemory(message) ? MakeError(StatusCode::kResourceExhausted, "out of memory for this request", "OUT_OF_GPU_MEMORY")
+    return MeansOutOfMemory(message) ? MakeError(StatusCode::kResourceExhausted,
+                                                 "out of memory for this request", "OUT_OF_GPU_MEMORY")
                                      : MakeError(StatusCode::kInternal, message, "ENGINE");
   } catch (const std::exception& e) {
     return MakeError(StatusCode::kInternal, e.what(), "ENGINE");
@@ -86,7 +89,9 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   return request;
 }
 
-google::rpc::Status ErrorStatus(std::exception_ptr error) { return ToProto(StatusOf(error)); }
+google::rpc::Status ErrorStatus(std::exception_ptr error) {
+  return ToProto(StatusOf(error));
+}
 
 EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
   switch (spec.format()) {

@@ -17,8 +17,9 @@ v1::Model ToProto(const diffusion::ModelInfo& info);
 // Picture `image` of an assignment; its seed is the spec's plus its index.
 diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::AssignedImage& image);
 
-// What the engine threw, as the status the job fails with. A damaged checkpoint becomes DATA_LOSS, upon which the server
-// starts the picture again; running out of memory RESOURCE_EXHAUSTED; a bad request INVALID_ARGUMENT; all else INTERNAL.
+// What the engine threw, as the status the job fails with. A damaged checkpoint becomes DATA_LOSS, upon which
+// the server starts the picture again; running out of memory RESOURCE_EXHAUSTED; a bad request
+// INVALID_ARGUMENT; all else INTERNAL.
 google::rpc::Status ErrorStatus(std::exception_ptr error);
 
 struct EncodedPicture {

@@ -9,23 +9,42 @@ const prometheus::Histogram::BucketBoundaries kSizes = {1, 2, 3, 4, 6, 8, 12, 16
 
 WorkerMetrics::WorkerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
-      batch_size_(HistogramFamily(*registry, "mind_batch_size", "Trajectories that shared a step batch"), "model", kSizes),
-      batch_rows_(HistogramFamily(*registry, "mind_batch_rows", "Denoiser rows in a step batch"), "model", kSizes),
-      step_seconds_(HistogramFamily(*registry, "mind_denoise_step_duration_seconds", "One step batch"), "model", kStepSeconds),
-      steps_(CounterFamily(*registry, "mind_denoise_steps_total", "Evaluations, summed over trajectories"), "model"),
-      forward_seconds_(CounterFamily(*registry, "mind_denoise_forward_seconds_total", "Time in the denoiser's forward"), "model"),
-      overhead_seconds_(CounterFamily(*registry, "mind_denoise_overhead_seconds_total", "Time of the step thread outside the forward, while there was work"), "model"),
-      load_seconds_(GaugeFamily(*registry, "mind_worker_model_load_duration_seconds", "The last load of a model"), "model"),
-      connected(GaugeFamily(*registry, "mind_worker_connected", "1 while the stream to the server stands").Add({})),
+      batch_size_(HistogramFamily(*registry, "mind_batch_size", "Trajectories that shared a step batch"),
+                  "model", kSizes),
+      batch_rows_(HistogramFamily(*registry, "mind_batch_rows", "Denoiser rows in a step batch"), "model",
+                  kSizes),
+      step_seconds_(HistogramFamily(*registry, "mind_denoise_step_duration_seconds", "One step batch"),
+                    "model", kStepSeconds),
+      steps_(CounterFamily(*registry, "mind_denoise_steps_total", "Evaluations, summed over trajectories"),
+             "model"),
+      forward_seconds_(
+          CounterFamily(*registry, "mind_denoise_forward_seconds_total", "Time in the denoiser's forward"),
+          "model"),
+      overhead_seconds_(CounterFamily(*registry, "mind_denoise_overhead_seconds_total",
+                                      "Time of the step thread outside the forward, while there was work"),
+                        "model"),
+      load_seconds_(
+          GaugeFamily(*registry, "mind_worker_model_load_duration_seconds", "The last load of a model"),
+          "model"),
+      connected(
+          GaugeFamily(*registry, "mind_worker_connected", "1 while the stream to the server stands").Add({})),
       running_images(GaugeFamily(*registry, "mind_worker_running_images", "Pictures being made").Add({})),
       images(CounterFamily(*registry, "mind_worker_images_total", "Pictures finished").Add({})),
-      failures(CounterFamily(*registry, "mind_worker_image_failures_total", "Pictures that could not be made").Add({})),
-      resumed(CounterFamily(*registry, "mind_worker_resumed_images_total", "Pictures that went on from a checkpoint").Add({})),
-      reconnects(CounterFamily(*registry, "mind_worker_reconnects_total", "Attempts to reach the server").Add({})),
+      failures(CounterFamily(*registry, "mind_worker_image_failures_total", "Pictures that could not be made")
+                   .Add({})),
+      resumed(CounterFamily(*registry, "mind_worker_resumed_images_total",
+                            "Pictures that went on from a checkpoint")
+                  .Add({})),
+      reconnects(
+          CounterFamily(*registry, "mind_worker_reconnects_total", "Attempts to reach the server").Add({})),
       checkpoints(CounterFamily(*registry, "mind_worker_checkpoints_sent_total", "Checkpoints sent").Add({})),
       previews(CounterFamily(*registry, "mind_worker_previews_sent_total", "Previews sent").Add({})),
-      previews_dropped(CounterFamily(*registry, "mind_worker_previews_dropped_total", "Previews dropped because a newer one had come").Add({})) {
-  GaugeFamily(*registry, "mind_build_info", "1; the version is in the label").Add({{"version", MIND_VERSION}}).Set(1);
+      previews_dropped(CounterFamily(*registry, "mind_worker_previews_dropped_total",
+                                     "Previews dropped because a newer one had come")
+                           .Add({})) {
+  GaugeFamily(*registry, "mind_build_info", "1; the version is in the label")
+      .Add({{"version", MIND_VERSION}})
+      .Set(1);
 }
 
 void WorkerMetrics::OnBatch(const Batch& batch) {

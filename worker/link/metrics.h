@@ -24,13 +24,13 @@ class WorkerMetrics : public diffusion::EngineMeter {
   std::shared_ptr<prometheus::Registry> registry;
 
  private:
-  LabelledHistogram batch_size_;        // model
-  LabelledHistogram batch_rows_;        // model
-  LabelledHistogram step_seconds_;      // model
-  LabelledCounter steps_;               // model
-  LabelledCounter forward_seconds_;     // model
-  LabelledCounter overhead_seconds_;    // model
-  LabelledGauge load_seconds_;          // model
+  LabelledHistogram batch_size_;      // model
+  LabelledHistogram batch_rows_;      // model
+  LabelledHistogram step_seconds_;    // model
+  LabelledCounter steps_;             // model
+  LabelledCounter forward_seconds_;   // model
+  LabelledCounter overhead_seconds_;  // model
+  LabelledGauge load_seconds_;        // model
 
  public:
   prometheus::Gauge& connected;

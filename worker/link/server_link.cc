@@ -112,7 +112,8 @@ bool ServerLink::RunStream() {
   }
   metrics_.connected.Set(0);
   if (accepted || !stream->status().ok()) {
-    LogWarning("stream to the server ended", {{"server", options_.server}, {"error", stream->status().error_message()}});
+    LogWarning("stream to the server ended",
+               {{"server", options_.server}, {"error", stream->status().error_message()}});
   }
   {
     const absl::MutexLock lock(&mutex_);
@@ -152,7 +153,8 @@ void ServerLink::OnMessage(const v1::ConnectResponse& message) {
 }
 
 void ServerLink::OnRegistered(const v1::Registered& registered) {
-  LogInfo("registered", {{"server", options_.server}, {"worker", options_.name}, {"lease_ms", registered.lease_ms()}});
+  LogInfo("registered",
+          {{"server", options_.server}, {"worker", options_.name}, {"lease_ms", registered.lease_ms()}});
   std::shared_ptr<Stream> stream;
   bool draining = false;
   {
@@ -182,14 +184,16 @@ void ServerLink::OnAssign(const v1::Assign& assign) {
     const absl::MutexLock lock(&mutex_);
     if (stream_ == nullptr) return;  // it ended meanwhile; the server knows
     // `ended` cannot come before the id is noted: it waits for the lock.
-    const ImageEvents::Callbacks callbacks{.keep = [this](v1::ImageCheckpoint checkpoint) { Keep(std::move(checkpoint)); },
-                                           .ended =
-                                               [this, key] {
-                                                 const absl::MutexLock ended_lock(&mutex_);
-                                                 running_.erase(key);
-                                               }};
-    running_[key] = engine_.Submit(
-        ToRequest(assign, assigned), std::make_shared<ImageEvents>(stream_, image, assign.spec(), metrics_, callbacks));
+    const ImageEvents::Callbacks callbacks{
+        .keep = [this](v1::ImageCheckpoint checkpoint) { Keep(std::move(checkpoint)); },
+        .ended =
+            [this, key] {
+              const absl::MutexLock ended_lock(&mutex_);
+              running_.erase(key);
+            }};
+    running_[key] =
+        engine_.Submit(ToRequest(assign, assigned),
+                       std::make_shared<ImageEvents>(stream_, image, assign.spec(), metrics_, callbacks));
   }
 }
 

@@ -1,8 +1,9 @@
 // The worker's stream to the server: gRPC lives here and nowhere else in the worker.
 //
-// It dials, registers, and turns assignments into trajectories of the engine and the engine's events into messages. A
-// broken stream is dialled again, with growing pauses; what was in progress is stopped, and its last state is offered to
-// the server on the next stream, so that no step is lost to a hiccup or a restart of the server.
+// It dials, registers, and turns assignments into trajectories of the engine and the engine's events into
+// messages. A broken stream is dialled again, with growing pauses; what was in progress is stopped, and its
+// last state is offered to the server on the next stream, so that no step is lost to a hiccup or a restart of
+// the server.
 #ifndef MIND_WORKER_LINK_SERVER_LINK_H_
 #define MIND_WORKER_LINK_SERVER_LINK_H_
 
@@ -44,8 +45,8 @@ class ServerLink {
   // Ends the stream at once and joins.
   ~ServerLink();
 
-  // Takes no more work, and returns when what there is has been finished or handed back, as the server saw it, or the
-  // time is over. Call once.
+  // Takes no more work, and returns when what there is has been finished or handed back, as the server saw
+  // it, or the time is over. Call once.
   void Drain(absl::Duration limit);
 
  private:
@@ -78,7 +79,8 @@ class ServerLink {
   std::map<ImageKey, uint64_t> running_ ABSL_GUARDED_BY(mutex_);  // with the engine's id
   std::map<std::pair<std::string, uint32_t>, v1::ImageCheckpoint> kept_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
-  absl::Duration heartbeat_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();  // set once the server has accepted
+  absl::Duration heartbeat_ ABSL_GUARDED_BY(mutex_) =
+      absl::InfiniteDuration();  // set once the server has accepted
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

@@ -15,8 +15,8 @@
 
 namespace mind {
 
-// Thread-safe. Messages are sent in order, except that a preview still waiting to be sent is replaced by a newer one of
-// the same picture: a slow link makes previews rarer, not late.
+// Thread-safe. Messages are sent in order, except that a preview still waiting to be sent is replaced by a
+// newer one of the same picture: a slow link makes previews rarer, not late.
 class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectResponse> {
  public:
   using OnMessage = std::function<void(const v1::ConnectResponse&)>;

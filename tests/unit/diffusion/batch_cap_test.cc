@@ -12,9 +12,13 @@ size_t CapAfterLearning(double a, double b) {
   return cap.cap();
 }
 
-TEST(BatchCap, GrowsWhileLargerBatchesYieldMore) { EXPECT_EQ(CapAfterLearning(1, 0.001), 64U); }
+TEST(BatchCap, GrowsWhileLargerBatchesYieldMore) {
+  EXPECT_EQ(CapAfterLearning(1, 0.001), 64U);
+}
 
-TEST(BatchCap, StaysAtTheFloorWhereThroughputIsFlat) { EXPECT_EQ(CapAfterLearning(0, 0.1), 4U); }
+TEST(BatchCap, StaysAtTheFloorWhereThroughputIsFlat) {
+  EXPECT_EQ(CapAfterLearning(0, 0.1), 4U);
+}
 
 TEST(BatchCap, StopsAtTheKnee) {
   // 4 → 8 brings 33 %, 8 → 16 20 %, 16 → 32 11 %, 32 → 64 6 %.

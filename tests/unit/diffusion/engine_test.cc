@@ -101,7 +101,8 @@ class EngineTest : public testing::Test {
     return options;
   }
 
-  static TrajectoryRequest Request(const std::string& sampler = "ddim", int64_t steps = 6, double guidance = 5) {
+  static TrajectoryRequest Request(const std::string& sampler = "ddim", int64_t steps = 6,
+                                   double guidance = 5) {
     TrajectoryRequest request;
     request.model = "sd1";
     request.picture.prompt = "a photo of a cat";
@@ -127,10 +128,12 @@ class EngineTest : public testing::Test {
 ModelCache* EngineTest::models_ = nullptr;
 
 TEST_F(EngineTest, APictureDoesNotDependOnItsNeighbours) {
-  const std::vector<std::string> samplers = {"ddim", "pndm", "euler", "euler_a", "heun", "dpmpp_2m_karras", "ddpm", "heun_karras"};
+  const std::vector<std::string> samplers = {
+      "ddim", "pndm", "euler", "euler_a", "heun", "dpmpp_2m_karras", "ddpm", "heun_karras"};
   std::vector<TrajectoryRequest> requests;
   for (size_t i = 0; i < samplers.size(); ++i) {
-    TrajectoryRequest request = Request(samplers[i], 7 + 3 * static_cast<int64_t>(i), 1 + static_cast<double>(i) * 1.5);
+    TrajectoryRequest request =
+        Request(samplers[i], 7 + 3 * static_cast<int64_t>(i), 1 + static_cast<double>(i) * 1.5);
     request.seed = i;
     if (i % 2 == 1) request.width = 96;
     requests.push_back(request);
@@ -182,8 +185,8 @@ TEST_P(EngineSamplerTest, GoesOnFromEveryCheckpointToTheSamePicture) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EngineSamplerTest,
-                         testing::Values("ddpm", "ddim", "pndm", "euler", "euler_karras", "euler_a", "heun", "heun_karras",
-                                         "dpmpp_2m", "dpmpp_2m_karras"),
+                         testing::Values("ddpm", "ddim", "pndm", "euler", "euler_karras", "euler_a", "heun",
+                                         "heun_karras", "dpmpp_2m", "dpmpp_2m_karras"),
                          [](const auto& info) { return info.param; });
 
 TEST_F(EngineTest, AHandedBackPictureGoesOnElsewhere) {

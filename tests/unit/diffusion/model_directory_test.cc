@@ -81,7 +81,8 @@ TEST_F(ModelDirectoryTest, NamesMissingWeights) {
 TEST_F(ModelDirectoryTest, NamesATensorOfTheWrongShape) {
   Replace("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 8");
   Replace("vae/config.json", "\"latent_channels\": 4", "\"latent_channels\": 8");
-  EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("conv_in.weight"), HasSubstr("[16, 4, 3, 3]"), HasSubstr("[16, 8, 3, 3]")));
+  EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("conv_in.weight"), HasSubstr("[16, 4, 3, 3]"),
+                                          HasSubstr("[16, 8, 3, 3]")));
 }
 
 TEST_F(ModelDirectoryTest, NamesTensorsThatBelongNowhere) {
@@ -90,7 +91,8 @@ TEST_F(ModelDirectoryTest, NamesTensorsThatBelongNowhere) {
 }
 
 TEST_F(ModelDirectoryTest, NamesAnUnsupportedOption) {
-  Replace("unet/config.json", "\"time_embedding_type\": \"positional\"", "\"time_embedding_type\": \"fourier\"");
+  Replace("unet/config.json", "\"time_embedding_type\": \"positional\"",
+          "\"time_embedding_type\": \"fourier\"");
   EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("time_embedding_type"), HasSubstr("positional")));
 }
 

@@ -32,7 +32,8 @@ TEST(Safetensors, RoundTripsTensorsAndMetadata) {
   const at::Tensor a = at::randn({2, 3});
   const at::Tensor b = at::arange(5, at::kLong);
   const at::Tensor half = at::randn({4}).to(at::kHalf);
-  const std::string bytes = SerializeSafeTensors({{"a", a}, {"b", b}, {"half", half}, {"none", at::empty({0, 7})}}, {{"k", "v"}});
+  const std::string bytes =
+      SerializeSafeTensors({{"a", a}, {"b", b}, {"half", half}, {"none", at::empty({0, 7})}}, {{"k", "v"}});
   const SafeTensors file = SafeTensors::Parse(bytes, "file");
   EXPECT_TRUE(at::equal(file.Get("a"), a));
   EXPECT_TRUE(at::equal(file.Get("b"), b));
@@ -58,7 +59,9 @@ struct Malformed {
 
 class SafetensorsMalformed : public testing::TestWithParam<Malformed> {};
 
-TEST_P(SafetensorsMalformed, IsRefusedWithAPreciseError) { EXPECT_THAT(ErrorOf(GetParam().bytes), HasSubstr(GetParam().error)); }
+TEST_P(SafetensorsMalformed, IsRefusedWithAPreciseError) {
+  EXPECT_THAT(ErrorOf(GetParam().bytes), HasSubstr(GetParam().error));
+}
 
 const Malformed kMalformed[] = {
     {"Empty", "", "too few for the header length"},
@@ -68,19 +71,38 @@ const Malformed kMalformed[] = {
     {"NotAnObject", File("[]", 0), "does not start with '{'"},
     {"LeadingSpace", File(" {}", 0), "does not start with '{'"},
     {"NotJson", File("{\"a\":", 0), "not JSON"},
-    {"DuplicateKey", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1), "appears twice"},
+    {"DuplicateKey",
+     File(
+         R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+         1),
+     "appears twice"},
     {"MissingField", File(R"({"a":{"dtype":"U8","shape":[1]}})", 1), "lacks \"data_offsets\""},
-    {"ExtraField", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"z":0}})", 1), "fields besides"},
-    {"UnknownDtype", File(R"({"a":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}})", 1), "supported: BOOL U8"},
-    {"NegativeDimension", File(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1), "non-negative integer"},
-    {"FractionalDimension", File(R"({"a":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1]}})", 1), "non-negative integer"},
-    {"Overflow", File(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}})", 4), "overflows"},
+    {"ExtraField", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"z":0}})", 1),
+     "fields besides"},
+    {"UnknownDtype", File(R"({"a":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}})", 1),
+     "supported: BOOL U8"},
+    {"NegativeDimension", File(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1),
+     "non-negative integer"},
+    {"FractionalDimension", File(R"({"a":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1]}})", 1),
+     "non-negative integer"},
+    {"Overflow", File(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,4]}})", 4),
+     "overflows"},
     {"SizeMismatch", File(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "needs 8"},
     {"ReversedOffsets", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1), "needs 1"},
-    {"Overlap", File(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", 3), "overlap before tensor \"b\""},
-    {"Hole", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", 3), "hole before tensor \"b\""},
-    {"TruncatedData", File(R"({"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}})", 4), "cover 9 bytes but the file holds 4"},
-    {"TrailingData", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 2), "cover 1 bytes but the file holds 2"},
+    {"Overlap",
+     File(
+         R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+         3),
+     "overlap before tensor \"b\""},
+    {"Hole",
+     File(
+         R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
+         3),
+     "hole before tensor \"b\""},
+    {"TruncatedData", File(R"({"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}})", 4),
+     "cover 9 bytes but the file holds 4"},
+    {"TrailingData", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 2),
+     "cover 1 bytes but the file holds 2"},
     {"MetadataNotString", File(R"({"__metadata__":{"a":1}})", 0), "\"a\" is not a string"},
     {"MetadataNotObject", File(R"({"__metadata__":[]})", 0), "not an object"},
     {"TooDeep", File("{\"a\":{\"b\":{\"c\":{\"d\":{}}}}}", 0), "nested deeper"},

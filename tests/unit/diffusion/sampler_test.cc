@@ -22,7 +22,8 @@ SamplerConfig GaussianConfig() {
   return config;
 }
 
-// The exact noise prediction for data N(mean, deviation²) at a training step, fractions read off between its neighbours.
+// The exact noise prediction for data N(mean, deviation²) at a training step, fractions read off between its
+// neighbours.
 at::Tensor ExactNoise(const std::vector<double>& alphas, const at::Tensor& x, double t) {
   const double a = Interpolate(alphas, t);
   return std::sqrt(1 - a) * (x - std::sqrt(a) * kMean) / (a * kDeviation * kDeviation + 1 - a);
@@ -54,8 +55,8 @@ TEST_P(SamplerGaussian, ReachesTheDataDistribution) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SamplerGaussian,
-                         testing::Values("ddpm", "ddim", "pndm", "euler", "euler_karras", "euler_a", "heun", "heun_karras",
-                                         "dpmpp_2m", "dpmpp_2m_karras"),
+                         testing::Values("ddpm", "ddim", "pndm", "euler", "euler_karras", "euler_a", "heun",
+                                         "heun_karras", "dpmpp_2m", "dpmpp_2m_karras"),
                          [](const auto& info) { return info.param; });
 
 TEST(Sampler, CountsItsEvaluations) {

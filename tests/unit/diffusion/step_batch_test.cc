@@ -5,8 +5,8 @@
 namespace mind::diffusion {
 namespace {
 
-std::shared_ptr<Trajectory> Make(uint64_t id, std::vector<int64_t> shape, size_t rows = 2, int64_t priority = 0,
-                                 uint64_t last_served = 0) {
+std::shared_ptr<Trajectory> Make(uint64_t id, std::vector<int64_t> shape, size_t rows = 2,
+                                 int64_t priority = 0, uint64_t last_served = 0) {
   auto trajectory = std::make_shared<Trajectory>();
   trajectory->id = id;
   trajectory->shape = std::move(shape);
@@ -44,7 +44,9 @@ TEST(StepBatch, CountsRowsAgainstTheCap) {
   EXPECT_EQ(Choose({Make(1, {4}, 2), Make(2, {4}, 1), Make(3, {4}, 2)}, 4), (Expected{1, 2}));
 }
 
-TEST(StepBatch, TakesOneEvenIfItExceedsTheCap) { EXPECT_EQ(Choose({Make(1, {4}, 2)}, 1), Expected{1}); }
+TEST(StepBatch, TakesOneEvenIfItExceedsTheCap) {
+  EXPECT_EQ(Choose({Make(1, {4}, 2)}, 1), Expected{1});
+}
 
 TEST(StepBatchPreviewSlot, KeepsTheFirstAndOtherwiseTheNewest) {
   PreviewSlot slot;

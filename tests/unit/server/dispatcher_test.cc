@@ -28,7 +28,9 @@ class DispatcherTest : public testing::Test {
     return job;
   }
 
-  Actions Submit(const std::string& id, uint32_t images = 1) { return dispatcher_.OnSubmit(Job(id, images), 10, {}, now_); }
+  Actions Submit(const std::string& id, uint32_t images = 1) {
+    return dispatcher_.OnSubmit(Job(id, images), 10, {}, now_);
+  }
 
   Actions Connect(const std::string& name, uint32_t max_images = 4, const std::string& model = "m") {
     v1::Register registration;
@@ -272,7 +274,8 @@ TEST_F(DispatcherTest, AJobThatKeepsKillingItsWorkersIsFailed) {
     actions = dispatcher_.OnWorkerLost(name, now_);
   }
   ASSERT_EQ(Of<JobEndedAction>(actions).size(), 1U);
-  EXPECT_THAT(Of<JobEndedAction>(actions)[0].job.error().message(), testing::HasSubstr("lost its worker 3 times"));
+  EXPECT_THAT(Of<JobEndedAction>(actions)[0].job.error().message(),
+              testing::HasSubstr("lost its worker 3 times"));
 }
 
 TEST_F(DispatcherTest, ADrainingWorkerGetsNothingAndHandsBack) {
@@ -301,8 +304,8 @@ TEST_F(DispatcherTest, ARestartedServerDoesNotMakeFinishedPicturesAgain) {
   EXPECT_EQ(Of<JobEndedAction>(dispatcher_.OnSubmit(Job("k", 2), 10, {0, 1}, now_)).size(), 1U);
 }
 
-// Workers come and go, messages of dead attempts arrive late, jobs are cancelled; in the end every job has ended exactly
-// once, and no result of an old attempt was accepted.
+// Workers come and go, messages of dead attempts arrive late, jobs are cancelled; in the end every job has
+// ended exactly once, and no result of an old attempt was accepted.
 TEST_F(DispatcherTest, SurvivesAThousandRandomFaults) {
   for (uint32_t seed = 0; seed < 200; ++seed) {
     std::mt19937 random(seed);
@@ -313,7 +316,8 @@ TEST_F(DispatcherTest, SurvivesAThousandRandomFaults) {
     const auto note = [&](const Actions& actions) {
       for (const SendAssign& send : Of<SendAssign>(actions)) {
         for (const auto& image : send.assign.images()) {
-          in_flight.emplace_back(send.worker, Ref(send.assign.job_id(), send.assign.attempt(), image.image_index()));
+          in_flight.emplace_back(send.worker,
+                                 Ref(send.assign.job_id(), send.assign.attempt(), image.image_index()));
         }
       }
       for (const JobEndedAction& action : Of<JobEndedAction>(actions)) ++ended[action.job.id()];
@@ -333,7 +337,8 @@ TEST_F(DispatcherTest, SurvivesAThousandRandomFaults) {
       const std::string worker = "w" + std::to_string(pick(3));
       switch (pick(8)) {
         case 0:
-          if (submitted < 30) note(dispatcher.OnSubmit(Job("j" + std::to_string(submitted++), 1 + pick(3)), 10, {}, now_));
+          if (submitted < 30)
+            note(dispatcher.OnSubmit(Job("j" + std::to_string(submitted++), 1 + pick(3)), 10, {}, now_));
           break;
         case 1:
           connect(worker);
@@ -343,7 +348,8 @@ TEST_F(DispatcherTest, SurvivesAThousandRandomFaults) {
           break;
         case 3:
           if (submitted > 0 && pick(4) == 0) {
-            note(dispatcher.OnCancel("j" + std::to_string(pick(static_cast<uint32_t>(submitted))), absl::CancelledError(""), now_));
+            note(dispatcher.OnCancel("j" + std::to_string(pick(static_cast<uint32_t>(submitted))),
+                                     absl::CancelledError(""), now_));
           }
           break;
         case 4:

@@ -31,7 +31,8 @@ class SqliteJobStoreTest : public testing::Test {
     store_ = *std::move(opened);
   }
 
-  static v1::Job Job(const std::string& id, v1::JobState state = v1::JOB_STATE_QUEUED, const std::string& tenant = "t") {
+  static v1::Job Job(const std::string& id, v1::JobState state = v1::JOB_STATE_QUEUED,
+                     const std::string& tenant = "t") {
     v1::Job job;
     job.set_id(id);
     job.set_tenant(tenant);

@@ -29,7 +29,8 @@ Models TwoModels() {
   text.set_max_steps(1000);
   text.set_default_guidance(7.5);
   text.set_default_sampler("pndm");
-  for (const auto& [name, evaluations] : {std::pair("pndm", 1.0), std::pair("ddim", 1.0), std::pair("heun", 2.0)}) {
+  for (const auto& [name, evaluations] :
+       {std::pair("pndm", 1.0), std::pair("ddim", 1.0), std::pair("heun", 2.0)}) {
     v1::Sampler* const sampler = text.add_samplers();
     sampler->set_name(name);
     sampler->set_evaluations_per_step(evaluations);
@@ -79,7 +80,8 @@ TEST(Validate, CountsTheCostInRows) {
 }
 
 TEST(Validate, TheSeedDoesNotChangeTheFingerprint) {
-  EXPECT_EQ(Check(Request())->fingerprint, Validate(Request(), {}, TwoModels(), {}, 5, absl::Now())->fingerprint);
+  EXPECT_EQ(Check(Request())->fingerprint,
+            Validate(Request(), {}, TwoModels(), {}, 5, absl::Now())->fingerprint);
 }
 
 TEST(Validate, NeedsNoModelNameWhereThereIsOnlyOne) {
@@ -120,38 +122,71 @@ TEST_P(ValidateBad, IsRefusedWithAPreciseError) {
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 const Bad kBad[] = {
-    {"UnknownModel", [](auto& r) { r.mutable_spec()->set_model("nope"); }, absl::StatusCode::kNotFound, "no model is named \"nope\"; known: ddpm, sd"},
-    {"WidthNotAMultiple", [](auto& r) { r.mutable_spec()->set_width(513); }, kInvalid, "spec.width: 513 given; it must be a multiple of 8 from 8 to 1024"},
+    {"UnknownModel", [](auto& r) { r.mutable_spec()->set_model("nope"); }, absl::StatusCode::kNotFound,
+     "no model is named \"nope\"; known: ddpm, sd"},
+    {"WidthNotAMultiple", [](auto& r) { r.mutable_spec()->set_width(513); }, kInvalid,
+     "spec.width: 513 given; it must be a multiple of 8 from 8 to 1024"},
     {"WidthZero", [](auto& r) { r.mutable_spec()->set_width(0); }, kInvalid, "spec.width: 0 given"},
-    {"HeightTooLarge", [](auto& r) { r.mutable_spec()->set_height(1032); }, kInvalid, "spec.height: 1032 given"},
-    {"NoSteps", [](auto& r) { r.mutable_spec()->set_steps(0); }, kInvalid, "spec.steps: 0 given; it must be 1 to 1000"},
-    {"AMillionSteps", [](auto& r) { r.mutable_spec()->set_steps(1000000); }, kInvalid, "spec.steps: 1000000 given"},
-    {"PromptOfAMegabyte", [](auto& r) { r.mutable_spec()->set_prompt(std::string(1 << 20, 'x')); }, kInvalid, "1048576 bytes given, at most 8192"},
-    {"PromptNotUtf8", [](auto& r) { r.mutable_spec()->set_prompt("\xff\xfe"); }, kInvalid, "spec.prompt: not valid UTF-8"},
-    {"NegativePromptNotUtf8", [](auto& r) { r.mutable_spec()->set_negative_prompt("\xc0\x80"); }, kInvalid, "spec.negative_prompt: not valid UTF-8"},
-    {"UnknownSampler", [](auto& r) { r.mutable_spec()->set_sampler("magic"); }, kInvalid, "\"magic\" is not known; known: pndm, ddim, heun"},
-    {"GuidanceNan", [](auto& r) { r.mutable_spec()->set_guidance(NAN); }, kInvalid, "spec.guidance: nan given; it must be 0 to 100"},
-    {"GuidanceInfinite", [](auto& r) { r.mutable_spec()->set_guidance(INFINITY); }, kInvalid, "spec.guidance: inf given"},
-    {"GuidanceNegative", [](auto& r) { r.mutable_spec()->set_guidance(-1); }, kInvalid, "spec.guidance: -1 given"},
-    {"EtaAboveOne", [](auto& r) { r.mutable_spec()->set_sampler("ddim"); r.mutable_spec()->set_eta(1.5); }, kInvalid, "spec.eta: 1.5 given"},
-    {"EtaWithoutDdim", [](auto& r) { r.mutable_spec()->set_eta(0.5); }, kInvalid, "only the sampler \"ddim\""},
-    {"TooManyImages", [](auto& r) { r.mutable_spec()->set_image_count(17); }, kInvalid, "spec.image_count: 17 given; it must be 1 to 16"},
-    {"NoImages", [](auto& r) { r.mutable_spec()->set_image_count(0); }, kInvalid, "spec.image_count: 0 given"},
-    {"UnknownFormat", [](auto& r) { r.mutable_spec()->set_format(static_cast<v1::ImageFormat>(77)); }, kInvalid, "77 is not an ImageFormat"},
-    {"UnknownPriority", [](auto& r) { r.set_priority(static_cast<v1::Priority>(9)); }, kInvalid, "9 is not a Priority"},
+    {"HeightTooLarge", [](auto& r) { r.mutable_spec()->set_height(1032); }, kInvalid,
+     "spec.height: 1032 given"},
+    {"NoSteps", [](auto& r) { r.mutable_spec()->set_steps(0); }, kInvalid,
+     "spec.steps: 0 given; it must be 1 to 1000"},
+    {"AMillionSteps", [](auto& r) { r.mutable_spec()->set_steps(1000000); }, kInvalid,
+     "spec.steps: 1000000 given"},
+    {"PromptOfAMegabyte", [](auto& r) { r.mutable_spec()->set_prompt(std::string(1 << 20, 'x')); }, kInvalid,
+     "1048576 bytes given, at most 8192"},
+    {"PromptNotUtf8", [](auto& r) { r.mutable_spec()->set_prompt("\xff\xfe"); }, kInvalid,
+     "spec.prompt: not valid UTF-8"},
+    {"NegativePromptNotUtf8", [](auto& r) { r.mutable_spec()->set_negative_prompt("\xc0\x80"); }, kInvalid,
+     "spec.negative_prompt: not valid UTF-8"},
+    {"UnknownSampler", [](auto& r) { r.mutable_spec()->set_sampler("magic"); }, kInvalid,
+     "\"magic\" is not known; known: pndm, ddim, heun"},
+    {"GuidanceNan", [](auto& r) { r.mutable_spec()->set_guidance(NAN); }, kInvalid,
+     "spec.guidance: nan given; it must be 0 to 100"},
+    {"GuidanceInfinite", [](auto& r) { r.mutable_spec()->set_guidance(INFINITY); }, kInvalid,
+     "spec.guidance: inf given"},
+    {"GuidanceNegative", [](auto& r) { r.mutable_spec()->set_guidance(-1); }, kInvalid,
+     "spec.guidance: -1 given"},
+    {"EtaAboveOne",
+     [](auto& r) {
+       r.mutable_spec()->set_sampler("ddim");
+       r.mutable_spec()->set_eta(1.5);
+     },
+     kInvalid, "spec.eta: 1.5 given"},
+    {"EtaWithoutDdim", [](auto& r) { r.mutable_spec()->set_eta(0.5); }, kInvalid,
+     "only the sampler \"ddim\""},
+    {"TooManyImages", [](auto& r) { r.mutable_spec()->set_image_count(17); }, kInvalid,
+     "spec.image_count: 17 given; it must be 1 to 16"},
+    {"NoImages", [](auto& r) { r.mutable_spec()->set_image_count(0); }, kInvalid,
+     "spec.image_count: 0 given"},
+    {"UnknownFormat", [](auto& r) { r.mutable_spec()->set_format(static_cast<v1::ImageFormat>(77)); },
+     kInvalid, "77 is not an ImageFormat"},
+    {"UnknownPriority", [](auto& r) { r.set_priority(static_cast<v1::Priority>(9)); }, kInvalid,
+     "9 is not a Priority"},
     {"LongRequestId", [](auto& r) { r.set_request_id(std::string(37, 'a')); }, kInvalid, "at most 36"},
     {"OddRequestId", [](auto& r) { r.set_request_id("a b"); }, kInvalid, "\"a b\" given"},
-    {"DeadlinePassed", [](auto& r) { *r.mutable_deadline() = ToTimestamp(absl::Now() - absl::Seconds(1)); }, absl::StatusCode::kDeadlineExceeded, "already passed"},
-    {"DeadlineInvalid", [](auto& r) { r.mutable_deadline()->set_nanos(-5); }, kInvalid, "not a valid timestamp"},
-    {"PromptForAModelWithout", [](auto& r) { r.mutable_spec()->set_model("ddpm"); }, kInvalid, "this model takes none"},
-    {"GuidanceForAModelWithout", [](auto& r) { r.mutable_spec()->set_model("ddpm"); r.mutable_spec()->clear_prompt(); r.mutable_spec()->set_guidance(2); }, kInvalid, "has no prompt"},
+    {"DeadlinePassed", [](auto& r) { *r.mutable_deadline() = ToTimestamp(absl::Now() - absl::Seconds(1)); },
+     absl::StatusCode::kDeadlineExceeded, "already passed"},
+    {"DeadlineInvalid", [](auto& r) { r.mutable_deadline()->set_nanos(-5); }, kInvalid,
+     "not a valid timestamp"},
+    {"PromptForAModelWithout", [](auto& r) { r.mutable_spec()->set_model("ddpm"); }, kInvalid,
+     "this model takes none"},
+    {"GuidanceForAModelWithout",
+     [](auto& r) {
+       r.mutable_spec()->set_model("ddpm");
+       r.mutable_spec()->clear_prompt();
+       r.mutable_spec()->set_guidance(2);
+     },
+     kInvalid, "has no prompt"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Table, ValidateBad, testing::ValuesIn(kBad), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Table, ValidateBad, testing::ValuesIn(kBad),
+                         [](const auto& info) { return info.param.name; });
 
 TEST(Validate, TenantsHavePlainNames) {
   EXPECT_TRUE(ValidateTenant("acme-1.prod").ok());
-  for (const std::string& bad : {std::string(), std::string("a b"), std::string(65, 'x'), std::string("\xff")}) {
+  for (const std::string& bad :
+       {std::string(), std::string("a b"), std::string(65, 'x'), std::string("\xff")}) {
     EXPECT_FALSE(ValidateTenant(bad).ok());
   }
 }

@@ -8,12 +8,16 @@
 namespace mind {
 namespace {
 
-absl::StatusCode CodeOf(std::exception_ptr error) { return FromProto(ErrorStatus(error)).code(); }
+absl::StatusCode CodeOf(std::exception_ptr error) {
+  return FromProto(ErrorStatus(error)).code();
+}
 
 TEST(Convert, MapsTheEnginesErrors) {
-  EXPECT_EQ(CodeOf(std::make_exception_ptr(diffusion::RequestError("x"))), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(std::make_exception_ptr(diffusion::RequestError("x"))),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(CodeOf(std::make_exception_ptr(diffusion::CheckpointError("x"))), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(CodeOf(std::make_exception_ptr(diffusion::ModelError("x"))), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CodeOf(std::make_exception_ptr(diffusion::ModelError("x"))),
+            absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(CodeOf(std::make_exception_ptr(std::bad_alloc())), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(CodeOf(std::make_exception_ptr(std::runtime_error("x"))), absl::StatusCode::kInternal);
   EXPECT_EQ(CodeOf(std::make_exception_ptr(7)), absl::StatusCode::kInternal);

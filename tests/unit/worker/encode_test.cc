@@ -55,7 +55,8 @@ TEST(EncodeInfotext, IsWhatA1111Reads) {
                       .model = "sd, v1",
                       .version = "1"};
   EXPECT_EQ(FormatInfotext(info),
-            "a cat\nNegative prompt: blurry\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 42, "
+            "a cat\nNegative prompt: blurry\nSteps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: "
+            "7.5, Seed: 42, "
             "Size: 512x768, Model: \"sd, v1\", RNG: CPU, Version: 1");
 }
 

@@ -7,13 +7,13 @@
 
 namespace mind::diffusion {
 
-// Finds the knee of t(B) for one model and shape: grows while a larger batch yields more rows a second, stops where it
-// no longer does. Plain state, no clock; not thread-safe.
+// Finds the knee of t(B) for one model and shape: grows while a larger batch yields more rows a second, stops
+// where it no longer does. Plain state, no clock; not thread-safe.
 class BatchCap {
  public:
   struct Options {
-    // Rows always allowed to share a step. Below the knee there is nothing to lose; above it, up to here, throughput is
-    // flat and sharing lets every request move and show previews.
+    // Rows always allowed to share a step. Below the knee there is nothing to lose; above it, up to here,
+    // throughput is flat and sharing lets every request move and show previews.
     size_t floor = 16;
     size_t ceiling = 64;
     // A doubling must bring at least this much more throughput to be kept.

@@ -11,7 +11,9 @@ namespace {
 constexpr char kVersion[] = "1";
 constexpr int64_t kMaxHistory = 16;
 
-std::string HistoryName(size_t index) { return "history." + std::to_string(index); }
+std::string HistoryName(size_t index) {
+  return "history." + std::to_string(index);
+}
 
 const std::string& Metadata(const SafeTensors& file, const std::string& key) {
   const auto found = file.metadata().find(key);
@@ -19,11 +21,13 @@ const std::string& Metadata(const SafeTensors& file, const std::string& key) {
   return found->second;
 }
 
-at::Tensor Latent(const SafeTensors& file, const std::string& name, at::IntArrayRef shape, at::Device device) {
+at::Tensor Latent(const SafeTensors& file, const std::string& name, at::IntArrayRef shape,
+                  at::Device device) {
   if (!file.Has(name)) throw CheckpointError("the checkpoint lacks the tensor \"" + name + "\"");
   const at::Tensor tensor = file.Get(name);
   if (tensor.sizes() != shape || tensor.scalar_type() != at::kFloat) {
-    throw CheckpointError("the checkpoint's \"" + name + "\" has another shape or type than the request's latents");
+    throw CheckpointError("the checkpoint's \"" + name +
+                          "\" has another shape or type than the request's latents");
   }
   return tensor.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
 }
@@ -41,7 +45,8 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRe
   std::map<std::string, at::Tensor> tensors = {{"x", parts.x}, {"generator", parts.generator}};
   for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
   return SerializeSafeTensors(
-      tensors, {{"version", kVersion}, {"step", std::to_string(parts.step)}, {"request", Fingerprint(request)}});
+      tensors,
+      {{"version", kVersion}, {"step", std::to_string(parts.step)}, {"request", Fingerprint(request)}});
 }
 
 SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request, at::IntArrayRef shape,
@@ -49,8 +54,8 @@ SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& req
   try {
     const SafeTensors file = SafeTensors::Parse(bytes, "checkpoint");
     if (Metadata(file, "version") != kVersion) {
-      throw CheckpointError("the checkpoint has version \"" + Metadata(file, "version") + "\", version " + kVersion +
-                            " is needed");
+      throw CheckpointError("the checkpoint has version \"" + Metadata(file, "version") + "\", version " +
+                            kVersion + " is needed");
     }
     if (Metadata(file, "request") != Fingerprint(request)) {
       throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
@@ -60,7 +65,8 @@ SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& req
     const auto parsed = std::from_chars(step.data(), step.data() + step.size(), state.step);
     if (parsed.ec != std::errc() || parsed.ptr != step.data() + step.size() || state.step < 0 ||
         state.step > request.steps) {
-      throw CheckpointError("the checkpoint's step \"" + step + "\" is not 0 to " + std::to_string(request.steps));
+      throw CheckpointError("the checkpoint's step \"" + step + "\" is not 0 to " +
+                            std::to_string(request.steps));
     }
     state.x = Latent(file, "x", shape, device);
     for (size_t i = 0; file.Has(HistoryName(i)); ++i) {

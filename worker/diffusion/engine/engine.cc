@@ -15,7 +15,9 @@ EngineMeter& NoMeter() {
   return *none;
 }
 
-double Seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+double Seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 std::string ShapeKey(const Trajectory& trajectory) {
   std::string key = trajectory.request.model;
@@ -29,7 +31,8 @@ Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
     : models_(models),
       options_(options),
       meter_(meter != nullptr ? meter : &NoMeter()),
-      executor_(options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads) : MakeBatchedExecutor()),
+      executor_(options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads)
+                                        : MakeBatchedExecutor()),
       side_(std::make_unique<ThreadPool>(options.side_threads)),
       previews_(std::make_unique<ThreadPool>(1)),
       step_thread_([this] { RunSteps(); }) {}
@@ -104,8 +107,9 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
     const ModelInfo& info = t.pipeline->info();
     if (t.request.width < 1 || t.request.height < 1 || t.request.width % info.size_multiple != 0 ||
         t.request.height % info.size_multiple != 0) {
-      throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) + ", given: " +
-                         std::to_string(t.request.width) + "x" + std::to_string(t.request.height));
+      throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) +
+                         ", given: " + std::to_string(t.request.width) + "x" +
+                         std::to_string(t.request.height));
     }
     t.shape = t.pipeline->LatentShape(t.request.width, t.request.height);
     t.conditioning = t.pipeline->Condition(t.request.picture);
@@ -195,7 +199,8 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
       ended.push_back(t);
     }
   }
-  std::erase_if(running_, [&](const auto& p) { return std::find(ended.begin(), ended.end(), p) != ended.end(); });
+  std::erase_if(running_,
+                [&](const auto& p) { return std::find(ended.begin(), ended.end(), p) != ended.end(); });
 
   const Clock::time_point end = Clock::now();
   const std::string model = batch.front()->request.model;
@@ -248,7 +253,9 @@ bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
 
 void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
   Trajectory& t = *trajectory;
-  if (t.request.preview_every < 1 || t.state.step % t.request.preview_every != 0 || !t.state.denoised.defined()) return;
+  if (t.request.preview_every < 1 || t.state.step % t.request.preview_every != 0 ||
+      !t.state.denoised.defined())
+    return;
   const PreviewSlot::Offered offered = t.preview.Offer({t.state.step, t.state.denoised});
   if (offered == PreviewSlot::Offered::kReplacedOlder || offered == PreviewSlot::Offered::kDropped) {
     meter_->OnPreviewDropped();

@@ -1,8 +1,9 @@
 // The engine: makes pictures, many at a time, step by step.
 //
-// One step thread runs the denoiser: it gathers the evaluations that trajectories are parked at, runs those that fit
-// together as one batch, and resumes them; trajectories join and leave between batches. Everything else happens beside
-// it: loading models and encoding prompts before, previews and checkpoints during, decoding after.
+// One step thread runs the denoiser: it gathers the evaluations that trajectories are parked at, runs those
+// that fit together as one batch, and resumes them; trajectories join and leave between batches. Everything
+// else happens beside it: loading models and encoding prompts before, previews and checkpoints during,
+// decoding after.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_ENGINE_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_ENGINE_H_
 
@@ -47,8 +48,8 @@ class Engine {
     at::Device device = at::kCPU;
     // CPU: rows run at the same time. More than the cores only adds switching.
     int row_threads = 1;
-    // Beside the step thread: preparing and finishing. One is enough to keep up; two let a prompt be encoded while a
-    // large picture decodes.
+    // Beside the step thread: preparing and finishing. One is enough to keep up; two let a prompt be encoded
+    // while a large picture decodes.
     int side_threads = 2;
     BatchCap::Options batch;
     // At most this often, so that checkpoints cost little even where steps take milliseconds.
@@ -64,9 +65,11 @@ class Engine {
 
   // Starts a picture; its events begin at once. The id is the engine's own.
   uint64_t Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEvents> events);
-  // Ends it with OnCancelled before its next step, or not at all if it is decoding by then. Unknown ids are ignored.
+  // Ends it with OnCancelled before its next step, or not at all if it is decoding by then. Unknown ids are
+  // ignored.
   void Cancel(uint64_t id);
-  // Ends it with OnHandedBack at the end of the step it is in, unless it is decoding by then. Unknown ids are ignored.
+  // Ends it with OnHandedBack at the end of the step it is in, unless it is decoding by then. Unknown ids are
+  // ignored.
   void HandBack(uint64_t id);
   // Blocks until no trajectory is left.
   void WaitUntilIdle();

@@ -50,7 +50,8 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   }
   const auto begin = std::chrono::steady_clock::now();
   std::shared_ptr<const Pipeline> pipeline = LoadPipeline(slot.path, options_);
-  if (on_loaded_) on_loaded_(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  if (on_loaded_)
+    on_loaded_(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   const std::lock_guard lock(mutex_);
   slot.pipeline = pipeline;
   return pipeline;

@@ -17,8 +17,8 @@ namespace mind::diffusion {
 class ModelSource {
  public:
   virtual ~ModelSource() = default;
-  // The loaded model, loading it now if need be. Throws RequestError for an unknown name, ModelError if it cannot be
-  // loaded. Any thread may call; may take long.
+  // The loaded model, loading it now if need be. Throws RequestError for an unknown name, ModelError if it
+  // cannot be loaded. Any thread may call; may take long.
   virtual std::shared_ptr<const Pipeline> Get(const std::string& name) = 0;
 };
 
@@ -28,10 +28,9 @@ class ModelCache : public ModelSource {
   // Called after each load, from the loading thread, if set.
   using OnLoaded = std::function<void(const std::string& model, double seconds)>;
 
-  // Looks at every directory in `folder` (or at `folder` itself, if it is a model). Directories that claim to be models
-  // but are not served are listed with the reason. Throws ModelError if the folder cannot be read.
-  ModelCache(const std::string& folder, FileParameters::Options options,
-             OnLoaded on_loaded = nullptr);
+  // Looks at every directory in `folder` (or at `folder` itself, if it is a model). Directories that claim to
+  // be models but are not served are listed with the reason. Throws ModelError if the folder cannot be read.
+  ModelCache(const std::string& folder, FileParameters::Options options, OnLoaded on_loaded = nullptr);
 
   std::shared_ptr<const Pipeline> Get(const std::string& name) override;
 
@@ -45,7 +44,7 @@ class ModelCache : public ModelSource {
  private:
   struct Slot {
     std::string path;
-    std::mutex loading;  // one loader at a time; others wait for its result
+    std::mutex loading;                        // one loader at a time; others wait for its result
     std::shared_ptr<const Pipeline> pipeline;  // guarded by mutex_ for reading; written under both
   };
 

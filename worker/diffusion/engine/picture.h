@@ -8,7 +8,13 @@ namespace mind::diffusion {
 
 // float [3, H, W] in [0, 1], any device → uint8 [H, W, 3] on the CPU, rounded as diffusers does.
 inline at::Tensor ToBytes(const at::Tensor& picture) {
-  return (picture.to(at::kFloat) * 255).round().clamp(0, 255).to(at::kByte).permute({1, 2, 0}).contiguous().cpu();
+  return (picture.to(at::kFloat) * 255)
+      .round()
+      .clamp(0, 255)
+      .to(at::kByte)
+      .permute({1, 2, 0})
+      .contiguous()
+      .cpu();
 }
 
 }  // namespace mind::diffusion

@@ -66,7 +66,8 @@ class SideBySideExecutor : public RowExecutor {
   }
 
  private:
-  void RunRows(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows, std::vector<RowResult>& results) {
+  void RunRows(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows,
+               std::vector<RowResult>& results) {
     for (size_t i = next_.fetch_add(1); i < rows.size(); i = next_.fetch_add(1)) {
       try {
         results[i].output = Forward(denoiser, {rows[i]}).squeeze(0);
@@ -134,8 +135,12 @@ class BatchedExecutor : public RowExecutor {
 
 }  // namespace
 
-std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads) { return std::make_unique<SideBySideExecutor>(threads); }
+std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads) {
+  return std::make_unique<SideBySideExecutor>(threads);
+}
 
-std::unique_ptr<RowExecutor> MakeBatchedExecutor() { return std::make_unique<BatchedExecutor>(); }
+std::unique_ptr<RowExecutor> MakeBatchedExecutor() {
+  return std::make_unique<BatchedExecutor>();
+}
 
 }  // namespace mind::diffusion

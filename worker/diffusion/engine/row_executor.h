@@ -33,12 +33,14 @@ class RowExecutor {
   virtual std::vector<RowResult> Run(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) = 0;
 };
 
-// CPU: rows side by side, each alone at batch size 1 on one of `threads` threads. Bit for bit independent of neighbours,
-// where a true batch would not be: kernels are chosen by batch size. Also the faster way for small layers on few cores.
+// CPU: rows side by side, each alone at batch size 1 on one of `threads` threads. Bit for bit independent of
+// neighbours, where a true batch would not be: kernels are chosen by batch size. Also the faster way for
+// small layers on few cores.
 std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads);
 
-// CUDA: one forward, padded with copies of the last row to the next of a few batch sizes, so that few kernels are in
-// play and a row's numbers hardly move with its neighbours (docs/benchmarks.md has the measured difference).
+// CUDA: one forward, padded with copies of the last row to the next of a few batch sizes, so that few kernels
+// are in play and a row's numbers hardly move with its neighbours (docs/benchmarks.md has the measured
+// difference).
 std::unique_ptr<RowExecutor> MakeBatchedExecutor();
 
 }  // namespace mind::diffusion

@@ -20,7 +20,8 @@ bool FitTogether(const Trajectory& a, const Trajectory& b) {
 }
 
 std::vector<std::shared_ptr<Trajectory>> ChooseStepBatch(
-    std::vector<std::shared_ptr<Trajectory>> parked, const std::function<size_t(const Trajectory& leader)>& cap) {
+    std::vector<std::shared_ptr<Trajectory>> parked,
+    const std::function<size_t(const Trajectory& leader)>& cap) {
   std::sort(parked.begin(), parked.end(), [](const auto& a, const auto& b) {
     return std::make_tuple(-a->request.priority, a->last_served, a->id) <
            std::make_tuple(-b->request.priority, b->last_served, b->id);

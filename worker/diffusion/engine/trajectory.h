@@ -14,8 +14,8 @@
 
 namespace mind::diffusion {
 
-// The newest estimate waiting to become a preview. A newer one replaces it (a late preview is dropped, never queued), but
-// not the first, so that every request shows something early. Thread-safe.
+// The newest estimate waiting to become a preview. A newer one replaces it (a late preview is dropped, never
+// queued), but not the first, so that every request shows something early. Thread-safe.
 class PreviewSlot {
  public:
   struct Estimate {
@@ -65,8 +65,8 @@ struct Trajectory {
   // The step thread's, from arrival to the end.
   SampleState state;
   Evaluator evaluator;
-  Task step;                    // the step in progress; empty between steps
-  uint64_t last_served = 0;     // number of the batch that last held it
+  Task step;                 // the step in progress; empty between steps
+  uint64_t last_served = 0;  // number of the batch that last held it
   bool started = false;
   std::chrono::steady_clock::time_point last_checkpoint{};
 

@@ -24,15 +24,17 @@ struct TrajectoryRequest {
   uint64_t seed = 0;
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none
-  std::string checkpoint;     // bytes from OnCheckpoint or OnHandedBack of the same request, to go on from; else empty
+  std::string
+      checkpoint;  // bytes from OnCheckpoint or OnHandedBack of the same request, to go on from; else empty
 };
 
-// Everything of a request that decides its picture, as one line: two requests make the same picture only if equal.
+// Everything of a request that decides its picture, as one line: two requests make the same picture only if
+// equal.
 std::string Fingerprint(const TrajectoryRequest& request);
 
-// The course of one trajectory. Calls come from the engine's threads, never two at once for the same trajectory except
-// OnPreview and OnCheckpoint, which run beside the others. They must not block nor throw. Exactly one of the last four
-// comes, once, and nothing after it except a late preview or checkpoint.
+// The course of one trajectory. Calls come from the engine's threads, never two at once for the same
+// trajectory except OnPreview and OnCheckpoint, which run beside the others. They must not block nor throw.
+// Exactly one of the last four comes, once, and nothing after it except a late preview or checkpoint.
 class TrajectoryEvents {
  public:
   virtual ~TrajectoryEvents() = default;
@@ -46,7 +48,8 @@ class TrajectoryEvents {
 
   // uint8 [H, W, 3] on the CPU.
   virtual void OnPicture(at::Tensor picture) = 0;
-  // The engine was told to give it back: `bytes` is the checkpoint to go on from elsewhere, empty if not a step was taken.
+  // The engine was told to give it back: `bytes` is the checkpoint to go on from elsewhere, empty if not a
+  // step was taken.
   virtual void OnHandedBack(int64_t step, std::string bytes) = 0;
   virtual void OnCancelled(int64_t step) = 0;
   // RequestError, ModelError, CheckpointError, or whatever else went wrong.

@@ -22,7 +22,9 @@ struct ComponentCase {
   at::Device device;
 
   at::Tensor In(const std::string& name) const { return record.Get("in." + name).to(device); }
-  at::Tensor MaybeIn(const std::string& name) const { return record.Has("in." + name) ? In(name) : at::Tensor(); }
+  at::Tensor MaybeIn(const std::string& name) const {
+    return record.Has("in." + name) ? In(name) : at::Tensor();
+  }
   void Compare(Report::Case& result, const std::string& name, const at::Tensor& actual) const {
     if (record.Has("out." + name)) result.Compare(name, actual, record.Get("out." + name), kTolerance);
   }
@@ -107,13 +109,15 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
       const std::string name = item.at("name");
       if (name.find(options.filter) == std::string::npos) continue;
       report.Run("components/" + name, [&](Report::Case& result) {
-        const fs::path model = ComponentDirectory(options.directory / item.at("model").get<std::string>(), name);
+        const fs::path model =
+            ComponentDirectory(options.directory / item.at("model").get<std::string>(), name);
         if (!fs::exists(model / "config.json")) throw UnsupportedError(model.string() + ": no config.json");
         const Config config = Config::FromFile((model / "config.json").string());
         const Check check = CheckFor(config);
-        ComponentCase c{config,
-                        FileParameters({SafeTensors::Open(WeightsIn(model).string())}, {at::kFloat, options.device}),
-                        SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
+        ComponentCase c{
+            config,
+            FileParameters({SafeTensors::Open(WeightsIn(model).string())}, {at::kFloat, options.device}),
+            SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
         check(c, result);
       });
     }

@@ -15,7 +15,8 @@ constexpr double kTolerance = 1e-4;  // golden README: e2e latents and image
 
 std::vector<std::string> Prompts(const nlohmann::json& value) {
   if (value.is_null()) return {""};
-  return value.is_array() ? value.get<std::vector<std::string>>() : std::vector<std::string>{value.get<std::string>()};
+  return value.is_array() ? value.get<std::vector<std::string>>()
+                          : std::vector<std::string>{value.get<std::string>()};
 }
 
 class EndToEndCase {
@@ -24,7 +25,8 @@ class EndToEndCase {
       : item_(item), record_(record) {
     const std::string kind = item.at("pipeline");
     text_ = kind == "StableDiffusionPipeline";
-    if (!text_ && kind != "DDPMPipeline" && kind != "DDIMPipeline") throw UnsupportedError("the pipeline " + kind);
+    if (!text_ && kind != "DDPMPipeline" && kind != "DDIMPipeline")
+      throw UnsupportedError("the pipeline " + kind);
     SamplerConfig config = SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler"));
     config.eta = item.value("eta", 0.0);
     sampler_ = MakeSampler(DefaultSamplerName(config), config, item.at("num_inference_steps").get<int64_t>());
@@ -41,7 +43,8 @@ class EndToEndCase {
  private:
   std::string PromptOf(const std::string& key, int64_t row) const {
     const std::vector<std::string> prompts = Prompts(item_.contains(key) ? item_.at(key) : nlohmann::json());
-    return prompts[static_cast<size_t>(row / item_.value("num_images_per_prompt", int64_t{1})) % prompts.size()];
+    return prompts[static_cast<size_t>(row / item_.value("num_images_per_prompt", int64_t{1})) %
+                   prompts.size()];
   }
 
   void CheckPrompts(Report::Case& result) const {
@@ -78,7 +81,8 @@ class EndToEndCase {
     }
     const Conditioning conditioning = pipeline_->Condition(request);
     if (text_) {
-      result.Compare("prompt embedding", conditioning.rows.back().context, record_.Get("prompt_embeds")[row], kTolerance);
+      result.Compare("prompt embedding", conditioning.rows.back().context, record_.Get("prompt_embeds")[row],
+                     kTolerance);
     }
 
     SampleState state;
@@ -103,7 +107,8 @@ class EndToEndCase {
 
   std::unique_ptr<NoiseSource> Noise(int64_t row) const {
     auto noise = std::make_unique<RecordedNoise>();
-    // Draws of the starting noise come first where the pipeline made it itself; the others are one a step call.
+    // Draws of the starting noise come first where the pipeline made it itself; the others are one a step
+    // call.
     int64_t step = text_ ? 0 : -1;
     for (int64_t k = 0;; ++k, ++step) {
       char name[16];

@@ -1,8 +1,8 @@
 // mind-golden DIR [--device cpu|cuda:N] [--filter TEXT]
 //
-// Checks every network, tokenizer, sampler and pipeline against numbers recorded from the reference implementations.
-// DIR is laid out as its own README.md says. Prints a line a case and ends with "N passed, M failed, K unsupported";
-// exits with 1 if any case failed, 2 if the command line is wrong.
+// Checks every network, tokenizer, sampler and pipeline against numbers recorded from the reference
+// implementations. DIR is laid out as its own README.md says. Prints a line a case and ends with "N passed, M
+// failed, K unsupported"; exits with 1 if any case failed, 2 if the command line is wrong.
 #include <cstdio>
 #include <cstring>
 #include <fstream>

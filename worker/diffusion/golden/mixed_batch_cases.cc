@@ -1,5 +1,5 @@
-// formats/batch: requests with different samplers, step counts and scales, submitted to the engine all at once; each must
-// come out as the reference made it alone, from nothing but its prompt and seed.
+// formats/batch: requests with different samplers, step counts and scales, submitted to the engine all at
+// once; each must come out as the reference made it alone, from nothing but its prompt and seed.
 #include <future>
 
 #include "worker/diffusion/engine/engine.h"
@@ -21,7 +21,9 @@ class Awaited : public TrajectoryEvents {
   void OnPreview(int64_t, at::Tensor) override {}
   void OnCheckpoint(int64_t, std::string) override {}
   void OnPicture(at::Tensor picture) override { picture_.set_value(std::move(picture)); }
-  void OnHandedBack(int64_t, std::string) override { picture_.set_exception(std::make_exception_ptr(Error("handed back"))); }
+  void OnHandedBack(int64_t, std::string) override {
+    picture_.set_exception(std::make_exception_ptr(Error("handed back")));
+  }
   void OnCancelled(int64_t) override { picture_.set_exception(std::make_exception_ptr(Error("cancelled"))); }
   void OnFailed(std::exception_ptr error) override { picture_.set_exception(error); }
 
@@ -42,7 +44,8 @@ TrajectoryRequest ToRequest(const nlohmann::json& item) {
   request.steps = item.at("num_inference_steps");
   request.seed = std::stoull(item.at("seed_text").get<std::string>());
   request.eta = item.value("eta", 0.0);
-  request.sampler = DefaultSamplerName(SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler")));
+  request.sampler =
+      DefaultSamplerName(SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler")));
   return request;
 }
 
@@ -62,7 +65,8 @@ void RunMixedBatchCases(const GoldenOptions& options, Report& report) {
     engine.Submit(ToRequest(item), events);
   }
   for (auto& [item, picture] : pending) {
-    report.Run("batch/" + item.at("id").get<std::string>(), [&, &item = item, &picture = picture](Report::Case& result) {
+    report.Run("batch/" + item.at("id").get<std::string>(), [&, &item = item,
+                                                             &picture = picture](Report::Case& result) {
       const SafeTensors record = SafeTensors::Open((formats / item.at("file").get<std::string>()).string());
       const at::Tensor expected = record.Get("image").squeeze(0).permute({1, 2, 0});
       result.Compare("picture", picture.get().to(at::kFloat) / 255, expected, kTolerance);

@@ -17,7 +17,9 @@ class RecordedParameters : public ParameterSource {
   RecordedParameters(const SafeTensors& record, std::string prefix, at::Device device)
       : record_(record), prefix_(std::move(prefix)), device_(device) {}
   bool Has(const std::string& name) const override { return record_.Has(prefix_ + name); }
-  at::Tensor Take(const std::string& name, at::IntArrayRef) override { return record_.Get(prefix_ + name).to(device_); }
+  at::Tensor Take(const std::string& name, at::IntArrayRef) override {
+    return record_.Get(prefix_ + name).to(device_);
+  }
 
  private:
   const SafeTensors& record_;
@@ -45,7 +47,8 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
   const auto run = [&](const std::string& name, const std::function<at::Tensor()>& compute) {
     const std::string full = "primitives/" + name;
     if (full.find(options.filter) == std::string::npos) return;
-    report.Run(full, [&](Report::Case& result) { result.Compare(name, compute(), record.Get(name), kTolerance); });
+    report.Run(full,
+               [&](Report::Case& result) { result.Compare(name, compute(), record.Get(name), kTolerance); });
   };
 
   for (const auto& [name, value] : settings.items()) {
@@ -56,8 +59,10 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
                                      .scale = setting.Double("scale", 1),
                                      .max_period = setting.Double("max_period", 10000)};
       const int64_t width = setting.RequiredInt("dim");
-      run("get_timestep_embedding." + name, [&] { return SinusoidalEmbedding(get("t_int"), width, sinusoid); });
-      run("get_timestep_embedding_float." + name, [&] { return SinusoidalEmbedding(get("t_float"), width, sinusoid); });
+      run("get_timestep_embedding." + name,
+          [&] { return SinusoidalEmbedding(get("t_int"), width, sinusoid); });
+      run("get_timestep_embedding_float." + name,
+          [&] { return SinusoidalEmbedding(get("t_float"), width, sinusoid); });
     } else if (record.Has(name + ".out")) {
       run(name + ".out", [&] {
         for (const char* key : {"kernel", "use_in_shortcut"}) {

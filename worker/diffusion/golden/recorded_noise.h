@@ -17,7 +17,8 @@ class RecordedNoise : public NoiseSource {
 
   at::Tensor Draw(at::IntArrayRef) override {
     const auto found = by_step_.find(step_);
-    if (found == by_step_.end()) throw Error("the sampler draws noise in step " + std::to_string(step_) + ", the record has none");
+    if (found == by_step_.end())
+      throw Error("the sampler draws noise in step " + std::to_string(step_) + ", the record has none");
     return found->second;
   }
 

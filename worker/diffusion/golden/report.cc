@@ -36,8 +36,8 @@ void Report::Run(const std::string& name, const std::function<void(Case&)>& chec
     failure = e.what();
   }
   ++(failure.empty() ? passed_ : failed_);
-  std::printf("%-4s %-48s error %.2e  tolerance %.0e  (%s, %d comparisons)%s%s\n", failure.empty() ? "ok" : "FAIL",
-              name.c_str(), result.worst_error_, result.worst_tolerance_,
+  std::printf("%-4s %-48s error %.2e  tolerance %.0e  (%s, %d comparisons)%s%s\n",
+              failure.empty() ? "ok" : "FAIL", name.c_str(), result.worst_error_, result.worst_tolerance_,
               result.worst_what_.empty() ? "-" : result.worst_what_.c_str(), result.comparisons_,
               failure.empty() ? "" : "  ", failure.c_str());
   std::fflush(stdout);
@@ -59,7 +59,8 @@ void Report::Case::Compare(const std::string& what, const at::Tensor& actual, co
   const at::Tensor e = expected.to(at::kCPU, at::kDouble);
   const double scale = std::max(e.abs().max().item<double>(), std::numeric_limits<double>::min());
   const double difference = (a - e).abs().max().item<double>();
-  NoteWorst(what, std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference / scale, tolerance);
+  NoteWorst(what, std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference / scale,
+            tolerance);
 }
 
 void Report::Case::ExpectEqual(const std::string& what, const std::vector<int64_t>& actual,

@@ -12,8 +12,8 @@ namespace mind::diffusion {
 
 class Report {
  public:
-  // Runs one case. `check` compares through the Case it gets; what it throws decides the line: nothing means passed
-  // unless a comparison was off, UnsupportedError means not supported yet, anything else failed.
+  // Runs one case. `check` compares through the Case it gets; what it throws decides the line: nothing means
+  // passed unless a comparison was off, UnsupportedError means not supported yet, anything else failed.
   class Case;
   void Run(const std::string& name, const std::function<void(Case&)>& check);
 
@@ -30,8 +30,10 @@ class Report {
 class Report::Case {
  public:
   // The largest difference relative to the largest value expected must not exceed `tolerance`.
-  void Compare(const std::string& what, const at::Tensor& actual, const at::Tensor& expected, double tolerance);
-  void ExpectEqual(const std::string& what, const std::vector<int64_t>& actual, const std::vector<int64_t>& expected);
+  void Compare(const std::string& what, const at::Tensor& actual, const at::Tensor& expected,
+               double tolerance);
+  void ExpectEqual(const std::string& what, const std::vector<int64_t>& actual,
+                   const std::vector<int64_t>& expected);
 
  private:
   friend class Report;

@@ -1,5 +1,5 @@
-// schedulers/*.json: a sampler on a closed-form model, every input it asks about and every step's result. Each row of a
-// recorded batch is run as a trajectory of its own.
+// schedulers/*.json: a sampler on a closed-form model, every input it asks about and every step's result.
+// Each row of a recorded batch is run as a trajectory of its own.
 #include <set>
 
 #include "worker/diffusion/error.h"
@@ -17,8 +17,8 @@ constexpr double kFloors = 20;  // golden README: where 20 times a case's own no
 // The closed-form model of the golden README: (a·x)·cos(t/1000) + b·sin(c·x), float32, in this order.
 at::Tensor FakeModel(const nlohmann::json& model, const at::Tensor& x, double timestep) {
   const float t = static_cast<float>(timestep);
-  const at::Tensor output =
-      (model.at("a").get<double>() * x) * std::cos(t / 1000) + model.at("b").get<double>() * at::sin(model.at("c").get<double>() * x);
+  const at::Tensor output = (model.at("a").get<double>() * x) * std::cos(t / 1000) +
+                            model.at("b").get<double>() * at::sin(model.at("c").get<double>() * x);
   const auto& learned = model.at("learned_variance_channels");
   if (learned.is_null()) return output;
   const at::Tensor wave = at::sin(2 * x + t / 500);
@@ -29,7 +29,8 @@ at::Tensor FakeModel(const nlohmann::json& model, const at::Tensor& x, double ti
 SamplerConfig ConfigOf(const nlohmann::json& item, const std::string& name) {
   SamplerConfig config = SamplerConfig::From(Config(item.at("config"), name));
   config.class_name = item.at("class");
-  DefaultSamplerName(config);  // throws for a class that is not supported, whose case may have a form of its own
+  DefaultSamplerName(
+      config);  // throws for a class that is not supported, whose case may have a form of its own
   const nlohmann::json& step = item.at("step_kwargs");
   const nlohmann::json& set = item.at("set_timesteps");
   config.eta = step.value("eta", config.eta);
@@ -98,9 +99,11 @@ class SamplerCase {
       if (!step.done()) return;
       ++state.step;
       // Relative to the whole trajectory's largest value: late samples can be small.
-      result.Compare("sample " + std::to_string(call), state.x / scale + 1, samples[call] / scale + 1, tolerance_);
+      result.Compare("sample " + std::to_string(call), state.x / scale + 1, samples[call] / scale + 1,
+                     tolerance_);
     }
-    if (item_.at("limit").is_null() && state.step != sampler_->steps()) throw Error("the sampler has steps left");
+    if (item_.at("limit").is_null() && state.step != sampler_->steps())
+      throw Error("the sampler has steps left");
   }
 
   int64_t rows() const { return record_.Get("samples").size(1); }

@@ -1,5 +1,5 @@
-// The groups of cases in a golden directory. Each reads its part of the directory, whose layout and conventions its
-// README.md specifies, and reports every case in it; a part that is absent has no cases.
+// The groups of cases in a golden directory. Each reads its part of the directory, whose layout and
+// conventions its README.md specifies, and reports every case in it; a part that is absent has no cases.
 #ifndef MIND_WORKER_DIFFUSION_GOLDEN_SUITES_H_
 #define MIND_WORKER_DIFFUSION_GOLDEN_SUITES_H_
 

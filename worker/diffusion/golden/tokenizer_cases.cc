@@ -17,8 +17,8 @@ void RunTokenizerCases(const GoldenOptions& options, Report& report) {
       report.Run(name, [&](Report::Case&) { throw UnsupportedError("this kind of tokenizer"); });
       continue;
     }
-    const auto tokenizer =
-        ClipBpeTokenizer::FromDirectory((options.directory / file.at("tokenizer").get<std::string>()).string());
+    const auto tokenizer = ClipBpeTokenizer::FromDirectory(
+        (options.directory / file.at("tokenizer").get<std::string>()).string());
     size_t number = 0;
     for (const auto& item : file.at("cases")) {
       const std::string name = "tokenizers/" + stem + "/" + std::to_string(number++);

@@ -7,10 +7,14 @@
 namespace mind::diffusion {
 namespace {
 
-// [B, N, heads·d] → [B·heads, N, d]. Contiguous: batched products on strided operands fall off the fast path on CPU.
+// [B, N, heads·d] → [B·heads, N, d]. Contiguous: batched products on strided operands fall off the fast path
+// on CPU.
 at::Tensor SplitHeads(const at::Tensor& x, int64_t heads) {
   const int64_t batch = x.size(0), length = x.size(1), width = x.size(2) / heads;
-  return x.reshape({batch, length, heads, width}).transpose(1, 2).reshape({batch * heads, length, width}).contiguous();
+  return x.reshape({batch, length, heads, width})
+      .transpose(1, 2)
+      .reshape({batch * heads, length, width})
+      .contiguous();
 }
 
 }  // namespace

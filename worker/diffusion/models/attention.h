@@ -6,13 +6,13 @@
 
 namespace mind::diffusion {
 
-// q [B, N, heads·d], k and v [B, M, heads·d] → [B, N, heads·d]. `mask`, if defined, is added to the logits and
-// broadcasts to [B·heads, N, M]. Vaswani et al. 2017, eq. 1.
+// q [B, N, heads·d], k and v [B, M, heads·d] → [B, N, heads·d]. `mask`, if defined, is added to the logits
+// and broadcasts to [B·heads, N, M]. Vaswani et al. 2017, eq. 1.
 at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads,
                               const at::Tensor& mask = {});
 
-// to_q, to_k, to_v without bias, to_out.0 with one. Self-attention where `context_width` equals `width` and the context
-// is x itself. Source: diffusers models/attention_processor.py Attention.
+// to_q, to_k, to_v without bias, to_out.0 with one. Self-attention where `context_width` equals `width` and
+// the context is x itself. Source: diffusers models/attention_processor.py Attention.
 class CrossAttention {
  public:
   CrossAttention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads);

@@ -22,7 +22,8 @@ AttentionBlock::AttentionBlock(const Scope& scope, int64_t channels, const Optio
 
 at::Tensor AttentionBlock::operator()(const at::Tensor& x, const at::Tensor&) const {
   const at::Tensor tokens = norm_(x).flatten(2).transpose(1, 2);
-  const at::Tensor mixed = to_out_(MultiHeadAttention(to_q_(tokens), to_k_(tokens), to_v_(tokens), options_.heads));
+  const at::Tensor mixed =
+      to_out_(MultiHeadAttention(to_q_(tokens), to_k_(tokens), to_v_(tokens), options_.heads));
   const at::Tensor y = mixed.transpose(1, 2).reshape(x.sizes()) + x;
   return options_.output_scale == 1 ? y : y / options_.output_scale;
 }

@@ -7,8 +7,8 @@
 
 namespace mind::diffusion {
 
-// group_norm, to_q/to_k/to_v (with bias), attention, to_out.0, + x, divided by `output_scale`. Reads the tensors under
-// the names of today (to_q …) or of diffusers before 0.17 (query, key, value, proj_attn).
+// group_norm, to_q/to_k/to_v (with bias), attention, to_out.0, + x, divided by `output_scale`. Reads the
+// tensors under the names of today (to_q …) or of diffusers before 0.17 (query, key, value, proj_attn).
 // Source: diffusers models/attention_processor.py Attention with residual_connection.
 class AttentionBlock : public SpatialMixer {
  public:

@@ -8,13 +8,16 @@ namespace {
 
 constexpr double kEpsilon = 1e-6;  // of every norm in it
 
-ResnetOptions Resnet(const AutoencoderConfig& config) { return {.groups = config.groups, .epsilon = kEpsilon}; }
+ResnetOptions Resnet(const AutoencoderConfig& config) {
+  return {.groups = config.groups, .epsilon = kEpsilon};
+}
 
 MixerFactory MiddleMixer(const AutoencoderConfig& config) {
   if (!config.middle_attention) return nullptr;
   return [&config](const Scope& scope) {
     return std::make_unique<AttentionBlock>(
-        scope, config.channels.back(), AttentionBlock::Options{.heads = 1, .groups = config.groups, .epsilon = kEpsilon});
+        scope, config.channels.back(),
+        AttentionBlock::Options{.heads = 1, .groups = config.groups, .epsilon = kEpsilon});
   };
 }
 
@@ -27,7 +30,8 @@ void ExpectBlocks(const Config& config, const std::string& key, const std::strin
 }  // namespace
 
 AutoencoderConfig AutoencoderConfig::From(const Config& config) {
-  if (config.String("_class_name", "AutoencoderKL") != "AutoencoderKL") config.Unsupported("_class_name", "AutoencoderKL");
+  if (config.String("_class_name", "AutoencoderKL") != "AutoencoderKL")
+    config.Unsupported("_class_name", "AutoencoderKL");
   AutoencoderConfig c;
   c.in_channels = config.Int("in_channels", 3);
   c.out_channels = config.Int("out_channels", 3);
@@ -37,7 +41,8 @@ AutoencoderConfig AutoencoderConfig::From(const Config& config) {
   c.groups = config.Int("norm_num_groups", 32);
   c.scaling_factor = config.Double("scaling_factor", 0.18215);
   c.middle_attention = config.Bool("mid_block_add_attention", true);
-  if (c.channels.empty() || c.channels.size() > 16) config.Unsupported("block_out_channels", "1 to 16 levels");
+  if (c.channels.empty() || c.channels.size() > 16)
+    config.Unsupported("block_out_channels", "1 to 16 levels");
   for (const int64_t width : c.channels) {
     if (width < 1 || width > (1 << 16)) config.Unsupported("block_out_channels", "1 to 65536 channels");
   }
@@ -55,11 +60,13 @@ AutoencoderConfig AutoencoderConfig::From(const Config& config) {
 AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config)
     : config_(config),
       encoder_in_(scope / "encoder.conv_in", config.in_channels, config.channels.front()),
-      encoder_middle_(scope / "encoder.mid_block", config.channels.back(), Resnet(config), MiddleMixer(config)),
+      encoder_middle_(scope / "encoder.mid_block", config.channels.back(), Resnet(config),
+                      MiddleMixer(config)),
       encoder_norm_(scope / "encoder.conv_norm_out", config.groups, config.channels.back(), kEpsilon),
       encoder_out_(scope / "encoder.conv_out", config.channels.back(), 2 * config.latent_channels),
       decoder_in_(scope / "decoder.conv_in", config.latent_channels, config.channels.back()),
-      decoder_middle_(scope / "decoder.mid_block", config.channels.back(), Resnet(config), MiddleMixer(config)),
+      decoder_middle_(scope / "decoder.mid_block", config.channels.back(), Resnet(config),
+                      MiddleMixer(config)),
       decoder_norm_(scope / "decoder.conv_norm_out", config.groups, config.channels.front(), kEpsilon),
       decoder_out_(scope / "decoder.conv_out", config.channels.front(), config.out_channels) {
   // use_quant_conv and use_post_quant_conv say whether these exist; so do the tensors themselves.

@@ -33,7 +33,8 @@ class AutoencoderKl {
  public:
   AutoencoderKl(const Scope& scope, const AutoencoderConfig& config);
 
-  // image float [B, 3, H, W] in [-1, 1] → the mean and log-variance of the latents, [B, 2·latent, H/r, W/r], unscaled.
+  // image float [B, 3, H, W] in [-1, 1] → the mean and log-variance of the latents, [B, 2·latent, H/r, W/r],
+  // unscaled.
   at::Tensor EncodeMoments(const at::Tensor& image) const;
   // latents [B, latent, h, w], unscaled → image [B, 3, h·r, w·r], about [-1, 1], not clamped.
   at::Tensor Decode(const at::Tensor& latents) const;

@@ -20,7 +20,8 @@ ClipTextConfig ClipTextConfig::From(const Config& config) {
   c.epsilon = config.Double("layer_norm_eps", c.epsilon);
   c.end_token = config.Int("eos_token_id", c.end_token);
   const std::string activation = config.String("hidden_act", "quick_gelu");
-  if (activation != "quick_gelu" && activation != "gelu") config.Unsupported("hidden_act", "quick_gelu, gelu");
+  if (activation != "quick_gelu" && activation != "gelu")
+    config.Unsupported("hidden_act", "quick_gelu, gelu");
   c.quick_gelu = activation == "quick_gelu";
   if (c.heads < 1 || c.width < 1 || c.width % c.heads != 0) {
     config.Unsupported("num_attention_heads", "a divisor of hidden_size");
@@ -61,16 +62,18 @@ ClipText::ClipText(const Scope& scope, const ClipTextConfig& config)
 ClipText::Output ClipText::operator()(const at::Tensor& ids) const {
   const int64_t length = ids.size(1);
   if (length > config_.positions) {
-    throw RequestError("a prompt of " + std::to_string(length) + " tokens is longer than the text encoder's " +
-                       std::to_string(config_.positions));
+    throw RequestError("a prompt of " + std::to_string(length) +
+                       " tokens is longer than the text encoder's " + std::to_string(config_.positions));
   }
   Output output;
   output.embeddings =
       token_embedding_(ids) + position_embedding_(at::arange(length, ids.options()).unsqueeze(0));
   const at::Tensor causal_mask =
-      at::full({length, length}, -std::numeric_limits<float>::infinity(), output.embeddings.options()).triu(1);
+      at::full({length, length}, -std::numeric_limits<float>::infinity(), output.embeddings.options())
+          .triu(1);
   output.hidden.push_back(output.embeddings);
-  for (const ClipTextLayer& layer : layers_) output.hidden.push_back(layer(output.hidden.back(), causal_mask));
+  for (const ClipTextLayer& layer : layers_)
+    output.hidden.push_back(layer(output.hidden.back(), causal_mask));
   return output;
 }
 
@@ -80,7 +83,8 @@ at::Tensor ClipText::Encode(const at::Tensor& ids, int64_t skip) const {
 }
 
 at::Tensor ClipText::Pooled(const at::Tensor& ids, const at::Tensor& normed) const {
-  const at::Tensor end = config_.end_token == 2 ? ids.argmax(-1) : (ids == config_.end_token).to(at::kInt).argmax(-1);
+  const at::Tensor end =
+      config_.end_token == 2 ? ids.argmax(-1) : (ids == config_.end_token).to(at::kInt).argmax(-1);
   return normed.index({at::arange(ids.size(0), ids.options()), end});
 }
 

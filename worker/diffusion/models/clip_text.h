@@ -37,14 +37,16 @@ class ClipTextLayer {
   Linear q_, k_, v_, out_, fc1_, fc2_;
 };
 
-// Immutable after construction; any thread may call. Source: transformers CLIPTextTransformer; Radford et al. 2021.
+// Immutable after construction; any thread may call. Source: transformers CLIPTextTransformer; Radford et al.
+// 2021.
 class ClipText {
  public:
   ClipText(const Scope& scope, const ClipTextConfig& config);
 
   struct Output {
-    at::Tensor embeddings;           // [B, N, width]: tokens + positions
-    std::vector<at::Tensor> hidden;  // layers + 1 of [B, N, width]: the embeddings, then after each layer; no final norm
+    at::Tensor embeddings;  // [B, N, width]: tokens + positions
+    std::vector<at::Tensor>
+        hidden;  // layers + 1 of [B, N, width]: the embeddings, then after each layer; no final norm
   };
   // ids int64 [B, N], N ≤ positions.
   Output operator()(const at::Tensor& ids) const;

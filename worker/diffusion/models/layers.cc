@@ -4,7 +4,8 @@
 
 namespace mind::diffusion {
 
-Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool bias) : weight_(scope.Take("weight", {out, in})) {
+Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool bias)
+    : weight_(scope.Take("weight", {out, in})) {
   if (bias) bias_ = scope.Take("bias", {out});
 }
 
@@ -43,8 +44,11 @@ at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, {x.size(-1)}, weight_, bias_, epsilon_);
 }
 
-Embedding::Embedding(const Scope& scope, int64_t count, int64_t width) : weight_(scope.Take("weight", {count, width})) {}
+Embedding::Embedding(const Scope& scope, int64_t count, int64_t width)
+    : weight_(scope.Take("weight", {count, width})) {}
 
-at::Tensor Embedding::operator()(const at::Tensor& ids) const { return at::embedding(weight_, ids); }
+at::Tensor Embedding::operator()(const at::Tensor& ids) const {
+  return at::embedding(weight_, ids);
+}
 
 }  // namespace mind::diffusion

@@ -1,5 +1,6 @@
-// The parametrised layers every network here is built from: each takes its tensors from a Scope under the names that
-// PyTorch modules give them ("weight", "bias") and is an immutable function afterwards, callable from any thread.
+// The parametrised layers every network here is built from: each takes its tensors from a Scope under the
+// names that PyTorch modules give them ("weight", "bias") and is an immutable function afterwards, callable
+// from any thread.
 #ifndef MIND_WORKER_DIFFUSION_MODELS_LAYERS_H_
 #define MIND_WORKER_DIFFUSION_MODELS_LAYERS_H_
 

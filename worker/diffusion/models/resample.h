@@ -7,7 +7,8 @@
 namespace mind::diffusion {
 
 // A strided convolution. `padding` 0 pads one row and column at the far edges only, as the original DDPM code
-// ("same" padding in TensorFlow) and the autoencoders do. Source: diffusers models/downsampling.py Downsample2D.
+// ("same" padding in TensorFlow) and the autoencoders do. Source: diffusers models/downsampling.py
+// Downsample2D.
 class Downsample {
  public:
   Downsample(const Scope& scope, int64_t channels, int64_t padding);
@@ -18,11 +19,13 @@ class Downsample {
   bool far_edge_;
 };
 
-// Nearest neighbour to an explicit size, then a convolution. Source: diffusers models/upsampling.py Upsample2D.
+// Nearest neighbour to an explicit size, then a convolution. Source: diffusers models/upsampling.py
+// Upsample2D.
 class Upsample {
  public:
   Upsample(const Scope& scope, int64_t channels);
-  // Sizes that are not multiples of 2^levels make the skip connection's size, not twice ours, the one to meet.
+  // Sizes that are not multiples of 2^levels make the skip connection's size, not twice ours, the one to
+  // meet.
   at::Tensor operator()(const at::Tensor& x, at::IntArrayRef size) const;
   at::Tensor operator()(const at::Tensor& x) const { return (*this)(x, {x.size(-2) * 2, x.size(-1) * 2}); }
 

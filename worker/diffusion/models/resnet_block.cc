@@ -9,7 +9,8 @@ ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, const Resn
       norm2_(scope / "norm2", options.groups, out, options.epsilon),
       conv2_(scope / "conv2", out, out) {
   if (options.time_width > 0) {
-    time_projection_.emplace(scope / "time_emb_proj", options.time_width, options.scale_shift ? 2 * out : out);
+    time_projection_.emplace(scope / "time_emb_proj", options.time_width,
+                             options.scale_shift ? 2 * out : out);
   }
   if (in != out) shortcut_.emplace(scope / "conv_shortcut", in, out, k1x1);
 }

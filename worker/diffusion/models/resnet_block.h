@@ -12,11 +12,13 @@ struct ResnetOptions {
   int64_t groups = 32;
   double epsilon = 1e-6;
   int64_t time_width = 0;  // 0: no time embedding (autoencoders)
-  bool scale_shift = false;  // the embedding scales and shifts the second norm instead of being added before it
-  double output_scale = 1;   // the sum is divided by this
+  bool scale_shift =
+      false;  // the embedding scales and shifts the second norm instead of being added before it
+  double output_scale = 1;  // the sum is divided by this
 };
 
-// norm1, SiLU, conv1, + time, norm2, SiLU, conv2, + shortcut. Source: diffusers models/resnet.py ResnetBlock2D.
+// norm1, SiLU, conv1, + time, norm2, SiLU, conv2, + shortcut. Source: diffusers models/resnet.py
+// ResnetBlock2D.
 class ResnetBlock {
  public:
   ResnetBlock(const Scope& scope, int64_t in, int64_t out, const ResnetOptions& options);

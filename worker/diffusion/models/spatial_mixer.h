@@ -1,5 +1,5 @@
-// What stands after a residual block in a level with attention: something that lets the pixels of a feature map, and
-// the prompt, look at each other.
+// What stands after a residual block in a level with attention: something that lets the pixels of a feature
+// map, and the prompt, look at each other.
 #ifndef MIND_WORKER_DIFFUSION_MODELS_SPATIAL_MIXER_H_
 #define MIND_WORKER_DIFFUSION_MODELS_SPATIAL_MIXER_H_
 

@@ -14,7 +14,8 @@ struct SinusoidOptions {
 };
 
 // Timesteps float [B] (in training steps, fractions allowed) → [B, width]; an odd width ends in a zero.
-// Source: diffusers models/embeddings.py get_timestep_embedding; Ho et al. 2020, "Denoising Diffusion …", app. B.
+// Source: diffusers models/embeddings.py get_timestep_embedding; Ho et al. 2020, "Denoising Diffusion …",
+// app. B.
 at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const SinusoidOptions& options);
 
 // linear_1, SiLU, linear_2. Source: diffusers models/embeddings.py TimestepEmbedding.

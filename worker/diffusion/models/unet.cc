@@ -47,9 +47,11 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
       norm_out_(scope / "conv_norm_out", config.groups, config.levels.front().channels, config.epsilon),
       conv_out_(scope / "conv_out", config.levels.front().channels, config.out_channels) {
   const int64_t time_width = kTimeWidthFactor * config.levels.front().channels;
-  if (config.class_count > 0) class_embedding_.emplace(scope / "class_embedding", config.class_count, time_width);
+  if (config.class_count > 0)
+    class_embedding_.emplace(scope / "class_embedding", config.class_count, time_width);
   if (config.text_pooling_heads > 0) {
-    text_pooling_.emplace(scope / "add_embedding", config.context_width, time_width, config.text_pooling_heads);
+    text_pooling_.emplace(scope / "add_embedding", config.context_width, time_width,
+                          config.text_pooling_heads);
   }
 
   ResnetOptions resnet{.groups = config.groups,
@@ -68,7 +70,8 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
                                      .downsample = i + 1 < levels,
                                      .downsample_padding = config.downsample_padding,
                                      .resnet = resnet};
-    down_.emplace_back(scope / "down_blocks" / i, options, Mixer(config, level.kind, level, /*middle=*/false));
+    down_.emplace_back(scope / "down_blocks" / i, options,
+                       Mixer(config, level.kind, level, /*middle=*/false));
     skips.insert(skips.end(), static_cast<size_t>(config.layers_per_block + (options.downsample ? 1 : 0)),
                  level.channels);
     previous = level.channels;
@@ -86,13 +89,15 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
       options.in.push_back((layer == 0 ? previous : level.channels) + skips.back());
       skips.pop_back();
     }
-    up_.emplace_back(scope / "up_blocks" / i, options, Mixer(config, config.up_kinds[i], level, /*middle=*/false));
+    up_.emplace_back(scope / "up_blocks" / i, options,
+                     Mixer(config, config.up_kinds[i], level, /*middle=*/false));
     previous = level.channels;
   }
 }
 
 at::Tensor UNet::EmbedTime(const DenoiserInput& input) const {
-  const SinusoidOptions sinusoid{.flip_sin_to_cos = config_.flip_sin_to_cos, .freq_shift = config_.freq_shift};
+  const SinusoidOptions sinusoid{.flip_sin_to_cos = config_.flip_sin_to_cos,
+                                 .freq_shift = config_.freq_shift};
   const at::Tensor waves = SinusoidalEmbedding(input.timestep, config_.levels.front().channels, sinusoid);
   at::Tensor time = time_embedding_(waves.to(input.sample.scalar_type()));
   if (class_embedding_) time = time + (*class_embedding_)(input.label);

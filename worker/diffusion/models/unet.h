@@ -1,5 +1,6 @@
 // The UNet of DDPM and of latent diffusion (diffusers' UNet2DModel and UNet2DConditionModel).
-// Sources: Ho et al. 2020, app. B; Rombach et al. 2022, sec. 3.3; diffusers models/unets/unet_2d{,_condition}.py.
+// Sources: Ho et al. 2020, app. B; Rombach et al. 2022, sec. 3.3; diffusers
+// models/unets/unet_2d{,_condition}.py.
 #ifndef MIND_WORKER_DIFFUSION_MODELS_UNET_H_
 #define MIND_WORKER_DIFFUSION_MODELS_UNET_H_
 

@@ -5,7 +5,8 @@ namespace mind::diffusion {
 DownBlock::DownBlock(const Scope& scope, const Options& options, const MixerFactory& mixer) {
   for (int64_t i = 0; i < options.layers; ++i) {
     const size_t index = static_cast<size_t>(i);
-    resnets_.emplace_back(scope / "resnets" / index, i == 0 ? options.in : options.out, options.out, options.resnet);
+    resnets_.emplace_back(scope / "resnets" / index, i == 0 ? options.in : options.out, options.out,
+                          options.resnet);
     if (mixer) mixers_.push_back(mixer(scope / "attentions" / index));
   }
   if (options.downsample) {
@@ -27,13 +28,15 @@ at::Tensor DownBlock::operator()(at::Tensor x, const at::Tensor& time, const at:
   return x;
 }
 
-MiddleBlock::MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptions& resnet, const MixerFactory& mixer)
+MiddleBlock::MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptions& resnet,
+                         const MixerFactory& mixer)
     : first_(scope / "resnets" / 0, channels, channels, resnet),
       second_(scope / "resnets" / 1, channels, channels, resnet) {
   if (mixer) mixer_ = mixer(scope / "attentions" / 0);
 }
 
-at::Tensor MiddleBlock::operator()(const at::Tensor& x, const at::Tensor& time, const at::Tensor& context) const {
+at::Tensor MiddleBlock::operator()(const at::Tensor& x, const at::Tensor& time,
+                                   const at::Tensor& context) const {
   const at::Tensor h = first_(x, time);
   return second_(mixer_ ? (*mixer_)(h, context) : h, time);
 }

@@ -1,4 +1,5 @@
-// The levels of a UNet: down, middle, up. Shared by UNets and by the autoencoder (which passes no time embedding).
+// The levels of a UNet: down, middle, up. Shared by UNets and by the autoencoder (which passes no time
+// embedding).
 #ifndef MIND_WORKER_DIFFUSION_MODELS_UNET_BLOCKS_H_
 #define MIND_WORKER_DIFFUSION_MODELS_UNET_BLOCKS_H_
 
@@ -13,7 +14,8 @@
 
 namespace mind::diffusion {
 
-// Builds the mixer that follows each residual block, from the scope of that mixer; empty where a level has none.
+// Builds the mixer that follows each residual block, from the scope of that mixer; empty where a level has
+// none.
 using MixerFactory = std::function<std::unique_ptr<SpatialMixer>(const Scope&)>;
 
 class DownBlock {
@@ -59,8 +61,8 @@ class UpBlock {
   };
 
   UpBlock(const Scope& scope, const Options& options, const MixerFactory& mixer);
-  // With `skips`, each layer takes the last of them as further input channels, and the upsampling meets the size of the
-  // one that then is the last; without, it doubles.
+  // With `skips`, each layer takes the last of them as further input channels, and the upsampling meets the
+  // size of the one that then is the last; without, it doubles.
   at::Tensor operator()(at::Tensor x, const at::Tensor& time, const at::Tensor& context,
                         std::vector<at::Tensor>* skips = nullptr) const;
 

@@ -13,7 +13,8 @@ LevelKind KindOf(const Config& config, const std::string& key, const std::string
   if (name == direction + "Block2D") return LevelKind::kPlain;
   if (name == "Attn" + direction + "Block2D") return LevelKind::kSelfAttention;
   if (name == "CrossAttn" + direction + "Block2D") return LevelKind::kCrossAttention;
-  config.Unsupported(key, direction + "Block2D, Attn" + direction + "Block2D, CrossAttn" + direction + "Block2D");
+  config.Unsupported(key,
+                     direction + "Block2D, Attn" + direction + "Block2D, CrossAttn" + direction + "Block2D");
 }
 
 // A key that holds one value for all levels or a list with one each.
@@ -28,7 +29,8 @@ std::vector<int64_t> PerLevel(const Config& config, const std::string& key, size
 }
 
 std::vector<bool> PerLevelBool(const Config& config, const std::string& key, size_t levels) {
-  if (config.Unset(key) || config.at(key).is_boolean()) return std::vector<bool>(levels, config.Bool(key, false));
+  if (config.Unset(key) || config.at(key).is_boolean())
+    return std::vector<bool>(levels, config.Bool(key, false));
   std::vector<bool> values;
   if (config.at(key).is_array()) {
     for (const auto& value : config.at(key)) {
@@ -39,7 +41,8 @@ std::vector<bool> PerLevelBool(const Config& config, const std::string& key, siz
   return values;
 }
 
-// Options whose other values select parts of diffusers that no model we serve uses. Better refused than ignored.
+// Options whose other values select parts of diffusers that no model we serve uses. Better refused than
+// ignored.
 void RefuseUnsupported(const Config& config) {
   const auto only = [&config](const std::string& key, const std::string& value) {
     if (config.String(key, value) != value) config.Unsupported(key, value);
@@ -55,12 +58,14 @@ void RefuseUnsupported(const Config& config) {
   only("attention_type", "default");
   only("downsample_type", "conv");
   only("upsample_type", "conv");
-  for (const char* key : {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "time_cond_proj_dim",
-                          "timestep_post_act", "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads",
-                          "cross_attention_norm", "reverse_transformer_layers_per_block", "addition_time_embed_dim"}) {
+  for (const char* key :
+       {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "time_cond_proj_dim",
+        "timestep_post_act", "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads",
+        "cross_attention_norm", "reverse_transformer_layers_per_block", "addition_time_embed_dim"}) {
     unset(key);
   }
-  for (const char* key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"}) off(key);
+  for (const char* key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
+    off(key);
   for (const char* key : {"conv_in_kernel", "conv_out_kernel"}) {
     if (config.Int(key, 3) != 3) config.Unsupported(key, "3");
   }
@@ -72,7 +77,8 @@ void RefuseUnsupported(const Config& config) {
 UNetConfig UNetConfig::From(const Config& config) {
   const std::string kind = config.String("_class_name", "");
   const bool conditional = kind == "UNet2DConditionModel";
-  if (!conditional && kind != "UNet2DModel") config.Unsupported("_class_name", "UNet2DConditionModel, UNet2DModel");
+  if (!conditional && kind != "UNet2DModel")
+    config.Unsupported("_class_name", "UNet2DConditionModel, UNet2DModel");
   RefuseUnsupported(config);
 
   UNetConfig c;
@@ -99,20 +105,26 @@ UNetConfig UNetConfig::From(const Config& config) {
   const std::vector<int64_t> channels = config.RequiredInts("block_out_channels");
   const std::vector<std::string> down = config.RequiredStrings("down_block_types");
   const std::vector<std::string> up = config.RequiredStrings("up_block_types");
-  if (channels.empty() || channels.size() > kMaxLevels) config.Unsupported("block_out_channels", "1 to 16 levels");
-  if (down.size() != channels.size()) config.Unsupported("down_block_types", "one for each of block_out_channels");
-  if (up.size() != channels.size()) config.Unsupported("up_block_types", "one for each of block_out_channels");
+  if (channels.empty() || channels.size() > kMaxLevels)
+    config.Unsupported("block_out_channels", "1 to 16 levels");
+  if (down.size() != channels.size())
+    config.Unsupported("down_block_types", "one for each of block_out_channels");
+  if (up.size() != channels.size())
+    config.Unsupported("up_block_types", "one for each of block_out_channels");
 
   // The same key means the number of heads in one class and the width of a head in the other.
-  const std::vector<int64_t> attention = PerLevel(config, "attention_head_dim", channels.size(), conditional ? 8 : 0);
+  const std::vector<int64_t> attention =
+      PerLevel(config, "attention_head_dim", channels.size(), conditional ? 8 : 0);
   const std::vector<int64_t> layers = PerLevel(config, "transformer_layers_per_block", channels.size(), 1);
   const std::vector<bool> only_cross = PerLevelBool(config, "only_cross_attention", channels.size());
   for (size_t i = 0; i < channels.size(); ++i) {
-    if (channels[i] < 1 || channels[i] > kMaxChannels) config.Unsupported("block_out_channels", "1 to 65536 channels");
+    if (channels[i] < 1 || channels[i] > kMaxChannels)
+      config.Unsupported("block_out_channels", "1 to 65536 channels");
     UNetLevel level;
     level.channels = channels[i];
     level.kind = KindOf(config, "down_block_types", down[i], /*down=*/true);
-    level.heads = conditional ? attention[i] : (attention[i] == 0 ? 1 : channels[i] / std::max<int64_t>(attention[i], 1));
+    level.heads = conditional ? attention[i]
+                              : (attention[i] == 0 ? 1 : channels[i] / std::max<int64_t>(attention[i], 1));
     level.transformer_layers = layers[i];
     level.only_cross_attention = only_cross[i];
     if (level.kind != LevelKind::kPlain && (level.heads < 1 || level.channels % level.heads != 0)) {
@@ -122,16 +134,18 @@ UNetConfig UNetConfig::From(const Config& config) {
     c.up_kinds.push_back(KindOf(config, "up_block_types", up[i], /*down=*/false));
   }
   if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
-  if (c.downsample_padding != 0 && c.downsample_padding != 1) config.Unsupported("downsample_padding", "0, 1");
+  if (c.downsample_padding != 0 && c.downsample_padding != 1)
+    config.Unsupported("downsample_padding", "0, 1");
 
   if (conditional) {
     c.context_width = config.Int("cross_attention_dim", 1280);
     const std::string middle = config.String("mid_block_type", "UNetMidBlock2DCrossAttn");
     if (middle != "UNetMidBlock2DCrossAttn") config.Unsupported("mid_block_type", "UNetMidBlock2DCrossAttn");
     c.middle = LevelKind::kCrossAttention;
-    const bool one_value = config.Unset("only_cross_attention") || config.at("only_cross_attention").is_boolean();
-    c.middle_only_cross_attention =
-        config.Bool("mid_block_only_cross_attention", one_value && config.Bool("only_cross_attention", false));
+    const bool one_value =
+        config.Unset("only_cross_attention") || config.at("only_cross_attention").is_boolean();
+    c.middle_only_cross_attention = config.Bool("mid_block_only_cross_attention",
+                                                one_value && config.Bool("only_cross_attention", false));
     const std::string addition = config.String("addition_embed_type", "");
     if (!addition.empty() && addition != "text") config.Unsupported("addition_embed_type", "null, \"text\"");
     if (addition == "text") c.text_pooling_heads = config.Int("addition_embed_type_num_heads", 64);

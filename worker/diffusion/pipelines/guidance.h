@@ -8,7 +8,8 @@
 
 namespace mind::diffusion {
 
-// What a denoiser is told besides x and the timestep, for one row. Undefined where the model has no such input.
+// What a denoiser is told besides x and the timestep, for one row. Undefined where the model has no such
+// input.
 struct ConditionRow {
   at::Tensor context;  // float [M, width]
   at::Tensor label;    // int64 []

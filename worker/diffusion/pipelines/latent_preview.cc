@@ -18,14 +18,19 @@ LatentPreview LatentPreview::Fit(const AutoencoderKl& autoencoder, at::Device de
   const AutoencoderConfig& config = autoencoder.config();
   SeededNoise noise(kSeed);
   const at::Tensor coarse = noise.Draw({kPictures, config.latent_channels, kCoarseSize, kCoarseSize});
-  // 1.3: interpolation averages; this brings the values back to about unit variance, which scaled latents have.
+  // 1.3: interpolation averages; this brings the values back to about unit variance, which scaled latents
+  // have.
   const at::Tensor latents =
       1.3 * at::upsample_bilinear2d(coarse, {kLatentSize, kLatentSize}, /*align_corners=*/false) +
       0.2 * noise.Draw({kPictures, config.latent_channels, kLatentSize, kLatentSize});
-  const at::Tensor pictures = (autoencoder.Decode((latents / config.scaling_factor).to(device)) / 2 + 0.5).clamp(0, 1);
-  const at::Tensor colours = at::adaptive_avg_pool2d(pictures.cpu().to(at::kFloat), {kLatentSize, kLatentSize});
+  const at::Tensor pictures =
+      (autoencoder.Decode((latents / config.scaling_factor).to(device)) / 2 + 0.5).clamp(0, 1);
+  const at::Tensor colours =
+      at::adaptive_avg_pool2d(pictures.cpu().to(at::kFloat), {kLatentSize, kLatentSize});
 
-  const auto rows = [](const at::Tensor& maps) { return maps.to(at::kDouble).permute({0, 2, 3, 1}).flatten(0, 2); };
+  const auto rows = [](const at::Tensor& maps) {
+    return maps.to(at::kDouble).permute({0, 2, 3, 1}).flatten(0, 2);
+  };
   const at::Tensor x = rows(latents);
   const at::Tensor y = rows(colours);
   const at::Tensor centred_x = x - x.mean(0);
@@ -42,7 +47,9 @@ LatentPreview LatentPreview::Fit(const AutoencoderKl& autoencoder, at::Device de
 
 at::Tensor LatentPreview::operator()(const at::Tensor& latent) const {
   const at::Tensor flat = latent.to(at::kFloat).flatten(1);
-  return at::addmm(bias_.unsqueeze(1), weight_, flat).clamp(0, 1).reshape({3, latent.size(1), latent.size(2)});
+  return at::addmm(bias_.unsqueeze(1), weight_, flat)
+      .clamp(0, 1)
+      .reshape({3, latent.size(1), latent.size(2)});
 }
 
 }  // namespace mind::diffusion

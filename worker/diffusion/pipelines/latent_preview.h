@@ -11,8 +11,8 @@ namespace mind::diffusion {
 // rgb = weight · latent + bias for every latent pixel. Immutable; any thread may call.
 class LatentPreview {
  public:
-  // Fits the map to whatever autoencoder is there: decodes a few smooth random latents, averages the pictures down to
-  // latent size, and solves the least-squares problem. A few decodes of 64×64 to 128×128 pixels.
+  // Fits the map to whatever autoencoder is there: decodes a few smooth random latents, averages the pictures
+  // down to latent size, and solves the least-squares problem. A few decodes of 64×64 to 128×128 pixels.
   static LatentPreview Fit(const AutoencoderKl& autoencoder, at::Device device);
 
   // scaled latent float [C, h, w] → float [3, h, w] in [0, 1]

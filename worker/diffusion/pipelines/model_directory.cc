@@ -26,8 +26,8 @@ const Kind& KindOf(const ModelDirectory& directory) {
     if (directory.pipeline_class() == kind.pipeline_class) return kind;
     known += std::string(known.empty() ? "" : ", ") + kind.pipeline_class;
   }
-  throw UnsupportedError(directory.path() + "/model_index.json: the pipeline \"" + directory.pipeline_class() +
-                   "\" is not supported; supported: " + known);
+  throw UnsupportedError(directory.path() + "/model_index.json: the pipeline \"" +
+                         directory.pipeline_class() + "\" is not supported; supported: " + known);
 }
 
 }  // namespace
@@ -42,13 +42,16 @@ bool ModelDirectory::LooksLikeOne(const std::string& path) {
   return std::filesystem::is_regular_file(path + "/model_index.json", ignored);
 }
 
-std::string ModelDirectory::name() const { return std::filesystem::path(path_).filename().string(); }
+std::string ModelDirectory::name() const {
+  return std::filesystem::path(path_).filename().string();
+}
 
 Config ModelDirectory::ComponentConfig(const std::string& component, const std::string& file) const {
   return Config::FromFile(ComponentPath(component) + "/" + file);
 }
 
-FileParameters ModelDirectory::ComponentWeights(const std::string& component, FileParameters::Options options) const {
+FileParameters ModelDirectory::ComponentWeights(const std::string& component,
+                                                FileParameters::Options options) const {
   constexpr const char* kNames[] = {"diffusion_pytorch_model.safetensors", "model.safetensors"};
   for (const char* const name : kNames) {
     const std::string file = ComponentPath(component) + "/" + name;
@@ -68,7 +71,8 @@ void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
   if (info.default_steps < 1 || info.default_steps > info.train_steps) {
     config.Unsupported("default_steps", "1 to num_train_timesteps");
   }
-  if (!(info.default_guidance >= 0 && info.default_guidance <= 100)) config.Unsupported("default_guidance", "0 to 100");
+  if (!(info.default_guidance >= 0 && info.default_guidance <= 100))
+    config.Unsupported("default_guidance", "0 to 100");
 }
 
 ModelInfo DescribeModel(const std::string& path) {

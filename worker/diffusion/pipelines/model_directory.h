@@ -27,11 +27,11 @@ class ModelDirectory {
 
   // The configuration of a component ("unet" → unet/config.json). Throws ModelError.
   Config ComponentConfig(const std::string& component, const std::string& file = "config.json") const;
-  // Its weights: the one .safetensors file of the component's folder under a standard name. Throws ModelError naming
-  // what was looked for.
+  // Its weights: the one .safetensors file of the component's folder under a standard name. Throws ModelError
+  // naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
-  // Replaces defaults by those in mind.json, if the directory has one: {"default_steps": 20, "default_guidance": 3}, our
-  // only addition to the layout. Throws ModelError.
+  // Replaces defaults by those in mind.json, if the directory has one: {"default_steps": 20,
+  // "default_guidance": 3}, our only addition to the layout. Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;
   // The folder of a component.
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }

@@ -16,7 +16,8 @@ struct ModelInfo {
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
 
-  // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was trained at.
+  // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
+  // trained at.
   int64_t size_multiple = 8;
   int64_t default_width = 512, default_height = 512;
   int64_t max_width = 2048, max_height = 2048;

@@ -1,4 +1,5 @@
-// One loaded model: everything around the denoiser that turns a request into rows for it, and latents into pictures.
+// One loaded model: everything around the denoiser that turns a request into rows for it, and latents into
+// pictures.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_PIPELINE_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_PIPELINE_H_
 
@@ -23,7 +24,8 @@ struct PictureRequest {
   int64_t clip_skip = 0;        // last text layers left out, 0 … layers - 1
 };
 
-// Immutable after construction apart from caches that lock themselves: any thread may call, under inference mode.
+// Immutable after construction apart from caches that lock themselves: any thread may call, under inference
+// mode.
 class Pipeline {
  public:
   virtual ~Pipeline() = default;
@@ -38,7 +40,8 @@ class Pipeline {
   virtual std::vector<int64_t> LatentShape(int64_t width, int64_t height) const = 0;
   // The rows an evaluation needs. Encodes text: belongs beside the step thread. Throws RequestError.
   virtual Conditioning Condition(const PictureRequest& request) const = 0;
-  // latent float [C, h, w] → picture float [3, H, W] in [0, 1], on the pipeline's device. Slow: beside the step thread.
+  // latent float [C, h, w] → picture float [3, H, W] in [0, 1], on the pipeline's device. Slow: beside the
+  // step thread.
   virtual at::Tensor Decode(const at::Tensor& latent) const = 0;
   // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1].
   virtual at::Tensor Preview(const at::Tensor& x0) const = 0;

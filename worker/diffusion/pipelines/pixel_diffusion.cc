@@ -8,9 +8,11 @@ namespace mind::diffusion {
 ModelInfo PixelDiffusionPipeline::Describe(const ModelDirectory& directory) {
   const Config config = directory.ComponentConfig("unet");
   const UNetConfig unet = UNetConfig::From(config);
-  const SamplerConfig sampler = SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
+  const SamplerConfig sampler =
+      SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
   if (unet.in_channels != 3) config.Unsupported("in_channels", "3 (RGB)");
-  if (unet.conditioned_on_text()) config.Unsupported("cross_attention_dim", "none: this pipeline has no prompt");
+  if (unet.conditioned_on_text())
+    config.Unsupported("cross_attention_dim", "none: this pipeline has no prompt");
   ModelInfo info;
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();

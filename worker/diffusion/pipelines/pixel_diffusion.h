@@ -13,7 +13,8 @@ namespace mind::diffusion {
 class PixelDiffusionPipeline : public Pipeline {
  public:
   static ModelInfo Describe(const ModelDirectory& directory);
-  static std::unique_ptr<const Pipeline> Load(const ModelDirectory& directory, FileParameters::Options options);
+  static std::unique_ptr<const Pipeline> Load(const ModelDirectory& directory,
+                                              FileParameters::Options options);
 
   const ModelInfo& info() const override { return info_; }
   const SamplerConfig& sampler_config() const override { return sampler_config_; }

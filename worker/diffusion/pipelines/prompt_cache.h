@@ -18,8 +18,8 @@ class PromptCache {
  public:
   explicit PromptCache(size_t capacity) : capacity_(capacity) {}
 
-  // The value for `key`, from `encode` the first time. Encodes outside the lock: two threads asking for the same new
-  // key may both encode it; the arithmetic is the same.
+  // The value for `key`, from `encode` the first time. Encodes outside the lock: two threads asking for the
+  // same new key may both encode it; the arithmetic is the same.
   at::Tensor Get(const std::string& key, const std::function<at::Tensor()>& encode);
 
  private:

@@ -9,7 +9,8 @@ namespace mind::diffusion {
 ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   const UNetConfig unet = UNetConfig::From(directory.ComponentConfig("unet"));
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
-  const SamplerConfig sampler = SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
+  const SamplerConfig sampler =
+      SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
   if (unet.in_channels != vae.latent_channels) {
     throw ModelError(directory.path() + ": the UNet takes " + std::to_string(unet.in_channels) +
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
@@ -44,7 +45,8 @@ std::unique_ptr<const Pipeline> TextToImagePipeline::Load(const ModelDirectory& 
   pipeline->text_encoder_ = std::make_unique<ClipText>(Scope(text), text_config);
   text.ExpectAllTaken();
   if (pipeline->tokenizer_->model_length() > static_cast<size_t>(text_config.positions)) {
-    throw ModelError(directory.path() + ": the tokenizer makes " + std::to_string(pipeline->tokenizer_->model_length()) +
+    throw ModelError(directory.path() + ": the tokenizer makes " +
+                     std::to_string(pipeline->tokenizer_->model_length()) +
                      " tokens but the text encoder takes " + std::to_string(text_config.positions));
   }
 
@@ -53,8 +55,8 @@ std::unique_ptr<const Pipeline> TextToImagePipeline::Load(const ModelDirectory& 
   unet.ExpectAllTaken();
   if (pipeline->unet_->config().context_width != text_config.width) {
     throw ModelError(directory.path() + ": the UNet's cross_attention_dim is " +
-                     std::to_string(pipeline->unet_->config().context_width) + " but the text encoder's hidden_size is " +
-                     std::to_string(text_config.width));
+                     std::to_string(pipeline->unet_->config().context_width) +
+                     " but the text encoder's hidden_size is " + std::to_string(text_config.width));
   }
 
   FileParameters vae = directory.ComponentWeights("vae", options);

@@ -1,4 +1,5 @@
-// Denoising diffusion implicit models. Song et al. 2021, eq. 12 and 16 (eta). Reference: diffusers DDIMScheduler.
+// Denoising diffusion implicit models. Song et al. 2021, eq. 12 and 16 (eta). Reference: diffusers
+// DDIMScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_DDIM_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_DDIM_H_
 

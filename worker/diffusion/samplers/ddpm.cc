@@ -12,9 +12,10 @@ DdpmSampler::DdpmSampler(const SamplerConfig& config, int64_t steps)
     : Sampler(config.custom_timesteps.empty() ? steps : static_cast<int64_t>(config.custom_timesteps.size())),
       config_(config),
       alphas_cumprod_(AlphasCumprod(config)),
-      timesteps_(config.custom_timesteps.empty() ? IntegerTimesteps(config.spacing.value_or(Spacing::kLeading),
-                                                                    config.train_steps, steps, config.steps_offset)
-                                                 : config.custom_timesteps) {}
+      timesteps_(config.custom_timesteps.empty()
+                     ? IntegerTimesteps(config.spacing.value_or(Spacing::kLeading), config.train_steps, steps,
+                                        config.steps_offset)
+                     : config.custom_timesteps) {}
 
 at::Tensor DdpmSampler::Deviation(double variance, double beta, const at::Tensor& predicted,
                                   const at::Tensor& like) const {
@@ -41,8 +42,10 @@ Task DdpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   at::Tensor output = co_await evaluate(state.x, static_cast<double>(t));
 
   const double a = alphas_cumprod_[static_cast<size_t>(t)];
-  const double a_next = i + 1 < timesteps_.size() ? alphas_cumprod_[static_cast<size_t>(timesteps_[i + 1])] : 1;
-  // In float32, as the reference: close to the end 1 - a / a_next cancels, and its rounding shows in the picture.
+  const double a_next =
+      i + 1 < timesteps_.size() ? alphas_cumprod_[static_cast<size_t>(timesteps_[i + 1])] : 1;
+  // In float32, as the reference: close to the end 1 - a / a_next cancels, and its rounding shows in the
+  // picture.
   const float alpha = static_cast<float>(a) / static_cast<float>(a_next);
   const float beta = 1 - alpha;
 

@@ -1,5 +1,5 @@
-// Ancestral sampling of the reverse chain. Ho et al. 2020, alg. 2 with the posterior mean of eq. 7; learned variances:
-// Nichol & Dhariwal 2021, eq. 15. Reference: diffusers DDPMScheduler.
+// Ancestral sampling of the reverse chain. Ho et al. 2020, alg. 2 with the posterior mean of eq. 7; learned
+// variances: Nichol & Dhariwal 2021, eq. 15. Reference: diffusers DDPMScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_DDPM_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_DDPM_H_
 
@@ -15,7 +15,8 @@ class DdpmSampler : public Sampler {
 
  private:
   // The standard deviation of the noise added in a step; `predicted` is the network's say, where it has one.
-  at::Tensor Deviation(double variance, double beta, const at::Tensor& predicted, const at::Tensor& like) const;
+  at::Tensor Deviation(double variance, double beta, const at::Tensor& predicted,
+                       const at::Tensor& like) const;
 
   SamplerConfig config_;
   std::vector<double> alphas_cumprod_;

@@ -5,7 +5,8 @@
 
 namespace mind::diffusion {
 
-Denoised Estimate(Prediction prediction, const at::Tensor& output, const at::Tensor& x, double alpha, double sigma) {
+Denoised Estimate(Prediction prediction, const at::Tensor& output, const at::Tensor& x, double alpha,
+                  double sigma) {
   switch (prediction) {
     case Prediction::kEpsilon:
       return {(x - sigma * output) / alpha, output};

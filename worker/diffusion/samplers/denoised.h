@@ -13,8 +13,10 @@ struct Denoised {
   at::Tensor epsilon;
 };
 
-// `alpha` is sqrt(a), `sigma` is sqrt(1 - a). Velocity: Salimans & Ho 2022, app. D: v = alpha·noise - sigma·x0.
-Denoised Estimate(Prediction prediction, const at::Tensor& output, const at::Tensor& x, double alpha, double sigma);
+// `alpha` is sqrt(a), `sigma` is sqrt(1 - a). Velocity: Salimans & Ho 2022, app. D: v = alpha·noise -
+// sigma·x0.
+Denoised Estimate(Prediction prediction, const at::Tensor& output, const at::Tensor& x, double alpha,
+                  double sigma);
 
 // Clips or dynamically thresholds an estimate of x0 as the configuration says.
 at::Tensor Limit(const SamplerConfig& config, at::Tensor x0);

@@ -13,8 +13,10 @@ namespace {
 // Below this many steps, the last steps are taken with lower order (config: lower_order_final).
 constexpr int64_t kFewSteps = 15;
 
-// This class spaces steps + 1 levels and leaves out the last, and may stop short of the noisiest training steps.
-std::vector<int64_t> Timesteps(const SamplerConfig& c, const std::vector<double>& sigma_table, int64_t steps) {
+// This class spaces steps + 1 levels and leaves out the last, and may stop short of the noisiest training
+// steps.
+std::vector<int64_t> Timesteps(const SamplerConfig& c, const std::vector<double>& sigma_table,
+                               int64_t steps) {
   int64_t clipped = 0;  // training steps, from the noisy end, whose lambda is below the bound
   while (clipped + 1 < c.train_steps &&
          -std::log(sigma_table[static_cast<size_t>(c.train_steps - 1 - clipped)]) < c.lambda_min_clipped) {
@@ -25,8 +27,9 @@ std::vector<int64_t> Timesteps(const SamplerConfig& c, const std::vector<double>
   if (spacing == Spacing::kTrailing) {
     std::vector<int64_t> timesteps;
     for (int64_t i = 0; i < steps; ++i) {
-      const double t = static_cast<double>(last) -
-                       static_cast<double>(i) * static_cast<double>(c.train_steps) / static_cast<double>(steps);
+      const double t = static_cast<double>(last) - static_cast<double>(i) *
+                                                       static_cast<double>(c.train_steps) /
+                                                       static_cast<double>(steps);
       timesteps.push_back(std::max<int64_t>(static_cast<int64_t>(std::nearbyint(t)) - 1, 0));
     }
     return timesteps;
@@ -53,8 +56,9 @@ DpmSolverMultistepSampler::DpmSolverMultistepSampler(const SamplerConfig& config
   predicts_x0_ = config_.algorithm == "dpmsolver++" || config_.algorithm == "sde-dpmsolver++";
   stochastic_ = config_.algorithm == "sde-dpmsolver" || config_.algorithm == "sde-dpmsolver++";
   if (!predicts_x0_ && !stochastic_ && config_.algorithm != "dpmsolver") {
-    throw ModelError("algorithm_type \"" + config_.algorithm +
-                     "\" is not supported; supported: dpmsolver, dpmsolver++, sde-dpmsolver, sde-dpmsolver++");
+    throw ModelError(
+        "algorithm_type \"" + config_.algorithm +
+        "\" is not supported; supported: dpmsolver, dpmsolver++, sde-dpmsolver, sde-dpmsolver++");
   }
   if (!predicts_x0_ && config_.final_sigma == FinalSigma::kZero) {
     throw ModelError("final_sigmas_type \"zero\" goes with dpmsolver++ and sde-dpmsolver++ only: in " +
@@ -85,7 +89,8 @@ int64_t DpmSolverMultistepSampler::OrderOf(const SampleState& state) const {
   const bool few = config_.lower_order_final && steps() < kFewSteps;
   const int64_t known = static_cast<int64_t>(state.history.size());
   int64_t order = std::min(config_.solver_order, known);
-  if (state.step == steps() - 1 && (config_.euler_at_final || few || config_.final_sigma == FinalSigma::kZero)) {
+  if (state.step == steps() - 1 &&
+      (config_.euler_at_final || few || config_.final_sigma == FinalSigma::kZero)) {
     order = 1;
   } else if (state.step == steps() - 2 && few) {
     order = std::min<int64_t>(order, 2);
@@ -107,20 +112,22 @@ Task DpmSolverMultistepSampler::Step(SampleState& state, Evaluator& evaluate) co
   }
   state.denoised = estimate.x0;
   state.history.push_back(predicts_x0_ ? estimate.x0 : estimate.epsilon);
-  if (static_cast<int64_t>(state.history.size()) > config_.solver_order) state.history.erase(state.history.begin());
+  if (static_cast<int64_t>(state.history.size()) > config_.solver_order)
+    state.history.erase(state.history.begin());
 
   const at::Tensor noise = stochastic_ ? state.noise->DrawLike(state.x) : at::Tensor();
   state.x = Advance(state, OrderOf(state), noise);
 }
 
-at::Tensor DpmSolverMultistepSampler::Advance(const SampleState& state, int64_t order, const at::Tensor& noise) const {
+at::Tensor DpmSolverMultistepSampler::Advance(const SampleState& state, int64_t order,
+                                              const at::Tensor& noise) const {
   const size_t i = static_cast<size_t>(state.step);
   const Level& to = levels_[i + 1];
   const Level& from = levels_[i];
   const double h = to.lambda - from.lambda;
 
-  // x' = keep·x + c0·D0 + c1·D1 + c2·D2 + deviation·noise, with D0 the newest prediction and D1, D2 its divided
-  // differences in lambda (Lu et al. 2022b, sec. 4.2; heun and midpoint are two ways to weigh D1).
+  // x' = keep·x + c0·D0 + c1·D1 + c2·D2 + deviation·noise, with D0 the newest prediction and D1, D2 its
+  // divided differences in lambda (Lu et al. 2022b, sec. 4.2; heun and midpoint are two ways to weigh D1).
   const double e = predicts_x0_ ? std::expm1((stochastic_ ? -2 : -1) * h) : std::expm1(h);
   double keep = 0, c0 = 0, c1 = 0, c2 = 0, deviation = 0;
   if (predicts_x0_ && !stochastic_) {

@@ -15,7 +15,8 @@ Task EulerAncestralSampler::Step(SampleState& state, Evaluator& evaluate) const 
   const double up = std::sqrt(next * next * (sigma * sigma - next * next) / (sigma * sigma));
   const double down = std::sqrt(next * next - up * up);
   state.denoised = EstimateX0(prediction_, output, state.x, sigma);
-  state.x = state.x + (state.x - state.denoised) * ((down - sigma) / sigma) + state.noise->DrawLike(state.x) * up;
+  state.x =
+      state.x + (state.x - state.denoised) * ((down - sigma) / sigma) + state.noise->DrawLike(state.x) * up;
 }
 
 }  // namespace mind::diffusion

@@ -13,7 +13,8 @@ class EulerAncestralSampler : public Sampler {
   EulerAncestralSampler(const SamplerConfig& config, int64_t steps)
       : EulerAncestralSampler(config, SigmaSchedule::From(config, steps, Spacing::kLinspace)) {}
   double initial_scale() const override { return schedule_.initial_scale; }
-  // Draws in every step, the last included, where the noise has weight 0: the reference's draws stay in step with ours.
+  // Draws in every step, the last included, where the noise has weight 0: the reference's draws stay in step
+  // with ours.
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

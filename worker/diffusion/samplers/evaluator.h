@@ -25,8 +25,9 @@ class Evaluator {
     Evaluator& evaluator_;
   };
 
-  // What the denoiser says of x at a timestep: x as the network wants it (scaled), the timestep in training steps. The
-  // answer has x's shape, or twice its channels where the network predicts a variance too; guidance is in it.
+  // What the denoiser says of x at a timestep: x as the network wants it (scaled), the timestep in training
+  // steps. The answer has x's shape, or twice its channels where the network predicts a variance too;
+  // guidance is in it.
   Evaluation operator()(at::Tensor x, double timestep) {
     input_ = std::move(x);
     timestep_ = timestep;

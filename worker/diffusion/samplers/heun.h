@@ -1,5 +1,5 @@
-// Heun's second-order method on the probability-flow ODE in sigma form: two evaluations a step, one in the last.
-// Karras et al. 2022, alg. 1. Reference: diffusers HeunDiscreteScheduler.
+// Heun's second-order method on the probability-flow ODE in sigma form: two evaluations a step, one in the
+// last. Karras et al. 2022, alg. 1. Reference: diffusers HeunDiscreteScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_HEUN_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_HEUN_H_
 

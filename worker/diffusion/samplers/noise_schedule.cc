@@ -13,10 +13,13 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 
 at::Tensor Betas(const SamplerConfig& c) {
-  const auto linspace = [&c](double start, double end) { return at::linspace(start, end, c.train_steps, at::kFloat); };
+  const auto linspace = [&c](double start, double end) {
+    return at::linspace(start, end, c.train_steps, at::kFloat);
+  };
   if (!c.trained_betas.empty()) return at::tensor(c.trained_betas, at::kFloat);
   if (c.beta_schedule == "linear") return linspace(c.beta_start, c.beta_end);
-  if (c.beta_schedule == "scaled_linear") return linspace(std::sqrt(c.beta_start), std::sqrt(c.beta_end)).pow(2);
+  if (c.beta_schedule == "scaled_linear")
+    return linspace(std::sqrt(c.beta_start), std::sqrt(c.beta_end)).pow(2);
   if (c.beta_schedule == "sigmoid") {
     return at::sigmoid(linspace(-6, 6)) * (c.beta_end - c.beta_start) + c.beta_start;
   }

@@ -12,7 +12,9 @@ at::Tensor SeededNoise::Draw(at::IntArrayRef shape) {
   return at::randn(shape, generator_, at::TensorOptions().dtype(at::kFloat));
 }
 
-at::Tensor SeededNoise::State() const { return generator_.get_state(); }
+at::Tensor SeededNoise::State() const {
+  return generator_.get_state();
+}
 
 void SeededNoise::Restore(const at::Tensor& state) {
   const at::Tensor current = State();

@@ -1,4 +1,5 @@
-// Where a trajectory's normal noise comes from: a generator of its own, so that no neighbour can shift its draws.
+// Where a trajectory's normal noise comes from: a generator of its own, so that no neighbour can shift its
+// draws.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_NOISE_SOURCE_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_NOISE_SOURCE_H_
 
@@ -18,8 +19,8 @@ class NoiseSource {
   at::Tensor DrawLike(const at::Tensor& like) { return Draw(like.sizes()).to(like.options()); }
 };
 
-// Draws what `torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))` would, call by call, so that a
-// seed gives diffusers' starting noise.
+// Draws what `torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed))` would, call by call, so
+// that a seed gives diffusers' starting noise.
 class SeededNoise : public NoiseSource {
  public:
   explicit SeededNoise(uint64_t seed);

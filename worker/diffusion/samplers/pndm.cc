@@ -29,16 +29,20 @@ PndmSampler::PndmSampler(const SamplerConfig& config, int64_t steps)
       stride_(config.train_steps / steps),
       final_alpha_(config.alpha_one_at_end.value_or(false) ? 1 : alphas_cumprod_.front()) {
   if (!config_.skip_prk && steps < 4) {
-    throw RequestError("pndm with a Runge-Kutta start needs 4 steps or more, given: " + std::to_string(steps));
+    throw RequestError("pndm with a Runge-Kutta start needs 4 steps or more, given: " +
+                       std::to_string(steps));
   }
   if (config_.prediction == Prediction::kSample) {
     throw RequestError("pndm cannot sample a model that predicts x0");
   }
 }
 
-int64_t PndmSampler::evaluations() const { return config_.skip_prk ? steps() + (steps() > 1 ? 1 : 0) : steps() + 9; }
+int64_t PndmSampler::evaluations() const {
+  return config_.skip_prk ? steps() + (steps() > 1 ? 1 : 0) : steps() + 9;
+}
 
-at::Tensor PndmSampler::Transfer(const at::Tensor& x, const at::Tensor& output, int64_t t, int64_t next) const {
+at::Tensor PndmSampler::Transfer(const at::Tensor& x, const at::Tensor& output, int64_t t,
+                                 int64_t next) const {
   const double a = AlphaAt(t), a_next = AlphaAt(next);
   const at::Tensor epsilon = Estimate(config_.prediction, output, x, std::sqrt(a), std::sqrt(1 - a)).epsilon;
   const double denominator = a * std::sqrt(1 - a_next) + std::sqrt(a * (1 - a) * a_next);
@@ -74,7 +78,8 @@ Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
     // No history yet: look one stride ahead and go with the mean of both (improved Euler).
     const int64_t second = timesteps_[1];
     const at::Tensor ahead = co_await evaluate(Transfer(x, output, t, next), static_cast<double>(second));
-    // Counted back from where the look was taken, as the reference does: with uneven spacing that is not quite t.
+    // Counted back from where the look was taken, as the reference does: with uneven spacing that is not
+    // quite t.
     state.x = Transfer(x, (ahead + output) / 2, second + stride_, second);
     co_return;
   }

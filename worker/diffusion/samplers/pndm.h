@@ -1,5 +1,5 @@
-// Pseudo numerical methods for diffusion models: Runge-Kutta start (or, as Stable Diffusion does, an improved Euler
-// start), then linear multistep. Liu et al. 2022, eq. 9, 11-13. Reference: diffusers PNDMScheduler.
+// Pseudo numerical methods for diffusion models: Runge-Kutta start (or, as Stable Diffusion does, an improved
+// Euler start), then linear multistep. Liu et al. 2022, eq. 9, 11-13. Reference: diffusers PNDMScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_PNDM_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_PNDM_H_
 

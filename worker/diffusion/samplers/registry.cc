@@ -57,17 +57,19 @@ std::string DefaultSamplerName(const SamplerConfig& config) {
   std::string known;
   for (const Rule& rule : kRules) {
     if (config.class_name == rule.class_name) {
-      return rule.karras && config.sigmas == SigmaSpacing::kKarras ? std::string(rule.name) + kKarrasSuffix : rule.name;
+      return rule.karras && config.sigmas == SigmaSpacing::kKarras ? std::string(rule.name) + kKarrasSuffix
+                                                                   : rule.name;
     }
     known += std::string(known.empty() ? "" : ", ") + rule.class_name;
   }
-  throw UnsupportedError("scheduler_config.json: _class_name \"" + config.class_name + "\" is not supported; supported: " +
-                   known);
+  throw UnsupportedError("scheduler_config.json: _class_name \"" + config.class_name +
+                         "\" is not supported; supported: " + known);
 }
 
 std::unique_ptr<const Sampler> MakeSampler(const std::string& name, SamplerConfig config, int64_t steps) {
   if (steps < 1 || steps > config.train_steps) {
-    throw RequestError("steps must be 1 to " + std::to_string(config.train_steps) + ", given: " + std::to_string(steps));
+    throw RequestError("steps must be 1 to " + std::to_string(config.train_steps) +
+                       ", given: " + std::to_string(steps));
   }
   for (const Rule& rule : kRules) {
     const bool karras = rule.karras && name == std::string(rule.name) + kKarrasSuffix;

@@ -14,7 +14,8 @@
 
 namespace mind::diffusion {
 
-// All a trajectory is between two steps: plain data, so that it can be paused, stored and continued elsewhere.
+// All a trajectory is between two steps: plain data, so that it can be paused, stored and continued
+// elsewhere.
 struct SampleState {
   at::Tensor x;                     // float [C, H, W] (the samplers themselves do not mind the shape)
   int64_t step = 0;                 // steps taken
@@ -23,8 +24,8 @@ struct SampleState {
   std::unique_ptr<NoiseSource> noise;
 };
 
-// Immutable after construction: one rule, one step count, one noise schedule. Any thread may call, each with a state of
-// its own.
+// Immutable after construction: one rule, one step count, one noise schedule. Any thread may call, each with
+// a state of its own.
 class Sampler {
  public:
   virtual ~Sampler() = default;
@@ -35,8 +36,8 @@ class Sampler {
   // What unit normal noise is multiplied by to be the first x.
   virtual double initial_scale() const { return 1; }
 
-  // Takes one step: x, history and noise move on; the caller then counts `step` up. Both references must outlive the
-  // task. REQUIRES: state.step < steps()
+  // Takes one step: x, history and noise move on; the caller then counts `step` up. Both references must
+  // outlive the task. REQUIRES: state.step < steps()
   virtual Task Step(SampleState& state, Evaluator& evaluate) const = 0;
 
  protected:

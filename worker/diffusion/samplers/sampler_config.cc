@@ -12,7 +12,8 @@ struct Word {
 };
 
 template <typename Value, size_t N>
-Value Choose(const Config& config, const std::string& key, const std::string& fallback, const Word<Value> (&words)[N]) {
+Value Choose(const Config& config, const std::string& key, const std::string& fallback,
+             const Word<Value> (&words)[N]) {
   const std::string found = config.String(key, fallback);
   std::string known;
   for (const auto& [word, value] : words) {
@@ -22,8 +23,9 @@ Value Choose(const Config& config, const std::string& key, const std::string& fa
   config.Unsupported(key, known);
 }
 
-constexpr Word<Prediction> kPredictions[] = {
-    {"epsilon", Prediction::kEpsilon}, {"sample", Prediction::kSample}, {"v_prediction", Prediction::kVelocity}};
+constexpr Word<Prediction> kPredictions[] = {{"epsilon", Prediction::kEpsilon},
+                                             {"sample", Prediction::kSample},
+                                             {"v_prediction", Prediction::kVelocity}};
 constexpr Word<Spacing> kSpacings[] = {
     {"leading", Spacing::kLeading}, {"trailing", Spacing::kTrailing}, {"linspace", Spacing::kLinspace}};
 constexpr Word<Variance> kVariances[] = {{"fixed_small", Variance::kFixedSmall},
@@ -31,7 +33,8 @@ constexpr Word<Variance> kVariances[] = {{"fixed_small", Variance::kFixedSmall},
                                          {"fixed_large", Variance::kFixedLarge},
                                          {"learned", Variance::kLearned},
                                          {"learned_range", Variance::kLearnedRange}};
-constexpr Word<FinalSigma> kFinalSigmas[] = {{"zero", FinalSigma::kZero}, {"sigma_min", FinalSigma::kSigmaMin}};
+constexpr Word<FinalSigma> kFinalSigmas[] = {{"zero", FinalSigma::kZero},
+                                             {"sigma_min", FinalSigma::kSigmaMin}};
 
 SigmaSpacing ChooseSigmas(const Config& config) {
   if (config.Bool("use_karras_sigmas", false)) return SigmaSpacing::kKarras;
@@ -59,7 +62,8 @@ SamplerConfig SamplerConfig::From(const Config& config) {
   SamplerConfig c;
   c.class_name = config.String("_class_name", "");
   c.train_steps = config.Int("num_train_timesteps", c.train_steps);
-  if (c.train_steps < 1 || c.train_steps > 1'000'000) config.Unsupported("num_train_timesteps", "1 to 1000000");
+  if (c.train_steps < 1 || c.train_steps > 1'000'000)
+    config.Unsupported("num_train_timesteps", "1 to 1000000");
   c.beta_schedule = config.String("beta_schedule", c.beta_schedule);
   c.beta_start = config.Double("beta_start", c.beta_start);
   c.beta_end = config.Double("beta_end", c.beta_end);

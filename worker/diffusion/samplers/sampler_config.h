@@ -12,14 +12,26 @@
 
 namespace mind::diffusion {
 
-enum class Prediction { kEpsilon, kSample, kVelocity };       // what the denoiser predicts
-enum class Spacing { kLeading, kTrailing, kLinspace };         // how steps are spread over the training steps
-enum class SigmaSpacing { kPlain, kKarras, kLu, kLogLinear };  // how noise levels are spread, where a sampler lets choose
-enum class Variance { kFixedSmall, kFixedSmallLog, kFixedLarge, kLearned, kLearnedRange };  // of an ancestral step
+enum class Prediction { kEpsilon, kSample, kVelocity };  // what the denoiser predicts
+enum class Spacing { kLeading, kTrailing, kLinspace };   // how steps are spread over the training steps
+enum class SigmaSpacing {
+  kPlain,
+  kKarras,
+  kLu,
+  kLogLinear
+};  // how noise levels are spread, where a sampler lets choose
+enum class Variance {
+  kFixedSmall,
+  kFixedSmallLog,
+  kFixedLarge,
+  kLearned,
+  kLearnedRange
+};  // of an ancestral step
 enum class FinalSigma { kZero, kSigmaMin };
 
-// The union of what the samplers read; each takes what concerns it. Defaults are diffusers'; those that differ from
-// class to class are optional and resolved by the sampler. Field by field the meaning is that of diffusers' key.
+// The union of what the samplers read; each takes what concerns it. Defaults are diffusers'; those that
+// differ from class to class are optional and resolved by the sampler. Field by field the meaning is that of
+// diffusers' key.
 struct SamplerConfig {
   std::string class_name;  // "PNDMScheduler": the model's default sampler
 

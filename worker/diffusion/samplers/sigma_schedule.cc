@@ -8,7 +8,8 @@
 namespace mind::diffusion {
 namespace {
 
-// Stands in for the infinite sigma of a last training step without signal. Reference: the same constant in diffusers.
+// Stands in for the infinite sigma of a last training step without signal. Reference: the same constant in
+// diffusers.
 constexpr double kSmallestAlpha = 1.0 / (1 << 24);
 
 }  // namespace
@@ -56,6 +57,8 @@ SigmaSchedule SigmaSchedule::From(const SamplerConfig& config, int64_t steps, Sp
   return schedule;
 }
 
-at::Tensor SigmaSchedule::Scaled(const at::Tensor& x, double sigma) { return x / std::sqrt(sigma * sigma + 1); }
+at::Tensor SigmaSchedule::Scaled(const at::Tensor& x, double sigma) {
+  return x / std::sqrt(sigma * sigma + 1);
+}
 
 }  // namespace mind::diffusion

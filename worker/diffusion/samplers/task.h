@@ -8,9 +8,9 @@
 
 namespace mind::diffusion {
 
-// Owns one suspended computation. It starts suspended; Resume() runs it to its next co_await or to its end. Not
-// thread-safe, but it may be resumed by different threads one after the other. Destroying a task that is not done
-// cancels it: its locals are destroyed where it stands.
+// Owns one suspended computation. It starts suspended; Resume() runs it to its next co_await or to its end.
+// Not thread-safe, but it may be resumed by different threads one after the other. Destroying a task that is
+// not done cancels it: its locals are destroyed where it stands.
 class [[nodiscard]] Task {
  public:
   struct promise_type {

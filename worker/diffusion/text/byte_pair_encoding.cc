@@ -24,12 +24,14 @@ std::vector<std::string> ByteSymbols() {
 
 }  // namespace
 
-BytePairEncoding BytePairEncoding::FromFiles(const std::string& vocabulary_path, const std::string& merges_path) {
+BytePairEncoding BytePairEncoding::FromFiles(const std::string& vocabulary_path,
+                                             const std::string& merges_path) {
   std::unordered_map<std::string, int64_t> vocabulary;
   const nlohmann::json tokens = ReadJsonFile(vocabulary_path);
   for (const auto& [token, id] : tokens.items()) {
     if (!id.is_number_unsigned()) {
-      throw ModelError(vocabulary_path + ": token \"" + token + "\" has id " + id.dump() + ", a number is needed");
+      throw ModelError(vocabulary_path + ": token \"" + token + "\" has id " + id.dump() +
+                       ", a number is needed");
     }
     vocabulary[token] = id.get<int64_t>();
   }

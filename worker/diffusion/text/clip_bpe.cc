@@ -56,7 +56,8 @@ std::string SpecialToken(const Config& config, const std::string& key, const std
 std::unique_ptr<ClipBpeTokenizer> ClipBpeTokenizer::FromDirectory(const std::string& directory) {
   const Config config = Config::FromFile(directory + "/tokenizer_config.json");
   const std::string kind = config.String("tokenizer_class", "CLIPTokenizer");
-  if (kind != "CLIPTokenizer" && kind != "CLIPTokenizerFast") config.Unsupported("tokenizer_class", "CLIPTokenizer");
+  if (kind != "CLIPTokenizer" && kind != "CLIPTokenizerFast")
+    config.Unsupported("tokenizer_class", "CLIPTokenizer");
   Options options;
   const int64_t length = config.Int("model_max_length", 77);
   if (length < 2 || length > 4096) config.Unsupported("model_max_length", "2 to 4096");

@@ -1,6 +1,6 @@
-// CLIP's tokenizer, equal to transformers' CLIPTokenizerFast: NFC, white space collapsed, lower case, words split into
-// letters, single digits and runs of the rest, byte-pair encoding with "</w>" at word ends.
-// It does not mend broken text or HTML as openai/CLIP's own (ftfy, html.unescape) does.
+// CLIP's tokenizer, equal to transformers' CLIPTokenizerFast: NFC, white space collapsed, lower case, words
+// split into letters, single digits and runs of the rest, byte-pair encoding with "</w>" at word ends. It
+// does not mend broken text or HTML as openai/CLIP's own (ftfy, html.unescape) does.
 #ifndef MIND_WORKER_DIFFUSION_TEXT_CLIP_BPE_H_
 #define MIND_WORKER_DIFFUSION_TEXT_CLIP_BPE_H_
 
@@ -14,8 +14,9 @@ namespace mind::diffusion {
 
 class ClipBpeTokenizer : public Tokenizer {
  public:
-  // A tokenizer/ directory of the diffusers layout: vocab.json, merges.txt, tokenizer_config.json. Besides CLIP's own
-  // keys, "tokenize_chinese_chars": true makes every CJK ideograph a word of its own. Throws ModelError.
+  // A tokenizer/ directory of the diffusers layout: vocab.json, merges.txt, tokenizer_config.json. Besides
+  // CLIP's own keys, "tokenize_chinese_chars": true makes every CJK ideograph a word of its own. Throws
+  // ModelError.
   static std::unique_ptr<ClipBpeTokenizer> FromDirectory(const std::string& directory);
 
   std::vector<int64_t> Encode(std::string_view text) const override;

@@ -31,7 +31,8 @@ bool IsCaseIgnorable(char32_t c) {
   }
 }
 
-// SpecialCasing's Final_Sigma: a cased letter somewhere before, none after, looking through what is case-ignorable.
+// SpecialCasing's Final_Sigma: a cased letter somewhere before, none after, looking through what is
+// case-ignorable.
 bool EndsWord(std::u32string_view text, size_t at) {
   size_t before = at;
   while (before > 0 && IsCaseIgnorable(text[before - 1])) --before;
@@ -49,7 +50,8 @@ std::u32string DecodeUtf8(std::string_view text) {
   const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
   for (size_t i = 0; i < text.size();) {
     utf8proc_int32_t c = -1;
-    const utf8proc_ssize_t used = utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(text.size() - i), &c);
+    const utf8proc_ssize_t used =
+        utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(text.size() - i), &c);
     out.push_back(used > 0 ? static_cast<char32_t>(c) : kReplacement);
     i += used > 0 ? static_cast<size_t>(used) : 1;
   }
@@ -69,10 +71,11 @@ std::string EncodeUtf8(std::u32string_view text) {
 std::string NormalizeNfc(std::string_view text) {
   const std::string valid = EncodeUtf8(DecodeUtf8(text));
   utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(valid.data()), static_cast<utf8proc_ssize_t>(valid.size()),
-                   &result, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  std::string out = size >= 0 ? std::string(reinterpret_cast<char*>(result), static_cast<size_t>(size)) : valid;
+  const utf8proc_ssize_t size = utf8proc_map(
+      reinterpret_cast<const utf8proc_uint8_t*>(valid.data()), static_cast<utf8proc_ssize_t>(valid.size()),
+      &result, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  std::string out =
+      size >= 0 ? std::string(reinterpret_cast<char*>(result), static_cast<size_t>(size)) : valid;
   std::free(result);
   return out;
 }

@@ -14,14 +14,15 @@ std::string EncodeUtf8(std::u32string_view text);
 
 // Canonical composition (NFC).
 std::string NormalizeNfc(std::string_view text);
-// Full lower-casing as Unicode's SpecialCasing has it for any language: "İ" gives two code points, and a sigma that ends
-// a word becomes "ς". What Rust's str::to_lowercase does, and with it the tokenizers library.
+// Full lower-casing as Unicode's SpecialCasing has it for any language: "İ" gives two code points, and a
+// sigma that ends a word becomes "ς". What Rust's str::to_lowercase does, and with it the tokenizers library.
 std::u32string Lowercase(std::u32string_view text);
 
 bool IsLetter(char32_t c);      // \p{L}
 bool IsNumber(char32_t c);      // \p{N}
 bool IsWhitespace(char32_t c);  // the White_Space property, which regular expressions call \s
-// The ideographs BERT-style tokenizers make words of their own (CJK Unified Ideographs and compatibility blocks).
+// The ideographs BERT-style tokenizers make words of their own (CJK Unified Ideographs and compatibility
+// blocks).
 bool IsCjkIdeograph(char32_t c);
 
 }  // namespace mind::diffusion

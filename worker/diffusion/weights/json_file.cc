@@ -46,7 +46,8 @@ std::string WithoutNonFinite(std::string_view text) {
 json ParsePythonJson(std::string_view text, const std::string& name) {
   try {
     json parsed = json::parse(WithoutNonFinite(text));
-    if (!parsed.is_object()) throw ModelError(name + ": a JSON object is needed, found " + parsed.type_name());
+    if (!parsed.is_object())
+      throw ModelError(name + ": a JSON object is needed, found " + parsed.type_name());
     return parsed;
   } catch (const json::exception& e) {
     throw ModelError(name + ": not valid JSON: " + e.what());
@@ -68,27 +69,33 @@ const json& Config::at(const std::string& key) const {
 
 bool Config::Bool(const std::string& key, bool fallback) const {
   if (Unset(key)) return fallback;
-  if (!at(key).is_boolean()) throw ModelError(name_ + ": \"" + key + "\" must be true or false, found " + at(key).dump());
+  if (!at(key).is_boolean())
+    throw ModelError(name_ + ": \"" + key + "\" must be true or false, found " + at(key).dump());
   return at(key).get<bool>();
 }
 
-int64_t Config::Int(const std::string& key, int64_t fallback) const { return Unset(key) ? fallback : RequiredInt(key); }
+int64_t Config::Int(const std::string& key, int64_t fallback) const {
+  return Unset(key) ? fallback : RequiredInt(key);
+}
 
 double Config::Double(const std::string& key, double fallback) const {
   if (Unset(key)) return fallback;
-  if (!at(key).is_number()) throw ModelError(name_ + ": \"" + key + "\" must be a number, found " + at(key).dump());
+  if (!at(key).is_number())
+    throw ModelError(name_ + ": \"" + key + "\" must be a number, found " + at(key).dump());
   return at(key).get<double>();
 }
 
 std::string Config::String(const std::string& key, const std::string& fallback) const {
   if (Unset(key)) return fallback;
-  if (!at(key).is_string()) throw ModelError(name_ + ": \"" + key + "\" must be a string, found " + at(key).dump());
+  if (!at(key).is_string())
+    throw ModelError(name_ + ": \"" + key + "\" must be a string, found " + at(key).dump());
   return at(key).get<std::string>();
 }
 
 int64_t Config::RequiredInt(const std::string& key) const {
   const json& value = at(key);
-  if (!value.is_number_integer()) throw ModelError(name_ + ": \"" + key + "\" must be an integer, found " + value.dump());
+  if (!value.is_number_integer())
+    throw ModelError(name_ + ": \"" + key + "\" must be an integer, found " + value.dump());
   return value.get<int64_t>();
 }
 
@@ -112,7 +119,7 @@ std::vector<std::string> Config::RequiredStrings(const std::string& key) const {
 
 void Config::Unsupported(const std::string& key, const std::string& supported) const {
   throw UnsupportedError(name_ + ": \"" + key + "\" is " + (Unset(key) ? "unset" : at(key).dump()) +
-                   ", which is not supported; supported: " + supported);
+                         ", which is not supported; supported: " + supported);
 }
 
 }  // namespace mind::diffusion

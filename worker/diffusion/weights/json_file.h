@@ -8,8 +8,9 @@
 
 namespace mind::diffusion {
 
-// A JSON object. Accepts what Python's json module writes beyond the standard: NaN, Infinity and -Infinity (read as
-// null, which every caller treats as "not set": the places where they occur are defaults). Throws ModelError.
+// A JSON object. Accepts what Python's json module writes beyond the standard: NaN, Infinity and -Infinity
+// (read as null, which every caller treats as "not set": the places where they occur are defaults). Throws
+// ModelError.
 nlohmann::json ReadJsonFile(const std::string& path);
 nlohmann::json ParsePythonJson(std::string_view text, const std::string& name);
 
@@ -33,7 +34,8 @@ class Config {
   std::vector<int64_t> RequiredInts(const std::string& key) const;
   std::vector<std::string> RequiredStrings(const std::string& key) const;
 
-  // Throws UnsupportedError saying that `key` has a value this program does not support, and what it does support.
+  // Throws UnsupportedError saying that `key` has a value this program does not support, and what it does
+  // support.
   [[noreturn]] void Unsupported(const std::string& key, const std::string& supported) const;
 
   const std::string& name() const { return name_; }

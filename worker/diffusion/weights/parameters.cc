@@ -31,7 +31,9 @@ const SafeTensors* FileParameters::Find(const std::string& name) const {
   return nullptr;
 }
 
-bool FileParameters::Has(const std::string& name) const { return Find(name) != nullptr; }
+bool FileParameters::Has(const std::string& name) const {
+  return Find(name) != nullptr;
+}
 
 at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) {
   const SafeTensors* const file = Find(name);
@@ -48,7 +50,8 @@ at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) 
     throw ModelError(file->name() + ": tensor \"" + name + "\" holds integers, floating point is needed");
   }
   taken_.insert(name);
-  // Copied even where nothing converts: the file may change under the mapping, and faults come now, not mid-request.
+  // Copied even where nothing converts: the file may change under the mapping, and faults come now, not
+  // mid-request.
   return stored.to(at::TensorOptions().dtype(options_.dtype).device(options_.device), /*non_blocking=*/false,
                    /*copy=*/true);
 }
@@ -64,7 +67,8 @@ void FileParameters::ExpectAllTaken() const {
   }
   if (count > 0) {
     throw ModelError(files_.front().name() + ": " + std::to_string(count) +
-                     " tensors belong to no part of the configured network: " + left + (count > 5 ? ", …" : ""));
+                     " tensors belong to no part of the configured network: " + left +
+                     (count > 5 ? ", …" : ""));
   }
 }
 

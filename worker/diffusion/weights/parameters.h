@@ -1,7 +1,8 @@
 // Where a module takes its parameters from while it is being built.
 //
-// A module's constructor gets a `Scope` (a source and a name prefix) and takes each parameter by name and exact shape.
-// The same constructors thus load a file, count parameters, or make fresh weights: only the source differs.
+// A module's constructor gets a `Scope` (a source and a name prefix) and takes each parameter by name and
+// exact shape. The same constructors thus load a file, count parameters, or make fresh weights: only the
+// source differs.
 #ifndef MIND_WORKER_DIFFUSION_WEIGHTS_PARAMETERS_H_
 #define MIND_WORKER_DIFFUSION_WEIGHTS_PARAMETERS_H_
 
@@ -28,14 +29,17 @@ class ParameterSource {
 // A source and a prefix. Cheap to copy; valid as long as the source.
 class Scope {
  public:
-  explicit Scope(ParameterSource& source, std::string prefix = "") : source_(&source), prefix_(std::move(prefix)) {}
+  explicit Scope(ParameterSource& source, std::string prefix = "")
+      : source_(&source), prefix_(std::move(prefix)) {}
 
   // The scope of a child module: scope / "mid_block" / "resnets" / 0.
   Scope operator/(std::string_view child) const { return Scope(*source_, Path(child)); }
   Scope operator/(size_t index) const { return *this / std::to_string(index); }
 
   bool Has(std::string_view name) const { return source_->Has(Path(name)); }
-  at::Tensor Take(std::string_view name, at::IntArrayRef shape) const { return source_->Take(Path(name), shape); }
+  at::Tensor Take(std::string_view name, at::IntArrayRef shape) const {
+    return source_->Take(Path(name), shape);
+  }
 
  private:
   std::string Path(std::string_view child) const {
@@ -59,8 +63,8 @@ class FileParameters : public ParameterSource {
   bool Has(const std::string& name) const override;
   at::Tensor Take(const std::string& name, at::IntArrayRef shape) override;
 
-  // Call when the model is built. Throws ModelError naming the tensors nobody took: the configuration and the weights
-  // then speak of different networks. Buffers known to be derived ("position_ids") do not count.
+  // Call when the model is built. Throws ModelError naming the tensors nobody took: the configuration and the
+  // weights then speak of different networks. Buffers known to be derived ("position_ids") do not count.
   void ExpectAllTaken() const;
 
  private:

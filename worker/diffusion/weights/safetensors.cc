@@ -33,7 +33,8 @@ std::shared_ptr<const char> Map(const std::string& path, size_t* size) {
   const int error = errno;
   close(fd);
   if (address == MAP_FAILED) throw ModelError(path + ": cannot map: " + std::strerror(error));
-  return {static_cast<const char*>(address), [length = *size](const char* p) { munmap(const_cast<char*>(p), length); }};
+  return {static_cast<const char*>(address),
+          [length = *size](const char* p) { munmap(const_cast<char*>(p), length); }};
 }
 
 }  // namespace
@@ -49,7 +50,8 @@ SafeTensors SafeTensors::Parse(std::string_view bytes, const std::string& name) 
   return SafeTensors({copy, copy->data()}, copy->size(), name);
 }
 
-SafeTensors::SafeTensors(std::shared_ptr<const char> data, size_t size, std::string name) : name_(std::move(name)) {
+SafeTensors::SafeTensors(std::shared_ptr<const char> data, size_t size, std::string name)
+    : name_(std::move(name)) {
   SafeTensorsHeader header = ParseSafeTensorsHeader({data.get(), size}, name_);
   metadata_ = std::move(header.metadata);
   for (const SafeTensorsEntry& entry : header.entries) {
@@ -57,7 +59,8 @@ SafeTensors::SafeTensors(std::shared_ptr<const char> data, size_t size, std::str
     const auto options = at::TensorOptions().dtype(entry.dtype);
     at::Tensor tensor;
     if (reinterpret_cast<uintptr_t>(address) % c10::elementSize(entry.dtype) == 0) {
-      tensor = at::from_blob(const_cast<char*>(address), entry.shape, [data](void*) {}, options);
+      tensor = at::from_blob(
+          const_cast<char*>(address), entry.shape, [data](void*) {}, options);
     } else {
       // The format does not ask for alignment; kernels do.
       tensor = at::empty(entry.shape, options);
@@ -84,7 +87,8 @@ std::string SerializeSafeTensors(const std::map<std::string, at::Tensor>& tensor
     if (dtype == nullptr) throw Error("tensor \"" + name + "\" has a dtype that safetensors cannot store");
     contiguous.push_back(tensor.detach().cpu().contiguous());
     const uint64_t bytes = contiguous.back().nbytes();
-    header[name] = {{"dtype", dtype}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, offset + bytes}}};
+    header[name] = {
+        {"dtype", dtype}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
   }
   std::string text = header.dump();

@@ -1,10 +1,11 @@
 // The safetensors format: u64 little-endian header length, a JSON header, raw row-major little-endian data.
 //
-// Reading maps the file and checks every rule of the format before a single byte of data is used: the header is at most
-// 100 MB and inside the file, starts with '{', has no duplicate keys, its `__metadata__` maps strings to strings; every
-// dtype is known; every size is the product of shape and dtype without overflow; the data is covered without holes or
-// overlap and ends where the file ends. A file that breaks one is refused with a ModelError naming file, rule and values.
-// Source: huggingface/safetensors, README "Format" and safetensors/src/tensor.rs.
+// Reading maps the file and checks every rule of the format before a single byte of data is used: the header
+// is at most 100 MB and inside the file, starts with '{', has no duplicate keys, its `__metadata__` maps
+// strings to strings; every dtype is known; every size is the product of shape and dtype without overflow;
+// the data is covered without holes or overlap and ends where the file ends. A file that breaks one is
+// refused with a ModelError naming file, rule and values. Source: huggingface/safetensors, README "Format"
+// and safetensors/src/tensor.rs.
 #ifndef MIND_WORKER_DIFFUSION_WEIGHTS_SAFETENSORS_H_
 #define MIND_WORKER_DIFFUSION_WEIGHTS_SAFETENSORS_H_
 
@@ -17,8 +18,8 @@
 
 namespace mind::diffusion {
 
-// An open file, or bytes in memory. Immutable: any thread may read. The tensors it hands out share its memory and keep
-// the mapping alive; they must not be written to.
+// An open file, or bytes in memory. Immutable: any thread may read. The tensors it hands out share its memory
+// and keep the mapping alive; they must not be written to.
 class SafeTensors {
  public:
   static SafeTensors Open(const std::string& path);

@@ -20,13 +20,13 @@ struct Dtype {
   c10::ScalarType type;
 };
 
-// The dtypes LibTorch can hold in every version we build against; the others of the format (U16, U32, U64, F8 …) are
-// refused by name.
-constexpr Dtype kDtypes[] = {
-    {"BOOL", c10::ScalarType::Bool}, {"U8", c10::ScalarType::Byte},  {"I8", c10::ScalarType::Char},
-    {"I16", c10::ScalarType::Short}, {"I32", c10::ScalarType::Int},  {"I64", c10::ScalarType::Long},
-    {"F16", c10::ScalarType::Half},  {"F32", c10::ScalarType::Float}, {"F64", c10::ScalarType::Double},
-    {"BF16", c10::ScalarType::BFloat16}};
+// The dtypes LibTorch can hold in every version we build against; the others of the format (U16, U32, U64, F8
+// …) are refused by name.
+constexpr Dtype kDtypes[] = {{"BOOL", c10::ScalarType::Bool},  {"U8", c10::ScalarType::Byte},
+                             {"I8", c10::ScalarType::Char},    {"I16", c10::ScalarType::Short},
+                             {"I32", c10::ScalarType::Int},    {"I64", c10::ScalarType::Long},
+                             {"F16", c10::ScalarType::Half},   {"F32", c10::ScalarType::Float},
+                             {"F64", c10::ScalarType::Double}, {"BF16", c10::ScalarType::BFloat16}};
 
 [[noreturn]] void Fail(const std::string& file, const std::string& what) {
   throw ModelError(file + ": not a valid safetensors file: " + what);
@@ -57,7 +57,8 @@ json ParseRefusingDuplicates(std::string_view text, const std::string& file) {
 }
 
 uint64_t Unsigned(const json& value, const std::string& file, const std::string& what) {
-  if (!value.is_number_unsigned()) Fail(file, what + " must be a non-negative integer, found " + value.dump());
+  if (!value.is_number_unsigned())
+    Fail(file, what + " must be a non-negative integer, found " + value.dump());
   return value.get<uint64_t>();
 }
 
@@ -98,8 +99,9 @@ SafeTensorsEntry ParseEntry(const std::string& name, const json& value, const st
   entry.end = Unsigned(offsets[1], file, where + ": an offset");
   if (entry.end < entry.begin || entry.end - entry.begin != bytes) {
     Fail(file, where + ": data_offsets " + offsets.dump() + " span " +
-                   std::to_string(static_cast<int64_t>(entry.end - entry.begin)) + " bytes but shape " + shape.dump() +
-                   " of " + value["dtype"].get<std::string>() + " needs " + std::to_string(bytes));
+                   std::to_string(static_cast<int64_t>(entry.end - entry.begin)) + " bytes but shape " +
+                   shape.dump() + " of " + value["dtype"].get<std::string>() + " needs " +
+                   std::to_string(bytes));
   }
   return entry;
 }
@@ -113,7 +115,8 @@ SafeTensorsHeader ParseSafeTensorsHeader(std::string_view bytes, const std::stri
   uint64_t length = 0;
   for (size_t i = 0; i < kLengthBytes; ++i) length |= uint64_t{static_cast<uint8_t>(bytes[i])} << (8 * i);
   if (length > kMaxHeader) {
-    Fail(name, "the header length " + std::to_string(length) + " is over the limit of " + std::to_string(kMaxHeader));
+    Fail(name, "the header length " + std::to_string(length) + " is over the limit of " +
+                   std::to_string(kMaxHeader));
   }
   if (length > bytes.size() - kLengthBytes) {
     Fail(name, "the header length " + std::to_string(length) + " reaches past the end of the file (" +

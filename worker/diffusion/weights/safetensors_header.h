@@ -1,5 +1,5 @@
-// The JSON header of a safetensors file, parsed and checked on its own: pure bytes in, plain entries out, so that it can
-// be tested and fuzzed without tensors.
+// The JSON header of a safetensors file, parsed and checked on its own: pure bytes in, plain entries out, so
+// that it can be tested and fuzzed without tensors.
 #ifndef MIND_WORKER_DIFFUSION_WEIGHTS_SAFETENSORS_HEADER_H_
 #define MIND_WORKER_DIFFUSION_WEIGHTS_SAFETENSORS_HEADER_H_
 
