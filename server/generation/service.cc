@@ -9,6 +9,7 @@
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
+#include "server/generation/outcome.h"
 
 namespace mind::server {
 namespace {
@@ -19,18 +20,8 @@ constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
 constexpr uint32_t kDefaultPage = 50, kMaxPage = 1000;
 constexpr int kEpochShift = 40;  // sequences of one run of the server: 2^40 are enough
 
-double SecondsBetween(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
-  return absl::ToDoubleSeconds(FromTimestamp(to) - FromTimestamp(from));
-}
-
 absl::Status UnknownJob(const std::string& id) {
   return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
-}
-
-const char* OutcomeName(v1::JobState state) {
-  return state == v1::JOB_STATE_SUCCEEDED   ? "succeeded"
-         : state == v1::JOB_STATE_CANCELLED ? "cancelled"
-                                            : "failed";
 }
 
 // The event of a picture, cut into parts a message can carry.
@@ -279,172 +270,6 @@ v1::ListWorkersResponse GenerationService::ListWorkers() const {
   return response;
 }
 
-// --- Workers.
-
-absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>& session,
-                                           const v1::Register& registration) {
-  if (absl::Status status = ValidateTenant(registration.name()); !status.ok()) {
-    return InvalidField("register.name",
-                        absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
-  }
-  const auto previous = sessions_.find(registration.name());
-  if (previous != sessions_.end()) {
-    worker_names_.erase(previous->second.get());
-    previous->second->Close(absl::AbortedError("another worker of the same name has connected"));
-  }
-  for (const v1::Model& model : registration.models()) {
-    if (model.size_multiple() == 0 || model.max_steps() == 0 || model.name().empty()) {
-      return InvalidField("register.models",
-                          absl::StrCat("model \"", Printable(model.name()), "\" is not fully described"));
-    }
-    models_[model.name()] = model;
-    Persist(store_.SaveModel(model), "save a model", "");
-  }
-  sessions_[registration.name()] = session;
-  worker_names_[session.get()] = registration.name();
-  LogInfo("worker connected", {{"worker", registration.name()},
-                               {"device", registration.device()},
-                               {"models", registration.models_size()},
-                               {"version", registration.version()}});
-  CarryOut(dispatcher_.OnWorkerConnected(registration, Now()));
-  v1::ConnectResponse response;
-  response.mutable_registered()->set_lease_ms(
-      static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.dispatcher.lease)));
-  session->Send(std::move(response));
-  return absl::OkStatus();
-}
-
-void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::ConnectRequest message) {
-  const auto name = worker_names_.find(session);
-  if (name == worker_names_.end()) return;  // replaced or dropped; its stream is closing
-  const std::string worker = name->second;
-  if (message.message_case() == v1::ConnectRequest::kImageResult &&
-      !AcceptImage(worker, message.image_result()))
-    return;
-  const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Now());
-  if (message.message_case() == v1::ConnectRequest::kImageProgress) PublishProgress(message.image_progress());
-  if (message.message_case() == v1::ConnectRequest::kImagePreview) {
-    v1::ImagePreview& preview = *message.mutable_image_preview();
-    const v1::Job* const job = dispatcher_.Find(preview.image().job_id());
-    if (job != nullptr && job->attempt() == preview.image().attempt()) {
-      if (previewed_.insert(job->id()).second) {
-        metrics_.first_preview_seconds[job->spec().model()].Observe(
-            SecondsBetween(job->create_time(), ToTimestamp(Now())));
-      }
-      v1::JobEvent event;
-      *event.mutable_preview() = std::move(*preview.mutable_preview());
-      feeds_.Publish(preview.image().job_id(), std::move(event));
-    }
-  }
-  CarryOut(actions);
-}
-
-bool GenerationService::AcceptImage(const std::string& worker, const v1::ImageResult& result) {
-  const v1::ImageRef& ref = result.image();
-  if (!dispatcher_.AcceptsResult(worker, ref)) {
-    metrics_.late_results.Increment();
-    LogWarning("late result refused",
-               {{"job", ref.job_id()}, {"attempt", ref.attempt()}, {"worker", worker}});
-    return true;
-  }
-  const absl::Status stored = store_.InsertImage(
-      ref.job_id(), {ref.image_index(), result.seed(), result.media_type(), result.data()});
-  if (!stored.ok()) {
-    // A picture that is not stored cannot be promised to anyone.
-    Persist(stored, "store a picture", ref.job_id());
-    CarryOut(dispatcher_.OnCancel(ref.job_id(), stored, Now()));
-    return false;
-  }
-  metrics_.images[dispatcher_.Find(ref.job_id())->spec().model()].Increment();
-  v1::JobEvent event;
-  event.mutable_image()->set_image_index(ref.image_index());
-  feeds_.Publish(ref.job_id(), std::move(event));
-  return true;
-}
-
-void GenerationService::OnWorkerClosed(const WorkerSession* session) {
-  const auto found = worker_names_.find(session);
-  if (found == worker_names_.end()) return;
-  const std::string name = found->second;
-  worker_names_.erase(found);
-  sessions_.erase(name);
-  const auto workers = dispatcher_.Workers();
-  const auto view = workers.find(name);
-  const size_t running = view == workers.end() ? 0 : view->second.running_images;
-  if (running > 0) metrics_.workers_lost.Increment();
-  LogInfo("worker disconnected", {{"worker", name}, {"running_images", running}});
-  CarryOut(dispatcher_.OnWorkerLost(name, Now()));
-}
-
-// --- Carrying out.
-
-void GenerationService::CarryOut(const Actions& actions) {
-  for (const Action& action : actions) {
-    if (const auto* const send = std::get_if<SendAssign>(&action)) {
-      const v1::Job* const job = dispatcher_.Find(send->assign.job_id());
-      if (job != nullptr) Persist(store_.Update(*job), "update a job", job->id());
-      const auto session = sessions_.find(send->worker);
-      if (session == sessions_.end()) continue;
-      v1::ConnectResponse response;
-      *response.mutable_assign() = send->assign;
-      session->second->Send(std::move(response));
-    } else if (const auto* const cancel = std::get_if<SendCancel>(&action)) {
-      const auto session = sessions_.find(cancel->worker);
-      if (session == sessions_.end()) continue;
-      v1::ConnectResponse response;
-      *response.mutable_cancel() = cancel->cancel;
-      session->second->Send(std::move(response));
-    } else if (const auto* const drop = std::get_if<DropWorker>(&action)) {
-      metrics_.lease_expirations.Increment();
-      LogWarning("lease expired", {{"worker", drop->worker}});
-      const auto session = sessions_.find(drop->worker);
-      if (session == sessions_.end()) continue;
-      worker_names_.erase(session->second.get());
-      session->second->Close(
-          absl::DeadlineExceededError("the worker was not heard for longer than its lease"));
-      sessions_.erase(session);
-    } else if (const auto* const started = std::get_if<JobStartedAction>(&action)) {
-      const v1::Job& job = started->job;
-      LogInfo("job started", {{"job", job.id()},
-                              {"attempt", job.attempt()},
-                              {"worker", started->worker},
-                              {"resumed_steps", started->resumed_steps}});
-      if (started->resumed_steps > 0) metrics_.resumed.Increment();
-      if (job.attempt() == 1) {
-        metrics_.queue_seconds[job.spec().model()].Observe(
-            SecondsBetween(job.create_time(), job.start_time()));
-      }
-      v1::JobEvent event;
-      event.mutable_started()->set_worker(started->worker);
-      event.mutable_started()->set_attempt(job.attempt());
-      event.mutable_started()->set_resumed_steps(started->resumed_steps);
-      feeds_.Publish(job.id(), std::move(event));
-    } else if (const auto* const requeued = std::get_if<JobRequeuedAction>(&action)) {
-      metrics_.requeued.Increment();
-      LogWarning("job requeued", {{"job", requeued->job.id()},
-                                  {"attempt", requeued->job.attempt()},
-                                  {"steps_kept", requeued->job.steps_done()}});
-      PublishQueued(requeued->job);
-    } else if (const auto* const ended = std::get_if<JobEndedAction>(&action)) {
-      OnEnded(ended->job);
-    }
-  }
-}
-
-void GenerationService::OnEnded(const v1::Job& job) {
-  Persist(store_.Update(job), "update a job", job.id());
-  metrics_.requests[OutcomeName(job.state())].Increment();
-  metrics_.request_seconds[job.spec().model()].Observe(SecondsBetween(job.create_time(), job.end_time()));
-  previewed_.erase(job.id());
-  LogInfo("job ended", {{"job", job.id()},
-                        {"attempt", job.attempt()},
-                        {"outcome", OutcomeName(job.state())},
-                        {"error", job.error().message()}});
-  v1::JobEvent event;
-  *event.mutable_completed()->mutable_job() = job;
-  feeds_.Publish(job.id(), std::move(event));
-}
-
 void GenerationService::PublishQueued(const v1::Job& job) {
   v1::JobEvent event;
   *event.mutable_queued()->mutable_job() = job;
@@ -456,19 +281,6 @@ void GenerationService::PublishQueued(const v1::Job& job) {
     }
   }
   feeds_.Publish(job.id(), std::move(event));
-}
-
-void GenerationService::PublishProgress(const v1::ImageProgress& progress) {
-  const v1::Job* const job = dispatcher_.Find(progress.image().job_id());
-  if (job == nullptr || job->attempt() != progress.image().attempt()) return;
-  v1::JobEvent event;
-  event.mutable_progress()->set_image_index(progress.image().image_index());
-  event.mutable_progress()->set_step(progress.step());
-  event.mutable_progress()->set_steps(progress.steps());
-  if (const auto remaining = dispatcher_.EstimatedRemaining(job->id())) {
-    *event.mutable_progress()->mutable_estimated_remaining() = ToDuration(*remaining);
-  }
-  feeds_.Publish(job->id(), std::move(event));
 }
 
 // What a feed of this job would hold, from the store: for jobs of an earlier run, or ended long ago.
