@@ -11,7 +11,13 @@ namespace {
 
 constexpr int kMaxMessageBytes = 64 * 1024 * 1024;  // the server's limit
 constexpr absl::Duration kFlushLimit = absl::Seconds(10);
+constexpr absl::Duration kHandBackLimit = absl::Seconds(30);
 constexpr absl::Duration kRegistrationLimit = absl::Seconds(10);
+
+// A condition for absl::Mutex.
+bool NothingRuns(std::map<ServerLink::ImageKey, uint64_t>* running) {
+  return running->empty();
+}
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   grpc::ChannelArguments arguments;
@@ -47,13 +53,7 @@ ServerLink::~ServerLink() {
   thread_.join();
   HandBackAll();
   const absl::MutexLock lock(&mutex_);  // the engine's events refer to us until the last picture has ended
-  mutex_.Await(absl::Condition(
-      +[](std::map<ImageKey, uint64_t>* running) { return running->empty(); }, &running_));
-}
-
-std::shared_ptr<Stream> ServerLink::CurrentStream() const {
-  const absl::MutexLock lock(&mutex_);
-  return stream_;
+  mutex_.Await(absl::Condition(NothingRuns, &running_));
 }
 
 void ServerLink::KeepConnected() {
@@ -71,7 +71,8 @@ void ServerLink::KeepConnected() {
 
 bool ServerLink::RunStream() {
   const std::shared_ptr<Stream> stream =
-      Stream::Dial(*stub_, [this](const v1::ConnectResponse& message) { OnMessage(message); });
+      Stream::Dial(*stub_, {.message = [this](const v1::ConnectResponse& message) { OnMessage(message); },
+                            .preview_dropped = [this] { metrics_.previews_dropped.Increment(); }});
   std::map<std::pair<std::string, uint32_t>, v1::ImageCheckpoint> kept;
   {
     const absl::MutexLock lock(&mutex_);
@@ -120,6 +121,9 @@ bool ServerLink::RunStream() {
     stream_ = nullptr;
   }
   HandBackAll();
+  // A step's time; then the next stream can begin with the state of everything.
+  const absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(NothingRuns, &running_), kHandBackLimit);
   return accepted;
 }
 
@@ -216,7 +220,6 @@ void ServerLink::HandBackAll() {
 }
 
 void ServerLink::Drain(absl::Duration limit) {
-  const auto nothing_runs = +[](std::map<ImageKey, uint64_t>* running) { return running->empty(); };
   std::shared_ptr<Stream> stream;
   {
     const absl::MutexLock lock(&mutex_);
@@ -230,12 +233,12 @@ void ServerLink::Drain(absl::Duration limit) {
   }
   {
     const absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(nothing_runs, &running_), limit);
+    mutex_.AwaitWithTimeout(absl::Condition(NothingRuns, &running_), limit);
   }
   HandBackAll();
   {
     const absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(nothing_runs, &running_));
+    mutex_.Await(absl::Condition(NothingRuns, &running_));
     stopping_ = true;
   }
   if (stream != nullptr) {

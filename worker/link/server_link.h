@@ -30,6 +30,9 @@ namespace mind {
 
 class ServerLink {
  public:
+  // Job, attempt, picture.
+  using ImageKey = std::tuple<std::string, uint32_t, uint32_t>;
+
   struct Options {
     std::string server;  // HOST:PORT
     std::string name;    // unique among the server's workers
@@ -50,9 +53,6 @@ class ServerLink {
   void Drain(absl::Duration limit);
 
  private:
-  // Job, attempt, picture.
-  using ImageKey = std::tuple<std::string, uint32_t, uint32_t>;
-
   void KeepConnected();
   // Runs one stream to its end. True if the server accepted it.
   bool RunStream();
@@ -67,7 +67,6 @@ class ServerLink {
   void Keep(v1::ImageCheckpoint checkpoint);
   // Gives back everything that runs.
   void HandBackAll();
-  std::shared_ptr<Stream> CurrentStream() const;
 
   const Options options_;
   diffusion::Engine& engine_;

@@ -9,8 +9,8 @@ bool SamePicture(const v1::ImageRef& a, const v1::ImageRef& b) {
 
 }  // namespace
 
-std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, OnMessage on_message) {
-  std::shared_ptr<Stream> stream(new Stream(std::move(on_message)));
+std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, Callbacks callbacks) {
+  std::shared_ptr<Stream> stream(new Stream(std::move(callbacks)));
   stream->self_ = stream;
   stub.async()->Connect(&stream->context_, stream.get());
   stream->AddHold();  // writes start outside of reactions; let go when reading is over
@@ -27,7 +27,7 @@ bool Stream::Send(v1::ConnectRequest message) {
       if (outgoing_[i].has_image_preview() &&
           SamePicture(outgoing_[i].image_preview().image(), message.image_preview().image())) {
         outgoing_[i] = std::move(message);
-        ++dropped_previews_;
+        callbacks_.preview_dropped();
         return true;
       }
     }
@@ -63,7 +63,7 @@ void Stream::OnWriteDone(bool ok) {
 
 void Stream::OnReadDone(bool ok) {
   if (ok) {
-    on_message_(incoming_);
+    callbacks_.message(incoming_);
     incoming_.Clear();
     StartRead(&incoming_);
     return;
@@ -95,11 +95,6 @@ bool Stream::WaitForEnd(absl::Duration limit) const {
 grpc::Status Stream::status() const {
   const absl::MutexLock lock(&mutex_);
   return status_;
-}
-
-int64_t Stream::dropped_previews() const {
-  const absl::MutexLock lock(&mutex_);
-  return dropped_previews_;
 }
 
 }  // namespace mind

@@ -19,10 +19,14 @@ namespace mind {
 // newer one of the same picture: a slow link makes previews rarer, not late.
 class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectResponse> {
  public:
-  using OnMessage = std::function<void(const v1::ConnectResponse&)>;
+  struct Callbacks {
+    // Called from gRPC's threads, one message at a time; must not block.
+    std::function<void(const v1::ConnectResponse&)> message;
+    // A preview was replaced before it could be sent.
+    std::function<void()> preview_dropped;
+  };
 
-  // Dials. `on_message` is called from gRPC's threads, one message at a time, and must not block.
-  static std::shared_ptr<Stream> Dial(v1::WorkerService::Stub& stub, OnMessage on_message);
+  static std::shared_ptr<Stream> Dial(v1::WorkerService::Stub& stub, Callbacks callbacks);
 
   // False if the stream has ended: the message goes nowhere.
   bool Send(v1::ConnectRequest message) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -36,7 +40,6 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
   bool WaitForEnd(absl::Duration limit) const ABSL_LOCKS_EXCLUDED(mutex_);
   // REQUIRES: ended()
   grpc::Status status() const ABSL_LOCKS_EXCLUDED(mutex_);
-  int64_t dropped_previews() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -44,10 +47,10 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
   void OnDone(const grpc::Status& status) override;
 
  private:
-  explicit Stream(OnMessage on_message) : on_message_(std::move(on_message)) {}
+  explicit Stream(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const OnMessage on_message_;
+  const Callbacks callbacks_;
   grpc::ClientContext context_;
   v1::ConnectResponse incoming_;  // gRPC's, between StartRead and OnReadDone
 
@@ -59,7 +62,6 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
   bool reading_over_ ABSL_GUARDED_BY(mutex_) = false;  // no write may be started any more
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::Status status_ ABSL_GUARDED_BY(mutex_);
-  int64_t dropped_previews_ ABSL_GUARDED_BY(mutex_) = 0;
 
   std::shared_ptr<Stream> self_;  // until OnDone
 };
