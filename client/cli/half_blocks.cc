@@ -15,7 +15,9 @@ struct Pixels {
   int width = 0, height = 0;
   std::vector<unsigned char> rgb;
 
-  const unsigned char* At(int x, int y) const { return &rgb[static_cast<size_t>((y * width + x) * 3)]; }
+  const unsigned char* At(int x, int y) const {
+    return &rgb[(static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)) * 3];
+  }
 };
 
 struct Decompressor {

@@ -66,8 +66,8 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
   v1::JobRequest& request = options.request;
   v1::ImageSpec* const spec = request.mutable_spec();
   const auto string_into = [c](const char* name, const char* help,
-                               std::function<void(const std::string&)> set) {
-    return c->add_option_function<std::string>(name, std::move(set), help);
+                               const std::function<void(const std::string&)>& set) {
+    return c->add_option_function<std::string>(name, set, help);
   };
   const auto checked = [&](const char* name, const char* help,
                            std::function<std::string(const std::string&)> parse) {

@@ -52,7 +52,7 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.keep_alive(false);
     response_.prepare_payload();
     stream_.expires_after(kTimeout);
-    http::async_write(stream_, response_, [self = shared_from_this()](beast::error_code error, size_t) {
+    http::async_write(stream_, response_, [self = shared_from_this()](beast::error_code, size_t) {
       beast::error_code ignored;
       self->stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
     });

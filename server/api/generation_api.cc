@@ -12,8 +12,9 @@ namespace {
 // Copies the value into the response, or gives the error on.
 template <typename T>
 absl::Status Give(absl::StatusOr<T> value, T* into) {
-  if (value.ok()) *into = *std::move(value);
-  return value.status();
+  if (!value.ok()) return value.status();
+  *into = *std::move(value);
+  return absl::OkStatus();
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ absl::Status GenerationService::Recover() {
 
 // --- Clients.
 
-absl::Status GenerationService::Admit(const ValidatedJob& job) const {
+absl::Status GenerationService::Admit() const {
   if (!admitting_) {
     return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
                      absl::Seconds(2));
@@ -119,7 +119,7 @@ absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request,
                     "REQUEST_ID_REUSED", {{"requestId", valid->request_id}, {"job", (*earlier)->job_id}}));
     }
   }
-  if (absl::Status status = Admit(*valid); !status.ok()) return refuse(status);
+  if (absl::Status status = Admit(); !status.ok()) return refuse(status);
 
   v1::Job job;
   job.set_id(NewJobId());

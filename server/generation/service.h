@@ -90,7 +90,8 @@ class GenerationService {
 
  private:
   absl::Time Now() const { return options_.clock(); }
-  absl::Status Admit(const ValidatedJob& job) const;
+  // Whether there is room for one more job.
+  absl::Status Admit() const;
   void CarryOut(const Actions& actions);
   void OnEnded(const v1::Job& job);
   void PublishQueued(const v1::Job& job);

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -237,6 +238,30 @@ double Cluster::ServerMetric(const std::string& name, const std::string& label) 
 double Cluster::WorkerMetric(const std::string& worker, const std::string& name,
                              const std::string& label) const {
   return Metric(worker_metrics_ports_.at(worker), name, label);
+}
+
+grpc::Status RawCall(const std::string& address, const std::string& method, const std::string& bytes,
+                     std::string* response) {
+  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const grpc::Slice slice(bytes);
+  const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&slice, 1), &queue);
+  call->StartCall();
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+  call->Finish(&answer, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  if (response != nullptr && status.ok()) {
+    std::vector<grpc::Slice> slices;
+    EXPECT_TRUE(answer.Dump(&slices).ok());
+    for (const grpc::Slice& part : slices) {
+      response->append(reinterpret_cast<const char*>(part.begin()), part.size());
+    }
+  }
+  return status;
 }
 
 v1::JobRequest Request(const std::string& prompt, uint64_t seed, uint32_t steps, const std::string& sampler) {

@@ -85,6 +85,10 @@ class Cluster {
 // Polls until it holds; fails the test after a minute.
 void Await(const std::string& what, const std::function<bool()>& condition);
 
+// One unary call with bytes as they are; the answer's bytes go to `response` if given.
+grpc::Status RawCall(const std::string& address, const std::string& method, const std::string& bytes,
+                     std::string* response = nullptr);
+
 // A request for the model that ships.
 v1::JobRequest Request(const std::string& prompt, uint64_t seed, uint32_t steps = 10,
                        const std::string& sampler = "ddim");
