@@ -91,6 +91,7 @@ class EngineTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     at::set_num_threads(1);
+    if (models_ != nullptr) return;  // called for each suite that derives from this
     models_ = new ModelCache(std::string(MIND_TEST_DATA) + "/golden/models", {});
   }
 
