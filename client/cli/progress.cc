@@ -29,7 +29,12 @@ Progress::Progress(bool quiet)
     : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0), colours_(terminal_ && ShowsColours()) {}
 
 Progress::~Progress() {
+  Close();
+}
+
+void Progress::Close() {
   if (drawn_lines_ > 0) std::fputc('\n', stderr);
+  drawn_lines_ = 0;
 }
 
 void Progress::Show(const v1::JobEvent& event) {
@@ -70,6 +75,7 @@ void Progress::Show(const v1::JobEvent& event) {
       return;
   }
   Redraw();
+  if (event.has_completed()) Close();
 }
 
 void Progress::Line(const std::string& text) {

@@ -22,6 +22,8 @@ class Progress {
 
  private:
   void Redraw();
+  // Leaves what is drawn as it is; what follows begins on a line of its own.
+  void Close();
   void Line(const std::string& text);
 
   const bool quiet_;
