@@ -74,6 +74,19 @@ TEST(Sampler, RefusesImpossibleStepCounts) {
   }
 }
 
+TEST(Sampler, EveryNumberOfStepsIsFiniteOrRefused) {
+  for (const SamplerInfo& sampler : AllSamplers()) {
+    for (const int64_t steps : {1, 2, 3, 7, 333, 999, 1000}) {
+      try {
+        EXPECT_TRUE(Sample(sampler.name, steps, 4).isfinite().all().item<bool>())
+            << sampler.name << " " << steps;
+      } catch (const RequestError& e) {
+        EXPECT_THAT(e.what(), testing::HasSubstr("steps")) << sampler.name << " " << steps;
+      }
+    }
+  }
+}
+
 TEST(Sampler, AbandoningAStepLeavesNothingBehind) {
   const auto sampler = MakeSampler("heun", GaussianConfig(), 10);
   SampleState state;

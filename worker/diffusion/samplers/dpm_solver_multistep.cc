@@ -79,6 +79,13 @@ DpmSolverMultistepSampler::DpmSolverMultistepSampler(const SamplerConfig& config
     }
   }
   sigmas.push_back(config_.final_sigma == FinalSigma::kZero ? 0 : table.front());
+  for (size_t i = 1; i < sigmas.size(); ++i) {
+    // Two steps at one noise level would divide by their distance.
+    if (sigmas[i] >= sigmas[i - 1]) {
+      throw RequestError("this model has too few noise levels for " + std::to_string(steps) +
+                         " steps of DPM-Solver: ask for fewer");
+    }
+  }
   for (const double sigma : sigmas) {
     const double alpha = 1 / std::sqrt(sigma * sigma + 1);
     levels_.push_back({alpha, sigma * alpha, std::log(alpha) - std::log(sigma * alpha)});

@@ -62,8 +62,8 @@ SamplerConfig SamplerConfig::From(const Config& config) {
   SamplerConfig c;
   c.class_name = config.String("_class_name", "");
   c.train_steps = config.Int("num_train_timesteps", c.train_steps);
-  if (c.train_steps < 1 || c.train_steps > 1'000'000)
-    config.Unsupported("num_train_timesteps", "1 to 1000000");
+  if (c.train_steps < 2 || c.train_steps > 1'000'000)
+    config.Unsupported("num_train_timesteps", "2 to 1000000");
   c.beta_schedule = config.String("beta_schedule", c.beta_schedule);
   c.beta_start = config.Double("beta_start", c.beta_start);
   c.beta_end = config.Double("beta_end", c.beta_end);
