@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
     RunTokenizerCases(options, report);
     RunSamplerCases(options, report);
     RunEndToEndCases(options, report);
+    RunSdeCases(options, report);
     RunNoiseCases(options, report);
     RunMixedBatchCases(options, report);
   } catch (const std::exception& e) {

@@ -27,6 +27,17 @@ class RecordedNoise : public NoiseSource {
   int64_t step_ = 0;
 };
 
+// Gives the draws in the order they were recorded in.
+class OrderedNoise : public NoiseSource {
+ public:
+  explicit OrderedNoise(at::Tensor draws) : draws_(std::move(draws)) {}
+  at::Tensor Draw(at::IntArrayRef) override { return draws_[next_++]; }
+
+ private:
+  at::Tensor draws_;
+  int64_t next_ = 0;
+};
+
 }  // namespace mind::diffusion
 
 #endif  // MIND_WORKER_DIFFUSION_GOLDEN_RECORDED_NOISE_H_

@@ -4,7 +4,10 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/recorded_noise.h"
+#include "worker/diffusion/golden/sampler_forms.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/samplers/ddim.h"
+#include "worker/diffusion/samplers/dpm_solver_multistep.h"
 #include "worker/diffusion/samplers/registry.h"
 #include "worker/diffusion/weights/safetensors.h"
 
@@ -14,34 +17,57 @@ namespace {
 constexpr double kTolerance = 1e-5;
 constexpr double kFloors = 20;  // golden README: where 20 times a case's own noise floor is more, that
 
-// The closed-form model of the golden README: (a·x)·cos(t/1000) + b·sin(c·x), float32, in this order.
+}  // namespace
+
 at::Tensor FakeModel(const nlohmann::json& model, const at::Tensor& x, double timestep) {
   const float t = static_cast<float>(timestep);
   const at::Tensor output = (model.at("a").get<double>() * x) * std::cos(t / 1000) +
                             model.at("b").get<double>() * at::sin(model.at("c").get<double>() * x);
-  const auto& learned = model.at("learned_variance_channels");
+  const nlohmann::json learned = model.value("learned_variance_channels", nlohmann::json());
   if (learned.is_null()) return output;
   const at::Tensor wave = at::sin(2 * x + t / 500);
   const at::Tensor variance = learned == "learned_range" ? 0.9 * wave : 0.02 * (1.1 + wave);
   return at::cat({output, variance}, x.dim() - 3);
 }
 
+namespace {
+
 SamplerConfig ConfigOf(const nlohmann::json& item, const std::string& name) {
   SamplerConfig config = SamplerConfig::From(Config(item.at("config"), name));
   config.class_name = item.at("class");
-  DefaultSamplerName(
-      config);  // throws for a class that is not supported, whose case may have a form of its own
   const nlohmann::json& step = item.at("step_kwargs");
   const nlohmann::json& set = item.at("set_timesteps");
   config.eta = step.value("eta", config.eta);
   config.use_clipped_output = step.value("use_clipped_model_output", config.use_clipped_output);
   config.churn = step.value("s_churn", config.churn);
   config.churn_min = step.value("s_tmin", config.churn_min);
-  config.churn_max = step.value("s_tmax", config.churn_max);
-  config.churn_noise = step.value("s_noise", config.churn_noise);
+  config.churn_max = std::min(step.value("s_tmax", config.churn_max), config.churn_max);
+  config.noise_scale = step.value("s_noise", config.noise_scale);
   config.custom_timesteps = set.value("timesteps", config.custom_timesteps);
   config.custom_sigmas = set.value("sigmas", config.custom_sigmas);
   return config;
+}
+
+// The sampler of a case's class, those that only serve pictures to start from included.
+std::unique_ptr<const Sampler> SamplerOf(const SamplerConfig& config, int64_t steps) {
+  if (config.class_name == "DDIMInverseScheduler") return std::make_unique<DdimInverseSampler>(config, steps);
+  if (config.class_name == "DPMSolverMultistepInverseScheduler") {
+    return std::make_unique<DpmSolverInverseSampler>(config, steps);
+  }
+  return MakeSampler(DefaultSamplerName(config), config, steps);
+}
+
+// DPMSolverSDE's record holds the normalised increments of the Brownian path from a step's start: to its
+// middle, and to its end. Our sampler draws the second from the middle on.
+at::Tensor BrownianDraws(const at::Tensor& increments, const at::Tensor& sigmas) {
+  at::Tensor draws = increments.clone();
+  for (int64_t k = 0; k + 1 < increments.size(0); k += 2) {
+    const double from = sigmas[k].item<double>(), to = sigmas[k + 1].item<double>();
+    const double middle = std::sqrt(from * to);
+    draws[k + 1] = (increments[k + 1] * std::sqrt(from - to) - increments[k] * std::sqrt(from - middle)) /
+                   std::sqrt(middle - to);
+  }
+  return draws;
 }
 
 class SamplerCase {
@@ -58,7 +84,7 @@ class SamplerCase {
                           : !config.custom_timesteps.empty()
                               ? static_cast<int64_t>(config.custom_timesteps.size())
                               : static_cast<int64_t>(config.custom_sigmas.size()) - 1;
-    sampler_ = MakeSampler(DefaultSamplerName(config), config, steps);
+    sampler_ = SamplerOf(config, steps);
   }
 
   void CheckRow(int64_t row, Report::Case& result) const {
@@ -72,9 +98,9 @@ class SamplerCase {
     RecordedNoise& recorded = *noise;
     if (record_.Has("noise")) {
       const at::Tensor steps = record_.Get("noise_step");
-      for (int64_t k = 0; k < steps.numel(); ++k) {
-        recorded.Record(steps[k].item<int64_t>(), record_.Get("noise").select(1, row)[k]);
-      }
+      at::Tensor draws = record_.Get("noise").select(1, row);
+      if (item_.at("class") == "DPMSolverSDEScheduler") draws = BrownianDraws(draws, record_.Get("sigmas"));
+      for (int64_t k = 0; k < steps.numel(); ++k) recorded.Record(steps[k].item<int64_t>(), draws[k]);
     }
     state.noise = std::move(noise);
     const at::Tensor unit = record_.Get("x_init_unit")[row].to(device_);
@@ -84,7 +110,6 @@ class SamplerCase {
     Evaluator evaluator;
     int64_t call = 0;
     while (call < inputs.size(0)) {
-      recorded.set_step(call);
       Task step = sampler_->Step(state, evaluator);
       step.Resume();
       while (!step.done() && call < inputs.size(0)) {
@@ -92,7 +117,7 @@ class SamplerCase {
         result.Compare("timestep " + std::to_string(call), at::tensor(evaluator.timestep() + 1000),
                        at::tensor(t + 1000), 1e-6);
         result.Compare("input " + std::to_string(call), evaluator.input(), inputs[call], tolerance_);
-        ++call;
+        recorded.set_step(call++);
         evaluator.Answer(FakeModel(item_.at("fake_model"), evaluator.input(), evaluator.timestep()));
         step.Resume();
       }
@@ -130,9 +155,10 @@ void RunSamplerCases(const GoldenOptions& options, Report& report) {
     if (name.find(options.filter) == std::string::npos) continue;
     report.Run(name, [&](Report::Case& result) {
       const nlohmann::json item = ReadGoldenJson(file);
-      if (!item.contains("class")) throw UnsupportedError("a table, not a trajectory");
+      if (CheckRespacing(item, result)) return;
       std::filesystem::path data = file;
       const SafeTensors record = SafeTensors::Open(data.replace_extension(".safetensors").string());
+      if (CheckRepaint(item, record, result) || CheckScoreSde(item, record, result)) return;
       const SamplerCase sampler_case(item, record, options.device);
       for (int64_t row = 0; row < sampler_case.rows(); ++row) sampler_case.CheckRow(row, result);
     });

@@ -24,6 +24,7 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report);
 void RunTokenizerCases(const GoldenOptions& options, Report& report);
 void RunSamplerCases(const GoldenOptions& options, Report& report);
 void RunEndToEndCases(const GoldenOptions& options, Report& report);
+void RunSdeCases(const GoldenOptions& options, Report& report);
 void RunNoiseCases(const GoldenOptions& options, Report& report);
 void RunMixedBatchCases(const GoldenOptions& options, Report& report);
 

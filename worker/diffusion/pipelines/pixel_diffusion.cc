@@ -24,7 +24,7 @@ ModelInfo PixelDiffusionPipeline::Describe(const ModelDirectory& directory) {
   // The chain the model was trained as takes all its steps; the fast samplers need few.
   info.default_steps = info.default_sampler == "ddpm" ? sampler.train_steps : 50;
   info.default_guidance = 1;
-  info.samplers = AllSamplers();
+  info.samplers = SamplersFor(sampler);
   return info;
 }
 

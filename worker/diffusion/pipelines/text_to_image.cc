@@ -26,7 +26,7 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   info.max_width = info.max_height = std::max<int64_t>(4 * info.default_width, info.size_multiple);
   info.train_steps = sampler.train_steps;
   info.default_sampler = DefaultSamplerName(sampler);
-  info.samplers = AllSamplers();
+  info.samplers = SamplersFor(sampler);
   return info;
 }
 

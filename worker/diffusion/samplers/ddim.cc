@@ -1,38 +1,84 @@
 #include "worker/diffusion/samplers/ddim.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "worker/diffusion/samplers/denoised.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 
 namespace mind::diffusion {
+namespace {
+
+NoiseLevel LevelAt(const std::vector<double>& alphas, int64_t t, double final_alpha) {
+  const double a = t >= 0 ? alphas[static_cast<size_t>(std::min<int64_t>(t, static_cast<int64_t>(alphas.size()) - 1))]
+                          : final_alpha;
+  return NoiseLevel::Preserving(a, static_cast<double>(t));
+}
+
+std::vector<DdimSampler::Move> Moves(const SamplerConfig& c, int64_t steps) {
+  std::vector<DdimSampler::Move> moves;
+  if (c.form != NetworkForm::kDiscrete) {
+    const NoiseLevels levels = ContinuumLevels(c, steps);
+    for (size_t i = 0; i + 1 < levels.levels.size(); ++i) moves.push_back({levels[i], levels[i + 1]});
+    return moves;
+  }
+  const std::vector<double> alphas = AlphasCumprod(c);
+  const double final_alpha = c.alpha_one_at_end.value_or(true) ? 1 : alphas.front();
+  const std::vector<int64_t> timesteps = TrainingSteps(c, steps, Spacing::kLeading);
+  // The reference goes down by one stride wherever it is, whatever the next timestep. They differ only where
+  // the steps do not divide the training steps.
+  const bool even = c.custom_timesteps.empty() && c.spacing != Spacing::kOptimal && c.start == 1;
+  for (size_t i = 0; i < timesteps.size(); ++i) {
+    const int64_t next = even ? timesteps[i] - c.train_steps / steps
+                         : i + 1 < timesteps.size() ? timesteps[i + 1]
+                                                    : -1;
+    moves.push_back({LevelAt(alphas, timesteps[i], final_alpha), LevelAt(alphas, next, final_alpha)});
+  }
+  return moves;
+}
+
+// From picture to noise: the network is asked about the level it is about to reach.
+std::vector<DdimSampler::Move> InverseMoves(const SamplerConfig& c, int64_t steps) {
+  const std::vector<double> alphas = AlphasCumprod(c);
+  const double first_alpha = c.alpha_one_at_end.value_or(true) ? 1 : alphas.front();
+  std::vector<int64_t> timesteps = IntegerTimesteps(c.spacing.value_or(Spacing::kLeading), c.train_steps,
+                                                    steps, c.steps_offset);
+  std::reverse(timesteps.begin(), timesteps.end());
+  std::vector<DdimSampler::Move> moves;
+  for (const int64_t t : timesteps) {
+    NoiseLevel from = LevelAt(alphas, t - c.train_steps / steps, first_alpha);
+    from.timestep = static_cast<double>(t);
+    moves.push_back({from, LevelAt(alphas, t, first_alpha)});
+  }
+  return moves;
+}
+
+double InitialScale(const SamplerConfig& config, int64_t steps) {
+  return config.form == NetworkForm::kDiscrete ? 1 : ContinuumLevels(config, steps).initial_scale;
+}
+
+}  // namespace
+
+DdimSampler::DdimSampler(const SamplerConfig& config, std::vector<Move> moves, double initial_scale)
+    : Sampler(static_cast<int64_t>(moves.size()), initial_scale), config_(config), moves_(std::move(moves)) {}
 
 DdimSampler::DdimSampler(const SamplerConfig& config, int64_t steps)
-    : Sampler(steps),
-      config_(config),
-      alphas_cumprod_(AlphasCumprod(config)),
-      timesteps_(IntegerTimesteps(config.spacing.value_or(Spacing::kLeading), config.train_steps, steps,
-                                  config.steps_offset)),
-      stride_(config.train_steps / steps),
-      final_alpha_(config.alpha_one_at_end.value_or(true) ? 1 : alphas_cumprod_.front()) {}
+    : DdimSampler(config, Moves(config, steps), InitialScale(config, steps)) {}
+
+DdimInverseSampler::DdimInverseSampler(const SamplerConfig& config, int64_t steps)
+    : DdimSampler(config, InverseMoves(config, steps)) {}
 
 Task DdimSampler::Step(SampleState& state, Evaluator& evaluate) const {
-  const int64_t t = timesteps_[static_cast<size_t>(state.step)];
-  const at::Tensor output = co_await evaluate(state.x, static_cast<double>(t));
-
-  const double a = alphas_cumprod_[static_cast<size_t>(t)];
-  const double a_next = t >= stride_ ? alphas_cumprod_[static_cast<size_t>(t - stride_)] : final_alpha_;
-  const double alpha = std::sqrt(a), sigma = std::sqrt(1 - a);
-  Denoised estimate = Estimate(config_.prediction, output, state.x, alpha, sigma);
-  estimate.x0 = Limit(config_, estimate.x0);
-  if (config_.use_clipped_output) estimate.epsilon = (state.x - alpha * estimate.x0) / sigma;
-
-  const double deviation = config_.eta * std::sqrt((1 - a_next) / (1 - a) * (1 - a / a_next));
-  const double direction = std::sqrt(1 - a_next - deviation * deviation);
-  at::Tensor next = std::sqrt(a_next) * estimate.x0 + direction * estimate.epsilon;
-  if (config_.eta > 0) next = next + deviation * state.noise->DrawLike(state.x);
+  const auto& [from, to] = moves_[static_cast<size_t>(state.step)];
+  const Denoised estimate = co_await Denoise(config_, evaluate, state.x, from);
   state.denoised = estimate.x0;
-  state.x = next;
+  const double a = from.alpha_cumprod(), a_next = to.alpha_cumprod();
+  const double deviation =
+      config_.eta > 0 ? config_.eta * std::sqrt((1 - a_next) / (1 - a) * (1 - a / a_next)) : 0;
+  const double direction = std::sqrt(to.sigma * to.sigma - deviation * deviation);
+  at::Tensor x = to.alpha * estimate.x0 +
+                 direction * (config_.use_clipped_output ? estimate.noise : estimate.raw_noise);
+  if (config_.eta > 0) x = x + deviation * state.noise->DrawLike(x);
+  state.x = x;
 }
 
 }  // namespace mind::diffusion

@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
-#include "worker/diffusion/samplers/denoised.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
+#include "worker/diffusion/samplers/parametrization.h"
 
 namespace mind::diffusion {
 
-DdpmSampler::DdpmSampler(const SamplerConfig& config, int64_t steps)
-    : Sampler(config.custom_timesteps.empty() ? steps : static_cast<int64_t>(config.custom_timesteps.size())),
+DdpmSampler::DdpmSampler(const SamplerConfig& config, std::vector<int64_t> timesteps)
+    : Sampler(static_cast<int64_t>(timesteps.size())),
       config_(config),
+      betas_(Betas(config)),
       alphas_cumprod_(AlphasCumprod(config)),
-      timesteps_(config.custom_timesteps.empty()
-                     ? IntegerTimesteps(config.spacing.value_or(Spacing::kLeading), config.train_steps, steps,
-                                        config.steps_offset)
-                     : config.custom_timesteps) {}
+      timesteps_(std::move(timesteps)) {}
 
 at::Tensor DdpmSampler::Deviation(double variance, double beta, const at::Tensor& predicted,
                                   const at::Tensor& like) const {
@@ -39,31 +37,28 @@ at::Tensor DdpmSampler::Deviation(double variance, double beta, const at::Tensor
 Task DdpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const size_t i = static_cast<size_t>(state.step);
   const int64_t t = timesteps_[i];
-  at::Tensor output = co_await evaluate(state.x, static_cast<double>(t));
-
   const double a = alphas_cumprod_[static_cast<size_t>(t)];
+  const Denoised estimate = co_await Denoise(
+      config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
+  state.denoised = estimate.x0;
+
   const double a_next =
       i + 1 < timesteps_.size() ? alphas_cumprod_[static_cast<size_t>(timesteps_[i + 1])] : 1;
   // In float32, as the reference: close to the end 1 - a / a_next cancels, and its rounding shows in the
   // picture.
-  const float alpha = static_cast<float>(a) / static_cast<float>(a_next);
-  const float beta = 1 - alpha;
-
-  at::Tensor predicted_variance;
-  const int64_t channel_dim = state.x.dim() - 3;
-  if (output.size(channel_dim) == 2 * state.x.size(channel_dim)) {
-    const auto halves = output.chunk(2, channel_dim);
-    output = halves[0];
-    predicted_variance = halves[1];
+  float alpha = static_cast<float>(a) / static_cast<float>(a_next);
+  float beta = 1 - alpha;
+  const int64_t next_t = i + 1 < timesteps_.size() ? timesteps_[i + 1] : -1;
+  if (config_.from_betas) {
+    if (next_t == t - 1) beta = static_cast<float>(betas_[static_cast<size_t>(t)]);
+    alpha = 1 - beta;
   }
-  state.denoised =
-      Limit(config_, Estimate(config_.prediction, output, state.x, std::sqrt(a), std::sqrt(1 - a)).x0);
   at::Tensor next = state.denoised * (std::sqrt(a_next) * beta / (1 - a)) +
                     state.x * (std::sqrt(alpha) * (1 - a_next) / (1 - a));
   if (t > 0) {
     const double variance = std::max((1 - a_next) / (1 - a) * beta, 1e-20);
     const at::Tensor noise = state.noise->DrawLike(state.x);
-    next = next + Deviation(variance, beta, predicted_variance, state.x) * noise;
+    next = next + Deviation(variance, beta, estimate.variance, state.x) * noise;
   }
   state.x = next;
 }

@@ -3,27 +3,28 @@
 #include <algorithm>
 #include <cmath>
 
-#include "worker/diffusion/samplers/denoised.h"
-
 namespace mind::diffusion {
 
 Task EulerSampler::Step(SampleState& state, Evaluator& evaluate) const {
-  const size_t i = static_cast<size_t>(state.step);
-  const double sigma = schedule_.sigmas[i];
-  const at::Tensor output = co_await evaluate(SigmaSchedule::Scaled(state.x, sigma), schedule_.timesteps[i]);
+  const NoiseLevel from = From(state);
+  const at::Tensor output = co_await evaluate(NetworkInput(config_, state.x, from), from.timestep);
 
-  const bool churns = config_.churn > 0 && sigma >= config_.churn_min && sigma <= config_.churn_max;
+  const bool churns =
+      config_.churn > 0 && from.sigma >= config_.churn_min && from.sigma <= config_.churn_max;
   const double gamma =
       churns ? std::min(config_.churn / static_cast<double>(steps()), std::sqrt(2.0) - 1) : 0;
-  const double raised = sigma * (gamma + 1);
-  at::Tensor x = state.x;
+  NoiseLevel raised = from;
   if (gamma > 0) {
-    x = x + state.noise->DrawLike(x) * (config_.churn_noise * std::sqrt(raised * raised - sigma * sigma));
+    raised.sigma = from.sigma * (gamma + 1);
+    const double added = std::sqrt(raised.sigma * raised.sigma - from.sigma * from.sigma);
+    state.x = state.x + state.noise->DrawLike(state.x) * (config_.noise_scale * added);
   }
   // The velocity form is read at the unraised sigma, as the reference does.
-  state.denoised =
-      EstimateX0(config_.prediction, output, x, config_.prediction == Prediction::kVelocity ? sigma : raised);
-  state.x = x + (x - state.denoised) * ((schedule_.sigmas[i + 1] - raised) / raised);
+  const bool velocity = config_.prediction == Prediction::kVelocity;
+  Denoised estimate = Estimate(config_, output, state.x, velocity ? from : raised);
+  state.denoised = estimate.x0;
+  if (gamma > 0) estimate.noise = (state.x - estimate.x0) / raised.sigma;
+  state.x = Noised(estimate, To(state));
 }
 
 }  // namespace mind::diffusion

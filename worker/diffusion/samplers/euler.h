@@ -1,26 +1,19 @@
 // Euler's method on the probability-flow ODE in sigma form, optionally stirred by fresh noise ("churn").
-// Karras et al. 2022, alg. 2 without the correction. Reference: diffusers EulerDiscreteScheduler.
+// Karras et al. 2022, alg. 2 without the correction. Reference: diffusers EulerDiscreteScheduler,
+// EDMEulerScheduler, FlowMatchEulerDiscreteScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_EULER_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_EULER_H_
 
-#include "worker/diffusion/samplers/sampler.h"
-#include "worker/diffusion/samplers/sigma_schedule.h"
+#include "worker/diffusion/samplers/level_sampler.h"
 
 namespace mind::diffusion {
 
-class EulerSampler : public Sampler {
+class EulerSampler : public LevelSampler {
  public:
+  using LevelSampler::LevelSampler;
   EulerSampler(const SamplerConfig& config, int64_t steps)
-      : EulerSampler(config, SigmaSchedule::From(config, steps, Spacing::kLinspace)) {}
-  double initial_scale() const override { return schedule_.initial_scale; }
+      : LevelSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
   Task Step(SampleState& state, Evaluator& evaluate) const override;
-
- private:
-  EulerSampler(const SamplerConfig& config, SigmaSchedule schedule)
-      : Sampler(schedule.steps()), config_(config), schedule_(std::move(schedule)) {}
-
-  SamplerConfig config_;
-  SigmaSchedule schedule_;
 };
 
 }  // namespace mind::diffusion

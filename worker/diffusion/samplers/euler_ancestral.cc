@@ -2,21 +2,19 @@
 
 #include <cmath>
 
-#include "worker/diffusion/samplers/denoised.h"
-
 namespace mind::diffusion {
 
-Task EulerAncestralSampler::Step(SampleState& state, Evaluator& evaluate) const {
-  const size_t i = static_cast<size_t>(state.step);
-  const double sigma = schedule_.sigmas[i];
-  const double next = schedule_.sigmas[i + 1];
-  const at::Tensor output = co_await evaluate(SigmaSchedule::Scaled(state.x, sigma), schedule_.timesteps[i]);
+AncestralStep AncestralStep::Between(double from, double to) {
+  const double up = std::sqrt(to * to * (from * from - to * to) / (from * from));
+  return {std::sqrt(to * to - up * up), up};
+}
 
-  const double up = std::sqrt(next * next * (sigma * sigma - next * next) / (sigma * sigma));
-  const double down = std::sqrt(next * next - up * up);
-  state.denoised = EstimateX0(prediction_, output, state.x, sigma);
-  state.x =
-      state.x + (state.x - state.denoised) * ((down - sigma) / sigma) + state.noise->DrawLike(state.x) * up;
+Task EulerAncestralSampler::Step(SampleState& state, Evaluator& evaluate) const {
+  const auto [down, up] = AncestralStep::Between(From(state).sigma, To(state).sigma);
+  const Denoised estimate = co_await Denoise(config_, evaluate, state.x, From(state));
+  state.denoised = estimate.x0;
+  state.x = Noised(estimate, {1, down, 0});
+  if (up > 0) state.x = state.x + state.noise->DrawLike(state.x) * (up * config_.noise_scale);
 }
 
 }  // namespace mind::diffusion

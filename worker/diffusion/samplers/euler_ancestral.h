@@ -1,28 +1,25 @@
-// Euler's method to a lower noise level than asked for, then fresh noise up to it ("Euler a").
-// Source: crowsonkb/k-diffusion sample_euler_ancestral. Reference: diffusers EulerAncestralDiscreteScheduler.
+// Euler's method to a level below the next, and fresh noise up to it: ancestral sampling in sigma form.
+// Reference: diffusers EulerAncestralDiscreteScheduler, after K. Crowson's k-diffusion.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_EULER_ANCESTRAL_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_EULER_ANCESTRAL_H_
 
-#include "worker/diffusion/samplers/sampler.h"
-#include "worker/diffusion/samplers/sigma_schedule.h"
+#include "worker/diffusion/samplers/level_sampler.h"
 
 namespace mind::diffusion {
 
-class EulerAncestralSampler : public Sampler {
+// A step from sigma `from` to `to` taken as a deterministic one to `down` and noise of deviation `up`:
+// down² + up² = to². Variance-exploding form.
+struct AncestralStep {
+  double down = 0, up = 0;
+  static AncestralStep Between(double from, double to);
+};
+
+class EulerAncestralSampler : public LevelSampler {
  public:
+  using LevelSampler::LevelSampler;
   EulerAncestralSampler(const SamplerConfig& config, int64_t steps)
-      : EulerAncestralSampler(config, SigmaSchedule::From(config, steps, Spacing::kLinspace)) {}
-  double initial_scale() const override { return schedule_.initial_scale; }
-  // Draws in every step, the last included, where the noise has weight 0: the reference's draws stay in step
-  // with ours.
+      : LevelSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
   Task Step(SampleState& state, Evaluator& evaluate) const override;
-
- private:
-  EulerAncestralSampler(const SamplerConfig& config, SigmaSchedule schedule)
-      : Sampler(schedule.steps()), prediction_(config.prediction), schedule_(std::move(schedule)) {}
-
-  Prediction prediction_;
-  SigmaSchedule schedule_;
 };
 
 }  // namespace mind::diffusion

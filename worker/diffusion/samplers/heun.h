@@ -3,25 +3,17 @@
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_HEUN_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_HEUN_H_
 
-#include "worker/diffusion/samplers/sampler.h"
-#include "worker/diffusion/samplers/sigma_schedule.h"
+#include "worker/diffusion/samplers/level_sampler.h"
 
 namespace mind::diffusion {
 
-class HeunSampler : public Sampler {
+class HeunSampler : public LevelSampler {
  public:
+  using LevelSampler::LevelSampler;
   HeunSampler(const SamplerConfig& config, int64_t steps)
-      : HeunSampler(config, SigmaSchedule::From(config, steps, Spacing::kLinspace)) {}
+      : LevelSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
   int64_t evaluations() const override { return 2 * steps() - 1; }
-  double initial_scale() const override { return schedule_.initial_scale; }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
-
- private:
-  HeunSampler(const SamplerConfig& config, SigmaSchedule schedule)
-      : Sampler(schedule.steps()), config_(config), schedule_(std::move(schedule)) {}
-
-  SamplerConfig config_;
-  SigmaSchedule schedule_;
 };
 
 }  // namespace mind::diffusion

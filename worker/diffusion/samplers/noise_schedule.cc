@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <boost/math/special_functions/beta.hpp>
+#include <charconv>
 #include <cmath>
 
 #include "worker/diffusion/error.h"
@@ -12,11 +14,12 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-at::Tensor Betas(const SamplerConfig& c) {
-  const auto linspace = [&c](double start, double end) {
-    return at::linspace(start, end, c.train_steps, at::kFloat);
+at::Tensor PlainBetas(const SamplerConfig& c) {
+  const at::ScalarType precision = c.double_precision ? at::kDouble : at::kFloat;
+  const auto linspace = [&](double start, double end) {
+    return at::linspace(start, end, c.train_steps, precision);
   };
-  if (!c.trained_betas.empty()) return at::tensor(c.trained_betas, at::kFloat);
+  if (!c.trained_betas.empty()) return at::tensor(c.trained_betas, precision);
   if (c.beta_schedule == "linear") return linspace(c.beta_start, c.beta_end);
   if (c.beta_schedule == "scaled_linear")
     return linspace(std::sqrt(c.beta_start), std::sqrt(c.beta_end)).pow(2);
@@ -31,7 +34,7 @@ at::Tensor Betas(const SamplerConfig& c) {
       const double t = static_cast<double>(i);
       betas.push_back(std::min(1 - alpha_bar((t + 1) / n) / alpha_bar(t / n), 0.999));
     }
-    return at::tensor(betas, at::kFloat);
+    return at::tensor(betas, precision);
   }
   throw ModelError("the noise schedule \"" + c.beta_schedule +
                    "\" is not supported; supported: linear, scaled_linear, squaredcos_cap_v2, sigmoid");
@@ -54,12 +57,19 @@ std::vector<double> ToVector(const at::Tensor& tensor) {
   return {data, data + values.numel()};
 }
 
+at::Tensor BetaTensor(const SamplerConfig& config) {
+  const at::Tensor betas = PlainBetas(config);
+  return config.zero_terminal_snr ? RescaledToZeroTerminalSnr(betas) : betas;
+}
+
 }  // namespace
 
+std::vector<double> Betas(const SamplerConfig& config) {
+  return ToVector(BetaTensor(config));
+}
+
 std::vector<double> AlphasCumprod(const SamplerConfig& config) {
-  at::Tensor betas = Betas(config);
-  if (config.zero_terminal_snr) betas = RescaledToZeroTerminalSnr(betas);
-  return ToVector((1 - betas).cumprod(0));
+  return ToVector((1 - BetaTensor(config)).cumprod(0));
 }
 
 std::vector<double> SigmaTable(const std::vector<double>& alphas_cumprod) {
@@ -74,6 +84,7 @@ std::vector<double> FractionalTimesteps(Spacing spacing, int64_t train_steps, in
   for (int64_t i = 0; i < steps; ++i) {
     const double k = static_cast<double>(steps - 1 - i);  // noisiest first
     switch (spacing) {
+      case Spacing::kOptimal:  // only TrainingSteps knows those
       case Spacing::kLinspace:
         timesteps.push_back(steps == 1 ? 0 : k * (n - 1) / static_cast<double>(steps - 1));
         break;
@@ -115,16 +126,77 @@ double TimestepOfSigma(double sigma, const std::vector<double>& sigma_table) {
   return static_cast<double>(low) + weight;
 }
 
-std::vector<double> KarrasSigmas(double min, double max, int64_t n) {
-  constexpr double kRho = 7;
-  const double low = std::pow(min, 1 / kRho);
-  const double high = std::pow(max, 1 / kRho);
+std::vector<double> SpacedSigmas(SigmaSpacing spacing, double min, double max, int64_t n, double rho) {
+  constexpr double kBetaShape = 0.6;
+  const double low = std::pow(min, 1 / rho);
+  const double high = std::pow(max, 1 / rho);
   std::vector<double> sigmas;
   for (int64_t i = 0; i < n; ++i) {
     const double ramp = n == 1 ? 0 : static_cast<double>(i) / static_cast<double>(n - 1);
-    sigmas.push_back(std::pow(high + ramp * (low - high), kRho));
+    switch (spacing) {
+      case SigmaSpacing::kKarras:
+        sigmas.push_back(std::pow(high + ramp * (low - high), rho));
+        break;
+      case SigmaSpacing::kBeta:
+        sigmas.push_back(min + boost::math::ibeta_inv(kBetaShape, kBetaShape, 1 - ramp) * (max - min));
+        break;
+      default:
+        sigmas.push_back(std::exp(std::log(max) + ramp * (std::log(min) - std::log(max))));
+        break;
+    }
   }
+  sigmas.front() = max;  // without the rounding of going there and back
+  if (n > 1) sigmas.back() = min;
   return sigmas;
+}
+
+std::vector<int64_t> RespacedTimesteps(const std::string& sections, int64_t train_steps) {
+  const auto bad = [&]() {
+    return ModelError("the timestep respacing \"" + sections + "\" does not fit " +
+                      std::to_string(train_steps) + " steps; supported: counts like \"100\" or \"10,10,8\", " +
+                      "\"ddimN\", \"fast27\"");
+  };
+  if (sections == "fast27") {
+    std::vector<int64_t> steps = RespacedTimesteps("10,10,3,2,2", train_steps);
+    steps.back() = train_steps - 3;  // "to reduce DDIM artifacts from the noisiest timesteps" (reference)
+    return steps;
+  }
+  const auto number = [&](const std::string& text) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 1) throw bad();
+    return value;
+  };
+  std::vector<int64_t> steps;
+  if (sections.starts_with("ddim")) {
+    const int64_t count = number(sections.substr(4));
+    for (int64_t stride = 1; stride < train_steps; ++stride) {
+      if ((train_steps + stride - 1) / stride != count) continue;
+      for (int64_t t = 0; t < train_steps; t += stride) steps.push_back(t);
+      return steps;
+    }
+    throw bad();
+  }
+  std::vector<int64_t> counts;
+  for (size_t begin = 0; begin <= sections.size();) {
+    const size_t end = std::min(sections.find(',', begin), sections.size());
+    counts.push_back(number(sections.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  const int64_t parts = static_cast<int64_t>(counts.size());
+  int64_t first = 0;
+  for (int64_t i = 0; i < parts; ++i) {
+    const int64_t size = train_steps / parts + (i < train_steps % parts ? 1 : 0);
+    const int64_t count = counts[static_cast<size_t>(i)];
+    if (count > size) throw bad();
+    const double stride = count == 1 ? 1 : static_cast<double>(size - 1) / static_cast<double>(count - 1);
+    double position = 0;  // summed up as the reference does: its rounding decides a few steps
+    for (int64_t k = 0; k < count; ++k, position += stride) {
+      steps.push_back(first + static_cast<int64_t>(std::nearbyint(position)));
+    }
+    first += size;
+  }
+  return steps;
 }
 
 }  // namespace mind::diffusion

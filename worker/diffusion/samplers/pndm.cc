@@ -1,89 +1,97 @@
 #include "worker/diffusion/samplers/pndm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/samplers/denoised.h"
+#include "worker/diffusion/samplers/adams_bashforth.h"
+#include "worker/diffusion/samplers/level_sampler.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 
 namespace mind::diffusion {
 namespace {
 
-// Adams-Bashforth of the order the history allows (eq. 12).
-at::Tensor Multistep(const std::vector<at::Tensor>& e) {
-  const size_t n = e.size();
-  if (n == 1) return e[0];
-  if (n == 2) return (3 * e[1] - e[0]) / 2;
-  if (n == 3) return (23 * e[2] - 16 * e[1] + 5 * e[0]) / 12;
-  return (55 * e[n - 1] - 59 * e[n - 2] + 37 * e[n - 3] - 9 * e[n - 4]) / 24;
+std::vector<PndmSampler::Move> Moves(const SamplerConfig& c, int64_t steps) {
+  const std::vector<double> alphas = AlphasCumprod(c);
+  const double final_alpha = c.alpha_one_at_end.value_or(false) ? 1 : alphas.front();
+  const auto level = [&](int64_t t) {
+    const int64_t known = std::min(t, c.train_steps - 1);
+    return NoiseLevel::Preserving(t >= 0 ? alphas[static_cast<size_t>(known)] : final_alpha,
+                                  static_cast<double>(t));
+  };
+  const std::vector<int64_t> timesteps = TrainingSteps(c, steps, Spacing::kLeading);
+  const bool even = c.custom_timesteps.empty() && c.spacing != Spacing::kOptimal && c.start == 1;
+  std::vector<PndmSampler::Move> moves;
+  for (size_t i = 0; i < timesteps.size(); ++i) {
+    const int64_t t = timesteps[i];
+    // Steps shrink by one stride wherever they are (reference); uneven ones have their own.
+    const int64_t next = even ? t - c.train_steps / steps : i + 1 < timesteps.size() ? timesteps[i + 1] : -1;
+    const int64_t stride = t - next;
+    const int64_t second = i + 1 < timesteps.size() ? timesteps[i + 1] : next;
+    moves.push_back({level(t), level(next), level(t - stride / 2), level(next + stride / 2), level(second),
+                     level(second + stride)});
+  }
+  return moves;
 }
 
 }  // namespace
 
-PndmSampler::PndmSampler(const SamplerConfig& config, int64_t steps)
-    : Sampler(steps),
-      config_(config),
-      alphas_cumprod_(AlphasCumprod(config)),
-      timesteps_(IntegerTimesteps(config.spacing.value_or(Spacing::kLeading), config.train_steps, steps,
-                                  config.steps_offset)),
-      stride_(config.train_steps / steps),
-      final_alpha_(config.alpha_one_at_end.value_or(false) ? 1 : alphas_cumprod_.front()) {
-  if (!config_.skip_prk && steps < 4) {
+PndmSampler::PndmSampler(const SamplerConfig& config, std::vector<Move> moves)
+    : Sampler(static_cast<int64_t>(moves.size())), config_(config), moves_(std::move(moves)) {
+  if (!config_.skip_prk && steps() < 4) {
     throw RequestError("pndm with a Runge-Kutta start needs 4 steps or more, given: " +
-                       std::to_string(steps));
+                       std::to_string(steps()));
   }
   if (config_.prediction == Prediction::kSample) {
     throw RequestError("pndm cannot sample a model that predicts x0");
   }
 }
 
+PndmSampler::PndmSampler(const SamplerConfig& config, int64_t steps)
+    : PndmSampler(config, Moves(config, steps)) {}
+
 int64_t PndmSampler::evaluations() const {
   return config_.skip_prk ? steps() + (steps() > 1 ? 1 : 0) : steps() + 9;
 }
 
-at::Tensor PndmSampler::Transfer(const at::Tensor& x, const at::Tensor& output, int64_t t,
-                                 int64_t next) const {
-  const double a = AlphaAt(t), a_next = AlphaAt(next);
-  const at::Tensor epsilon = Estimate(config_.prediction, output, x, std::sqrt(a), std::sqrt(1 - a)).epsilon;
-  const double denominator = a * std::sqrt(1 - a_next) + std::sqrt(a * (1 - a) * a_next);
-  return std::sqrt(a_next / a) * x - epsilon * ((a_next - a) / denominator);
+at::Tensor PndmSampler::Transfer(const at::Tensor& x, const at::Tensor& output, const NoiseLevel& from,
+                                 const NoiseLevel& to) const {
+  const double a = from.alpha_cumprod(), a_next = to.alpha_cumprod();
+  const at::Tensor noise = Estimate(config_, output, x, from).raw_noise;
+  const double denominator = a * to.sigma + std::sqrt(a * (1 - a) * a_next);
+  return (to.alpha / from.alpha) * x - noise * ((a_next - a) / denominator);
 }
 
 Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
-  const int64_t t = timesteps_[static_cast<size_t>(state.step)];
+  const Move& move = moves_[static_cast<size_t>(state.step)];
   const at::Tensor x = state.x;
-  at::Tensor output = co_await evaluate(x, static_cast<double>(t));
-  const double a = AlphaAt(t);
-  state.denoised = Estimate(config_.prediction, output, x, std::sqrt(a), std::sqrt(1 - a)).x0;
+  at::Tensor output = co_await evaluate(x, move.from.timestep);
+  state.denoised = Estimate(config_, output, x, move.from).x0;
 
   if (InRungeKutta(state.step)) {
     // Classical fourth order over the whole stride, looking at the middle and the end (eq. 13).
-    const int64_t end = t - stride_;
-    const int64_t middle = end + stride_ / 2;
+    const double middle = move.middle.timestep;
     state.history.push_back(output);
     at::Tensor sum = output / 6;
-    output = co_await evaluate(Transfer(x, output, t, t - stride_ / 2), static_cast<double>(middle));
+    output = co_await evaluate(Transfer(x, output, move.from, move.half), middle);
     sum = sum + output / 3;
-    output = co_await evaluate(Transfer(x, output, t, middle), static_cast<double>(middle));
+    output = co_await evaluate(Transfer(x, output, move.from, move.middle), middle);
     sum = sum + output / 3;
-    output = co_await evaluate(Transfer(x, output, t, end), static_cast<double>(end));
-    state.x = Transfer(x, sum + output / 6, t, end);
+    output = co_await evaluate(Transfer(x, output, move.from, move.to), move.to.timestep);
+    state.x = Transfer(x, sum + output / 6, move.from, move.to);
     co_return;
   }
 
-  const int64_t next = t - stride_;
   state.history.push_back(output);
   if (state.history.size() > 4) state.history.erase(state.history.begin());
   if (config_.skip_prk && state.step == 0 && steps() > 1) {
     // No history yet: look one stride ahead and go with the mean of both (improved Euler).
-    const int64_t second = timesteps_[1];
-    const at::Tensor ahead = co_await evaluate(Transfer(x, output, t, next), static_cast<double>(second));
-    // Counted back from where the look was taken, as the reference does: with uneven spacing that is not
-    // quite t.
-    state.x = Transfer(x, (ahead + output) / 2, second + stride_, second);
+    const at::Tensor ahead =
+        co_await evaluate(Transfer(x, output, move.from, move.to), move.look.timestep);
+    state.x = Transfer(x, (ahead + output) / 2, move.counted, move.look);
     co_return;
   }
-  state.x = Transfer(x, Multistep(state.history), t, next);
+  state.x = Transfer(x, AdamsBashforth(state.history), move.from, move.to);
 }
 
 }  // namespace mind::diffusion

@@ -3,6 +3,7 @@
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_PNDM_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_PNDM_H_
 
+#include "worker/diffusion/samplers/noise_level.h"
 #include "worker/diffusion/samplers/sampler.h"
 #include "worker/diffusion/samplers/sampler_config.h"
 
@@ -11,21 +12,29 @@ namespace mind::diffusion {
 // history: the newest noise predictions, at most four, oldest first.
 class PndmSampler : public Sampler {
  public:
+  // From one training step towards the next.
+  struct Move {
+    NoiseLevel from, to;
+    NoiseLevel half, middle;  // half a stride below `from`, and above `to`: one apart where strides are odd
+    // Of the very first step of the improved Euler start: where it looks, and from where it then counts, as
+    // the reference does: with uneven spacing that is not quite `from`.
+    NoiseLevel look, counted;
+  };
+
+  PndmSampler(const SamplerConfig& config, std::vector<Move> moves);
+  // Throws RequestError where the start needs more steps, or the model predicts x0.
   PndmSampler(const SamplerConfig& config, int64_t steps);
   int64_t evaluations() const override;
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:
   bool InRungeKutta(int64_t step) const { return !config_.skip_prk && step < 3; }
-  double AlphaAt(int64_t t) const { return t >= 0 ? alphas_cumprod_[static_cast<size_t>(t)] : final_alpha_; }
-  // x moved from training step t to `next` along a noise prediction (eq. 11).
-  at::Tensor Transfer(const at::Tensor& x, const at::Tensor& output, int64_t t, int64_t next) const;
+  // x moved from one level to another along a network's answer (eq. 11).
+  at::Tensor Transfer(const at::Tensor& x, const at::Tensor& output, const NoiseLevel& from,
+                      const NoiseLevel& to) const;
 
   SamplerConfig config_;
-  std::vector<double> alphas_cumprod_;
-  std::vector<int64_t> timesteps_;
-  int64_t stride_;
-  double final_alpha_;
+  std::vector<Move> moves_;
 };
 
 }  // namespace mind::diffusion

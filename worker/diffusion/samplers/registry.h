@@ -6,27 +6,38 @@
 #include <string>
 #include <vector>
 
+#include "worker/diffusion/samplers/parameters.h"
 #include "worker/diffusion/samplers/sampler.h"
 #include "worker/diffusion/samplers/sampler_config.h"
 
 namespace mind::diffusion {
 
+// A sampler as a model offers it.
 struct SamplerInfo {
   std::string name;
-  double evaluations_per_step = 1;  // of the denoiser, in the long run
+  std::string description;
+  std::vector<std::string> aliases;  // its names in other programs, any case
+  // Evaluations of the denoiser a step takes, in the long run. 0: the sampler is adaptive, steps only say how
+  // often it reports, and a picture takes about `evaluations`.
+  double evaluations_per_step = 1;
+  double evaluations = 0;
+  bool stochastic = false;  // whether it draws noise beyond the first
+  std::vector<ParameterInfo> parameters;
 };
 
-// Every name MakeSampler knows: ddpm, ddim, pndm, euler, euler_a, heun, dpmpp_2m, and "<name>_karras" for
-// those whose noise levels can be spaced after Karras et al. 2022.
-const std::vector<SamplerInfo>& AllSamplers();
+// Every sampler that can sample a model of this configuration. "<name>_karras" are those whose noise levels
+// can be spaced after Karras et al. 2022, so spaced.
+std::vector<SamplerInfo> SamplersFor(const SamplerConfig& config);
 
 // The sampler that a model's own configuration asks for. Throws ModelError naming an unknown _class_name.
 std::string DefaultSamplerName(const SamplerConfig& config);
 
 // A sampler for a model: `config` is the model's. A name that is not the model's own class keeps the model's
-// noise schedule and prediction, and takes its own rule. Throws RequestError for an unknown name or
-// impossible step count.
-std::unique_ptr<const Sampler> MakeSampler(const std::string& name, SamplerConfig config, int64_t steps);
+// noise schedule, spacing and prediction, and takes its own rule. `name` may be an alias. Throws RequestError
+// for an unknown name or parameter, a parameter out of range, an impossible step count, or a sampler that
+// cannot sample this kind of model.
+std::unique_ptr<const Sampler> MakeSampler(const std::string& name, const SamplerConfig& config, int64_t steps,
+                                           const SamplerParameters& parameters = {});
 
 }  // namespace mind::diffusion
 

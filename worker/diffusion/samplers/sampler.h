@@ -19,7 +19,8 @@ namespace mind::diffusion {
 struct SampleState {
   at::Tensor x;                     // float [C, H, W] (the samplers themselves do not mind the shape)
   int64_t step = 0;                 // steps taken
-  std::vector<at::Tensor> history;  // what a multistep rule remembers; each sampler says what
+  std::vector<at::Tensor> history;  // what a rule remembers, each shaped like x; each sampler says what
+  std::vector<double> scalars;      // likewise: where an adaptive rule is, and its next step size
   at::Tensor denoised;              // the newest estimate of x0, for previews; not part of a checkpoint
   std::unique_ptr<NoiseSource> noise;
 };
@@ -31,20 +32,21 @@ class Sampler {
   virtual ~Sampler() = default;
 
   int64_t steps() const { return steps_; }
-  // Of the denoiser, over all steps; the unit of cost.
+  // Of the denoiser, over all steps; the unit of cost. Of an adaptive rule: what it usually takes.
   virtual int64_t evaluations() const { return steps_; }
   // What unit normal noise is multiplied by to be the first x.
-  virtual double initial_scale() const { return 1; }
+  double initial_scale() const { return initial_scale_; }
 
-  // Takes one step: x, history and noise move on; the caller then counts `step` up. Both references must
-  // outlive the task. REQUIRES: state.step < steps()
+  // Takes one step: x, history, scalars and noise move on; the caller then counts `step` up. A step may need
+  // no evaluation at all. Both references must outlive the task. REQUIRES: state.step < steps()
   virtual Task Step(SampleState& state, Evaluator& evaluate) const = 0;
 
  protected:
-  explicit Sampler(int64_t steps) : steps_(steps) {}
+  explicit Sampler(int64_t steps, double initial_scale = 1) : steps_(steps), initial_scale_(initial_scale) {}
 
  private:
   int64_t steps_;
+  double initial_scale_;
 };
 
 }  // namespace mind::diffusion

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,14 +13,21 @@
 
 namespace mind::diffusion {
 
+// The noise a network was trained on, and so what it is told of it and what it is shown.
+enum class NetworkForm {
+  kDiscrete,     // train_steps noise levels of a beta schedule; told the training step
+  kContinuous,   // the variance-preserving SDE of Song et al. 2021, time in (0, 1]; told 999·t
+  kExploding,    // the variance-exploding SDE of Song et al. 2021; told sigma, answers with the score
+  kEdm,          // Karras et al. 2022: told log(sigma) / 4, preconditioned
+  kConsistency,  // Song et al. 2023: told 250·log(sigma), answers with x0 in one go
+  kFlow,         // rectified flow, x = (1 - sigma)·x0 + sigma·noise; told train_steps·sigma
+  kCosine,       // alpha = cos, sigma = sin of a quarter turn in time 0 … 1; told the time
+};
 enum class Prediction { kEpsilon, kSample, kVelocity };  // what the denoiser predicts
-enum class Spacing { kLeading, kTrailing, kLinspace };   // how steps are spread over the training steps
-enum class SigmaSpacing {
-  kPlain,
-  kKarras,
-  kLu,
-  kLogLinear
-};  // how noise levels are spread, where a sampler lets choose
+// How steps are spread over the training steps; optimal: as searched for the model by Watson et al. 2021.
+enum class Spacing { kLeading, kTrailing, kLinspace, kOptimal };
+// How noise levels are spread, where a sampler lets choose.
+enum class SigmaSpacing { kPlain, kKarras, kExponential, kBeta, kLu, kLogLinear };
 enum class Variance {
   kFixedSmall,
   kFixedSmallLog,
@@ -27,6 +35,7 @@ enum class Variance {
   kLearned,
   kLearnedRange
 };  // of an ancestral step
+enum class Predictor { kReverseDiffusion, kEulerMaruyama, kAncestral };  // of the reverse-time SDE
 enum class FinalSigma { kZero, kSigmaMin };
 
 // The union of what the samplers read; each takes what concerns it. Defaults are diffusers'; those that
@@ -35,17 +44,38 @@ enum class FinalSigma { kZero, kSigmaMin };
 struct SamplerConfig {
   std::string class_name;  // "PNDMScheduler": the model's default sampler
 
-  // The noise schedule. Its parameters, or alphas_cumprod's betas given one by one.
+  // What the network was trained on: the beta schedule of kDiscrete …
+  NetworkForm form = NetworkForm::kDiscrete;
+  Prediction prediction = Prediction::kEpsilon;
   int64_t train_steps = 1000;
   std::string beta_schedule = "linear";
   double beta_start = 0.0001;
   double beta_end = 0.02;
-  std::vector<double> trained_betas;
+  std::vector<double> trained_betas;  // one by one, instead
   bool zero_terminal_snr = false;
+  bool double_precision = false;  // whether it was computed in float64
+  // … and what the other forms have instead.
+  double beta_min = 0.1, beta_max = 20;       // kContinuous
+  std::optional<double> sigma_min, sigma_max;  // kExploding, kEdm, kConsistency; else of Karras spacing
+  double sigma_data = 0.5;                    // kEdm, kConsistency: standard deviation of the data
+  double rho = 7;                             // Karras et al. 2022, eq. 5
+  double shift = 1;                           // kFlow: more than 1 gives the noisy end more steps
 
-  Prediction prediction = Prediction::kEpsilon;
+  // Which noise levels a sampler visits.
   std::optional<Spacing> spacing;
+  SigmaSpacing sigmas = SigmaSpacing::kPlain;
+  FinalSigma final_sigma = FinalSigma::kZero;
   int64_t steps_offset = 0;
+  bool continuous_timesteps = false;  // timestep_type
+  bool rounds_timesteps = false;      // of levels not spaced by timesteps (the KDPM2 classes)
+  double lambda_min_clipped = -std::numeric_limits<double>::infinity();
+  // Where the noise starts, as a fraction of all training steps: less than 1 leaves out the noisiest. Zheng
+  // et al. 2022 (truncated diffusion).
+  double start = 1;
+  double time_end = 1e-3;                 // of samplers in continuous time: where they stop
+  std::vector<int64_t> custom_timesteps;  // instead of a step count
+  std::vector<double> custom_sigmas;      // likewise: one more than steps
+  std::map<int64_t, std::vector<int64_t>> optimal_timesteps;  // kOptimal: by step count
 
   // Of the estimate of x0.
   bool clip = false;
@@ -54,30 +84,48 @@ struct SamplerConfig {
   double threshold_ratio = 0.995;
   double threshold_max = 1;
 
+  // Of chains over training steps (DDPM, DDIM, PNDM).
   std::optional<bool> alpha_one_at_end;  // set_alpha_to_one
   Variance variance = Variance::kFixedSmall;
+  double eta = 0;  // DDIM: 0 deterministic … 1 as noisy as DDPM; TCD: gamma
+  bool use_clipped_output = false;
+  bool from_betas = false;  // DDPM: alphas from betas, not the other way round; they round differently (UnCLIP)
   bool skip_prk = false;
-  SigmaSpacing sigmas = SigmaSpacing::kPlain;
-  std::optional<double> sigma_min, sigma_max;
-  bool continuous_timesteps = false;
-  FinalSigma final_sigma = FinalSigma::kZero;
+  std::vector<double> noise_moments;  // Analytic-DPM: E|noise prediction|² / dimensions at each training step
 
-  // DPM-Solver.
+  // DPM-Solver, UniPC, DEIS.
   int64_t solver_order = 2;
   std::string algorithm = "dpmsolver++";
-  bool solver_heun = false;
+  bool solver_heun = false;  // solver_type heun instead of midpoint
+  bool solver_bh1 = false;   // UniPC: solver_type bh1 instead of bh2
+  bool predict_x0 = true;    // UniPC
+  bool corrector = true;     // UniPC
   bool lower_order_final = true;
   bool euler_at_final = false;
-  double lambda_min_clipped = -std::numeric_limits<double>::infinity();
 
-  // Of a step, not of the schedule (diffusers' step() arguments).
-  double eta = 0;  // DDIM: 0 deterministic … 1 as noisy as DDPM
-  bool use_clipped_output = false;
-  double churn = 0, churn_min = 0, churn_max = std::numeric_limits<double>::infinity(), churn_noise = 1;
+  // Noise of a step in sigma form: churn (Karras et al. 2022, alg. 2), and a factor on all noise added.
+  double churn = 0, churn_min = 0, churn_max = 1e4, noise_scale = 1;
 
-  // Instead of a step count.
-  std::vector<int64_t> custom_timesteps;
-  std::vector<double> custom_sigmas;
+  // Distilled students.
+  int64_t original_steps = 50;  // of the teacher
+  double timestep_scaling = 10;
+
+  // Score-based samplers: the predictor, and Langevin steps at each level with their signal-to-noise ratio or
+  // step size.
+  Predictor predictor = Predictor::kReverseDiffusion;
+  int64_t corrector_steps = 0;
+  double snr = 0.15;
+  bool annealed_corrector = false;  // step size of annealed Langevin instead of by the gradient's norm
+  int64_t langevin_steps = 10;
+  double langevin_rate = 0.1;
+
+  // Adaptive samplers; the first step to try is in units of time, of dpm_adaptive in units of lambda.
+  double relative_tolerance = 0.01, absolute_tolerance = 0.0078;
+  double first_step = 0.01;
+  bool denoise_at_end = true;  // x0 instead of x where a sampler stops short of no noise
+
+  // RePaint.
+  int64_t jump_length = 10, jump_samples = 10;
 
   // Throws ModelError naming key and value.
   static SamplerConfig From(const Config& config);

@@ -1,0 +1,209 @@
+#include "worker/diffusion/samplers/noise_levels.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/noise_schedule.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr double kHalfPi = 1.57079632679489661923;
+
+// Stands in for the infinite sigma of a last training step without signal. Reference: the same constant in
+// diffusers.
+constexpr double kSmallestAlpha = 1.0 / (1 << 24);
+
+// Training steps that lie below the noise a trajectory starts with.
+int64_t Span(const SamplerConfig& config) {
+  const double span = config.start * static_cast<double>(config.train_steps);
+  return std::clamp<int64_t>(std::llround(span), 1, config.train_steps);
+}
+
+double FinalSigmaOf(const SamplerConfig& config, double smallest) {
+  return config.final_sigma == FinalSigma::kSigmaMin ? smallest : 0;
+}
+
+// Whole training steps as the lambda form spaces them: steps + 1 without the last; the noisiest may be left
+// out (lambda_min_clipped).
+std::vector<int64_t> SolverTimesteps(const SamplerConfig& c, const std::vector<double>& table,
+                                     int64_t steps) {
+  int64_t last = Span(c);
+  while (last > 1 && -std::log(table[static_cast<size_t>(last - 1)]) < c.lambda_min_clipped) --last;
+  const Spacing spacing = c.spacing.value_or(Spacing::kLinspace);
+  if (spacing == Spacing::kTrailing) {
+    std::vector<int64_t> timesteps;
+    const double stride = static_cast<double>(Span(c)) / static_cast<double>(steps);
+    for (int64_t i = 0; i < steps; ++i) {
+      const double t = static_cast<double>(last) - static_cast<double>(i) * stride;
+      timesteps.push_back(std::max<int64_t>(static_cast<int64_t>(std::nearbyint(t)) - 1, 0));
+    }
+    return timesteps;
+  }
+  std::vector<int64_t> timesteps = IntegerTimesteps(spacing, last, steps + 1, c.steps_offset);
+  timesteps.pop_back();
+  return timesteps;
+}
+
+void RefuseRepeatedLevels(const NoiseLevels& levels) {
+  for (size_t i = 1; i < levels.levels.size(); ++i) {
+    const double here = levels[i].sigma * levels[i - 1].alpha, before = levels[i - 1].sigma * levels[i].alpha;
+    // A last step that goes nowhere is what some spacings end with; solvers leave x as it is.
+    if (here < before || (here == before && i + 1 == levels.levels.size())) continue;
+    throw RequestError("this model has too few noise levels for " + std::to_string(levels.steps()) +
+                       " steps of this sampler: ask for fewer steps");
+  }
+}
+
+}  // namespace
+
+std::vector<double> TrainingSigmas(const SamplerConfig& config) {
+  if (config.form != NetworkForm::kDiscrete) return {};
+  std::vector<double> alphas = AlphasCumprod(config);
+  if (config.zero_terminal_snr) alphas.back() = kSmallestAlpha;
+  return SigmaTable(alphas);
+}
+
+NoiseLevel LevelOfSigma(const SamplerConfig& config, double sigma, const std::vector<double>& sigma_table) {
+  switch (config.form) {
+    case NetworkForm::kExploding:
+      return {1, sigma, sigma};
+    case NetworkForm::kEdm:
+      return {1, sigma, 0.25 * std::log(sigma)};
+    case NetworkForm::kConsistency:
+      return {1, sigma, 250 * std::log(sigma + 1e-44)};
+    default:
+      return {1, sigma,
+              config.continuous_timesteps ? 0.25 * std::log(sigma) : TimestepOfSigma(sigma, sigma_table)};
+  }
+}
+
+NoiseLevels ContinuumLevels(const SamplerConfig& c, int64_t steps) {
+  NoiseLevels result;
+  const double n = static_cast<double>(steps);
+  const auto add = [&](const NoiseLevel& level) { result.levels.push_back(level); };
+  switch (c.form) {
+    case NetworkForm::kExploding:
+    case NetworkForm::kEdm: {
+      const bool edm = c.form == NetworkForm::kEdm;
+      const SigmaSpacing spacing = c.sigmas != SigmaSpacing::kPlain ? c.sigmas
+                                   : edm                            ? SigmaSpacing::kKarras
+                                                                    : SigmaSpacing::kExponential;
+      const std::vector<double> sigmas =
+          !c.custom_sigmas.empty() ? c.custom_sigmas
+                                   : SpacedSigmas(spacing, *c.sigma_min, *c.sigma_max * c.start, steps, c.rho);
+      for (int64_t i = 0; i < steps; ++i) add(LevelOfSigma(c, sigmas[static_cast<size_t>(i)], {}));
+      add({1, c.custom_sigmas.empty() ? FinalSigmaOf(c, *c.sigma_min) : c.custom_sigmas.back(), 0});
+      const double max = sigmas.front();
+      result.initial_scale = edm ? std::sqrt(max * max + 1) : max;
+      return result;
+    }
+    case NetworkForm::kFlow: {
+      const auto shifted = [&c](double sigma) { return c.shift * sigma / (1 + (c.shift - 1) * sigma); };
+      const double train = static_cast<double>(c.train_steps);
+      const double max = shifted(1), min = shifted(1 / train);
+      for (int64_t i = 0; i < steps; ++i) {
+        const double ramp = steps == 1 ? 0 : static_cast<double>(i) / (n - 1);
+        const double sigma = shifted(max + ramp * (min - max));
+        add({1 - sigma, sigma, sigma * train});
+      }
+      break;
+    }
+    default:  // cosine
+      for (int64_t i = 0; i < steps; ++i) {
+        const double time = 1 - static_cast<double>(i) / n;
+        const double angle = std::asin(std::pow(std::sin(time * kHalfPi), 2));
+        add({std::cos(angle), std::sin(angle), angle / kHalfPi});
+      }
+      break;
+  }
+  add({1, 0, 0});
+  return result;
+}
+
+NoiseLevels SigmaLevels(const SamplerConfig& c, int64_t steps, Spacing default_spacing) {
+  if (c.form != NetworkForm::kDiscrete) return ContinuumLevels(c, steps);
+  const std::vector<double> table = TrainingSigmas(c);
+  const Spacing spacing = c.spacing.value_or(default_spacing);
+  std::vector<double> sigmas, timesteps;
+  if (!c.custom_sigmas.empty()) {
+    sigmas.assign(c.custom_sigmas.begin(), c.custom_sigmas.end() - 1);
+  } else {
+    if (c.custom_timesteps.empty()) {
+      timesteps = FractionalTimesteps(spacing, Span(c), steps, c.steps_offset);
+    } else {
+      timesteps.assign(c.custom_timesteps.begin(), c.custom_timesteps.end());
+    }
+    for (const double t : timesteps) sigmas.push_back(Interpolate(table, t));
+    if (c.sigmas == SigmaSpacing::kLogLinear) {
+      // Spaced between the ends of the whole table, one short of the last; the timesteps stay (reference).
+      const std::vector<double> spaced =
+          SpacedSigmas(SigmaSpacing::kExponential, table.front(), table.back(), steps + 1, c.rho);
+      sigmas.assign(spaced.begin(), spaced.end() - 1);
+    } else if (c.sigmas != SigmaSpacing::kPlain) {
+      sigmas = SpacedSigmas(c.sigmas, c.sigma_min.value_or(sigmas.back()),
+                            c.sigma_max.value_or(sigmas.front()), steps, c.rho);
+      timesteps.clear();
+    }
+  }
+  NoiseLevels result;
+  for (size_t i = 0; i < sigmas.size(); ++i) {
+    NoiseLevel level = LevelOfSigma(c, sigmas[i], table);
+    if (!timesteps.empty()) level.timestep = timesteps[i];
+    if (c.rounds_timesteps && timesteps.empty()) level.timestep = std::nearbyint(level.timestep);
+    result.levels.push_back(level);
+  }
+  const double last = c.custom_sigmas.empty() ? FinalSigmaOf(c, table.front()) : c.custom_sigmas.back();
+  result.levels.push_back({1, last, 0});
+  const double max = *std::max_element(sigmas.begin(), sigmas.end());
+  result.initial_scale = spacing == Spacing::kLeading ? std::sqrt(max * max + 1) : max;
+  return result;
+}
+
+NoiseLevels SolverLevels(const SamplerConfig& c, int64_t steps) {
+  if (c.form != NetworkForm::kDiscrete) return ContinuumLevels(c, steps);
+  const std::vector<double> table = TrainingSigmas(c);
+  NoiseLevels result;
+  if (!c.custom_sigmas.empty()) {
+    for (const double sigma : c.custom_sigmas) {
+      result.levels.push_back(NoiseLevel::PreservingOfSigma(sigma, LevelOfSigma(c, sigma, table).timestep));
+    }
+    RefuseRepeatedLevels(result);
+    return result;
+  }
+  if (c.sigmas == SigmaSpacing::kPlain) {
+    const std::vector<int64_t> timesteps =
+        c.custom_timesteps.empty() ? SolverTimesteps(c, table, steps) : c.custom_timesteps;
+    for (const int64_t t : timesteps) {
+      result.levels.push_back(NoiseLevel::PreservingOfSigma(table[static_cast<size_t>(t)], static_cast<double>(t)));
+    }
+  } else {
+    const double max = table[static_cast<size_t>(Span(c) - 1)];
+    for (const double sigma : SpacedSigmas(c.sigmas, table.front(), max, steps, c.rho)) {
+      result.levels.push_back(
+          NoiseLevel::PreservingOfSigma(sigma, std::nearbyint(TimestepOfSigma(sigma, table))));
+    }
+  }
+  result.levels.push_back(NoiseLevel::PreservingOfSigma(FinalSigmaOf(c, table.front()), 0));
+  RefuseRepeatedLevels(result);
+  return result;
+}
+
+std::vector<int64_t> TrainingSteps(const SamplerConfig& c, int64_t steps, Spacing default_spacing) {
+  if (!c.custom_timesteps.empty()) return c.custom_timesteps;
+  const Spacing spacing = c.spacing.value_or(default_spacing);
+  if (spacing != Spacing::kOptimal) return IntegerTimesteps(spacing, Span(c), steps, c.steps_offset);
+  const auto found = c.optimal_timesteps.find(steps);
+  if (found != c.optimal_timesteps.end()) return found->second;
+  std::string known;
+  for (const auto& [count, timesteps] : c.optimal_timesteps) {
+    known += (known.empty() ? "" : ", ") + std::to_string(count);
+  }
+  throw RequestError(known.empty()
+                         ? "this model has no optimal timesteps: make them with mind-trajectory"
+                         : "this model has no optimal timesteps for " + std::to_string(steps) +
+                               " steps; it has them for " + known);
+}
+
+}  // namespace mind::diffusion
