@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/outcome.h"
 #include "client/cli/progress.h"
 #include "proto/support/errors.h"
@@ -110,6 +111,21 @@ std::string Shortened(const std::string& text, size_t limit) {
   return line;
 }
 
+// What a parameter may be, and after "=" what it is by default.
+std::string Allowed(const v1::SamplerParameter& parameter) {
+  const google::protobuf::Value& value = parameter.default_value();
+  switch (parameter.kind()) {
+    case v1::PARAMETER_KIND_FLAG:
+      return absl::StrCat("true|false = ", value.bool_value() ? "true" : "false");
+    case v1::PARAMETER_KIND_CHOICE:
+      return absl::StrCat(absl::StrJoin(parameter.choices(), "|"), " = ", value.string_value());
+    case v1::PARAMETER_KIND_NUMBERS:
+      return absl::StrCat("N,N,… falling, ", parameter.min(), " to ", parameter.max());
+    default:
+      return absl::StrCat(parameter.min(), " to ", parameter.max(), " = ", value.number_value());
+  }
+}
+
 }  // namespace
 
 int Generate(client::Client& client, const Common& common, const GenerateOptions& options) {
@@ -183,6 +199,30 @@ int Models(client::Client& client, const Common& common) {
         model.default_guidance());
     for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", sampler.name().c_str());
     std::printf("\n");
+  }
+  return kOk;
+}
+
+int Samplers(client::Client& client, const Common& common, const std::string& model) {
+  const auto response = client.Samplers(model);
+  if (!response.ok()) return Report(response.status(), common);
+  for (const v1::Sampler& sampler : response->samplers()) {
+    if (common.json) {
+      PrintJson(sampler);
+      continue;
+    }
+    const bool adaptive = sampler.evaluations_per_step() == 0;
+    std::printf("%s%s\n  %s; %g evaluations a %s%s\n", sampler.name().c_str(),
+                sampler.name() == response->default_sampler() ? " (default)" : "", sampler.description().c_str(),
+                adaptive ? sampler.evaluations() : sampler.evaluations_per_step(),
+                adaptive ? "picture, about" : "step", sampler.stochastic() ? "; stochastic" : "");
+    if (!sampler.aliases().empty()) {
+      std::printf("  also: %s\n", absl::StrJoin(sampler.aliases(), ", ").c_str());
+    }
+    for (const v1::SamplerParameter& parameter : sampler.parameters()) {
+      std::printf("  %-20s %-34s %s\n", parameter.name().c_str(), Allowed(parameter).c_str(),
+                  parameter.description().c_str());
+    }
   }
   return kOk;
 }

@@ -28,6 +28,7 @@ int Watch(client::Client& client, const Common& common, const std::string& id, u
 int Get(client::Client& client, const Common& common, const std::string& id, const std::string& out);
 int Cancel(client::Client& client, const Common& common, const std::string& id);
 int Models(client::Client& client, const Common& common);
+int Samplers(client::Client& client, const Common& common, const std::string& model);
 int Workers(client::Client& client, const Common& common);
 
 }  // namespace mind::cli

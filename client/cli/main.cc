@@ -6,7 +6,9 @@
 #include <csignal>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/cli/commands.h"
 #include "client/cli/outcome.h"
@@ -40,6 +42,28 @@ std::string ParseDeadline(const std::string& text, v1::JobRequest* request) {
     return "\"" + text + "\" is not a duration such as 30s or 5m";
   }
   *request->mutable_deadline() = ToTimestamp(absl::Now() + duration);
+  return "";
+}
+
+// NAME=VALUE: a number, true or false, numbers separated by commas, or a word.
+std::string ParseSetting(const std::string& text, v1::ImageSpec* spec) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) return "\"" + text + "\" is not NAME=VALUE";
+  const std::string name = text.substr(0, equals), given = text.substr(equals + 1);
+  google::protobuf::Value& value = (*spec->mutable_sampler_parameters())[name];
+  double number = 0;
+  if (given == "true" || given == "false") {
+    value.set_bool_value(given == "true");
+  } else if (absl::SimpleAtod(given, &number)) {
+    value.set_number_value(number);
+  } else if (absl::StrContains(given, ',')) {
+    for (const auto part : absl::StrSplit(given, ',', absl::SkipEmpty())) {
+      if (!absl::SimpleAtod(part, &number)) return "\"" + given + "\" is not a list of numbers";
+      value.mutable_list_value()->add_values()->set_number_value(number);
+    }
+  } else {
+    value.set_string_value(given);
+  }
   return "";
 }
 
@@ -83,13 +107,22 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
               [spec](const std::string& v) { spec->set_negative_prompt(v); });
   c->add_option_function<uint32_t>(
       "--steps", [spec](uint32_t v) { spec->set_steps(v); }, "Denoising steps");
-  string_into("--sampler", "Sampler name; see `mind models`",
+  string_into("--sampler", "Sampler name; see `mind samplers`",
               [spec](const std::string& v) { spec->set_sampler(v); });
   c->add_option_function<double>(
       "--guidance", [spec](double v) { spec->set_guidance(v); },
       "How closely to follow the prompt; 1 is not at all");
-  c->add_option_function<double>(
-      "--eta", [spec](double v) { spec->set_eta(v); }, "Noise of the ddim sampler, 0 to 1");
+  c->add_option_function<std::vector<std::string>>(
+       "--set",
+       [spec](const std::vector<std::string>& settings) {
+         for (const std::string& setting : settings) {
+           if (const std::string error = ParseSetting(setting, spec); !error.empty()) {
+             throw CLI::ValidationError("--set", error);
+           }
+         }
+       },
+       "NAME=VALUE, what the sampler is told, such as eta=0.5; see `mind samplers`. May be given again")
+      ->allow_extra_args(false);
   c->add_option_function<uint64_t>(
       "--seed", [spec](uint64_t v) { spec->set_seed(v); }, "Same seed, same picture; random if left out");
   checked("--size", "WIDTHxHEIGHT in pixels", [spec](const std::string& v) { return ParseSize(v, spec); });
@@ -145,6 +178,9 @@ int main(int argc, char** argv) {
   get->add_option("-o,--out", out, "File; - for standard output; default: the job's id");
   app.add_subcommand("cancel", "End a job")->add_option("ID", id)->required();
   app.add_subcommand("models", "List models and what may be asked of them");
+  std::string model;
+  app.add_subcommand("samplers", "List the samplers of a model and what each can be told")
+      ->add_option("MODEL", model, "Model name; may be left out if there is only one");
   app.add_subcommand("workers", "List connected workers");
 
   try {
@@ -162,5 +198,6 @@ int main(int argc, char** argv) {
   if (command == "get") return Get(client, common, id, out);
   if (command == "cancel") return Cancel(client, common, id);
   if (command == "models") return Models(client, common);
+  if (command == "samplers") return Samplers(client, common, model);
   return Workers(client, common);
 }

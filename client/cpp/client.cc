@@ -171,6 +171,12 @@ absl::StatusOr<std::vector<v1::Model>> Client::Models() {
   return std::vector<v1::Model>(response->models().begin(), response->models().end());
 }
 
+absl::StatusOr<v1::ListSamplersResponse> Client::Samplers(const std::string& model) {
+  v1::ListSamplersRequest message;
+  message.set_model(model);
+  return Call<v1::ListSamplersResponse>(&v1::GenerationService::Stub::ListSamplers, message);
+}
+
 absl::StatusOr<std::vector<v1::Worker>> Client::Workers() {
   const auto response =
       Call<v1::ListWorkersResponse>(&v1::GenerationService::Stub::ListWorkers, v1::ListWorkersRequest());

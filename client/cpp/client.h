@@ -58,6 +58,8 @@ class Client {
   absl::StatusOr<v1::Job> Cancel(const std::string& id);
   absl::StatusOr<std::vector<v1::Job>> List(uint32_t limit, v1::JobState state = v1::JOB_STATE_UNSPECIFIED);
   absl::StatusOr<std::vector<v1::Model>> Models();
+  // Of a model; of the only one, if its name is empty.
+  absl::StatusOr<v1::ListSamplersResponse> Samplers(const std::string& model);
   absl::StatusOr<std::vector<v1::Worker>> Workers();
 
  private:

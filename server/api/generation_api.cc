@@ -108,6 +108,12 @@ grpc::ServerUnaryReactor* GenerationApi::GetModel(grpc::CallbackServerContext* c
   });
 }
 
+grpc::ServerUnaryReactor* GenerationApi::ListSamplers(grpc::CallbackServerContext* context,
+                                                      const v1::ListSamplersRequest* request,
+                                                      v1::ListSamplersResponse* response) {
+  return OnLoop(context, [=, this](const Caller&) { return Give(service_.ListSamplers(request->model()), response); });
+}
+
 grpc::ServerUnaryReactor* GenerationApi::ListWorkers(grpc::CallbackServerContext* context,
                                                      const v1::ListWorkersRequest*,
                                                      v1::ListWorkersResponse* response) {

@@ -37,6 +37,9 @@ class GenerationApi : public v1::GenerationService::CallbackService {
                                        v1::ListModelsResponse* response) override;
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
                                      v1::GetModelResponse* response) override;
+  grpc::ServerUnaryReactor* ListSamplers(grpc::CallbackServerContext* context,
+                                         const v1::ListSamplersRequest* request,
+                                         v1::ListSamplersResponse* response) override;
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context,
                                         const v1::ListWorkersRequest* request,
                                         v1::ListWorkersResponse* response) override;

@@ -24,6 +24,16 @@ absl::Status UnknownJob(const std::string& id) {
   return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
 }
 
+// A model with no more of its samplers than a list of models tells.
+v1::Model Summary(v1::Model model) {
+  for (v1::Sampler& sampler : *model.mutable_samplers()) {
+    sampler.clear_description();
+    sampler.clear_aliases();
+    sampler.clear_parameters();
+  }
+  return model;
+}
+
 // The event of a picture, cut into parts a message can carry.
 void AppendChunks(const v1::JobEvent& event, const StoredImage& image, std::vector<v1::JobEvent>& out) {
   size_t offset = 0;
@@ -240,16 +250,23 @@ void GenerationService::Unwatch(WatchId watch) {
 
 v1::ListModelsResponse GenerationService::ListModels() const {
   v1::ListModelsResponse response;
-  for (const auto& [name, model] : models_) *response.add_models() = model;
+  for (const auto& [name, model] : models_) *response.add_models() = Summary(model);
   return response;
 }
 
 absl::StatusOr<v1::Model> GenerationService::GetModel(const std::string& name) const {
-  const auto found = models_.find(name);
-  if (found == models_.end()) {
-    return NotFound("model", Printable(name), absl::StrCat("no model is named \"", Printable(name), "\""));
-  }
-  return found->second;
+  const absl::StatusOr<const v1::Model*> model = FindModel("name", name, models_);
+  if (!model.ok()) return model.status();
+  return Summary(**model);
+}
+
+absl::StatusOr<v1::ListSamplersResponse> GenerationService::ListSamplers(const std::string& name) const {
+  const absl::StatusOr<const v1::Model*> model = FindModel("model", name, models_);
+  if (!model.ok()) return model.status();
+  v1::ListSamplersResponse response;
+  *response.mutable_samplers() = (*model)->samplers();
+  response.set_default_sampler((*model)->default_sampler());
+  return response;
 }
 
 v1::ListWorkersResponse GenerationService::ListWorkers() const {

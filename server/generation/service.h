@@ -70,6 +70,7 @@ class GenerationService {
 
   v1::ListModelsResponse ListModels() const;
   absl::StatusOr<v1::Model> GetModel(const std::string& name) const;
+  absl::StatusOr<v1::ListSamplersResponse> ListSamplers(const std::string& model) const;
   v1::ListWorkersResponse ListWorkers() const;
 
   // --- Workers.

@@ -1,5 +1,8 @@
 #include "server/generation/validate.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -8,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
+#include "server/generation/resolve_sampler.h"
 
 namespace mind::server {
 namespace {
@@ -22,25 +26,6 @@ constexpr size_t kMaxTenant = 64;
 
 std::string Names(const Models& models) {
   return absl::StrJoin(models, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
-}
-
-absl::StatusOr<const v1::Model*> FindModel(const std::string& name, const Models& models) {
-  if (models.empty()) {
-    return WithRetry(
-        MakeError(absl::StatusCode::kUnavailable, "no worker has offered a model yet", "NO_MODELS"),
-        absl::Seconds(5));
-  }
-  if (!IsValidUtf8(name)) return InvalidField("spec.model", "not valid UTF-8");
-  if (name.empty()) {
-    if (models.size() == 1) return &models.begin()->second;
-    return InvalidField("spec.model", absl::StrCat("which one? The server knows: ", Names(models)));
-  }
-  const auto found = models.find(name);
-  if (found == models.end()) {
-    return NotFound("model", Printable(name),
-                    absl::StrCat("no model is named \"", Printable(name), "\"; known: ", Names(models)));
-  }
-  return &found->second;
 }
 
 absl::Status CheckText(const std::string& field, const std::string& text, size_t limit, bool taken) {
@@ -81,18 +66,6 @@ absl::Status ResolveNumber(const std::string& field, double value, double max) {
   return absl::OkStatus();
 }
 
-absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
-  if (!IsValidUtf8(spec.sampler())) return InvalidField("spec.sampler", "not valid UTF-8");
-  if (spec.sampler().empty()) spec.set_sampler(model.default_sampler());
-  std::vector<std::string> known;
-  for (const v1::Sampler& sampler : model.samplers()) {
-    if (sampler.name() == spec.sampler()) return absl::OkStatus();
-    known.push_back(sampler.name());
-  }
-  return InvalidField("spec.sampler", absl::StrCat("\"", Printable(spec.sampler()),
-                                                   "\" is not known; known: ", absl::StrJoin(known, ", ")));
-}
-
 absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed,
                          v1::ImageSpec& spec) {
   spec.set_model(model.name());
@@ -101,21 +74,11 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   MIND_RETURN_IF_ERROR(CheckText("spec.negative_prompt", spec.negative_prompt(), limits.max_prompt_bytes,
                                  model.takes_negative_prompt()));
   MIND_RETURN_IF_ERROR(ResolveSize(model, spec));
-  if (!spec.has_steps()) spec.set_steps(model.default_steps());
-  if (spec.steps() < 1 || spec.steps() > model.max_steps()) {
-    return InvalidField("spec.steps",
-                        absl::StrCat(spec.steps(), " given; it must be 1 to ", model.max_steps()));
-  }
   if (!spec.has_guidance()) spec.set_guidance(model.default_guidance());
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance", spec.guidance(), limits.max_guidance));
   if (!model.takes_prompt() && spec.guidance() != 1) {
     return InvalidField("spec.guidance",
                         absl::StrCat(spec.guidance(), " given; this model has no prompt, it must be 1"));
-  }
-  MIND_RETURN_IF_ERROR(ResolveNumber("spec.eta", spec.eta(), 1));
-  if (spec.eta() != 0 && spec.sampler() != "ddim") {
-    return InvalidField("spec.eta",
-                        absl::StrCat(spec.eta(), " given; only the sampler \"ddim\" takes another than 0"));
   }
   if (!spec.has_seed()) spec.set_seed(random_seed);
   if (!spec.has_image_count()) spec.set_image_count(1);
@@ -130,6 +93,18 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   if (spec.format() == v1::IMAGE_FORMAT_UNSPECIFIED) spec.set_format(v1::IMAGE_FORMAT_PNG);
   if (!spec.has_preview_every()) spec.set_preview_every(1);
   return absl::OkStatus();
+}
+
+// The same bytes for equal messages, maps included.
+std::string SerializedAlike(const google::protobuf::Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return bytes;
 }
 
 bool IsIdCharacter(char c) {
@@ -148,10 +123,30 @@ absl::Status ValidateTenant(const std::string& tenant) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::string& name,
+                                           const Models& models) {
+  if (models.empty()) {
+    return WithRetry(
+        MakeError(absl::StatusCode::kUnavailable, "no worker has offered a model yet", "NO_MODELS"),
+        absl::Seconds(5));
+  }
+  if (!IsValidUtf8(name)) return InvalidField(field, "not valid UTF-8");
+  if (name.empty()) {
+    if (models.size() == 1) return &models.begin()->second;
+    return InvalidField(field, absl::StrCat("which one? The server knows: ", Names(models)));
+  }
+  const auto found = models.find(name);
+  if (found == models.end()) {
+    return NotFound("model", Printable(name),
+                    absl::StrCat("no model is named \"", Printable(name), "\"; known: ", Names(models)));
+  }
+  return &found->second;
+}
+
 absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
                                       absl::Time now) {
-  const absl::StatusOr<const v1::Model*> model = FindModel(request.spec().model(), models);
+  const absl::StatusOr<const v1::Model*> model = FindModel("spec.model", request.spec().model(), models);
   if (!model.ok()) return model.status();
 
   ValidatedJob job;
@@ -179,20 +174,14 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
                        "DEADLINE_EXCEEDED");
     }
   }
-  job.fingerprint = request.spec().SerializeAsString();
+  job.fingerprint = SerializedAlike(request.spec());
   job.rows = CostInRows(job.spec, *model);
   return job;
 }
 
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
-  double evaluations_per_step = 1;
-  if (model != nullptr) {
-    for (const v1::Sampler& sampler : model->samplers()) {
-      if (sampler.name() == spec.sampler()) evaluations_per_step = sampler.evaluations_per_step();
-    }
-  }
   const double rows_per_evaluation = spec.guidance() == 1 ? 1 : 2;
-  return spec.steps() * evaluations_per_step * rows_per_evaluation * spec.image_count();
+  return EvaluationsOfPicture(spec, model) * rows_per_evaluation * spec.image_count();
 }
 
 }  // namespace mind::server

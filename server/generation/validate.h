@@ -44,6 +44,10 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
                                       absl::Time now);
 
+// The model of that name; the only one, if none is given. Errors as Validate's.
+absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::string& name,
+                                           const Models& models);
+
 // What a complete spec costs, in denoiser rows over all its pictures. `model` may be null (no longer known).
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model);
 

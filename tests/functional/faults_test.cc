@@ -35,7 +35,7 @@ v1::JobRequest Varied(uint32_t i) {
   const char* const samplers[] = {"ddim", "euler_a", "heun", "dpmpp_2m_karras", "pndm"};
   v1::JobRequest request =
       Request(i % 2 == 0 ? "a yellow butterfly" : "紫色的花", i, 60 + 10 * (i % 4), samplers[i % 5]);
-  if (i % 5 == 0) request.mutable_spec()->set_eta(0.5);
+  if (i % 5 == 0) (*request.mutable_spec()->mutable_sampler_parameters())["eta"].set_number_value(0.5);
   return request;
 }
 

@@ -9,8 +9,12 @@ namespace {
 
 std::string SamplerName(const std::string& ours) {
   static const std::map<std::string, std::string>* const names = new std::map<std::string, std::string>{
-      {"ddim", "DDIM"},       {"pndm", "PLMS"}, {"euler", "Euler"},
-      {"euler_a", "Euler a"}, {"heun", "Heun"}, {"dpmpp_2m", "DPM++ 2M"}};
+      {"ddim", "DDIM"},          {"pndm", "PLMS"},           {"euler", "Euler"},
+      {"euler_a", "Euler a"},    {"heun", "Heun"},           {"lms", "LMS"},
+      {"dpm2", "DPM2"},          {"dpm2_a", "DPM2 a"},       {"dpmpp_sde", "DPM++ SDE"},
+      {"dpmpp_2m", "DPM++ 2M"},  {"dpmpp_2m_sde", "DPM++ 2M SDE"},
+      {"unipc", "UniPC"},        {"dpm_adaptive", "DPM adaptive"},
+      {"lcm", "LCM"}};
   const auto found = names->find(ours);
   return found == names->end() ? ours : found->second;
 }
@@ -34,6 +38,7 @@ std::string FormatInfotext(const Infotext& info) {
   if (!info.negative_prompt.empty()) out << "Negative prompt: " << info.negative_prompt << "\n";
   out << "Steps: " << info.steps << ", Sampler: " << Quoted(SamplerName(sampler));
   if (karras) out << ", Schedule type: Karras";
+  if (!info.sampler_parameters.empty()) out << ", Sampler parameters: " << Quoted(info.sampler_parameters);
   out << ", CFG scale: " << nlohmann::json(info.guidance).dump() << ", Seed: " << info.seed
       << ", Size: " << info.width << "x" << info.height << ", Model: " << Quoted(info.model)
       << ", RNG: CPU, Version: " << Quoted(info.version);

@@ -6,6 +6,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/image/encode.h"
 #include "worker/image/infotext.h"
+#include "worker/link/sampler_messages.h"
 
 namespace mind {
 namespace {
@@ -62,11 +63,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_max_steps(static_cast<uint32_t>(info.train_steps));
   model.set_default_guidance(info.default_guidance);
   model.set_default_sampler(info.default_sampler);
-  for (const diffusion::SamplerInfo& sampler : info.samplers) {
-    v1::Sampler* const added = model.add_samplers();
-    added->set_name(sampler.name);
-    added->set_evaluations_per_step(sampler.evaluations_per_step);
-  }
+  for (const diffusion::SamplerInfo& sampler : info.samplers) *model.add_samplers() = ToProto(sampler);
   return model;
 }
 
@@ -81,7 +78,7 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.height = spec.height();
   request.sampler = spec.sampler();
   request.steps = spec.steps();
-  request.eta = spec.eta();
+  request.sampler_parameters = ToParameters(spec.sampler_parameters());
   request.seed = spec.seed() + image.image_index();
   request.priority = assign.priority();
   request.preview_every = spec.preview_every();
@@ -106,6 +103,7 @@ EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spe
                              .negative_prompt = spec.negative_prompt(),
                              .steps = spec.steps(),
                              .sampler = spec.sampler(),
+                             .sampler_parameters = ToJson(spec.sampler_parameters()),
                              .guidance = spec.guidance(),
                              .seed = seed,
                              .width = static_cast<int>(spec.width()),

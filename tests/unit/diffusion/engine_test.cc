@@ -162,7 +162,7 @@ class EngineSamplerTest : public EngineTest, public testing::WithParamInterface<
 
 TEST_P(EngineSamplerTest, GoesOnFromEveryCheckpointToTheSamePicture) {
   TrajectoryRequest request = Request(GetParam());
-  request.eta = GetParam() == "ddim" ? 0.7 : 0;
+  if (GetParam() == "ddim") request.sampler_parameters["eta"] = 0.7;
   Engine engine(*models_, Options());
   auto whole = std::make_shared<Recorder>();
   engine.Submit(request, whole);

@@ -147,14 +147,6 @@ const Bad kBad[] = {
      "spec.guidance: inf given"},
     {"GuidanceNegative", [](auto& r) { r.mutable_spec()->set_guidance(-1); }, kInvalid,
      "spec.guidance: -1 given"},
-    {"EtaAboveOne",
-     [](auto& r) {
-       r.mutable_spec()->set_sampler("ddim");
-       r.mutable_spec()->set_eta(1.5);
-     },
-     kInvalid, "spec.eta: 1.5 given"},
-    {"EtaWithoutDdim", [](auto& r) { r.mutable_spec()->set_eta(0.5); }, kInvalid,
-     "only the sampler \"ddim\""},
     {"TooManyImages", [](auto& r) { r.mutable_spec()->set_image_count(17); }, kInvalid,
      "spec.image_count: 17 given; it must be 1 to 16"},
     {"NoImages", [](auto& r) { r.mutable_spec()->set_image_count(0); }, kInvalid,

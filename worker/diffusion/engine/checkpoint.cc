@@ -8,8 +8,9 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kVersion[] = "1";
+constexpr char kVersion[] = "2";
 constexpr int64_t kMaxHistory = 16;
+constexpr int64_t kMaxScalars = 16;
 
 std::string HistoryName(size_t index) {
   return "history." + std::to_string(index);
@@ -32,18 +33,29 @@ at::Tensor Latent(const SafeTensors& file, const std::string& name, at::IntArray
   return tensor.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
 }
 
+std::vector<double> Scalars(const at::Tensor& tensor) {
+  if (tensor.scalar_type() != at::kDouble || tensor.dim() != 1 || tensor.numel() > kMaxScalars) {
+    throw CheckpointError("the checkpoint's \"scalars\" are not at most " + std::to_string(kMaxScalars) +
+                          " float64 numbers");
+  }
+  const at::Tensor values = tensor.contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
 }  // namespace
 
 CheckpointParts CheckpointParts::Of(const SampleState& state) {
   return {.step = state.step,
           .x = state.x,
           .history = state.history,
+          .scalars = state.scalars,
           .generator = static_cast<const SeededNoise&>(*state.noise).State()};
 }
 
 std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRequest& request) {
   std::map<std::string, at::Tensor> tensors = {{"x", parts.x}, {"generator", parts.generator}};
   for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
+  if (!parts.scalars.empty()) tensors["scalars"] = at::tensor(parts.scalars, at::kDouble);
   return SerializeSafeTensors(
       tensors,
       {{"version", kVersion}, {"step", std::to_string(parts.step)}, {"request", Fingerprint(request)}});
@@ -73,6 +85,7 @@ SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& req
       if (i >= kMaxHistory) throw CheckpointError("the checkpoint's history is too long");
       state.history.push_back(Latent(file, HistoryName(i), shape, device));
     }
+    if (file.Has("scalars")) state.scalars = Scalars(file.Get("scalars"));
     if (!file.Has("generator")) throw CheckpointError("the checkpoint lacks the generator's state");
     auto noise = std::make_unique<SeededNoise>(request.seed);
     noise->Restore(file.Get("generator"));

@@ -18,6 +18,7 @@ struct CheckpointParts {
   int64_t step = 0;
   at::Tensor x;
   std::vector<at::Tensor> history;
+  std::vector<double> scalars;
   at::Tensor generator;
 
   // REQUIRES: state.noise is a SeededNoise.

@@ -101,9 +101,8 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
   if (t.cancelled) return End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(0); });
   try {
     t.pipeline = models_.Get(t.request.model);
-    SamplerConfig config = t.pipeline->sampler_config();
-    config.eta = t.request.eta;
-    t.sampler = MakeSampler(t.request.sampler, config, t.request.steps);
+    t.sampler = MakeSampler(t.request.sampler, t.pipeline->sampler_config(), t.request.steps,
+                            t.request.sampler_parameters);
     const ModelInfo& info = t.pipeline->info();
     if (t.request.width < 1 || t.request.height < 1 || t.request.width % info.size_multiple != 0 ||
         t.request.height % info.size_multiple != 0) {
@@ -227,13 +226,15 @@ bool Engine::Advance(const TrajectoryPtr& trajectory) {
     return false;
   }
   try {
-    t.step = t.sampler->Step(t.state, t.evaluator);
-    t.step.Resume();
+    do {  // an adaptive sampler may be through with a step before asking anything
+      t.step = t.sampler->Step(t.state, t.evaluator);
+      t.step.Resume();
+      if (!t.step.done()) return true;
+    } while (AfterStep(trajectory));
   } catch (...) {
     Fail(trajectory, std::current_exception());
-    return false;
   }
-  return !t.step.done() || AfterStep(trajectory);
+  return false;
 }
 
 bool Engine::AfterStep(const TrajectoryPtr& trajectory) {

@@ -5,6 +5,10 @@
 namespace mind::diffusion {
 
 std::string Fingerprint(const TrajectoryRequest& request) {
+  nlohmann::json parameters = nlohmann::json::object();
+  for (const auto& [name, value] : request.sampler_parameters) {
+    std::visit([&, &name = name](const auto& held) { parameters[name] = held; }, value);
+  }
   const nlohmann::json fields = {{"model", request.model},
                                  {"prompt", request.picture.prompt},
                                  {"negative_prompt", request.picture.negative_prompt},
@@ -15,7 +19,7 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                                  {"height", request.height},
                                  {"sampler", request.sampler},
                                  {"steps", request.steps},
-                                 {"eta", request.eta},
+                                 {"sampler_parameters", parameters},
                                  {"seed", request.seed}};
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "worker/diffusion/pipelines/pipeline.h"
+#include "worker/diffusion/samplers/parameters.h"
 
 namespace mind::diffusion {
 
@@ -20,7 +21,7 @@ struct TrajectoryRequest {
   int64_t height = 0;
   std::string sampler;
   int64_t steps = 0;
-  double eta = 0;  // DDIM's noise, 0 … 1
+  SamplerParameters sampler_parameters;
   uint64_t seed = 0;
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none

@@ -43,7 +43,7 @@ TrajectoryRequest ToRequest(const nlohmann::json& item) {
   request.height = item.at("height");
   request.steps = item.at("num_inference_steps");
   request.seed = std::stoull(item.at("seed_text").get<std::string>());
-  request.eta = item.value("eta", 0.0);
+  if (item.value("eta", 0.0) != 0) request.sampler_parameters["eta"] = item.at("eta").get<double>();
   request.sampler =
       DefaultSamplerName(SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler")));
   return request;

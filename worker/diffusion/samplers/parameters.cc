@@ -15,23 +15,31 @@ constexpr double kMaxSigma = 1e4;
 
 template <auto member>
 Parameter Number(const char* name, double min, double max, const char* description) {
-  return {{name, description, Kind::kNumber, min, max, {}, 0, {}},
+  return {{name, description, Kind::kNumber, min, max, {}, 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return c.*member; },
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = std::get<double>(v); }};
 }
 
 template <auto member>
 Parameter Integer(const char* name, double min, double max, const char* description) {
-  return {{name, description, Kind::kInteger, min, max, {}, 0, {}},
+  return {{name, description, Kind::kInteger, min, max, {}, 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return static_cast<double>(c.*member); },
           [](SamplerConfig& c, const ParameterValue& v) {
             c.*member = static_cast<int64_t>(std::get<double>(v));
           }};
 }
 
+// An integer that a step takes as many evaluations of.
+template <auto member>
+Parameter Evaluations(const char* name, double min, double max, const char* description) {
+  Parameter parameter = Integer<member>(name, min, max, description);
+  parameter.info.evaluations_per_step = 1;
+  return parameter;
+}
+
 template <auto member>
 Parameter Flag(const char* name, const char* description) {
-  return {{name, description, Kind::kFlag, 0, 0, {}, 0, {}},
+  return {{name, description, Kind::kFlag, 0, 0, {}, 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return c.*member; },
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = std::get<bool>(v); }};
 }
@@ -66,7 +74,7 @@ auto ValueOf(const ParameterValue& value) {
 
 template <auto member, auto& words>
 Parameter Choice(const char* name, const char* description) {
-  return {{name, description, Kind::kChoice, 0, 0, WordsOf<words>(), 0, {}},
+  return {{name, description, Kind::kChoice, 0, 0, WordsOf<words>(), 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return WordOf<words>(c.*member); },
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = ValueOf<words>(v); }};
 }
@@ -182,7 +190,7 @@ const Parameter kClipped =
     Flag<&SamplerConfig::use_clipped_output>("use_clipped_output", "Derive the noise again from the clipped estimate");
 const Parameter kVariance = Choice<&SamplerConfig::variance, kVariances>("variance", "Variance of the noise added");
 const Parameter kSpacing = {
-    {"spacing", "How steps are spread over the training steps", Kind::kChoice, 0, 0, WordsOf<kSpacings>(), 0, {}},
+    {"spacing", "How steps are spread over the training steps", Kind::kChoice, 0, 0, WordsOf<kSpacings>(), 0, 0, {}},
     [](const SamplerConfig& c) -> ParameterValue {
       return WordOf<kSpacings>(c.spacing.value_or(Spacing::kLeading));
     },
@@ -190,7 +198,7 @@ const Parameter kSpacing = {
 const Parameter kStart = Number<&SamplerConfig::start>(
     "start", 0.001, 1, "Where the noise starts, as a fraction of the training steps (truncated diffusion)");
 const Parameter kTimesteps = {
-    {"timesteps", "Training steps to visit, instead of a step count", Kind::kNumbers, 0, 1e6, {}, 0, {}},
+    {"timesteps", "Training steps to visit, instead of a step count", Kind::kNumbers, 0, 1e6, {}, 0, 0, {}},
     [](const SamplerConfig& c) -> ParameterValue {
       return std::vector<double>(c.custom_timesteps.begin(), c.custom_timesteps.end());
     },
@@ -207,7 +215,7 @@ const Parameter kTimesteps = {
 const Parameter kSchedule = Choice<&SamplerConfig::sigmas, kSchedules>("schedule", "How noise levels are spread");
 const Parameter kSigmas = {
     {"sigmas", "Noise levels to visit, the last included, instead of a step count", Kind::kNumbers, 0, kMaxSigma,
-     {}, 1, {}},
+     {}, 1, 0, {}},
     [](const SamplerConfig& c) -> ParameterValue { return c.custom_sigmas; },
     [](SamplerConfig& c, const ParameterValue& v) { c.custom_sigmas = std::get<std::vector<double>>(v); }};
 const Parameter kFinalSigma = Choice<&SamplerConfig::final_sigma, kFinalSigmas>("final_sigma", "Where the last step ends");
@@ -229,7 +237,7 @@ const Parameter kLowerOrderFinal =
     Flag<&SamplerConfig::lower_order_final>("lower_order_final", "Lower orders in the last steps");
 const Parameter kEulerAtFinal = Flag<&SamplerConfig::euler_at_final>("euler_at_final", "First order in the last step");
 const Parameter kRungeKuttaStart = {
-    {"runge_kutta_start", "Start with three steps of four evaluations", Kind::kFlag, 0, 0, {}, 0, {}},
+    {"runge_kutta_start", "Start with three steps of four evaluations", Kind::kFlag, 0, 0, {}, 0, 0, {}},
     [](const SamplerConfig& c) -> ParameterValue { return !c.skip_prk; },
     [](SamplerConfig& c, const ParameterValue& v) { c.skip_prk = !std::get<bool>(v); }};
 const Parameter kThresholding =
@@ -241,12 +249,12 @@ const Parameter kThresholdMax =
 const Parameter kOriginalSteps = Integer<&SamplerConfig::original_steps>("original_steps", 1, 1000, "Steps of the teacher");
 const Parameter kPredictor = Choice<&SamplerConfig::predictor, kPredictors>("predictor", "How a step of the SDE is taken");
 const Parameter kCorrectorSteps =
-    Integer<&SamplerConfig::corrector_steps>("corrector_steps", 0, 10, "Langevin steps at each level");
+    Evaluations<&SamplerConfig::corrector_steps>("corrector_steps", 0, 10, "Langevin steps at each level");
 const Parameter kSnr = Number<&SamplerConfig::snr>("snr", 0.001, 1, "Signal-to-noise ratio of a corrector step");
 const Parameter kAnnealedCorrector = Flag<&SamplerConfig::annealed_corrector>(
     "annealed_corrector", "Corrector steps sized by the noise level instead of the gradient");
 const Parameter kLangevinSteps =
-    Integer<&SamplerConfig::langevin_steps>("langevin_steps", 1, 200, "Langevin steps at each level");
+    Evaluations<&SamplerConfig::langevin_steps>("langevin_steps", 1, 200, "Langevin steps at each level");
 const Parameter kLangevinRate =
     Number<&SamplerConfig::langevin_rate>("langevin_rate", 1e-6, 1, "Size of a Langevin step, in units of sigma squared");
 const Parameter kRelativeTolerance =

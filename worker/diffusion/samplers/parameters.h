@@ -25,7 +25,8 @@ struct ParameterInfo {
   std::vector<std::string> choices;  // of kChoice
   // Of kNumbers, which stand in for the step count: how many more of them there are than steps.
   int64_t more_than_steps = 0;
-  ParameterValue default_value;  // what holds where a request says nothing
+  double evaluations_per_step = 0;  // a step takes more for each 1 that this is more
+  ParameterValue default_value;     // what holds where a request says nothing
 };
 
 // One thing that can be set: its description, and where it lives in the configuration.
