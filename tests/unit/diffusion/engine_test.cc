@@ -8,6 +8,7 @@
 #include <future>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
 namespace {
@@ -71,21 +72,35 @@ class Recorder : public TrajectoryEvents {
   std::future<Ending> future = ended.get_future();
 };
 
+// Remembers how many trajectories shared each batch.
 class BatchSizes : public EngineMeter {
  public:
   void OnBatch(const Batch& batch) override {
     const std::lock_guard lock(mutex_);
-    largest_ = std::max(largest_, batch.trajectories);
+    trace_.push_back(batch.trajectories);
+  }
+  std::vector<size_t> trace() {
+    const std::lock_guard lock(mutex_);
+    return trace_;
   }
   size_t largest() {
-    const std::lock_guard lock(mutex_);
-    return largest_;
+    const std::vector<size_t> all = trace();
+    return all.empty() ? 0 : *std::max_element(all.begin(), all.end());
   }
 
  private:
   std::mutex mutex_;
-  size_t largest_ = 0;
+  std::vector<size_t> trace_;
 };
+
+// Every sampler a model with discrete training steps is offered.
+std::vector<std::string> AllSamplers() {
+  SamplerConfig config;
+  config.class_name = "PNDMScheduler";
+  std::vector<std::string> names;
+  for (const SamplerInfo& sampler : SamplersFor(config)) names.push_back(sampler.name);
+  return names;
+}
 
 class EngineTest : public testing::Test {
  protected:
@@ -128,15 +143,19 @@ class EngineTest : public testing::Test {
 
 ModelCache* EngineTest::models_ = nullptr;
 
-TEST_F(EngineTest, APictureDoesNotDependOnItsNeighbours) {
-  const std::vector<std::string> samplers = {
-      "ddim", "pndm", "euler", "euler_a", "heun", "dpmpp_2m_karras", "ddpm", "heun_karras"};
+// Eight requests that differ in everything, with every sampler once in some eight.
+class EngineMixTest : public EngineTest, public testing::WithParamInterface<size_t> {};
+
+TEST_P(EngineMixTest, APictureDoesNotDependOnItsNeighbours) {
+  constexpr size_t kTogether = 8;
+  const std::vector<std::string> samplers = AllSamplers();
   std::vector<TrajectoryRequest> requests;
-  for (size_t i = 0; i < samplers.size(); ++i) {
+  for (size_t i = 0; i < kTogether; ++i) {
+    const std::string& sampler = samplers[(GetParam() * kTogether + i) % samplers.size()];
     TrajectoryRequest request =
-        Request(samplers[i], 7 + 3 * static_cast<int64_t>(i), 1 + static_cast<double>(i) * 1.5);
+        Request(sampler, 5 + 2 * static_cast<int64_t>(i), 1 + static_cast<double>(i) * 1.5);
     request.seed = i;
-    if (i % 2 == 1) request.width = 96;
+    if (i % 4 == 3) request.width = 96;
     requests.push_back(request);
   }
   BatchSizes sizes;
@@ -151,11 +170,50 @@ TEST_F(EngineTest, APictureDoesNotDependOnItsNeighbours) {
   }
   EXPECT_GT(sizes.largest(), 1U);
   for (size_t i = 0; i < requests.size(); ++i) {
-    EXPECT_TRUE(at::equal(together[i]->picture, Alone(requests[i]))) << samplers[i];
+    EXPECT_TRUE(at::equal(together[i]->picture, Alone(requests[i]))) << requests[i].sampler;
     const std::lock_guard lock(together[i]->mutex);
-    ASSERT_FALSE(together[i]->previews.empty()) << samplers[i];
-    EXPECT_LE(together[i]->previews.front(), 2) << samplers[i];
+    ASSERT_FALSE(together[i]->previews.empty()) << requests[i].sampler;
+    EXPECT_LE(together[i]->previews.front(), 2) << requests[i].sampler;
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EngineMixTest, testing::Range(size_t{0}, (AllSamplers().size() + 7) / 8));
+
+TEST_F(EngineTest, SamplersOfAllKindsShareBatchesWithoutWaiting) {
+  // 50 steps of one evaluation, 20 of two, and an adaptive one that takes as many as it takes.
+  const std::vector<TrajectoryRequest> requests = {Request("ddim", 50), Request("heun", 20),
+                                                   Request("ode_rk45", 10)};
+  std::vector<size_t> alone;  // evaluations of each
+  for (const TrajectoryRequest& request : requests) {
+    BatchSizes sizes;
+    {
+      Engine engine(*models_, Options(), &sizes);
+      auto events = std::make_shared<Recorder>();
+      engine.Submit(request, events);
+      ASSERT_EQ(events->Wait(), Ending::kPicture);
+    }
+    alone.push_back(sizes.trace().size());
+  }
+  EXPECT_EQ(alone[0], 50U);
+  EXPECT_EQ(alone[1], 39U);
+  EXPECT_GT(alone[2], 12U);
+  BatchSizes sizes;
+  {
+    Engine engine(*models_, Options(), &sizes);
+    std::vector<std::shared_ptr<Recorder>> events;
+    for (const TrajectoryRequest& request : requests) {
+      events.push_back(std::make_shared<Recorder>());
+      engine.Submit(request, events.back());
+    }
+    for (const auto& one : events) ASSERT_EQ(one->Wait(), Ending::kPicture);
+  }
+  const std::vector<size_t> trace = sizes.trace();
+  size_t evaluations = 0;
+  for (const size_t size : trace) evaluations += size;
+  EXPECT_EQ(evaluations, alone[0] + alone[1] + alone[2]);
+  // As many batches as the longest takes alone, plus what passes before all have arrived: nobody waits.
+  EXPECT_LE(trace.size(), *std::max_element(alone.begin(), alone.end()) + 10);
+  EXPECT_GE(std::count(trace.begin(), trace.end(), 3U), 20);
 }
 
 class EngineSamplerTest : public EngineTest, public testing::WithParamInterface<std::string> {};
@@ -185,9 +243,7 @@ TEST_P(EngineSamplerTest, GoesOnFromEveryCheckpointToTheSamePicture) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EngineSamplerTest,
-                         testing::Values("ddpm", "ddim", "pndm", "euler", "euler_karras", "euler_a", "heun",
-                                         "heun_karras", "dpmpp_2m", "dpmpp_2m_karras"),
+INSTANTIATE_TEST_SUITE_P(All, EngineSamplerTest, testing::ValuesIn(AllSamplers()),
                          [](const auto& info) { return info.param; });
 
 TEST_F(EngineTest, AHandedBackPictureGoesOnElsewhere) {

@@ -19,6 +19,9 @@ NoiseLevels Levels(const SamplerConfig& c, int64_t steps) {
     result.levels.push_back(
         NoiseLevel::Preserving(alphas[static_cast<size_t>(t)], static_cast<double>(t)));
   }
+  if (result.levels.front().alpha == 0) {
+    throw RequestError("analytic_dpm cannot start where there is no signal at all (zero terminal SNR)");
+  }
   result.levels.push_back({1, 0, 0});
   return result;
 }

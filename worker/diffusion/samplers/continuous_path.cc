@@ -36,14 +36,15 @@ ContinuousPath::LogAlpha ContinuousPath::LogAlphaAt(double t) const {
     const double rise = config_.beta_max - config_.beta_min;
     return {-0.25 * t * t * rise - 0.5 * t * config_.beta_min, -0.5 * (config_.beta_min + t * rise)};
   }
-  // Cubic Hermite with central differences: through every training step, and with a continuous slope, which
-  // is what step size control needs.
+  // Monotone cubic Hermite (Fritsch & Carlson 1980): through every training step, never rising, and with a
+  // continuous slope, which is what step size control needs.
   const double n = static_cast<double>(log_alphas_.size() - 1);
   const double position = std::clamp(t * n, 0.0, n);
   const size_t low = std::min(static_cast<size_t>(position), log_alphas_.size() - 2);
-  const auto slope = [&](size_t i) {
-    const size_t before = i > 0 ? i - 1 : 0, after = std::min(i + 1, log_alphas_.size() - 1);
-    return (log_alphas_[after] - log_alphas_[before]) / static_cast<double>(after - before);
+  const auto slope = [this](size_t i) {
+    const double before = i > 0 ? log_alphas_[i] - log_alphas_[i - 1] : log_alphas_[1] - log_alphas_[0];
+    const double after = i + 1 < log_alphas_.size() ? log_alphas_[i + 1] - log_alphas_[i] : before;
+    return before < 0 && after < 0 ? 2 * before * after / (before + after) : 0;
   };
   const double u = position - static_cast<double>(low);
   const double a = log_alphas_[low], b = log_alphas_[low + 1];

@@ -71,9 +71,10 @@ Task DdimSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const auto& [from, to] = moves_[static_cast<size_t>(state.step)];
   const Denoised estimate = co_await Denoise(config_, evaluate, state.x, from);
   state.denoised = estimate.x0;
-  const double a = from.alpha_cumprod(), a_next = to.alpha_cumprod();
+  // Eq. 16 for any alpha and sigma.
+  const double kept = to.sigma * from.alpha / to.alpha;
   const double deviation =
-      config_.eta > 0 ? config_.eta * std::sqrt((1 - a_next) / (1 - a) * (1 - a / a_next)) : 0;
+      config_.eta > 0 ? config_.eta * to.sigma / from.sigma * std::sqrt(from.sigma * from.sigma - kept * kept) : 0;
   const double direction = std::sqrt(to.sigma * to.sigma - deviation * deviation);
   at::Tensor x = to.alpha * estimate.x0 +
                  direction * (config_.use_clipped_output ? estimate.noise : estimate.raw_noise);

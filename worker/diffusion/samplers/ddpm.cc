@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 #include "worker/diffusion/samplers/parametrization.h"
 
@@ -18,6 +19,10 @@ DdpmSampler::DdpmSampler(const SamplerConfig& config, std::vector<int64_t> times
 at::Tensor DdpmSampler::Deviation(double variance, double beta, const at::Tensor& predicted,
                                   const at::Tensor& like) const {
   const auto constant = [&like](double value) { return at::full({}, value, like.options()); };
+  const bool learned = config_.variance == Variance::kLearned || config_.variance == Variance::kLearnedRange;
+  if (learned && !predicted.defined()) {
+    throw RequestError("the variance is to be learned, but this model's network predicts none");
+  }
   switch (config_.variance) {
     case Variance::kFixedSmall:
     case Variance::kFixedSmallLog:

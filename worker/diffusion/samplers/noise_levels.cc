@@ -156,6 +156,7 @@ NoiseLevels SigmaLevels(const SamplerConfig& c, int64_t steps, Spacing default_s
   }
   const double last = c.custom_sigmas.empty() ? FinalSigmaOf(c, table.front()) : c.custom_sigmas.back();
   result.levels.push_back({1, last, 0});
+  RefuseRepeatedLevels(result);
   const double max = *std::max_element(sigmas.begin(), sigmas.end());
   result.initial_scale = spacing == Spacing::kLeading ? std::sqrt(max * max + 1) : max;
   return result;

@@ -42,6 +42,9 @@ PndmSampler::PndmSampler(const SamplerConfig& config, std::vector<Move> moves)
     throw RequestError("pndm with a Runge-Kutta start needs 4 steps or more, given: " +
                        std::to_string(steps()));
   }
+  if (std::any_of(moves_.begin(), moves_.end(), [](const Move& move) { return move.from.alpha == 0; })) {
+    throw RequestError("pndm cannot start where there is no signal at all (zero terminal SNR)");
+  }
   if (config_.prediction == Prediction::kSample) {
     throw RequestError("pndm cannot sample a model that predicts x0");
   }
