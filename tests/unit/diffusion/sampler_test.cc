@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/continuous_path.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 #include "worker/diffusion/samplers/registry.h"
 
@@ -54,9 +56,15 @@ TEST_P(SamplerGaussian, ReachesTheDataDistribution) {
   EXPECT_NEAR(x.std().item<double>(), kDeviation, 0.03);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SamplerGaussian,
-                         testing::Values("ddpm", "ddim", "pndm", "euler", "euler_karras", "euler_a", "heun",
-                                         "heun_karras", "dpmpp_2m", "dpmpp_2m_karras"),
+std::vector<std::string> ThoseForExactDenoisers() {
+  std::vector<std::string> names;
+  for (const SamplerInfo& sampler : SamplersFor(GaussianConfig())) {
+    if (sampler.name != "lcm" && sampler.name != "tcd") names.push_back(sampler.name);  // for students
+  }
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SamplerGaussian, testing::ValuesIn(ThoseForExactDenoisers()),
                          [](const auto& info) { return info.param; });
 
 TEST(Sampler, CountsItsEvaluations) {
@@ -85,6 +93,77 @@ TEST(Sampler, EveryNumberOfStepsIsFiniteOrRefused) {
       }
     }
   }
+}
+
+TEST(Sampler, RefusesWhatCannotGoTogether) {
+  const auto error_of = [](const char* name, const SamplerConfig& config, int64_t steps,
+                           const SamplerParameters& parameters) -> std::string {
+    try {
+      const auto sampler = MakeSampler(name, config, steps, parameters);
+      SampleState state;
+      state.noise = std::make_unique<SeededNoise>(1);
+      state.x = at::ones({1, 2, 2});
+      Evaluator evaluator;
+      Task step = sampler->Step(state, evaluator);
+      for (step.Resume(); !step.done(); step.Resume()) evaluator.Answer(at::zeros({1, 2, 2}));
+      return "";
+    } catch (const Error& e) {
+      return e.what();
+    }
+  };
+  SamplerConfig silent = GaussianConfig();  // no signal at its noisiest step
+  silent.prediction = Prediction::kVelocity;
+  silent.zero_terminal_snr = true;
+  silent.spacing = Spacing::kTrailing;
+  SamplerConfig flow;
+  flow.form = NetworkForm::kFlow;
+  flow.class_name = "FlowMatchEulerDiscreteScheduler";
+  using testing::HasSubstr;
+  EXPECT_THAT(error_of("ddpm", GaussianConfig(), 19, {{"start", 0.001}}), HasSubstr("start leaves 1 of the training steps"));
+  EXPECT_THAT(error_of("ddpm", GaussianConfig(), 5, {{"variance", "learned"}}), HasSubstr("network predicts none"));
+  EXPECT_THAT(error_of("pndm", silent, 5, {}), HasSubstr("no signal"));
+  EXPECT_THAT(error_of("euler", flow, 5, {{"churn", 3.0}}), HasSubstr("churn must be 0"));
+  EXPECT_THAT(error_of("lms", flow, 5, {}), HasSubstr("cannot sample this kind of model; its own is \"euler\""));
+  EXPECT_THAT(error_of("ddim", GaussianConfig(), 5, {{"spacing", "optimal"}}), HasSubstr("mind-trajectory"));
+  EXPECT_THAT(error_of("ddim", GaussianConfig(), 5, {{"timesteps", std::vector<double>{3, 2, 1}}}),
+              HasSubstr("the list given makes 3 steps, but steps is 5"));
+  EXPECT_THAT(error_of("ddim", GaussianConfig(), 1, {{"timesteps", std::vector<double>{1000}}}),
+              HasSubstr("below 1000"));
+  EXPECT_THAT(error_of("analytic_dpm", GaussianConfig(), 5, {}), HasSubstr("mind-trajectory"));
+  EXPECT_THAT(error_of("lcm", GaussianConfig(), 51, {}), HasSubstr("at most as many steps as its teacher, 50"));
+  EXPECT_THAT(error_of("ddim", GaussianConfig(), 5, {{"etta", 0.1}}), HasSubstr("it has: eta, use_clipped_output"));
+  EXPECT_EQ(error_of("ddim", flow, 5, {{"eta", 0.5}}), "");
+  EXPECT_EQ(error_of("DPM++ 2m karras", GaussianConfig(), 5, {}), "");
+}
+
+TEST(Sampler, AModelThatMustFindNoiseInPureNoiseIsRefused) {
+  const nlohmann::json json = {{"_class_name", "DDIMScheduler"}, {"rescale_betas_zero_snr", true}};
+  EXPECT_THROW(SamplerConfig::From(Config(json, "test")), ModelError);
+}
+
+TEST(Sampler, ASmoothPathNeverRises) {
+  SamplerConfig config;
+  config.train_steps = 2000;  // so much noise that the last steps hold nothing
+  const ContinuousPath path(config);
+  for (double t = 0.001; t < 1; t += 0.0003) EXPECT_GE(path.Diffusion(t), 0) << t;
+}
+
+TEST(Sampler, EveryOneIsFoundByItsNamesAndDescribesItself) {
+  std::set<std::string> seen;
+  for (const SamplerInfo& sampler : SamplersFor(GaussianConfig())) {
+    EXPECT_TRUE(seen.insert(sampler.name).second) << sampler.name;
+    EXPECT_FALSE(sampler.description.empty()) << sampler.name;
+    for (const std::string& alias : sampler.aliases) {
+      EXPECT_NO_THROW(MakeSampler(alias, GaussianConfig(), 8)) << alias;
+      EXPECT_TRUE(seen.insert(alias).second) << alias;
+    }
+    SamplerParameters defaults;  // what is said to hold by default is allowed, and changes nothing
+    for (const ParameterInfo& parameter : sampler.parameters) {
+      if (parameter.kind != ParameterInfo::Kind::kNumbers) defaults[parameter.name] = parameter.default_value;
+    }
+    EXPECT_NO_THROW(MakeSampler(sampler.name, GaussianConfig(), 8, defaults)) << sampler.name;
+  }
+  EXPECT_GE(seen.size(), 40U);
 }
 
 TEST(Sampler, AbandoningAStepLeavesNothingBehind) {

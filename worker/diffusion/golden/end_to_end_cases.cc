@@ -58,18 +58,6 @@ class EndToEndCase {
     }
   }
 
-  at::Tensor Evaluate(const Conditioning& conditioning, const Evaluator& evaluator) const {
-    std::vector<at::Tensor> outputs;
-    for (const ConditionRow& row : conditioning.rows) {
-      const DenoiserInput input{.sample = evaluator.input().unsqueeze(0),
-                                .timestep = at::full({1}, evaluator.timestep(), evaluator.input().options()),
-                                .context = row.context.defined() ? row.context.unsqueeze(0) : at::Tensor(),
-                                .label = {}};
-      outputs.push_back(pipeline_->denoiser()(input).squeeze(0));
-    }
-    return Guide(conditioning, outputs);
-  }
-
   void CheckRow(int64_t row, const at::Tensor& start, Report::Case& result) const {
     PictureRequest request;
     if (text_) {
@@ -93,10 +81,11 @@ class EndToEndCase {
     const at::Tensor outputs = record_.Get("model_outputs_after_cfg");
     int64_t call = 0;
     for (; state.step < sampler_->steps(); ++state.step) {
-      static_cast<RecordedNoise&>(*state.noise).set_step(call);
       Task step = sampler_->Step(state, evaluator);
       for (step.Resume(); !step.done(); step.Resume(), ++call) {
-        const at::Tensor output = Evaluate(conditioning, evaluator);
+        const at::Tensor output =
+            EvaluateAlone(pipeline_->denoiser(), conditioning, evaluator.input(), evaluator.timestep());
+        static_cast<RecordedNoise&>(*state.noise).set_step(call);
         result.Compare("output " + std::to_string(call), output, outputs[call][row], kTolerance);
         evaluator.Answer(output);
       }

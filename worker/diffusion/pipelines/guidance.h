@@ -6,6 +6,8 @@
 
 #include <vector>
 
+#include "worker/diffusion/models/denoiser.h"
+
 namespace mind::diffusion {
 
 // What a denoiser is told besides x and the timestep, for one row. Undefined where the model has no such
@@ -25,6 +27,10 @@ struct Conditioning {
 // outputs: one [C, H, W] for each of conditioning.rows → [C, H, W].
 // Ho & Salimans 2022, eq. 6; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs);
+
+// One evaluation outside any batch: the denoiser's answer to x [C, H, W] at a timestep, guidance in it.
+at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
+                         double timestep);
 
 }  // namespace mind::diffusion
 

@@ -4,6 +4,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
+#include "worker/diffusion/pipelines/sampler_tables.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 
 namespace mind::diffusion {
@@ -59,6 +60,14 @@ FileParameters ModelDirectory::ComponentWeights(const std::string& component,
     if (std::filesystem::exists(file, ignored)) return FileParameters({SafeTensors::Open(file)}, options);
   }
   throw ModelError(ComponentPath(component) + ": no weights; looked for " + kNames[0] + " and " + kNames[1]);
+}
+
+SamplerConfig ModelDirectory::ReadSamplerConfig() const {
+  SamplerConfig config = SamplerConfig::From(ComponentConfig("scheduler", "scheduler_config.json"));
+  const std::string tables = path_ + "/" + SamplerTables::kFileName;
+  std::error_code ignored;
+  if (std::filesystem::exists(tables, ignored)) SamplerTables::AddTo(config, tables);
+  return config;
 }
 
 void ModelDirectory::ApplyDefaults(ModelInfo& info) const {

@@ -30,6 +30,8 @@ class ModelDirectory {
   // Its weights: the one .safetensors file of the component's folder under a standard name. Throws ModelError
   // naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
+  // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
+  SamplerConfig ReadSamplerConfig() const;
   // Replaces defaults by those in mind.json, if the directory has one: {"default_steps": 20,
   // "default_guidance": 3}, our only addition to the layout. Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;

@@ -8,8 +8,7 @@ namespace mind::diffusion {
 ModelInfo PixelDiffusionPipeline::Describe(const ModelDirectory& directory) {
   const Config config = directory.ComponentConfig("unet");
   const UNetConfig unet = UNetConfig::From(config);
-  const SamplerConfig sampler =
-      SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
+  const SamplerConfig sampler = directory.ReadSamplerConfig();
   if (unet.in_channels != 3) config.Unsupported("in_channels", "3 (RGB)");
   if (unet.conditioned_on_text())
     config.Unsupported("cross_attention_dim", "none: this pipeline has no prompt");
@@ -34,8 +33,7 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::Load(const ModelDirector
   std::unique_ptr<PixelDiffusionPipeline> pipeline(new PixelDiffusionPipeline);
   pipeline->info_ = Describe(directory);
   pipeline->device_ = options.device;
-  pipeline->sampler_config_ =
-      SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
+  pipeline->sampler_config_ = directory.ReadSamplerConfig();
   FileParameters unet = directory.ComponentWeights("unet", options);
   pipeline->unet_ = std::make_unique<UNet>(Scope(unet), UNetConfig::From(directory.ComponentConfig("unet")));
   unet.ExpectAllTaken();

@@ -9,8 +9,7 @@ namespace mind::diffusion {
 ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   const UNetConfig unet = UNetConfig::From(directory.ComponentConfig("unet"));
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
-  const SamplerConfig sampler =
-      SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
+  const SamplerConfig sampler = directory.ReadSamplerConfig();
   if (unet.in_channels != vae.latent_channels) {
     throw ModelError(directory.path() + ": the UNet takes " + std::to_string(unet.in_channels) +
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
@@ -36,8 +35,7 @@ std::unique_ptr<const Pipeline> TextToImagePipeline::Load(const ModelDirectory& 
   std::unique_ptr<TextToImagePipeline> pipeline(new TextToImagePipeline);
   pipeline->info_ = Describe(directory);
   pipeline->device_ = options.device;
-  pipeline->sampler_config_ =
-      SamplerConfig::From(directory.ComponentConfig("scheduler", "scheduler_config.json"));
+  pipeline->sampler_config_ = directory.ReadSamplerConfig();
   pipeline->tokenizer_ = ClipBpeTokenizer::FromDirectory(directory.ComponentPath("tokenizer"));
 
   FileParameters text = directory.ComponentWeights("text_encoder", options);

@@ -3,7 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "worker/diffusion/error.h"
+
 namespace mind::diffusion {
+
+EulerSampler::EulerSampler(const SamplerConfig& config, NoiseLevels levels)
+    : LevelSampler(config, std::move(levels)) {
+  if (config_.churn > 0 && levels_.levels.front().alpha != 1) {
+    throw RequestError("churn must be 0 for a model of this kind: its noise levels cannot be raised");
+  }
+}
 
 Task EulerSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const NoiseLevel from = From(state);

@@ -10,9 +10,10 @@ namespace mind::diffusion {
 
 class EulerSampler : public LevelSampler {
  public:
-  using LevelSampler::LevelSampler;
+  // Throws RequestError for churn on a network of a form that has no variance-exploding levels.
+  EulerSampler(const SamplerConfig& config, NoiseLevels levels);
   EulerSampler(const SamplerConfig& config, int64_t steps)
-      : LevelSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
+      : EulerSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 };
 

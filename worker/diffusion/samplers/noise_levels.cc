@@ -16,9 +16,12 @@ constexpr double kHalfPi = 1.57079632679489661923;
 constexpr double kSmallestAlpha = 1.0 / (1 << 24);
 
 // Training steps that lie below the noise a trajectory starts with.
-int64_t Span(const SamplerConfig& config) {
+int64_t Span(const SamplerConfig& config, int64_t steps) {
   const double span = config.start * static_cast<double>(config.train_steps);
-  return std::clamp<int64_t>(std::llround(span), 1, config.train_steps);
+  const int64_t whole = std::clamp<int64_t>(std::llround(span), 1, config.train_steps);
+  if (steps <= whole) return whole;
+  throw RequestError("start leaves " + std::to_string(whole) + " of the training steps, too few for " +
+                     std::to_string(steps) + " steps");
 }
 
 double FinalSigmaOf(const SamplerConfig& config, double smallest) {
@@ -29,12 +32,13 @@ double FinalSigmaOf(const SamplerConfig& config, double smallest) {
 // out (lambda_min_clipped).
 std::vector<int64_t> SolverTimesteps(const SamplerConfig& c, const std::vector<double>& table,
                                      int64_t steps) {
-  int64_t last = Span(c);
+  const int64_t span = Span(c, steps);
+  int64_t last = span;
   while (last > 1 && -std::log(table[static_cast<size_t>(last - 1)]) < c.lambda_min_clipped) --last;
   const Spacing spacing = c.spacing.value_or(Spacing::kLinspace);
   if (spacing == Spacing::kTrailing) {
     std::vector<int64_t> timesteps;
-    const double stride = static_cast<double>(Span(c)) / static_cast<double>(steps);
+    const double stride = static_cast<double>(span) / static_cast<double>(steps);
     for (int64_t i = 0; i < steps; ++i) {
       const double t = static_cast<double>(last) - static_cast<double>(i) * stride;
       timesteps.push_back(std::max<int64_t>(static_cast<int64_t>(std::nearbyint(t)) - 1, 0));
@@ -131,7 +135,7 @@ NoiseLevels SigmaLevels(const SamplerConfig& c, int64_t steps, Spacing default_s
     sigmas.assign(c.custom_sigmas.begin(), c.custom_sigmas.end() - 1);
   } else {
     if (c.custom_timesteps.empty()) {
-      timesteps = FractionalTimesteps(spacing, Span(c), steps, c.steps_offset);
+      timesteps = FractionalTimesteps(spacing, Span(c, steps), steps, c.steps_offset);
     } else {
       timesteps.assign(c.custom_timesteps.begin(), c.custom_timesteps.end());
     }
@@ -180,7 +184,7 @@ NoiseLevels SolverLevels(const SamplerConfig& c, int64_t steps) {
       result.levels.push_back(NoiseLevel::PreservingOfSigma(table[static_cast<size_t>(t)], static_cast<double>(t)));
     }
   } else {
-    const double max = table[static_cast<size_t>(Span(c) - 1)];
+    const double max = table[static_cast<size_t>(Span(c, steps) - 1)];
     for (const double sigma : SpacedSigmas(c.sigmas, table.front(), max, steps, c.rho)) {
       result.levels.push_back(
           NoiseLevel::PreservingOfSigma(sigma, std::nearbyint(TimestepOfSigma(sigma, table))));
@@ -194,7 +198,7 @@ NoiseLevels SolverLevels(const SamplerConfig& c, int64_t steps) {
 std::vector<int64_t> TrainingSteps(const SamplerConfig& c, int64_t steps, Spacing default_spacing) {
   if (!c.custom_timesteps.empty()) return c.custom_timesteps;
   const Spacing spacing = c.spacing.value_or(default_spacing);
-  if (spacing != Spacing::kOptimal) return IntegerTimesteps(spacing, Span(c), steps, c.steps_offset);
+  if (spacing != Spacing::kOptimal) return IntegerTimesteps(spacing, Span(c, steps), steps, c.steps_offset);
   const auto found = c.optimal_timesteps.find(steps);
   if (found != c.optimal_timesteps.end()) return found->second;
   std::string known;

@@ -128,6 +128,9 @@ void ReadNoise(const Config& config, SamplerConfig& c) {
   c.zero_terminal_snr = config.Bool("rescale_betas_zero_snr", false);
   c.prediction = Choose(config, "prediction_type",
                         c.prediction == Prediction::kVelocity ? "v_prediction" : "epsilon", kPredictions);
+  if (c.form == NetworkForm::kCosine && c.prediction != Prediction::kVelocity) {
+    config.Unsupported("prediction_type", "v_prediction");
+  }
   if (c.zero_terminal_snr && c.prediction == Prediction::kEpsilon) {
     // The noisiest step holds no signal: what noise there is says nothing of x0 (Lin et al. 2023, sec. 3.1).
     config.Unsupported("rescale_betas_zero_snr", "true with prediction_type v_prediction or sample, else false");

@@ -1,0 +1,182 @@
+// mind-trajectory MODEL [--steps N] [--samples N] [--levels N] [--prompts FILE]
+//
+// Finds out at which noise levels a model learnt what, by trying it on pictures it made itself, and writes
+// sampler_tables.json into its directory: the training steps that are best to visit when there are only few
+// (spacing "optimal"), and the moments that the sampler analytic_dpm needs.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/sampler_tables.h"
+#include "worker/diffusion/samplers/noise_schedule.h"
+#include "worker/diffusion/samplers/optimal_timesteps.h"
+#include "worker/diffusion/samplers/parametrization.h"
+#include "worker/diffusion/samplers/registry.h"
+#include "worker/link/blas.h"
+
+namespace {
+
+using namespace mind::diffusion;
+
+struct Options {
+  std::string model;
+  int64_t max_steps = 50, samples = 32, levels = 64;
+  std::string prompts;
+  uint64_t seed = 0;
+};
+
+std::vector<std::string> ReadPrompts(const std::string& path) {
+  if (path.empty()) return {""};
+  std::ifstream file(path);
+  std::vector<std::string> prompts;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty()) prompts.push_back(line);
+  }
+  if (prompts.empty()) throw Error(path + ": no prompts in it; one a line is wanted");
+  return prompts;
+}
+
+// What one noise level has shown, summed over the samples.
+struct Measured {
+  int64_t timestep = 0;
+  double x0_error = 0;  // |x0 - estimate|² / dimensions
+  double moment = 0;    // |noise prediction|² / dimensions
+};
+
+class Measurement {
+ public:
+  Measurement(const Pipeline& pipeline, const Options& options)
+      : pipeline_(pipeline),
+        config_(pipeline.sampler_config()),
+        alphas_(AlphasCumprod(config_)),
+        prompts_(ReadPrompts(options.prompts)) {
+    for (int64_t i = 0; i < options.levels; ++i) {
+      levels_.push_back({.timestep = i * (config_.train_steps - 1) / (options.levels - 1)});
+    }
+  }
+
+  void AddSample(uint64_t seed) {
+    SampleState state;
+    const at::Tensor x0 = MakeSample(seed, state);
+    // Without guidance: the bound is the model's own, not the guided one's.
+    const Conditioning plain = Condition(seed, /*guidance=*/1);
+    for (Measured& level : levels_) {
+      const NoiseLevel noised =
+          NoiseLevel::Preserving(alphas_[static_cast<size_t>(level.timestep)], static_cast<double>(level.timestep));
+      const at::Tensor x = noised.alpha * x0 + noised.sigma * state.noise->DrawLike(x0);
+      const Denoised estimate =
+          Estimate(config_, EvaluateAlone(pipeline_.denoiser(), plain, x, noised.timestep), x, noised);
+      level.x0_error += (x0 - estimate.x0).square().mean().item<double>();
+      level.moment += estimate.raw_noise.square().mean().item<double>();
+    }
+    ++samples_;
+  }
+
+  SamplerTables Tables(int64_t max_steps) const {
+    const double n = static_cast<double>(samples_);
+    std::vector<Candidate> candidates;
+    for (const Measured& level : levels_) {
+      const double a = alphas_[static_cast<size_t>(level.timestep)];
+      candidates.push_back({level.timestep, a / (1 - a), level.x0_error / n});
+    }
+    SamplerTables tables;
+    tables.optimal_timesteps = OptimalTimesteps(candidates, max_steps);
+    for (int64_t t = 0; t < config_.train_steps; ++t) {  // linear between the levels tried
+      const double position = static_cast<double>(t) * static_cast<double>(levels_.size() - 1) /
+                              static_cast<double>(config_.train_steps - 1);
+      const size_t low = std::min(static_cast<size_t>(position), levels_.size() - 2);
+      const double weight = position - static_cast<double>(low);
+      const double moment = levels_[low].moment * (1 - weight) + levels_[low + 1].moment * weight;
+      tables.noise_moments.push_back(std::min(moment / n, 1.0));
+    }
+    return tables;
+  }
+
+ private:
+  Conditioning Condition(uint64_t seed, double guidance) const {
+    PictureRequest request;
+    if (pipeline_.info().takes_prompt) request.prompt = prompts_[seed % prompts_.size()];
+    request.guidance = guidance;
+    return pipeline_.Condition(request);
+  }
+
+  // A picture of the model's own, in the space it denoises in.
+  at::Tensor MakeSample(uint64_t seed, SampleState& state) const {
+    const ModelInfo& info = pipeline_.info();
+    const auto sampler = MakeSampler(info.default_sampler, config_, info.default_steps);
+    const Conditioning conditioning = Condition(seed, info.default_guidance);
+    state.noise = std::make_unique<SeededNoise>(seed);
+    state.x = state.noise->Draw(pipeline_.LatentShape(info.default_width, info.default_height)) *
+              sampler->initial_scale();
+    Evaluator evaluator;
+    for (; state.step < sampler->steps(); ++state.step) {
+      Task step = sampler->Step(state, evaluator);
+      for (step.Resume(); !step.done(); step.Resume()) {
+        evaluator.Answer(
+            EvaluateAlone(pipeline_.denoiser(), conditioning, evaluator.input(), evaluator.timestep()));
+      }
+    }
+    return state.x;
+  }
+
+  const Pipeline& pipeline_;
+  const SamplerConfig config_;
+  const std::vector<double> alphas_;
+  const std::vector<std::string> prompts_;
+  std::vector<Measured> levels_;
+  int64_t samples_ = 0;
+};
+
+void Run(const Options& options) {
+  const c10::InferenceMode inference;
+  const auto pipeline = LoadPipeline(options.model, {});
+  const SamplerConfig& config = pipeline->sampler_config();
+  if (config.form != NetworkForm::kDiscrete) {
+    throw Error(options.model + ": only models with discrete training steps have timesteps to choose from");
+  }
+  if (options.levels > config.train_steps || options.max_steps > options.levels) {
+    throw Error("--steps must be at most --levels, and --levels at most the model's " +
+                std::to_string(config.train_steps) + " training steps");
+  }
+  Measurement measurement(*pipeline, options);
+  for (int64_t i = 0; i < options.samples; ++i) {
+    measurement.AddSample(options.seed + static_cast<uint64_t>(i));
+    std::fprintf(stderr, "\rsample %ld of %ld", static_cast<long>(i + 1), static_cast<long>(options.samples));
+  }
+  std::fprintf(stderr, "\n");
+  const SamplerTables tables = measurement.Tables(options.max_steps);
+  const std::string path = options.model + "/" + SamplerTables::kFileName;
+  tables.Write(path);
+  std::printf("%s\n", path.c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  mind::ChooseBlasKernels(argv);
+  CLI::App app("Finds the best timesteps and the noise moments of a model.");
+  Options options;
+  app.add_option("MODEL", options.model, "Model directory; sampler_tables.json is written into it")->required();
+  app.add_option("--steps", options.max_steps, "Largest step count to find timesteps for")
+      ->check(CLI::Range(2, 1000))
+      ->capture_default_str();
+  app.add_option("--samples", options.samples, "Pictures to try the model on")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--levels", options.levels, "Noise levels to try it at")
+      ->check(CLI::Range(2, 1000))
+      ->capture_default_str();
+  app.add_option("--prompts", options.prompts, "File with a prompt a line; default: the empty prompt")
+      ->check(CLI::ExistingFile);
+  app.add_option("--seed", options.seed, "Of the first picture")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    Run(options);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "mind-trajectory: %s\n", e.what());
+    return 1;
+  }
+  return 0;
+}
