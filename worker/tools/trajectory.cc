@@ -2,7 +2,7 @@
 //
 // Finds out at which noise levels a model learnt what, by trying it on pictures it made itself, and writes
 // sampler_tables.json into its directory: the training steps that are best to visit when there are only few
-// (spacing "optimal"), and the moments that the sampler analytic_dpm needs.
+// (spacing "optimal"), and the errors that the sampler analytic_dpm needs.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
@@ -19,6 +19,8 @@
 namespace {
 
 using namespace mind::diffusion;
+
+constexpr double kPrecision = 1e7;  // of the numbers in the file
 
 struct Options {
   std::string model;
@@ -38,11 +40,10 @@ std::vector<std::string> ReadPrompts(const std::string& path) {
   return prompts;
 }
 
-// What one noise level has shown, summed over the samples.
+// What one noise level has shown.
 struct Measured {
   int64_t timestep = 0;
-  double x0_error = 0;  // |x0 - estimate|² / dimensions
-  double moment = 0;    // |noise prediction|² / dimensions
+  double x0_error = 0;  // |x0 - estimate|² / dimensions, summed over the samples
 };
 
 class Measurement {
@@ -69,7 +70,6 @@ class Measurement {
       const Denoised estimate =
           Estimate(config_, EvaluateAlone(pipeline_.denoiser(), plain, x, noised.timestep), x, noised);
       level.x0_error += (x0 - estimate.x0).square().mean().item<double>();
-      level.moment += estimate.raw_noise.square().mean().item<double>();
     }
     ++samples_;
   }
@@ -88,8 +88,8 @@ class Measurement {
                               static_cast<double>(config_.train_steps - 1);
       const size_t low = std::min(static_cast<size_t>(position), levels_.size() - 2);
       const double weight = position - static_cast<double>(low);
-      const double moment = levels_[low].moment * (1 - weight) + levels_[low + 1].moment * weight;
-      tables.noise_moments.push_back(std::min(moment / n, 1.0));
+      const double error = levels_[low].x0_error * (1 - weight) + levels_[low + 1].x0_error * weight;
+      tables.x0_errors.push_back(static_cast<double>(std::round(error / n * kPrecision)) / kPrecision);
     }
     return tables;
   }
@@ -156,7 +156,7 @@ void Run(const Options& options) {
 
 int main(int argc, char** argv) {
   mind::ChooseBlasKernels(argv);
-  CLI::App app("Finds the best timesteps and the noise moments of a model.");
+  CLI::App app("Finds the best timesteps of a model, and how well it sees at each.");
   Options options;
   app.add_option("MODEL", options.model, "Model directory; sampler_tables.json is written into it")->required();
   app.add_option("--steps", options.max_steps, "Largest step count to find timesteps for")

@@ -93,13 +93,13 @@ class OptimalTimestepsFile : public testing::Test {
 TEST_F(OptimalTimestepsFile, IsReadAsItWasWrittenAndUsed) {
   SamplerTables tables;
   tables.optimal_timesteps = OptimalTimesteps(GaussianCandidates(20), 6);
-  tables.noise_moments.assign(1000, 0.5);
+  tables.x0_errors.assign(1000, 0.5);
   tables.Write(path_);
   SamplerConfig config;
   config.class_name = "DDIMScheduler";
   SamplerTables::AddTo(config, path_);
   EXPECT_EQ(config.optimal_timesteps, tables.optimal_timesteps);
-  EXPECT_EQ(config.noise_moments, tables.noise_moments);
+  EXPECT_EQ(config.x0_errors, tables.x0_errors);
   const auto sampler = MakeSampler("ddim", config, 5, {{"spacing", "optimal"}});
   SampleState state;
   state.x = at::ones({1, 1, 1});
@@ -123,8 +123,8 @@ TEST_F(OptimalTimestepsFile, IsRefusedWhereItDoesNotFit) {
   EXPECT_THAT(ErrorOf(R"({"optimal_timesteps": {"2": [5, 9]}})"), HasSubstr("falling whole numbers"));
   EXPECT_THAT(ErrorOf(R"({"optimal_timesteps": {"1": [1000]}})"), HasSubstr("falling whole numbers"));
   EXPECT_THAT(ErrorOf(R"({"optimal_timesteps": {"1": [0.5]}})"), HasSubstr("falling whole numbers"));
-  EXPECT_THAT(ErrorOf(R"({"noise_moments": [1, 2]})"), HasSubstr("noise_moments"));
-  EXPECT_THAT(ErrorOf(R"({"noise_moments": "many"})"), HasSubstr("noise_moments"));
+  EXPECT_THAT(ErrorOf(R"({"x0_errors": [1, 2]})"), HasSubstr("x0_errors"));
+  EXPECT_THAT(ErrorOf(R"({"x0_errors": "many"})"), HasSubstr("x0_errors"));
 }
 
 }  // namespace

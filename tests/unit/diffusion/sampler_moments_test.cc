@@ -158,16 +158,17 @@ TEST(SamplerMomentsRecursion, TheOptimalVarianceIsExactInAnyNumberOfSteps) {
   // On Gaussian data the reverse steps are Gaussian, so Analytic-DPM makes no error at all, however few they are.
   for (const double eta : {0.0, 1.0}) {
     const NoiseLevels levels = exact::EvenLevels(5, 0.01);
-    std::vector<double> moments;
+    std::vector<double> errors;
     const auto variance_at = [](const NoiseLevel& l) {
       return l.alpha * l.alpha * exact::kDeviation * exact::kDeviation + l.sigma * l.sigma;
     };
     for (size_t i = 0; i + 1 < levels.levels.size(); ++i) {
-      moments.push_back(levels[i].sigma * levels[i].sigma / variance_at(levels[i]));  // E|noise prediction|²
+      const double s2 = exact::kDeviation * exact::kDeviation;
+      errors.push_back(s2 * levels[i].sigma * levels[i].sigma / variance_at(levels[i]));  // Var(x0 | x)
     }
     SamplerConfig config;
     config.eta = eta;
-    const AnalyticDpmSampler sampler(config, levels, moments);
+    const AnalyticDpmSampler sampler(config, levels, errors);
     const NoiseLevel &first = levels.levels.front(), &last = levels.levels.back();
     const Moments got = ExactMoments(sampler, exact::GaussianNoise,
                                      {first.alpha * exact::kMean, variance_at(first)});

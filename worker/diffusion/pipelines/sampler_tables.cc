@@ -41,17 +41,17 @@ void SamplerTables::AddTo(SamplerConfig& c, const std::string& path) {
       c.optimal_timesteps.insert(Entry(config, count, list, c.train_steps));
     }
   }
-  if (config.Unset("noise_moments")) return;
-  const nlohmann::json& moments = config.at("noise_moments");
-  if (!moments.is_array() || moments.size() != static_cast<size_t>(c.train_steps) ||
-      !std::all_of(moments.begin(), moments.end(), [](const auto& m) { return m.is_number(); })) {
-    config.Unsupported("noise_moments", "num_train_timesteps numbers");
+  if (config.Unset("x0_errors")) return;
+  const nlohmann::json& errors = config.at("x0_errors");
+  if (!errors.is_array() || errors.size() != static_cast<size_t>(c.train_steps) ||
+      !std::all_of(errors.begin(), errors.end(), [](const auto& e) { return e.is_number() && e >= 0; })) {
+    config.Unsupported("x0_errors", "num_train_timesteps numbers, none negative");
   }
-  c.noise_moments = moments.get<std::vector<double>>();
+  c.x0_errors = errors.get<std::vector<double>>();
 }
 
 void SamplerTables::Write(const std::string& path) const {
-  nlohmann::json json = {{"optimal_timesteps", nlohmann::json::object()}, {"noise_moments", noise_moments}};
+  nlohmann::json json = {{"optimal_timesteps", nlohmann::json::object()}, {"x0_errors", x0_errors}};
   for (const auto& [steps, timesteps] : optimal_timesteps) {
     json["optimal_timesteps"][std::to_string(steps)] = timesteps;
   }

@@ -15,7 +15,7 @@ struct SamplerTables {
   static constexpr char kFileName[] = "sampler_tables.json";
 
   std::map<int64_t, std::vector<int64_t>> optimal_timesteps;  // by step count, noisiest first
-  std::vector<double> noise_moments;  // E|noise prediction|² / dimensions at each training step
+  std::vector<double> x0_errors;  // E|x0 - estimate of x0|² / dimensions at each training step
 
   // Puts them into the model's configuration. Throws ModelError naming what does not fit the model.
   static void AddTo(SamplerConfig& config, const std::string& path);

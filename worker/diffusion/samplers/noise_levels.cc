@@ -15,13 +15,14 @@ constexpr double kHalfPi = 1.57079632679489661923;
 // diffusers.
 constexpr double kSmallestAlpha = 1.0 / (1 << 24);
 
-// Training steps that lie below the noise a trajectory starts with.
-int64_t Span(const SamplerConfig& config, int64_t steps) {
-  const double span = config.start * static_cast<double>(config.train_steps);
-  const int64_t whole = std::clamp<int64_t>(std::llround(span), 1, config.train_steps);
+// Training steps that lie below the noise a trajectory starts with. `table`: their sigmas.
+int64_t Span(const SamplerConfig& config, const std::vector<double>& table, int64_t steps) {
+  int64_t whole = std::llround(config.start * static_cast<double>(config.train_steps));
+  while (whole > 1 && table[static_cast<size_t>(whole - 1)] > config.sigma_cap) --whole;
+  whole = std::clamp<int64_t>(whole, 1, config.train_steps);
   if (steps <= whole) return whole;
-  throw RequestError("start leaves " + std::to_string(whole) + " of the training steps, too few for " +
-                     std::to_string(steps) + " steps");
+  throw RequestError("start and the model's noise schedule leave " + std::to_string(whole) +
+                     " training steps, too few for " + std::to_string(steps) + " steps");
 }
 
 double FinalSigmaOf(const SamplerConfig& config, double smallest) {
@@ -32,7 +33,7 @@ double FinalSigmaOf(const SamplerConfig& config, double smallest) {
 // out (lambda_min_clipped).
 std::vector<int64_t> SolverTimesteps(const SamplerConfig& c, const std::vector<double>& table,
                                      int64_t steps) {
-  const int64_t span = Span(c, steps);
+  const int64_t span = Span(c, table, steps);
   int64_t last = span;
   while (last > 1 && -std::log(table[static_cast<size_t>(last - 1)]) < c.lambda_min_clipped) --last;
   const Spacing spacing = c.spacing.value_or(Spacing::kLinspace);
@@ -48,6 +49,14 @@ std::vector<int64_t> SolverTimesteps(const SamplerConfig& c, const std::vector<d
   std::vector<int64_t> timesteps = IntegerTimesteps(spacing, last, steps + 1, c.steps_offset);
   timesteps.pop_back();
   return timesteps;
+}
+
+// Spells optimal spacing out, for those that know custom timesteps.
+SamplerConfig WithOptimalAsCustom(SamplerConfig c, int64_t steps) {
+  if (c.spacing == Spacing::kOptimal && c.custom_sigmas.empty()) {
+    c.custom_timesteps = TrainingSteps(c, steps, Spacing::kLeading);
+  }
+  return c;
 }
 
 void RefuseRepeatedLevels(const NoiseLevels& levels) {
@@ -126,8 +135,9 @@ NoiseLevels ContinuumLevels(const SamplerConfig& c, int64_t steps) {
   return result;
 }
 
-NoiseLevels SigmaLevels(const SamplerConfig& c, int64_t steps, Spacing default_spacing) {
-  if (c.form != NetworkForm::kDiscrete) return ContinuumLevels(c, steps);
+NoiseLevels SigmaLevels(const SamplerConfig& config, int64_t steps, Spacing default_spacing) {
+  if (config.form != NetworkForm::kDiscrete) return ContinuumLevels(config, steps);
+  const SamplerConfig c = WithOptimalAsCustom(config, steps);
   const std::vector<double> table = TrainingSigmas(c);
   const Spacing spacing = c.spacing.value_or(default_spacing);
   std::vector<double> sigmas, timesteps;
@@ -135,7 +145,7 @@ NoiseLevels SigmaLevels(const SamplerConfig& c, int64_t steps, Spacing default_s
     sigmas.assign(c.custom_sigmas.begin(), c.custom_sigmas.end() - 1);
   } else {
     if (c.custom_timesteps.empty()) {
-      timesteps = FractionalTimesteps(spacing, Span(c, steps), steps, c.steps_offset);
+      timesteps = FractionalTimesteps(spacing, Span(c, table, steps), steps, c.steps_offset);
     } else {
       timesteps.assign(c.custom_timesteps.begin(), c.custom_timesteps.end());
     }
@@ -166,8 +176,9 @@ NoiseLevels SigmaLevels(const SamplerConfig& c, int64_t steps, Spacing default_s
   return result;
 }
 
-NoiseLevels SolverLevels(const SamplerConfig& c, int64_t steps) {
-  if (c.form != NetworkForm::kDiscrete) return ContinuumLevels(c, steps);
+NoiseLevels SolverLevels(const SamplerConfig& config, int64_t steps) {
+  if (config.form != NetworkForm::kDiscrete) return ContinuumLevels(config, steps);
+  const SamplerConfig c = WithOptimalAsCustom(config, steps);
   const std::vector<double> table = TrainingSigmas(c);
   NoiseLevels result;
   if (!c.custom_sigmas.empty()) {
@@ -184,7 +195,7 @@ NoiseLevels SolverLevels(const SamplerConfig& c, int64_t steps) {
       result.levels.push_back(NoiseLevel::PreservingOfSigma(table[static_cast<size_t>(t)], static_cast<double>(t)));
     }
   } else {
-    const double max = table[static_cast<size_t>(Span(c, steps) - 1)];
+    const double max = table[static_cast<size_t>(Span(c, table, steps) - 1)];
     for (const double sigma : SpacedSigmas(c.sigmas, table.front(), max, steps, c.rho)) {
       result.levels.push_back(
           NoiseLevel::PreservingOfSigma(sigma, std::nearbyint(TimestepOfSigma(sigma, table))));
@@ -198,7 +209,9 @@ NoiseLevels SolverLevels(const SamplerConfig& c, int64_t steps) {
 std::vector<int64_t> TrainingSteps(const SamplerConfig& c, int64_t steps, Spacing default_spacing) {
   if (!c.custom_timesteps.empty()) return c.custom_timesteps;
   const Spacing spacing = c.spacing.value_or(default_spacing);
-  if (spacing != Spacing::kOptimal) return IntegerTimesteps(spacing, Span(c, steps), steps, c.steps_offset);
+  if (spacing != Spacing::kOptimal) {
+    return IntegerTimesteps(spacing, Span(c, TrainingSigmas(c), steps), steps, c.steps_offset);
+  }
   const auto found = c.optimal_timesteps.find(steps);
   if (found != c.optimal_timesteps.end()) return found->second;
   std::string known;

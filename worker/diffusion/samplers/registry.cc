@@ -12,6 +12,10 @@ namespace {
 constexpr char kKarrasSuffix[] = "_karras";
 constexpr char kKarrasAlias[] = " Karras";  // A1111's way to write it
 
+// Just above the noisiest step of the noisiest schedule these rules were designed for, DDPM's linear one. The
+// cosine schedule goes to 20 000.
+constexpr double kSigmaCap = 160;
+
 // A rule, and whether it was asked for by its Karras name.
 struct Named {
   const Rule* rule;
@@ -64,6 +68,7 @@ bool IsOwn(const Rule& rule, const SamplerConfig& config) {
 SamplerConfig WithoutRule(const SamplerConfig& model) {
   const SamplerConfig fresh;
   SamplerConfig c = model;
+  c.sigma_cap = kSigmaCap;
   c.sigmas = fresh.sigmas;
   c.final_sigma = fresh.final_sigma;
   c.eta = fresh.eta;

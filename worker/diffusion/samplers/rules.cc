@@ -197,6 +197,7 @@ std::vector<Rule> SolverRules() {
              c.algorithm = "dpmsolver";
              c.solver_order = 3;
              c.final_sigma = FinalSigma::kSigmaMin;
+             c.sigmas = SigmaSpacing::kLu;  // as the paper spaces them (sec. 3.4)
            },
        .make = Make<DpmSolverSinglestepSampler>},
       {.name = "dpm_adaptive",

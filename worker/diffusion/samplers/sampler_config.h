@@ -72,6 +72,9 @@ struct SamplerConfig {
   // Where the noise starts, as a fraction of all training steps: less than 1 leaves out the noisiest. Zheng
   // et al. 2022 (truncated diffusion).
   double start = 1;
+  // Levels above this sigma are left out: more noise says nothing, and rules that step in sigma lose all
+  // precision there.
+  double sigma_cap = std::numeric_limits<double>::infinity();
   double time_end = 1e-3;                 // of samplers in continuous time: where they stop
   std::vector<int64_t> custom_timesteps;  // instead of a step count
   std::vector<double> custom_sigmas;      // likewise: one more than steps
@@ -91,7 +94,7 @@ struct SamplerConfig {
   bool use_clipped_output = false;
   bool from_betas = false;  // DDPM: alphas from betas, not the other way round; they round differently (UnCLIP)
   bool skip_prk = false;
-  std::vector<double> noise_moments;  // Analytic-DPM: E|noise prediction|² / dimensions at each training step
+  std::vector<double> x0_errors;  // Analytic-DPM: E|x0 - estimate of x0|² / dimensions at each training step
 
   // DPM-Solver, UniPC, DEIS.
   int64_t solver_order = 2;
