@@ -213,7 +213,8 @@ int Samplers(client::Client& client, const Common& common, const std::string& mo
     }
     const bool adaptive = sampler.evaluations_per_step() == 0;
     std::printf("%s%s\n  %s; %g evaluations a %s%s\n", sampler.name().c_str(),
-                sampler.name() == response->default_sampler() ? " (default)" : "", sampler.description().c_str(),
+                sampler.name() == response->default_sampler() ? " (default)" : "",
+                sampler.description().c_str(),
                 adaptive ? sampler.evaluations() : sampler.evaluations_per_step(),
                 adaptive ? "picture, about" : "step", sampler.stochastic() ? "; stochastic" : "");
     if (!sampler.aliases().empty()) {

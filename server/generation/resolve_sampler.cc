@@ -106,15 +106,18 @@ absl::Status CheckParameters(const v1::Sampler& sampler, const v1::ImageSpec& sp
       const std::string known =
           absl::StrJoin(sampler.parameters(), ", ",
                         [](std::string* out, const auto& known_one) { out->append(known_one.name()); });
-      return InvalidField(field, absl::StrCat("the sampler \"", sampler.name(), "\" has no such parameter; it has: ",
-                                              known.empty() ? "none" : known));
+      return InvalidField(field,
+                          absl::StrCat("the sampler \"", sampler.name(),
+                                       "\" has no such parameter; it has: ", known.empty() ? "none" : known));
     }
     if (!Fits(*parameter, value)) {
       return InvalidField(field, absl::StrCat(Shown(value), " given; it must be ", Allowed(*parameter)));
     }
     if (parameter->kind() != v1::PARAMETER_KIND_NUMBERS) continue;
-    const uint32_t steps = static_cast<uint32_t>(value.list_value().values_size()) - parameter->more_than_steps();
-    if (listed != 0 && listed != steps) return InvalidField(field, "two lists that make different step counts");
+    const uint32_t steps =
+        static_cast<uint32_t>(value.list_value().values_size()) - parameter->more_than_steps();
+    if (listed != 0 && listed != steps)
+      return InvalidField(field, "two lists that make different step counts");
     listed = steps;
   }
   return absl::OkStatus();
@@ -129,7 +132,8 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
   if (sampler == nullptr) {
     const std::string known = absl::StrJoin(
         model.samplers(), ", ", [](std::string* out, const v1::Sampler& one) { out->append(one.name()); });
-    return InvalidField("spec.sampler", absl::StrCat("\"", Printable(spec.sampler()), "\" is not known; known: ", known));
+    return InvalidField("spec.sampler",
+                        absl::StrCat("\"", Printable(spec.sampler()), "\" is not known; known: ", known));
   }
   spec.set_sampler(sampler->name());
   uint32_t listed = 0;
@@ -141,8 +145,10 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
                         absl::StrCat(spec.steps(), " given; it must be 1 to ", model.max_steps()));
   }
   if (listed > 0 && spec.steps() != listed) {
-    return InvalidField("spec.steps", absl::StrCat(spec.steps(), " given, but the list among the sampler's "
-                                                   "parameters makes ", listed, "; leave steps unset"));
+    return InvalidField("spec.steps", absl::StrCat(spec.steps(),
+                                                   " given, but the list among the sampler's "
+                                                   "parameters makes ",
+                                                   listed, "; leave steps unset"));
   }
   return absl::OkStatus();
 }

@@ -8,8 +8,8 @@
 
 namespace mind::server {
 
-// Puts the sampler's own name where an alias or nothing was given, and the step count where the request leaves
-// it open. Errors name the field, what was given and what is allowed: INVALID_ARGUMENT.
+// Puts the sampler's own name where an alias or nothing was given, and the step count where the request
+// leaves it open. Errors name the field, what was given and what is allowed: INVALID_ARGUMENT.
 absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec);
 
 // Evaluations of the denoiser that one picture of a complete spec takes. `model` may be null (no longer

@@ -64,8 +64,8 @@ class Measurement {
     // Without guidance: the bound is the model's own, not the guided one's.
     const Conditioning plain = Condition(seed, /*guidance=*/1);
     for (Measured& level : levels_) {
-      const NoiseLevel noised =
-          NoiseLevel::Preserving(alphas_[static_cast<size_t>(level.timestep)], static_cast<double>(level.timestep));
+      const NoiseLevel noised = NoiseLevel::Preserving(alphas_[static_cast<size_t>(level.timestep)],
+                                                       static_cast<double>(level.timestep));
       const at::Tensor x = noised.alpha * x0 + noised.sigma * state.noise->DrawLike(x0);
       const Denoised estimate =
           Estimate(config_, EvaluateAlone(pipeline_.denoiser(), plain, x, noised.timestep), x, noised);
@@ -158,7 +158,8 @@ int main(int argc, char** argv) {
   mind::ChooseBlasKernels(argv);
   CLI::App app("Finds the best timesteps of a model, and how well it sees at each.");
   Options options;
-  app.add_option("MODEL", options.model, "Model directory; sampler_tables.json is written into it")->required();
+  app.add_option("MODEL", options.model, "Model directory; sampler_tables.json is written into it")
+      ->required();
   app.add_option("--steps", options.max_steps, "Largest step count to find timesteps for")
       ->check(CLI::Range(2, 1000))
       ->capture_default_str();

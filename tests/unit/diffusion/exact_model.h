@@ -82,11 +82,12 @@ inline at::Tensor MixtureNoise(const at::Tensor& x, double lambda) {
   const auto part = [&](double mean, double deviation) {
     const double variance = l.alpha * l.alpha * deviation * deviation + l.sigma * l.sigma;
     const at::Tensor away = x - l.alpha * mean;
-    return std::pair(at::exp(away.square() / (-2 * variance)) / std::sqrt(variance), l.sigma * away / variance);
+    return std::pair(away.square() / (-2 * variance) - std::log(variance) / 2, l.sigma * away / variance);
   };
-  const auto [weight_a, noise_a] = part(-1, 0.4);
-  const auto [weight_b, noise_b] = part(1.5, 0.3);
-  return (weight_a * noise_a + weight_b * noise_b) / (weight_a + weight_b);
+  const auto [log_weight_a, noise_a] = part(-1, 0.4);
+  const auto [log_weight_b, noise_b] = part(1.5, 0.3);
+  const at::Tensor share = at::sigmoid(log_weight_a - log_weight_b);
+  return share * noise_a + (1 - share) * noise_b;
 }
 
 // Runs a sampler from state.step to its end, or for `limit` steps. Returns the evaluations made.

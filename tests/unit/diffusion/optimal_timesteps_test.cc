@@ -30,7 +30,8 @@ std::vector<Candidate> GaussianCandidates(int64_t count) {
 
 double CostOf(const std::vector<Candidate>& candidates, const std::vector<int64_t>& timesteps) {
   const auto at = [&](int64_t t) {
-    return *std::find_if(candidates.begin(), candidates.end(), [t](const Candidate& c) { return c.timestep == t; });
+    return *std::find_if(candidates.begin(), candidates.end(),
+                         [t](const Candidate& c) { return c.timestep == t; });
   };
   double cost = 0;
   for (size_t i = 1; i < timesteps.size(); ++i) cost += StepCost(at(timesteps[i - 1]), at(timesteps[i]));
@@ -64,7 +65,8 @@ TEST(OptimalTimesteps, BeatEvenOnesAndImproveWithSteps) {
   double before = 1e300;
   for (const int64_t steps : {4, 38}) {  // whose even spacing falls on candidates
     std::vector<int64_t> even;
-    for (int64_t i = 0; i < steps; ++i) even.push_back(candidates[static_cast<size_t>((steps - 1 - i) * 111 / (steps - 1))].timestep);
+    for (int64_t i = 0; i < steps; ++i)
+      even.push_back(candidates[static_cast<size_t>((steps - 1 - i) * 111 / (steps - 1))].timestep);
     const double cost = CostOf(candidates, found.at(steps));
     EXPECT_LT(cost, CostOf(candidates, even)) << steps;
     EXPECT_LT(cost, before);

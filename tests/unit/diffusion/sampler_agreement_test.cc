@@ -1,5 +1,5 @@
-// Samplers of one equation agree: with a fine Runge-Kutta solution where the score is not linear, and with one
-// another where theory says they are the same.
+// Samplers of one equation agree: with a fine Runge-Kutta solution where the score is not linear, and with
+// one another where theory says they are the same.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,8 @@ namespace mind::diffusion {
 namespace {
 
 const at::Tensor& Start() {
-  static const at::Tensor* const x = new at::Tensor(at::linspace(-2.5, 2.5, 11, at::kDouble).view({1, 1, 11}));
+  static const at::Tensor* const x =
+      new at::Tensor(at::linspace(-2.5, 2.5, 11, at::kDouble).view({1, 1, 11}));
   return *x;
 }
 
@@ -111,9 +112,9 @@ INSTANTIATE_TEST_SUITE_P(All, SamplerAgreement, testing::ValuesIn(kDeterministic
 TEST(SamplerAgreement, AdaptiveSolversFindTheMixtureToo) {
   const Reference& reference = TheReference();
   for (const char* name : {"ode_rk45", "dpm_adaptive"}) {
-    const auto sampler = MakeSampler(
-        name, reference.config, 10,
-        {{"relative_tolerance", 1e-5}, {"absolute_tolerance", 1e-5}, {"denoise_at_end", false}});
+    const auto sampler =
+        MakeSampler(name, reference.config, 10,
+                    {{"relative_tolerance", 1e-5}, {"absolute_tolerance", 1e-5}, {"denoise_at_end", false}});
     const at::Tensor got = exact::Run(*sampler, Start(), reference.network);
     EXPECT_LT((got - reference.end).abs().max().item<double>(), 1e-3) << name;
   }
@@ -144,7 +145,9 @@ TEST(SamplerAgreementOfTwins, DdimIsEveryFirstOrderSolver) {
   const NoiseLevels levels = exact::EvenLevels(12);
   const at::Tensor ddim = Ddim(levels, 12);
   ExpectClose(exact::Run(DpmSolverMultistepSampler(Solver(1), levels), Start(), exact::MixtureNoise), ddim);
-  ExpectClose(exact::Run(DpmSolverMultistepSampler(Solver(1, "dpmsolver"), levels), Start(), exact::MixtureNoise), ddim);
+  ExpectClose(
+      exact::Run(DpmSolverMultistepSampler(Solver(1, "dpmsolver"), levels), Start(), exact::MixtureNoise),
+      ddim);
   ExpectClose(exact::Run(DpmSolverSinglestepSampler(Solver(1), levels), Start(), exact::MixtureNoise), ddim);
   SamplerConfig uncorrected = Solver(1);
   uncorrected.corrector = false;
@@ -153,7 +156,9 @@ TEST(SamplerAgreementOfTwins, DdimIsEveryFirstOrderSolver) {
   NoiseLevels exploding = levels;
   for (NoiseLevel& level : exploding.levels) level = {1, level.sigma / level.alpha, level.timestep};
   const double first = levels.levels.front().alpha, last = levels.levels.back().alpha;
-  ExpectClose(exact::Run(EulerSampler(SamplerConfig(), exploding), Start() / first, exact::MixtureNoise) * last, ddim);
+  ExpectClose(
+      exact::Run(EulerSampler(SamplerConfig(), exploding), Start() / first, exact::MixtureNoise) * last,
+      ddim);
 }
 
 TEST(SamplerAgreementOfTwins, TheFirstStepOfEveryMultistepSolverIsDdim) {
@@ -162,7 +167,8 @@ TEST(SamplerAgreementOfTwins, TheFirstStepOfEveryMultistepSolverIsDdim) {
   for (const int64_t order : {2, 3}) {
     const DpmSolverMultistepSampler multistep(Solver(order), levels);
     const UniPcSampler unipc(Solver(order), levels);
-    for (const Sampler* sampler : {static_cast<const Sampler*>(&multistep), static_cast<const Sampler*>(&unipc)}) {
+    for (const Sampler* sampler :
+         {static_cast<const Sampler*>(&multistep), static_cast<const Sampler*>(&unipc)}) {
       SampleState state;
       state.x = Start();
       exact::Run(*sampler, state, exact::MixtureNoise, 1);
@@ -172,8 +178,9 @@ TEST(SamplerAgreementOfTwins, TheFirstStepOfEveryMultistepSolverIsDdim) {
 }
 
 TEST(SamplerAgreementOfTwins, WhatTheNetworkPredictsDoesNotMatter) {
-  for (const char* name : {"ddim", "euler", "heun", "lms", "dpm2", "ipndm", "dpmpp_2m", "dpmpp_2s", "unipc", "deis", "ddpm",
-                           "euler_a", "dpmpp_sde", "ode_rk45", "dpm_adaptive", "adaptive_sde", "reverse_sde", "lcm", "tcd"}) {
+  for (const char* name :
+       {"ddim", "euler", "heun", "lms", "dpm2", "ipndm", "dpmpp_2m", "dpmpp_2s", "unipc", "deis", "ddpm",
+        "euler_a", "dpmpp_sde", "ode_rk45", "dpm_adaptive", "adaptive_sde", "reverse_sde", "lcm", "tcd"}) {
     std::vector<at::Tensor> ends;
     for (const Prediction prediction : {Prediction::kEpsilon, Prediction::kSample, Prediction::kVelocity}) {
       SamplerConfig config;
@@ -190,10 +197,10 @@ TEST(SamplerAgreementOfTwins, WhatTheNetworkPredictsDoesNotMatter) {
         // The level the sampler is at; in continuous time it is read off a smooth curve.
         const size_t low = std::min(static_cast<size_t>(std::max(timestep, 0.0)), table.size() - 2);
         const double weight = std::max(timestep, 0.0) - static_cast<double>(low);
-        const double sigma = std::exp(std::log(table[low]) * (1 - weight) + std::log(table[low + 1]) * weight);
-        const NoiseLevel level =
-            in_time ? path.At((timestep + 1) / static_cast<double>(config.train_steps))
-                    : NoiseLevel::PreservingOfSigma(sigma, timestep);
+        const double sigma =
+            std::exp(std::log(table[low]) * (1 - weight) + std::log(table[low + 1]) * weight);
+        const NoiseLevel level = in_time ? path.At((timestep + 1) / static_cast<double>(config.train_steps))
+                                         : NoiseLevel::PreservingOfSigma(sigma, timestep);
         const at::Tensor x0 = (x - level.sigma * predicted) / level.alpha;
         return prediction == Prediction::kSample ? x0 : level.alpha * predicted - level.sigma * x0;
       };

@@ -31,10 +31,19 @@ class Random {
 };
 
 nlohmann::json RandomModel(Random& random) {
-  const std::vector<std::string> classes = {
-      "DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "EulerDiscreteScheduler", "UniPCMultistepScheduler",
-      "DPMSolverMultistepScheduler", "LCMScheduler", "EDMEulerScheduler", "ScoreSdeVeScheduler",
-      "ScoreSdeVpScheduler", "CMStochasticIterativeScheduler", "FlowMatchEulerDiscreteScheduler", "IPNDMScheduler"};
+  const std::vector<std::string> classes = {"DDPMScheduler",
+                                            "DDIMScheduler",
+                                            "PNDMScheduler",
+                                            "EulerDiscreteScheduler",
+                                            "UniPCMultistepScheduler",
+                                            "DPMSolverMultistepScheduler",
+                                            "LCMScheduler",
+                                            "EDMEulerScheduler",
+                                            "ScoreSdeVeScheduler",
+                                            "ScoreSdeVpScheduler",
+                                            "CMStochasticIterativeScheduler",
+                                            "FlowMatchEulerDiscreteScheduler",
+                                            "IPNDMScheduler"};
   nlohmann::json json = {{"_class_name", random.Of(classes)}};
   if (random.Chance(0.5)) {
     json["beta_schedule"] =
@@ -45,7 +54,8 @@ nlohmann::json RandomModel(Random& random) {
     json["timestep_spacing"] = random.Of<std::string>({"leading", "trailing", "linspace"});
   }
   if (random.Chance(0.2)) json["steps_offset"] = 1;
-  if (random.Chance(0.3)) json["prediction_type"] = random.Of<std::string>({"epsilon", "sample", "v_prediction"});
+  if (random.Chance(0.3))
+    json["prediction_type"] = random.Of<std::string>({"epsilon", "sample", "v_prediction"});
   if (random.Chance(0.2)) json["clip_sample"] = random.Chance(0.5);
   if (random.Chance(0.1)) json["rescale_betas_zero_snr"] = true;
   if (random.Chance(0.2)) json["set_alpha_to_one"] = random.Chance(0.5);
@@ -55,13 +65,15 @@ nlohmann::json RandomModel(Random& random) {
 // Mostly what is allowed, now and then the edges, and sometimes what is not.
 ParameterValue RandomValue(const ParameterInfo& info, int64_t steps, Random& random) {
   if (random.Chance(0.03)) {
-    return random.Of<ParameterValue>({true, -1.0, std::nan(""), 1e30, std::string("?"), std::vector<double>{}});
+    return random.Of<ParameterValue>(
+        {true, -1.0, std::nan(""), 1e30, std::string("?"), std::vector<double>{}});
   }
   switch (info.kind) {
     case Kind::kFlag:
       return random.Chance(0.5);
     case Kind::kInteger:
-      return static_cast<double>(random.Int(static_cast<int64_t>(info.min), static_cast<int64_t>(std::min(info.max, 12.0))));
+      return static_cast<double>(
+          random.Int(static_cast<int64_t>(info.min), static_cast<int64_t>(std::min(info.max, 12.0))));
     case Kind::kNumber:
       if (random.Chance(0.2)) return random.Chance(0.5) ? info.min : info.max;
       return random.Number(info.min, random.Chance(0.5) ? info.max : std::min(info.max, info.min + 1));

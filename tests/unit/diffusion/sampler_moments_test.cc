@@ -1,6 +1,6 @@
-// Stochastic samplers against exact means and variances. On Gaussian data the exact denoiser is affine in x, so
-// a sampler is affine in its starting noise and in every draw: one run with an impulse at each draw, each in an
-// element of its own, tells the exact moments of what it makes.
+// Stochastic samplers against exact means and variances. On Gaussian data the exact denoiser is affine in x,
+// so a sampler is affine in its starting noise and in every draw: one run with an impulse at each draw, each
+// in an element of its own, tells the exact moments of what it makes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -147,15 +147,15 @@ TEST(SamplerMomentsRecursion, TheChainIsThePapers) {
            (to_x + to_x0 * gain) * (to_x + to_x0 * gain) * m.variance + noise};
     }
     const auto sampler = MakeSampler("ddim", config, steps, {{"eta", eta}});
-    const Moments got =
-        ExactMoments(*sampler, exact::DiscreteNetwork(config, exact::GaussianNoise), {0, 1});
+    const Moments got = ExactMoments(*sampler, exact::DiscreteNetwork(config, exact::GaussianNoise), {0, 1});
     EXPECT_NEAR(got.mean, m.mean, 1e-12) << eta;
     EXPECT_NEAR(got.variance, m.variance, 1e-12) << eta;
   }
 }
 
 TEST(SamplerMomentsRecursion, TheOptimalVarianceIsExactInAnyNumberOfSteps) {
-  // On Gaussian data the reverse steps are Gaussian, so Analytic-DPM makes no error at all, however few they are.
+  // On Gaussian data the reverse steps are Gaussian, so Analytic-DPM makes no error at all, however few they
+  // are.
   for (const double eta : {0.0, 1.0}) {
     const NoiseLevels levels = exact::EvenLevels(5, 0.01);
     std::vector<double> errors;
@@ -170,8 +170,8 @@ TEST(SamplerMomentsRecursion, TheOptimalVarianceIsExactInAnyNumberOfSteps) {
     config.eta = eta;
     const AnalyticDpmSampler sampler(config, levels, errors);
     const NoiseLevel &first = levels.levels.front(), &last = levels.levels.back();
-    const Moments got = ExactMoments(sampler, exact::GaussianNoise,
-                                     {first.alpha * exact::kMean, variance_at(first)});
+    const Moments got =
+        ExactMoments(sampler, exact::GaussianNoise, {first.alpha * exact::kMean, variance_at(first)});
     EXPECT_NEAR(got.mean, last.alpha * exact::kMean, 1e-12);
     EXPECT_NEAR(got.variance, variance_at(last), 1e-12);
   }

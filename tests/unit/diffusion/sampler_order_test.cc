@@ -93,7 +93,8 @@ Made Sigma(const NoiseLevels& levels) {
 }
 
 const Method kMethods[] = {
-    {"ddim", 1, 1, false, [](const NoiseLevels& l) -> Made { return std::make_unique<DdimSampler>(SamplerConfig(), Moves(l)); }},
+    {"ddim", 1, 1, false,
+     [](const NoiseLevels& l) -> Made { return std::make_unique<DdimSampler>(SamplerConfig(), Moves(l)); }},
     {"dpm_solver_1", 1, 1, false, Singlestep<1>},
     {"dpm_solver_2s", 2, 2, false, Singlestep<2>},
     {"dpm_solver_3s", 3, 3, false, Singlestep<3>},
@@ -105,7 +106,10 @@ const Method kMethods[] = {
     {"deis_2", 2, 1, false, Multistep<DeisSampler, 2>},
     {"euler", 1, 1, true, Sigma<EulerSampler>},
     {"heun", 2, 1, true, Sigma<HeunSampler>},
-    {"dpm2", 2, 1, true, [](const NoiseLevels& l) -> Made { return std::make_unique<Kdpm2Sampler>(ExplodingConfig(), Exploding(l)); }},
+    {"dpm2", 2, 1, true,
+     [](const NoiseLevels& l) -> Made {
+       return std::make_unique<Kdpm2Sampler>(ExplodingConfig(), Exploding(l));
+     }},
 };
 
 double ErrorAt(const Method& method, int64_t steps) {
@@ -113,9 +117,9 @@ double ErrorAt(const Method& method, int64_t steps) {
   const at::Tensor x = at::linspace(-2, 2, 9, at::kDouble).view({1, 1, 9});
   const NoiseLevel &first = levels.levels.front(), &last = levels.levels.back();
   const at::Tensor exact = exact::GaussianFlow(x, first, last);
-  const at::Tensor got = method.exploding
-                             ? exact::Run(*method.make(levels), x / first.alpha, exact::GaussianScore) * last.alpha
-                             : exact::Run(*method.make(levels), x, exact::GaussianNoise);
+  const at::Tensor got =
+      method.exploding ? exact::Run(*method.make(levels), x / first.alpha, exact::GaussianScore) * last.alpha
+                       : exact::Run(*method.make(levels), x, exact::GaussianNoise);
   return (got - exact).abs().max().item<double>();
 }
 
@@ -141,8 +145,9 @@ TEST(SamplerOrder, AStartOfLowerOrderLimitsTheThirdOrderMultistep) {
 }
 
 TEST(SamplerOrder, LinearMultistepBeatsSecondOrder) {
-  for (const Method& method : {Method{"lms", 4, 1, true, Sigma<LmsSampler>}, Method{"ipndm", 4, 1, true, Sigma<IpndmSampler>},
-                               Method{"deis_3", 3, 1, false, Multistep<DeisSampler, 3>}}) {
+  for (const Method& method :
+       {Method{"lms", 4, 1, true, Sigma<LmsSampler>}, Method{"ipndm", 4, 1, true, Sigma<IpndmSampler>},
+        Method{"deis_3", 3, 1, false, Multistep<DeisSampler, 3>}}) {
     EXPECT_GE(std::log2(ErrorAt(method, 320) / ErrorAt(method, 640)), 1.95) << method.name;
   }
 }
@@ -167,10 +172,9 @@ TEST(SamplerOrder, RungeKuttaMeetsItsTolerance) {
   const at::Tensor exact = exact::GaussianFlow(x, level(1), level(1e-3));
   double before = 1;
   for (const double tolerance : {1e-3, 1e-4, 1e-5, 1e-6}) {
-    const auto sampler = MakeSampler("ode_rk45", ContinuousConfig(), 10,
-                                     {{"relative_tolerance", tolerance},
-                                      {"absolute_tolerance", tolerance},
-                                      {"denoise_at_end", false}});
+    const auto sampler = MakeSampler(
+        "ode_rk45", ContinuousConfig(), 10,
+        {{"relative_tolerance", tolerance}, {"absolute_tolerance", tolerance}, {"denoise_at_end", false}});
     const double error = (exact::Run(*sampler, x, ToldTime) - exact).abs().max().item<double>();
     EXPECT_LT(error, 5 * tolerance);
     EXPECT_LT(error, before);

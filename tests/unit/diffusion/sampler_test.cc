@@ -119,19 +119,24 @@ TEST(Sampler, RefusesWhatCannotGoTogether) {
   flow.form = NetworkForm::kFlow;
   flow.class_name = "FlowMatchEulerDiscreteScheduler";
   using testing::HasSubstr;
-  EXPECT_THAT(error_of("ddpm", GaussianConfig(), 19, {{"start", 0.001}}), HasSubstr("start leaves 1 of the training steps"));
-  EXPECT_THAT(error_of("ddpm", GaussianConfig(), 5, {{"variance", "learned"}}), HasSubstr("network predicts none"));
+  EXPECT_THAT(error_of("ddpm", GaussianConfig(), 19, {{"start", 0.001}}),
+              HasSubstr("start leaves 1 of the training steps"));
+  EXPECT_THAT(error_of("ddpm", GaussianConfig(), 5, {{"variance", "learned"}}),
+              HasSubstr("network predicts none"));
   EXPECT_THAT(error_of("pndm", silent, 5, {}), HasSubstr("no signal"));
   EXPECT_THAT(error_of("euler", flow, 5, {{"churn", 3.0}}), HasSubstr("churn must be 0"));
-  EXPECT_THAT(error_of("lms", flow, 5, {}), HasSubstr("cannot sample this kind of model; its own is \"euler\""));
+  EXPECT_THAT(error_of("lms", flow, 5, {}),
+              HasSubstr("cannot sample this kind of model; its own is \"euler\""));
   EXPECT_THAT(error_of("ddim", GaussianConfig(), 5, {{"spacing", "optimal"}}), HasSubstr("mind-trajectory"));
   EXPECT_THAT(error_of("ddim", GaussianConfig(), 5, {{"timesteps", std::vector<double>{3, 2, 1}}}),
               HasSubstr("the list given makes 3 steps, but steps is 5"));
   EXPECT_THAT(error_of("ddim", GaussianConfig(), 1, {{"timesteps", std::vector<double>{1000}}}),
               HasSubstr("below 1000"));
   EXPECT_THAT(error_of("analytic_dpm", GaussianConfig(), 5, {}), HasSubstr("mind-trajectory"));
-  EXPECT_THAT(error_of("lcm", GaussianConfig(), 51, {}), HasSubstr("at most as many steps as its teacher, 50"));
-  EXPECT_THAT(error_of("ddim", GaussianConfig(), 5, {{"etta", 0.1}}), HasSubstr("it has: eta, use_clipped_output"));
+  EXPECT_THAT(error_of("lcm", GaussianConfig(), 51, {}),
+              HasSubstr("at most as many steps as its teacher, 50"));
+  EXPECT_THAT(error_of("ddim", GaussianConfig(), 5, {{"etta", 0.1}}),
+              HasSubstr("it has: eta, use_clipped_output"));
   EXPECT_EQ(error_of("ddim", flow, 5, {{"eta", 0.5}}), "");
   EXPECT_EQ(error_of("DPM++ 2m karras", GaussianConfig(), 5, {}), "");
 }

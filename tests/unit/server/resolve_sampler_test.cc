@@ -109,12 +109,14 @@ TEST_P(ResolveSamplerRefuses, WithAPreciseError) {
 }
 
 const Refusal kRefusals[] = {
-    {"UnknownSampler", [](auto& s) { s.set_sampler("magic"); }, "spec.sampler: \"magic\" is not known; known: ddim, ode_rk45"},
+    {"UnknownSampler", [](auto& s) { s.set_sampler("magic"); },
+     "spec.sampler: \"magic\" is not known; known: ddim, ode_rk45"},
     {"UnknownParameter", [](auto& s) { (*s.mutable_sampler_parameters())["zeta"].set_number_value(1); },
      "spec.sampler_parameters[zeta]: the sampler \"ddim\" has no such parameter; it has: eta, order"},
     {"AboveRange", [](auto& s) { (*s.mutable_sampler_parameters())["eta"].set_number_value(1.5); },
      "spec.sampler_parameters[eta]: 1.5 given; it must be a number from 0 to 1"},
-    {"NotANumber", [](auto& s) { (*s.mutable_sampler_parameters())["eta"].set_number_value(NAN); }, "nan given"},
+    {"NotANumber", [](auto& s) { (*s.mutable_sampler_parameters())["eta"].set_number_value(NAN); },
+     "nan given"},
     {"WordForNumber", [](auto& s) { (*s.mutable_sampler_parameters())["eta"].set_string_value("much"); },
      "\"much\" given; it must be a number"},
     {"FractionForInteger", [](auto& s) { (*s.mutable_sampler_parameters())["order"].set_number_value(1.5); },
@@ -123,17 +125,22 @@ const Refusal kRefusals[] = {
      "1 given; it must be true or false"},
     {"UnknownChoice", [](auto& s) { (*s.mutable_sampler_parameters())["spacing"].set_string_value("tight"); },
      "\"tight\" given; it must be one of leading, trailing"},
-    {"RisingList", [](auto& s) { (*s.mutable_sampler_parameters())["timesteps"] = List({1, 2}); },
+    {"RisingList",
+     [](auto& s) {
+       (*s.mutable_sampler_parameters())["timesteps"] = List({1, 2});
+     },
      "a list of 2 given; it must be a falling list of at least 1 numbers"},
     {"EmptyList", [](auto& s) { (*s.mutable_sampler_parameters())["timesteps"] = List({}); }, "null given"},
-    {"ShortList", [](auto& s) { (*s.mutable_sampler_parameters())["sigmas"] = List({1}); }, "at least 2 numbers"},
+    {"ShortList", [](auto& s) { (*s.mutable_sampler_parameters())["sigmas"] = List({1}); },
+     "at least 2 numbers"},
     {"TwoLists",
      [](auto& s) {
        (*s.mutable_sampler_parameters())["timesteps"] = List({3, 2, 1});
        (*s.mutable_sampler_parameters())["sigmas"] = List({1, 0});
      },
      "two lists that make different step counts"},
-    {"Object", [](auto& s) { (*s.mutable_sampler_parameters())["eta"].mutable_struct_value(); }, "an object given"},
+    {"Object", [](auto& s) { (*s.mutable_sampler_parameters())["eta"].mutable_struct_value(); },
+     "an object given"},
     {"NoSteps", [](auto& s) { s.set_steps(0); }, "spec.steps: 0 given; it must be 1 to 1000"},
     {"TooManySteps", [](auto& s) { s.set_steps(1001); }, "spec.steps: 1001 given"},
 };

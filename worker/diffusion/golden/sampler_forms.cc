@@ -42,7 +42,8 @@ void CheckTable(const nlohmann::json& table, Report::Case& result) {
     second.push_back((1 - before) * std::sqrt(1 - betas.back()) / (1 - alphas.back()));
   }
   const auto compare = [&](const char* name, const std::vector<double>& values) {
-    result.Compare(spec + " " + name, at::tensor(values, at::kDouble), Doubles(table.at(name)), kTableTolerance);
+    result.Compare(spec + " " + name, at::tensor(values, at::kDouble), Doubles(table.at(name)),
+                   kTableTolerance);
   };
   compare("alphas_cumprod", alphas);
   compare("betas", betas);
@@ -104,16 +105,17 @@ bool CheckScoreSde(const nlohmann::json& item, const SafeTensors& record, Report
       const at::Tensor x = evaluator.input();
       if (exploding) {
         const double sigma = evaluator.timestep();
-        evaluator.Answer((-0.5 * x) / (sigma * sigma + 1) +
-                         model.at("b").get<double>() * at::sin(model.at("c").get<double>() * x) / (sigma + 1));
+        evaluator.Answer((-0.5 * x) / (sigma * sigma + 1) + model.at("b").get<double>() *
+                                                                at::sin(model.at("c").get<double>() * x) /
+                                                                (sigma + 1));
       } else {
         // Recorded with time times 1000; networks of this kind were trained with time times 999.
         evaluator.Answer(FakeModel(model, x, evaluator.timestep() / 999 * 1000));
       }
     }
     const bool last = state.step + 1 == sampler->steps();  // ends with the mean
-    result.Compare("sample " + std::to_string(state.step), state.x,
-                   last ? means[state.step] : samples[call], tolerance);
+    result.Compare("sample " + std::to_string(state.step), state.x, last ? means[state.step] : samples[call],
+                   tolerance);
   }
   return true;
 }

@@ -37,8 +37,9 @@ Network GaussianNetwork(const SamplerConfig& config, double mean, double deviati
 }
 
 // Runs a sampler to its end, calling `after` after every step. Returns the number of evaluations.
-int64_t Run(const Sampler& sampler, SampleState& state, const Network& network,
-            const std::function<void()>& after = [] {}) {
+int64_t Run(
+    const Sampler& sampler, SampleState& state, const Network& network,
+    const std::function<void()>& after = [] {}) {
   Evaluator evaluator;
   int64_t evaluations = 0;
   for (; state.step < sampler.steps(); ++state.step) {
@@ -55,10 +56,9 @@ void CheckRungeKutta(const nlohmann::json& index, const nlohmann::json& item, co
                      Report::Case& result) {
   const SamplerConfig config = ConfigOf(index);
   // All samples are one trajectory, as the reference solved them.
-  const auto sampler = MakeSampler("ode_rk45", config, 5,
-                                   {{"relative_tolerance", 1e-5},
-                                    {"absolute_tolerance", 1e-5},
-                                    {"denoise_at_end", false}});
+  const auto sampler =
+      MakeSampler("ode_rk45", config, 5,
+                  {{"relative_tolerance", 1e-5}, {"absolute_tolerance", 1e-5}, {"denoise_at_end", false}});
   SampleState state;
   state.x = record.Get("x_T").clone();
   const int64_t evaluations =
@@ -71,14 +71,14 @@ void CheckReverseSde(const nlohmann::json& index, const nlohmann::json& item, co
                      Report::Case& result) {
   const SamplerConfig config = ConfigOf(index);
   const std::string predictor = item.at("predictor"), corrector = item.at("corrector");
-  const auto sampler = MakeSampler(
-      "pc", config, item.at("N"),
-      {{"predictor", std::string(predictor == "ReverseDiffusionPredictor" ? "reverse_diffusion"
-                                 : predictor == "EulerMaruyamaPredictor" ? "euler_maruyama"
-                                                                         : "ancestral")},
-       {"corrector_steps", item.at("corrector_steps").get<double>()},
-       {"annealed_corrector", corrector == "AnnealedLangevinDynamics"},
-       {"snr", item.at("snr").get<double>()}});
+  const auto sampler =
+      MakeSampler("pc", config, item.at("N"),
+                  {{"predictor", std::string(predictor == "ReverseDiffusionPredictor" ? "reverse_diffusion"
+                                             : predictor == "EulerMaruyamaPredictor"  ? "euler_maruyama"
+                                                                                      : "ancestral")},
+                   {"corrector_steps", item.at("corrector_steps").get<double>()},
+                   {"annealed_corrector", corrector == "AnnealedLangevinDynamics"},
+                   {"snr", item.at("snr").get<double>()}});
   SampleState state;
   state.x = record.Get("x_T").clone();
   state.noise = std::make_unique<OrderedNoise>(record.Get("noise"));

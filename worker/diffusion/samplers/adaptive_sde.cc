@@ -7,7 +7,7 @@ namespace mind::diffusion {
 namespace {
 
 constexpr double kSafety = 0.9;
-constexpr double kExponent = 0.9;      // r of alg. 1
+constexpr double kExponent = 0.9;        // r of alg. 1
 constexpr double kTimeRounding = 1e-12;  // closer to the end than this is there
 
 }  // namespace
@@ -26,8 +26,8 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
   }
   double t = state.scalars[0], h = state.scalars[1];
   const bool last = state.step + 1 == steps();
-  const double stretch = (path_.start() - path_.end()) * static_cast<double>(state.step + 1) /
-                         static_cast<double>(steps());
+  const double stretch =
+      (path_.start() - path_.end()) * static_cast<double>(state.step + 1) / static_cast<double>(steps());
   const double goal = last ? path_.end() + kTimeRounding : path_.start() - stretch;
   while (t > goal) {
     const at::Tensor x = state.x;
@@ -44,8 +44,7 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
       const Denoised there = co_await Denoise(config_, evaluate, euler, next);
       const double g2_next = path_.Diffusion(t_next);
       const at::Tensor improved =
-          x -
-          h * (path_.Drift(t_next) * euler - g2_next * ContinuousPath::Score(there, next)) +
+          x - h * (path_.Drift(t_next) * euler - g2_next * ContinuousPath::Score(there, next)) +
           std::sqrt(h * g2_next) * noise;
 
       const at::Tensor tolerance =

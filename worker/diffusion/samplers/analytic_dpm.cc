@@ -10,13 +10,13 @@ namespace {
 
 NoiseLevels Levels(const SamplerConfig& c, int64_t steps) {
   if (c.x0_errors.size() != static_cast<size_t>(c.train_steps)) {
-    throw RequestError("this model has no x0 errors, which analytic_dpm needs: make them with mind-trajectory");
+    throw RequestError(
+        "this model has no x0 errors, which analytic_dpm needs: make them with mind-trajectory");
   }
   const std::vector<double> alphas = AlphasCumprod(c);
   NoiseLevels result;
   for (const int64_t t : TrainingSteps(c, steps, Spacing::kLeading)) {
-    result.levels.push_back(
-        NoiseLevel::Preserving(alphas[static_cast<size_t>(t)], static_cast<double>(t)));
+    result.levels.push_back(NoiseLevel::Preserving(alphas[static_cast<size_t>(t)], static_cast<double>(t)));
   }
   result.levels.push_back({1, 0, 0});
   return result;

@@ -34,7 +34,8 @@ Task ConsistencySampler::Step(SampleState& state, Evaluator& evaluate) const {
   const double next = std::clamp(To(state).sigma, min, *config_.sigma_max);
   state.x = estimate.x0;
   if (next > min) {
-    state.x = state.x + state.noise->DrawLike(state.x) * (config_.noise_scale * std::sqrt(next * next - min * min));
+    state.x =
+        state.x + state.noise->DrawLike(state.x) * (config_.noise_scale * std::sqrt(next * next - min * min));
   }
 }
 

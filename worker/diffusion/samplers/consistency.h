@@ -1,5 +1,5 @@
-// Multistep sampling of consistency models: x0, noised to the next level, and again. Song et al. 2023, alg. 1.
-// Reference: diffusers CMStochasticIterativeScheduler.
+// Multistep sampling of consistency models: x0, noised to the next level, and again. Song et al. 2023,
+// alg. 1. Reference: diffusers CMStochasticIterativeScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_CONSISTENCY_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_CONSISTENCY_H_
 

@@ -8,7 +8,8 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kContinuousScale = 999;  // of time, as the networks were told it (score_sde, models/utils.py)
+constexpr double kContinuousScale =
+    999;  // of time, as the networks were told it (score_sde, models/utils.py)
 constexpr double kSmallestAlphaCumprod = 1e-8;  // where the last training step holds no signal at all
 
 }  // namespace
@@ -51,8 +52,7 @@ ContinuousPath::LogAlpha ContinuousPath::LogAlphaAt(double t) const {
   const double da = slope(low), db = slope(low + 1);
   const double value = a * (1 + 2 * u) * (1 - u) * (1 - u) + b * u * u * (3 - 2 * u) +
                        da * u * (1 - u) * (1 - u) - db * u * u * (1 - u);
-  const double derivative =
-      6 * u * (1 - u) * (b - a) + da * (1 - u) * (1 - 3 * u) + db * u * (3 * u - 2);
+  const double derivative = 6 * u * (1 - u) * (b - a) + da * (1 - u) * (1 - 3 * u) + db * u * (3 * u - 2);
   return {value, derivative * n};
 }
 

@@ -9,8 +9,9 @@ namespace mind::diffusion {
 namespace {
 
 NoiseLevel LevelAt(const std::vector<double>& alphas, int64_t t, double final_alpha) {
-  const double a = t >= 0 ? alphas[static_cast<size_t>(std::min<int64_t>(t, static_cast<int64_t>(alphas.size()) - 1))]
-                          : final_alpha;
+  const double a =
+      t >= 0 ? alphas[static_cast<size_t>(std::min<int64_t>(t, static_cast<int64_t>(alphas.size()) - 1))]
+             : final_alpha;
   return NoiseLevel::Preserving(a, static_cast<double>(t));
 }
 
@@ -28,7 +29,7 @@ std::vector<DdimSampler::Move> Moves(const SamplerConfig& c, int64_t steps) {
   // the steps do not divide the training steps.
   const bool even = c.custom_timesteps.empty() && c.spacing != Spacing::kOptimal && c.start == 1;
   for (size_t i = 0; i < timesteps.size(); ++i) {
-    const int64_t next = even ? timesteps[i] - c.train_steps / steps
+    const int64_t next = even                       ? timesteps[i] - c.train_steps / steps
                          : i + 1 < timesteps.size() ? timesteps[i + 1]
                                                     : -1;
     moves.push_back({LevelAt(alphas, timesteps[i], final_alpha), LevelAt(alphas, next, final_alpha)});
@@ -40,8 +41,8 @@ std::vector<DdimSampler::Move> Moves(const SamplerConfig& c, int64_t steps) {
 std::vector<DdimSampler::Move> InverseMoves(const SamplerConfig& c, int64_t steps) {
   const std::vector<double> alphas = AlphasCumprod(c);
   const double first_alpha = c.alpha_one_at_end.value_or(true) ? 1 : alphas.front();
-  std::vector<int64_t> timesteps = IntegerTimesteps(c.spacing.value_or(Spacing::kLeading), c.train_steps,
-                                                    steps, c.steps_offset);
+  std::vector<int64_t> timesteps =
+      IntegerTimesteps(c.spacing.value_or(Spacing::kLeading), c.train_steps, steps, c.steps_offset);
   std::reverse(timesteps.begin(), timesteps.end());
   std::vector<DdimSampler::Move> moves;
   for (const int64_t t : timesteps) {
@@ -74,10 +75,11 @@ Task DdimSampler::Step(SampleState& state, Evaluator& evaluate) const {
   // Eq. 16 for any alpha and sigma.
   const double kept = to.sigma * from.alpha / to.alpha;
   const double deviation =
-      config_.eta > 0 ? config_.eta * to.sigma / from.sigma * std::sqrt(from.sigma * from.sigma - kept * kept) : 0;
+      config_.eta > 0 ? config_.eta * to.sigma / from.sigma * std::sqrt(from.sigma * from.sigma - kept * kept)
+                      : 0;
   const double direction = std::sqrt(to.sigma * to.sigma - deviation * deviation);
-  at::Tensor x = to.alpha * estimate.x0 +
-                 direction * (config_.use_clipped_output ? estimate.noise : estimate.raw_noise);
+  at::Tensor x =
+      to.alpha * estimate.x0 + direction * (config_.use_clipped_output ? estimate.noise : estimate.raw_noise);
   if (config_.eta > 0) x = x + deviation * state.noise->DrawLike(x);
   state.x = x;
 }

@@ -43,8 +43,8 @@ Task DdpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const size_t i = static_cast<size_t>(state.step);
   const int64_t t = timesteps_[i];
   const double a = alphas_cumprod_[static_cast<size_t>(t)];
-  const Denoised estimate = co_await Denoise(
-      config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
+  const Denoised estimate =
+      co_await Denoise(config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
   state.denoised = estimate.x0;
 
   const double a_next =

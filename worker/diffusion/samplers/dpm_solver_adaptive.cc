@@ -36,8 +36,8 @@ DpmSolverAdaptiveSampler::DpmSolverAdaptiveSampler(const SamplerConfig& config, 
     lambda_end_ = -std::log(*config_.sigma_min);
   } else {
     const double last = config_.start * static_cast<double>(sigma_table_.size());
-    const size_t first = static_cast<size_t>(
-        std::clamp(std::lround(last), 1L, static_cast<long>(sigma_table_.size())));
+    const size_t first =
+        static_cast<size_t>(std::clamp(std::lround(last), 1L, static_cast<long>(sigma_table_.size())));
     lambda_start_ = -std::log(sigma_table_[first - 1]);
     lambda_end_ = -std::log(sigma_table_.front());
   }
@@ -81,8 +81,8 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
       const double r1 = third ? 1.0 / 3 : 0.5;
       const NoiseLevel s1 = At(lambda + r1 * h);
       const Denoised one = co_await Denoise(config_, evaluate, first_order(s1, r1 * h), s1);
-      const at::Tensor second = first_order(t, h) -
-                                (t.sigma * std::expm1(h) / (2 * r1)) * (one.noise - here.noise);
+      const at::Tensor second =
+          first_order(t, h) - (t.sigma * std::expm1(h) / (2 * r1)) * (one.noise - here.noise);
       at::Tensor lower = third ? second : first_order(t, h);
       at::Tensor higher = second;
       Denoised newest = one;
@@ -108,9 +108,9 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
         state.denoised = newest.x0;
         lambda += h;
       }
-      const double growth =
-          error > 0 ? kSafety * std::pow(error, -1.0 / static_cast<double>(config_.solver_order))
-                    : kMaxGrowth;
+      const double growth = error > 0
+                                ? kSafety * std::pow(error, -1.0 / static_cast<double>(config_.solver_order))
+                                : kMaxGrowth;
       h *= std::min(growth, kMaxGrowth);
     }
   }

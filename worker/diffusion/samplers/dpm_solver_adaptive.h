@@ -1,5 +1,5 @@
-// DPM-Solver with a step size of its own choosing, the error read off an embedded pair of orders 1 and 2, or 2
-// and 3. Lu et al. 2022a, app. C (DPM-Solver-12 and -23).
+// DPM-Solver with a step size of its own choosing, the error read off an embedded pair of orders 1 and 2, or
+// 2 and 3. Lu et al. 2022a, app. C (DPM-Solver-12 and -23).
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_DPM_SOLVER_ADAPTIVE_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_DPM_SOLVER_ADAPTIVE_H_
 

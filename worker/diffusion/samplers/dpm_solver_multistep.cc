@@ -50,8 +50,7 @@ int64_t DpmSolverMultistepSampler::OrderOf(const SampleState& state) const {
   const bool few = config_.lower_order_final && steps() < kFewSteps;
   const int64_t known = static_cast<int64_t>(state.history.size());
   int64_t order = std::min(config_.solver_order, known);
-  if (state.step == steps() - 1 &&
-      (config_.euler_at_final || few || levels_.levels.back().sigma == 0)) {
+  if (state.step == steps() - 1 && (config_.euler_at_final || few || levels_.levels.back().sigma == 0)) {
     order = 1;
   } else if (state.step == steps() - 2 && few) {
     order = std::min<int64_t>(order, 2);
@@ -63,8 +62,7 @@ Task DpmSolverMultistepSampler::Step(SampleState& state, Evaluator& evaluate) co
   const Denoised estimate = co_await Denoise(config_, evaluate, state.x, From(state));
   state.denoised = estimate.x0;
   Remember(state.history, predicts_x0_ ? estimate.x0 : estimate.noise, config_.solver_order);
-  const at::Tensor noise =
-      stochastic_ ? state.noise->DrawLike(state.x) * config_.noise_scale : at::Tensor();
+  const at::Tensor noise = stochastic_ ? state.noise->DrawLike(state.x) * config_.noise_scale : at::Tensor();
   state.x = Advance(state, OrderOf(state), noise);
 }
 

@@ -1,8 +1,8 @@
 // DPM-Solver and DPM-Solver++ in multistep form, orders 1 to 3, as ODE or SDE. "dpmpp_2m" is DPM-Solver++,
 // order 2. Lu et al. 2022a (DPM-Solver), 2022b (DPM-Solver++, alg. 2 and app. B for the SDE forms).
 // Backwards, from
-// picture to noise, too. Reference: diffusers DPMSolverMultistepScheduler, DPMSolverMultistepInverseScheduler,
-// EDMDPMSolverMultistepScheduler.
+// picture to noise, too. Reference: diffusers DPMSolverMultistepScheduler,
+// DPMSolverMultistepInverseScheduler, EDMDPMSolverMultistepScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_DPM_SOLVER_MULTISTEP_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_DPM_SOLVER_MULTISTEP_H_
 

@@ -22,7 +22,7 @@ class DpmSolverSinglestepSampler : public LevelSampler {
   // From the block's start to the level after this step, with all the block knows.
   at::Tensor Advance(const SampleState& state) const;
 
-  bool predicts_x0_;  // the ++ form
+  bool predicts_x0_;             // the ++ form
   std::vector<int64_t> orders_;  // of each step: 1, 2, 3, 1, 2, 3 …
 };
 

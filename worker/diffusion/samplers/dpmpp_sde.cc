@@ -36,8 +36,7 @@ Task DpmppSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
   // The path's time is sigma. Its increment over the whole step is that to the middle plus that from there.
   const NoiseLevel& middle = middles_[static_cast<size_t>(state.step)];
   const at::Tensor first = state.noise->DrawLike(x);
-  const at::Tensor halfway_x =
-      Advance(x, here.x0, from.sigma, middle.sigma, first * config_.noise_scale);
+  const at::Tensor halfway_x = Advance(x, here.x0, from.sigma, middle.sigma, first * config_.noise_scale);
   const Denoised halfway = co_await Denoise(config_, evaluate, halfway_x, middle);
   state.denoised = halfway.x0;
   const at::Tensor second = state.noise->DrawLike(x);

@@ -18,8 +18,7 @@ Task EulerSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const NoiseLevel from = From(state);
   const at::Tensor output = co_await evaluate(NetworkInput(config_, state.x, from), from.timestep);
 
-  const bool churns =
-      config_.churn > 0 && from.sigma >= config_.churn_min && from.sigma <= config_.churn_max;
+  const bool churns = config_.churn > 0 && from.sigma >= config_.churn_min && from.sigma <= config_.churn_max;
   const double gamma =
       churns ? std::min(config_.churn / static_cast<double>(steps()), std::sqrt(2.0) - 1) : 0;
   NoiseLevel raised = from;

@@ -41,8 +41,8 @@ Task LcmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const size_t i = static_cast<size_t>(state.step);
   const int64_t t = timesteps_[i];
   const double a = alphas_cumprod_[static_cast<size_t>(t)];
-  const Denoised estimate = co_await Denoise(config_, evaluate, state.x,
-                                             NoiseLevel::Preserving(a, static_cast<double>(t)));
+  const Denoised estimate =
+      co_await Denoise(config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
   // The boundary condition: at t = 0 the student answers with x itself (eq. 9).
   const double scaled = static_cast<double>(t) * config_.timestep_scaling;
   const double data = config_.sigma_data;
@@ -54,8 +54,7 @@ Task LcmSampler::Step(SampleState& state, Evaluator& evaluate) const {
     co_return;
   }
   const double a_next = alphas_cumprod_[static_cast<size_t>(timesteps_[i + 1])];
-  state.x = std::sqrt(a_next) * state.denoised +
-            std::sqrt(1 - a_next) * state.noise->DrawLike(state.x);
+  state.x = std::sqrt(a_next) * state.denoised + std::sqrt(1 - a_next) * state.noise->DrawLike(state.x);
 }
 
 TcdSampler::TcdSampler(const SamplerConfig& config, int64_t steps)
@@ -73,8 +72,8 @@ Task TcdSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const double a = alphas_cumprod_[static_cast<size_t>(t)];
   const double a_next = alphas_cumprod_[static_cast<size_t>(next)];
   const double a_reached = alphas_cumprod_[static_cast<size_t>(reached)];
-  const Denoised estimate = co_await Denoise(config_, evaluate, state.x,
-                                             NoiseLevel::Preserving(a, static_cast<double>(t)));
+  const Denoised estimate =
+      co_await Denoise(config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
   state.denoised = estimate.x0;
   state.x = std::sqrt(a_reached) * estimate.x0 + std::sqrt(1 - a_reached) * estimate.raw_noise;
   if (config_.eta > 0 && !last) {

@@ -20,7 +20,9 @@ class LevelSampler : public Sampler {
 
  protected:
   const NoiseLevel& From(const SampleState& state) const { return levels_[static_cast<size_t>(state.step)]; }
-  const NoiseLevel& To(const SampleState& state) const { return levels_[static_cast<size_t>(state.step) + 1]; }
+  const NoiseLevel& To(const SampleState& state) const {
+    return levels_[static_cast<size_t>(state.step) + 1];
+  }
 
   // x0 and noise put together again at another level: one step of DDIM.
   static at::Tensor Noised(const Denoised& estimate, const NoiseLevel& level) {

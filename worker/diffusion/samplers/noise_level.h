@@ -23,7 +23,7 @@ struct NoiseLevel {
     return {alpha, exploding_sigma * alpha, timestep};
   }
 
-  double alpha_cumprod() const { return alpha * alpha; }  // of the preserving form
+  double alpha_cumprod() const { return alpha * alpha; }               // of the preserving form
   double lambda() const { return std::log(alpha) - std::log(sigma); }  // half the log signal-to-noise ratio
 };
 

@@ -104,8 +104,9 @@ NoiseLevels ContinuumLevels(const SamplerConfig& c, int64_t steps) {
                                    : edm                            ? SigmaSpacing::kKarras
                                                                     : SigmaSpacing::kExponential;
       const std::vector<double> sigmas =
-          !c.custom_sigmas.empty() ? c.custom_sigmas
-                                   : SpacedSigmas(spacing, *c.sigma_min, *c.sigma_max * c.start, steps, c.rho);
+          !c.custom_sigmas.empty()
+              ? c.custom_sigmas
+              : SpacedSigmas(spacing, *c.sigma_min, *c.sigma_max * c.start, steps, c.rho);
       for (int64_t i = 0; i < steps; ++i) add(LevelOfSigma(c, sigmas[static_cast<size_t>(i)], {}));
       add({1, c.custom_sigmas.empty() ? FinalSigmaOf(c, *c.sigma_min) : c.custom_sigmas.back(), 0});
       const double max = sigmas.front();
@@ -192,7 +193,8 @@ NoiseLevels SolverLevels(const SamplerConfig& config, int64_t steps) {
     const std::vector<int64_t> timesteps =
         c.custom_timesteps.empty() ? SolverTimesteps(c, table, steps) : c.custom_timesteps;
     for (const int64_t t : timesteps) {
-      result.levels.push_back(NoiseLevel::PreservingOfSigma(table[static_cast<size_t>(t)], static_cast<double>(t)));
+      result.levels.push_back(
+          NoiseLevel::PreservingOfSigma(table[static_cast<size_t>(t)], static_cast<double>(t)));
     }
   } else {
     const double max = table[static_cast<size_t>(Span(c, table, steps) - 1)];
@@ -218,10 +220,9 @@ std::vector<int64_t> TrainingSteps(const SamplerConfig& c, int64_t steps, Spacin
   for (const auto& [count, timesteps] : c.optimal_timesteps) {
     known += (known.empty() ? "" : ", ") + std::to_string(count);
   }
-  throw RequestError(known.empty()
-                         ? "this model has no optimal timesteps: make them with mind-trajectory"
-                         : "this model has no optimal timesteps for " + std::to_string(steps) +
-                               " steps; it has them for " + known);
+  throw RequestError(known.empty() ? "this model has no optimal timesteps: make them with mind-trajectory"
+                                   : "this model has no optimal timesteps for " + std::to_string(steps) +
+                                         " steps; it has them for " + known);
 }
 
 }  // namespace mind::diffusion

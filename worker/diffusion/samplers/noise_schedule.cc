@@ -153,8 +153,8 @@ std::vector<double> SpacedSigmas(SigmaSpacing spacing, double min, double max, i
 std::vector<int64_t> RespacedTimesteps(const std::string& sections, int64_t train_steps) {
   const auto bad = [&]() {
     return ModelError("the timestep respacing \"" + sections + "\" does not fit " +
-                      std::to_string(train_steps) + " steps; supported: counts like \"100\" or \"10,10,8\", " +
-                      "\"ddimN\", \"fast27\"");
+                      std::to_string(train_steps) +
+                      " steps; supported: counts like \"100\" or \"10,10,8\", " + "\"ddimN\", \"fast27\"");
   };
   if (sections == "fast27") {
     std::vector<int64_t> steps = RespacedTimesteps("10,10,3,2,2", train_steps);

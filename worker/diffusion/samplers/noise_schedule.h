@@ -10,10 +10,11 @@
 
 namespace mind::diffusion {
 
-// The cumulative product of (1 - beta), one value a training step, falling from almost 1. Computed in float32,
-// as most models were trained with (config.double_precision: in float64), held in double. Schedules: linear (Ho et al. 2020), scaled_linear (Rombach
-// et al. 2022), squaredcos_cap_v2 (Nichol & Dhariwal 2021, eq. 17), sigmoid (GeoDiff). Zero terminal SNR: Lin
-// et al. 2023, alg. 1. Throws ModelError for an unknown name.
+// The cumulative product of (1 - beta), one value a training step, falling from almost 1. Computed in
+// float32, as most models were trained with (config.double_precision: in float64), held in double. Schedules:
+// linear (Ho et al. 2020), scaled_linear (Rombach et al. 2022), squaredcos_cap_v2 (Nichol & Dhariwal 2021,
+// eq. 17), sigmoid (GeoDiff). Zero terminal SNR: Lin et al. 2023, alg. 1. Throws ModelError for an unknown
+// name.
 std::vector<double> AlphasCumprod(const SamplerConfig& config);
 // The betas themselves.
 std::vector<double> Betas(const SamplerConfig& config);

@@ -20,7 +20,7 @@ constexpr double kStageWeights[kStages][kStages - 1] = {
     {19372.0 / 6561, -25360.0 / 2187, 64448.0 / 6561, -212.0 / 729},
     {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656}};
 constexpr double kWeights[kStages] = {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84};
-constexpr double kErrorWeights[kStages + 1] = {-71.0 / 57600,      0,            71.0 / 16695, -71.0 / 1920,
+constexpr double kErrorWeights[kStages + 1] = {-71.0 / 57600,    0,           71.0 / 16695, -71.0 / 1920,
                                                17253.0 / 339200, -22.0 / 525, 1.0 / 40};
 
 constexpr double kSafety = 0.9, kMinFactor = 0.2, kMaxFactor = 10;
@@ -72,8 +72,8 @@ Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
   }
 
   const bool last = state.step + 1 == steps();
-  const double stretch = (path_.start() - path_.end()) * static_cast<double>(state.step + 1) /
-                         static_cast<double>(steps());
+  const double stretch =
+      (path_.start() - path_.end()) * static_cast<double>(state.step + 1) / static_cast<double>(steps());
   const double goal = last ? path_.end() : path_.start() - stretch;
   while (t > goal) {
     for (bool accepted = false, rejected = false; !accepted; rejected = !accepted) {

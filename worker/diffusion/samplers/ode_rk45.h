@@ -1,5 +1,5 @@
-// The probability-flow ODE solved by Dormand and Prince's Runge-Kutta 4(5) with step size control. Song et al.
-// 2021, sec. 4.3. Reference for the control, the first step and the error norm: scipy.integrate.RK45.
+// The probability-flow ODE solved by Dormand and Prince's Runge-Kutta 4(5) with step size control. Song et
+// al. 2021, sec. 4.3. Reference for the control, the first step and the error norm: scipy.integrate.RK45.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_ODE_RK45_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_ODE_RK45_H_
 

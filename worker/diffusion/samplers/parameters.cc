@@ -67,8 +67,9 @@ std::string WordOf(const Value& value) {
 
 template <auto& words>
 auto ValueOf(const ParameterValue& value) {
-  const auto found = std::find_if(std::begin(words), std::end(words),
-                                  [&](const auto& word) { return word.word == std::get<std::string>(value); });
+  const auto found = std::find_if(std::begin(words), std::end(words), [&](const auto& word) {
+    return word.word == std::get<std::string>(value);
+  });
   return found->value;  // Apply has checked that it is there
 }
 
@@ -93,12 +94,14 @@ constexpr Word<SigmaSpacing> kSchedules[] = {{"plain", SigmaSpacing::kPlain},
                                              {"exponential", SigmaSpacing::kExponential},
                                              {"beta", SigmaSpacing::kBeta},
                                              {"lu", SigmaSpacing::kLu}};
-constexpr Word<FinalSigma> kFinalSigmas[] = {{"zero", FinalSigma::kZero}, {"sigma_min", FinalSigma::kSigmaMin}};
+constexpr Word<FinalSigma> kFinalSigmas[] = {{"zero", FinalSigma::kZero},
+                                             {"sigma_min", FinalSigma::kSigmaMin}};
 constexpr Word<const char*> kAlgorithms[] = {{"dpmsolver++", "dpmsolver++"},
                                              {"dpmsolver", "dpmsolver"},
                                              {"sde-dpmsolver++", "sde-dpmsolver++"},
                                              {"sde-dpmsolver", "sde-dpmsolver"}};
-constexpr Word<const char*> kSinglestepAlgorithms[] = {{"dpmsolver++", "dpmsolver++"}, {"dpmsolver", "dpmsolver"}};
+constexpr Word<const char*> kSinglestepAlgorithms[] = {{"dpmsolver++", "dpmsolver++"},
+                                                       {"dpmsolver", "dpmsolver"}};
 constexpr Word<bool> kSolvers[] = {{"midpoint", false}, {"heun", true}};
 constexpr Word<bool> kUniPcSolvers[] = {{"bh2", false}, {"bh1", true}};
 constexpr Word<Predictor> kPredictors[] = {{"reverse_diffusion", Predictor::kReverseDiffusion},
@@ -151,7 +154,8 @@ bool Fits(const ParameterInfo& info, const ParameterValue& value) {
     }
     case Kind::kChoice: {
       const auto* const word = std::get_if<std::string>(&value);
-      return word != nullptr && std::find(info.choices.begin(), info.choices.end(), *word) != info.choices.end();
+      return word != nullptr &&
+             std::find(info.choices.begin(), info.choices.end(), *word) != info.choices.end();
     }
     case Kind::kNumbers: {
       const auto* const numbers = std::get_if<std::vector<double>>(&value);
@@ -181,16 +185,24 @@ void Parameter::Apply(const std::string& sampler, const ParameterValue& value, S
 
 namespace parameters {
 
-
-
-const Parameter kEta = Number<&SamplerConfig::eta>("eta", 0, 1, "Fresh noise: 0 deterministic, 1 as noisy as DDPM");
+const Parameter kEta =
+    Number<&SamplerConfig::eta>("eta", 0, 1, "Fresh noise: 0 deterministic, 1 as noisy as DDPM");
 const Parameter kGamma =
     Number<&SamplerConfig::eta>("gamma", 0, 1, "How much of each step's noise is fresh: 0 none, 1 all");
-const Parameter kClipped =
-    Flag<&SamplerConfig::use_clipped_output>("use_clipped_output", "Derive the noise again from the clipped estimate");
-const Parameter kVariance = Choice<&SamplerConfig::variance, kVariances>("variance", "Variance of the noise added");
+const Parameter kClipped = Flag<&SamplerConfig::use_clipped_output>(
+    "use_clipped_output", "Derive the noise again from the clipped estimate");
+const Parameter kVariance =
+    Choice<&SamplerConfig::variance, kVariances>("variance", "Variance of the noise added");
 const Parameter kSpacing = {
-    {"spacing", "How steps are spread over the training steps", Kind::kChoice, 0, 0, WordsOf<kSpacings>(), 0, 0, {}},
+    {"spacing",
+     "How steps are spread over the training steps",
+     Kind::kChoice,
+     0,
+     0,
+     WordsOf<kSpacings>(),
+     0,
+     0,
+     {}},
     [](const SamplerConfig& c) -> ParameterValue {
       return WordOf<kSpacings>(c.spacing.value_or(Spacing::kLeading));
     },
@@ -212,59 +224,76 @@ const Parameter kTimesteps = {
         c.custom_timesteps.push_back(static_cast<int64_t>(t));
       }
     }};
-const Parameter kSchedule = Choice<&SamplerConfig::sigmas, kSchedules>("schedule", "How noise levels are spread");
+const Parameter kSchedule =
+    Choice<&SamplerConfig::sigmas, kSchedules>("schedule", "How noise levels are spread");
 const Parameter kSigmas = {
-    {"sigmas", "Noise levels to visit, the last included, instead of a step count", Kind::kNumbers, 0, kMaxSigma,
-     {}, 1, 0, {}},
+    {"sigmas",
+     "Noise levels to visit, the last included, instead of a step count",
+     Kind::kNumbers,
+     0,
+     kMaxSigma,
+     {},
+     1,
+     0,
+     {}},
     [](const SamplerConfig& c) -> ParameterValue { return c.custom_sigmas; },
     [](SamplerConfig& c, const ParameterValue& v) { c.custom_sigmas = std::get<std::vector<double>>(v); }};
-const Parameter kFinalSigma = Choice<&SamplerConfig::final_sigma, kFinalSigmas>("final_sigma", "Where the last step ends");
+const Parameter kFinalSigma =
+    Choice<&SamplerConfig::final_sigma, kFinalSigmas>("final_sigma", "Where the last step ends");
 const Parameter kChurn = Number<&SamplerConfig::churn>("churn", 0, 1000, "Noise stirred in, over all steps");
-const Parameter kChurnMin = Number<&SamplerConfig::churn_min>("churn_min", 0, kMaxSigma, "Smallest sigma that is stirred");
-const Parameter kChurnMax = Number<&SamplerConfig::churn_max>(
-    "churn_max", 0, kMaxSigma, "Largest sigma that is stirred");
+const Parameter kChurnMin =
+    Number<&SamplerConfig::churn_min>("churn_min", 0, kMaxSigma, "Smallest sigma that is stirred");
+const Parameter kChurnMax =
+    Number<&SamplerConfig::churn_max>("churn_max", 0, kMaxSigma, "Largest sigma that is stirred");
 const Parameter kNoise = Number<&SamplerConfig::noise_scale>("noise", 0, 2, "Factor on all noise added");
 const Parameter kOrder = Integer<&SamplerConfig::solver_order>("order", 1, 3, "Order of the solver");
 const Parameter kAlgorithm = Choice<&SamplerConfig::algorithm, kAlgorithms>(
     "algorithm", "What is extrapolated: x0 (++) or noise; as an ODE or an SDE");
 const Parameter kSinglestepAlgorithm = Choice<&SamplerConfig::algorithm, kSinglestepAlgorithms>(
     "algorithm", "What is extrapolated: x0 (++) or noise");
-const Parameter kSolver = Choice<&SamplerConfig::solver_heun, kSolvers>("solver", "Kind of the second-order step");
+const Parameter kSolver =
+    Choice<&SamplerConfig::solver_heun, kSolvers>("solver", "Kind of the second-order step");
 const Parameter kUniPcSolver = Choice<&SamplerConfig::solver_bh1, kUniPcSolvers>("solver", "Kind of B(h)");
-const Parameter kPredictX0 = Flag<&SamplerConfig::predict_x0>("predict_x0", "Extrapolate x0 instead of noise");
-const Parameter kCorrector = Flag<&SamplerConfig::corrector>("corrector", "Correct every step by the next evaluation");
+const Parameter kPredictX0 =
+    Flag<&SamplerConfig::predict_x0>("predict_x0", "Extrapolate x0 instead of noise");
+const Parameter kCorrector =
+    Flag<&SamplerConfig::corrector>("corrector", "Correct every step by the next evaluation");
 const Parameter kLowerOrderFinal =
     Flag<&SamplerConfig::lower_order_final>("lower_order_final", "Lower orders in the last steps");
-const Parameter kEulerAtFinal = Flag<&SamplerConfig::euler_at_final>("euler_at_final", "First order in the last step");
+const Parameter kEulerAtFinal =
+    Flag<&SamplerConfig::euler_at_final>("euler_at_final", "First order in the last step");
 const Parameter kRungeKuttaStart = {
     {"runge_kutta_start", "Start with three steps of four evaluations", Kind::kFlag, 0, 0, {}, 0, 0, {}},
     [](const SamplerConfig& c) -> ParameterValue { return !c.skip_prk; },
     [](SamplerConfig& c, const ParameterValue& v) { c.skip_prk = !std::get<bool>(v); }};
-const Parameter kThresholding =
-    Flag<&SamplerConfig::thresholding>("thresholding", "Dynamic thresholding of the estimate; for pixel models");
+const Parameter kThresholding = Flag<&SamplerConfig::thresholding>(
+    "thresholding", "Dynamic thresholding of the estimate; for pixel models");
 const Parameter kThresholdRatio = Number<&SamplerConfig::threshold_ratio>(
     "threshold_ratio", 0.5, 1, "Quantile that dynamic thresholding keeps");
-const Parameter kThresholdMax =
-    Number<&SamplerConfig::threshold_max>("threshold_max", 1, 100, "Largest value that dynamic thresholding allows");
-const Parameter kOriginalSteps = Integer<&SamplerConfig::original_steps>("original_steps", 1, 1000, "Steps of the teacher");
-const Parameter kPredictor = Choice<&SamplerConfig::predictor, kPredictors>("predictor", "How a step of the SDE is taken");
+const Parameter kThresholdMax = Number<&SamplerConfig::threshold_max>(
+    "threshold_max", 1, 100, "Largest value that dynamic thresholding allows");
+const Parameter kOriginalSteps =
+    Integer<&SamplerConfig::original_steps>("original_steps", 1, 1000, "Steps of the teacher");
+const Parameter kPredictor =
+    Choice<&SamplerConfig::predictor, kPredictors>("predictor", "How a step of the SDE is taken");
 const Parameter kCorrectorSteps =
     Evaluations<&SamplerConfig::corrector_steps>("corrector_steps", 0, 10, "Langevin steps at each level");
-const Parameter kSnr = Number<&SamplerConfig::snr>("snr", 0.001, 1, "Signal-to-noise ratio of a corrector step");
+const Parameter kSnr =
+    Number<&SamplerConfig::snr>("snr", 0.001, 1, "Signal-to-noise ratio of a corrector step");
 const Parameter kAnnealedCorrector = Flag<&SamplerConfig::annealed_corrector>(
     "annealed_corrector", "Corrector steps sized by the noise level instead of the gradient");
 const Parameter kLangevinSteps =
     Evaluations<&SamplerConfig::langevin_steps>("langevin_steps", 1, 200, "Langevin steps at each level");
-const Parameter kLangevinRate =
-    Number<&SamplerConfig::langevin_rate>("langevin_rate", 1e-6, 1, "Size of a Langevin step, in units of sigma squared");
+const Parameter kLangevinRate = Number<&SamplerConfig::langevin_rate>(
+    "langevin_rate", 1e-6, 1, "Size of a Langevin step, in units of sigma squared");
 const Parameter kRelativeTolerance =
     Number<&SamplerConfig::relative_tolerance>("relative_tolerance", 1e-6, 1, "Error allowed, relative to x");
 const Parameter kAbsoluteTolerance =
     Number<&SamplerConfig::absolute_tolerance>("absolute_tolerance", 1e-6, 1, "Error allowed, whatever x");
-const Parameter kFirstStep = Number<&SamplerConfig::first_step>("first_step", 1e-4, 1, "First step size to try");
+const Parameter kFirstStep =
+    Number<&SamplerConfig::first_step>("first_step", 1e-4, 1, "First step size to try");
 const Parameter kDenoiseAtEnd =
     Flag<&SamplerConfig::denoise_at_end>("denoise_at_end", "Take off the noise left at the end");
-
 
 }  // namespace parameters
 }  // namespace mind::diffusion

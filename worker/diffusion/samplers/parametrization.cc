@@ -57,7 +57,8 @@ at::Tensor EstimateX0(const SamplerConfig& c, const at::Tensor& output, const at
   return {};
 }
 
-// The noise that goes with x0, without the cancellation of subtracting x0 from x where there is a shorter way.
+// The noise that goes with x0, without the cancellation of subtracting x0 from x where there is a shorter
+// way.
 at::Tensor EstimateNoise(const SamplerConfig& c, const at::Tensor& output, const at::Tensor& x,
                          const NoiseLevel& level, const at::Tensor& x0) {
   if (PreservesVariance(c.form) && c.prediction == Prediction::kEpsilon) return output;

@@ -89,8 +89,7 @@ Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   if (state.history.size() > 4) state.history.erase(state.history.begin());
   if (config_.skip_prk && state.step == 0 && steps() > 1) {
     // No history yet: look one stride ahead and go with the mean of both (improved Euler).
-    const at::Tensor ahead =
-        co_await evaluate(Transfer(x, output, move.from, move.to), move.look.timestep);
+    const at::Tensor ahead = co_await evaluate(Transfer(x, output, move.from, move.to), move.look.timestep);
     state.x = Transfer(x, (ahead + output) / 2, move.counted, move.look);
     co_return;
   }

@@ -49,9 +49,8 @@ std::vector<std::string> AliasesOf(const Named& named) {
 }
 
 bool SameWord(const std::string& a, const std::string& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 bool CanSample(const Rule& rule, const SamplerConfig& config) {
@@ -89,7 +88,8 @@ SamplerConfig WithoutRule(const SamplerConfig& model) {
 SamplerConfig ConfigFor(const Named& named, const SamplerConfig& model) {
   SamplerConfig config = IsOwn(*named.rule, model) ? model : WithoutRule(model);
   // A class of another model family than the rule's first says nothing about the rule's own switches.
-  if (named.rule->defaults != nullptr && !(IsOwn(*named.rule, model) && model.form == NetworkForm::kDiscrete)) {
+  if (named.rule->defaults != nullptr &&
+      !(IsOwn(*named.rule, model) && model.form == NetworkForm::kDiscrete)) {
     named.rule->defaults(config);
   }
   if (named.karras) config.sigmas = SigmaSpacing::kKarras;
@@ -106,7 +106,8 @@ Named Find(const std::string& name, const SamplerConfig& model) {
         })) {
       if (CanSample(*named.rule, model)) return named;
       throw RequestError("the sampler \"" + NameOf(named) +
-                         "\" cannot sample this kind of model; its own is \"" + DefaultSamplerName(model) + "\"");
+                         "\" cannot sample this kind of model; its own is \"" + DefaultSamplerName(model) +
+                         "\"");
     }
     if (CanSample(*named.rule, model)) known += (known.empty() ? "" : ", ") + NameOf(named);
   }
@@ -122,7 +123,8 @@ void ApplyParameters(const Named& named, const SamplerParameters& parameters, Sa
       known += (known.empty() ? "" : ", ") + parameter->info.name;
     }
     if (found == nullptr) {
-      throw RequestError("the sampler \"" + NameOf(named) + "\" has no parameter \"" + name + "\"; it has: " + known);
+      throw RequestError("the sampler \"" + NameOf(named) + "\" has no parameter \"" + name +
+                         "\"; it has: " + known);
     }
     found->Apply(NameOf(named), value, config);
   }

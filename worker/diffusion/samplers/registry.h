@@ -36,8 +36,8 @@ std::string DefaultSamplerName(const SamplerConfig& config);
 // noise schedule, spacing and prediction, and takes its own rule. `name` may be an alias. Throws RequestError
 // for an unknown name or parameter, a parameter out of range, an impossible step count, or a sampler that
 // cannot sample this kind of model.
-std::unique_ptr<const Sampler> MakeSampler(const std::string& name, const SamplerConfig& config, int64_t steps,
-                                           const SamplerParameters& parameters = {});
+std::unique_ptr<const Sampler> MakeSampler(const std::string& name, const SamplerConfig& config,
+                                           int64_t steps, const SamplerParameters& parameters = {});
 
 }  // namespace mind::diffusion
 

@@ -57,14 +57,14 @@ Task RepaintSampler::Step(SampleState& state, Evaluator& evaluate) const {
   }
   const double a = alphas_cumprod_[static_cast<size_t>(t)];
   const double a_next = t >= stride_ ? alphas_cumprod_[static_cast<size_t>(t - stride_)] : 1;
-  const Denoised estimate = co_await Denoise(config_, evaluate, state.x,
-                                             NoiseLevel::Preserving(a, static_cast<double>(t)));
+  const Denoised estimate =
+      co_await Denoise(config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
   state.denoised = estimate.x0;
   const double deviation =
       t > 0 && config_.eta > 0 ? config_.eta * std::sqrt((1 - a_next) / (1 - a) * (1 - a / a_next)) : 0;
   const at::Tensor noise = state.noise->DrawLike(state.x);
-  at::Tensor unknown = std::sqrt(a_next) * estimate.x0 +
-                       std::sqrt(1 - a_next - deviation * deviation) * estimate.raw_noise;
+  at::Tensor unknown =
+      std::sqrt(a_next) * estimate.x0 + std::sqrt(1 - a_next - deviation * deviation) * estimate.raw_noise;
   if (deviation > 0) unknown = unknown + deviation * state.noise->DrawLike(state.x);
   const at::Tensor known = std::sqrt(a_next) * known_.original + std::sqrt(1 - a_next) * noise;
   state.x = known_.mask * known + (1 - known_.mask) * unknown;

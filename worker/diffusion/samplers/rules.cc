@@ -205,7 +205,8 @@ std::vector<Rule> SolverRules() {
        .aliases = {"DPM adaptive", "sample_dpm_adaptive"},
        .forms = {kDiscrete, kExploding, kEdm},
        .evaluations_per_step = 0,
-       .parameters = {&kOrder, &kStart, &kRelativeTolerance, &kAbsoluteTolerance, &kFirstStep, &kDenoiseAtEnd},
+       .parameters = {&kOrder, &kStart, &kRelativeTolerance, &kAbsoluteTolerance, &kFirstStep,
+                      &kDenoiseAtEnd},
        .defaults =
            [](SamplerConfig& c) {
              c.solver_order = 3;
@@ -218,8 +219,8 @@ std::vector<Rule> SolverRules() {
        .class_names = {"UniPCMultistepScheduler"},
        .forms = {kDiscrete, kExploding, kEdm},
        .karras = true,
-       .parameters = {&kOrder, &kUniPcSolver, &kPredictX0, &kCorrector, &kSchedule, &kSpacing, &kStart, &kSigmas,
-                      &kFinalSigma, &kLowerOrderFinal},
+       .parameters = {&kOrder, &kUniPcSolver, &kPredictX0, &kCorrector, &kSchedule, &kSpacing, &kStart,
+                      &kSigmas, &kFinalSigma, &kLowerOrderFinal},
        .make = Make<UniPcSampler>},
       {.name = "deis",
        .description = "Exponential integrator on log rho",

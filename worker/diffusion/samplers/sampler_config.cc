@@ -69,7 +69,8 @@ constexpr ClassDefaults kClassDefaults[] = {
        c.variance = Variance::kFixedSmallLog;
        c.from_betas = true;
      }},
-    {"LCMScheduler", NetworkForm::kDiscrete, false, [](SamplerConfig& c) { c.beta_schedule = "scaled_linear"; }},
+    {"LCMScheduler", NetworkForm::kDiscrete, false,
+     [](SamplerConfig& c) { c.beta_schedule = "scaled_linear"; }},
     {"TCDScheduler", NetworkForm::kDiscrete, false,
      [](SamplerConfig& c) {
        c.beta_schedule = "scaled_linear";
@@ -77,7 +78,8 @@ constexpr ClassDefaults kClassDefaults[] = {
      }},
     {"DEISMultistepScheduler", NetworkForm::kDiscrete, false,
      [](SamplerConfig& c) { c.final_sigma = FinalSigma::kSigmaMin; }},
-    {"KDPM2DiscreteScheduler", NetworkForm::kDiscrete, false, [](SamplerConfig& c) { c.rounds_timesteps = true; }},
+    {"KDPM2DiscreteScheduler", NetworkForm::kDiscrete, false,
+     [](SamplerConfig& c) { c.rounds_timesteps = true; }},
     {"KDPM2AncestralDiscreteScheduler", NetworkForm::kDiscrete, false,
      [](SamplerConfig& c) { c.rounds_timesteps = true; }},
     {"IPNDMScheduler", NetworkForm::kCosine, false,
@@ -133,7 +135,8 @@ void ReadNoise(const Config& config, SamplerConfig& c) {
   }
   if (c.zero_terminal_snr && c.prediction == Prediction::kEpsilon) {
     // The noisiest step holds no signal: what noise there is says nothing of x0 (Lin et al. 2023, sec. 3.1).
-    config.Unsupported("rescale_betas_zero_snr", "true with prediction_type v_prediction or sample, else false");
+    config.Unsupported("rescale_betas_zero_snr",
+                       "true with prediction_type v_prediction or sample, else false");
   }
   c.beta_min = config.Double("beta_min", c.beta_min);
   c.beta_max = config.Double("beta_max", c.beta_max);

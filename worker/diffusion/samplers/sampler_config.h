@@ -34,7 +34,7 @@ enum class Variance {
   kFixedLarge,
   kLearned,
   kLearnedRange
-};  // of an ancestral step
+};                                                                       // of an ancestral step
 enum class Predictor { kReverseDiffusion, kEulerMaruyama, kAncestral };  // of the reverse-time SDE
 enum class FinalSigma { kZero, kSigmaMin };
 
@@ -55,11 +55,11 @@ struct SamplerConfig {
   bool zero_terminal_snr = false;
   bool double_precision = false;  // whether it was computed in float64
   // … and what the other forms have instead.
-  double beta_min = 0.1, beta_max = 20;       // kContinuous
+  double beta_min = 0.1, beta_max = 20;        // kContinuous
   std::optional<double> sigma_min, sigma_max;  // kExploding, kEdm, kConsistency; else of Karras spacing
-  double sigma_data = 0.5;                    // kEdm, kConsistency: standard deviation of the data
-  double rho = 7;                             // Karras et al. 2022, eq. 5
-  double shift = 1;                           // kFlow: more than 1 gives the noisy end more steps
+  double sigma_data = 0.5;                     // kEdm, kConsistency: standard deviation of the data
+  double rho = 7;                              // Karras et al. 2022, eq. 5
+  double shift = 1;                            // kFlow: more than 1 gives the noisy end more steps
 
   // Which noise levels a sampler visits.
   std::optional<Spacing> spacing;
@@ -92,7 +92,8 @@ struct SamplerConfig {
   Variance variance = Variance::kFixedSmall;
   double eta = 0;  // DDIM: 0 deterministic … 1 as noisy as DDPM; TCD: gamma
   bool use_clipped_output = false;
-  bool from_betas = false;  // DDPM: alphas from betas, not the other way round; they round differently (UnCLIP)
+  bool from_betas =
+      false;  // DDPM: alphas from betas, not the other way round; they round differently (UnCLIP)
   bool skip_prk = false;
   std::vector<double> x0_errors;  // Analytic-DPM: E|x0 - estimate of x0|² / dimensions at each training step
 
