@@ -53,6 +53,7 @@ class Recorder : public TrajectoryEvents {
 
   Ending Wait() { return future.get(); }
   std::string Error() const {
+    if (!error) return "";
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& e) {
@@ -333,6 +334,49 @@ TEST_F(EngineTest, ACheckpointOfAnotherRequestIsRefused) {
   engine.Submit(other, events);
   ASSERT_EQ(events->Wait(), Ending::kFailed);
   EXPECT_THAT(events->Error(), HasSubstr("belongs to another request"));
+}
+
+TEST_P(EngineSamplerTest, BeginsFromAPictureAndGoesOnFromItsCheckpoints) {
+  TrajectoryRequest request = Request(GetParam(), 8);
+  request.source = at::arange(64 * 64 * 3, at::kFloat).remainder(251).to(at::kByte).view({64, 64, 3});
+  request.strength = 0.6;
+  Engine engine(*models_, Options());
+  auto whole = std::make_shared<Recorder>();
+  engine.Submit(request, whole);
+  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
+  engine.WaitUntilIdle();
+  EXPECT_EQ(whole->started_at, 0);
+  EXPECT_EQ(whole->steps, 8);
+  TrajectoryRequest rest = request;
+  {
+    const std::lock_guard lock(whole->mutex);
+    ASSERT_FALSE(whole->checkpoints.empty());
+    EXPECT_GE(whole->checkpoints.begin()->first, 5);  // the first four steps were never taken
+    rest.checkpoint = whole->checkpoints.begin()->second;
+  }
+  auto resumed = std::make_shared<Recorder>();
+  engine.Submit(rest, resumed);
+  ASSERT_EQ(resumed->Wait(), Ending::kPicture);
+  EXPECT_TRUE(at::equal(resumed->picture, whole->picture));
+}
+
+TEST_F(EngineTest, ASourcePictureMustFit) {
+  Engine engine(*models_, Options());
+  const auto error_of = [&](TrajectoryRequest request) {
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(std::move(request), events);
+    EXPECT_EQ(events->Wait(), Ending::kFailed);
+    return events->Error();
+  };
+  TrajectoryRequest request = Request();
+  request.source = at::zeros({32, 64, 3}, at::kByte);
+  EXPECT_THAT(error_of(request),
+              HasSubstr("the source picture is 64x32, but the picture asked for is 64x64"));
+  request.source = at::zeros({64, 64, 3}, at::kByte);
+  request.strength = 1.5;
+  EXPECT_THAT(error_of(request), HasSubstr("strength must be 0 to 1"));
+  request.strength = 0.1;
+  EXPECT_THAT(error_of(request), HasSubstr("leaves none of 6 steps"));
 }
 
 TEST_F(EngineTest, ServesModelsWithoutAPrompt) {

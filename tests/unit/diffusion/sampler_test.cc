@@ -115,12 +115,13 @@ TEST(Sampler, RefusesWhatCannotGoTogether) {
   silent.prediction = Prediction::kVelocity;
   silent.zero_terminal_snr = true;
   silent.spacing = Spacing::kTrailing;
+  silent.class_name = "PNDMScheduler";
   SamplerConfig flow;
   flow.form = NetworkForm::kFlow;
   flow.class_name = "FlowMatchEulerDiscreteScheduler";
   using testing::HasSubstr;
   EXPECT_THAT(error_of("ddpm", GaussianConfig(), 19, {{"start", 0.001}}),
-              HasSubstr("start leaves 1 of the training steps"));
+              HasSubstr("leave 1 training steps, too few for 19 steps"));
   EXPECT_THAT(error_of("ddpm", GaussianConfig(), 5, {{"variance", "learned"}}),
               HasSubstr("network predicts none"));
   EXPECT_THAT(error_of("pndm", silent, 5, {}), HasSubstr("no signal"));

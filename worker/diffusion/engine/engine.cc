@@ -25,6 +25,33 @@ std::string ShapeKey(const Trajectory& trajectory) {
   return key;
 }
 
+// x before the first step: noise, or the source picture noised to where the steps begin.
+SampleState Beginning(const TrajectoryRequest& request, const Pipeline& pipeline, const Sampler& sampler,
+                      at::IntArrayRef shape) {
+  const c10::InferenceMode inference;
+  SampleState state;
+  state.noise = std::make_unique<SeededNoise>(request.seed);
+  if (!request.source.defined()) {
+    state.x = state.noise->Draw(shape).to(pipeline.device()) * sampler.initial_scale();
+    return state;
+  }
+  if (request.source.size(0) != request.height || request.source.size(1) != request.width) {
+    throw RequestError("the source picture is " + std::to_string(request.source.size(1)) + "x" +
+                       std::to_string(request.source.size(0)) + ", but the picture asked for is " +
+                       std::to_string(request.width) + "x" + std::to_string(request.height));
+  }
+  if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
+  const int64_t taken = static_cast<int64_t>(static_cast<double>(sampler.steps()) * request.strength);
+  if (taken < 1) {
+    throw RequestError("strength " + std::to_string(request.strength) + " leaves none of " +
+                       std::to_string(sampler.steps()) + " steps to take: give more of either");
+  }
+  const at::Tensor x0 = pipeline.Encode(ToFloats(request.source, pipeline.device()), *state.noise);
+  state.step = sampler.steps() - taken;
+  state.x = NoisedTo(sampler.LevelOf(state.step), x0, state.noise->DrawLike(x0));
+  return state;
+}
+
 }  // namespace
 
 Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
@@ -113,10 +140,9 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
     t.shape = t.pipeline->LatentShape(t.request.width, t.request.height);
     t.conditioning = t.pipeline->Condition(t.request.picture);
     if (t.request.checkpoint.empty()) {
-      auto noise = std::make_unique<SeededNoise>(t.request.seed);
-      t.state.x = noise->Draw(t.shape).to(t.pipeline->device()) * t.sampler->initial_scale();
-      t.state.noise = std::move(noise);
+      t.state = Beginning(t.request, *t.pipeline, *t.sampler, t.shape);
     } else {
+      t.resumed = true;
       t.state = ParseCheckpoint(t.request.checkpoint, t.request, t.shape, t.pipeline->device());
       t.request.checkpoint.clear();
     }
@@ -219,7 +245,7 @@ bool Engine::Advance(const TrajectoryPtr& trajectory) {
   if (!t.started) {
     t.started = true;
     t.last_checkpoint = Clock::now();
-    t.events->OnStarted(t.state.step);
+    t.events->OnStarted(t.resumed ? t.state.step : 0);
   }
   if (t.state.step >= t.sampler->steps()) {  // a checkpoint taken after the last step
     Finish(trajectory);

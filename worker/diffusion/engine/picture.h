@@ -17,6 +17,11 @@ inline at::Tensor ToBytes(const at::Tensor& picture) {
       .cpu();
 }
 
+// The way back: uint8 [H, W, 3] → float [3, H, W] in [0, 1].
+inline at::Tensor ToFloats(const at::Tensor& picture, at::Device device) {
+  return picture.permute({2, 0, 1}).to(device, at::kFloat) / 255;
+}
+
 }  // namespace mind::diffusion
 
 #endif  // MIND_WORKER_DIFFUSION_ENGINE_PICTURE_H_

@@ -68,6 +68,7 @@ struct Trajectory {
   Task step;                 // the step in progress; empty between steps
   uint64_t last_served = 0;  // number of the batch that last held it
   bool started = false;
+  bool resumed = false;  // from a checkpoint
   std::chrono::steady_clock::time_point last_checkpoint{};
 
   std::atomic<bool> cancelled = false;    // set by Cancel, read by the step thread

@@ -24,7 +24,8 @@ class EndToEndCase {
   EndToEndCase(const nlohmann::json& item, const SafeTensors& record, const GoldenOptions& options)
       : item_(item), record_(record) {
     const std::string kind = item.at("pipeline");
-    text_ = kind == "StableDiffusionPipeline";
+    from_image_ = kind == "StableDiffusionImg2ImgPipeline";
+    text_ = kind == "StableDiffusionPipeline" || from_image_;
     if (!text_ && kind != "DDPMPipeline" && kind != "DDIMPipeline")
       throw UnsupportedError("the pipeline " + kind);
     SamplerConfig config = SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler"));
@@ -36,7 +37,7 @@ class EndToEndCase {
 
   void Check(Report::Case& result) const {
     if (text_) CheckPrompts(result);
-    const at::Tensor start = record_.Get(text_ ? "in.latents" : "noise.000");
+    const at::Tensor start = record_.Get(from_image_ ? "in.image" : text_ ? "in.latents" : "noise.000");
     for (int64_t row = 0; row < start.size(0); ++row) CheckRow(row, start[row], result);
   }
 
@@ -75,7 +76,15 @@ class EndToEndCase {
 
     SampleState state;
     state.noise = Noise(row);
-    state.x = start.to(pipeline_->device()) * sampler_->initial_scale();
+    if (from_image_) {
+      const at::Tensor x0 = pipeline_->Encode(start.to(pipeline_->device()), *state.noise);
+      state.step = sampler_->steps() - static_cast<int64_t>(static_cast<double>(sampler_->steps()) *
+                                                            item_.at("strength").get<double>());
+      static_cast<RecordedNoise&>(*state.noise).set_step(-1);
+      state.x = NoisedTo(sampler_->LevelOf(state.step), x0, state.noise->DrawLike(x0));
+    } else {
+      state.x = start.to(pipeline_->device()) * sampler_->initial_scale();
+    }
     Evaluator evaluator;
     const at::Tensor latents = record_.Get("latents_per_step");
     const at::Tensor outputs = record_.Get("model_outputs_after_cfg");
@@ -96,9 +105,10 @@ class EndToEndCase {
 
   std::unique_ptr<NoiseSource> Noise(int64_t row) const {
     auto noise = std::make_unique<RecordedNoise>();
-    // Draws of the starting noise come first where the pipeline made it itself; the others are one a step
-    // call.
-    int64_t step = text_ ? 0 : -1;
+    // Draws of the encoder and of the starting noise come first where the pipeline made them itself; the
+    // others are one a step call.
+    int64_t step = from_image_ ? -2 : text_ ? 0 : -1;
+    noise->set_step(step);
     for (int64_t k = 0;; ++k, ++step) {
       char name[16];
       std::snprintf(name, sizeof name, "noise.%03d", static_cast<int>(k));
@@ -109,7 +119,7 @@ class EndToEndCase {
 
   const nlohmann::json& item_;
   const SafeTensors& record_;
-  bool text_ = false;
+  bool text_ = false, from_image_ = false;
   std::unique_ptr<const Sampler> sampler_;
   std::unique_ptr<const Pipeline> pipeline_;
 };

@@ -11,6 +11,7 @@
 #include "worker/diffusion/models/denoiser.h"
 #include "worker/diffusion/pipelines/guidance.h"
 #include "worker/diffusion/pipelines/model_info.h"
+#include "worker/diffusion/samplers/noise_source.h"
 #include "worker/diffusion/samplers/sampler_config.h"
 
 namespace mind::diffusion {
@@ -43,6 +44,9 @@ class Pipeline {
   // latent float [C, h, w] → picture float [3, H, W] in [0, 1], on the pipeline's device. Slow: beside the
   // step thread.
   virtual at::Tensor Decode(const at::Tensor& latent) const = 0;
+  // Picture float [3, H, W] in [0, 1], on the pipeline's device → what the denoiser works on, [C, h, w].
+  // Draws from `noise` where the encoder makes a distribution. Slow: beside the step thread.
+  virtual at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const = 0;
   // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1].
   virtual at::Tensor Preview(const at::Tensor& x0) const = 0;
 };

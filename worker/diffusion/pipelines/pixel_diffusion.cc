@@ -52,4 +52,8 @@ Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request) co
   return conditioning;
 }
 
+at::Tensor PixelDiffusionPipeline::Encode(const at::Tensor& picture, NoiseSource&) const {
+  return picture * 2 - 1;
+}
+
 }  // namespace mind::diffusion

@@ -23,6 +23,7 @@ class PixelDiffusionPipeline : public Pipeline {
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
   Conditioning Condition(const PictureRequest& request) const override;
   at::Tensor Decode(const at::Tensor& latent) const override { return (latent / 2 + 0.5).clamp(0, 1); }
+  at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
   at::Tensor Preview(const at::Tensor& x0) const override { return Decode(x0); }
 
  private:

@@ -29,6 +29,7 @@ class TextToImagePipeline : public Pipeline {
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
   Conditioning Condition(const PictureRequest& request) const override;
   at::Tensor Decode(const at::Tensor& latent) const override;
+  at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
   at::Tensor Preview(const at::Tensor& x0) const override { return (*preview_)(x0); }
 
   // The parts, for whoever checks them one by one.

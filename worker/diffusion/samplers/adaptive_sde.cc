@@ -19,9 +19,15 @@ int64_t AdaptiveSdeSampler::evaluations() const {
   return 330;  // as measured on pictures with the default tolerances (paper, table 1: 280 to 400)
 }
 
+double AdaptiveSdeSampler::TimeOf(int64_t step) const {
+  if (step == steps()) return path_.end();
+  return path_.start() +
+         (path_.end() - path_.start()) * static_cast<double>(step) / static_cast<double>(steps());
+}
+
 Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
   if (state.scalars.empty()) {
-    state.scalars = {path_.start(), config_.first_step};
+    state.scalars = {TimeOf(state.step), config_.first_step};
     state.history = {state.x};
   }
   double t = state.scalars[0], h = state.scalars[1];

@@ -15,9 +15,12 @@ class AdaptiveSdeSampler : public Sampler {
  public:
   AdaptiveSdeSampler(const SamplerConfig& config, int64_t steps);
   int64_t evaluations() const override;
+  NoiseLevel LevelOf(int64_t step) const override { return path_.At(TimeOf(step)); }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:
+  double TimeOf(int64_t step) const;  // where a step's stretch begins
+
   SamplerConfig config_;
   ContinuousPath path_;
 };

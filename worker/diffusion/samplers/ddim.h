@@ -15,6 +15,7 @@ class DdimSampler : public Sampler {
 
   DdimSampler(const SamplerConfig& config, std::vector<Move> moves, double initial_scale = 1);
   DdimSampler(const SamplerConfig& config, int64_t steps);
+  NoiseLevel LevelOf(int64_t step) const override { return moves_[static_cast<size_t>(step)].from; }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

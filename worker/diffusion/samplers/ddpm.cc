@@ -39,6 +39,11 @@ at::Tensor DdpmSampler::Deviation(double variance, double beta, const at::Tensor
   return {};
 }
 
+NoiseLevel DdpmSampler::LevelOf(int64_t step) const {
+  const int64_t t = timesteps_[static_cast<size_t>(step)];
+  return NoiseLevel::Preserving(alphas_cumprod_[static_cast<size_t>(t)], static_cast<double>(t));
+}
+
 Task DdpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const size_t i = static_cast<size_t>(state.step);
   const int64_t t = timesteps_[i];

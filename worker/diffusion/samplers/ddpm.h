@@ -14,6 +14,7 @@ class DdpmSampler : public Sampler {
  public:
   DdpmSampler(const SamplerConfig& config, int64_t steps)
       : DdpmSampler(config, TrainingSteps(config, steps, Spacing::kLeading)) {}
+  NoiseLevel LevelOf(int64_t step) const override;
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

@@ -47,6 +47,12 @@ int64_t DpmSolverAdaptiveSampler::evaluations() const {
   return config_.solver_order == 2 ? 40 : 45;  // at the default tolerances, on pictures
 }
 
+double DpmSolverAdaptiveSampler::LambdaOf(int64_t step) const {
+  if (step == steps()) return lambda_end_;
+  return lambda_start_ +
+         (lambda_end_ - lambda_start_) * static_cast<double>(step) / static_cast<double>(steps());
+}
+
 NoiseLevel DpmSolverAdaptiveSampler::At(double lambda) const {
   const NoiseLevel exploding = LevelOfSigma(config_, std::exp(-lambda), sigma_table_);
   return sigma_table_.empty() ? exploding
@@ -55,15 +61,13 @@ NoiseLevel DpmSolverAdaptiveSampler::At(double lambda) const {
 
 Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) const {
   if (state.scalars.empty()) {
-    state.scalars = {lambda_start_, config_.first_step};
+    state.scalars = {LambdaOf(state.step), config_.first_step};
     state.history = {state.x};
   }
   double lambda = state.scalars[0], h = state.scalars[1];
   const bool third = config_.solver_order == 3;
   const bool last = state.step + 1 == steps();
-  const double stretch =
-      (lambda_end_ - lambda_start_) * static_cast<double>(state.step + 1) / static_cast<double>(steps());
-  const double goal = last ? lambda_end_ - kRounding : lambda_start_ + stretch;
+  const double goal = LambdaOf(state.step + 1) - (last ? kRounding : 0);
   while (lambda < goal) {
     const at::Tensor x = state.x;
     const NoiseLevel s = At(lambda);

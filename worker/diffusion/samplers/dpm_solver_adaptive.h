@@ -17,10 +17,12 @@ class DpmSolverAdaptiveSampler : public Sampler {
   // Throws RequestError for another order.
   DpmSolverAdaptiveSampler(const SamplerConfig& config, int64_t steps);
   int64_t evaluations() const override;
+  NoiseLevel LevelOf(int64_t step) const override { return At(LambdaOf(step)); }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:
   DpmSolverAdaptiveSampler(const SamplerConfig& config, int64_t steps, std::vector<double> sigma_table);
+  double LambdaOf(int64_t step) const;  // where a step's stretch begins
   NoiseLevel At(double lambda) const;
 
   SamplerConfig config_;

@@ -31,52 +31,46 @@ std::vector<int64_t> StudentTimesteps(const SamplerConfig& c, int64_t steps) {
 
 }  // namespace
 
-LcmSampler::LcmSampler(const SamplerConfig& config, int64_t steps)
-    : Sampler(config.custom_timesteps.empty() ? steps : static_cast<int64_t>(config.custom_timesteps.size())),
+StudentSampler::StudentSampler(const SamplerConfig& config, int64_t steps)
+    : StudentSampler(config, StudentTimesteps(config, steps)) {}
+
+StudentSampler::StudentSampler(const SamplerConfig& config, std::vector<int64_t> timesteps)
+    : Sampler(static_cast<int64_t>(timesteps.size())),
       config_(config),
       alphas_cumprod_(AlphasCumprod(config)),
-      timesteps_(StudentTimesteps(config, steps)) {}
+      timesteps_(std::move(timesteps)) {}
+
+NoiseLevel StudentSampler::LevelOf(int64_t step) const {
+  const int64_t t = timesteps_[static_cast<size_t>(step)];
+  return NoiseLevel::Preserving(AlphaCumprod(t), static_cast<double>(t));
+}
 
 Task LcmSampler::Step(SampleState& state, Evaluator& evaluate) const {
-  const size_t i = static_cast<size_t>(state.step);
-  const int64_t t = timesteps_[i];
-  const double a = alphas_cumprod_[static_cast<size_t>(t)];
-  const Denoised estimate =
-      co_await Denoise(config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
+  const NoiseLevel from = LevelOf(state.step);
+  const Denoised estimate = co_await Denoise(config_, evaluate, state.x, from);
   // The boundary condition: at t = 0 the student answers with x itself (eq. 9).
-  const double scaled = static_cast<double>(t) * config_.timestep_scaling;
+  const double scaled = from.timestep * config_.timestep_scaling;
   const double data = config_.sigma_data;
   const double skip = data * data / (scaled * scaled + data * data);
   const double out = scaled / std::sqrt(scaled * scaled + data * data);
   state.denoised = out * estimate.x0 + skip * state.x;
-  if (i + 1 == timesteps_.size()) {
+  if (IsLast(state)) {
     state.x = state.denoised;
     co_return;
   }
-  const double a_next = alphas_cumprod_[static_cast<size_t>(timesteps_[i + 1])];
+  const double a_next = AlphaCumprod(TimestepAfter(state));
   state.x = std::sqrt(a_next) * state.denoised + std::sqrt(1 - a_next) * state.noise->DrawLike(state.x);
 }
 
-TcdSampler::TcdSampler(const SamplerConfig& config, int64_t steps)
-    : Sampler(config.custom_timesteps.empty() ? steps : static_cast<int64_t>(config.custom_timesteps.size())),
-      config_(config),
-      alphas_cumprod_(AlphasCumprod(config)),
-      timesteps_(StudentTimesteps(config, steps)) {}
-
 Task TcdSampler::Step(SampleState& state, Evaluator& evaluate) const {
-  const size_t i = static_cast<size_t>(state.step);
-  const int64_t t = timesteps_[i];
-  const bool last = i + 1 == timesteps_.size();
-  const int64_t next = last ? 0 : timesteps_[i + 1];
+  const int64_t next = IsLast(state) ? 0 : TimestepAfter(state);
   const int64_t reached = static_cast<int64_t>(std::floor((1 - config_.eta) * static_cast<double>(next)));
-  const double a = alphas_cumprod_[static_cast<size_t>(t)];
-  const double a_next = alphas_cumprod_[static_cast<size_t>(next)];
-  const double a_reached = alphas_cumprod_[static_cast<size_t>(reached)];
-  const Denoised estimate =
-      co_await Denoise(config_, evaluate, state.x, NoiseLevel::Preserving(a, static_cast<double>(t)));
+  const double a_next = AlphaCumprod(next);
+  const double a_reached = AlphaCumprod(reached);
+  const Denoised estimate = co_await Denoise(config_, evaluate, state.x, LevelOf(state.step));
   state.denoised = estimate.x0;
   state.x = std::sqrt(a_reached) * estimate.x0 + std::sqrt(1 - a_reached) * estimate.raw_noise;
-  if (config_.eta > 0 && !last) {
+  if (config_.eta > 0 && !IsLast(state)) {
     state.x = std::sqrt(a_next / a_reached) * state.x +
               std::sqrt(1 - a_next / a_reached) * state.noise->DrawLike(state.x);
   }

@@ -9,27 +9,38 @@
 
 namespace mind::diffusion {
 
-class LcmSampler : public Sampler {
+class StudentSampler : public Sampler {
  public:
   // Throws RequestError for more steps than the teacher took.
-  LcmSampler(const SamplerConfig& config, int64_t steps);
-  Task Step(SampleState& state, Evaluator& evaluate) const override;
+  StudentSampler(const SamplerConfig& config, int64_t steps);
+  NoiseLevel LevelOf(int64_t step) const override;
+
+ protected:
+  double AlphaCumprod(int64_t t) const { return alphas_cumprod_[static_cast<size_t>(t)]; }
+  bool IsLast(const SampleState& state) const { return state.step + 1 == steps(); }
+  int64_t TimestepAfter(const SampleState& state) const {
+    return timesteps_[static_cast<size_t>(state.step) + 1];
+  }
+
+  SamplerConfig config_;
 
  private:
-  SamplerConfig config_;
+  StudentSampler(const SamplerConfig& config, std::vector<int64_t> timesteps);
+
   std::vector<double> alphas_cumprod_;
   std::vector<int64_t> timesteps_;
 };
 
-class TcdSampler : public Sampler {
+class LcmSampler : public StudentSampler {
  public:
-  TcdSampler(const SamplerConfig& config, int64_t steps);
+  using StudentSampler::StudentSampler;
   Task Step(SampleState& state, Evaluator& evaluate) const override;
+};
 
- private:
-  SamplerConfig config_;
-  std::vector<double> alphas_cumprod_;
-  std::vector<int64_t> timesteps_;
+class TcdSampler : public StudentSampler {
+ public:
+  using StudentSampler::StudentSampler;
+  Task Step(SampleState& state, Evaluator& evaluate) const override;
 };
 
 }  // namespace mind::diffusion

@@ -17,6 +17,7 @@ class LevelSampler : public Sampler {
  public:
   LevelSampler(const SamplerConfig& config, NoiseLevels levels)
       : Sampler(levels.steps(), levels.initial_scale), config_(config), levels_(std::move(levels)) {}
+  NoiseLevel LevelOf(int64_t step) const override { return levels_[static_cast<size_t>(step)]; }
 
  protected:
   const NoiseLevel& From(const SampleState& state) const { return levels_[static_cast<size_t>(state.step)]; }

@@ -2,6 +2,8 @@
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_NOISE_LEVEL_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_NOISE_LEVEL_H_
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -26,6 +28,10 @@ struct NoiseLevel {
   double alpha_cumprod() const { return alpha * alpha; }               // of the preserving form
   double lambda() const { return std::log(alpha) - std::log(sigma); }  // half the log signal-to-noise ratio
 };
+
+inline at::Tensor NoisedTo(const NoiseLevel& level, const at::Tensor& x0, const at::Tensor& noise) {
+  return level.alpha * x0 + level.sigma * noise;
+}
 
 // What a sampler with a fixed number of steps walks along: noisiest first, one more than steps.
 struct NoiseLevels {

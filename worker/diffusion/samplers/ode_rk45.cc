@@ -48,9 +48,15 @@ int64_t OdeRk45Sampler::evaluations() const {
   return 75;  // at tolerances of 1e-3 … 1e-5, on pictures
 }
 
+double OdeRk45Sampler::TimeOf(int64_t step) const {
+  if (step == steps()) return path_.end();
+  return path_.start() +
+         (path_.end() - path_.start()) * static_cast<double>(step) / static_cast<double>(steps());
+}
+
 Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
   const double relative = config_.relative_tolerance, absolute = config_.absolute_tolerance;
-  double t = path_.start(), h = 0;
+  double t = TimeOf(state.step), h = 0;
   if (state.scalars.empty()) {
     // The first step size: Hairer, Nørsett & Wanner, Solving ODEs I, sec. II.4.
     const Denoised here = co_await Denoise(config_, evaluate, state.x, path_.At(t));

@@ -14,9 +14,12 @@ class OdeRk45Sampler : public Sampler {
  public:
   OdeRk45Sampler(const SamplerConfig& config, int64_t steps);
   int64_t evaluations() const override;
+  NoiseLevel LevelOf(int64_t step) const override { return path_.At(TimeOf(step)); }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:
+  double TimeOf(int64_t step) const;  // where a step's stretch begins
+
   SamplerConfig config_;
   ContinuousPath path_;
 };

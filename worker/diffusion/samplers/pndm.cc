@@ -66,12 +66,13 @@ at::Tensor PndmSampler::Transfer(const at::Tensor& x, const at::Tensor& output, 
 }
 
 Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
-  const Move& move = moves_[static_cast<size_t>(state.step)];
+  const bool midway = state.step > 0 && state.history.empty();  // begun from a picture
+  const Move& move = midway ? MoveFrom(state.step) : moves_[static_cast<size_t>(state.step)];
   const at::Tensor x = state.x;
   at::Tensor output = co_await evaluate(x, move.from.timestep);
   state.denoised = Estimate(config_, output, x, move.from).x0;
 
-  if (InRungeKutta(state.step)) {
+  if (InRungeKutta(state.step) && !midway) {
     // Classical fourth order over the whole stride, looking at the middle and the end (eq. 13).
     const double middle = move.middle.timestep;
     state.history.push_back(output);
@@ -87,7 +88,7 @@ Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
 
   state.history.push_back(output);
   if (state.history.size() > 4) state.history.erase(state.history.begin());
-  if (config_.skip_prk && state.step == 0 && steps() > 1) {
+  if (midway || (config_.skip_prk && state.step == 0 && steps() > 1)) {
     // No history yet: look one stride ahead and go with the mean of both (improved Euler).
     const at::Tensor ahead = co_await evaluate(Transfer(x, output, move.from, move.to), move.look.timestep);
     state.x = Transfer(x, (ahead + output) / 2, move.counted, move.look);

@@ -44,6 +44,11 @@ RepaintSampler::RepaintSampler(const SamplerConfig& config, int64_t descents, Kn
   for (size_t i = 1; i < timesteps_.size(); ++i) evaluations_ -= timesteps_[i] > timesteps_[i - 1] ? 1 : 0;
 }
 
+NoiseLevel RepaintSampler::LevelOf(int64_t step) const {
+  const int64_t t = timesteps_[static_cast<size_t>(step)];
+  return NoiseLevel::Preserving(alphas_cumprod_[static_cast<size_t>(t)], static_cast<double>(t));
+}
+
 Task RepaintSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const size_t i = static_cast<size_t>(state.step);
   const int64_t t = timesteps_[i];

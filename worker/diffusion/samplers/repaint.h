@@ -20,6 +20,7 @@ class RepaintSampler : public Sampler {
   // `descents`: how many levels the way down has.
   RepaintSampler(const SamplerConfig& config, int64_t descents, KnownPicture known);
   int64_t evaluations() const override { return evaluations_; }
+  NoiseLevel LevelOf(int64_t step) const override;
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

@@ -14,6 +14,7 @@ class ReverseSdeSampler : public Sampler {
  public:
   ReverseSdeSampler(const SamplerConfig& config, int64_t steps);
   int64_t evaluations() const override { return steps() * (1 + config_.corrector_steps); }
+  NoiseLevel LevelOf(int64_t step) const override { return path_.At(TimeOf(step)); }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

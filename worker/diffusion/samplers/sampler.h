@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/diffusion/samplers/evaluator.h"
+#include "worker/diffusion/samplers/noise_level.h"
 #include "worker/diffusion/samplers/noise_source.h"
 #include "worker/diffusion/samplers/task.h"
 
@@ -36,6 +37,11 @@ class Sampler {
   virtual int64_t evaluations() const { return steps_; }
   // What unit normal noise is multiplied by to be the first x.
   double initial_scale() const { return initial_scale_; }
+
+  // Where x is before a step. x0 and noise put together at this level is a trajectory to go on with from
+  // there: how a supplied picture is taken up (SDEdit, Meng et al. 2022; CCDF, Chung et al. 2022). REQUIRES:
+  // 0 <= step < steps()
+  virtual NoiseLevel LevelOf(int64_t step) const = 0;
 
   // Takes one step: x, history, scalars and noise move on; the caller then counts `step` up. A step may need
   // no evaluation at all. Both references must outlive the task. REQUIRES: state.step < steps()
