@@ -12,17 +12,8 @@ constexpr double kTimeRounding = 1e-12;  // closer to the end than this is there
 
 }  // namespace
 
-AdaptiveSdeSampler::AdaptiveSdeSampler(const SamplerConfig& config, int64_t steps)
-    : Sampler(steps, ContinuousPath(config).initial_scale()), config_(config), path_(config) {}
-
 int64_t AdaptiveSdeSampler::evaluations() const {
   return 330;  // as measured on pictures with the default tolerances (paper, table 1: 280 to 400)
-}
-
-double AdaptiveSdeSampler::TimeOf(int64_t step) const {
-  if (step == steps()) return path_.end();
-  return path_.start() +
-         (path_.end() - path_.start()) * static_cast<double>(step) / static_cast<double>(steps());
 }
 
 Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {

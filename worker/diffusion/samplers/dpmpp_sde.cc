@@ -17,12 +17,8 @@ at::Tensor Advance(const at::Tensor& x, const at::Tensor& x0, double from, doubl
 }  // namespace
 
 DpmppSdeSampler::DpmppSdeSampler(const SamplerConfig& config, NoiseLevels levels)
-    : LevelSampler(config, std::move(levels)) {
-  const std::vector<double> table = TrainingSigmas(config_);
-  for (size_t i = 0; i + 2 < levels_.levels.size(); ++i) {
-    middles_.push_back(LevelOfSigma(config_, std::sqrt(levels_[i].sigma * levels_[i + 1].sigma), table));
-  }
-}
+    : LevelSampler(config, std::move(levels)),
+      middles_(GeometricMiddles(config_, levels_, [](double, double to) { return to; })) {}
 
 Task DpmppSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const NoiseLevel from = From(state), to = To(state);

@@ -6,16 +6,22 @@
 
 namespace mind::diffusion {
 
-Kdpm2Sampler::Kdpm2Sampler(const SamplerConfig& config, NoiseLevels levels, bool ancestral)
-    : LevelSampler(config, std::move(levels)), ancestral_(ancestral) {
-  const std::vector<double> table = TrainingSigmas(config_);
-  for (size_t i = 0; i + 2 < levels_.levels.size(); ++i) {
-    const double from = levels_[i].sigma;
-    const double to = levels_[i + 1].sigma;
-    const double end = ancestral_ ? AncestralStep::Between(from, to).down : to;
-    middles_.push_back(LevelOfSigma(config_, std::sqrt(from * end), table));
-  }
+namespace {
+
+double EndOf(double, double to) {
+  return to;
 }
+
+double DownOf(double from, double to) {
+  return AncestralStep::Between(from, to).down;
+}
+
+}  // namespace
+
+Kdpm2Sampler::Kdpm2Sampler(const SamplerConfig& config, NoiseLevels levels, bool ancestral)
+    : LevelSampler(config, std::move(levels)),
+      ancestral_(ancestral),
+      middles_(GeometricMiddles(config_, levels_, ancestral ? DownOf : EndOf)) {}
 
 Task Kdpm2Sampler::Step(SampleState& state, Evaluator& evaluate) const {
   const NoiseLevel from = From(state), to = To(state);

@@ -92,6 +92,17 @@ NoiseLevel LevelOfSigma(const SamplerConfig& config, double sigma, const std::ve
   }
 }
 
+std::vector<NoiseLevel> GeometricMiddles(const SamplerConfig& config, const NoiseLevels& levels,
+                                         double (*end_of)(double from, double to)) {
+  const std::vector<double> table = TrainingSigmas(config);
+  std::vector<NoiseLevel> middles;
+  for (size_t i = 0; i + 2 < levels.levels.size(); ++i) {
+    const double from = levels[i].sigma, end = end_of(from, levels[i + 1].sigma);
+    middles.push_back(LevelOfSigma(config, std::sqrt(from * end), table));
+  }
+  return middles;
+}
+
 NoiseLevels ContinuumLevels(const SamplerConfig& c, int64_t steps) {
   NoiseLevels result;
   const double n = static_cast<double>(steps);

@@ -31,6 +31,11 @@ NoiseLevels ContinuumLevels(const SamplerConfig& config, int64_t steps);
 // A level at an exploding-form sigma of a network of any form, alpha = 1.
 NoiseLevel LevelOfSigma(const SamplerConfig& config, double sigma, const std::vector<double>& sigma_table);
 
+// The levels half-way in log sigma between each level and where the step from it ends, for every step but the
+// last. `end_of` tells that sigma by the step's two levels.
+std::vector<NoiseLevel> GeometricMiddles(const SamplerConfig& config, const NoiseLevels& levels,
+                                         double (*end_of)(double from, double to));
+
 // The sigma of every training step; empty for networks without.
 std::vector<double> TrainingSigmas(const SamplerConfig& config);
 

@@ -41,17 +41,8 @@ at::Tensor WeightedSum(const std::array<at::Tensor, kStages + 1>& slopes, const 
 
 }  // namespace
 
-OdeRk45Sampler::OdeRk45Sampler(const SamplerConfig& config, int64_t steps)
-    : Sampler(steps, ContinuousPath(config).initial_scale()), config_(config), path_(config) {}
-
 int64_t OdeRk45Sampler::evaluations() const {
   return 75;  // at tolerances of 1e-3 … 1e-5, on pictures
-}
-
-double OdeRk45Sampler::TimeOf(int64_t step) const {
-  if (step == steps()) return path_.end();
-  return path_.start() +
-         (path_.end() - path_.start()) * static_cast<double>(step) / static_cast<double>(steps());
 }
 
 Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {

@@ -3,25 +3,16 @@
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_ODE_RK45_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_ODE_RK45_H_
 
-#include "worker/diffusion/samplers/continuous_path.h"
-#include "worker/diffusion/samplers/sampler.h"
+#include "worker/diffusion/samplers/adaptive_path_sampler.h"
 
 namespace mind::diffusion {
 
-// Its steps are equal stretches of time, for progress, previews and checkpoints; how many does not change the
-// picture. scalars: time, step size to try next. history: the slope at x.
-class OdeRk45Sampler : public Sampler {
+// scalars: time, step size to try next. history: the slope at x.
+class OdeRk45Sampler : public AdaptivePathSampler {
  public:
-  OdeRk45Sampler(const SamplerConfig& config, int64_t steps);
+  using AdaptivePathSampler::AdaptivePathSampler;
   int64_t evaluations() const override;
-  NoiseLevel LevelOf(int64_t step) const override { return path_.At(TimeOf(step)); }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
-
- private:
-  double TimeOf(int64_t step) const;  // where a step's stretch begins
-
-  SamplerConfig config_;
-  ContinuousPath path_;
 };
 
 }  // namespace mind::diffusion

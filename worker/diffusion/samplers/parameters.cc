@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/words.h"
 
 namespace mind::diffusion {
 namespace {
@@ -44,12 +45,6 @@ Parameter Flag(const char* name, const char* description) {
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = std::get<bool>(v); }};
 }
 
-template <typename Value>
-struct Word {
-  const char* word;
-  Value value;
-};
-
 template <auto& words>
 std::vector<std::string> WordsOf() {
   std::vector<std::string> all;
@@ -80,22 +75,11 @@ Parameter Choice(const char* name, const char* description) {
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = ValueOf<words>(v); }};
 }
 
-constexpr Word<Variance> kVariances[] = {{"fixed_small", Variance::kFixedSmall},
-                                         {"fixed_small_log", Variance::kFixedSmallLog},
-                                         {"fixed_large", Variance::kFixedLarge},
-                                         {"learned", Variance::kLearned},
-                                         {"learned_range", Variance::kLearnedRange}};
-constexpr Word<Spacing> kSpacings[] = {{"leading", Spacing::kLeading},
-                                       {"trailing", Spacing::kTrailing},
-                                       {"linspace", Spacing::kLinspace},
-                                       {"optimal", Spacing::kOptimal}};
 constexpr Word<SigmaSpacing> kSchedules[] = {{"plain", SigmaSpacing::kPlain},
                                              {"karras", SigmaSpacing::kKarras},
                                              {"exponential", SigmaSpacing::kExponential},
                                              {"beta", SigmaSpacing::kBeta},
                                              {"lu", SigmaSpacing::kLu}};
-constexpr Word<FinalSigma> kFinalSigmas[] = {{"zero", FinalSigma::kZero},
-                                             {"sigma_min", FinalSigma::kSigmaMin}};
 constexpr Word<const char*> kAlgorithms[] = {{"dpmsolver++", "dpmsolver++"},
                                              {"dpmsolver", "dpmsolver"},
                                              {"sde-dpmsolver++", "sde-dpmsolver++"},

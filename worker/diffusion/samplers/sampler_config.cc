@@ -1,15 +1,10 @@
 #include "worker/diffusion/samplers/sampler_config.h"
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/words.h"
 
 namespace mind::diffusion {
 namespace {
-
-template <typename Value>
-struct Word {
-  const char* word;
-  Value value;
-};
 
 template <typename Value, size_t N>
 Value Choose(const Config& config, const std::string& key, const std::string& fallback,
@@ -22,19 +17,6 @@ Value Choose(const Config& config, const std::string& key, const std::string& fa
   }
   config.Unsupported(key, known);
 }
-
-constexpr Word<Prediction> kPredictions[] = {{"epsilon", Prediction::kEpsilon},
-                                             {"sample", Prediction::kSample},
-                                             {"v_prediction", Prediction::kVelocity}};
-constexpr Word<Spacing> kSpacings[] = {
-    {"leading", Spacing::kLeading}, {"trailing", Spacing::kTrailing}, {"linspace", Spacing::kLinspace}};
-constexpr Word<Variance> kVariances[] = {{"fixed_small", Variance::kFixedSmall},
-                                         {"fixed_small_log", Variance::kFixedSmallLog},
-                                         {"fixed_large", Variance::kFixedLarge},
-                                         {"learned", Variance::kLearned},
-                                         {"learned_range", Variance::kLearnedRange}};
-constexpr Word<FinalSigma> kFinalSigmas[] = {{"zero", FinalSigma::kZero},
-                                             {"sigma_min", FinalSigma::kSigmaMin}};
 
 SigmaSpacing ChooseSigmas(const Config& config) {
   if (config.Bool("use_karras_sigmas", false)) return SigmaSpacing::kKarras;
