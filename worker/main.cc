@@ -18,6 +18,7 @@
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/error.h"
 #include "worker/link/blas.h"
+#include "worker/link/convert.h"
 #include "worker/link/metrics.h"
 #include "worker/link/server_link.h"
 
@@ -103,6 +104,7 @@ int Run() {
   diffusion::Engine::Options engine_options;
   engine_options.device = device;
   engine_options.row_threads = threads;
+  engine_options.decode = DecodeSource;
   engine_options.checkpoint_interval =
       std::chrono::milliseconds(absl::ToInt64Milliseconds(absl::GetFlag(FLAGS_checkpoint_interval)));
   diffusion::Engine engine(*models, engine_options, &metrics);

@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -42,6 +44,15 @@ std::string ParseDeadline(const std::string& text, v1::JobRequest* request) {
     return "\"" + text + "\" is not a duration such as 30s or 5m";
   }
   *request->mutable_deadline() = ToTimestamp(absl::Now() + duration);
+  return "";
+}
+
+std::string ReadFile(const std::string& path, std::string* bytes) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream read;
+  read << file.rdbuf();
+  if (!file) return path + " cannot be read";
+  *bytes = read.str();
   return "";
 }
 
@@ -123,6 +134,10 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
        },
        "NAME=VALUE, what the sampler is told, such as eta=0.5; see `mind samplers`. May be given again")
       ->allow_extra_args(false);
+  checked("--image", "Picture to begin with: PNG, JPEG or WebP",
+          [spec](const std::string& path) { return ReadFile(path, spec->mutable_source_image()); });
+  c->add_option_function<double>(
+      "--strength", [spec](double v) { spec->set_strength(v); }, "How far to go from --image, 0 to 1");
   c->add_option_function<uint64_t>(
       "--seed", [spec](uint64_t v) { spec->set_seed(v); }, "Same seed, same picture; random if left out");
   checked("--size", "WIDTHxHEIGHT in pixels", [spec](const std::string& v) { return ParseSize(v, spec); });

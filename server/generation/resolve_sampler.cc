@@ -123,6 +123,11 @@ absl::Status CheckParameters(const v1::Sampler& sampler, const v1::ImageSpec& sp
   return absl::OkStatus();
 }
 
+// With a picture to begin with, only the last ones are taken.
+double StepsTaken(const v1::ImageSpec& spec) {
+  return spec.source_image().empty() ? spec.steps() : std::floor(spec.strength() * spec.steps());
+}
+
 }  // namespace
 
 absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
@@ -155,7 +160,7 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
 
 double EvaluationsOfPicture(const v1::ImageSpec& spec, const v1::Model* model) {
   const v1::Sampler* const sampler = model != nullptr ? FindSampler(*model, spec.sampler()) : nullptr;
-  if (sampler == nullptr) return spec.steps();
+  if (sampler == nullptr) return StepsTaken(spec);
   if (sampler->evaluations_per_step() == 0) return sampler->evaluations();
   double per_step = sampler->evaluations_per_step();
   for (const auto& [name, value] : spec.sampler_parameters()) {
@@ -164,7 +169,7 @@ double EvaluationsOfPicture(const v1::ImageSpec& spec, const v1::Model* model) {
     per_step += parameter->evaluations_per_step() *
                 (value.number_value() - parameter->default_value().number_value());
   }
-  return spec.steps() * per_step;
+  return StepsTaken(spec) * per_step;
 }
 
 }  // namespace mind::server

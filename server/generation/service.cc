@@ -24,6 +24,12 @@ absl::Status UnknownJob(const std::string& id) {
   return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
 }
 
+// A job as the outside sees it: without what only the worker needs.
+v1::Job Public(v1::Job job) {
+  job.mutable_spec()->clear_source_image();
+  return job;
+}
+
 // A model with no more of its samplers than a list of models tells.
 v1::Model Summary(v1::Model model) {
   for (v1::Sampler& sampler : *model.mutable_samplers()) {
@@ -151,7 +157,7 @@ absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request,
   const Actions actions = dispatcher_.OnSubmit(job, valid->rows, {}, Now());
   PublishQueued(job);
   CarryOut(actions);
-  return job;
+  return Public(job);
 }
 
 absl::StatusOr<v1::Job> GenerationService::FindAny(const std::string& id, const Caller& caller) {
@@ -167,7 +173,7 @@ absl::StatusOr<v1::Job> GenerationService::FindAny(const std::string& id, const 
   }
   // Another tenant's job does not exist for this one.
   if (job.tenant() != caller.tenant) return UnknownJob(id);
-  return job;
+  return Public(std::move(job));
 }
 
 absl::StatusOr<v1::Job> GenerationService::Get(const std::string& id, const Caller& caller) {
@@ -195,7 +201,7 @@ absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsR
   for (int i = 0; i < std::min<int>(size, static_cast<int>(jobs->size())); ++i) {
     const v1::Job& stored = (*jobs)[static_cast<size_t>(i)];
     const v1::Job* const active = dispatcher_.Find(stored.id());
-    *response.add_jobs() = active != nullptr ? *active : stored;
+    *response.add_jobs() = Public(active != nullptr ? *active : stored);
   }
   if (static_cast<int>(jobs->size()) > size) response.set_next_page_token(response.jobs().rbegin()->id());
   return response;
@@ -289,7 +295,7 @@ v1::ListWorkersResponse GenerationService::ListWorkers() const {
 
 void GenerationService::PublishQueued(const v1::Job& job) {
   v1::JobEvent event;
-  *event.mutable_queued()->mutable_job() = job;
+  *event.mutable_queued()->mutable_job() = Public(job);
   if (dispatcher_.queue().Contains(job.id())) {
     event.mutable_queued()->set_position(
         static_cast<uint32_t>(dispatcher_.queue().AheadOf(job.id(), Now()).jobs));
@@ -314,7 +320,7 @@ void GenerationService::RebuildFeed(const v1::Job& job) {
   }
   if (job.has_end_time()) {
     v1::JobEvent event;
-    *event.mutable_completed()->mutable_job() = job;
+    *event.mutable_completed()->mutable_job() = Public(job);
     feeds_.Publish(job.id(), std::move(event));
   }
 }

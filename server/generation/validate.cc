@@ -2,6 +2,7 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <cmath>
@@ -23,6 +24,7 @@ namespace {
 
 constexpr size_t kMaxRequestId = 36;
 constexpr size_t kMaxTenant = 64;
+constexpr double kDefaultStrength = 0.8;
 
 std::string Names(const Models& models) {
   return absl::StrJoin(models, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
@@ -66,6 +68,27 @@ absl::Status ResolveNumber(const std::string& field, double value, double max) {
   return absl::OkStatus();
 }
 
+// What the worker will decode; here only what can be said without decoding it.
+absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
+  if (spec.source_image().empty()) {
+    if (!spec.has_strength()) return absl::OkStatus();
+    return InvalidField("spec.strength", "given without source_image, which it is about");
+  }
+  if (!model.takes_source_image()) return InvalidField("spec.source_image", "this model takes none");
+  if (spec.source_image().size() > limits.max_source_bytes) {
+    return InvalidField("spec.source_image",
+                        absl::StrCat(spec.source_image().size(), " bytes given, at most ",
+                                     limits.max_source_bytes, " are allowed"));
+  }
+  if (!spec.has_strength()) spec.set_strength(kDefaultStrength);
+  MIND_RETURN_IF_ERROR(ResolveNumber("spec.strength", spec.strength(), 1));
+  if (std::floor(spec.strength() * spec.steps()) < 1) {
+    return InvalidField("spec.strength", absl::StrCat(spec.strength(), " of ", spec.steps(),
+                                                      " steps is less than one; give more of either"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed,
                          v1::ImageSpec& spec) {
   spec.set_model(model.name());
@@ -80,6 +103,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
     return InvalidField("spec.guidance",
                         absl::StrCat(spec.guidance(), " given; this model has no prompt, it must be 1"));
   }
+  MIND_RETURN_IF_ERROR(ResolveSource(model, limits, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
   if (!spec.has_image_count()) spec.set_image_count(1);
   if (spec.image_count() < 1 || spec.image_count() > limits.max_image_count) {
@@ -95,14 +119,20 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   return absl::OkStatus();
 }
 
-// The same bytes for equal messages, maps included.
-std::string SerializedAlike(const google::protobuf::Message& message) {
+// The same bytes for equal specs, maps included; a picture by its hash alone.
+std::string FingerprintOf(v1::ImageSpec spec) {
+  if (!spec.source_image().empty()) {
+    std::string hash(SHA256_DIGEST_LENGTH, '\0');
+    SHA256(reinterpret_cast<const unsigned char*>(spec.source_image().data()), spec.source_image().size(),
+           reinterpret_cast<unsigned char*>(hash.data()));
+    spec.set_source_image(hash);
+  }
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
     coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
+    spec.SerializeToCodedStream(&coded);
   }
   return bytes;
 }
@@ -174,7 +204,7 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
                        "DEADLINE_EXCEEDED");
     }
   }
-  job.fingerprint = SerializedAlike(request.spec());
+  job.fingerprint = FingerprintOf(request.spec());
   job.rows = CostInRows(job.spec, *model);
   return job;
 }

@@ -20,6 +20,7 @@ struct Caller {
 
 struct RequestLimits {
   size_t max_prompt_bytes = 8192;
+  size_t max_source_bytes = 16 * 1024 * 1024;
   uint32_t max_image_count = 16;
   double max_guidance = 100;
 };

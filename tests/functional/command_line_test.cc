@@ -42,6 +42,15 @@ TEST_F(CommandLine, GeneratesListsFetchesAndCancels) {
   EXPECT_TRUE(std::filesystem::file_size(file) > 1000);
 
   EXPECT_THAT(Run({"models"}).out, HasSubstr("emoji"));
+  EXPECT_THAT(Run({"samplers"}).out, ::testing::AllOf(HasSubstr("ddim (default)"), HasSubstr("eta  ")));
+  result = Run({"generate", "a blue apple", "--image", file, "--strength", "0.5", "--sampler", "ddim",
+                "--set", "eta=0.5", "--steps", "10", "-o", cluster_.directory() + "/blue.png"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  result = Run({"generate", "x", "--sampler", "ddim", "--set", "eta=7"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("7 given; it must be a number from 0 to 1"));
+  EXPECT_EQ(Run({"generate", "x", "--set", "eta"}).status, 2);
+  EXPECT_EQ(Run({"generate", "x", "--image", "/nowhere.png"}).status, 2);
   EXPECT_THAT(Run({"workers"}).out, HasSubstr("emoji*"));
   EXPECT_THAT(Run({"jobs"}).out, HasSubstr("a red apple"));
 

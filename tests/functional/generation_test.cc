@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "absl/strings/ascii.h"
 #include "proto/support/errors.h"
 #include "tests/functional/cluster.h"
 
@@ -50,6 +51,54 @@ TEST(Generation, APromptBecomesAPicture) {
   EXPECT_EQ(seen.order[1], v1::JobEvent::kStarted);
   EXPECT_EQ(seen.order.back(), v1::JobEvent::kCompleted);
   EXPECT_FALSE(seen.preview_steps.empty());
+}
+
+TEST(Generation, APictureCanBeBegunFromAnother) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  const auto client = cluster.NewClient();
+  Seen first;
+  ASSERT_TRUE(client->Generate(Request("a red apple", 1), first.Handlers()).ok());
+  v1::JobRequest request = Request("a blue apple", 1);
+  request.mutable_spec()->set_source_image(first.pictures.at(0).data);
+  request.mutable_spec()->set_strength(0.5);
+  Seen second, again;
+  const auto job = client->Generate(request, second.Handlers());
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_TRUE(job->spec().source_image().empty());  // does not come back
+  ASSERT_TRUE(client->Generate(request, again.Handlers()).ok());
+  ASSERT_EQ(second.pictures.size(), 1U);
+  EXPECT_EQ(second.pictures[0].data, again.pictures.at(0).data);
+  EXPECT_NE(second.pictures[0].data, first.pictures[0].data);
+
+  request.mutable_spec()->set_source_image("not a picture");
+  Seen none;
+  const auto bad = client->Generate(request, none.Handlers());
+  ASSERT_TRUE(bad.ok()) << bad.status();
+  EXPECT_THAT(bad->error().message(), HasSubstr("source_image: not a PNG, JPEG or WebP file"));
+}
+
+TEST(Generation, EverySamplerAModelOffersMakesAPicture) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  const auto client = cluster.NewClient();
+  const auto samplers = client->Samplers("");
+  ASSERT_TRUE(samplers.ok()) << samplers.status();
+  EXPECT_EQ(samplers->default_sampler(), "ddim");
+  EXPECT_GT(samplers->samplers_size(), 35);
+  for (const v1::Sampler& sampler : samplers->samplers()) {
+    EXPECT_FALSE(sampler.description().empty()) << sampler.name();
+    EXPECT_GT(sampler.evaluations_per_step() + sampler.evaluations(), 0) << sampler.name();
+    v1::JobRequest request = Request("a red apple", 1, 3);
+    // By an alias, where it has one, in capitals.
+    request.mutable_spec()->set_sampler(
+        sampler.aliases().empty() ? sampler.name() : absl::AsciiStrToUpper(sampler.aliases(0)));
+    Seen seen;
+    const auto job = client->Generate(request, seen.Handlers());
+    ASSERT_TRUE(job.ok()) << sampler.name() << ": " << job.status();
+    EXPECT_EQ(job->state(), v1::JOB_STATE_SUCCEEDED) << sampler.name() << ": " << job->error().message();
+    EXPECT_EQ(job->spec().sampler(), sampler.name());
+  }
 }
 
 TEST(Generation, SeveralPicturesHaveSeedsInARow) {

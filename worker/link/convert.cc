@@ -4,6 +4,7 @@
 
 #include "proto/support/errors.h"
 #include "worker/diffusion/error.h"
+#include "worker/image/decode.h"
 #include "worker/image/encode.h"
 #include "worker/image/infotext.h"
 #include "worker/link/sampler_messages.h"
@@ -54,6 +55,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_pipeline(info.pipeline);
   model.set_takes_prompt(info.takes_prompt);
   model.set_takes_negative_prompt(info.takes_negative_prompt);
+  model.set_takes_source_image(info.takes_source);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
   model.set_default_width(static_cast<uint32_t>(info.default_width));
   model.set_default_height(static_cast<uint32_t>(info.default_height));
@@ -80,6 +82,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.steps = spec.steps();
   request.sampler_parameters = ToParameters(spec.sampler_parameters());
   request.seed = spec.seed() + image.image_index();
+  request.source = spec.source_image();
+  request.strength = spec.strength();
   request.priority = assign.priority();
   request.preview_every = spec.preview_every();
   request.checkpoint = image.checkpoint();
@@ -88,6 +92,16 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
 
 google::rpc::Status ErrorStatus(std::exception_ptr error) {
   return ToProto(StatusOf(error));
+}
+
+at::Tensor DecodeSource(const std::string& file) {
+  try {
+    const image::RgbPicture picture = image::DecodePicture(file);
+    return at::tensor(at::ArrayRef<uint8_t>(picture.data), at::kByte)
+        .view({picture.height, picture.width, 3});
+  } catch (const std::runtime_error& e) {
+    throw diffusion::RequestError(std::string("source_image: ") + e.what());
+  }
 }
 
 EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {

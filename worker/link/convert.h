@@ -22,6 +22,9 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
 // INVALID_ARGUMENT; all else INTERNAL.
 google::rpc::Status ErrorStatus(std::exception_ptr error);
 
+// uint8 [H, W, 3] of a PNG, JPEG or WebP file. Throws diffusion::RequestError.
+at::Tensor DecodeSource(const std::string& file);
+
 struct EncodedPicture {
   std::string media_type;
   std::string data;

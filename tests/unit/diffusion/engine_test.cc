@@ -115,6 +115,10 @@ class EngineTest : public testing::Test {
     Engine::Options options;
     options.row_threads = 2;
     options.checkpoint_interval = std::chrono::milliseconds(0);  // after every step
+    options.decode = [](const std::string& file) {
+      if (file != "stripes") throw RequestError("no such picture");
+      return at::arange(48 * 80 * 3, at::kFloat).remainder(251).to(at::kByte).view({48, 80, 3});
+    };
     return options;
   }
 
@@ -338,7 +342,7 @@ TEST_F(EngineTest, ACheckpointOfAnotherRequestIsRefused) {
 
 TEST_P(EngineSamplerTest, BeginsFromAPictureAndGoesOnFromItsCheckpoints) {
   TrajectoryRequest request = Request(GetParam(), 8);
-  request.source = at::arange(64 * 64 * 3, at::kFloat).remainder(251).to(at::kByte).view({64, 64, 3});
+  request.source = "stripes";
   request.strength = 0.6;
   Engine engine(*models_, Options());
   auto whole = std::make_shared<Recorder>();
@@ -360,23 +364,32 @@ TEST_P(EngineSamplerTest, BeginsFromAPictureAndGoesOnFromItsCheckpoints) {
   EXPECT_TRUE(at::equal(resumed->picture, whole->picture));
 }
 
-TEST_F(EngineTest, ASourcePictureMustFit) {
+TEST_F(EngineTest, ASourcePictureMakesADifference) {
+  TrajectoryRequest request = Request("ddim", 10);
+  const at::Tensor without = Alone(request);
+  request.source = "stripes";
+  request.strength = 1;
+  const at::Tensor strong = Alone(request);
+  request.strength = 0.2;
+  const at::Tensor weak = Alone(request);
+  EXPECT_FALSE(at::equal(without, strong));
+  EXPECT_FALSE(at::equal(strong, weak));
+}
+
+TEST_F(EngineTest, ABadSourcePictureFailsAloneAndSaysWhy) {
   Engine engine(*models_, Options());
-  const auto error_of = [&](TrajectoryRequest request) {
+  const auto error_of = [&](const std::string& source, double strength) {
+    TrajectoryRequest request = Request();
+    request.source = source;
+    request.strength = strength;
     auto events = std::make_shared<Recorder>();
     engine.Submit(std::move(request), events);
     EXPECT_EQ(events->Wait(), Ending::kFailed);
     return events->Error();
   };
-  TrajectoryRequest request = Request();
-  request.source = at::zeros({32, 64, 3}, at::kByte);
-  EXPECT_THAT(error_of(request),
-              HasSubstr("the source picture is 64x32, but the picture asked for is 64x64"));
-  request.source = at::zeros({64, 64, 3}, at::kByte);
-  request.strength = 1.5;
-  EXPECT_THAT(error_of(request), HasSubstr("strength must be 0 to 1"));
-  request.strength = 0.1;
-  EXPECT_THAT(error_of(request), HasSubstr("leaves none of 6 steps"));
+  EXPECT_THAT(error_of("dots", 0.5), HasSubstr("no such picture"));
+  EXPECT_THAT(error_of("stripes", 1.5), HasSubstr("strength must be 0 to 1"));
+  EXPECT_THAT(error_of("stripes", 0.1), HasSubstr("leaves none of 6 steps"));
 }
 
 TEST_F(EngineTest, ServesModelsWithoutAPrompt) {

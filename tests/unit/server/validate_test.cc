@@ -20,6 +20,7 @@ Models TwoModels() {
   text.set_name("sd");
   text.set_takes_prompt(true);
   text.set_takes_negative_prompt(true);
+  text.set_takes_source_image(true);
   text.set_size_multiple(8);
   text.set_default_width(512);
   text.set_default_height(512);
@@ -77,6 +78,9 @@ TEST(Validate, CountsTheCostInRows) {
   EXPECT_EQ(Check(request)->rows, 10 * 2 * 2 * 3);
   request.mutable_spec()->set_guidance(1);
   EXPECT_EQ(Check(request)->rows, 10 * 2 * 1 * 3);
+  request.mutable_spec()->set_source_image("picture");
+  EXPECT_EQ(Check(request)->spec.strength(), 0.8);
+  EXPECT_EQ(Check(request)->rows, 8 * 2 * 1 * 3);  // the last eight steps
 }
 
 TEST(Validate, TheSeedDoesNotChangeTheFingerprint) {
@@ -147,6 +151,23 @@ const Bad kBad[] = {
      "spec.guidance: inf given"},
     {"GuidanceNegative", [](auto& r) { r.mutable_spec()->set_guidance(-1); }, kInvalid,
      "spec.guidance: -1 given"},
+    {"StrengthWithoutImage", [](auto& r) { r.mutable_spec()->set_strength(0.5); }, kInvalid,
+     "spec.strength: given without source_image"},
+    {"StrengthTooLarge",
+     [](auto& r) {
+       r.mutable_spec()->set_source_image("picture");
+       r.mutable_spec()->set_strength(1.5);
+     },
+     kInvalid, "spec.strength: 1.5 given; it must be 0 to 1"},
+    {"StrengthOfNoStep",
+     [](auto& r) {
+       r.mutable_spec()->set_source_image("picture");
+       r.mutable_spec()->set_strength(0.01);
+     },
+     kInvalid, "spec.strength: 0.01 of 30 steps is less than one"},
+    {"SourceTooLarge",
+     [](auto& r) { r.mutable_spec()->set_source_image(std::string(17 * 1024 * 1024, 'x')); }, kInvalid,
+     "spec.source_image: 17825792 bytes given, at most 16777216 are allowed"},
     {"TooManyImages", [](auto& r) { r.mutable_spec()->set_image_count(17); }, kInvalid,
      "spec.image_count: 17 given; it must be 1 to 16"},
     {"NoImages", [](auto& r) { r.mutable_spec()->set_image_count(0); }, kInvalid,

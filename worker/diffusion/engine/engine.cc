@@ -5,6 +5,7 @@
 #include "worker/diffusion/engine/checkpoint.h"
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
@@ -27,26 +28,23 @@ std::string ShapeKey(const Trajectory& trajectory) {
 
 // x before the first step: noise, or the source picture noised to where the steps begin.
 SampleState Beginning(const TrajectoryRequest& request, const Pipeline& pipeline, const Sampler& sampler,
-                      at::IntArrayRef shape) {
+                      at::IntArrayRef shape, const Engine::Decode& decode) {
   const c10::InferenceMode inference;
   SampleState state;
   state.noise = std::make_unique<SeededNoise>(request.seed);
-  if (!request.source.defined()) {
+  if (request.source.empty()) {
     state.x = state.noise->Draw(shape).to(pipeline.device()) * sampler.initial_scale();
     return state;
   }
-  if (request.source.size(0) != request.height || request.source.size(1) != request.width) {
-    throw RequestError("the source picture is " + std::to_string(request.source.size(1)) + "x" +
-                       std::to_string(request.source.size(0)) + ", but the picture asked for is " +
-                       std::to_string(request.width) + "x" + std::to_string(request.height));
-  }
+  if (!decode) throw RequestError("source pictures are not supported here");
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
   const int64_t taken = static_cast<int64_t>(static_cast<double>(sampler.steps()) * request.strength);
   if (taken < 1) {
     throw RequestError("strength " + std::to_string(request.strength) + " leaves none of " +
                        std::to_string(sampler.steps()) + " steps to take: give more of either");
   }
-  const at::Tensor x0 = pipeline.Encode(ToFloats(request.source, pipeline.device()), *state.noise);
+  const at::Tensor picture = ResizePicture(decode(request.source), request.width, request.height);
+  const at::Tensor x0 = pipeline.Encode(ToFloats(picture, pipeline.device()), *state.noise);
   state.step = sampler.steps() - taken;
   state.x = NoisedTo(sampler.LevelOf(state.step), x0, state.noise->DrawLike(x0));
   return state;
@@ -140,7 +138,7 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
     t.shape = t.pipeline->LatentShape(t.request.width, t.request.height);
     t.conditioning = t.pipeline->Condition(t.request.picture);
     if (t.request.checkpoint.empty()) {
-      t.state = Beginning(t.request, *t.pipeline, *t.sampler, t.shape);
+      t.state = Beginning(t.request, *t.pipeline, *t.sampler, t.shape, options_.decode);
     } else {
       t.resumed = true;
       t.state = ParseCheckpoint(t.request.checkpoint, t.request, t.shape, t.pipeline->device());

@@ -44,6 +44,10 @@ class EngineMeter {
 
 class Engine {
  public:
+  // Makes uint8 [H, W, 3] on the CPU of a source picture's file. Throws RequestError. Called from several
+  // threads.
+  using Decode = std::function<at::Tensor(const std::string& file)>;
+
   struct Options {
     at::Device device = at::kCPU;
     // CPU: rows run at the same time. More than the cores only adds switching.
@@ -54,6 +58,8 @@ class Engine {
     BatchCap::Options batch;
     // At most this often, so that checkpoints cost little even where steps take milliseconds.
     std::chrono::milliseconds checkpoint_interval{200};
+    // Without one, requests with source pictures are refused: the engine knows no file formats.
+    Decode decode;
   };
 
   // `models` must outlive the engine. `meter` too, if given.

@@ -7,11 +7,9 @@ namespace mind::diffusion {
 namespace {
 
 // FNV-1a, 64 bit: tells pictures apart, does not keep forgers out.
-uint64_t HashOf(const at::Tensor& picture) {
-  if (!picture.defined()) return 0;
-  const at::Tensor bytes = picture.contiguous();
+uint64_t HashOf(const std::string& bytes) {
   uint64_t hash = 0xcbf29ce484222325;
-  for (int64_t i = 0; i < bytes.numel(); ++i) hash = (hash ^ bytes.data_ptr<uint8_t>()[i]) * 0x100000001b3;
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
   return hash;
 }
 

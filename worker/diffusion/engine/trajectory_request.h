@@ -23,9 +23,10 @@ struct TrajectoryRequest {
   int64_t steps = 0;
   SamplerParameters sampler_parameters;
   uint64_t seed = 0;
-  // A picture to begin with instead of pure noise: uint8 [height, width, 3] on the CPU; undefined: none. The
-  // last strength·steps steps are taken, rounded down, from the picture noised to where they begin.
-  at::Tensor source;
+  // A picture to begin with instead of pure noise, as a file that Engine::Options::decode understands; empty:
+  // none. It is resized to width and height. The last strength·steps steps are taken, rounded down, from the
+  // picture noised to where they begin.
+  std::string source;
   double strength = 0.8;      // 0 … 1
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none

@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   try {
     RunPrimitiveCases(options, report);
     RunComponentCases(options, report);
+    RunPictureCases(options, report);
     RunTokenizerCases(options, report);
     RunSamplerCases(options, report);
     RunEndToEndCases(options, report);

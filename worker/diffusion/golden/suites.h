@@ -21,6 +21,7 @@ struct GoldenOptions {
 
 void RunComponentCases(const GoldenOptions& options, Report& report);
 void RunPrimitiveCases(const GoldenOptions& options, Report& report);
+void RunPictureCases(const GoldenOptions& options, Report& report);
 void RunTokenizerCases(const GoldenOptions& options, Report& report);
 void RunSamplerCases(const GoldenOptions& options, Report& report);
 void RunEndToEndCases(const GoldenOptions& options, Report& report);

@@ -15,6 +15,7 @@ struct ModelInfo {
   std::string pipeline;  // model_index.json's _class_name
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
+  bool takes_source = true;  // a picture to begin with
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
   // trained at.

@@ -1,0 +1,88 @@
+#include "worker/diffusion/pipelines/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace mind::diffusion {
+namespace {
+
+constexpr double kLobes = 3;
+constexpr double kPi = 3.14159265358979323846;
+constexpr int kFractionBits = 32 - 8 - 2;  // of the fixed-point weights
+
+double Lanczos(double x) {
+  if (x < -kLobes || x >= kLobes) return 0;
+  const auto sinc = [](double v) { return v == 0 ? 1 : std::sin(kPi * v) / (kPi * v); };
+  return sinc(x) * sinc(x / kLobes);
+}
+
+// The pixels that make one pixel, and how much of each.
+struct Window {
+  int64_t first = 0;
+  std::vector<int64_t> weights;  // fixed point
+};
+
+std::vector<Window> Windows(int64_t from, int64_t to) {
+  const double scale = static_cast<double>(from) / static_cast<double>(to);
+  const double stretch = std::max(scale, 1.0);
+  const double support = kLobes * stretch;
+  std::vector<Window> windows;
+  for (int64_t i = 0; i < to; ++i) {
+    const double center = (static_cast<double>(i) + 0.5) * scale;
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(center - support + 0.5), 0);
+    const int64_t last = std::min<int64_t>(static_cast<int64_t>(center + support + 0.5), from);
+    std::vector<double> weights;
+    double sum = 0;
+    for (int64_t k = first; k < last; ++k) {
+      weights.push_back(Lanczos((static_cast<double>(k) - center + 0.5) / stretch));
+      sum += weights.back();
+    }
+    Window window{.first = first, .weights = {}};
+    for (const double weight : weights) {
+      window.weights.push_back(std::llround(weight / sum * (1 << kFractionBits)));
+    }
+    windows.push_back(std::move(window));
+  }
+  return windows;
+}
+
+// [rows, from, inner] → [rows, to, inner].
+at::Tensor ResizeMiddle(const at::Tensor& picture, int64_t to) {
+  const int64_t rows = picture.size(0), from = picture.size(1), inner = picture.size(2);
+  const std::vector<Window> windows = Windows(from, to);
+  at::Tensor result = at::empty({rows, to, inner}, at::kByte);
+  const uint8_t* const in = picture.data_ptr<uint8_t>();
+  uint8_t* const out = result.data_ptr<uint8_t>();
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t i = 0; i < to; ++i) {
+      const Window& window = windows[static_cast<size_t>(i)];
+      for (int64_t c = 0; c < inner; ++c) {
+        int64_t sum = int64_t{1} << (kFractionBits - 1);
+        for (size_t k = 0; k < window.weights.size(); ++k) {
+          const int64_t at = window.first + static_cast<int64_t>(k);
+          sum += in[(row * from + at) * inner + c] * window.weights[k];
+        }
+        out[(row * to + i) * inner + c] =
+            static_cast<uint8_t>(std::clamp<int64_t>(sum >> kFractionBits, 0, 255));
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height) {
+  at::Tensor result = picture.contiguous();
+  const int64_t channels = result.size(2);
+  if (result.size(1) != width) result = ResizeMiddle(result, width);
+  if (result.size(0) != height) {
+    // Rows are the middle of [1, H, W·C].
+    result = ResizeMiddle(result.view({1, result.size(0), width * channels}), height)
+                 .view({height, width, channels});
+  }
+  return result;
+}
+
+}  // namespace mind::diffusion
