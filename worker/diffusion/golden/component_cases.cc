@@ -4,6 +4,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/models/autoencoder_kl.h"
+#include "worker/diffusion/models/bert_text.h"
 #include "worker/diffusion/models/clip_text.h"
 #include "worker/diffusion/models/unet.h"
 
@@ -70,6 +71,16 @@ void CheckClipText(ComponentCase& c, Report::Case& result) {
   c.Compare(result, "pooler_output", encoder.Pooled(ids, encoder.FinalNorm(last)));
 }
 
+void CheckBertText(ComponentCase& c, Report::Case& result) {
+  const BertText encoder(Scope(c.weights), BertTextConfig::From(c.config));
+  c.weights.ExpectAllTaken();
+  const std::vector<at::Tensor> hidden = encoder.Hidden(c.In("input_ids"), c.In("attention_mask"));
+  c.Compare(result, "last_hidden_state", hidden.back());
+  c.Compare(result, "penultimate", hidden[hidden.size() - 2]);
+  c.Compare(result, "pooler_output", encoder.Pooled(hidden.back()));
+  c.Compare(result, "last_hidden_state_no_mask", encoder.Encode(c.In("input_ids")));
+}
+
 using Check = void (*)(ComponentCase&, Report::Case&);
 
 Check CheckFor(const Config& config) {
@@ -77,6 +88,7 @@ Check CheckFor(const Config& config) {
   if (kind == "UNet2DModel" || kind == "UNet2DConditionModel") return CheckUNet;
   if (kind == "AutoencoderKL") return CheckAutoencoder;
   if (kind == "clip_text_model") return CheckClipText;
+  if (kind == "bert") return CheckBertText;
   throw UnsupportedError(config.name() + ": a component of kind \"" + kind + "\"");
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "worker/diffusion/models/layers.h"
+#include "worker/diffusion/models/text_encoder.h"
 #include "worker/diffusion/weights/json_file.h"
 
 namespace mind::diffusion {
@@ -39,7 +40,7 @@ class ClipTextLayer {
 
 // Immutable after construction; any thread may call. Source: transformers CLIPTextTransformer; Radford et al.
 // 2021.
-class ClipText {
+class ClipText : public TextEncoder {
  public:
   ClipText(const Scope& scope, const ClipTextConfig& config);
 
@@ -54,11 +55,12 @@ class ClipText {
   at::Tensor FinalNorm(const at::Tensor& hidden) const { return final_norm_(hidden); }
   // What a diffusion model is conditioned on: the states after all but `skip` layers, normed. [B, N, width]
   // REQUIRES: 0 ≤ skip < layers
-  at::Tensor Encode(const at::Tensor& ids, int64_t skip = 0) const;
+  at::Tensor Encode(const at::Tensor& ids, int64_t skip = 0) const override;
+  int64_t width() const override { return config_.width; }
+  int64_t positions() const override { return config_.positions; }
+  int64_t max_skip() const override { return config_.layers - 1; }
   // The normed state at the end token. [B, width]
   at::Tensor Pooled(const at::Tensor& ids, const at::Tensor& normed) const;
-
-  const ClipTextConfig& config() const { return config_; }
 
  private:
   ClipTextConfig config_;

@@ -2,7 +2,6 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/registry.h"
-#include "worker/diffusion/text/clip_bpe.h"
 
 namespace mind::diffusion {
 
@@ -36,25 +35,25 @@ std::unique_ptr<const Pipeline> TextToImagePipeline::Load(const ModelDirectory& 
   pipeline->info_ = Describe(directory);
   pipeline->device_ = options.device;
   pipeline->sampler_config_ = directory.ReadSamplerConfig();
-  pipeline->tokenizer_ = ClipBpeTokenizer::FromDirectory(directory.ComponentPath("tokenizer"));
+  pipeline->tokenizer_ = MakeTokenizer(directory.ComponentPath("tokenizer"));
 
   FileParameters text = directory.ComponentWeights("text_encoder", options);
-  const ClipTextConfig text_config = ClipTextConfig::From(directory.ComponentConfig("text_encoder"));
-  pipeline->text_encoder_ = std::make_unique<ClipText>(Scope(text), text_config);
+  pipeline->text_encoder_ = MakeTextEncoder(Scope(text), directory.ComponentConfig("text_encoder"));
+  const TextEncoder& encoder = *pipeline->text_encoder_;
   text.ExpectAllTaken();
-  if (pipeline->tokenizer_->model_length() > static_cast<size_t>(text_config.positions)) {
+  if (pipeline->tokenizer_->model_length() > static_cast<size_t>(encoder.positions())) {
     throw ModelError(directory.path() + ": the tokenizer makes " +
                      std::to_string(pipeline->tokenizer_->model_length()) +
-                     " tokens but the text encoder takes " + std::to_string(text_config.positions));
+                     " tokens but the text encoder takes " + std::to_string(encoder.positions()));
   }
 
   FileParameters unet = directory.ComponentWeights("unet", options);
   pipeline->unet_ = std::make_unique<UNet>(Scope(unet), UNetConfig::From(directory.ComponentConfig("unet")));
   unet.ExpectAllTaken();
-  if (pipeline->unet_->config().context_width != text_config.width) {
+  if (pipeline->unet_->config().context_width != encoder.width()) {
     throw ModelError(directory.path() + ": the UNet's cross_attention_dim is " +
                      std::to_string(pipeline->unet_->config().context_width) +
-                     " but the text encoder's hidden_size is " + std::to_string(text_config.width));
+                     " but the text encoder's hidden_size is " + std::to_string(encoder.width()));
   }
 
   FileParameters vae = directory.ComponentWeights("vae", options);
@@ -72,8 +71,8 @@ std::vector<int64_t> TextToImagePipeline::LatentShape(int64_t width, int64_t hei
 }
 
 at::Tensor TextToImagePipeline::EncodePrompt(const std::string& prompt, int64_t clip_skip) const {
-  if (clip_skip < 0 || clip_skip >= text_encoder_->config().layers) {
-    throw RequestError("clip_skip must be 0 to " + std::to_string(text_encoder_->config().layers - 1) +
+  if (clip_skip < 0 || clip_skip > text_encoder_->max_skip()) {
+    throw RequestError("clip_skip must be 0 to " + std::to_string(text_encoder_->max_skip()) +
                        ", given: " + std::to_string(clip_skip));
   }
   return prompts_.Get(std::to_string(clip_skip) + ":" + prompt, [&] {

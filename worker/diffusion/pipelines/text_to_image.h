@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "worker/diffusion/models/autoencoder_kl.h"
-#include "worker/diffusion/models/clip_text.h"
+#include "worker/diffusion/models/text_encoder.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/latent_preview.h"
 #include "worker/diffusion/pipelines/model_directory.h"
@@ -46,7 +46,7 @@ class TextToImagePipeline : public Pipeline {
   SamplerConfig sampler_config_;
   at::Device device_ = at::kCPU;
   std::unique_ptr<const Tokenizer> tokenizer_;
-  std::unique_ptr<const ClipText> text_encoder_;
+  std::unique_ptr<const TextEncoder> text_encoder_;
   std::unique_ptr<const UNet> unet_;
   std::unique_ptr<const AutoencoderKl> autoencoder_;
   std::unique_ptr<const LatentPreview> preview_;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/text/special_token.h"
 #include "worker/diffusion/text/unicode.h"
 #include "worker/diffusion/weights/json_file.h"
 
@@ -43,21 +44,10 @@ size_t WordLength(std::u32string_view text) {
   return length;
 }
 
-// A special token in tokenizer_config.json is a string or an object with the string as "content".
-std::string SpecialToken(const Config& config, const std::string& key, const std::string& fallback) {
-  if (config.Unset(key)) return fallback;
-  const auto& value = config.at(key);
-  if (value.is_object() && value.contains("content") && value["content"].is_string()) return value["content"];
-  return config.String(key, fallback);
-}
-
 }  // namespace
 
 std::unique_ptr<ClipBpeTokenizer> ClipBpeTokenizer::FromDirectory(const std::string& directory) {
   const Config config = Config::FromFile(directory + "/tokenizer_config.json");
-  const std::string kind = config.String("tokenizer_class", "CLIPTokenizer");
-  if (kind != "CLIPTokenizer" && kind != "CLIPTokenizerFast")
-    config.Unsupported("tokenizer_class", "CLIPTokenizer");
   Options options;
   const int64_t length = config.Int("model_max_length", 77);
   if (length < 2 || length > 4096) config.Unsupported("model_max_length", "2 to 4096");

@@ -3,6 +3,8 @@
 #define MIND_WORKER_DIFFUSION_TEXT_TOKENIZER_H_
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +21,10 @@ class Tokenizer {
   // The length the model was trained with.
   virtual size_t model_length() const = 0;
 };
+
+// The tokenizer of a tokenizer/ directory of the diffusers layout, by its tokenizer_class: CLIPTokenizer or
+// BertTokenizer. Throws ModelError.
+std::unique_ptr<const Tokenizer> MakeTokenizer(const std::string& directory);
 
 }  // namespace mind::diffusion
 

@@ -42,6 +42,18 @@ bool EndsWord(std::u32string_view text, size_t at) {
   return after == text.size() || !IsCased(text[after]);
 }
 
+// Canonical composition or decomposition of valid UTF-8.
+std::string Normalize(const std::string& valid, utf8proc_option_t form) {
+  utf8proc_uint8_t* result = nullptr;
+  const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(valid.data()),
+                                             static_cast<utf8proc_ssize_t>(valid.size()), &result,
+                                             static_cast<utf8proc_option_t>(UTF8PROC_STABLE | form));
+  std::string out =
+      size >= 0 ? std::string(reinterpret_cast<char*>(result), static_cast<size_t>(size)) : valid;
+  std::free(result);
+  return out;
+}
+
 }  // namespace
 
 std::u32string DecodeUtf8(std::string_view text) {
@@ -69,15 +81,7 @@ std::string EncodeUtf8(std::u32string_view text) {
 }
 
 std::string NormalizeNfc(std::string_view text) {
-  const std::string valid = EncodeUtf8(DecodeUtf8(text));
-  utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t size = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(valid.data()), static_cast<utf8proc_ssize_t>(valid.size()),
-      &result, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  std::string out =
-      size >= 0 ? std::string(reinterpret_cast<char*>(result), static_cast<size_t>(size)) : valid;
-  std::free(result);
-  return out;
+  return Normalize(EncodeUtf8(DecodeUtf8(text)), UTF8PROC_COMPOSE);
 }
 
 std::u32string Lowercase(std::u32string_view text) {
@@ -110,6 +114,28 @@ bool IsWhitespace(char32_t c) {
   if ((c >= 0x9 && c <= 0xD) || c == 0x85) return true;
   const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
   return category >= UTF8PROC_CATEGORY_ZS && category <= UTF8PROC_CATEGORY_ZP;
+}
+
+bool IsSpaceSeparator(char32_t c) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(c)) == UTF8PROC_CATEGORY_ZS;
+}
+
+bool IsControl(char32_t c) {
+  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category == UTF8PROC_CATEGORY_CN || category >= UTF8PROC_CATEGORY_CC;
+}
+
+bool IsPunctuation(char32_t c) {
+  const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
+std::u32string WithoutAccents(std::u32string_view text) {
+  std::u32string out;
+  for (const char32_t c : DecodeUtf8(Normalize(EncodeUtf8(text), UTF8PROC_DECOMPOSE))) {
+    if (utf8proc_category(static_cast<utf8proc_int32_t>(c)) != UTF8PROC_CATEGORY_MN) out.push_back(c);
+  }
+  return out;
 }
 
 bool IsCjkIdeograph(char32_t c) {

@@ -1,0 +1,15 @@
+#include "worker/diffusion/models/text_encoder.h"
+
+#include "worker/diffusion/models/bert_text.h"
+#include "worker/diffusion/models/clip_text.h"
+
+namespace mind::diffusion {
+
+std::unique_ptr<const TextEncoder> MakeTextEncoder(const Scope& scope, const Config& config) {
+  const std::string kind = config.String("model_type", "clip_text_model");
+  if (kind == "clip_text_model") return std::make_unique<ClipText>(scope, ClipTextConfig::From(config));
+  if (kind == "bert") return std::make_unique<BertText>(scope, BertTextConfig::From(config));
+  config.Unsupported("model_type", "clip_text_model, bert");
+}
+
+}  // namespace mind::diffusion
