@@ -111,7 +111,8 @@ grpc::ServerUnaryReactor* GenerationApi::GetModel(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* GenerationApi::ListSamplers(grpc::CallbackServerContext* context,
                                                       const v1::ListSamplersRequest* request,
                                                       v1::ListSamplersResponse* response) {
-  return OnLoop(context, [=, this](const Caller&) { return Give(service_.ListSamplers(request->model()), response); });
+  return OnLoop(context,
+                [=, this](const Caller&) { return Give(service_.ListSamplers(request->model()), response); });
 }
 
 grpc::ServerUnaryReactor* GenerationApi::ListWorkers(grpc::CallbackServerContext* context,

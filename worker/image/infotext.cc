@@ -8,13 +8,21 @@ namespace mind::image {
 namespace {
 
 std::string SamplerName(const std::string& ours) {
-  static const std::map<std::string, std::string>* const names = new std::map<std::string, std::string>{
-      {"ddim", "DDIM"},          {"pndm", "PLMS"},           {"euler", "Euler"},
-      {"euler_a", "Euler a"},    {"heun", "Heun"},           {"lms", "LMS"},
-      {"dpm2", "DPM2"},          {"dpm2_a", "DPM2 a"},       {"dpmpp_sde", "DPM++ SDE"},
-      {"dpmpp_2m", "DPM++ 2M"},  {"dpmpp_2m_sde", "DPM++ 2M SDE"},
-      {"unipc", "UniPC"},        {"dpm_adaptive", "DPM adaptive"},
-      {"lcm", "LCM"}};
+  static const std::map<std::string, std::string>* const names =
+      new std::map<std::string, std::string>{{"ddim", "DDIM"},
+                                             {"pndm", "PLMS"},
+                                             {"euler", "Euler"},
+                                             {"euler_a", "Euler a"},
+                                             {"heun", "Heun"},
+                                             {"lms", "LMS"},
+                                             {"dpm2", "DPM2"},
+                                             {"dpm2_a", "DPM2 a"},
+                                             {"dpmpp_sde", "DPM++ SDE"},
+                                             {"dpmpp_2m", "DPM++ 2M"},
+                                             {"dpmpp_2m_sde", "DPM++ 2M SDE"},
+                                             {"unipc", "UniPC"},
+                                             {"dpm_adaptive", "DPM adaptive"},
+                                             {"lcm", "LCM"}};
   const auto found = names->find(ours);
   return found == names->end() ? ours : found->second;
 }

@@ -12,7 +12,7 @@ struct Infotext {
   std::string prompt;
   std::string negative_prompt;
   int64_t steps = 0;
-  std::string sampler;  // our name; written as A1111 calls it where it has a name for it
+  std::string sampler;             // our name; written as A1111 calls it where it has a name for it
   std::string sampler_parameters;  // as JSON; empty: none
   double guidance = 0;
   uint64_t seed = 0;
