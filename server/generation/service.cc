@@ -24,12 +24,6 @@ absl::Status UnknownJob(const std::string& id) {
   return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
 }
 
-// A job as the outside sees it: without what only the worker needs.
-v1::Job Public(v1::Job job) {
-  job.mutable_spec()->clear_source_image();
-  return job;
-}
-
 // A model with no more of its samplers than a list of models tells.
 v1::Model Summary(v1::Model model) {
   for (v1::Sampler& sampler : *model.mutable_samplers()) {
@@ -57,6 +51,12 @@ void AppendChunks(const v1::JobEvent& event, const StoredImage& image, std::vect
 }
 
 }  // namespace
+
+v1::Job GenerationService::Public(v1::Job job) {
+  job.mutable_spec()->clear_source_image();
+  job.mutable_spec()->clear_mask_image();
+  return job;
+}
 
 GenerationService::GenerationService(const Options& options, JobStore& store, ServerMetrics& metrics)
     : options_(options),

@@ -189,8 +189,7 @@ void GenerationService::OnEnded(const v1::Job& job) {
                         {"outcome", OutcomeName(job.state())},
                         {"error", job.error().message()}});
   v1::JobEvent event;
-  *event.mutable_completed()->mutable_job() = job;
-  event.mutable_completed()->mutable_job()->mutable_spec()->clear_source_image();
+  *event.mutable_completed()->mutable_job() = Public(job);
   feeds_.Publish(job.id(), std::move(event));
 }
 

@@ -68,19 +68,28 @@ absl::Status ResolveNumber(const std::string& field, double value, double max) {
   return absl::OkStatus();
 }
 
-// What the worker will decode; here only what can be said without decoding it.
+absl::Status CheckPicture(const std::string& field, const std::string& bytes, size_t limit) {
+  if (bytes.size() <= limit) return absl::OkStatus();
+  return InvalidField(field, absl::StrCat(bytes.size(), " bytes given, at most ", limit, " are allowed"));
+}
+
+// The pictures a request brings along, as far as can be said without decoding them: the worker does that.
 absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
+  if (model.needs_mask_image() && (spec.source_image().empty() || spec.mask_image().empty())) {
+    return InvalidField(spec.source_image().empty() ? "spec.source_image" : "spec.mask_image",
+                        "this model paints into pictures: it needs both source_image and mask_image");
+  }
   if (spec.source_image().empty()) {
+    if (!spec.mask_image().empty())
+      return InvalidField("spec.mask_image", "given without source_image, which it is about");
     if (!spec.has_strength()) return absl::OkStatus();
     return InvalidField("spec.strength", "given without source_image, which it is about");
   }
   if (!model.takes_source_image()) return InvalidField("spec.source_image", "this model takes none");
-  if (spec.source_image().size() > limits.max_source_bytes) {
-    return InvalidField("spec.source_image",
-                        absl::StrCat(spec.source_image().size(), " bytes given, at most ",
-                                     limits.max_source_bytes, " are allowed"));
-  }
-  if (!spec.has_strength()) spec.set_strength(kDefaultStrength);
+  MIND_RETURN_IF_ERROR(CheckPicture("spec.source_image", spec.source_image(), limits.max_source_bytes));
+  MIND_RETURN_IF_ERROR(CheckPicture("spec.mask_image", spec.mask_image(), limits.max_source_bytes));
+  // What is to be painted anew is, by default, painted from nothing.
+  if (!spec.has_strength()) spec.set_strength(spec.mask_image().empty() ? kDefaultStrength : 1);
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.strength", spec.strength(), 1));
   if (std::floor(spec.strength() * spec.steps()) < 1) {
     return InvalidField("spec.strength", absl::StrCat(spec.strength(), " of ", spec.steps(),
@@ -119,14 +128,17 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   return absl::OkStatus();
 }
 
-// The same bytes for equal specs, maps included; a picture by its hash alone.
+std::string Sha256(const std::string& bytes) {
+  std::string hash(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+         reinterpret_cast<unsigned char*>(hash.data()));
+  return hash;
+}
+
+// The same bytes for equal specs, maps included; pictures by their hashes alone.
 std::string FingerprintOf(v1::ImageSpec spec) {
-  if (!spec.source_image().empty()) {
-    std::string hash(SHA256_DIGEST_LENGTH, '\0');
-    SHA256(reinterpret_cast<const unsigned char*>(spec.source_image().data()), spec.source_image().size(),
-           reinterpret_cast<unsigned char*>(hash.data()));
-    spec.set_source_image(hash);
-  }
+  if (!spec.source_image().empty()) spec.set_source_image(Sha256(spec.source_image()));
+  if (!spec.mask_image().empty()) spec.set_mask_image(Sha256(spec.mask_image()));
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

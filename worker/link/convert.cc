@@ -56,6 +56,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_prompt(info.takes_prompt);
   model.set_takes_negative_prompt(info.takes_negative_prompt);
   model.set_takes_source_image(info.takes_source);
+  model.set_needs_mask_image(info.needs_mask);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
   model.set_default_width(static_cast<uint32_t>(info.default_width));
   model.set_default_height(static_cast<uint32_t>(info.default_height));
@@ -83,6 +84,7 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.sampler_parameters = ToParameters(spec.sampler_parameters());
   request.seed = spec.seed() + image.image_index();
   request.source = spec.source_image();
+  request.mask = spec.mask_image();
   request.strength = spec.strength();
   request.priority = assign.priority();
   request.preview_every = spec.preview_every();
@@ -100,7 +102,7 @@ at::Tensor DecodeSource(const std::string& file) {
     return at::tensor(at::ArrayRef<uint8_t>(picture.data), at::kByte)
         .view({picture.height, picture.width, 3});
   } catch (const std::runtime_error& e) {
-    throw diffusion::RequestError(std::string("source_image: ") + e.what());
+    throw diffusion::RequestError(std::string("source_image or mask_image: ") + e.what());
   }
 }
 

@@ -116,6 +116,9 @@ class EngineTest : public testing::Test {
     options.row_threads = 2;
     options.checkpoint_interval = std::chrono::milliseconds(0);  // after every step
     options.decode = [](const std::string& file) {
+      if (file == "nothing") return at::zeros({8, 8, 3}, at::kByte);
+      if (file == "half")
+        return at::cat({at::zeros({8, 4, 3}, at::kByte), at::full({8, 4, 3}, 255, at::kByte)}, 1);
       if (file != "stripes") throw RequestError("no such picture");
       return at::arange(48 * 80 * 3, at::kFloat).remainder(251).to(at::kByte).view({48, 80, 3});
     };
@@ -376,18 +379,59 @@ TEST_F(EngineTest, ASourcePictureMakesADifference) {
   EXPECT_FALSE(at::equal(strong, weak));
 }
 
+TEST_P(EngineSamplerTest, PaintsOnlyWhereTheMaskIsAndGoesOnFromCheckpoints) {
+  TrajectoryRequest request = Request(GetParam(), 8);
+  request.source = "stripes";
+  request.mask = "half";
+  request.strength = 0.6;
+  Engine engine(*models_, Options());
+  auto whole = std::make_shared<Recorder>();
+  engine.Submit(request, whole);
+  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
+  engine.WaitUntilIdle();
+  TrajectoryRequest rest = request;
+  {
+    const std::lock_guard lock(whole->mutex);
+    ASSERT_FALSE(whole->checkpoints.empty());
+    rest.checkpoint = whole->checkpoints.rbegin()->second;
+  }
+  auto resumed = std::make_shared<Recorder>();
+  engine.Submit(rest, resumed);
+  ASSERT_EQ(resumed->Wait(), Ending::kPicture);
+  EXPECT_TRUE(at::equal(resumed->picture, whole->picture));
+}
+
+TEST_F(EngineTest, AMaskKeepsTheRest) {
+  TrajectoryRequest request = Request("ddim", 6);
+  request.source = "stripes";
+  request.mask = "nothing";  // black: all is kept
+  const at::Tensor kept = Alone(request);
+  request.seed += 1;  // the autoencoder draws, but nothing else does
+  const at::Tensor again = Alone(request);
+  const double difference = (kept.to(at::kFloat) - again.to(at::kFloat)).abs().mean().item<double>();
+  request.mask = "half";
+  const at::Tensor half = Alone(request);
+  EXPECT_FALSE(at::equal(half, again));
+  request.mask.clear();
+  request.strength = 1;
+  EXPECT_GT((Alone(request).to(at::kFloat) - again.to(at::kFloat)).abs().mean().item<double>(), difference);
+}
+
 TEST_F(EngineTest, ABadSourcePictureFailsAloneAndSaysWhy) {
   Engine engine(*models_, Options());
+  TrajectoryRequest request = Request();
   const auto error_of = [&](const std::string& source, double strength) {
-    TrajectoryRequest request = Request();
     request.source = source;
     request.strength = strength;
     auto events = std::make_shared<Recorder>();
-    engine.Submit(std::move(request), events);
+    engine.Submit(request, events);
     EXPECT_EQ(events->Wait(), Ending::kFailed);
     return events->Error();
   };
   EXPECT_THAT(error_of("dots", 0.5), HasSubstr("no such picture"));
+  request.mask = "half";
+  EXPECT_THAT(error_of("", 0.5), HasSubstr("a mask needs a source picture"));
+  request.mask.clear();
   EXPECT_THAT(error_of("stripes", 1.5), HasSubstr("strength must be 0 to 1"));
   EXPECT_THAT(error_of("stripes", 0.1), HasSubstr("leaves none of 6 steps"));
 }

@@ -153,6 +153,8 @@ const Bad kBad[] = {
      "spec.guidance: -1 given"},
     {"StrengthWithoutImage", [](auto& r) { r.mutable_spec()->set_strength(0.5); }, kInvalid,
      "spec.strength: given without source_image"},
+    {"MaskWithoutImage", [](auto& r) { r.mutable_spec()->set_mask_image("mask"); }, kInvalid,
+     "spec.mask_image: given without source_image"},
     {"StrengthTooLarge",
      [](auto& r) {
        r.mutable_spec()->set_source_image("picture");

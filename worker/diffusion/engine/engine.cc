@@ -26,28 +26,21 @@ std::string ShapeKey(const Trajectory& trajectory) {
   return key;
 }
 
-// x before the first step: noise, or the source picture noised to where the steps begin.
-SampleState Beginning(const TrajectoryRequest& request, const Pipeline& pipeline, const Sampler& sampler,
-                      at::IntArrayRef shape, const Engine::Decode& decode) {
-  const c10::InferenceMode inference;
-  SampleState state;
-  state.noise = std::make_unique<SeededNoise>(request.seed);
-  if (request.source.empty()) {
-    state.x = state.noise->Draw(shape).to(pipeline.device()) * sampler.initial_scale();
-    return state;
-  }
+// The request's pictures, decoded and resized.
+Source SourceOf(const TrajectoryRequest& request, at::Device device, const Engine::Decode& decode) {
+  Source source;
+  if (request.source.empty() && request.mask.empty()) return source;
   if (!decode) throw RequestError("source pictures are not supported here");
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
-  const int64_t taken = static_cast<int64_t>(static_cast<double>(sampler.steps()) * request.strength);
-  if (taken < 1) {
-    throw RequestError("strength " + std::to_string(request.strength) + " leaves none of " +
-                       std::to_string(sampler.steps()) + " steps to take: give more of either");
+  source.strength = request.strength;
+  if (!request.source.empty()) {
+    source.picture = ToFloats(ResizePicture(decode(request.source), request.width, request.height), device);
   }
-  const at::Tensor picture = ResizePicture(decode(request.source), request.width, request.height);
-  const at::Tensor x0 = pipeline.Encode(ToFloats(picture, pipeline.device()), *state.noise);
-  state.step = sampler.steps() - taken;
-  state.x = NoisedTo(sampler.LevelOf(state.step), x0, state.noise->DrawLike(x0));
-  return state;
+  if (!request.mask.empty()) {
+    source.mask =
+        ToFloats(ResizePicture(ToGrey(decode(request.mask)), request.width, request.height), device);
+  }
+  return source;
 }
 
 }  // namespace
@@ -137,8 +130,13 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
     }
     t.shape = t.pipeline->LatentShape(t.request.width, t.request.height);
     t.conditioning = t.pipeline->Condition(t.request.picture);
+    const c10::InferenceMode inference;
+    auto noise = std::make_unique<SeededNoise>(t.request.seed);
+    t.start = t.pipeline->Begin(SourceOf(t.request, t.pipeline->device(), options_.decode), t.shape, *noise);
+    for (ConditionRow& row : t.conditioning.rows) row.channels = t.start.channels;
     if (t.request.checkpoint.empty()) {
-      t.state = Beginning(t.request, *t.pipeline, *t.sampler, t.shape, options_.decode);
+      t.state = Beginning(t.start, t.request.strength, *t.sampler);
+      t.state.noise = std::move(noise);
     } else {
       t.resumed = true;
       t.state = ParseCheckpoint(t.request.checkpoint, t.request, t.shape, t.pipeline->device());
@@ -266,6 +264,7 @@ bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
   if (!t.step.done()) return true;
   t.step = Task();
   ++t.state.step;
+  KeepKnown(t.start, *t.sampler, t.state);
   t.events->OnStep(t.state.step, t.sampler->steps());
   if (t.state.step == t.sampler->steps()) {
     Finish(trajectory);

@@ -22,6 +22,14 @@ inline at::Tensor ToFloats(const at::Tensor& picture, at::Device device) {
   return picture.permute({2, 0, 1}).to(device, at::kFloat) / 255;
 }
 
+// uint8 [H, W, 3] → uint8 [H, W, 1], by ITU-R 601 luma in Pillow's fixed point.
+inline at::Tensor ToGrey(const at::Tensor& picture) {
+  const at::Tensor weights = at::tensor({19595, 38470, 7471}, at::kInt);
+  return ((picture.to(at::kInt) * weights).sum(-1, /*keepdim=*/true) + 0x8000)
+      .div(0x10000, "floor")
+      .to(at::kByte);
+}
+
 }  // namespace mind::diffusion
 
 #endif  // MIND_WORKER_DIFFUSION_ENGINE_PICTURE_H_

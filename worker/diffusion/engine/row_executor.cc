@@ -20,7 +20,7 @@ at::Tensor Forward(const Denoiser& denoiser, const std::vector<EvaluationRow>& r
   std::vector<at::Tensor> samples;
   std::vector<double> timesteps;
   for (const EvaluationRow& row : rows) {
-    samples.push_back(row.sample);
+    samples.push_back(WithChannels(row.sample, row.condition));
     timesteps.push_back(row.timestep);
   }
   const at::Tensor sample = at::stack(samples);

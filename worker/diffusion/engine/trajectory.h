@@ -61,6 +61,7 @@ struct Trajectory {
   std::unique_ptr<const Sampler> sampler;
   Conditioning conditioning;
   std::vector<int64_t> shape;  // of the latent
+  Start start;
 
   // The step thread's, from arrival to the end.
   SampleState state;

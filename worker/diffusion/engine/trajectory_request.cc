@@ -33,6 +33,7 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                                  {"sampler_parameters", parameters},
                                  {"seed", request.seed},
                                  {"source", HashOf(request.source)},
+                                 {"mask", HashOf(request.mask)},
                                  {"strength", request.strength}};
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

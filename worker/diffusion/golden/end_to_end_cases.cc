@@ -24,7 +24,7 @@ class EndToEndCase {
   EndToEndCase(const nlohmann::json& item, const SafeTensors& record, const GoldenOptions& options)
       : item_(item), record_(record) {
     const std::string kind = item.at("pipeline");
-    from_image_ = kind == "StableDiffusionImg2ImgPipeline";
+    from_image_ = kind == "StableDiffusionImg2ImgPipeline" || kind == "StableDiffusionInpaintPipeline";
     text_ = kind == "StableDiffusionPipeline" || from_image_;
     if (!text_ && kind != "DDPMPipeline" && kind != "DDIMPipeline")
       throw UnsupportedError("the pipeline " + kind);
@@ -68,28 +68,29 @@ class EndToEndCase {
       request.guidance_rescale = item_.value("guidance_rescale", 0.0);
       request.clip_skip = item_.value("clip_skip", int64_t{0});
     }
-    const Conditioning conditioning = pipeline_->Condition(request);
+    Conditioning conditioning = pipeline_->Condition(request);
     if (text_) {
       result.Compare("prompt embedding", conditioning.rows.back().context, record_.Get("prompt_embeds")[row],
                      kTolerance);
     }
 
-    SampleState state;
-    state.noise = Noise(row);
+    Source source;
     if (from_image_) {
-      const at::Tensor x0 = pipeline_->Encode(start.to(pipeline_->device()), *state.noise);
-      state.step = sampler_->steps() - static_cast<int64_t>(static_cast<double>(sampler_->steps()) *
-                                                            item_.at("strength").get<double>());
-      static_cast<RecordedNoise&>(*state.noise).set_step(-1);
-      state.x = NoisedTo(sampler_->LevelOf(state.step), x0, state.noise->DrawLike(x0));
-    } else {
-      state.x = start.to(pipeline_->device()) * sampler_->initial_scale();
+      source.picture = start.to(pipeline_->device());
+      source.strength = item_.at("strength");
+      if (record_.Has("in.mask")) source.mask = record_.Get("in.mask")[row].to(pipeline_->device());
     }
-    Evaluator evaluator;
+    const std::vector<at::Tensor> beginning = BeginningDraws(row, start);
+    OrderedNoise first(beginning);
     const at::Tensor latents = record_.Get("latents_per_step");
+    const Start begun = pipeline_->Begin(source, latents[0][row].sizes(), first);
+    for (ConditionRow& one : conditioning.rows) one.channels = begun.channels;
+    SampleState state = Beginning(begun, source.strength, *sampler_);
+    state.noise = StepDraws(row, from_image_ ? beginning.size() : text_ ? 0 : 1);
+    Evaluator evaluator;
     const at::Tensor outputs = record_.Get("model_outputs_after_cfg");
     int64_t call = 0;
-    for (; state.step < sampler_->steps(); ++state.step) {
+    while (state.step < sampler_->steps()) {
       Task step = sampler_->Step(state, evaluator);
       for (step.Resume(); !step.done(); step.Resume(), ++call) {
         const at::Tensor output =
@@ -98,22 +99,41 @@ class EndToEndCase {
         result.Compare("output " + std::to_string(call), output, outputs[call][row], kTolerance);
         evaluator.Answer(output);
       }
+      // Recorded before the known part was put back.
       result.Compare("latent " + std::to_string(call), state.x, latents[call - 1][row], kTolerance);
+      ++state.step;
+      KeepKnown(begun, *sampler_, state);
     }
     result.Compare("image", pipeline_->Decode(state.x), record_.Get("image")[row], kTolerance);
   }
 
-  std::unique_ptr<NoiseSource> Noise(int64_t row) const {
+  at::Tensor Draw(size_t k, int64_t row) const {
+    char name[16];
+    std::snprintf(name, sizeof name, "noise.%03d", static_cast<int>(k));
+    return record_.Has(name) ? record_.Get(name)[row] : at::Tensor();
+  }
+
+  // What is drawn before the first step: the starting noise, and where there is a source picture what its
+  // encoder draws.
+  std::vector<at::Tensor> BeginningDraws(int64_t row, const at::Tensor& start) const {
+    if (!from_image_) return {start};
+    std::vector<at::Tensor> draws;
+    for (const auto& draw : item_.at("noise_draws")) {
+      const std::string where = draw.at("where");
+      if (where == "vae.sample" || where.find("prepare_latents") != std::string::npos) {
+        draws.push_back(Draw(draws.size(), row));
+      }
+    }
+    return draws;
+  }
+
+  // The others: one a call of the scheduler's step.
+  std::unique_ptr<NoiseSource> StepDraws(int64_t row, size_t before) const {
     auto noise = std::make_unique<RecordedNoise>();
-    // Draws of the encoder and of the starting noise come first where the pipeline made them itself; the
-    // others are one a step call.
-    int64_t step = from_image_ ? -2 : text_ ? 0 : -1;
-    noise->set_step(step);
-    for (int64_t k = 0;; ++k, ++step) {
-      char name[16];
-      std::snprintf(name, sizeof name, "noise.%03d", static_cast<int>(k));
-      if (!record_.Has(name)) return noise;
-      noise->Record(step, record_.Get(name)[row]);
+    for (size_t k = before;; ++k) {
+      const at::Tensor draw = Draw(k, row);
+      if (!draw.defined()) return noise;
+      noise->Record(static_cast<int64_t>(k - before), draw);
     }
   }
 

@@ -3,6 +3,7 @@
 #define MIND_WORKER_DIFFUSION_GOLDEN_RECORDED_NOISE_H_
 
 #include <map>
+#include <vector>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/noise_source.h"
@@ -30,12 +31,13 @@ class RecordedNoise : public NoiseSource {
 // Gives the draws in the order they were recorded in.
 class OrderedNoise : public NoiseSource {
  public:
-  explicit OrderedNoise(at::Tensor draws) : draws_(std::move(draws)) {}
-  at::Tensor Draw(at::IntArrayRef) override { return draws_[next_++]; }
+  explicit OrderedNoise(const at::Tensor& draws) : draws_(draws.unbind()) {}
+  explicit OrderedNoise(std::vector<at::Tensor> draws) : draws_(std::move(draws)) {}
+  at::Tensor Draw(at::IntArrayRef) override { return draws_.at(next_++); }
 
  private:
-  at::Tensor draws_;
-  int64_t next_ = 0;
+  std::vector<at::Tensor> draws_;
+  size_t next_ = 0;
 };
 
 }  // namespace mind::diffusion

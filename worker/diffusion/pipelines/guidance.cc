@@ -12,11 +12,15 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
   return conditioning.guidance_rescale * rescaled + (1 - conditioning.guidance_rescale) * guided;
 }
 
+at::Tensor WithChannels(const at::Tensor& x, const ConditionRow& row) {
+  return row.channels.defined() ? at::cat({x, row.channels}) : x;
+}
+
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep) {
   std::vector<at::Tensor> outputs;
   for (const ConditionRow& row : conditioning.rows) {
-    const DenoiserInput input{.sample = x.unsqueeze(0),
+    const DenoiserInput input{.sample = WithChannels(x, row).unsqueeze(0),
                               .timestep = at::full({1}, timestep, x.options()),
                               .context = row.context.defined() ? row.context.unsqueeze(0) : at::Tensor(),
                               .label = row.label.defined() ? row.label.unsqueeze(0) : at::Tensor()};

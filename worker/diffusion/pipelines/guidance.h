@@ -13,8 +13,9 @@ namespace mind::diffusion {
 // What a denoiser is told besides x and the timestep, for one row. Undefined where the model has no such
 // input.
 struct ConditionRow {
-  at::Tensor context;  // float [M, width]
-  at::Tensor label;    // int64 []
+  at::Tensor context;   // float [M, width]
+  at::Tensor label;     // int64 []
+  at::Tensor channels;  // float [C', h, w], put beside x
 };
 
 // The rows one evaluation of one trajectory needs, and how their answers become one.
@@ -27,6 +28,9 @@ struct Conditioning {
 // outputs: one [C, H, W] for each of conditioning.rows → [C, H, W].
 // Ho & Salimans 2022, eq. 6; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs);
+
+// x [C, H, W] as the network is shown it.
+at::Tensor WithChannels(const at::Tensor& x, const ConditionRow& row);
 
 // One evaluation outside any batch: the denoiser's answer to x [C, H, W] at a timestep, guidance in it.
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,

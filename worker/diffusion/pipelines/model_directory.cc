@@ -18,6 +18,7 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
+    {"StableDiffusionInpaintPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
 };
 

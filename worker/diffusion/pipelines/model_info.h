@@ -15,7 +15,8 @@ struct ModelInfo {
   std::string pipeline;  // model_index.json's _class_name
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
-  bool takes_source = true;  // a picture to begin with
+  bool takes_source = true;  // a picture to begin with, and a mask of what to paint anew in it
+  bool needs_mask = false;   // made for inpainting: nothing without picture and mask
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
   // trained at.

@@ -11,6 +11,7 @@
 #include "worker/diffusion/models/denoiser.h"
 #include "worker/diffusion/pipelines/guidance.h"
 #include "worker/diffusion/pipelines/model_info.h"
+#include "worker/diffusion/pipelines/start.h"
 #include "worker/diffusion/samplers/noise_source.h"
 #include "worker/diffusion/samplers/sampler_config.h"
 
@@ -47,6 +48,11 @@ class Pipeline {
   // Picture float [3, H, W] in [0, 1], on the pipeline's device → what the denoiser works on, [C, h, w].
   // Draws from `noise` where the encoder makes a distribution. Slow: beside the step thread.
   virtual at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const = 0;
+  // Where a trajectory of this latent shape begins. With a mask: inpainting, by what the network was made for
+  // (it sees mask and masked picture beside x) or, with any other, by putting the known part back. Draws from
+  // `noise` in the order diffusers' pipelines do. Slow: beside the step thread. Throws RequestError where the
+  // model needs what the source lacks.
+  Start Begin(const Source& source, at::IntArrayRef shape, NoiseSource& noise) const;
   // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1].
   virtual at::Tensor Preview(const at::Tensor& x0) const = 0;
 };

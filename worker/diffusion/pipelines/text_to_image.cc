@@ -9,7 +9,9 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   const UNetConfig unet = UNetConfig::From(directory.ComponentConfig("unet"));
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
   const SamplerConfig sampler = directory.ReadSamplerConfig();
-  if (unet.in_channels != vae.latent_channels) {
+  // Made for inpainting: it sees the mask and the masked picture's latents beside its own.
+  const bool sees_mask = unet.in_channels == 2 * vae.latent_channels + 1;
+  if (unet.in_channels != vae.latent_channels && !sees_mask) {
     throw ModelError(directory.path() + ": the UNet takes " + std::to_string(unet.in_channels) +
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
   }
@@ -18,6 +20,7 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   info.pipeline = directory.pipeline_class();
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
+  info.needs_mask = sees_mask;
   // diffusers asks for 8 whatever the autoencoder; with a smaller reduction 8 is still a multiple of it.
   info.size_multiple = std::max<int64_t>(8, vae.reduction());
   info.default_width = info.default_height = unet.sample_size * vae.reduction();

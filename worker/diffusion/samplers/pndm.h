@@ -28,7 +28,8 @@ class PndmSampler : public Sampler {
   // Throws RequestError where the start needs more steps, or the model predicts x0.
   PndmSampler(const SamplerConfig& config, int64_t steps);
   int64_t evaluations() const override;
-  NoiseLevel LevelOf(int64_t step) const override { return MoveFrom(step).from; }
+  NoiseLevel LevelOf(int64_t step) const override { return moves_[static_cast<size_t>(step)].from; }
+  NoiseLevel StartLevelOf(int64_t step) const override { return MoveFrom(step).from; }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

@@ -42,6 +42,8 @@ class Sampler {
   // there: how a supplied picture is taken up (SDEdit, Meng et al. 2022; CCDF, Chung et al. 2022). REQUIRES:
   // 0 <= step < steps()
   virtual NoiseLevel LevelOf(int64_t step) const = 0;
+  // The same for a trajectory that begins there.
+  virtual NoiseLevel StartLevelOf(int64_t step) const { return LevelOf(step); }
 
   // Takes one step: x, history, scalars and noise move on; the caller then counts `step` up. A step may need
   // no evaluation at all. Both references must outlive the task. REQUIRES: state.step < steps()

@@ -1,0 +1,42 @@
+#include "worker/diffusion/pipelines/pipeline.h"
+
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+namespace {
+
+// One value for every latent: the one at its upper left pixel (at::upsample_nearest2d going down).
+at::Tensor ToLatentSize(const at::Tensor& mask, at::IntArrayRef shape) {
+  return at::upsample_nearest2d(mask.unsqueeze(0), {shape[1], shape[2]}).squeeze(0);
+}
+
+}  // namespace
+
+Start Pipeline::Begin(const Source& source, at::IntArrayRef shape, NoiseSource& noise) const {
+  const bool sees_mask = info().needs_mask;
+  if (sees_mask && !(source.defined() && source.mask.defined())) {
+    throw RequestError("this model paints into pictures: it needs a source picture and a mask");
+  }
+  if (source.mask.defined() && !source.defined()) throw RequestError("a mask needs a source picture");
+  Start start;
+  // At full strength nothing of the masked picture is in the noise.
+  start.from_noise = !source.defined() || (source.mask.defined() && source.strength == 1);
+  if (source.defined() && !(start.from_noise && sees_mask)) start.x0 = Encode(source.picture, noise);
+  start.noise = noise.Draw(shape).to(device());
+  if (!source.mask.defined()) return start;
+
+  const at::Tensor mask = (source.mask >= 0.5).to(source.picture.options());
+  // Grey, the middle of the colours, where it is to be painted. Encoded even where the network does not see
+  // it: the draw counts.
+  const at::Tensor masked =
+      Encode(at::where(mask > 0.5, at::full_like(source.picture, 0.5), source.picture), noise);
+  const at::Tensor small = ToLatentSize(mask, shape);
+  if (sees_mask) {
+    start.channels = at::cat({small, masked});
+  } else {
+    start.kept = 1 - small;
+  }
+  return start;
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,30 @@
+#include "worker/diffusion/pipelines/start.h"
+
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+
+SampleState Beginning(const Start& start, double strength, const Sampler& sampler) {
+  SampleState state;
+  if (start.from_noise) {
+    state.x = start.noise * sampler.initial_scale();
+    return state;
+  }
+  const int64_t taken = static_cast<int64_t>(static_cast<double>(sampler.steps()) * strength);
+  if (taken < 1) {
+    throw RequestError("strength " + std::to_string(strength) + " leaves none of " +
+                       std::to_string(sampler.steps()) + " steps to take: give more of either");
+  }
+  state.step = sampler.steps() - taken;
+  state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
+  return state;
+}
+
+void KeepKnown(const Start& start, const Sampler& sampler, SampleState& state) {
+  if (!start.kept.defined()) return;
+  const bool done = state.step == sampler.steps();
+  const at::Tensor known = done ? start.x0 : NoisedTo(sampler.LevelOf(state.step), start.x0, start.noise);
+  state.x = start.kept * known + (1 - start.kept) * state.x;
+}
+
+}  // namespace mind::diffusion

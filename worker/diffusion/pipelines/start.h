@@ -1,0 +1,39 @@
+// Where a trajectory begins, and what it has to keep.
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_START_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_START_H_
+
+#include <ATen/ATen.h>
+
+#include "worker/diffusion/samplers/sampler.h"
+
+namespace mind::diffusion {
+
+// What a request supplies beside its prompt.
+struct Source {
+  at::Tensor picture;  // float [3, H, W] in [0, 1]; undefined: none
+  at::Tensor mask;  // float [1, H, W] in [0, 1], 0.5 and more where it is to be painted anew; undefined: none
+  double strength = 1;  // 0 … 1: how far to go from the picture
+
+  bool defined() const { return picture.defined(); }
+};
+
+// In the space that is denoised, [C, h, w].
+struct Start {
+  at::Tensor noise;        // unit normal
+  at::Tensor x0;           // of the source picture; undefined: there is none, or it is not needed
+  at::Tensor kept;         // float [1, h, w], 1 where x0 is put back after every step; undefined: nowhere
+  at::Tensor channels;     // [C', h, w], shown to the network beside x; undefined: none
+  bool from_noise = true;  // whether it begins with noise alone
+};
+
+// The state before the first step to be taken: after none, or with a picture at less than full strength after
+// steps·(1 - strength). Its noise source is the caller's to give. Throws RequestError where no step is left.
+SampleState Beginning(const Start& start, double strength, const Sampler& sampler);
+
+// To be called after every step. Inpainting with a network that was not made for it: what the mask leaves
+// alone is the source picture, noised to where x is now. Reference: diffusers StableDiffusionInpaintPipeline.
+void KeepKnown(const Start& start, const Sampler& sampler, SampleState& state);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_START_H_
