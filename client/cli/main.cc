@@ -134,6 +134,11 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
        },
        "NAME=VALUE, what the sampler is told, such as eta=0.5; see `mind samplers`. May be given again")
       ->allow_extra_args(false);
+  c->add_option_function<double>(
+      "--guidance-rescale", [spec](double v) { spec->set_guidance_rescale(v); },
+      "Draws back the contrast that guidance adds, 0 to 1");
+  c->add_option_function<uint32_t>(
+      "--clip-skip", [spec](uint32_t v) { spec->set_clip_skip(v); }, "Last text layers to leave out");
   checked("--image", "Picture to begin with: PNG, JPEG or WebP",
           [spec](const std::string& path) { return ReadFile(path, spec->mutable_source_image()); });
   checked("--mask", "Picture, bright where --image is to be painted anew",

@@ -112,6 +112,11 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
     return InvalidField("spec.guidance",
                         absl::StrCat(spec.guidance(), " given; this model has no prompt, it must be 1"));
   }
+  MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance_rescale", spec.guidance_rescale(), 1));
+  if (spec.clip_skip() > model.max_clip_skip()) {
+    return InvalidField("spec.clip_skip",
+                        absl::StrCat(spec.clip_skip(), " given; it must be 0 to ", model.max_clip_skip()));
+  }
   MIND_RETURN_IF_ERROR(ResolveSource(model, limits, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
   if (!spec.has_image_count()) spec.set_image_count(1);

@@ -48,8 +48,11 @@ std::string FormatInfotext(const Infotext& info) {
   if (karras) out << ", Schedule type: Karras";
   if (!info.sampler_parameters.empty()) out << ", Sampler parameters: " << Quoted(info.sampler_parameters);
   out << ", CFG scale: " << nlohmann::json(info.guidance).dump() << ", Seed: " << info.seed
-      << ", Size: " << info.width << "x" << info.height << ", Model: " << Quoted(info.model)
-      << ", RNG: CPU, Version: " << Quoted(info.version);
+      << ", Size: " << info.width << "x" << info.height << ", Model: " << Quoted(info.model);
+  if (info.strength > 0) out << ", Denoising strength: " << nlohmann::json(info.strength).dump();
+  if (info.clip_skip > 0) out << ", Clip skip: " << info.clip_skip + 1;  // A1111 counts layers from 1
+  if (info.guidance_rescale > 0) out << ", CFG Rescale: " << nlohmann::json(info.guidance_rescale).dump();
+  out << ", RNG: CPU, Version: " << Quoted(info.version);
   return out.str();
 }
 

@@ -15,6 +15,9 @@ struct Infotext {
   std::string sampler;             // our name; written as A1111 calls it where it has a name for it
   std::string sampler_parameters;  // as JSON; empty: none
   double guidance = 0;
+  double guidance_rescale = 0;
+  int64_t clip_skip = 0;  // layers left out
+  double strength = 0;    // of going from a source picture; 0: there is none
   uint64_t seed = 0;
   int width = 0;
   int height = 0;

@@ -55,6 +55,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_pipeline(info.pipeline);
   model.set_takes_prompt(info.takes_prompt);
   model.set_takes_negative_prompt(info.takes_negative_prompt);
+  model.set_max_clip_skip(static_cast<uint32_t>(info.max_clip_skip));
   model.set_takes_source_image(info.takes_source);
   model.set_needs_mask_image(info.needs_mask);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
@@ -77,6 +78,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.picture.prompt = spec.prompt();
   request.picture.negative_prompt = spec.negative_prompt();
   request.picture.guidance = spec.guidance();
+  request.picture.guidance_rescale = spec.guidance_rescale();
+  request.picture.clip_skip = spec.clip_skip();
   request.width = spec.width();
   request.height = spec.height();
   request.sampler = spec.sampler();
@@ -121,6 +124,9 @@ EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spe
                              .sampler = spec.sampler(),
                              .sampler_parameters = ToJson(spec.sampler_parameters()),
                              .guidance = spec.guidance(),
+                             .guidance_rescale = spec.guidance_rescale(),
+                             .clip_skip = spec.clip_skip(),
+                             .strength = spec.source_image().empty() ? 0 : spec.strength(),
                              .seed = seed,
                              .width = static_cast<int>(spec.width()),
                              .height = static_cast<int>(spec.height()),

@@ -21,6 +21,7 @@ Models TwoModels() {
   text.set_takes_prompt(true);
   text.set_takes_negative_prompt(true);
   text.set_takes_source_image(true);
+  text.set_max_clip_skip(2);
   text.set_size_multiple(8);
   text.set_default_width(512);
   text.set_default_height(512);
@@ -153,6 +154,10 @@ const Bad kBad[] = {
      "spec.guidance: -1 given"},
     {"StrengthWithoutImage", [](auto& r) { r.mutable_spec()->set_strength(0.5); }, kInvalid,
      "spec.strength: given without source_image"},
+    {"GuidanceRescaleAboveOne", [](auto& r) { r.mutable_spec()->set_guidance_rescale(1.5); }, kInvalid,
+     "spec.guidance_rescale: 1.5 given; it must be 0 to 1"},
+    {"ClipSkipTooDeep", [](auto& r) { r.mutable_spec()->set_clip_skip(3); }, kInvalid,
+     "spec.clip_skip: 3 given; it must be 0 to 2"},
     {"MaskWithoutImage", [](auto& r) { r.mutable_spec()->set_mask_image("mask"); }, kInvalid,
      "spec.mask_image: given without source_image"},
     {"StrengthTooLarge",

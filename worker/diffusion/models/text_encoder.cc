@@ -12,4 +12,9 @@ std::unique_ptr<const TextEncoder> MakeTextEncoder(const Scope& scope, const Con
   config.Unsupported("model_type", "clip_text_model, bert");
 }
 
+int64_t MaxSkip(const Config& config) {
+  const bool clip = config.String("model_type", "clip_text_model") == "clip_text_model";
+  return clip ? ClipTextConfig::From(config).layers - 1 : 0;
+}
+
 }  // namespace mind::diffusion

@@ -26,6 +26,9 @@ class TextEncoder {
 // The encoder a text_encoder/config.json describes (model_type clip_text_model or bert). Throws ModelError.
 std::unique_ptr<const TextEncoder> MakeTextEncoder(const Scope& scope, const Config& config);
 
+// Its max_skip(), without its weights. Throws ModelError.
+int64_t MaxSkip(const Config& config);
+
 }  // namespace mind::diffusion
 
 #endif  // MIND_WORKER_DIFFUSION_MODELS_TEXT_ENCODER_H_

@@ -15,8 +15,9 @@ struct ModelInfo {
   std::string pipeline;  // model_index.json's _class_name
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
-  bool takes_source = true;  // a picture to begin with, and a mask of what to paint anew in it
-  bool needs_mask = false;   // made for inpainting: nothing without picture and mask
+  int64_t max_clip_skip = 0;  // how many last layers of the text encoder a request may leave out
+  bool takes_source = true;   // a picture to begin with, and a mask of what to paint anew in it
+  bool needs_mask = false;    // made for inpainting: nothing without picture and mask
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
   // trained at.

@@ -21,6 +21,7 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
   info.needs_mask = sees_mask;
+  info.max_clip_skip = MaxSkip(directory.ComponentConfig("text_encoder"));
   // diffusers asks for 8 whatever the autoencoder; with a smaller reduction 8 is still a multiple of it.
   info.size_multiple = std::max<int64_t>(8, vae.reduction());
   info.default_width = info.default_height = unet.sample_size * vae.reduction();
