@@ -143,6 +143,8 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
           [spec](const std::string& path) { return ReadFile(path, spec->mutable_source_image()); });
   checked("--mask", "Picture, bright where --image is to be painted anew",
           [spec](const std::string& path) { return ReadFile(path, spec->mutable_mask_image()); });
+  checked("--depth", "Depth of --image, near is bright",
+          [spec](const std::string& path) { return ReadFile(path, spec->mutable_depth_image()); });
   c->add_option_function<double>(
       "--strength", [spec](double v) { spec->set_strength(v); }, "How far to go from --image, 0 to 1");
   c->add_option_function<uint64_t>(

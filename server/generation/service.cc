@@ -55,6 +55,7 @@ void AppendChunks(const v1::JobEvent& event, const StoredImage& image, std::vect
 v1::Job GenerationService::Public(v1::Job job) {
   job.mutable_spec()->clear_source_image();
   job.mutable_spec()->clear_mask_image();
+  job.mutable_spec()->clear_depth_image();
   return job;
 }
 

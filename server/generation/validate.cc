@@ -79,6 +79,14 @@ absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, 
     return InvalidField(spec.source_image().empty() ? "spec.source_image" : "spec.mask_image",
                         "this model paints into pictures: it needs both source_image and mask_image");
   }
+  if (model.needs_depth_image() != !spec.depth_image().empty()) {
+    return InvalidField("spec.depth_image", model.needs_depth_image()
+                                                ? "this model needs one, beside source_image"
+                                                : "this model takes none");
+  }
+  if (model.needs_depth_image() && spec.source_image().empty()) {
+    return InvalidField("spec.source_image", "this model needs one, beside depth_image");
+  }
   if (spec.source_image().empty()) {
     if (!spec.mask_image().empty())
       return InvalidField("spec.mask_image", "given without source_image, which it is about");
@@ -88,6 +96,7 @@ absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, 
   if (!model.takes_source_image()) return InvalidField("spec.source_image", "this model takes none");
   MIND_RETURN_IF_ERROR(CheckPicture("spec.source_image", spec.source_image(), limits.max_source_bytes));
   MIND_RETURN_IF_ERROR(CheckPicture("spec.mask_image", spec.mask_image(), limits.max_source_bytes));
+  MIND_RETURN_IF_ERROR(CheckPicture("spec.depth_image", spec.depth_image(), limits.max_source_bytes));
   // What is to be painted anew is, by default, painted from nothing.
   if (!spec.has_strength()) spec.set_strength(spec.mask_image().empty() ? kDefaultStrength : 1);
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.strength", spec.strength(), 1));
@@ -144,6 +153,7 @@ std::string Sha256(const std::string& bytes) {
 std::string FingerprintOf(v1::ImageSpec spec) {
   if (!spec.source_image().empty()) spec.set_source_image(Sha256(spec.source_image()));
   if (!spec.mask_image().empty()) spec.set_mask_image(Sha256(spec.mask_image()));
+  if (!spec.depth_image().empty()) spec.set_depth_image(Sha256(spec.depth_image()));
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

@@ -75,7 +75,7 @@ TEST(Generation, APictureCanBeBegunFromAnother) {
   Seen none;
   const auto bad = client->Generate(request, none.Handlers());
   EXPECT_EQ(bad.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(bad.status().message(), HasSubstr("source_image or mask_image: not a PNG, JPEG or WebP file"));
+  EXPECT_THAT(bad.status().message(), HasSubstr("a picture of the request: not a PNG, JPEG or WebP file"));
 }
 
 TEST(Generation, EverySamplerAModelOffersMakesAPicture) {

@@ -58,6 +58,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_max_clip_skip(static_cast<uint32_t>(info.max_clip_skip));
   model.set_takes_source_image(info.takes_source);
   model.set_needs_mask_image(info.needs_mask);
+  model.set_needs_depth_image(info.needs_depth);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
   model.set_default_width(static_cast<uint32_t>(info.default_width));
   model.set_default_height(static_cast<uint32_t>(info.default_height));
@@ -88,6 +89,7 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.seed = spec.seed() + image.image_index();
   request.source = spec.source_image();
   request.mask = spec.mask_image();
+  request.depth = spec.depth_image();
   request.strength = spec.strength();
   request.priority = assign.priority();
   request.preview_every = spec.preview_every();
@@ -105,7 +107,7 @@ at::Tensor DecodeSource(const std::string& file) {
     return at::tensor(at::ArrayRef<uint8_t>(picture.data), at::kByte)
         .view({picture.height, picture.width, 3});
   } catch (const std::runtime_error& e) {
-    throw diffusion::RequestError(std::string("source_image or mask_image: ") + e.what());
+    throw diffusion::RequestError(std::string("a picture of the request: ") + e.what());
   }
 }
 

@@ -160,6 +160,8 @@ const Bad kBad[] = {
      "spec.clip_skip: 3 given; it must be 0 to 2"},
     {"MaskWithoutImage", [](auto& r) { r.mutable_spec()->set_mask_image("mask"); }, kInvalid,
      "spec.mask_image: given without source_image"},
+    {"DepthForAModelWithout", [](auto& r) { r.mutable_spec()->set_depth_image("depth"); }, kInvalid,
+     "spec.depth_image: this model takes none"},
     {"StrengthTooLarge",
      [](auto& r) {
        r.mutable_spec()->set_source_image("picture");

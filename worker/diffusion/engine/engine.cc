@@ -29,7 +29,7 @@ std::string ShapeKey(const Trajectory& trajectory) {
 // The request's pictures, decoded and resized.
 Source SourceOf(const TrajectoryRequest& request, at::Device device, const Engine::Decode& decode) {
   Source source;
-  if (request.source.empty() && request.mask.empty()) return source;
+  if (request.source.empty() && request.mask.empty() && request.depth.empty()) return source;
   if (!decode) throw RequestError("source pictures are not supported here");
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
   source.strength = request.strength;
@@ -40,6 +40,7 @@ Source SourceOf(const TrajectoryRequest& request, at::Device device, const Engin
     source.mask =
         ToFloats(ResizePicture(ToGrey(decode(request.mask)), request.width, request.height), device);
   }
+  if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
   return source;
 }
 

@@ -34,6 +34,7 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                                  {"seed", request.seed},
                                  {"source", HashOf(request.source)},
                                  {"mask", HashOf(request.mask)},
+                                 {"depth", HashOf(request.depth)},
                                  {"strength", request.strength}};
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

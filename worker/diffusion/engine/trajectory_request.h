@@ -28,6 +28,7 @@ struct TrajectoryRequest {
   // picture noised to where they begin.
   std::string source;
   std::string mask;           // likewise: bright where the source picture is to be painted anew
+  std::string depth;          // likewise: the source picture's depth, near is bright
   double strength = 0.8;      // 0 … 1
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none

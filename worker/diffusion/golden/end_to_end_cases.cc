@@ -24,7 +24,8 @@ class EndToEndCase {
   EndToEndCase(const nlohmann::json& item, const SafeTensors& record, const GoldenOptions& options)
       : item_(item), record_(record) {
     const std::string kind = item.at("pipeline");
-    from_image_ = kind == "StableDiffusionImg2ImgPipeline" || kind == "StableDiffusionInpaintPipeline";
+    from_image_ = kind == "StableDiffusionImg2ImgPipeline" || kind == "StableDiffusionInpaintPipeline" ||
+                  kind == "StableDiffusionDepth2ImgPipeline";
     text_ = kind == "StableDiffusionPipeline" || from_image_;
     if (!text_ && kind != "DDPMPipeline" && kind != "DDIMPipeline")
       throw UnsupportedError("the pipeline " + kind);
@@ -78,6 +79,9 @@ class EndToEndCase {
     if (from_image_) {
       source.picture = start.to(pipeline_->device());
       source.strength = item_.at("strength");
+      if (record_.Has("in.depth_map")) {
+        source.depth = record_.Get("in.depth_map")[row].unsqueeze(0).to(pipeline_->device());
+      }
       if (record_.Has("in.mask")) source.mask = record_.Get("in.mask")[row].to(pipeline_->device());
     }
     const std::vector<at::Tensor> beginning = BeginningDraws(row, start);

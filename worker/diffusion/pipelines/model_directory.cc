@@ -19,6 +19,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
     {"StableDiffusionInpaintPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
+    {"StableDiffusionDepth2ImgPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
 };
 

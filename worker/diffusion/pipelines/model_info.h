@@ -18,6 +18,7 @@ struct ModelInfo {
   int64_t max_clip_skip = 0;  // how many last layers of the text encoder a request may leave out
   bool takes_source = true;   // a picture to begin with, and a mask of what to paint anew in it
   bool needs_mask = false;    // made for inpainting: nothing without picture and mask
+  bool needs_depth = false;   // made for pictures with depth: nothing without both
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
   // trained at.

@@ -10,6 +10,14 @@ at::Tensor ToLatentSize(const at::Tensor& mask, at::IntArrayRef shape) {
   return at::upsample_nearest2d(mask.unsqueeze(0), {shape[1], shape[2]}).squeeze(0);
 }
 
+// Depth as diffusers' StableDiffusionDepth2ImgPipeline shows it: at latent size, from -1 to 1.
+at::Tensor DepthChannel(const at::Tensor& depth, at::IntArrayRef shape) {
+  const at::Tensor small =
+      at::upsample_bicubic2d(depth.unsqueeze(0), {shape[1], shape[2]}, /*align_corners=*/false).squeeze(0);
+  const at::Tensor nearest = small.max(), range = nearest - small.min();
+  return at::where(range > 0, 1 - 2 * (nearest - small) / range, at::zeros_like(small));
+}
+
 }  // namespace
 
 Start Pipeline::Begin(const Source& source, at::IntArrayRef shape, NoiseSource& noise) const {
@@ -17,12 +25,17 @@ Start Pipeline::Begin(const Source& source, at::IntArrayRef shape, NoiseSource& 
   if (sees_mask && !(source.defined() && source.mask.defined())) {
     throw RequestError("this model paints into pictures: it needs a source picture and a mask");
   }
+  if (info().needs_depth != source.depth.defined() || (info().needs_depth && !source.defined())) {
+    throw RequestError(info().needs_depth ? "this model needs a source picture and its depth map"
+                                          : "this model takes no depth map");
+  }
   if (source.mask.defined() && !source.defined()) throw RequestError("a mask needs a source picture");
   Start start;
   // At full strength nothing of the masked picture is in the noise.
   start.from_noise = !source.defined() || (source.mask.defined() && source.strength == 1);
   if (source.defined() && !(start.from_noise && sees_mask)) start.x0 = Encode(source.picture, noise);
   start.noise = noise.Draw(shape).to(device());
+  if (source.depth.defined()) start.channels = DepthChannel(source.depth, shape);
   if (!source.mask.defined()) return start;
 
   const at::Tensor mask = (source.mask >= 0.5).to(source.picture.options());

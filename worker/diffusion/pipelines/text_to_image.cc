@@ -11,7 +11,8 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   const SamplerConfig sampler = directory.ReadSamplerConfig();
   // Made for inpainting: it sees the mask and the masked picture's latents beside its own.
   const bool sees_mask = unet.in_channels == 2 * vae.latent_channels + 1;
-  if (unet.in_channels != vae.latent_channels && !sees_mask) {
+  const bool sees_depth = unet.in_channels == vae.latent_channels + 1;
+  if (unet.in_channels != vae.latent_channels && !sees_mask && !sees_depth) {
     throw ModelError(directory.path() + ": the UNet takes " + std::to_string(unet.in_channels) +
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
   }
@@ -21,6 +22,7 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
   info.needs_mask = sees_mask;
+  info.needs_depth = sees_depth;
   info.max_clip_skip = MaxSkip(directory.ComponentConfig("text_encoder"));
   // diffusers asks for 8 whatever the autoencoder; with a smaller reduction 8 is still a multiple of it.
   info.size_multiple = std::max<int64_t>(8, vae.reduction());
