@@ -146,6 +146,14 @@ class EngineTest : public testing::Test {
     return events->picture;
   }
 
+  // Of a request that must fail.
+  static std::string ErrorOf(Engine& engine, const TrajectoryRequest& request) {
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(request, events);
+    EXPECT_EQ(events->Wait(), Ending::kFailed);
+    return events->Error();
+  }
+
   static ModelCache* models_;
 };
 
@@ -305,12 +313,7 @@ TEST_F(EngineTest, DestructionCancelsWhatIsLeft) {
 
 TEST_F(EngineTest, ABadRequestFailsAloneAndSaysWhy) {
   Engine engine(*models_, Options());
-  const auto error_of = [&](TrajectoryRequest request) {
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(std::move(request), events);
-    EXPECT_EQ(events->Wait(), Ending::kFailed);
-    return events->Error();
-  };
+  const auto error_of = [&](const TrajectoryRequest& request) { return ErrorOf(engine, request); };
   TrajectoryRequest request = Request();
   request.model = "absent";
   EXPECT_THAT(error_of(request), HasSubstr("no model named \"absent\""));
@@ -423,10 +426,7 @@ TEST_F(EngineTest, ABadSourcePictureFailsAloneAndSaysWhy) {
   const auto error_of = [&](const std::string& source, double strength) {
     request.source = source;
     request.strength = strength;
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    EXPECT_EQ(events->Wait(), Ending::kFailed);
-    return events->Error();
+    return ErrorOf(engine, request);
   };
   EXPECT_THAT(error_of("dots", 0.5), HasSubstr("no such picture"));
   request.mask = "half";
