@@ -102,7 +102,7 @@ class GenerationService {
   bool AcceptImage(const std::string& worker, const v1::ImageResult& result);
   void Persist(const absl::Status& status, const std::string& what, const std::string& job_id);
   // A job as the outside sees it: without what only the worker needs.
-  static v1::Job Public(v1::Job job);
+  static v1::Job Public(const v1::Job& job);
   // As the outside sees it.
   absl::StatusOr<v1::Job> FindAny(const std::string& id, const Caller& caller);
   void RebuildFeed(const v1::Job& job);

@@ -370,6 +370,22 @@ TEST_P(EngineSamplerTest, BeginsFromAPictureAndGoesOnFromItsCheckpoints) {
   EXPECT_TRUE(at::equal(resumed->picture, whole->picture));
 }
 
+TEST_F(EngineTest, ADamagedCheckpointIsRefused) {
+  Engine engine(*models_, Options());
+  auto whole = std::make_shared<Recorder>();
+  TrajectoryRequest request = Request("dpm_adaptive");
+  engine.Submit(request, whole);
+  ASSERT_EQ(whole->Wait(), Ending::kPicture);
+  engine.WaitUntilIdle();
+  {
+    const std::lock_guard lock(whole->mutex);
+    ASSERT_FALSE(whole->checkpoints.empty());
+    request.checkpoint = whole->checkpoints.begin()->second;
+  }
+  request.checkpoint.back() ^= 1;  // in the data of the last tensor
+  EXPECT_THAT(ErrorOf(engine, request), HasSubstr("the checkpoint is damaged"));
+}
+
 TEST_F(EngineTest, ASourcePictureMakesADifference) {
   TrajectoryRequest request = Request("ddim", 10);
   const at::Tensor without = Alone(request);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "worker/diffusion/engine/hash.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/safetensors.h"
 
@@ -42,6 +43,17 @@ std::vector<double> Scalars(const at::Tensor& tensor) {
   return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 
+// Over all names and bytes: samplers trust their own state, so a damaged one must not reach them.
+std::string Checksum(const std::map<std::string, at::Tensor>& tensors) {
+  uint64_t hash = HashOf("");
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor bytes = tensor.cpu().contiguous();
+    hash = HashOf(name, hash);
+    hash = HashOf({static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()}, hash);
+  }
+  return std::to_string(hash);
+}
+
 }  // namespace
 
 CheckpointParts CheckpointParts::Of(const SampleState& state) {
@@ -56,9 +68,10 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRe
   std::map<std::string, at::Tensor> tensors = {{"x", parts.x}, {"generator", parts.generator}};
   for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
   if (!parts.scalars.empty()) tensors["scalars"] = at::tensor(parts.scalars, at::kDouble);
-  return SerializeSafeTensors(
-      tensors,
-      {{"version", kVersion}, {"step", std::to_string(parts.step)}, {"request", Fingerprint(request)}});
+  return SerializeSafeTensors(tensors, {{"version", kVersion},
+                                        {"step", std::to_string(parts.step)},
+                                        {"request", Fingerprint(request)},
+                                        {"checksum", Checksum(tensors)}});
 }
 
 SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request, at::IntArrayRef shape,
@@ -71,6 +84,9 @@ SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& req
     }
     if (Metadata(file, "request") != Fingerprint(request)) {
       throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
+    }
+    if (Metadata(file, "checksum") != Checksum(file.tensors())) {
+      throw CheckpointError("the checkpoint is damaged: its checksum does not fit");
     }
     SampleState state;
     const std::string& step = Metadata(file, "step");

@@ -133,7 +133,12 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
     t.conditioning = t.pipeline->Condition(t.request.picture);
     const c10::InferenceMode inference;
     auto noise = std::make_unique<SeededNoise>(t.request.seed);
-    t.start = t.pipeline->Begin(SourceOf(t.request, t.pipeline->device(), options_.decode), t.shape, *noise);
+    // A checkpoint holds where x is, not what of a picture it has to keep or is shown.
+    const bool needs_start =
+        t.request.checkpoint.empty() || !t.request.mask.empty() || !t.request.depth.empty();
+    if (needs_start)
+      t.start =
+          t.pipeline->Begin(SourceOf(t.request, t.pipeline->device(), options_.decode), t.shape, *noise);
     for (ConditionRow& row : t.conditioning.rows) row.channels = t.start.channels;
     if (t.request.checkpoint.empty()) {
       t.state = Beginning(t.start, t.request.strength, *t.sampler);

@@ -2,18 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "worker/diffusion/engine/hash.h"
+
 namespace mind::diffusion {
-
-namespace {
-
-// FNV-1a, 64 bit: tells pictures apart, does not keep forgers out.
-uint64_t HashOf(const std::string& bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return hash;
-}
-
-}  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
   nlohmann::json parameters = nlohmann::json::object();
