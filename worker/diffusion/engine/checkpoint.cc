@@ -43,9 +43,10 @@ std::vector<double> Scalars(const at::Tensor& tensor) {
   return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 
-// Over all names and bytes: samplers trust their own state, so a damaged one must not reach them.
-std::string Checksum(const std::map<std::string, at::Tensor>& tensors) {
-  uint64_t hash = HashOf("");
+// Over the step and all names and bytes: samplers trust their own state, so a damaged one must not reach
+// them.
+std::string Checksum(const std::string& step, const std::map<std::string, at::Tensor>& tensors) {
+  uint64_t hash = HashOf(step);
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor bytes = tensor.cpu().contiguous();
     hash = HashOf(name, hash);
@@ -71,7 +72,7 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRe
   return SerializeSafeTensors(tensors, {{"version", kVersion},
                                         {"step", std::to_string(parts.step)},
                                         {"request", Fingerprint(request)},
-                                        {"checksum", Checksum(tensors)}});
+                                        {"checksum", Checksum(std::to_string(parts.step), tensors)}});
 }
 
 SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request, at::IntArrayRef shape,
@@ -85,7 +86,7 @@ SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& req
     if (Metadata(file, "request") != Fingerprint(request)) {
       throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
     }
-    if (Metadata(file, "checksum") != Checksum(file.tensors())) {
+    if (Metadata(file, "checksum") != Checksum(Metadata(file, "step"), file.tensors())) {
       throw CheckpointError("the checkpoint is damaged: its checksum does not fit");
     }
     SampleState state;
