@@ -65,18 +65,23 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
           [&] { return SinusoidalEmbedding(get("t_float"), width, sinusoid); });
     } else if (record.Has(name + ".out")) {
       run(name + ".out", [&] {
-        for (const char* key : {"kernel", "use_in_shortcut"}) {
-          if (!setting.Unset(key)) setting.Unsupported(key, "null");
-        }
         RecordedParameters parameters(record, name + ".param.", options.device);
         const ResnetOptions resnet{.groups = setting.Int("groups", 32),
                                    .epsilon = setting.Double("eps", 1e-6),
                                    .time_width = setting.Int("temb_channels", 0),
                                    .scale_shift = setting.String("time_embedding_norm", "") == "scale_shift",
-                                   .output_scale = setting.Double("output_scale_factor", 1)};
+                                   .output_scale = setting.Double("output_scale_factor", 1),
+                                   .resizing = setting.Bool("up", false)     ? Resizing::kDouble
+                                               : setting.Bool("down", false) ? Resizing::kHalve
+                                                                             : Resizing::kNone,
+                                   .filter = setting.String("kernel", "") == "fir" ? Filter::kBinomial
+                                                                                   : Filter::kBox,
+                                   .shortcut = setting.Bool("use_in_shortcut", false)};
         const ResnetBlock block(Scope(parameters), setting.RequiredInt("in_channels"),
                                 setting.RequiredInt("out_channels"), resnet);
-        return block(get("x"), get(name + ".temb"));
+        Signals signals;
+        if (resnet.time_width > 0) signals.time = get(name + ".temb");
+        return block(get("x"), signals);
       });
     }
   }
@@ -86,6 +91,17 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
       UnnestedParameters parameters(record, name + ".", options.device);
       return Downsample(Scope(parameters), get("x").size(1), padding)(get("x"));
     });
+  }
+  run("fir_downsample_kernel1331_factor2", [&] { return Halved(get("x"), Filter::kBinomial); });
+  run("fir_upsample_kernel1331_factor2", [&] { return Doubled(get("x"), Filter::kBinomial); });
+  run("fourier.out", [&] { return FourierFeatures(at::log(get("fourier.in")), get("fourier.weight")); });
+  constexpr std::pair<const char*, Activation> kActivations[] = {
+      {"silu", Activation::kSilu},          {"mish", Activation::kMish},
+      {"gelu_erf", Activation::kGelu},      {"gelu_tanh", Activation::kGeluTanh},
+      {"quick_gelu", Activation::kQuickGelu},
+  };
+  for (const auto& [name, activation] : kActivations) {
+    run(name, [&, activation = activation] { return Activate(activation, get("x")); });
   }
   run("groupnorm_4groups_eps1e-6", [&] {
     RecordedParameters parameters(record, "groupnorm.", options.device);

@@ -18,12 +18,20 @@ AttentionBlock::AttentionBlock(const Scope& scope, int64_t channels, const Optio
       to_q_(Renamed(scope, "to_q", "query"), channels, channels),
       to_k_(Renamed(scope, "to_k", "key"), channels, channels),
       to_v_(Renamed(scope, "to_v", "value"), channels, channels),
-      to_out_(Renamed(scope, "to_out.0", "proj_attn"), channels, channels) {}
+      to_out_(Renamed(scope, "to_out.0", "proj_attn"), channels, channels) {
+  if (options.context_width == 0) return;
+  context_k_.emplace(scope / "add_k_proj", options.context_width, channels);
+  context_v_.emplace(scope / "add_v_proj", options.context_width, channels);
+}
 
-at::Tensor AttentionBlock::operator()(const at::Tensor& x, const at::Tensor&) const {
+at::Tensor AttentionBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
   const at::Tensor tokens = norm_(x).flatten(2).transpose(1, 2);
-  const at::Tensor mixed =
-      to_out_(MultiHeadAttention(to_q_(tokens), to_k_(tokens), to_v_(tokens), options_.heads));
+  at::Tensor keys = to_k_(tokens), values = to_v_(tokens);
+  if (context_k_) {
+    keys = at::cat({(*context_k_)(context), keys}, 1);
+    values = at::cat({(*context_v_)(context), values}, 1);
+  }
+  const at::Tensor mixed = to_out_(MultiHeadAttention(to_q_(tokens), keys, values, options_.heads));
   const at::Tensor y = mixed.transpose(1, 2).reshape(x.sizes()) + x;
   return options_.output_scale == 1 ? y : y / options_.output_scale;
 }

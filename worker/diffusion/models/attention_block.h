@@ -2,14 +2,18 @@
 #ifndef MIND_WORKER_DIFFUSION_MODELS_ATTENTION_BLOCK_H_
 #define MIND_WORKER_DIFFUSION_MODELS_ATTENTION_BLOCK_H_
 
+#include <optional>
+
 #include "worker/diffusion/models/layers.h"
 #include "worker/diffusion/models/spatial_mixer.h"
 
 namespace mind::diffusion {
 
 // group_norm, to_q/to_k/to_v (with bias), attention, to_out.0, + x, divided by `output_scale`. Reads the
-// tensors under the names of today (to_q …) or of diffusers before 0.17 (query, key, value, proj_attn).
-// Source: diffusers models/attention_processor.py Attention with residual_connection.
+// tensors under the names of today (to_q …) or of diffusers before 0.17 (query, key, value, proj_attn). With
+// a context, its tokens are keys and values before the pixels' own (add_k_proj, add_v_proj; GLIDE, Nichol et
+// al. 2022, sec. 3). Source: diffusers models/attention_processor.py Attention with residual_connection,
+// AttnAddedKVProcessor.
 class AttentionBlock : public SpatialMixer {
  public:
   struct Options {
@@ -17,6 +21,7 @@ class AttentionBlock : public SpatialMixer {
     int64_t groups = 32;
     double epsilon = 1e-6;
     double output_scale = 1;
+    int64_t context_width = 0;  // 0: pixels see pixels only
   };
 
   AttentionBlock(const Scope& scope, int64_t channels, const Options& options);
@@ -26,6 +31,7 @@ class AttentionBlock : public SpatialMixer {
   Options options_;
   GroupNorm norm_;
   Linear to_q_, to_k_, to_v_, to_out_;
+  std::optional<Linear> context_k_, context_v_;
 };
 
 }  // namespace mind::diffusion

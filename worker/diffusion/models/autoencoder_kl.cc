@@ -81,16 +81,18 @@ AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config
     const DownBlock::Options down{.in = config.channels[i == 0 ? 0 : i - 1],
                                   .out = config.channels[i],
                                   .layers = config.layers_per_block,
-                                  .downsample = i + 1 < levels,
+                                  .transition = i + 1 < levels ? Transition::kConvolution : Transition::kNone,
                                   .downsample_padding = 0,
                                   .resnet = Resnet(config)};
     down_.emplace_back(scope / "encoder.down_blocks" / i, down, nullptr);
   }
   for (size_t i = 0; i < levels; ++i) {
     const int64_t out = config.channels[levels - 1 - i];
-    UpBlock::Options up{.in = std::vector<int64_t>(static_cast<size_t>(config.layers_per_block + 1), out),
+    const size_t layers = static_cast<size_t>(config.layers_per_block + 1);
+    UpBlock::Options up{.in = std::vector<int64_t>(layers, out),
+                        .skip = std::vector<int64_t>(layers, 0),
                         .out = out,
-                        .upsample = i + 1 < levels,
+                        .transition = i + 1 < levels ? Transition::kConvolution : Transition::kNone,
                         .resnet = Resnet(config)};
     up.in.front() = config.channels[i == 0 ? levels - 1 : levels - i];
     up_.emplace_back(scope / "decoder.up_blocks" / i, up, nullptr);
@@ -99,15 +101,15 @@ AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config
 
 at::Tensor AutoencoderKl::EncodeMoments(const at::Tensor& image) const {
   at::Tensor x = encoder_in_(image);
-  for (const DownBlock& block : down_) x = block(x, {}, {});
-  x = encoder_out_(at::silu(encoder_norm_(encoder_middle_(x, {}, {}))));
+  for (const DownBlock& block : down_) x = block(x, {});
+  x = encoder_out_(at::silu(encoder_norm_(encoder_middle_(x, {}))));
   return quant_ ? (*quant_)(x) : x;
 }
 
 at::Tensor AutoencoderKl::Decode(const at::Tensor& latents) const {
   at::Tensor x = decoder_in_(post_quant_ ? (*post_quant_)(latents) : latents);
-  x = decoder_middle_(x, {}, {});
-  for (const UpBlock& block : up_) x = block(x, {}, {});
+  x = decoder_middle_(x, {});
+  for (const UpBlock& block : up_) x = block(x, {});
   return decoder_out_(at::silu(decoder_norm_(x)));
 }
 

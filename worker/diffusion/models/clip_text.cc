@@ -19,10 +19,7 @@ ClipTextConfig ClipTextConfig::From(const Config& config) {
   c.positions = config.Int("max_position_embeddings", c.positions);
   c.epsilon = config.Double("layer_norm_eps", c.epsilon);
   c.end_token = config.Int("eos_token_id", c.end_token);
-  const std::string activation = config.String("hidden_act", "quick_gelu");
-  if (activation != "quick_gelu" && activation != "gelu")
-    config.Unsupported("hidden_act", "quick_gelu, gelu");
-  c.quick_gelu = activation == "quick_gelu";
+  c.activation = ReadActivation(config, "hidden_act", c.activation);
   if (c.heads < 1 || c.width < 1 || c.width % c.heads != 0) {
     config.Unsupported("num_attention_heads", "a divisor of hidden_size");
   }
@@ -32,7 +29,7 @@ ClipTextConfig ClipTextConfig::From(const Config& config) {
 
 ClipTextLayer::ClipTextLayer(const Scope& scope, const ClipTextConfig& config)
     : heads_(config.heads),
-      quick_gelu_(config.quick_gelu),
+      activation_(config.activation),
       layer_norm1_(scope / "layer_norm1", config.width, config.epsilon),
       layer_norm2_(scope / "layer_norm2", config.width, config.epsilon),
       q_(scope / "self_attn.q_proj", config.width, config.width),
@@ -45,8 +42,7 @@ ClipTextLayer::ClipTextLayer(const Scope& scope, const ClipTextConfig& config)
 at::Tensor ClipTextLayer::operator()(const at::Tensor& x, const at::Tensor& causal_mask) const {
   const at::Tensor normed = layer_norm1_(x);
   const at::Tensor h = x + out_(MultiHeadAttention(q_(normed), k_(normed), v_(normed), heads_, causal_mask));
-  const at::Tensor wide = fc1_(layer_norm2_(h));
-  return h + fc2_(quick_gelu_ ? wide * at::sigmoid(1.702 * wide) : at::gelu(wide));
+  return h + fc2_(Activate(activation_, fc1_(layer_norm2_(h))));
 }
 
 ClipText::ClipText(const Scope& scope, const ClipTextConfig& config)

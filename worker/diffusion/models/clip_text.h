@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "worker/diffusion/models/activation.h"
 #include "worker/diffusion/models/layers.h"
 #include "worker/diffusion/models/text_encoder.h"
 #include "worker/diffusion/weights/json_file.h"
@@ -18,7 +19,7 @@ struct ClipTextConfig {
   int64_t heads = 12;
   int64_t positions = 77;
   double epsilon = 1e-5;
-  bool quick_gelu = true;  // x·σ(1.702x) instead of GELU
+  Activation activation = Activation::kQuickGelu;
   int64_t end_token = 2;   // 2 is transformers' old wrong value: then the largest id marks the end
 
   // text_encoder/config.json. Throws ModelError.
@@ -33,7 +34,7 @@ class ClipTextLayer {
 
  private:
   int64_t heads_;
-  bool quick_gelu_;
+  Activation activation_;
   LayerNorm layer_norm1_, layer_norm2_;
   Linear q_, k_, v_, out_, fc1_, fc2_;
 };

@@ -1,6 +1,16 @@
 #include "worker/diffusion/models/resample.h"
 
 namespace mind::diffusion {
+namespace {
+
+// One 4×4 filter a channel, its weights adding up to `gain`.
+at::Tensor BinomialKernel(const at::Tensor& x, double gain) {
+  const at::Tensor line = at::tensor({1.0, 3.0, 3.0, 1.0}, x.options());
+  const at::Tensor square = at::outer(line, line);
+  return (square * (gain / 64)).reshape({1, 1, 4, 4}).expand({x.size(1), 1, 4, 4});
+}
+
+}  // namespace
 
 Downsample::Downsample(const Scope& scope, int64_t channels, int64_t padding)
     : conv_(scope / "conv", channels, channels, {.kernel = 3, .stride = 2, .padding = padding}),
@@ -14,6 +24,18 @@ Upsample::Upsample(const Scope& scope, int64_t channels) : conv_(scope / "conv",
 
 at::Tensor Upsample::operator()(const at::Tensor& x, at::IntArrayRef size) const {
   return conv_(at::upsample_nearest2d(x, size));
+}
+
+at::Tensor Halved(const at::Tensor& x, Filter filter) {
+  if (filter == Filter::kBox) return at::avg_pool2d(x, {2, 2}, {2, 2});
+  return at::conv2d(x, BinomialKernel(x, 1), {}, /*stride=*/2, /*padding=*/1, /*dilation=*/1, x.size(1));
+}
+
+at::Tensor Doubled(const at::Tensor& x, Filter filter) {
+  if (filter == Filter::kBox) return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+  // Zeros between the pixels, then the filter, which is what a transposed convolution is.
+  return at::conv_transpose2d(x, BinomialKernel(x, 4), {}, /*stride=*/2, /*padding=*/1, /*output_padding=*/0,
+                              x.size(1));
 }
 
 }  // namespace mind::diffusion

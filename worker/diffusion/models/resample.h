@@ -33,6 +33,15 @@ class Upsample {
   Conv2d conv_;
 };
 
+// Without parameters: by averages of 2×2 and nearest neighbours, or by a 4×4 binomial filter (1, 3, 3, 1)
+// that keeps high frequencies from folding over (Zhang 2019; score-SDE's "fir").
+enum class Filter { kBox, kBinomial };
+
+// [B, C, H, W] → [B, C, H/2, W/2] and [B, C, 2H, 2W]. Source: diffusers downsampling.py downsample_2d,
+// upsampling.py upsample_2d, upfirdn2d_native.
+at::Tensor Halved(const at::Tensor& x, Filter filter);
+at::Tensor Doubled(const at::Tensor& x, Filter filter);
+
 }  // namespace mind::diffusion
 
 #endif  // MIND_WORKER_DIFFUSION_MODELS_RESAMPLE_H_

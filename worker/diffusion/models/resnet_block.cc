@@ -1,33 +1,50 @@
 #include "worker/diffusion/models/resnet_block.h"
 
+#include <algorithm>
+
 namespace mind::diffusion {
+namespace {
+
+int64_t GroupsOf(int64_t channels, int64_t groups) {
+  return groups > 0 ? groups : std::min<int64_t>(channels / 4, 32);
+}
+
+}  // namespace
 
 ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, const ResnetOptions& options)
     : options_(options),
-      norm1_(scope / "norm1", options.groups, in, options.epsilon),
+      norm1_(scope / "norm1", GroupsOf(in, options.groups), in, options.epsilon),
       conv1_(scope / "conv1", in, out),
-      norm2_(scope / "norm2", options.groups, out, options.epsilon),
+      norm2_(scope / "norm2", GroupsOf(out, options.groups_out > 0 ? options.groups_out : options.groups), out, options.epsilon),
       conv2_(scope / "conv2", out, out) {
   if (options.time_width > 0) {
     time_projection_.emplace(scope / "time_emb_proj", options.time_width,
                              options.scale_shift ? 2 * out : out);
   }
-  if (in != out) shortcut_.emplace(scope / "conv_shortcut", in, out, k1x1);
+  if (options.class_count > 0) class_bias_.emplace(scope / "class_bias", options.class_count, out);
+  if (in != out || options.shortcut) shortcut_.emplace(scope / "conv_shortcut", in, out, k1x1);
 }
 
-at::Tensor ResnetBlock::operator()(const at::Tensor& x, const at::Tensor& time) const {
-  at::Tensor h = conv1_(at::silu(norm1_(x)));
-  at::Tensor projected;
-  if (time_projection_) projected = (*time_projection_)(at::silu(time)).unsqueeze(-1).unsqueeze(-1);
-  if (projected.defined() && options_.scale_shift) {
-    const auto scale_shift = projected.chunk(2, 1);
-    h = norm2_(h) * (1 + scale_shift[0]) + scale_shift[1];
-  } else {
-    if (projected.defined()) h = h + projected;
-    h = norm2_(h);
+at::Tensor ResnetBlock::Resized(const at::Tensor& x) const {
+  if (options_.resizing == Resizing::kNone) return x;
+  return options_.resizing == Resizing::kHalve ? Halved(x, options_.filter) : Doubled(x, options_.filter);
+}
+
+at::Tensor ResnetBlock::operator()(const at::Tensor& x, const Signals& signals) const {
+  const auto as_bias = [](const at::Tensor& rows) { return rows.unsqueeze(-1).unsqueeze(-1); };
+  at::Tensor h = conv1_(Resized(Activate(options_.activation, norm1_(x))));
+  at::Tensor time;
+  if (time_projection_) time = as_bias((*time_projection_)(Activate(options_.activation, signals.time)));
+  if (time.defined() && !options_.scale_shift) h = h + time;
+  if (class_bias_) h = h + as_bias((*class_bias_)(signals.label));
+  h = norm2_(h);
+  if (time.defined() && options_.scale_shift) {
+    const auto scale_shift = time.chunk(2, 1);
+    h = h * (1 + scale_shift[0]) + scale_shift[1];
   }
-  h = conv2_(at::silu(h));
-  h = (shortcut_ ? (*shortcut_)(x) : x) + h;
+  h = conv2_(Activate(options_.activation, h));
+  const at::Tensor resized = Resized(x);
+  h = (shortcut_ ? (*shortcut_)(resized) : resized) + h;
   return options_.output_scale == 1 ? h : h / options_.output_scale;
 }
 

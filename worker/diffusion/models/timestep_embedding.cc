@@ -16,4 +16,9 @@ at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const
   return width % 2 == 0 ? embedding : at::constant_pad_nd(embedding, {0, 1}, 0);
 }
 
+at::Tensor FourierFeatures(const at::Tensor& x, const at::Tensor& frequencies) {
+  const at::Tensor angle = x.unsqueeze(1) * frequencies.unsqueeze(0) * (2 * 3.14159265358979323846);
+  return at::cat({at::sin(angle), at::cos(angle)}, 1);
+}
+
 }  // namespace mind::diffusion

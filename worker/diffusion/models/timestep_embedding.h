@@ -18,6 +18,10 @@ struct SinusoidOptions {
 // app. B.
 at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const SinusoidOptions& options);
 
+// x [B], frequencies [width / 2] → [B, width]: the sines, then the cosines of 2π·frequency·x.
+// Source: diffusers models/embeddings.py GaussianFourierProjection.
+at::Tensor FourierFeatures(const at::Tensor& x, const at::Tensor& frequencies);
+
 // linear_1, SiLU, linear_2. Source: diffusers models/embeddings.py TimestepEmbedding.
 class TimestepMlp {
  public:

@@ -1,22 +1,30 @@
 #include "worker/diffusion/models/unet.h"
 
+#include <algorithm>
+
 #include "worker/diffusion/models/attention_block.h"
 #include "worker/diffusion/models/transformer_2d.h"
 
 namespace mind::diffusion {
 namespace {
 
-constexpr int64_t kTimeWidthFactor = 4;
+// Of the residual blocks and mixers beside a pyramid; the picture's share is added on top.
+constexpr double kPyramidScale = 1.4142135623730951;
+constexpr int64_t kPyramidMixerGroups = 32;
 
 MixerFactory Mixer(const UNetConfig& config, LevelKind kind, const UNetLevel& level, bool middle) {
   switch (kind) {
     case LevelKind::kPlain:
       return nullptr;
-    case LevelKind::kSelfAttention: {
-      const AttentionBlock::Options options{.heads = level.heads,
-                                            .groups = middle ? config.middle_groups : config.groups,
-                                            .epsilon = config.epsilon,
-                                            .output_scale = middle ? config.middle_scale : 1};
+    case LevelKind::kSelfAttention:
+    case LevelKind::kAddedAttention: {
+      const bool pyramid = !middle && config.has_pyramid();
+      const AttentionBlock::Options options{
+          .heads = level.heads,
+          .groups = middle ? config.middle_groups : pyramid ? kPyramidMixerGroups : config.groups,
+          .epsilon = config.epsilon,
+          .output_scale = middle ? config.middle_scale : pyramid ? kPyramidScale : 1,
+          .context_width = kind == LevelKind::kAddedAttention ? config.context_width : 0};
       return [options, channels = level.channels](const Scope& scope) {
         return std::make_unique<AttentionBlock>(scope, channels, options);
       };
@@ -41,52 +49,68 @@ MixerFactory Mixer(const UNetConfig& config, LevelKind kind, const UNetLevel& le
 
 UNet::UNet(const Scope& scope, const UNetConfig& config)
     : config_(config),
-      conv_in_(scope / "conv_in", config.in_channels, config.levels.front().channels),
-      time_embedding_(scope / "time_embedding", config.levels.front().channels,
-                      kTimeWidthFactor * config.levels.front().channels),
-      norm_out_(scope / "conv_norm_out", config.groups, config.levels.front().channels, config.epsilon),
-      conv_out_(scope / "conv_out", config.levels.front().channels, config.out_channels) {
-  const int64_t time_width = kTimeWidthFactor * config.levels.front().channels;
-  if (config.class_count > 0)
-    class_embedding_.emplace(scope / "class_embedding", config.class_count, time_width);
-  if (config.text_pooling_heads > 0) {
-    text_pooling_.emplace(scope / "add_embedding", config.context_width, time_width,
+      conv_in_(scope / "conv_in", config.in_channels, config.base_channels),
+      time_embedding_(scope / "time_embedding",
+                      config.base_channels * (config.time_features == TimeFeatures::kFourier ? 2 : 1),
+                      config.time_width),
+      norm_out_(scope / "conv_norm_out",
+                config.groups > 0 ? config.groups : std::min<int64_t>(config.base_channels / 4, 32),
+                config.base_channels, config.epsilon),
+      conv_out_(scope / "conv_out", config.base_channels, config.out_channels) {
+  if (config.time_features == TimeFeatures::kFourier) {
+    frequencies_ = (scope / "time_proj").Take("weight", {config.base_channels});
+  }
+  if (config.class_count > 0 && !config.class_bias) {
+    class_embedding_.emplace(scope / "class_embedding", config.class_count, config.time_width);
+  }
+  if (config.text_pooling == TextPoolingKind::kAttention) {
+    text_pooling_.emplace(scope / "add_embedding", config.context_width, config.time_width,
                           config.text_pooling_heads);
+  } else if (config.text_pooling == TextPoolingKind::kLastToken) {
+    last_token_.emplace(scope / "add_embedding", config.context_width, config.time_width);
   }
 
   ResnetOptions resnet{.groups = config.groups,
                        .epsilon = config.epsilon,
-                       .time_width = time_width,
+                       .time_width = config.time_width,
                        .scale_shift = config.scale_shift,
-                       .output_scale = 1};
+                       .output_scale = config.middle_scale,
+                       .activation = config.activation,
+                       .class_count = config.class_bias ? config.class_count : 0};
+  middle_.emplace(scope / "mid_block", config.levels.back().channels, resnet,
+                  Mixer(config, config.middle, config.levels.back(), /*middle=*/true));
+
+  resnet.output_scale = config.has_pyramid() ? kPyramidScale : 1;
+  if (config.has_pyramid()) resnet.groups = 0;
   const size_t levels = config.levels.size();
-  int64_t previous = config.levels.front().channels;
+  int64_t previous = config.base_channels;
   std::vector<int64_t> skips = {previous};
   for (size_t i = 0; i < levels; ++i) {
     const UNetLevel& level = config.levels[i];
+    const bool last = i + 1 == levels;
     const DownBlock::Options options{.in = previous,
                                      .out = level.channels,
                                      .layers = config.layers_per_block,
-                                     .downsample = i + 1 < levels,
+                                     .transition = last ? Transition::kNone : level.transition,
                                      .downsample_padding = config.downsample_padding,
                                      .resnet = resnet};
     down_.emplace_back(scope / "down_blocks" / i, options,
                        Mixer(config, level.kind, level, /*middle=*/false));
-    skips.insert(skips.end(), static_cast<size_t>(config.layers_per_block + (options.downsample ? 1 : 0)),
-                 level.channels);
+    skips.insert(skips.end(), static_cast<size_t>(config.layers_per_block + (last ? 0 : 1)), level.channels);
     previous = level.channels;
   }
 
-  ResnetOptions middle_resnet = resnet;
-  middle_resnet.output_scale = config.middle_scale;
-  middle_.emplace(scope / "mid_block", previous, middle_resnet,
-                  Mixer(config, config.middle, config.levels.back(), /*middle=*/true));
-
   for (size_t i = 0; i < levels; ++i) {
     const UNetLevel& level = config.levels[levels - 1 - i];
-    UpBlock::Options options{.in = {}, .out = level.channels, .upsample = i + 1 < levels, .resnet = resnet};
+    UpBlock::Options options{.in = {},
+                             .skip = {},
+                             .out = level.channels,
+                             .pyramid = config.has_pyramid(),
+                             .transition = i + 1 == levels ? Transition::kNone : config.up_transitions[i],
+                             .resnet = resnet};
     for (int64_t layer = 0; layer <= config.layers_per_block; ++layer) {
-      options.in.push_back((layer == 0 ? previous : level.channels) + skips.back());
+      options.in.push_back(layer == 0 ? previous : level.channels);
+      options.skip.push_back(skips.back());
       skips.pop_back();
     }
     up_.emplace_back(scope / "up_blocks" / i, options,
@@ -96,23 +120,41 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
 }
 
 at::Tensor UNet::EmbedTime(const DenoiserInput& input) const {
-  const SinusoidOptions sinusoid{.flip_sin_to_cos = config_.flip_sin_to_cos,
-                                 .freq_shift = config_.freq_shift};
-  const at::Tensor waves = SinusoidalEmbedding(input.timestep, config_.levels.front().channels, sinusoid);
-  at::Tensor time = time_embedding_(waves.to(input.sample.scalar_type()));
+  at::Tensor features;
+  if (config_.time_features == TimeFeatures::kFourier) {
+    features = FourierFeatures(at::log(input.timestep), frequencies_);
+  } else {
+    const SinusoidOptions sinusoid{.flip_sin_to_cos = config_.flip_sin_to_cos,
+                                   .freq_shift = config_.freq_shift,
+                                   .scale = config_.time_scale};
+    features = SinusoidalEmbedding(input.timestep, config_.base_channels, sinusoid);
+  }
+  at::Tensor time = time_embedding_(features.to(input.sample.scalar_type()));
   if (class_embedding_) time = time + (*class_embedding_)(input.label);
   if (text_pooling_) time = time + (*text_pooling_)(input.context);
+  if (last_token_) time = time + (*last_token_)(input.context.select(1, -1));
   return time;
 }
 
 at::Tensor UNet::operator()(const DenoiserInput& input) const {
-  const at::Tensor time = EmbedTime(input);
-  at::Tensor x = conv_in_(config_.center_input ? 2 * input.sample - 1 : input.sample);
-  std::vector<at::Tensor> skips = {x};
-  for (const DownBlock& block : down_) x = block(x, time, input.context, &skips);
-  x = (*middle_)(x, time, input.context);
-  for (const UpBlock& block : up_) x = block(x, time, input.context, &skips);
-  return conv_out_(at::silu(norm_out_(x)));
+  const Signals signals{.time = EmbedTime(input), .context = input.context, .label = input.label};
+  const int64_t pad = config_.padding;
+  at::Tensor x = config_.center_input ? 2 * input.sample - 1 : input.sample;
+  if (pad > 0) x = at::constant_pad_nd(x, {pad, pad, pad, pad});
+  Carried carried;
+  if (config_.has_pyramid()) carried.pyramid = x;
+  x = conv_in_(x);
+  carried.skips = {x};
+  for (const DownBlock& block : down_) x = block(x, signals, &carried);
+  x = (*middle_)(x, signals);
+  carried.pyramid = at::Tensor();  // the one that grows upwards begins with nothing
+  for (const UpBlock& block : up_) x = block(x, signals, &carried);
+  x = conv_out_(Activate(config_.activation, norm_out_(x)));
+  if (carried.pyramid.defined()) x = x + carried.pyramid;
+  if (pad > 0) x = x.slice(2, pad, x.size(2) - pad).slice(3, pad, x.size(3) - pad);
+  // A score: noise over sigma, which is what such a network is told as its timestep.
+  if (config_.time_features == TimeFeatures::kFourier) x = x / input.timestep.reshape({-1, 1, 1, 1});
+  return x;
 }
 
 }  // namespace mind::diffusion

@@ -1,6 +1,6 @@
-// The UNet of DDPM and of latent diffusion (diffusers' UNet2DModel and UNet2DConditionModel).
-// Sources: Ho et al. 2020, app. B; Rombach et al. 2022, sec. 3.3; diffusers
-// models/unets/unet_2d{,_condition}.py.
+// The UNet of DDPM, score-SDE, GLIDE and latent diffusion.
+// Sources: Ho et al. 2020, app. B; Song et al. 2021, app. H; Nichol et al. 2022, sec. 4; Rombach et al. 2022,
+// sec. 3.3; diffusers models/unets/unet_2d{,_condition}.py.
 #ifndef MIND_WORKER_DIFFUSION_MODELS_UNET_H_
 #define MIND_WORKER_DIFFUSION_MODELS_UNET_H_
 
@@ -30,8 +30,10 @@ class UNet : public Denoiser {
   UNetConfig config_;
   Conv2d conv_in_;
   TimestepMlp time_embedding_;
+  at::Tensor frequencies_;  // [base channels]; undefined with sinusoids
   std::optional<Embedding> class_embedding_;
   std::optional<TextPooling> text_pooling_;
+  std::optional<Linear> last_token_;
   std::vector<DownBlock> down_;
   std::optional<MiddleBlock> middle_;
   std::vector<UpBlock> up_;

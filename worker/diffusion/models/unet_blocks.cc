@@ -1,6 +1,23 @@
 #include "worker/diffusion/models/unet_blocks.h"
 
+#include <algorithm>
+
 namespace mind::diffusion {
+namespace {
+
+constexpr int64_t kPyramidChannels = 3;
+
+// The residual block that halves or doubles, of a level made of blocks like `resnet`.
+ResnetOptions ResizingResnet(ResnetOptions resnet, Transition transition, Resizing resizing) {
+  resnet.resizing = resizing;
+  if (transition == Transition::kPyramid) {
+    resnet.filter = Filter::kBinomial;
+    resnet.shortcut = true;
+  }
+  return resnet;
+}
+
+}  // namespace
 
 DownBlock::DownBlock(const Scope& scope, const Options& options, const MixerFactory& mixer) {
   for (int64_t i = 0; i < options.layers; ++i) {
@@ -9,22 +26,36 @@ DownBlock::DownBlock(const Scope& scope, const Options& options, const MixerFact
                           options.resnet);
     if (mixer) mixers_.push_back(mixer(scope / "attentions" / index));
   }
-  if (options.downsample) {
-    downsample_.emplace(scope / "downsamplers" / 0, options.out, options.downsample_padding);
+  const ResnetOptions halving = ResizingResnet(options.resnet, options.transition, Resizing::kHalve);
+  switch (options.transition) {
+    case Transition::kNone:
+      break;
+    case Transition::kConvolution:
+      downsample_.emplace(scope / "downsamplers" / 0, options.out, options.downsample_padding);
+      break;
+    case Transition::kResnet:
+      resnet_down_.emplace(scope / "downsamplers" / 0, options.out, options.out, halving);
+      break;
+    case Transition::kPyramid:
+      resnet_down_.emplace(scope / "resnet_down", options.out, options.out, halving);
+      pyramid_in_.emplace(scope / "skip_conv", kPyramidChannels, options.out, k1x1);
+      break;
   }
 }
 
-at::Tensor DownBlock::operator()(at::Tensor x, const at::Tensor& time, const at::Tensor& context,
-                                 std::vector<at::Tensor>* skips) const {
+at::Tensor DownBlock::operator()(at::Tensor x, const Signals& signals, Carried* carried) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
-    x = resnets_[i](x, time);
-    if (!mixers_.empty()) x = (*mixers_[i])(x, context);
-    if (skips != nullptr) skips->push_back(x);
+    x = resnets_[i](x, signals);
+    if (!mixers_.empty()) x = (*mixers_[i])(x, signals.context);
+    if (carried != nullptr) carried->skips.push_back(x);
   }
-  if (downsample_) {
-    x = (*downsample_)(x);
-    if (skips != nullptr) skips->push_back(x);
+  if (!downsample_ && !resnet_down_) return x;
+  x = downsample_ ? (*downsample_)(x) : (*resnet_down_)(x, signals);
+  if (pyramid_in_) {
+    carried->pyramid = Halved(carried->pyramid, Filter::kBinomial);
+    x = (*pyramid_in_)(carried->pyramid) + x;
   }
+  if (carried != nullptr) carried->skips.push_back(x);
   return x;
 }
 
@@ -35,32 +66,65 @@ MiddleBlock::MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptio
   if (mixer) mixer_ = mixer(scope / "attentions" / 0);
 }
 
-at::Tensor MiddleBlock::operator()(const at::Tensor& x, const at::Tensor& time,
-                                   const at::Tensor& context) const {
-  const at::Tensor h = first_(x, time);
-  return second_(mixer_ ? (*mixer_)(h, context) : h, time);
+at::Tensor MiddleBlock::operator()(const at::Tensor& x, const Signals& signals) const {
+  const at::Tensor h = first_(x, signals);
+  return second_(mixer_ ? (*mixer_)(h, signals.context) : h, signals);
 }
 
-UpBlock::UpBlock(const Scope& scope, const Options& options, const MixerFactory& mixer) {
+UpBlock::UpBlock(const Scope& scope, const Options& options, const MixerFactory& mixer)
+    : pyramid_(options.pyramid) {
   for (size_t i = 0; i < options.in.size(); ++i) {
-    resnets_.emplace_back(scope / "resnets" / i, options.in[i], options.out, options.resnet);
-    if (mixer) mixers_.push_back(mixer(scope / "attentions" / i));
+    ResnetOptions resnet = options.resnet;
+    // Where there is attention the reference divides only the skip connection's channels by four.
+    if (resnet.groups == 0 && mixer) {
+      resnet.groups = std::min<int64_t>(options.in[i] + options.skip[i] / 4, 32);
+      resnet.groups_out = std::min<int64_t>(options.out / 4, 32);
+    }
+    resnets_.emplace_back(scope / "resnets" / i, options.in[i] + options.skip[i], options.out, resnet);
+    if (mixer && (!pyramid_ || i == 0)) mixers_.push_back(mixer(scope / "attentions" / i));
   }
-  if (options.upsample) upsample_.emplace(scope / "upsamplers" / 0, options.out);
+  const ResnetOptions doubling = ResizingResnet(options.resnet, options.transition, Resizing::kDouble);
+  switch (options.transition) {
+    case Transition::kNone:
+      break;
+    case Transition::kConvolution:
+      upsample_.emplace(scope / "upsamplers" / 0, options.out);
+      break;
+    case Transition::kResnet:
+      resnet_up_.emplace(scope / "upsamplers" / 0, options.out, options.out, doubling);
+      break;
+    case Transition::kPyramid:
+      resnet_up_.emplace(scope / "resnet_up", options.out, options.out, doubling);
+      pyramid_norm_.emplace(scope / "skip_norm", std::min<int64_t>(options.out / 4, 32), options.out,
+                            options.resnet.epsilon);
+      pyramid_out_.emplace(scope / "skip_conv", options.out, kPyramidChannels);
+      break;
+  }
 }
 
-at::Tensor UpBlock::operator()(at::Tensor x, const at::Tensor& time, const at::Tensor& context,
-                               std::vector<at::Tensor>* skips) const {
+void UpBlock::GrowPyramid(const at::Tensor& x, Carried& carried) const {
+  if (carried.pyramid.defined()) carried.pyramid = Doubled(carried.pyramid, Filter::kBinomial);
+  if (!pyramid_out_) return;
+  const at::Tensor detail = (*pyramid_out_)(at::silu((*pyramid_norm_)(x)));
+  carried.pyramid = carried.pyramid.defined() ? carried.pyramid + detail : detail;
+}
+
+at::Tensor UpBlock::operator()(at::Tensor x, const Signals& signals, Carried* carried) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
-    if (skips != nullptr) {
-      x = at::cat({x, skips->back()}, 1);
-      skips->pop_back();
+    if (carried != nullptr) {
+      x = at::cat({x, carried->skips.back()}, 1);
+      carried->skips.pop_back();
     }
-    x = resnets_[i](x, time);
-    if (!mixers_.empty()) x = (*mixers_[i])(x, context);
+    x = resnets_[i](x, signals);
+    if (!mixers_.empty() && !pyramid_) x = (*mixers_[i])(x, signals.context);
   }
+  if (pyramid_) {
+    if (!mixers_.empty()) x = (*mixers_.front())(x, signals.context);
+    GrowPyramid(x, *carried);
+  }
+  if (resnet_up_) return (*resnet_up_)(x, signals);
   if (!upsample_) return x;
-  return skips != nullptr ? (*upsample_)(x, skips->back().sizes().slice(2)) : (*upsample_)(x);
+  return carried != nullptr ? (*upsample_)(x, carried->skips.back().sizes().slice(2)) : (*upsample_)(x);
 }
 
 }  // namespace mind::diffusion

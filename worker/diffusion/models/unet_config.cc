@@ -1,5 +1,7 @@
 #include "worker/diffusion/models/unet_config.h"
 
+#include <algorithm>
+
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
@@ -7,14 +9,49 @@ namespace {
 
 constexpr int64_t kMaxLevels = 16;
 constexpr int64_t kMaxChannels = 1 << 16;
+constexpr int64_t kTimeWidthFactor = 4;
 
-LevelKind KindOf(const Config& config, const std::string& key, const std::string& name, bool down) {
+// What diffusers' names of blocks say, with "Down" and "Downsample" (or "Up", "Upsample") taken out.
+struct BlockType {
+  const char* name;
+  LevelKind kind;
+  Transition transition;
+};
+constexpr BlockType kBlockTypes[] = {
+    {"Block2D", LevelKind::kPlain, Transition::kConvolution},
+    {"ResnetsampleBlock2D", LevelKind::kPlain, Transition::kResnet},
+    {"SkipBlock2D", LevelKind::kPlain, Transition::kPyramid},
+    {"AttnBlock2D", LevelKind::kSelfAttention, Transition::kConvolution},
+    {"AttnSkipBlock2D", LevelKind::kSelfAttention, Transition::kPyramid},
+    {"CrossAttnBlock2D", LevelKind::kCrossAttention, Transition::kConvolution},
+    {"SimpleCrossAttnBlock2D", LevelKind::kAddedAttention, Transition::kResnet},
+};
+
+BlockType TypeOf(const Config& config, const std::string& key, const std::string& name, bool down) {
   const std::string direction = down ? "Down" : "Up";
-  if (name == direction + "Block2D") return LevelKind::kPlain;
-  if (name == "Attn" + direction + "Block2D") return LevelKind::kSelfAttention;
-  if (name == "CrossAttn" + direction + "Block2D") return LevelKind::kCrossAttention;
-  config.Unsupported(key,
-                     direction + "Block2D, Attn" + direction + "Block2D, CrossAttn" + direction + "Block2D");
+  const size_t at = name.find(direction);
+  const std::string rest =
+      at == std::string::npos ? "" : name.substr(0, at) + name.substr(at + direction.size());
+  std::string known;
+  for (BlockType type : kBlockTypes) {
+    if (rest == type.name) {
+      const std::string resizing = config.String(down ? "downsample_type" : "upsample_type", "conv");
+      if (resizing != "conv" && resizing != "resnet") {
+        config.Unsupported(down ? "downsample_type" : "upsample_type", "conv, resnet");
+      }
+      if (type.kind == LevelKind::kSelfAttention && resizing == "resnet" &&
+          type.transition == Transition::kConvolution) {
+        type.transition = Transition::kResnet;
+      }
+      return type;
+    }
+    std::string full = type.name;
+    const size_t place = full.find("sample");
+    full.insert(place != std::string::npos ? place : full.find("Block2D"),
+                place != std::string::npos && !down ? "Up" : direction);
+    known += (known.empty() ? "" : ", ") + full;
+  }
+  config.Unsupported(key, known);
 }
 
 // A key that holds one value for all levels or a list with one each.
@@ -41,6 +78,21 @@ std::vector<bool> PerLevelBool(const Config& config, const std::string& key, siz
   return values;
 }
 
+// The picture goes all the way down beside the blocks, and up again, or not at all.
+void ExpectWholePyramid(const UNetConfig& c, const Config& config) {
+  for (size_t i = 0; i < c.levels.size(); ++i) {
+    if ((c.levels[i].transition == Transition::kPyramid) != c.has_pyramid()) {
+      config.Unsupported("down_block_types", "Skip blocks at every level or at none");
+    }
+    if ((c.up_transitions[i] == Transition::kPyramid) != c.has_pyramid()) {
+      config.Unsupported("up_block_types", "Skip blocks where down_block_types has them");
+    }
+  }
+  if (c.has_pyramid() && c.in_channels != 3) config.Unsupported("in_channels", "3, with Skip blocks");
+  if (c.has_pyramid() && c.out_channels != 3) config.Unsupported("out_channels", "3, with Skip blocks");
+  if (c.groups == 0 && !c.has_pyramid()) config.Unsupported("norm_num_groups", "a number, without Skip blocks");
+}
+
 // Options whose other values select parts of diffusers that no model we serve uses. Better refused than
 // ignored.
 void RefuseUnsupported(const Config& config) {
@@ -53,11 +105,7 @@ void RefuseUnsupported(const Config& config) {
   const auto off = [&config](const std::string& key) {
     if (config.Bool(key, false)) config.Unsupported(key, "false");
   };
-  only("act_fn", "silu");
-  only("time_embedding_type", "positional");
   only("attention_type", "default");
-  only("downsample_type", "conv");
-  only("upsample_type", "conv");
   for (const char* key :
        {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "time_cond_proj_dim",
         "timestep_post_act", "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads",
@@ -88,14 +136,20 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.layers_per_block = config.Int("layers_per_block", 2);
   c.downsample_padding = config.Int("downsample_padding", 1);
   c.middle_scale = config.Double("mid_block_scale_factor", 1);
-  c.groups = config.Int("norm_num_groups", 32);
-  c.middle_groups = config.Int("attn_norm_num_groups", c.groups);
+  // Null means something else than absent.
+  c.groups = config.Null("norm_num_groups") ? 0 : config.Int("norm_num_groups", 32);
   c.epsilon = config.Double("norm_eps", 1e-5);
+  c.activation = ReadActivation(config, "act_fn", Activation::kSilu);
   c.linear_projection = config.Bool("use_linear_projection", false);
   c.center_input = config.Bool("center_input_sample", false);
   c.flip_sin_to_cos = config.Bool("flip_sin_to_cos", true);
   c.freq_shift = config.Double("freq_shift", 0);
   c.class_count = config.Int("num_class_embeds", 0);
+  const std::string features = config.String("time_embedding_type", "positional");
+  if (features != "positional" && (features != "fourier" || conditional)) {
+    config.Unsupported("time_embedding_type", conditional ? "positional" : "positional, fourier");
+  }
+  if (features == "fourier") c.time_features = TimeFeatures::kFourier;
   const std::string time_shift = config.String("resnet_time_scale_shift", "default");
   if (time_shift != "default" && time_shift != "scale_shift") {
     config.Unsupported("resnet_time_scale_shift", "default, scale_shift");
@@ -122,17 +176,28 @@ UNetConfig UNetConfig::From(const Config& config) {
       config.Unsupported("block_out_channels", "1 to 65536 channels");
     UNetLevel level;
     level.channels = channels[i];
-    level.kind = KindOf(config, "down_block_types", down[i], /*down=*/true);
-    level.heads = conditional ? attention[i]
-                              : (attention[i] == 0 ? 1 : channels[i] / std::max<int64_t>(attention[i], 1));
+    const BlockType down_type = TypeOf(config, "down_block_types", down[i], /*down=*/true);
+    const BlockType up_type = TypeOf(config, "up_block_types", up[i], /*down=*/false);
+    level.kind = down_type.kind;
+    level.transition = down_type.transition;
+    const bool width_of_head = !conditional || level.kind == LevelKind::kAddedAttention;
+    level.heads = width_of_head && attention[i] > 0 ? channels[i] / attention[i]
+                  : conditional                     ? attention[i]
+                                                    : 1;
     level.transformer_layers = layers[i];
     level.only_cross_attention = only_cross[i];
     if (level.kind != LevelKind::kPlain && (level.heads < 1 || level.channels % level.heads != 0)) {
       config.Unsupported("attention_head_dim", "one that divides the level's channels");
     }
     c.levels.push_back(level);
-    c.up_kinds.push_back(KindOf(config, "up_block_types", up[i], /*down=*/false));
+    c.up_kinds.push_back(up_type.kind);
+    c.up_transitions.push_back(up_type.transition);
   }
+  c.base_channels = channels.front();
+  c.time_width = kTimeWidthFactor * channels.front();
+  ExpectWholePyramid(c, config);
+  c.middle_groups = config.Int(
+      "attn_norm_num_groups", c.groups > 0 ? c.groups : std::min<int64_t>(channels.back() / 4, 32));
   if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
   if (c.downsample_padding != 0 && c.downsample_padding != 1)
     config.Unsupported("downsample_padding", "0, 1");
@@ -140,15 +205,20 @@ UNetConfig UNetConfig::From(const Config& config) {
   if (conditional) {
     c.context_width = config.Int("cross_attention_dim", 1280);
     const std::string middle = config.String("mid_block_type", "UNetMidBlock2DCrossAttn");
-    if (middle != "UNetMidBlock2DCrossAttn") config.Unsupported("mid_block_type", "UNetMidBlock2DCrossAttn");
-    c.middle = LevelKind::kCrossAttention;
+    if (middle != "UNetMidBlock2DCrossAttn" && middle != "UNetMidBlock2DSimpleCrossAttn") {
+      config.Unsupported("mid_block_type", "UNetMidBlock2DCrossAttn, UNetMidBlock2DSimpleCrossAttn");
+    }
+    c.middle = middle == "UNetMidBlock2DCrossAttn" ? LevelKind::kCrossAttention : LevelKind::kAddedAttention;
     const bool one_value =
         config.Unset("only_cross_attention") || config.at("only_cross_attention").is_boolean();
     c.middle_only_cross_attention = config.Bool("mid_block_only_cross_attention",
                                                 one_value && config.Bool("only_cross_attention", false));
     const std::string addition = config.String("addition_embed_type", "");
     if (!addition.empty() && addition != "text") config.Unsupported("addition_embed_type", "null, \"text\"");
-    if (addition == "text") c.text_pooling_heads = config.Int("addition_embed_type_num_heads", 64);
+    if (addition == "text") {
+      c.text_pooling = TextPoolingKind::kAttention;
+      c.text_pooling_heads = config.Int("addition_embed_type_num_heads", 64);
+    }
   } else {
     c.middle = config.Bool("add_attention", true) ? LevelKind::kSelfAttention : LevelKind::kPlain;
   }

@@ -1,11 +1,13 @@
-// What a UNet's config.json says, checked: diffusers' UNet2DConditionModel and UNet2DModel are one network
-// here.
+// What the configuration of a UNet says, checked. Those of DDPM, score-SDE, GLIDE and latent diffusion
+// (diffusers' UNet2DModel and UNet2DConditionModel among them) are one network here.
 #ifndef MIND_WORKER_DIFFUSION_MODELS_UNET_CONFIG_H_
 #define MIND_WORKER_DIFFUSION_MODELS_UNET_CONFIG_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "worker/diffusion/models/activation.h"
+#include "worker/diffusion/models/unet_blocks.h"
 #include "worker/diffusion/weights/json_file.h"
 
 namespace mind::diffusion {
@@ -13,11 +15,26 @@ namespace mind::diffusion {
 enum class LevelKind {
   kPlain,           // residual blocks alone
   kSelfAttention,   // each followed by an AttentionBlock
+  kAddedAttention,  // each followed by an AttentionBlock whose keys and values hold the prompt too
   kCrossAttention,  // each followed by a Transformer2D that sees the prompt
+};
+
+// How the prompt joins the time embedding as a whole, beside what attention makes of it.
+enum class TextPoolingKind {
+  kNone,
+  kAttention,  // TextPooling: addition_embed_type "text"
+  kLastToken,  // the last token through a linear layer (GLIDE)
+};
+
+// How the network is told the noise level before its MLP.
+enum class TimeFeatures {
+  kSinusoids,
+  kFourier,  // random frequencies of log sigma, from the weights (Tancik et al. 2020; score-SDE)
 };
 
 struct UNetLevel {
   int64_t channels = 0;
+  Transition transition = Transition::kConvolution;  // to the next coarser level
   LevelKind kind = LevelKind::kPlain;
   int64_t heads = 1;
   int64_t transformer_layers = 1;
@@ -28,28 +45,38 @@ struct UNetConfig {
   int64_t in_channels = 4;
   int64_t out_channels = 4;
   int64_t sample_size = 64;              // latent height and width the model was trained at
+  int64_t base_channels = 0;             // of the first convolution and of the sinusoids
+  int64_t time_width = 0;                // of the time embedding
   std::vector<UNetLevel> levels;         // finest first, on the way down
   std::vector<LevelKind> up_kinds;       // coarsest first
+  std::vector<Transition> up_transitions;  // likewise; the last leads nowhere
   LevelKind middle = LevelKind::kPlain;  // kPlain: residual blocks alone
   bool middle_only_cross_attention = false;
   int64_t layers_per_block = 2;  // one more on the way up
   int64_t downsample_padding = 1;
   double middle_scale = 1;
-  int64_t groups = 32;
+  int64_t groups = 32;         // of norms; 0: a quarter of the channels, at most 32
   int64_t middle_groups = 32;  // of the middle's AttentionBlock
   double epsilon = 1e-5;
+  Activation activation = Activation::kSilu;
   bool scale_shift = false;
   bool linear_projection = false;
   bool center_input = false;  // 2x - 1 first
+  int64_t padding = 0;         // pixels added around the input and taken off the output
+  TimeFeatures time_features = TimeFeatures::kSinusoids;
   bool flip_sin_to_cos = true;
   double freq_shift = 0;
-  int64_t context_width = 0;       // 0: no prompt
-  int64_t text_pooling_heads = 0;  // 0: no pooled prompt in the time embedding
-  int64_t class_count = 0;         // 0: no class embedding
+  double time_scale = 1;      // the timestep is multiplied by this first
+  int64_t context_width = 0;  // 0: no prompt
+  TextPoolingKind text_pooling = TextPoolingKind::kNone;
+  int64_t text_pooling_heads = 64;
+  int64_t class_count = 0;  // 0: no classes
+  bool class_bias = false;  // classes are added in every residual block, not to the time embedding
 
   bool conditioned_on_text() const { return context_width > 0; }
+  bool has_pyramid() const { return levels.front().transition == Transition::kPyramid; }
 
-  // unet/config.json. Throws ModelError naming the first key whose value is not supported.
+  // diffusers' unet/config.json. Throws ModelError naming the first key whose value is not supported.
   static UNetConfig From(const Config& config);
 };
 

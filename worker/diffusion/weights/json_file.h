@@ -22,6 +22,7 @@ class Config {
 
   // Absent or null.
   bool Unset(const std::string& key) const { return !object_.contains(key) || object_.at(key).is_null(); }
+  bool Null(const std::string& key) const { return object_.contains(key) && object_.at(key).is_null(); }
   const nlohmann::json& at(const std::string& key) const;  // REQUIRES: !Unset(key)
 
   // The value, or `fallback` where unset. Throws ModelError on another type.
