@@ -9,7 +9,7 @@ std::shared_ptr<Trajectory> Make(uint64_t id, std::vector<int64_t> shape, size_t
                                  int64_t priority = 0, uint64_t last_served = 0) {
   auto trajectory = std::make_shared<Trajectory>();
   trajectory->id = id;
-  trajectory->shape = std::move(shape);
+  trajectory->stages.emplace_back().shape = std::move(shape);
   trajectory->request.priority = priority;
   trajectory->last_served = last_served;
   trajectory->conditioning.rows.resize(rows);

@@ -9,7 +9,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kVersion[] = "2";
+constexpr char kVersion[] = "3";
 constexpr int64_t kMaxHistory = 16;
 constexpr int64_t kMaxScalars = 16;
 
@@ -32,6 +32,28 @@ at::Tensor Latent(const SafeTensors& file, const std::string& name, at::IntArray
                           "\" has another shape or type than the request's latents");
   }
   return tensor.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+}
+
+int64_t Number(const SafeTensors& file, const std::string& key, int64_t most) {
+  const std::string& text = Metadata(file, key);
+  int64_t number = -1;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || number < 0 || number > most) {
+    throw CheckpointError("the checkpoint's " + key + " \"" + text + "\" is not 0 to " +
+                          std::to_string(most));
+  }
+  return number;
+}
+
+// A stage before the last works on pixels, so its picture has its latent's size.
+at::Tensor StageSource(const SafeTensors& file, const Stage& before) {
+  if (!file.Has("stage_source")) throw CheckpointError("the checkpoint lacks the tensor \"stage_source\"");
+  const at::Tensor picture = file.Get("stage_source");
+  if (picture.scalar_type() != at::kByte ||
+      picture.sizes() != at::IntArrayRef({before.shape[1], before.shape[2], 3})) {
+    throw CheckpointError("the checkpoint's \"stage_source\" has another shape or type than the stage before");
+  }
+  return picture.clone();
 }
 
 std::vector<double> Scalars(const at::Tensor& tensor) {
@@ -57,8 +79,11 @@ std::string Checksum(const std::string& step, const std::map<std::string, at::Te
 
 }  // namespace
 
-CheckpointParts CheckpointParts::Of(const SampleState& state) {
-  return {.step = state.step,
+CheckpointParts CheckpointParts::Of(const Trajectory& trajectory) {
+  const SampleState& state = trajectory.state;
+  return {.stage = trajectory.stage_number,
+          .stage_source = trajectory.stage_source,
+          .step = state.step,
           .x = state.x,
           .history = state.history,
           .scalars = state.scalars,
@@ -69,14 +94,17 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRe
   std::map<std::string, at::Tensor> tensors = {{"x", parts.x}, {"generator", parts.generator}};
   for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
   if (!parts.scalars.empty()) tensors["scalars"] = at::tensor(parts.scalars, at::kDouble);
+  if (parts.stage_source.defined()) tensors["stage_source"] = parts.stage_source;
+  const std::string stage = std::to_string(parts.stage), step = std::to_string(parts.step);
   return SerializeSafeTensors(tensors, {{"version", kVersion},
-                                        {"step", std::to_string(parts.step)},
+                                        {"stage", stage},
+                                        {"step", step},
                                         {"request", Fingerprint(request)},
-                                        {"checksum", Checksum(std::to_string(parts.step), tensors)}});
+                                        {"checksum", Checksum(stage + " " + step, tensors)}});
 }
 
-SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request, at::IntArrayRef shape,
-                            at::Device device) {
+Checkpoint ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request,
+                           const std::vector<Stage>& stages) {
   try {
     const SafeTensors file = SafeTensors::Parse(bytes, "checkpoint");
     if (Metadata(file, "version") != kVersion) {
@@ -86,17 +114,17 @@ SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& req
     if (Metadata(file, "request") != Fingerprint(request)) {
       throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
     }
-    if (Metadata(file, "checksum") != Checksum(Metadata(file, "step"), file.tensors())) {
+    if (Metadata(file, "checksum") != Checksum(Metadata(file, "stage") + " " + Metadata(file, "step"), file.tensors())) {
       throw CheckpointError("the checkpoint is damaged: its checksum does not fit");
     }
-    SampleState state;
-    const std::string& step = Metadata(file, "step");
-    const auto parsed = std::from_chars(step.data(), step.data() + step.size(), state.step);
-    if (parsed.ec != std::errc() || parsed.ptr != step.data() + step.size() || state.step < 0 ||
-        state.step > request.steps) {
-      throw CheckpointError("the checkpoint's step \"" + step + "\" is not 0 to " +
-                            std::to_string(request.steps));
-    }
+    Checkpoint checkpoint;
+    checkpoint.stage = static_cast<size_t>(Number(file, "stage", static_cast<int64_t>(stages.size()) - 1));
+    const Stage& stage = stages[checkpoint.stage];
+    const std::vector<int64_t>& shape = stage.shape;
+    const at::Device device = stage.pipeline->device();
+    SampleState& state = checkpoint.state;
+    state.step = Number(file, "step", stage.sampler->steps());
+    if (checkpoint.stage > 0) checkpoint.stage_source = StageSource(file, stages[checkpoint.stage - 1]);
     state.x = Latent(file, "x", shape, device);
     for (size_t i = 0; file.Has(HistoryName(i)); ++i) {
       if (i >= kMaxHistory) throw CheckpointError("the checkpoint's history is too long");
@@ -107,7 +135,7 @@ SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& req
     auto noise = std::make_unique<SeededNoise>(request.seed);
     noise->Restore(file.Get("generator"));
     state.noise = std::move(noise);
-    return state;
+    return checkpoint;
   } catch (const ModelError& e) {  // not a safetensors file
     throw CheckpointError(e.what());
   }

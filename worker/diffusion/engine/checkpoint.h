@@ -1,12 +1,14 @@
 // A trajectory between two steps, as bytes: enough for any worker with the same model to go on from and end
-// with the same picture. The bytes are a safetensors file (x, history.0 …, generator) whose metadata hold the
-// step, the format's version and the request's fingerprint.
+// with the same picture. The bytes are a safetensors file (x, history.0 …, generator, and in the later stages of
+// a cascade the picture of the stage before) whose metadata hold stage and step, the format's version and the
+// request's fingerprint.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 
 #include <string>
 #include <string_view>
 
+#include "worker/diffusion/engine/trajectory.h"
 #include "worker/diffusion/engine/trajectory_request.h"
 #include "worker/diffusion/samplers/sampler.h"
 
@@ -15,22 +17,31 @@ namespace mind::diffusion {
 // The parts of a SampleState that a checkpoint holds. Cheap to take (tensors are shared; samplers never write
 // to them in place); turning it into bytes can be left to another thread.
 struct CheckpointParts {
-  int64_t step = 0;
+  size_t stage = 0;
+  at::Tensor stage_source;  // of later stages of a cascade
+  int64_t step = 0;         // of the stage
   at::Tensor x;
   std::vector<at::Tensor> history;
   std::vector<double> scalars;
   at::Tensor generator;
 
-  // REQUIRES: state.noise is a SeededNoise.
-  static CheckpointParts Of(const SampleState& state);
+  // REQUIRES: the trajectory's noise is a SeededNoise.
+  static CheckpointParts Of(const Trajectory& trajectory);
 };
 
 std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRequest& request);
 
-// The state to go on from, on the device. `shape` is the latent's. Throws CheckpointError saying what does
-// not fit: the bytes come over the network.
-SampleState ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request, at::IntArrayRef shape,
-                            at::Device device);
+// Where to go on.
+struct Checkpoint {
+  size_t stage = 0;
+  at::Tensor stage_source;  // uint8 [H, W, 3]; undefined in the first stage
+  SampleState state;        // on the stage's device
+};
+
+// REQUIRES: stages are the request's. Throws CheckpointError saying what does not fit: the bytes come over the
+// network.
+Checkpoint ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request,
+                           const std::vector<Stage>& stages);
 
 }  // namespace mind::diffusion
 

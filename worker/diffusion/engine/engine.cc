@@ -22,26 +22,57 @@ double Seconds(std::chrono::steady_clock::duration duration) {
 
 std::string ShapeKey(const Trajectory& trajectory) {
   std::string key = trajectory.request.model;
-  for (const int64_t extent : trajectory.shape) key += " " + std::to_string(extent);
+  for (const int64_t extent : trajectory.stage().shape) key += " " + std::to_string(extent);
   return key;
 }
 
-// The request's pictures, decoded and resized.
-Source SourceOf(const TrajectoryRequest& request, at::Device device, const Engine::Decode& decode) {
+// The request's pictures, decoded and resized. An upscaler's source is as much smaller as it will enlarge.
+Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, const Engine::Decode& decode) {
   Source source;
   if (request.source.empty() && request.mask.empty() && request.depth.empty()) return source;
   if (!decode) throw RequestError("source pictures are not supported here");
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
-  source.strength = request.strength;
-  if (!request.source.empty()) {
-    source.picture = ToFloats(ResizePicture(decode(request.source), request.width, request.height), device);
-  }
-  if (!request.mask.empty()) {
-    source.mask =
-        ToFloats(ResizePicture(ToGrey(decode(request.mask)), request.width, request.height), device);
-  }
+  const at::Device device = pipeline.device();
+  const std::vector<int64_t> size = pipeline.SourceSize(request.width, request.height);
+  source.strength = pipeline.info().enlargement > 1 ? 1 : request.strength;
+  if (!request.source.empty())
+    source.picture = ToFloats(ResizePicture(decode(request.source), size[0], size[1]), device);
+  if (!request.mask.empty())
+    source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1]), device);
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
   return source;
+}
+
+void ExpectSize(const TrajectoryRequest& request, const ModelInfo& info) {
+  if (request.width >= 1 && request.height >= 1 && request.width % info.size_multiple == 0 &&
+      request.height % info.size_multiple == 0) {
+    return;
+  }
+  throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) +
+                     ", given: " + std::to_string(request.width) + "x" + std::to_string(request.height));
+}
+
+// The first is sampled as the request says, the later ones of a cascade as the model does.
+std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<const Pipeline> model) {
+  std::vector<Stage> stages;
+  int64_t steps = 0;
+  for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;) {
+    const ModelInfo& info = pipeline->info();
+    Stage stage;
+    stage.sampler = stages.empty() ? MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
+                                                 request.sampler_parameters)
+                                   : MakeSampler(info.default_sampler, pipeline->sampler_config(),
+                                                 info.default_steps);
+    stage.shape = pipeline->LatentShape(request.width, request.height);
+    stage.first_step = steps;
+    steps += stage.sampler->steps();
+    stage.pipeline = pipeline;
+    stages.push_back(std::move(stage));
+    // Kept alive by the whole model.
+    pipeline = std::shared_ptr<const Pipeline>(pipeline, pipeline->next());
+    if (pipeline.get() == nullptr) break;
+  }
+  return stages;
 }
 
 }  // namespace
@@ -119,43 +150,75 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
   Trajectory& t = *trajectory;
   if (t.cancelled) return End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(0); });
   try {
-    t.pipeline = models_.Get(t.request.model);
-    t.sampler = MakeSampler(t.request.sampler, t.pipeline->sampler_config(), t.request.steps,
-                            t.request.sampler_parameters);
-    const ModelInfo& info = t.pipeline->info();
-    if (t.request.width < 1 || t.request.height < 1 || t.request.width % info.size_multiple != 0 ||
-        t.request.height % info.size_multiple != 0) {
-      throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) +
-                         ", given: " + std::to_string(t.request.width) + "x" +
-                         std::to_string(t.request.height));
-    }
-    t.shape = t.pipeline->LatentShape(t.request.width, t.request.height);
-    t.conditioning = t.pipeline->Condition(t.request.picture);
     const c10::InferenceMode inference;
+    const std::shared_ptr<const Pipeline> model = models_.Get(t.request.model);
+    ExpectSize(t.request, model->info());
+    t.stages = StagesOf(t.request, model);
     auto noise = std::make_unique<SeededNoise>(t.request.seed);
-    // A checkpoint holds where x is, not what of a picture it has to keep or is shown.
-    const bool needs_start =
-        t.request.checkpoint.empty() || !t.request.mask.empty() || !t.request.depth.empty();
-    if (needs_start)
-      t.start =
-          t.pipeline->Begin(SourceOf(t.request, t.pipeline->device(), options_.decode), t.shape, *noise);
-    for (ConditionRow& row : t.conditioning.rows) row.channels = t.start.channels;
     if (t.request.checkpoint.empty()) {
-      t.state = Beginning(t.start, t.request.strength, *t.sampler);
-      t.state.noise = std::move(noise);
+      BeginStage(t, std::move(noise));
     } else {
       t.resumed = true;
-      t.state = ParseCheckpoint(t.request.checkpoint, t.request, t.shape, t.pipeline->device());
+      Checkpoint checkpoint = ParseCheckpoint(t.request.checkpoint, t.request, t.stages);
       t.request.checkpoint.clear();
+      t.stage_number = checkpoint.stage;
+      t.stage_source = std::move(checkpoint.stage_source);
+      // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The noise
+      // drawn for that is drawn again.
+      const bool needs_start = t.stage_number > 0 || t.pipeline().info().enlargement > 1 ||
+                               !t.request.mask.empty() || !t.request.depth.empty();
+      if (needs_start) BeginStage(t, std::move(noise));
+      t.conditioning = ConditionOf(t);
+      t.state = std::move(checkpoint.state);
     }
   } catch (...) {
     return Fail(trajectory, std::current_exception());
   }
+  Arrive(trajectory);
+}
+
+Conditioning Engine::ConditionOf(const Trajectory& t) const {
+  Conditioning conditioning = t.pipeline().Condition(t.request.picture);
+  for (ConditionRow& row : conditioning.rows) row.channels = t.start.channels;
+  return conditioning;
+}
+
+void Engine::BeginStage(Trajectory& t, std::unique_ptr<NoiseSource> noise) const {
+  Source source;
+  if (t.stage_number == 0) {
+    source = SourceOf(t.request, t.pipeline(), options_.decode);
+  } else {
+    source.picture = ToFloats(t.stage_source, t.pipeline().device());
+  }
+  t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
+  t.conditioning = ConditionOf(t);
+  t.state = Beginning(t.start, source.strength, t.sampler());
+  t.state.noise = std::move(noise);
+}
+
+void Engine::Arrive(const TrajectoryPtr& trajectory) {
   {
     const std::lock_guard lock(mutex_);
     arrivals_.push_back(trajectory);
   }
   changed_.notify_all();
+}
+
+void Engine::FinishStage(const TrajectoryPtr& trajectory) {
+  Trajectory& t = *trajectory;
+  if (t.stage_number + 1 == t.stages.size()) return Finish(trajectory);
+  side_->Post([this, trajectory] {
+    Trajectory& t = *trajectory;
+    try {
+      const c10::InferenceMode inference;
+      t.stage_source = ToBytes(t.pipeline().Decode(t.state.x));
+      ++t.stage_number;
+      BeginStage(t, std::move(t.state.noise));
+    } catch (...) {
+      return Fail(trajectory, std::current_exception());
+    }
+    Arrive(trajectory);
+  });
 }
 
 void Engine::RunSteps() {
@@ -177,8 +240,8 @@ void Engine::RunSteps() {
     std::vector<TrajectoryPtr> parked;
     for (const TrajectoryPtr& trajectory : running_) {
       if (trajectory->cancelled) {
-        End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(trajectory->state.step); });
-      } else if (trajectory->handed_back && !trajectory->step) {
+        End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(trajectory->step()); });
+      } else if (trajectory->handed_back && !trajectory->running_step) {
         GiveBack(trajectory);
       } else if (Advance(trajectory)) {
         parked.push_back(trajectory);
@@ -204,7 +267,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     }
   }
   const Clock::time_point begin = Clock::now();
-  const std::vector<RowResult> results = executor_->Run(batch.front()->pipeline->denoiser(), rows);
+  const std::vector<RowResult> results = executor_->Run(batch.front()->pipeline().denoiser(), rows);
   const double forward = Seconds(Clock::now() - begin);
 
   size_t row = 0;
@@ -219,7 +282,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     try {
       if (error) std::rethrow_exception(error);
       t->evaluator.Answer(Guide(t->conditioning, outputs));
-      t->step.Resume();
+      t->running_step.Resume();
       if (!AfterStep(t)) ended.push_back(t);
     } catch (...) {
       Fail(t, std::current_exception());
@@ -243,21 +306,21 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
 
 bool Engine::Advance(const TrajectoryPtr& trajectory) {
   Trajectory& t = *trajectory;
-  if (t.step) return true;  // parked in the middle of a step
+  if (t.running_step) return true;  // parked in the middle of a step
   if (!t.started) {
     t.started = true;
     t.last_checkpoint = Clock::now();
-    t.events->OnStarted(t.resumed ? t.state.step : 0);
+    t.events->OnStarted(t.resumed ? t.step() : 0);
   }
-  if (t.state.step >= t.sampler->steps()) {  // a checkpoint taken after the last step
-    Finish(trajectory);
+  if (t.state.step >= t.sampler().steps()) {  // a checkpoint taken after the last step
+    FinishStage(trajectory);
     return false;
   }
   try {
     do {  // an adaptive sampler may be through with a step before asking anything
-      t.step = t.sampler->Step(t.state, t.evaluator);
-      t.step.Resume();
-      if (!t.step.done()) return true;
+      t.running_step = t.sampler().Step(t.state, t.evaluator);
+      t.running_step.Resume();
+      if (!t.running_step.done()) return true;
     } while (AfterStep(trajectory));
   } catch (...) {
     Fail(trajectory, std::current_exception());
@@ -267,13 +330,13 @@ bool Engine::Advance(const TrajectoryPtr& trajectory) {
 
 bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
   Trajectory& t = *trajectory;
-  if (!t.step.done()) return true;
-  t.step = Task();
+  if (!t.running_step.done()) return true;
+  t.running_step = Task();
   ++t.state.step;
-  KeepKnown(t.start, *t.sampler, t.state);
-  t.events->OnStep(t.state.step, t.sampler->steps());
-  if (t.state.step == t.sampler->steps()) {
-    Finish(trajectory);
+  KeepKnown(t.start, t.sampler(), t.state);
+  t.events->OnStep(t.step(), t.steps());
+  if (t.state.step == t.sampler().steps()) {
+    FinishStage(trajectory);
     return false;
   }
   OfferPreview(trajectory);
@@ -283,10 +346,10 @@ bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
 
 void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
   Trajectory& t = *trajectory;
-  if (t.request.preview_every < 1 || t.state.step % t.request.preview_every != 0 ||
+  if (t.request.preview_every < 1 || t.step() % t.request.preview_every != 0 ||
       !t.state.denoised.defined())
     return;
-  const PreviewSlot::Offered offered = t.preview.Offer({t.state.step, t.state.denoised});
+  const PreviewSlot::Offered offered = t.preview.Offer({t.step(), t.state.denoised, &t.pipeline()});
   if (offered == PreviewSlot::Offered::kReplacedOlder || offered == PreviewSlot::Offered::kDropped) {
     meter_->OnPreviewDropped();
   }
@@ -294,7 +357,7 @@ void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
   previews_->Post([trajectory] {
     while (const auto estimate = trajectory->preview.Take()) {
       try {
-        trajectory->events->OnPreview(estimate->step, ToBytes(trajectory->pipeline->Preview(estimate->x0)));
+        trajectory->events->OnPreview(estimate->step, ToBytes(estimate->pipeline->Preview(estimate->x0)));
       } catch (const c10::Error&) {
         // A preview that cannot be made (out of GPU memory, say) must not end the picture.
       }
@@ -307,15 +370,15 @@ void Engine::OfferCheckpoint(const TrajectoryPtr& trajectory) {
   const Clock::time_point now = Clock::now();
   if (now - t.last_checkpoint < options_.checkpoint_interval) return;
   t.last_checkpoint = now;
-  side_->Post([trajectory, parts = CheckpointParts::Of(t.state)] {
-    trajectory->events->OnCheckpoint(parts.step, SerializeCheckpoint(parts, trajectory->request));
+  side_->Post([trajectory, step = t.step(), parts = CheckpointParts::Of(t)] {
+    trajectory->events->OnCheckpoint(step, SerializeCheckpoint(parts, trajectory->request));
   });
 }
 
 void Engine::Finish(const TrajectoryPtr& trajectory) {
   side_->Post([this, trajectory] {
     try {
-      const at::Tensor picture = ToBytes(trajectory->pipeline->Decode(trajectory->state.x));
+      const at::Tensor picture = ToBytes(trajectory->pipeline().Decode(trajectory->state.x));
       End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(picture); });
     } catch (...) {
       Fail(trajectory, std::current_exception());
@@ -325,8 +388,8 @@ void Engine::Finish(const TrajectoryPtr& trajectory) {
 
 void Engine::GiveBack(const TrajectoryPtr& trajectory) {
   const Trajectory& t = *trajectory;
-  std::string bytes = t.state.step > 0 ? SerializeCheckpoint(CheckpointParts::Of(t.state), t.request) : "";
-  End(trajectory, [&](TrajectoryEvents& events) { events.OnHandedBack(t.state.step, std::move(bytes)); });
+  std::string bytes = t.step() > 0 ? SerializeCheckpoint(CheckpointParts::Of(t), t.request) : "";
+  End(trajectory, [&](TrajectoryEvents& events) { events.OnHandedBack(t.step(), std::move(bytes)); });
 }
 
 void Engine::End(const TrajectoryPtr& trajectory, const std::function<void(TrajectoryEvents&)>& tell) {

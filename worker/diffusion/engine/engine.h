@@ -90,6 +90,13 @@ class Engine {
   using TrajectoryPtr = std::shared_ptr<Trajectory>;
 
   void Prepare(const TrajectoryPtr& trajectory);
+  Conditioning ConditionOf(const Trajectory& trajectory) const;
+  // Where the trajectory's current stage begins, from the request or from the stage before.
+  void BeginStage(Trajectory& trajectory, std::unique_ptr<NoiseSource> noise) const;
+  // Hands it to the step thread.
+  void Arrive(const TrajectoryPtr& trajectory);
+  // After a stage's last step: on to the next stage, or to the picture. Beside the step thread.
+  void FinishStage(const TrajectoryPtr& trajectory);
   void RunSteps();
   void RunBatch(const std::vector<TrajectoryPtr>& batch);
   // Starts the next step and runs it to where it parks. False if the trajectory has ended.

@@ -21,6 +21,7 @@ class PreviewSlot {
   struct Estimate {
     int64_t step = 0;
     at::Tensor x0;
+    const Pipeline* pipeline = nullptr;  // of the stage it comes from
   };
   enum class Offered { kStartRendering, kWaits, kReplacedOlder, kDropped };
 
@@ -50,6 +51,14 @@ class PreviewSlot {
   int64_t first_step_ = -1;          // guarded by mutex_
 };
 
+// One network's part of a trajectory. A cascade has several, one after the other.
+struct Stage {
+  std::shared_ptr<const Pipeline> pipeline;
+  std::unique_ptr<const Sampler> sampler;
+  std::vector<int64_t> shape;  // of the latent
+  int64_t first_step = 0;      // of the trajectory's steps
+};
+
 struct Trajectory {
   // Constant after Submit.
   uint64_t id = 0;
@@ -57,16 +66,25 @@ struct Trajectory {
   std::shared_ptr<TrajectoryEvents> events;
 
   // Written while preparing, constant afterwards.
-  std::shared_ptr<const Pipeline> pipeline;
-  std::unique_ptr<const Sampler> sampler;
+  std::vector<Stage> stages;
+
+  // Written while preparing a stage, beside the step thread; constant while the step thread has it.
+  size_t stage_number = 0;
+  at::Tensor stage_source;  // uint8 [H, W, 3]: the picture of the stage before; undefined in the first
   Conditioning conditioning;
-  std::vector<int64_t> shape;  // of the latent
   Start start;
 
-  // The step thread's, from arrival to the end.
+  const Stage& stage() const { return stages[stage_number]; }
+  const Pipeline& pipeline() const { return *stage().pipeline; }
+  const Sampler& sampler() const { return *stage().sampler; }
+  // Of all stages.
+  int64_t steps() const { return stages.back().first_step + stages.back().sampler->steps(); }
+  int64_t step() const { return stage().first_step + state.step; }
+
+  // The step thread's, from arrival to the end of a stage.
   SampleState state;
   Evaluator evaluator;
-  Task step;                 // the step in progress; empty between steps
+  Task running_step;         // the step in progress; empty between steps
   uint64_t last_served = 0;  // number of the batch that last held it
   bool started = false;
   bool resumed = false;  // from a checkpoint

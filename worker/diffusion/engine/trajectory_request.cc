@@ -17,6 +17,8 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                                  {"guidance", request.picture.guidance},
                                  {"guidance_rescale", request.picture.guidance_rescale},
                                  {"clip_skip", request.picture.clip_skip},
+                                 {"label", request.picture.label},
+                                 {"noise_level", request.picture.noise_level},
                                  {"width", request.width},
                                  {"height", request.height},
                                  {"sampler", request.sampler},

@@ -6,7 +6,14 @@
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/diffusion/models/bert_text.h"
 #include "worker/diffusion/models/clip_text.h"
+#include "worker/diffusion/models/diffusion_transformer.h"
+#include "worker/diffusion/models/tiny_autoencoder.h"
 #include "worker/diffusion/models/unet.h"
+#include "worker/diffusion/weights/names/ddpm_names.h"
+#include "worker/diffusion/weights/names/dit_names.h"
+#include "worker/diffusion/pipelines/glide.h"
+#include "worker/diffusion/weights/names/taesd_names.h"
+#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
@@ -81,28 +88,120 @@ void CheckBertText(ComponentCase& c, Report::Case& result) {
   c.Compare(result, "last_hidden_state_no_mask", encoder.Encode(c.In("input_ids")));
 }
 
+void CheckReportDdpm(ComponentCase& c, Report::Case& result) {
+  const UNet unet(Scope(c.weights), UNetConfig::FromReportDdpm(c.config));
+  c.weights.ExpectAllTaken();
+  c.Compare(result, "eps",
+            unet({.sample = c.In("x"), .timestep = c.In("time").to(at::kFloat), .context = {}, .label = c.MaybeIn("y")}));
+}
+
+void CheckTransformer(ComponentCase& c, Report::Case& result) {
+  const DiffusionTransformer transformer(Scope(c.weights), DiffusionTransformerConfig::From(c.config));
+  c.weights.ExpectAllTaken();
+  const auto run = [&](const char* sample, const char* timestep, const char* label) {
+    return transformer({.sample = c.In(sample),
+                        .timestep = c.In(timestep).to(at::kFloat),
+                        .context = {},
+                        .label = c.In(label)});
+  };
+  c.Compare(result, "sample", run("sample", "timestep", "class_labels"));
+  if (c.record.Has("in.x")) c.Compare(result, "forward", run("x", "t", "y"));
+}
+
+void CheckGlide(ComponentCase& c, Report::Case& result) {
+  const UNet unet(Scope(c.weights, "unet"), UNetConfig::FromGlide(c.config));
+  const GlideText text(Scope(c.weights, "text"), GlideTextConfig::From(c.config));
+  c.weights.ExpectAllTaken();
+  // Each prompt at its own length; the text transformer pads by itself.
+  std::vector<at::Tensor> contexts;
+  const at::Tensor tokens = c.In("tokens"), mask = c.In("mask");
+  for (int64_t row = 0; row < tokens.size(0); ++row) {
+    contexts.push_back(text.Encode(tokens[row].slice(0, 0, mask[row].sum().item<int64_t>()).unsqueeze(0)));
+  }
+  const at::Tensor context = at::cat(contexts);
+  c.Compare(result, "xf_out", context.transpose(1, 2));
+  at::Tensor sample = c.In("x");
+  if (c.record.Has("in.low_res")) sample = at::cat({sample, GlideLowResolution(c.In("low_res"), sample.sizes().slice(2))}, 1);
+  c.Compare(result, "model_output",
+            unet({.sample = sample, .timestep = c.In("timesteps").to(at::kFloat), .context = context, .label = {}}));
+}
+
+void CheckTinyAutoencoder(ComponentCase& c, Report::Case& result) {
+  const TinyAutoencoder autoencoder(Scope(c.weights), TinyAutoencoderConfig::From(c.config));
+  c.weights.ExpectAllTaken();
+  // The original's pictures go from 0 to 1, diffusers' from -1.
+  const bool original = !c.config.Unset("original");
+  const at::Tensor image = c.In("image");
+  const at::Tensor latents = autoencoder.Encode(original ? image * 2 - 1 : image);
+  c.Compare(result, "latents", latents);
+  c.Compare(result, "latent", latents);
+  const at::Tensor decoded = autoencoder.Decode(c.record.Has("in.z") ? c.In("z") : latents);
+  c.Compare(result, "decoded", original ? decoded / 2 + 0.5 : decoded);
+}
+
 using Check = void (*)(ComponentCase&, Report::Case&);
 
 Check CheckFor(const Config& config) {
   const std::string kind = config.String("_class_name", config.String("model_type", ""));
   if (kind == "UNet2DModel" || kind == "UNet2DConditionModel") return CheckUNet;
+  if (kind == "AbarankabDDPM") return CheckReportDdpm;
+  if (kind == "Transformer2DModel" || kind == "DiT") return CheckTransformer;
+  if (kind == "GlideText2ImUNet" || kind == "GlideSuperResText2ImUNet") return CheckGlide;
   if (kind == "AutoencoderKL") return CheckAutoencoder;
+  if (kind == "AutoencoderTiny") return CheckTinyAutoencoder;
   if (kind == "clip_text_model") return CheckClipText;
   if (kind == "bert") return CheckBertText;
   throw UnsupportedError(config.name() + ": a component of kind \"" + kind + "\"");
 }
 
-fs::path WeightsIn(const fs::path& directory) {
-  for (const char* name : {"diffusion_pytorch_model.safetensors", "model.safetensors"}) {
-    if (fs::exists(directory / name)) return directory / name;
+// Whatever names the weights have, under those our networks ask for.
+NamedTensors WeightsIn(const fs::path& directory, const Config& config) {
+  const std::string kind = config.String("_class_name", "");
+  if (kind == "AbarankabDDPM") {
+    return FromReportDdpm(ReadComponent(directory.string()), config.RequiredInt("num_res_blocks"));
   }
-  throw ModelError(directory.string() + ": no weights");
+  if (kind.rfind("Glide", 0) == 0) return FromGlide(ReadComponent(directory.string()), GlideShapeOf(config));
+  return ReadComponent(directory.string());
 }
 
 // "eps-probe" is one model directory whose cases name their component.
 fs::path ComponentDirectory(const fs::path& model, const std::string& case_name) {
   const std::string component = case_name.substr(case_name.find('.') + 1);
   return fs::exists(model / "config.json") || !fs::exists(model / component) ? model : model / component;
+}
+
+// Networks whose cases no index lists: the original DiT beside diffusers' port of it, and a real TAESD.
+void RunUnlisted(const GoldenOptions& options, Report& report) {
+  const auto run = [&](const std::string& name, const std::string& model, auto&& check) {
+    const fs::path record = options.directory / "components" / (name + ".safetensors");
+    if (name.find(options.filter) == std::string::npos || !fs::exists(record)) return;
+    report.Run("components/" + name, [&](Report::Case& result) {
+      check(options.directory / model, SafeTensors::Open(record.string()), result);
+    });
+  };
+  run("dit.original_forward_with_cfg", "models/dit_original_names",
+      [&](const fs::path& model, SafeTensors record, Report::Case& result) {
+        ComponentCase c{Config::FromFile((model / "config.json").string()),
+                        FileParameters(FromOriginalDit(ReadWeights((model / "dit.safetensors").string())),
+                                       {at::kFloat, options.device}),
+                        std::move(record), options.device};
+        CheckTransformer(c, result);
+        const DiffusionTransformerConfig config = DiffusionTransformerConfig::From(c.config);
+        const int64_t grid = config.sample_size / config.patch_size;
+        result.Compare("pos_embed", GridEmbedding(grid, grid, config.width, grid),
+                       c.record.Get("pos_embed").squeeze(0), kTolerance);
+      });
+  run("taef2_real", "vocab/taef2", [&](const fs::path& model, SafeTensors record, Report::Case& result) {
+    NamedTensors weights =
+        FromOriginalTaesd(ReadWeights((model / "taef2_encoder.safetensors").string()), /*decoder=*/false);
+    weights.tensors.merge(
+        FromOriginalTaesd(ReadWeights((model / "taef2_decoder.safetensors").string()), /*decoder=*/true)
+            .tensors);
+    const Config config({{"latent_channels", 32}, {"original", true}}, "taef2");
+    ComponentCase c{config, FileParameters(std::move(weights), {at::kFloat, options.device}),
+                    std::move(record), options.device};
+    CheckTinyAutoencoder(c, result);
+  });
 }
 
 }  // namespace
@@ -115,6 +214,7 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
     const std::string name = entry.path().filename().string();
     if (name.rfind("index", 0) == 0 && entry.path().extension() == ".json") indices.insert(entry.path());
   }
+  RunUnlisted(options, report);
   for (const fs::path& index : indices) {
     const nlohmann::json cases = ReadGoldenJson(index);
     for (const auto& item : cases.is_array() ? cases : nlohmann::json::array({cases})) {
@@ -128,7 +228,7 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
         const Check check = CheckFor(config);
         ComponentCase c{
             config,
-            FileParameters({SafeTensors::Open(WeightsIn(model).string())}, {at::kFloat, options.device}),
+            FileParameters(WeightsIn(model, config), {at::kFloat, options.device}),
             SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
         check(c, result);
       });

@@ -5,6 +5,7 @@
 #include "worker/diffusion/models/resnet_block.h"
 #include "worker/diffusion/models/timestep_embedding.h"
 #include "worker/diffusion/weights/json_file.h"
+#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {

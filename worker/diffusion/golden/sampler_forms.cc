@@ -6,6 +6,7 @@
 #include "worker/diffusion/samplers/noise_schedule.h"
 #include "worker/diffusion/samplers/registry.h"
 #include "worker/diffusion/samplers/repaint.h"
+#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {

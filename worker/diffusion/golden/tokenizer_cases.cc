@@ -3,6 +3,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/text/glide_bpe.h"
 #include "worker/diffusion/text/tokenizer.h"
 
 namespace mind::diffusion {
@@ -13,16 +14,11 @@ void RunTokenizerCases(const GoldenOptions& options, Report& report) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const nlohmann::json file = ReadGoldenJson(entry.path());
     const std::string stem = entry.path().stem().string();
-    const std::map<std::string, std::string> padded = {{"clip_bpe", "ids_77_pad_eos"},
-                                                       {"bert_zh_wordpiece", ""}};
-    if (padded.count(stem) == 0) {
-      const std::string name = "tokenizers/" + stem;
-      if (name.find(options.filter) == std::string::npos) continue;
-      report.Run(name, [&](Report::Case&) { throw UnsupportedError("this kind of tokenizer"); });
-      continue;
-    }
-    const auto tokenizer =
-        MakeTokenizer((options.directory / file.at("tokenizer").get<std::string>()).string());
+    const std::map<std::string, std::pair<std::string, size_t>> padded = {
+        {"clip_bpe", {"ids_77_pad_eos", 77}}, {"bert_zh_wordpiece", {"", 0}}, {"glide_bpe", {"padded_128", 128}}};
+    const std::string directory = (options.directory / file.at("tokenizer").get<std::string>()).string();
+    const std::unique_ptr<const Tokenizer> tokenizer =
+        stem == "glide_bpe" ? GlideBpeTokenizer::FromDirectory(directory, 128) : MakeTokenizer(directory);
     size_t number = 0;
     for (const auto& item : file.at("cases")) {
       const std::string name = "tokenizers/" + stem + "/" + std::to_string(number++);
@@ -31,8 +27,8 @@ void RunTokenizerCases(const GoldenOptions& options, Report& report) {
         const std::string prompt = item.at("prompt");
         result.ExpectEqual("ids of " + item.at("prompt").dump(), tokenizer->Encode(prompt),
                            item.at("ids").get<std::vector<int64_t>>());
-        if (const std::string& key = padded.at(stem); !key.empty()) {
-          result.ExpectEqual("padded ids", tokenizer->EncodePadded(prompt, 77),
+        if (const auto& [key, length] = padded.at(stem); !key.empty()) {
+          result.ExpectEqual("padded ids", tokenizer->EncodePadded(prompt, length),
                              item.at(key).get<std::vector<int64_t>>());
         }
       });

@@ -78,6 +78,10 @@ struct UNetConfig {
 
   // diffusers' unet/config.json. Throws ModelError naming the first key whose value is not supported.
   static UNetConfig From(const Config& config);
+  // The report's DDPM: the arguments of its UNet (abarankab/DDPM), _class_name "AbarankabDDPM".
+  static UNetConfig FromReportDdpm(const Config& config);
+  // GLIDE's base or upsampler: the options of its model_creation.py.
+  static UNetConfig FromGlide(const Config& config);
 };
 
 }  // namespace mind::diffusion

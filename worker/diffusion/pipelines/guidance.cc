@@ -4,6 +4,12 @@ namespace mind::diffusion {
 
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs) {
   if (outputs.size() == 1) return outputs[0];
+  if (const int64_t channels = conditioning.guided_channels; channels > 0) {
+    Conditioning all = conditioning;
+    all.guided_channels = 0;
+    return at::cat({Guide(all, {outputs[0].slice(0, 0, channels), outputs[1].slice(0, 0, channels)}),
+                    outputs[1].slice(0, channels)});
+  }
   const at::Tensor& without = outputs[0];
   const at::Tensor& with = outputs[1];
   const at::Tensor guided = without + conditioning.guidance * (with - without);

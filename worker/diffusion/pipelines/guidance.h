@@ -23,6 +23,9 @@ struct Conditioning {
   std::vector<ConditionRow> rows;  // the request's own; before it, with guidance, the negative or empty one
   double guidance = 1;
   double guidance_rescale = 0;
+  // Of the network's answer, the first so many channels are guided, the rest (a variance) are the request's
+  // own row's; 0: all are guided.
+  int64_t guided_channels = 0;
 };
 
 // outputs: one [C, H, W] for each of conditioning.rows → [C, H, W].

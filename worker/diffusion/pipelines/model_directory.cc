@@ -1,11 +1,16 @@
 #include "worker/diffusion/pipelines/model_directory.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/class_to_image.h"
+#include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
 #include "worker/diffusion/pipelines/sampler_tables.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
+#include "worker/diffusion/pipelines/upscale.h"
 
 namespace mind::diffusion {
 namespace {
@@ -20,8 +25,24 @@ constexpr Kind kKinds[] = {
     {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
     {"StableDiffusionInpaintPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
     {"StableDiffusionDepth2ImgPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
+    {"StableDiffusionUpscalePipeline", UpscalePipeline::Describe, UpscalePipeline::Load},
+    {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
+    {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
+    {"PNDMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
+    {"ScoreSdeVePipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
+    // Not diffusers': the report's DDPM by its config.json, GLIDE by that of its first stage.
+    {"AbarankabDDPM", PixelDiffusionPipeline::DescribeReport, PixelDiffusionPipeline::LoadReport},
+    {"GlideText2ImUNet", GlidePipeline::Describe, GlidePipeline::Load},
 };
+
+// Where a directory says what it is: diffusers' index, the report's DDPM, GLIDE's first stage.
+constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/base/config.json"};
+
+bool IsFile(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
 
 const Kind& KindOf(const ModelDirectory& directory) {
   std::string known;
@@ -29,7 +50,7 @@ const Kind& KindOf(const ModelDirectory& directory) {
     if (directory.pipeline_class() == kind.pipeline_class) return kind;
     known += std::string(known.empty() ? "" : ", ") + kind.pipeline_class;
   }
-  throw UnsupportedError(directory.path() + "/model_index.json: the pipeline \"" +
+  throw UnsupportedError(directory.path() + ": the pipeline \"" +
                          directory.pipeline_class() + "\" is not supported; supported: " + known);
 }
 
@@ -37,12 +58,17 @@ const Kind& KindOf(const ModelDirectory& directory) {
 
 ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
   while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
-  pipeline_class_ = Config::FromFile(path_ + "/model_index.json").String("_class_name", "");
+  for (const char* const file : kIndexFiles) {
+    if (!IsFile(path_ + file)) continue;
+    pipeline_class_ = Config::FromFile(path_ + file).String("_class_name", "");
+    return;
+  }
+  throw ModelError(path_ + ": not a model: neither model_index.json, nor config.json, nor base/config.json");
 }
 
 bool ModelDirectory::LooksLikeOne(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path + "/model_index.json", ignored);
+  return std::any_of(std::begin(kIndexFiles), std::end(kIndexFiles),
+                     [&path](const char* file) { return IsFile(path + file); });
 }
 
 std::string ModelDirectory::name() const {
@@ -55,13 +81,7 @@ Config ModelDirectory::ComponentConfig(const std::string& component, const std::
 
 FileParameters ModelDirectory::ComponentWeights(const std::string& component,
                                                 FileParameters::Options options) const {
-  constexpr const char* kNames[] = {"diffusion_pytorch_model.safetensors", "model.safetensors"};
-  for (const char* const name : kNames) {
-    const std::string file = ComponentPath(component) + "/" + name;
-    std::error_code ignored;
-    if (std::filesystem::exists(file, ignored)) return FileParameters({SafeTensors::Open(file)}, options);
-  }
-  throw ModelError(ComponentPath(component) + ": no weights; looked for " + kNames[0] + " and " + kNames[1]);
+  return FileParameters(ReadComponent(ComponentPath(component)), options);
 }
 
 SamplerConfig ModelDirectory::ReadSamplerConfig() const {

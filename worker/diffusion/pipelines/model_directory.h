@@ -1,4 +1,5 @@
-// A model directory in the diffusers layout: model_index.json and one folder a component.
+// A model directory: in the diffusers layout (model_index.json and one folder a component), or as the report's
+// DDPM and GLIDE come.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 
@@ -15,10 +16,11 @@ namespace mind::diffusion {
 
 class ModelDirectory {
  public:
-  // Reads model_index.json. Throws ModelError if it is missing or names a pipeline that is not supported.
+  // Reads model_index.json, config.json or base/config.json, whichever says what the directory is. Throws
+  // ModelError if none is there.
   explicit ModelDirectory(std::string path);
 
-  // Whether a directory claims to be a model at all (has a model_index.json).
+  // Whether a directory claims to be a model at all.
   static bool LooksLikeOne(const std::string& path);
 
   const std::string& path() const { return path_; }

@@ -19,6 +19,15 @@ struct ModelInfo {
   bool takes_source = true;   // a picture to begin with, and a mask of what to paint anew in it
   bool needs_mask = false;    // made for inpainting: nothing without picture and mask
   bool needs_depth = false;   // made for pictures with depth: nothing without both
+  // More than 1: the model makes pictures so many times larger. Alone it needs a source picture of that
+  // smaller size; as a later stage of a cascade it goes on from the stage before.
+  int64_t enlargement = 1;
+  int64_t max_noise_level = 0;  // most noise an upscaler may put on its source, in training steps
+  // The classes of a class-conditional model, by number; a name may hold several words for one class,
+  // separated by ", ". Empty: none, or (class_count > 0) nameless.
+  std::vector<std::string> class_names;
+  int64_t class_count = 0;
+  int64_t later_steps = 0;  // of a cascade: what its later stages take beyond the steps asked for
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
   // trained at.

@@ -24,7 +24,13 @@ struct PictureRequest {
   double guidance = 1;          // classifier-free guidance scale; 1 = none, and one row instead of two
   double guidance_rescale = 0;  // 0 … 1, Lin et al. 2023, sec. 3.4
   int64_t clip_skip = 0;        // last text layers left out, 0 … layers - 1
+  std::string label;            // a class by number or name; empty in models without classes
+  int64_t noise_level = 20;     // upscalers: how much noise is put on the source, 0 … max_noise_level
 };
+
+// The number of the class a request names. Throws RequestError naming what there is, for an unknown one, or
+// for none where the model needs one.
+int64_t ResolveLabel(const ModelInfo& info, const std::string& label);
 
 // Immutable after construction apart from caches that lock themselves: any thread may call, under inference
 // mode.
@@ -40,6 +46,11 @@ class Pipeline {
   // [C, h, w] of what is denoised, for a picture of this size in pixels.
   // REQUIRES: both are multiples of info().size_multiple.
   virtual std::vector<int64_t> LatentShape(int64_t width, int64_t height) const = 0;
+  // Width and height of the source picture of a request for such a picture: the same, or for an upscaler as
+  // much smaller as it enlarges. A cascade's first stage takes its source at its own size.
+  virtual std::vector<int64_t> SourceSize(int64_t width, int64_t height) const {
+    return {width / info().enlargement, height / info().enlargement};
+  }
   // The rows an evaluation needs. Encodes text: belongs beside the step thread. Throws RequestError.
   virtual Conditioning Condition(const PictureRequest& request) const = 0;
   // latent float [C, h, w] → picture float [3, H, W] in [0, 1], on the pipeline's device. Slow: beside the
@@ -52,9 +63,13 @@ class Pipeline {
   // (it sees mask and masked picture beside x) or, with any other, by putting the known part back. Draws from
   // `noise` in the order diffusers' pipelines do. Slow: beside the step thread. Throws RequestError where the
   // model needs what the source lacks.
-  Start Begin(const Source& source, at::IntArrayRef shape, NoiseSource& noise) const;
+  virtual Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
+                      NoiseSource& noise) const;
   // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1].
   virtual at::Tensor Preview(const at::Tensor& x0) const = 0;
+  // The stage of a cascade that goes on from this one's picture, sampled as its info() says by default; null:
+  // this is the last, or the only one. Lives as long as this.
+  virtual const Pipeline* next() const { return nullptr; }
 };
 
 }  // namespace mind::diffusion

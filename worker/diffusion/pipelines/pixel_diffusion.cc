@@ -1,30 +1,65 @@
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
 
+#include <algorithm>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/registry.h"
+#include "worker/diffusion/weights/names/ddpm_names.h"
 
 namespace mind::diffusion {
 
-ModelInfo PixelDiffusionPipeline::Describe(const ModelDirectory& directory) {
-  const Config config = directory.ComponentConfig("unet");
-  const UNetConfig unet = UNetConfig::From(config);
-  const SamplerConfig sampler = directory.ReadSamplerConfig();
-  if (unet.in_channels != 3) config.Unsupported("in_channels", "3 (RGB)");
-  if (unet.conditioned_on_text())
-    config.Unsupported("cross_attention_dim", "none: this pipeline has no prompt");
+namespace {
+
+ModelInfo DescribePixels(const ModelDirectory& directory, const UNetConfig& unet,
+                         const SamplerConfig& sampler) {
   ModelInfo info;
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();
   info.size_multiple = int64_t{1} << (unet.levels.size() - 1);
   info.default_width = info.default_height = unet.sample_size;
   info.max_width = info.max_height = 4 * unet.sample_size;
+  info.class_count = unet.class_count;
   info.train_steps = sampler.train_steps;
   info.default_sampler = DefaultSamplerName(sampler);
   // The chain the model was trained as takes all its steps; the fast samplers need few.
-  info.default_steps = info.default_sampler == "ddpm" ? sampler.train_steps : 50;
+  const bool chain = info.default_sampler == "ddpm" || sampler.form == NetworkForm::kExploding;
+  info.default_steps = std::min<int64_t>(sampler.train_steps, chain ? sampler.train_steps : 50);
   info.default_guidance = 1;
   info.samplers = SamplersFor(sampler);
   return info;
+}
+
+std::string ReportConfigFile(const ModelDirectory& directory) {
+  return directory.path() + "/config.json";
+}
+
+// Its schedule is stored with the weights. Sampled as GaussianDiffusion.sample does: the variance is beta, and
+// x0 is not clipped.
+SamplerConfig ReportSampler(const NamedTensors& state) {
+  const auto betas = state.tensors.find("betas");
+  if (betas == state.tensors.end() || betas->second.dim() != 1 || betas->second.numel() < 2)
+    throw ModelError(state.source + ": no \"betas\", a list of at least two: not a state dict of the report's DDPM");
+  const at::Tensor values = betas->second.to(at::kDouble).contiguous();
+  SamplerConfig config;
+  config.class_name = "DDPMScheduler";
+  config.trained_betas.assign(values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
+  config.train_steps = values.numel();
+  config.original_steps = std::min(config.original_steps, config.train_steps);
+  config.double_precision = true;
+  config.from_betas = true;
+  config.variance = Variance::kFixedLarge;
+  return config;
+}
+
+}  // namespace
+
+ModelInfo PixelDiffusionPipeline::Describe(const ModelDirectory& directory) {
+  const Config config = directory.ComponentConfig("unet");
+  const UNetConfig unet = UNetConfig::From(config);
+  if (unet.in_channels != 3) config.Unsupported("in_channels", "3 (RGB)");
+  if (unet.conditioned_on_text())
+    config.Unsupported("cross_attention_dim", "none: this pipeline has no prompt");
+  return DescribePixels(directory, unet, directory.ReadSamplerConfig());
 }
 
 std::unique_ptr<const Pipeline> PixelDiffusionPipeline::Load(const ModelDirectory& directory,
@@ -34,8 +69,35 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::Load(const ModelDirector
   pipeline->info_ = Describe(directory);
   pipeline->device_ = options.device;
   pipeline->sampler_config_ = directory.ReadSamplerConfig();
+  pipeline->centred_ = pipeline->sampler_config_.form != NetworkForm::kExploding;
   FileParameters unet = directory.ComponentWeights("unet", options);
   pipeline->unet_ = std::make_unique<UNet>(Scope(unet), UNetConfig::From(directory.ComponentConfig("unet")));
+  unet.ExpectAllTaken();
+  return pipeline;
+}
+
+ModelInfo PixelDiffusionPipeline::DescribeReport(const ModelDirectory& directory) {
+  const Config config = Config::FromFile(ReportConfigFile(directory));
+  const UNetConfig unet = UNetConfig::FromReportDdpm(config);
+  if (unet.in_channels != 3) config.Unsupported("img_channels", "3 (RGB)");
+  ModelInfo info = DescribePixels(directory, unet, ReportSampler(ReadComponent(directory.path())));
+  if (!config.Unset("class_names")) info.class_names = config.RequiredStrings("class_names");
+  if (!info.class_names.empty() && info.class_names.size() != static_cast<size_t>(unet.class_count))
+    config.Unsupported("class_names", "num_classes names");
+  return info;
+}
+
+std::unique_ptr<const Pipeline> PixelDiffusionPipeline::LoadReport(const ModelDirectory& directory,
+                                                                   FileParameters::Options options) {
+  const c10::InferenceMode inference;
+  std::unique_ptr<PixelDiffusionPipeline> pipeline(new PixelDiffusionPipeline);
+  pipeline->info_ = DescribeReport(directory);
+  pipeline->device_ = options.device;
+  const NamedTensors state = ReadComponent(directory.path());
+  pipeline->sampler_config_ = ReportSampler(state);
+  const UNetConfig config = UNetConfig::FromReportDdpm(Config::FromFile(ReportConfigFile(directory)));
+  FileParameters unet(FromReportDdpm(state, config.layers_per_block), options);
+  pipeline->unet_ = std::make_unique<UNet>(Scope(unet), config);
   unet.ExpectAllTaken();
   return pipeline;
 }
@@ -47,13 +109,21 @@ std::vector<int64_t> PixelDiffusionPipeline::LatentShape(int64_t width, int64_t 
 Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request) const {
   if (!request.prompt.empty()) throw RequestError("this model takes no prompt");
   if (request.guidance != 1) throw RequestError("this model has no prompt to guide by: guidance must be 1");
+  ConditionRow row;
+  const int64_t label = ResolveLabel(info_, request.label);
+  if (info_.class_count > 0)
+    row.label = at::full({}, label, at::TensorOptions().dtype(at::kLong).device(device_));
   Conditioning conditioning;
-  conditioning.rows.emplace_back();
+  conditioning.rows.push_back(std::move(row));
   return conditioning;
 }
 
 at::Tensor PixelDiffusionPipeline::Encode(const at::Tensor& picture, NoiseSource&) const {
-  return picture * 2 - 1;
+  return centred_ ? picture * 2 - 1 : picture;
+}
+
+at::Tensor PixelDiffusionPipeline::Decode(const at::Tensor& latent) const {
+  return (centred_ ? latent / 2 + 0.5 : latent).clamp(0, 1);
 }
 
 }  // namespace mind::diffusion

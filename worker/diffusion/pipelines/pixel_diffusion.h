@@ -1,4 +1,5 @@
-// Diffusion on pixels without a prompt: DDPM. Ho et al. 2020; reference: diffusers DDPMPipeline.
+// Diffusion on pixels without a prompt: DDPM, score-SDE, and the report's class-conditional DDPM.
+// Ho et al. 2020; Song et al. 2021; references: diffusers DDPMPipeline and ScoreSdeVePipeline, abarankab/DDPM.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_PIXEL_DIFFUSION_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_PIXEL_DIFFUSION_H_
 
@@ -15,6 +16,10 @@ class PixelDiffusionPipeline : public Pipeline {
   static ModelInfo Describe(const ModelDirectory& directory);
   static std::unique_ptr<const Pipeline> Load(const ModelDirectory& directory,
                                               FileParameters::Options options);
+  // The report's own files: config.json and model.safetensors, its noise schedule among the tensors.
+  static ModelInfo DescribeReport(const ModelDirectory& directory);
+  static std::unique_ptr<const Pipeline> LoadReport(const ModelDirectory& directory,
+                                                    FileParameters::Options options);
 
   const ModelInfo& info() const override { return info_; }
   const SamplerConfig& sampler_config() const override { return sampler_config_; }
@@ -22,7 +27,7 @@ class PixelDiffusionPipeline : public Pipeline {
   at::Device device() const override { return device_; }
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
   Conditioning Condition(const PictureRequest& request) const override;
-  at::Tensor Decode(const at::Tensor& latent) const override { return (latent / 2 + 0.5).clamp(0, 1); }
+  at::Tensor Decode(const at::Tensor& latent) const override;
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
   at::Tensor Preview(const at::Tensor& x0) const override { return Decode(x0); }
 
@@ -32,6 +37,7 @@ class PixelDiffusionPipeline : public Pipeline {
   ModelInfo info_;
   SamplerConfig sampler_config_;
   at::Device device_ = at::kCPU;
+  bool centred_ = true;  // pixels go from -1 to 1 for the network, not from 0
   std::unique_ptr<const UNet> unet_;
 };
 

@@ -14,9 +14,9 @@ namespace mind::diffusion {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  // With begin and end marks, neither cut nor padded.
+  // With begin and end marks, where the kind has any; neither cut nor padded.
   virtual std::vector<int64_t> Encode(std::string_view text) const = 0;
-  // Cut to `length` keeping the end mark, or padded to it.
+  // Cut to `length` keeping the end mark, if there is one, or padded to it.
   virtual std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const = 0;
   // The length the model was trained with.
   virtual size_t model_length() const = 0;

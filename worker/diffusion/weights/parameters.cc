@@ -21,33 +21,19 @@ bool IsDerivedBuffer(const std::string& name) {
 
 }  // namespace
 
-FileParameters::FileParameters(std::vector<SafeTensors> files, Options options)
-    : files_(std::move(files)), options_(options) {}
-
-const SafeTensors* FileParameters::Find(const std::string& name) const {
-  for (const SafeTensors& file : files_) {
-    if (file.Has(name)) return &file;
-  }
-  return nullptr;
-}
-
-bool FileParameters::Has(const std::string& name) const {
-  return Find(name) != nullptr;
-}
-
 at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) {
-  const SafeTensors* const file = Find(name);
-  if (file == nullptr) {
-    throw ModelError(files_.front().name() + ": the model needs a tensor \"" + name + "\" of shape " +
+  const auto found = tensors_.tensors.find(name);
+  if (found == tensors_.tensors.end()) {
+    throw ModelError(tensors_.source + ": the model needs a tensor \"" + name + "\" of shape " +
                      ShapeText(shape) + ", the file has none");
   }
-  const at::Tensor stored = file->Get(name);
+  const at::Tensor& stored = found->second;
   if (stored.sizes() != shape) {
-    throw ModelError(file->name() + ": tensor \"" + name + "\" has shape " + ShapeText(stored.sizes()) +
+    throw ModelError(tensors_.source + ": tensor \"" + name + "\" has shape " + ShapeText(stored.sizes()) +
                      ", the configuration asks for " + ShapeText(shape));
   }
   if (!stored.is_floating_point()) {
-    throw ModelError(file->name() + ": tensor \"" + name + "\" holds integers, floating point is needed");
+    throw ModelError(tensors_.source + ": tensor \"" + name + "\" holds integers, floating point is needed");
   }
   taken_.insert(name);
   // Copied even where nothing converts: the file may change under the mapping, and faults come now, not
@@ -59,14 +45,12 @@ at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) 
 void FileParameters::ExpectAllTaken() const {
   std::string left;
   int count = 0;
-  for (const SafeTensors& file : files_) {
-    for (const auto& [name, tensor] : file.tensors()) {
-      if (taken_.count(name) != 0 || IsDerivedBuffer(name)) continue;
-      if (++count <= 5) left += (left.empty() ? "\"" : ", \"") + name + "\"";
-    }
+  for (const auto& [name, tensor] : tensors_.tensors) {
+    if (taken_.count(name) != 0 || IsDerivedBuffer(name)) continue;
+    if (++count <= 5) left += (left.empty() ? "\"" : ", \"") + name + "\"";
   }
   if (count > 0) {
-    throw ModelError(files_.front().name() + ": " + std::to_string(count) +
+    throw ModelError(tensors_.source + ": " + std::to_string(count) +
                      " tensors belong to no part of the configured network: " + left +
                      (count > 5 ? ", …" : ""));
   }

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "worker/diffusion/weights/safetensors.h"
+#include "worker/diffusion/weights/named_tensors.h"
 
 namespace mind::diffusion {
 
@@ -50,7 +50,7 @@ class Scope {
   std::string prefix_;
 };
 
-// Parameters from safetensors files, converted to one dtype and device.
+// Parameters from files, converted to one dtype and device.
 class FileParameters : public ParameterSource {
  public:
   struct Options {
@@ -58,9 +58,10 @@ class FileParameters : public ParameterSource {
     at::Device device = at::kCPU;
   };
 
-  FileParameters(std::vector<SafeTensors> files, Options options);
+  FileParameters(NamedTensors tensors, Options options)
+      : tensors_(std::move(tensors)), options_(options) {}
 
-  bool Has(const std::string& name) const override;
+  bool Has(const std::string& name) const override { return tensors_.Has(name); }
   at::Tensor Take(const std::string& name, at::IntArrayRef shape) override;
 
   // Call when the model is built. Throws ModelError naming the tensors nobody took: the configuration and the
@@ -68,9 +69,7 @@ class FileParameters : public ParameterSource {
   void ExpectAllTaken() const;
 
  private:
-  const SafeTensors* Find(const std::string& name) const;
-
-  std::vector<SafeTensors> files_;
+  NamedTensors tensors_;
   Options options_;
   std::set<std::string> taken_;
 };

@@ -1,48 +1,16 @@
 #include "worker/diffusion/weights/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/mapped_file.h"
 #include "worker/diffusion/weights/safetensors_header.h"
 
 namespace mind::diffusion {
-namespace {
-
-// The whole file, mapped read-only; the deleter unmaps.
-std::shared_ptr<const char> Map(const std::string& path, size_t* size) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw ModelError(path + ": cannot open: " + std::strerror(errno));
-  struct stat info {};
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    close(fd);
-    throw ModelError(path + ": not a regular file");
-  }
-  *size = static_cast<size_t>(info.st_size);
-  if (*size == 0) {
-    close(fd);
-    throw ModelError(path + ": the file is empty");
-  }
-  void* const address = mmap(nullptr, *size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int error = errno;
-  close(fd);
-  if (address == MAP_FAILED) throw ModelError(path + ": cannot map: " + std::strerror(error));
-  return {static_cast<const char*>(address),
-          [length = *size](const char* p) { munmap(const_cast<char*>(p), length); }};
-}
-
-}  // namespace
-
 SafeTensors SafeTensors::Open(const std::string& path) {
-  size_t size = 0;
-  std::shared_ptr<const char> data = Map(path, &size);
-  return SafeTensors(std::move(data), size, path);
+  const MappedFile file(path);
+  return SafeTensors(file.data(), file.bytes().size(), path);
 }
 
 SafeTensors SafeTensors::Parse(std::string_view bytes, const std::string& name) {

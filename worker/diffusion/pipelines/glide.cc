@@ -1,0 +1,186 @@
+#include "worker/diffusion/pipelines/glide.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/noise_schedule.h"
+#include "worker/diffusion/text/glide_bpe.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr char kBase[] = "base", kUpsampler[] = "upsampler";
+constexpr int64_t kBaseSteps = 100;
+constexpr double kGuidance = 3;
+// Less noise to begin with than was trained on makes a sharper picture (the notebook's upsample_temp).
+constexpr double kUpsampleTemperature = 0.997;
+
+bool HasUpsampler(const ModelDirectory& directory) {
+  std::error_code ignored;
+  return std::filesystem::exists(directory.ComponentPath(kUpsampler) + "/config.json", ignored);
+}
+
+bool IsUpsampler(const Config& options) {
+  return options.Bool("super_res", false);
+}
+
+}  // namespace
+
+GlideShape GlideShapeOf(const Config& options) {
+  const UNetConfig unet = UNetConfig::FromGlide(options);
+  GlideShape shape;
+  shape.layers = unet.layers_per_block;
+  shape.text_heads = GlideTextConfig::From(options).heads;
+  const int64_t width = options.Int("num_head_channels", -1), heads = options.Int("num_heads", 1);
+  shape.heads_of_channels = [width, heads](int64_t channels) { return width > 0 ? channels / width : heads; };
+  return shape;
+}
+
+SamplerConfig GlideSampler(const Config& options, const std::string& respacing) {
+  SamplerConfig config;
+  config.train_steps = options.Int("diffusion_steps", 1000);
+  if (config.train_steps < 2 || config.train_steps > 1'000'000)
+    options.Unsupported("diffusion_steps", "2 to 1000000");
+  config.beta_schedule = options.String("noise_schedule", "linear");
+  if (config.beta_schedule == "linear") {
+    // Scaled so that any number of steps ends in the same noise.
+    config.beta_start = 0.1 / static_cast<double>(config.train_steps);
+    config.beta_end = 20.0 / static_cast<double>(config.train_steps);
+  } else if (config.beta_schedule != "squaredcos_cap_v2") {
+    options.Unsupported("noise_schedule", "linear, squaredcos_cap_v2");
+  }
+  config.double_precision = true;
+  config.clip = true;
+  config.spacing = Spacing::kLinspace;
+  config.alpha_one_at_end = true;
+  config.use_clipped_output = true;  // as guided-diffusion does DDIM
+  config.variance = Variance::kLearnedRange;
+  config.class_name = IsUpsampler(options) ? "DDIMScheduler" : "DDPMScheduler";
+  const std::string steps = !respacing.empty() ? respacing : IsUpsampler(options) ? "fast27" : "";
+  if (!steps.empty()) {
+    config.custom_timesteps = RespacedTimesteps(steps, config.train_steps);
+    std::reverse(config.custom_timesteps.begin(), config.custom_timesteps.end());
+  }
+  return config;
+}
+
+at::Tensor GlideLowResolution(const at::Tensor& picture, at::IntArrayRef size) {
+  return at::upsample_bilinear2d(picture, size, /*align_corners=*/false);
+}
+
+ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
+  const Config base = directory.ComponentConfig(kBase);
+  if (IsUpsampler(base)) base.Unsupported("super_res", "false, in base/");
+  const SamplerConfig sampler = GlideSampler(base);
+  const UNetConfig unet = UNetConfig::FromGlide(base);
+  ModelInfo info;
+  info.name = directory.name();
+  info.pipeline = directory.pipeline_class();
+  info.takes_prompt = true;
+  info.takes_negative_prompt = true;
+  int64_t size = unet.sample_size, enlargement = 1;
+  info.takes_source = true;
+  if (HasUpsampler(directory)) {
+    const Config upsampler = directory.ComponentConfig(kUpsampler);
+    if (!IsUpsampler(upsampler)) upsampler.Unsupported("super_res", "true, in upsampler/");
+    const UNetConfig larger = UNetConfig::FromGlide(upsampler);
+    if (larger.sample_size % size != 0 || larger.sample_size <= size)
+      upsampler.Unsupported("image_size", "a multiple of the base's");
+    enlargement = larger.sample_size / size;
+    size = larger.sample_size;
+    info.later_steps = static_cast<int64_t>(GlideSampler(upsampler).custom_timesteps.size());
+  }
+  info.size_multiple = enlargement * (int64_t{1} << (unet.levels.size() - 1));
+  if (HasUpsampler(directory)) {
+    const size_t levels = UNetConfig::FromGlide(directory.ComponentConfig(kUpsampler)).levels.size();
+    info.size_multiple = std::max(info.size_multiple, int64_t{1} << (levels - 1));
+  }
+  info.default_width = info.default_height = size;
+  info.max_width = info.max_height = 4 * size;
+  info.train_steps = sampler.train_steps;
+  info.default_steps = std::min(kBaseSteps, sampler.train_steps);
+  info.default_guidance = kGuidance;
+  info.default_sampler = DefaultSamplerName(sampler);
+  info.samplers = SamplersFor(sampler);
+  return info;
+}
+
+std::unique_ptr<const Pipeline> GlidePipeline::Load(const ModelDirectory& directory,
+                                                    FileParameters::Options options) {
+  const c10::InferenceMode inference;
+  std::unique_ptr<GlidePipeline> base = LoadStage(directory, kBase, options);
+  base->info_ = Describe(directory);
+  if (!HasUpsampler(directory)) return base;
+  std::unique_ptr<GlidePipeline> upsampler = LoadStage(directory, kUpsampler, options);
+  const SamplerConfig& sampler = upsampler->sampler_config_;
+  upsampler->info_ = base->info_;
+  upsampler->info_.train_steps = sampler.train_steps;
+  upsampler->info_.default_sampler = DefaultSamplerName(sampler);
+  upsampler->info_.default_steps = static_cast<int64_t>(sampler.custom_timesteps.size());
+  upsampler->info_.default_guidance = 1;
+  base->enlarged_later_ = upsampler->info_.enlargement =
+      upsampler->unet_->config().sample_size / base->unet_->config().sample_size;
+  base->next_ = std::move(upsampler);
+  return base;
+}
+
+std::unique_ptr<GlidePipeline> GlidePipeline::LoadStage(const ModelDirectory& directory,
+                                                        const std::string& stage,
+                                                        FileParameters::Options options) {
+  const Config config = directory.ComponentConfig(stage);
+  std::unique_ptr<GlidePipeline> pipeline(new GlidePipeline);
+  pipeline->device_ = options.device;
+  pipeline->sampler_config_ = GlideSampler(config);
+  const GlideTextConfig text = GlideTextConfig::From(config);
+  pipeline->tokenizer_ = GlideBpeTokenizer::FromDirectory(directory.ComponentPath("tokenizer"),
+                                                          static_cast<size_t>(text.positions));
+  FileParameters weights(FromGlide(ReadComponent(directory.ComponentPath(stage)), GlideShapeOf(config)),
+                         options);
+  pipeline->text_ = std::make_unique<GlideText>(Scope(weights, "text"), text);
+  pipeline->unet_ = std::make_unique<UNet>(Scope(weights, "unet"), UNetConfig::FromGlide(config));
+  weights.ExpectAllTaken();
+  return pipeline;
+}
+
+std::vector<int64_t> GlidePipeline::LatentShape(int64_t width, int64_t height) const {
+  return {3, height / enlarged_later_, width / enlarged_later_};
+}
+
+at::Tensor GlidePipeline::EncodePrompt(const std::string& prompt) const {
+  return prompts_.Get(prompt, [&] {
+    std::vector<int64_t> ids = tokenizer_->Encode(prompt);
+    ids.resize(std::min(ids.size(), tokenizer_->model_length()));
+    const at::Tensor row = at::tensor(ids, at::kLong).unsqueeze(0).to(device_);
+    return text_->Encode(row).squeeze(0);
+  });
+}
+
+Conditioning GlidePipeline::Condition(const PictureRequest& request) const {
+  Conditioning conditioning;
+  conditioning.guided_channels = 3;
+  // A later stage follows its source and the prompt, unguided, as the reference does.
+  const bool first = info_.enlargement == 1;
+  conditioning.guidance = first ? request.guidance : 1;
+  conditioning.guidance_rescale = first ? request.guidance_rescale : 0;
+  if (conditioning.guidance != 1)
+    conditioning.rows.push_back({.context = EncodePrompt(request.negative_prompt)});
+  conditioning.rows.push_back({.context = EncodePrompt(request.prompt)});
+  return conditioning;
+}
+
+at::Tensor GlidePipeline::Encode(const at::Tensor& picture, NoiseSource&) const {
+  return picture * 2 - 1;
+}
+
+Start GlidePipeline::Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
+                           NoiseSource& noise) const {
+  if (info_.enlargement == 1) return Pipeline::Begin(source, request, shape, noise);
+  Start start;
+  start.noise = noise.Draw(shape).to(device()) * kUpsampleTemperature;
+  const at::Tensor small = (source.picture * 2 - 1).unsqueeze(0);
+  start.channels = GlideLowResolution(small, shape.slice(1)).squeeze(0);
+  return start;
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,51 @@
+#include "worker/diffusion/pipelines/latent_pipeline.h"
+
+#include <algorithm>
+
+#include "worker/diffusion/samplers/registry.h"
+
+namespace mind::diffusion {
+
+ModelInfo LatentPipeline::DescribeLatents(const ModelDirectory& directory, int64_t sample_size) {
+  const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
+  const SamplerConfig sampler = directory.ReadSamplerConfig();
+  ModelInfo info;
+  info.name = directory.name();
+  info.pipeline = directory.pipeline_class();
+  // diffusers asks for 8 whatever the autoencoder; with a smaller reduction 8 is still a multiple of it.
+  info.size_multiple = std::max<int64_t>(8, vae.reduction());
+  info.default_width = info.default_height = sample_size * vae.reduction();
+  info.max_width = info.max_height = std::max<int64_t>(4 * info.default_width, info.size_multiple);
+  info.train_steps = sampler.train_steps;
+  info.default_sampler = DefaultSamplerName(sampler);
+  info.samplers = SamplersFor(sampler);
+  return info;
+}
+
+void LatentPipeline::LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options) {
+  FileParameters vae = directory.ComponentWeights("vae", options);
+  autoencoder_ =
+      std::make_unique<AutoencoderKl>(Scope(vae), AutoencoderConfig::From(directory.ComponentConfig("vae")));
+  vae.ExpectAllTaken();
+  preview_ = std::make_unique<LatentPreview>(LatentPreview::Fit(*autoencoder_, options.device));
+}
+
+std::vector<int64_t> LatentPipeline::LatentShape(int64_t width, int64_t height) const {
+  const AutoencoderConfig& vae = autoencoder_->config();
+  return {vae.latent_channels, height / vae.reduction(), width / vae.reduction()};
+}
+
+at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
+  const at::Tensor unscaled = latent.unsqueeze(0) / autoencoder_->config().scaling_factor;
+  return (autoencoder_->Decode(unscaled).squeeze(0) / 2 + 0.5).clamp(0, 1);
+}
+
+at::Tensor LatentPipeline::Encode(const at::Tensor& picture, NoiseSource& noise) const {
+  const at::Tensor moments = autoencoder_->EncodeMoments(picture.unsqueeze(0) * 2 - 1).squeeze(0);
+  const auto halves = moments.chunk(2, 0);
+  // Kept within what exponentiates (diffusers DiagonalGaussianDistribution).
+  const at::Tensor deviation = at::exp(halves[1].clamp(-30, 20) / 2);
+  return (halves[0] + deviation * noise.DrawLike(halves[0])) * autoencoder_->config().scaling_factor;
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,41 @@
+// What pipelines on the latents of an autoencoder have in common. Rombach et al. 2022, sec. 3.1.
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_LATENT_PIPELINE_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_LATENT_PIPELINE_H_
+
+#include <memory>
+
+#include "worker/diffusion/models/autoencoder_kl.h"
+#include "worker/diffusion/pipelines/latent_preview.h"
+#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/pipeline.h"
+
+namespace mind::diffusion {
+
+class LatentPipeline : public Pipeline {
+ public:
+  const ModelInfo& info() const override { return info_; }
+  const SamplerConfig& sampler_config() const override { return sampler_config_; }
+  at::Device device() const override { return device_; }
+  std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
+  at::Tensor Decode(const at::Tensor& latent) const override;
+  at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
+  at::Tensor Preview(const at::Tensor& x0) const override { return (*preview_)(x0); }
+
+ protected:
+  LatentPipeline() = default;
+
+  // Name, sizes and samplers, for a denoiser trained on latents of `sample_size`.
+  static ModelInfo DescribeLatents(const ModelDirectory& directory, int64_t sample_size);
+  // Loads autoencoder and preview.
+  void LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options);
+
+  ModelInfo info_;
+  SamplerConfig sampler_config_;
+  at::Device device_ = at::kCPU;
+  std::unique_ptr<const AutoencoderKl> autoencoder_;
+  std::unique_ptr<const LatentPreview> preview_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_LATENT_PIPELINE_H_

@@ -1,0 +1,155 @@
+#include "worker/diffusion/weights/named_tensors.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/json_file.h"
+#include "worker/diffusion/weights/mindspore.h"
+#include "worker/diffusion/weights/safetensors.h"
+
+namespace mind::diffusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kStems[] = {"diffusion_pytorch_model", "model"};
+constexpr std::string_view kExtension = ".safetensors";
+constexpr std::string_view kIndex = ".safetensors.index";
+
+bool IsFile(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::string FirstBytes(const std::string& path) {
+  std::array<char, 16> bytes{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(bytes.data(), bytes.size());
+  return {bytes.data(), static_cast<size_t>(file.gcount())};
+}
+
+// PyTorch's files are zip archives of pickles, or in old versions pickles themselves.
+bool LooksLikePickle(const std::string& first) {
+  return first.rfind("PK\x03\x04", 0) == 0 || (first.size() > 1 && first[0] == '\x80' && first[1] <= 5);
+}
+
+// In a safetensors file the JSON follows the eight bytes of its length.
+bool LooksLikeSafeTensors(const std::string& first) {
+  return first.size() > 8 && first[8] == '{';
+}
+
+NamedTensors FromSafeTensors(const std::string& path) {
+  return {path, SafeTensors::Open(path).tensors()};
+}
+
+// The files of a component whose weights are in shards; every shard must hold what the index says.
+NamedTensors ReadShards(const fs::path& index) {
+  const Config config = Config::FromFile(index.string());
+  const nlohmann::json& map = config.at("weight_map");
+  if (!map.is_object()) config.Unsupported("weight_map", "an object of file names by tensor");
+  NamedTensors all{index.string(), {}};
+  std::map<std::string, NamedTensors> shards;
+  for (const auto& [name, file] : map.items()) {
+    // A file beside the index, not a path to anywhere.
+    if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>()) {
+      config.Unsupported("weight_map", "names of files beside the index");
+    }
+    const std::string shard = file.get<std::string>();
+    const auto found = shards.find(shard);
+    const NamedTensors& tensors =
+        found != shards.end()
+            ? found->second
+            : shards.emplace(shard, FromSafeTensors((index.parent_path() / shard).string())).first->second;
+    if (!tensors.Has(name)) {
+      throw ModelError(index.string() + ": \"" + name + "\" should be in " + shard + ", but is not");
+    }
+    all.tensors[name] = tensors.tensors.at(name);
+  }
+  return all;
+}
+
+// Variants of which the folder has weights: "" is the plain one.
+std::map<std::string, fs::path> VariantsIn(const fs::path& folder) {
+  std::map<std::string, fs::path> variants;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    for (const std::string stem : kStems) {
+      if (name.rfind(stem, 0) != 0 || !IsFile(entry.path())) continue;
+      std::string rest = name.substr(stem.size());
+      // "<stem>.safetensors.index.fp16.json" and "<stem>.fp16.safetensors.index.json" are both in use.
+      constexpr std::string_view kJson = ".json";
+      const bool index = rest.find(kIndex) != std::string::npos && rest.size() > kJson.size() &&
+                         rest.substr(rest.size() - kJson.size()) == kJson;
+      if (index) {
+        rest.resize(rest.size() - kJson.size());
+        rest.erase(rest.find(kIndex), kIndex.size());
+      } else if (rest.size() >= kExtension.size() &&
+                 rest.compare(rest.size() - kExtension.size(), std::string::npos, kExtension) == 0) {
+        rest.resize(rest.size() - kExtension.size());
+        if (rest.find("-of-") != std::string::npos) continue;  // a shard: its index counts
+      } else {
+        continue;
+      }
+      if (!rest.empty() && rest[0] != '.') continue;
+      const std::string variant = rest.empty() ? "" : rest.substr(1);
+      if (index || variants.count(variant) == 0) variants[variant] = entry.path();
+    }
+  }
+  return variants;
+}
+
+}  // namespace
+
+bool NamedTensors::HasPrefix(const std::string& prefix) const {
+  const auto first = tensors.lower_bound(prefix);
+  return first != tensors.end() && first->first.rfind(prefix, 0) == 0;
+}
+
+NamedTensors NamedTensors::Under(const std::string& prefix) const {
+  NamedTensors part{source, {}};
+  for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.rfind(prefix, 0) == 0; ++it) {
+    part.tensors[it->first.substr(prefix.size())] = it->second;
+  }
+  return part;
+}
+
+NamedTensors ReadWeights(const std::string& path) {
+  const std::string first = FirstBytes(path);
+  if (LooksLikePickle(first)) {
+    throw UnsupportedError(path +
+                           ": a PyTorch pickle. Pickles can run any code and are never opened here; convert "
+                           "the file to safetensors (docs/models.md says how)");
+  }
+  // An empty or missing file is told by whoever opens it.
+  if (first.empty() || LooksLikeSafeTensors(first)) return FromSafeTensors(path);
+  if (fs::path(path).extension() == ".safetensors") return FromSafeTensors(path);
+  return ReadMindSpore(path);
+}
+
+NamedTensors ReadComponent(const std::string& folder, const std::string& variant) {
+  const std::map<std::string, fs::path> variants = VariantsIn(folder);
+  const auto read = [](const fs::path& path) {
+    return path.extension() == ".json" ? ReadShards(path) : FromSafeTensors(path.string());
+  };
+  std::string known;
+  for (const auto& [name, path] : variants) known += (known.empty() ? "" : ", ") + path.filename().string();
+  if (const auto found = variants.find(variant); found != variants.end()) return read(found->second);
+  if (!variant.empty()) {
+    throw ModelError(folder + ": no weights of the variant \"" + variant + "\"; there are: " +
+                     (known.empty() ? "none" : known));
+  }
+  if (variants.size() == 1) return read(variants.begin()->second);
+  if (variants.empty()) {
+    throw ModelError(folder + ": no weights; looked for diffusion_pytorch_model.safetensors and "
+                              "model.safetensors, their shards and variants");
+  }
+  throw ModelError(folder + ": several variants of weights (" + known +
+                   ") and no plain one; say which in mind.json: {\"variant\": \"fp16\"}");
+}
+
+}  // namespace mind::diffusion
