@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/outcome.h"
@@ -190,12 +191,19 @@ int Models(client::Client& client, const Common& common) {
       PrintJson(model);
       continue;
     }
+    std::string tasks, languages;
+    for (const int task : model.tasks()) {
+      const std::string name = v1::Task_Name(static_cast<v1::Task>(task)).substr(std::string("TASK_").size());
+      tasks += (tasks.empty() ? "" : ", ") + absl::AsciiStrToLower(name);
+    }
+    for (const std::string& language : model.languages()) languages += " " + language;
     std::printf(
-        "%s\n  %s, %ux%u (up to %ux%u in steps of %u)%s\n  defaults: %u steps of %s, guidance %g\n  "
-        "samplers:",
+        "%s\n  %s, %ux%u (up to %ux%u in steps of %u)%s%s\n  tasks: %s\n  defaults: %u steps of %s, guidance "
+        "%g\n  samplers:",
         model.name().c_str(), model.pipeline().c_str(), model.default_width(), model.default_height(),
         model.max_width(), model.max_height(), model.size_multiple(),
-        model.takes_prompt() ? "" : ", no prompt", model.default_steps(), model.default_sampler().c_str(),
+        model.takes_prompt() ? languages.empty() ? "" : ", prompts in" : ", no prompt", languages.c_str(),
+        tasks.c_str(), model.default_steps(), model.default_sampler().c_str(),
         model.default_guidance());
     for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", sampler.name().c_str());
     std::printf("\n");

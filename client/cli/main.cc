@@ -145,6 +145,11 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
           [spec](const std::string& path) { return ReadFile(path, spec->mutable_mask_image()); });
   checked("--depth", "Depth of --image, near is bright",
           [spec](const std::string& path) { return ReadFile(path, spec->mutable_depth_image()); });
+  string_into("--class", "Class by number or name, for models that are asked for one",
+              [spec](const std::string& v) { spec->set_class_label(v); });
+  c->add_option_function<uint32_t>(
+      "--noise-level", [spec](uint32_t v) { spec->set_noise_level(v); },
+      "How much an upscaler may change --image");
   c->add_option_function<double>(
       "--strength", [spec](double v) { spec->set_strength(v); }, "How far to go from --image, 0 to 1");
   c->add_option_function<uint64_t>(

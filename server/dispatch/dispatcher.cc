@@ -24,7 +24,7 @@ Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uin
   for (const uint32_t index : images_done) {
     if (index >= active.images.size()) continue;
     active.images[index].done = true;
-    active.images[index].step = job.spec().steps();
+    active.images[index].step = active.steps_per_image();
   }
   UpdateCounts(active);
   Actions actions;
@@ -301,7 +301,7 @@ void Dispatcher::OnStarted(const std::string& worker, const v1::ImageStarted& st
 void Dispatcher::OnProgress(const std::string& worker, const v1::ImageProgress& progress) {
   ActiveJob* const job = FindAttempt(worker, progress.image());
   if (job == nullptr) return;
-  job->images[progress.image().image_index()].step = std::min(progress.step(), job->job.spec().steps());
+  job->images[progress.image().image_index()].step = std::min(progress.step(), job->steps_per_image());
   UpdateCounts(*job);
 }
 
@@ -310,7 +310,7 @@ void Dispatcher::OnCheckpoint(const v1::ImageRef& ref, uint32_t step, const std:
   const auto found = jobs_.find(ref.job_id());
   if (found == jobs_.end() || ref.image_index() >= found->second.images.size() || data.empty()) return;
   Image& image = found->second.images[ref.image_index()];
-  if (step <= image.checkpoint_step || step > found->second.job.spec().steps()) return;
+  if (step <= image.checkpoint_step || step > found->second.steps_per_image()) return;
   image.checkpoint_step = step;
   image.checkpoint = data;
 }
@@ -321,7 +321,7 @@ void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, ab
     ActiveJob& job = jobs_.at(ref.job_id());
     Image& image = job.images[ref.image_index()];
     image.done = true;
-    image.step = job.job.spec().steps();
+    image.step = job.steps_per_image();
     image.checkpoint.clear();
     UpdateCounts(job);
     if (job.job.images_done() == job.images.size()) {
@@ -385,7 +385,6 @@ void Dispatcher::UpdateCounts(ActiveJob& job) const {
   }
   job.job.set_images_done(done);
   job.job.set_steps_done(steps);
-  job.job.set_steps_total(job.job.spec().steps() * static_cast<uint32_t>(job.images.size()));
 }
 
 QueuedJob Dispatcher::ToQueued(const ActiveJob& job) const {

@@ -128,6 +128,9 @@ class Dispatcher {
     int stalled_attempts = 0;
     uint32_t steps_at_start = 0;  // of the newest attempt
     bool start_reported = false;  // of the newest attempt
+
+    // A cascade takes more than the request's steps; whoever accepted the job has counted them all.
+    uint32_t steps_per_image() const { return job.steps_total() / static_cast<uint32_t>(images.size()); }
   };
 
   // A picture on a worker, whatever has become of its job: it takes up room until the worker says it has

@@ -123,9 +123,9 @@ absl::Status CheckParameters(const v1::Sampler& sampler, const v1::ImageSpec& sp
   return absl::OkStatus();
 }
 
-// With a picture to begin with, only the last ones are taken.
+// With a picture to begin with, only the last ones are taken; an upscaler takes all.
 double StepsTaken(const v1::ImageSpec& spec) {
-  return spec.source_image().empty() ? spec.steps() : std::floor(spec.strength() * spec.steps());
+  return !spec.has_strength() ? spec.steps() : std::floor(spec.strength() * spec.steps());
 }
 
 }  // namespace

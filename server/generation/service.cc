@@ -159,7 +159,7 @@ absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request,
   job.set_state(v1::JOB_STATE_QUEUED);
   *job.mutable_create_time() = ToTimestamp(Now());
   if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
-  job.set_steps_total(valid->spec.steps() * valid->spec.image_count());
+  job.set_steps_total((valid->spec.steps() + valid->later_steps) * valid->spec.image_count());
   const absl::Status stored = store_.Insert(job, {valid->tenant, valid->request_id, valid->fingerprint});
   if (!stored.ok()) return refuse(stored);
 

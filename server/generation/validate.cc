@@ -8,6 +8,8 @@
 #include <cmath>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/support/errors.h"
@@ -25,6 +27,8 @@ namespace {
 constexpr size_t kMaxRequestId = 36;
 constexpr size_t kMaxTenant = 64;
 constexpr double kDefaultStrength = 0.8;
+constexpr size_t kMaxClassLabel = 256;
+constexpr uint32_t kDefaultNoiseLevel = 20;
 
 std::string Names(const Models& models) {
   return absl::StrJoin(models, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
@@ -87,6 +91,13 @@ absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, 
   if (model.needs_depth_image() && spec.source_image().empty()) {
     return InvalidField("spec.source_image", "this model needs one, beside depth_image");
   }
+  if (model.enlargement() > 1) {
+    if (spec.source_image().empty())
+      return InvalidField("spec.source_image", "this model enlarges pictures: it needs one");
+    if (!spec.mask_image().empty()) return InvalidField("spec.mask_image", "this model takes none");
+    if (spec.has_strength()) return InvalidField("spec.strength", "this model takes none");
+    return CheckPicture("spec.source_image", spec.source_image(), limits.max_source_bytes);
+  }
   if (spec.source_image().empty()) {
     if (!spec.mask_image().empty())
       return InvalidField("spec.mask_image", "given without source_image, which it is about");
@@ -107,6 +118,43 @@ absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, 
   return absl::OkStatus();
 }
 
+// The class as a number, whatever it was asked for by.
+absl::Status ResolveClass(const v1::Model& model, v1::ImageSpec& spec) {
+  const std::string& given = spec.class_label();
+  MIND_RETURN_IF_ERROR(CheckText("spec.class_label", given, kMaxClassLabel, model.class_count() > 0));
+  if (model.class_count() == 0) return absl::OkStatus();
+  const std::string allowed = absl::StrCat("0 to ", model.class_count() - 1,
+                                           model.class_names().empty() ? "" : " or a name of the model's");
+  if (given.empty()) {
+    return InvalidField("spec.class_label", absl::StrCat("this model needs one: ", allowed));
+  }
+  uint32_t number = 0;
+  if (absl::SimpleAtoi(given, &number) && number < model.class_count()) {
+    spec.set_class_label(absl::StrCat(number));
+    return absl::OkStatus();
+  }
+  for (int i = 0; i < model.class_names_size(); ++i) {
+    const std::string& names = model.class_names(i);
+    if (names == given || absl::StrContains(absl::StrCat(", ", names, ", "), absl::StrCat(", ", given, ", "))) {
+      spec.set_class_label(absl::StrCat(i));
+      return absl::OkStatus();
+    }
+  }
+  return InvalidField("spec.class_label",
+                      absl::StrCat("\"", Printable(given), "\" given; it must be ", allowed));
+}
+
+absl::Status ResolveNoiseLevel(const v1::Model& model, v1::ImageSpec& spec) {
+  if (model.max_noise_level() == 0) {
+    if (!spec.has_noise_level()) return absl::OkStatus();
+    return InvalidField("spec.noise_level", "this model takes none");
+  }
+  if (!spec.has_noise_level()) spec.set_noise_level(std::min(kDefaultNoiseLevel, model.max_noise_level()));
+  if (spec.noise_level() <= model.max_noise_level()) return absl::OkStatus();
+  return InvalidField("spec.noise_level",
+                      absl::StrCat(spec.noise_level(), " given; it must be 0 to ", model.max_noise_level()));
+}
+
 absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed,
                          v1::ImageSpec& spec) {
   spec.set_model(model.name());
@@ -117,10 +165,13 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   MIND_RETURN_IF_ERROR(ResolveSize(model, spec));
   if (!spec.has_guidance()) spec.set_guidance(model.default_guidance());
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance", spec.guidance(), limits.max_guidance));
-  if (!model.takes_prompt() && spec.guidance() != 1) {
-    return InvalidField("spec.guidance",
-                        absl::StrCat(spec.guidance(), " given; this model has no prompt, it must be 1"));
+  if (!model.takes_prompt() && model.default_guidance() == 1 && spec.guidance() != 1) {
+    return InvalidField("spec.guidance", absl::StrCat(spec.guidance(),
+                                                      " given; this model was not trained for guidance, it "
+                                                      "must be 1"));
   }
+  MIND_RETURN_IF_ERROR(ResolveClass(model, spec));
+  MIND_RETURN_IF_ERROR(ResolveNoiseLevel(model, spec));
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance_rescale", spec.guidance_rescale(), 1));
   if (spec.clip_skip() > model.max_clip_skip()) {
     return InvalidField("spec.clip_skip",
@@ -232,13 +283,15 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
     }
   }
   job.fingerprint = FingerprintOf(request.spec());
+  job.later_steps = (*model)->later_steps();
   job.rows = CostInRows(job.spec, *model);
   return job;
 }
 
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
   const double rows_per_evaluation = spec.guidance() == 1 ? 1 : 2;
-  return EvaluationsOfPicture(spec, model) * rows_per_evaluation * spec.image_count();
+  const double later = model != nullptr ? model->later_steps() : 0;
+  return (EvaluationsOfPicture(spec, model) * rows_per_evaluation + later) * spec.image_count();
 }
 
 }  // namespace mind::server

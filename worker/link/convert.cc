@@ -47,6 +47,20 @@ absl::Status StatusOf(std::exception_ptr error) {
   }
 }
 
+std::vector<v1::Task> TasksOf(const diffusion::ModelInfo& info) {
+  if (info.enlargement > 1) return {v1::TASK_UPSCALE};
+  if (info.needs_mask) return {v1::TASK_INPAINT};
+  if (info.needs_depth) return {v1::TASK_DEPTH_TO_IMAGE};
+  std::vector<v1::Task> tasks = {info.takes_prompt      ? v1::TASK_TEXT_TO_IMAGE
+                                 : info.class_count > 0 ? v1::TASK_CLASS_TO_IMAGE
+                                                        : v1::TASK_UNCONDITIONAL};
+  if (info.takes_source) {
+    tasks.push_back(v1::TASK_IMAGE_TO_IMAGE);
+    tasks.push_back(v1::TASK_INPAINT);
+  }
+  return tasks;
+}
+
 }  // namespace
 
 v1::Model ToProto(const diffusion::ModelInfo& info) {
@@ -59,6 +73,13 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_source_image(info.takes_source);
   model.set_needs_mask_image(info.needs_mask);
   model.set_needs_depth_image(info.needs_depth);
+  model.set_class_count(static_cast<uint32_t>(info.class_count));
+  for (const std::string& name : info.class_names) model.add_class_names(name);
+  model.set_enlargement(static_cast<uint32_t>(info.enlargement));
+  model.set_max_noise_level(static_cast<uint32_t>(info.max_noise_level));
+  model.set_later_steps(static_cast<uint32_t>(info.later_steps));
+  for (const v1::Task task : TasksOf(info)) model.add_tasks(task);
+  for (const std::string& language : info.languages) model.add_languages(language);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
   model.set_default_width(static_cast<uint32_t>(info.default_width));
   model.set_default_height(static_cast<uint32_t>(info.default_height));
@@ -81,6 +102,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.picture.guidance = spec.guidance();
   request.picture.guidance_rescale = spec.guidance_rescale();
   request.picture.clip_skip = spec.clip_skip();
+  request.picture.label = spec.class_label();
+  if (spec.has_noise_level()) request.picture.noise_level = spec.noise_level();
   request.width = spec.width();
   request.height = spec.height();
   request.sampler = spec.sampler();

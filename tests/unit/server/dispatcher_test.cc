@@ -24,6 +24,7 @@ class DispatcherTest : public testing::Test {
     job.mutable_spec()->set_model("m");
     job.mutable_spec()->set_steps(kSteps);
     job.mutable_spec()->set_image_count(images);
+    job.set_steps_total(kSteps * images);
     *job.mutable_create_time() = ToTimestamp(now_);
     return job;
   }

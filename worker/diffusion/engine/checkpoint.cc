@@ -51,7 +51,8 @@ at::Tensor StageSource(const SafeTensors& file, const Stage& before) {
   const at::Tensor picture = file.Get("stage_source");
   if (picture.scalar_type() != at::kByte ||
       picture.sizes() != at::IntArrayRef({before.shape[1], before.shape[2], 3})) {
-    throw CheckpointError("the checkpoint's \"stage_source\" has another shape or type than the stage before");
+    throw CheckpointError(
+        "the checkpoint's \"stage_source\" has another shape or type than the stage before");
   }
   return picture.clone();
 }
@@ -114,7 +115,8 @@ Checkpoint ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& requ
     if (Metadata(file, "request") != Fingerprint(request)) {
       throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
     }
-    if (Metadata(file, "checksum") != Checksum(Metadata(file, "stage") + " " + Metadata(file, "step"), file.tensors())) {
+    if (Metadata(file, "checksum") !=
+        Checksum(Metadata(file, "stage") + " " + Metadata(file, "step"), file.tensors())) {
       throw CheckpointError("the checkpoint is damaged: its checksum does not fit");
     }
     Checkpoint checkpoint;

@@ -59,10 +59,10 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
   for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;) {
     const ModelInfo& info = pipeline->info();
     Stage stage;
-    stage.sampler = stages.empty() ? MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
-                                                 request.sampler_parameters)
-                                   : MakeSampler(info.default_sampler, pipeline->sampler_config(),
-                                                 info.default_steps);
+    stage.sampler = stages.empty()
+                        ? MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
+                                      request.sampler_parameters)
+                        : MakeSampler(info.default_sampler, pipeline->sampler_config(), info.default_steps);
     stage.shape = pipeline->LatentShape(request.width, request.height);
     stage.first_step = steps;
     steps += stage.sampler->steps();
@@ -163,8 +163,8 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
       t.request.checkpoint.clear();
       t.stage_number = checkpoint.stage;
       t.stage_source = std::move(checkpoint.stage_source);
-      // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The noise
-      // drawn for that is drawn again.
+      // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The
+      // noise drawn for that is drawn again.
       const bool needs_start = t.stage_number > 0 || t.pipeline().info().enlargement > 1 ||
                                !t.request.mask.empty() || !t.request.depth.empty();
       if (needs_start) BeginStage(t, std::move(noise));
@@ -346,8 +346,7 @@ bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
 
 void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
   Trajectory& t = *trajectory;
-  if (t.request.preview_every < 1 || t.step() % t.request.preview_every != 0 ||
-      !t.state.denoised.defined())
+  if (t.request.preview_every < 1 || t.step() % t.request.preview_every != 0 || !t.state.denoised.defined())
     return;
   const PreviewSlot::Offered offered = t.preview.Offer({t.step(), t.state.denoised, &t.pipeline()});
   if (offered == PreviewSlot::Offered::kReplacedOlder || offered == PreviewSlot::Offered::kDropped) {

@@ -15,8 +15,9 @@ bool SameShape(const at::Tensor& a, const at::Tensor& b) {
 bool FitTogether(const Trajectory& a, const Trajectory& b) {
   const ConditionRow& row_a = a.conditioning.rows.front();
   const ConditionRow& row_b = b.conditioning.rows.front();
-  return a.stage().pipeline == b.stage().pipeline && a.stage().shape == b.stage().shape && SameShape(row_a.context, row_b.context) &&
-         SameShape(row_a.label, row_b.label) && SameShape(row_a.channels, row_b.channels);
+  return a.stage().pipeline == b.stage().pipeline && a.stage().shape == b.stage().shape &&
+         SameShape(row_a.context, row_b.context) && SameShape(row_a.label, row_b.label) &&
+         SameShape(row_a.channels, row_b.channels);
 }
 
 std::vector<std::shared_ptr<Trajectory>> ChooseStepBatch(

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/diffusion/models/bert_text.h"
@@ -11,7 +12,6 @@
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/weights/names/ddpm_names.h"
 #include "worker/diffusion/weights/names/dit_names.h"
-#include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/weights/names/taesd_names.h"
 #include "worker/diffusion/weights/safetensors.h"
 
@@ -92,7 +92,10 @@ void CheckReportDdpm(ComponentCase& c, Report::Case& result) {
   const UNet unet(Scope(c.weights), UNetConfig::FromReportDdpm(c.config));
   c.weights.ExpectAllTaken();
   c.Compare(result, "eps",
-            unet({.sample = c.In("x"), .timestep = c.In("time").to(at::kFloat), .context = {}, .label = c.MaybeIn("y")}));
+            unet({.sample = c.In("x"),
+                  .timestep = c.In("time").to(at::kFloat),
+                  .context = {},
+                  .label = c.MaybeIn("y")}));
 }
 
 void CheckTransformer(ComponentCase& c, Report::Case& result) {
@@ -112,18 +115,9 @@ void CheckGlide(ComponentCase& c, Report::Case& result) {
   const UNet unet(Scope(c.weights, "unet"), UNetConfig::FromGlide(c.config));
   const GlideText text(Scope(c.weights, "text"), GlideTextConfig::From(c.config));
   c.weights.ExpectAllTaken();
-  // Each prompt at its own length; the text transformer pads by itself.
-  std::vector<at::Tensor> contexts;
-  const at::Tensor tokens = c.In("tokens"), mask = c.In("mask");
-  for (int64_t row = 0; row < tokens.size(0); ++row) {
-    contexts.push_back(text.Encode(tokens[row].slice(0, 0, mask[row].sum().item<int64_t>()).unsqueeze(0)));
-  }
-  const at::Tensor context = at::cat(contexts);
-  c.Compare(result, "xf_out", context.transpose(1, 2));
-  at::Tensor sample = c.In("x");
-  if (c.record.Has("in.low_res")) sample = at::cat({sample, GlideLowResolution(c.In("low_res"), sample.sizes().slice(2))}, 1);
-  c.Compare(result, "model_output",
-            unet({.sample = sample, .timestep = c.In("timesteps").to(at::kFloat), .context = context, .label = {}}));
+  const GlideOutputs outputs = RunGlideCase(unet, text, c.record, c.device);
+  c.Compare(result, "xf_out", outputs.context.transpose(1, 2));
+  c.Compare(result, "model_output", outputs.output);
 }
 
 void CheckTinyAutoencoder(ComponentCase& c, Report::Case& result) {
@@ -226,10 +220,8 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
         if (!fs::exists(model / "config.json")) throw UnsupportedError(model.string() + ": no config.json");
         const Config config = Config::FromFile((model / "config.json").string());
         const Check check = CheckFor(config);
-        ComponentCase c{
-            config,
-            FileParameters(WeightsIn(model, config), {at::kFloat, options.device}),
-            SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
+        ComponentCase c{config, FileParameters(WeightsIn(model, config), {at::kFloat, options.device}),
+                        SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
         check(c, result);
       });
     }

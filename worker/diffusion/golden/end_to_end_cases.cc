@@ -26,8 +26,8 @@ class EndToEndCase {
   EndToEndCase(const nlohmann::json& item, const SafeTensors& record, const GoldenOptions& options)
       : item_(item), record_(record) {
     const std::string kind = item.at("pipeline");
-    from_image_ = kind == "StableDiffusionUpscalePipeline" || kind == "StableDiffusionImg2ImgPipeline" || kind == "StableDiffusionInpaintPipeline" ||
-                  kind == "StableDiffusionDepth2ImgPipeline";
+    from_image_ = kind == "StableDiffusionUpscalePipeline" || kind == "StableDiffusionImg2ImgPipeline" ||
+                  kind == "StableDiffusionInpaintPipeline" || kind == "StableDiffusionDepth2ImgPipeline";
     text_ = kind == "StableDiffusionPipeline" || from_image_;
     if (!text_ && kind != "DDPMPipeline" && kind != "DDIMPipeline" && kind != "DiTPipeline")
       throw UnsupportedError("the pipeline " + kind);

@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
     RunEndToEndCases(options, report);
     RunSdeCases(options, report);
     RunNoiseCases(options, report);
+    RunFormatCases(options, report);
     RunMixedBatchCases(options, report);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "mind-golden: %s\n", e.what());

@@ -45,7 +45,9 @@ void CheckStage(const Pipeline& stage, const Sampler& sampler, const PictureRequ
       evaluator.Answer(
           EvaluateAlone(stage.denoiser(), conditioning, evaluator.input(), evaluator.timestep()));
     }
-    if (state.step == 0) result.Compare(stage.next() != nullptr ? "base, first step" : "upsampled, first step", state.x, after_first, kGlideTolerance);
+    if (state.step == 0)
+      result.Compare(stage.next() != nullptr ? "base, first step" : "upsampled, first step", state.x,
+                     after_first, kGlideTolerance);
   }
   result.Compare(stage.next() != nullptr ? "base" : "upsampled", state.x, expected, kGlideTolerance);
 }
@@ -68,9 +70,8 @@ bool CheckChain(const nlohmann::json& item, const SafeTensors& record, const Gol
   if (!report && kind != "ScoreSdeVePipeline") return false;
   const std::unique_ptr<const Pipeline> pipeline = ModelOf(item, options);
   const SamplerConfig& config = pipeline->sampler_config();
-  const auto sampler =
-      MakeSampler(DefaultSamplerName(config), config,
-                  item.at(report ? "num_timesteps" : "num_inference_steps").get<int64_t>());
+  const auto sampler = MakeSampler(DefaultSamplerName(config), config,
+                                   item.at(report ? "num_timesteps" : "num_inference_steps").get<int64_t>());
   const at::Tensor steps = record.Get(report ? "steps" : "latents_per_step");
   const int64_t recorded_per_step = steps.size(0) / sampler->steps();
   std::vector<at::Tensor> draws = Draws(record);
@@ -85,10 +86,11 @@ bool CheckChain(const nlohmann::json& item, const SafeTensors& record, const Gol
     Task step = sampler->Step(state, evaluator);
     for (step.Resume(); !step.done(); step.Resume()) {
       const at::Tensor x = evaluator.input();
-      evaluator.Answer(pipeline->denoiser()({.sample = x,
-                                             .timestep = at::full({x.size(0)}, evaluator.timestep(), x.options()),
-                                             .context = {},
-                                             .label = label}));
+      evaluator.Answer(
+          pipeline->denoiser()({.sample = x,
+                                .timestep = at::full({x.size(0)}, evaluator.timestep(), x.options()),
+                                .context = {},
+                                .label = label}));
     }
     // Score-SDE ends with the mean, of which only the picture is recorded.
     if (!report && state.step + 1 == sampler->steps()) continue;

@@ -12,8 +12,8 @@ namespace mind::diffusion {
 bool CheckChain(const nlohmann::json& item, const SafeTensors& record, const GoldenOptions& options,
                 Report::Case& result);
 
-// GLIDE's two stages, each by itself: the second is fed the recorded picture of the first, since rounding that
-// to bytes turns the smallest difference into a visible one. False if `item` is another kind of case.
+// GLIDE's two stages, each by itself: the second is fed the recorded picture of the first, since rounding
+// that to bytes turns the smallest difference into a visible one. False if `item` is another kind of case.
 bool CheckGlide(const nlohmann::json& item, const SafeTensors& record, const GoldenOptions& options,
                 Report::Case& result);
 

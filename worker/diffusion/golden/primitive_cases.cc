@@ -67,17 +67,17 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
     } else if (record.Has(name + ".out")) {
       run(name + ".out", [&] {
         RecordedParameters parameters(record, name + ".param.", options.device);
-        const ResnetOptions resnet{.groups = setting.Int("groups", 32),
-                                   .epsilon = setting.Double("eps", 1e-6),
-                                   .time_width = setting.Int("temb_channels", 0),
-                                   .scale_shift = setting.String("time_embedding_norm", "") == "scale_shift",
-                                   .output_scale = setting.Double("output_scale_factor", 1),
-                                   .resizing = setting.Bool("up", false)     ? Resizing::kDouble
-                                               : setting.Bool("down", false) ? Resizing::kHalve
-                                                                             : Resizing::kNone,
-                                   .filter = setting.String("kernel", "") == "fir" ? Filter::kBinomial
-                                                                                   : Filter::kBox,
-                                   .shortcut = setting.Bool("use_in_shortcut", false)};
+        const ResnetOptions resnet{
+            .groups = setting.Int("groups", 32),
+            .epsilon = setting.Double("eps", 1e-6),
+            .time_width = setting.Int("temb_channels", 0),
+            .scale_shift = setting.String("time_embedding_norm", "") == "scale_shift",
+            .output_scale = setting.Double("output_scale_factor", 1),
+            .resizing = setting.Bool("up", false)     ? Resizing::kDouble
+                        : setting.Bool("down", false) ? Resizing::kHalve
+                                                      : Resizing::kNone,
+            .filter = setting.String("kernel", "") == "fir" ? Filter::kBinomial : Filter::kBox,
+            .shortcut = setting.Bool("use_in_shortcut", false)};
         const ResnetBlock block(Scope(parameters), setting.RequiredInt("in_channels"),
                                 setting.RequiredInt("out_channels"), resnet);
         Signals signals;
@@ -97,8 +97,10 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
   run("fir_upsample_kernel1331_factor2", [&] { return Doubled(get("x"), Filter::kBinomial); });
   run("fourier.out", [&] { return FourierFeatures(at::log(get("fourier.in")), get("fourier.weight")); });
   constexpr std::pair<const char*, Activation> kActivations[] = {
-      {"silu", Activation::kSilu},          {"mish", Activation::kMish},
-      {"gelu_erf", Activation::kGelu},      {"gelu_tanh", Activation::kGeluTanh},
+      {"silu", Activation::kSilu},
+      {"mish", Activation::kMish},
+      {"gelu_erf", Activation::kGelu},
+      {"gelu_tanh", Activation::kGeluTanh},
       {"quick_gelu", Activation::kQuickGelu},
   };
   for (const auto& [name, activation] : kActivations) {

@@ -27,6 +27,7 @@ void RunSamplerCases(const GoldenOptions& options, Report& report);
 void RunEndToEndCases(const GoldenOptions& options, Report& report);
 void RunSdeCases(const GoldenOptions& options, Report& report);
 void RunNoiseCases(const GoldenOptions& options, Report& report);
+void RunFormatCases(const GoldenOptions& options, Report& report);
 void RunMixedBatchCases(const GoldenOptions& options, Report& report);
 
 // A JSON file of any kind (lists too), with Python's non-finite numbers read as null.

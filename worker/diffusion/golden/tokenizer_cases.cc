@@ -15,7 +15,9 @@ void RunTokenizerCases(const GoldenOptions& options, Report& report) {
     const nlohmann::json file = ReadGoldenJson(entry.path());
     const std::string stem = entry.path().stem().string();
     const std::map<std::string, std::pair<std::string, size_t>> padded = {
-        {"clip_bpe", {"ids_77_pad_eos", 77}}, {"bert_zh_wordpiece", {"", 0}}, {"glide_bpe", {"padded_128", 128}}};
+        {"clip_bpe", {"ids_77_pad_eos", 77}},
+        {"bert_zh_wordpiece", {"", 0}},
+        {"glide_bpe", {"padded_128", 128}}};
     const std::string directory = (options.directory / file.at("tokenizer").get<std::string>()).string();
     const std::unique_ptr<const Tokenizer> tokenizer =
         stem == "glide_bpe" ? GlideBpeTokenizer::FromDirectory(directory, 128) : MakeTokenizer(directory);

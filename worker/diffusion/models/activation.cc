@@ -8,10 +8,14 @@ struct Name {
   Activation activation;
 };
 constexpr Name kNames[] = {
-    {"silu", Activation::kSilu},          {"swish", Activation::kSilu},
-    {"mish", Activation::kMish},          {"relu", Activation::kRelu},
-    {"gelu", Activation::kGelu},          {"gelu-approximate", Activation::kGeluTanh},
-    {"gelu_new", Activation::kGeluTanh},  {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"silu", Activation::kSilu},
+    {"swish", Activation::kSilu},
+    {"mish", Activation::kMish},
+    {"relu", Activation::kRelu},
+    {"gelu", Activation::kGelu},
+    {"gelu-approximate", Activation::kGeluTanh},
+    {"gelu_new", Activation::kGeluTanh},
+    {"gelu_pytorch_tanh", Activation::kGeluTanh},
     {"quick_gelu", Activation::kQuickGelu},
 };
 

@@ -20,7 +20,7 @@ struct ClipTextConfig {
   int64_t positions = 77;
   double epsilon = 1e-5;
   Activation activation = Activation::kQuickGelu;
-  int64_t end_token = 2;   // 2 is transformers' old wrong value: then the largest id marks the end
+  int64_t end_token = 2;  // 2 is transformers' old wrong value: then the largest id marks the end
 
   // text_encoder/config.json. Throws ModelError.
   static ClipTextConfig From(const Config& config);

@@ -105,9 +105,9 @@ at::Tensor DiffusionTransformerBlock::operator()(const at::Tensor& x, const at::
 
 DiffusionTransformer::DiffusionTransformer(const Scope& scope, const DiffusionTransformerConfig& config)
     : config_(config),
-      patch_weight_((scope / "pos_embed.proj")
-                        .Take("weight", {config.width, config.in_channels, config.patch_size,
-                                         config.patch_size})),
+      patch_weight_(
+          (scope / "pos_embed.proj")
+              .Take("weight", {config.width, config.in_channels, config.patch_size, config.patch_size})),
       patch_bias_((scope / "pos_embed.proj").Take("bias", {config.width})),
       modulation_out_(scope / "proj_out_1", config.width, 2 * config.width),
       out_(scope / "proj_out_2", config.width, config.patch_size * config.patch_size * config.out_channels) {

@@ -15,7 +15,8 @@ ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, const Resn
     : options_(options),
       norm1_(scope / "norm1", GroupsOf(in, options.groups), in, options.epsilon),
       conv1_(scope / "conv1", in, out),
-      norm2_(scope / "norm2", GroupsOf(out, options.groups_out > 0 ? options.groups_out : options.groups), out, options.epsilon),
+      norm2_(scope / "norm2", GroupsOf(out, options.groups_out > 0 ? options.groups_out : options.groups),
+             out, options.epsilon),
       conv2_(scope / "conv2", out, out) {
   if (options.time_width > 0) {
     time_projection_.emplace(scope / "time_emb_proj", options.time_width,

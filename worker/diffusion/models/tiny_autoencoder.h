@@ -15,7 +15,7 @@ struct TinyAutoencoderConfig {
   int64_t in_channels = 3;
   int64_t out_channels = 3;
   int64_t latent_channels = 4;
-  int64_t width = 64;  // of every layer
+  int64_t width = 64;                                  // of every layer
   std::vector<int64_t> encoder_blocks = {1, 3, 3, 3};  // residual blocks at each resolution, finest first
   std::vector<int64_t> decoder_blocks = {3, 3, 3, 1};  // coarsest first
   double scaling_factor = 1;

@@ -11,6 +11,7 @@ constexpr int64_t kFeedForwardFactor = 4;
 
 TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, const Transformer2DOptions& options)
     : only_cross_attention_(options.only_cross_attention),
+      gate_(options.gate),
       norm1_(scope / "norm1", width),
       norm2_(scope / "norm2", width),
       norm3_(scope / "norm3", width),
@@ -24,7 +25,7 @@ at::Tensor TransformerBlock::operator()(const at::Tensor& x, const at::Tensor& c
   at::Tensor h = attn1_(first, only_cross_attention_ ? context : first) + x;
   h = attn2_(norm2_(h), context) + h;
   const auto value_gate = ff_in_(norm3_(h)).chunk(2, -1);
-  return ff_out_(value_gate[0] * at::gelu(value_gate[1])) + h;
+  return ff_out_(value_gate[0] * Activate(gate_, value_gate[1])) + h;
 }
 
 Transformer2D::Transformer2D(const Scope& scope, int64_t channels, const Transformer2DOptions& options)

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/diffusion/models/activation.h"
 #include "worker/diffusion/models/attention.h"
 #include "worker/diffusion/models/spatial_mixer.h"
 
@@ -16,7 +17,8 @@ struct Transformer2DOptions {
   int64_t context_width = 768;
   int64_t groups = 32;
   bool linear_projection = false;     // in and out by a linear layer (SD 2.x) instead of a 1×1 convolution
-  bool only_cross_attention = false;  // the first attention looks at the prompt too (the x4 upscaler)
+  Activation gate = Activation::kGelu;  // of the feed-forward layers; MindSpore's is the tanh form
+  bool only_cross_attention = false;    // the first attention looks at the prompt too (the x4 upscaler)
 };
 
 // norm1 attn1, norm2 attn2, norm3 GEGLU, each with a residual.
@@ -29,6 +31,7 @@ class TransformerBlock {
 
  private:
   bool only_cross_attention_;
+  Activation gate_;
   LayerNorm norm1_, norm2_, norm3_;
   CrossAttention attn1_, attn2_;
   Linear ff_in_, ff_out_;

@@ -21,9 +21,13 @@ MixerFactory Mixer(const UNetConfig& config, LevelKind kind, const UNetLevel& le
       const bool pyramid = !middle && config.has_pyramid();
       const AttentionBlock::Options options{
           .heads = level.heads,
-          .groups = middle ? config.middle_groups : pyramid ? kPyramidMixerGroups : config.groups,
+          .groups = middle    ? config.middle_groups
+                    : pyramid ? kPyramidMixerGroups
+                              : config.groups,
           .epsilon = config.epsilon,
-          .output_scale = middle ? config.middle_scale : pyramid ? kPyramidScale : 1,
+          .output_scale = middle    ? config.middle_scale
+                          : pyramid ? kPyramidScale
+                                    : 1,
           .context_width = kind == LevelKind::kAddedAttention ? config.context_width : 0};
       return [options, channels = level.channels](const Scope& scope) {
         return std::make_unique<AttentionBlock>(scope, channels, options);
@@ -36,6 +40,7 @@ MixerFactory Mixer(const UNetConfig& config, LevelKind kind, const UNetLevel& le
           .context_width = config.context_width,
           .groups = config.groups,
           .linear_projection = config.linear_projection,
+          .gate = config.gate,
           .only_cross_attention = middle ? config.middle_only_cross_attention : level.only_cross_attention};
       return [options, channels = level.channels](const Scope& scope) {
         return std::make_unique<Transformer2D>(scope, channels, options);

@@ -90,7 +90,8 @@ void ExpectWholePyramid(const UNetConfig& c, const Config& config) {
   }
   if (c.has_pyramid() && c.in_channels != 3) config.Unsupported("in_channels", "3, with Skip blocks");
   if (c.has_pyramid() && c.out_channels != 3) config.Unsupported("out_channels", "3, with Skip blocks");
-  if (c.groups == 0 && !c.has_pyramid()) config.Unsupported("norm_num_groups", "a number, without Skip blocks");
+  if (c.groups == 0 && !c.has_pyramid())
+    config.Unsupported("norm_num_groups", "a number, without Skip blocks");
 }
 
 // Options whose other values select parts of diffusers that no model we serve uses. Better refused than
@@ -140,6 +141,8 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.groups = config.Null("norm_num_groups") ? 0 : config.Int("norm_num_groups", 32);
   c.epsilon = config.Double("norm_eps", 1e-5);
   c.activation = ReadActivation(config, "act_fn", Activation::kSilu);
+  // Ours: networks trained on MindSpore have the tanh form ("gelu-approximate").
+  c.gate = ReadActivation(config, "geglu_activation", Activation::kGelu);
   c.linear_projection = config.Bool("use_linear_projection", false);
   c.center_input = config.Bool("center_input_sample", false);
   c.flip_sin_to_cos = config.Bool("flip_sin_to_cos", true);
@@ -196,8 +199,8 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.base_channels = channels.front();
   c.time_width = kTimeWidthFactor * channels.front();
   ExpectWholePyramid(c, config);
-  c.middle_groups = config.Int(
-      "attn_norm_num_groups", c.groups > 0 ? c.groups : std::min<int64_t>(channels.back() / 4, 32));
+  c.middle_groups = config.Int("attn_norm_num_groups",
+                               c.groups > 0 ? c.groups : std::min<int64_t>(channels.back() / 4, 32));
   if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
   if (c.downsample_padding != 0 && c.downsample_padding != 1)
     config.Unsupported("downsample_padding", "0, 1");

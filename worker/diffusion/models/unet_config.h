@@ -44,13 +44,13 @@ struct UNetLevel {
 struct UNetConfig {
   int64_t in_channels = 4;
   int64_t out_channels = 4;
-  int64_t sample_size = 64;              // latent height and width the model was trained at
-  int64_t base_channels = 0;             // of the first convolution and of the sinusoids
-  int64_t time_width = 0;                // of the time embedding
-  std::vector<UNetLevel> levels;         // finest first, on the way down
-  std::vector<LevelKind> up_kinds;       // coarsest first
+  int64_t sample_size = 64;                // latent height and width the model was trained at
+  int64_t base_channels = 0;               // of the first convolution and of the sinusoids
+  int64_t time_width = 0;                  // of the time embedding
+  std::vector<UNetLevel> levels;           // finest first, on the way down
+  std::vector<LevelKind> up_kinds;         // coarsest first
   std::vector<Transition> up_transitions;  // likewise; the last leads nowhere
-  LevelKind middle = LevelKind::kPlain;  // kPlain: residual blocks alone
+  LevelKind middle = LevelKind::kPlain;    // kPlain: residual blocks alone
   bool middle_only_cross_attention = false;
   int64_t layers_per_block = 2;  // one more on the way up
   int64_t downsample_padding = 1;
@@ -61,8 +61,9 @@ struct UNetConfig {
   Activation activation = Activation::kSilu;
   bool scale_shift = false;
   bool linear_projection = false;
+  Activation gate = Activation::kGelu;  // of transformers' feed-forward layers
   bool center_input = false;  // 2x - 1 first
-  int64_t padding = 0;         // pixels added around the input and taken off the output
+  int64_t padding = 0;        // pixels added around the input and taken off the output
   TimeFeatures time_features = TimeFeatures::kSinusoids;
   bool flip_sin_to_cos = true;
   double freq_shift = 0;

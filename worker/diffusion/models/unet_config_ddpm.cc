@@ -35,7 +35,8 @@ UNetConfig UNetConfig::FromReportDdpm(const Config& config) {
   if (!config.Unset("attention_resolutions")) attention = config.RequiredInts("attention_resolutions");
   for (size_t i = 0; i < multiples.size(); ++i) {
     if (multiples[i] < 1 || multiples[i] > 64) config.Unsupported("channel_mults", "1 to 64 each");
-    const bool attends = std::find(attention.begin(), attention.end(), static_cast<int64_t>(i)) != attention.end();
+    const bool attends =
+        std::find(attention.begin(), attention.end(), static_cast<int64_t>(i)) != attention.end();
     c.levels.push_back({.channels = c.base_channels * multiples[i],
                         .kind = attends ? LevelKind::kSelfAttention : LevelKind::kPlain});
   }

@@ -79,6 +79,7 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
   info.pipeline = directory.pipeline_class();
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
+  info.languages = {"en"};
   int64_t size = unet.sample_size, enlargement = 1;
   info.takes_source = true;
   if (HasUpsampler(directory)) {

@@ -15,8 +15,8 @@
 
 namespace mind::diffusion {
 
-// One stage of GLIDE. A model directory holds base/ and, if it is a cascade, upsampler/, each a config.json (the
-// options of model_creation.py) and its weights, and tokenizer/.
+// One stage of GLIDE. A model directory holds base/ and, if it is a cascade, upsampler/, each a config.json
+// (the options of model_creation.py) and its weights, and tokenizer/.
 class GlidePipeline : public Pipeline {
  public:
   static ModelInfo Describe(const ModelDirectory& directory);

@@ -39,6 +39,8 @@ constexpr Kind kKinds[] = {
 // Where a directory says what it is: diffusers' index, the report's DDPM, GLIDE's first stage.
 constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/base/config.json"};
 
+constexpr char kDefaultsFile[] = "/mind.json";
+
 bool IsFile(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::is_regular_file(path, ignored);
@@ -50,8 +52,8 @@ const Kind& KindOf(const ModelDirectory& directory) {
     if (directory.pipeline_class() == kind.pipeline_class) return kind;
     known += std::string(known.empty() ? "" : ", ") + kind.pipeline_class;
   }
-  throw UnsupportedError(directory.path() + ": the pipeline \"" +
-                         directory.pipeline_class() + "\" is not supported; supported: " + known);
+  throw UnsupportedError(directory.path() + ": the pipeline \"" + directory.pipeline_class() +
+                         "\" is not supported; supported: " + known);
 }
 
 }  // namespace
@@ -81,7 +83,12 @@ Config ModelDirectory::ComponentConfig(const std::string& component, const std::
 
 FileParameters ModelDirectory::ComponentWeights(const std::string& component,
                                                 FileParameters::Options options) const {
-  return FileParameters(ReadComponent(ComponentPath(component)), options);
+  return FileParameters(ReadComponent(ComponentPath(component), Variant()), options);
+}
+
+std::string ModelDirectory::Variant() const {
+  const std::string file = path_ + kDefaultsFile;
+  return IsFile(file) ? Config::FromFile(file).String("variant", "") : "";
 }
 
 SamplerConfig ModelDirectory::ReadSamplerConfig() const {
@@ -93,12 +100,12 @@ SamplerConfig ModelDirectory::ReadSamplerConfig() const {
 }
 
 void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
-  const std::string file = path_ + "/mind.json";
-  std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored)) return;
+  const std::string file = path_ + kDefaultsFile;
+  if (!IsFile(file)) return;
   const Config config = Config::FromFile(file);
   info.default_steps = config.Int("default_steps", info.default_steps);
   info.default_guidance = config.Double("default_guidance", info.default_guidance);
+  if (!config.Unset("languages")) info.languages = config.RequiredStrings("languages");
   if (info.default_steps < 1 || info.default_steps > info.train_steps) {
     config.Unsupported("default_steps", "1 to num_train_timesteps");
   }

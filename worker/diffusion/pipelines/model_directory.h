@@ -1,5 +1,5 @@
-// A model directory: in the diffusers layout (model_index.json and one folder a component), or as the report's
-// DDPM and GLIDE come.
+// A model directory: in the diffusers layout (model_index.json and one folder a component), or as the
+// report's DDPM and GLIDE come.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 
@@ -29,18 +29,20 @@ class ModelDirectory {
 
   // The configuration of a component ("unet" → unet/config.json). Throws ModelError.
   Config ComponentConfig(const std::string& component, const std::string& file = "config.json") const;
-  // Its weights: the one .safetensors file of the component's folder under a standard name. Throws ModelError
-  // naming what was looked for.
+  // Its weights, as ReadComponent finds them. Throws ModelError naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
   // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
   SamplerConfig ReadSamplerConfig() const;
   // Replaces defaults by those in mind.json, if the directory has one: {"default_steps": 20,
-  // "default_guidance": 3}, our only addition to the layout. Throws ModelError.
+  // "default_guidance": 3, "languages": ["zh", "en"], "variant": "fp16"}, our only addition to the layout.
+  // Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;
   // The folder of a component.
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 
  private:
+  std::string Variant() const;
+
   std::string path_;
   std::string pipeline_class_;
 };

@@ -28,8 +28,9 @@ int64_t ResolveLabel(const ModelInfo& info, const std::string& label) {
     if (!label.empty()) throw RequestError("this model has no classes: class_label must be empty");
     return 0;
   }
-  if (label.empty()) throw RequestError("this model makes pictures of a class: class_label must be " + range +
-                                        (info.class_names.empty() ? "" : " or a name"));
+  if (label.empty())
+    throw RequestError("this model makes pictures of a class: class_label must be " + range +
+                       (info.class_names.empty() ? "" : " or a name"));
   int64_t number = 0;
   const auto [rest, error] = std::from_chars(label.data(), label.data() + label.size(), number);
   if (error == std::errc() && rest == label.data() + label.size()) {

@@ -33,12 +33,13 @@ std::string ReportConfigFile(const ModelDirectory& directory) {
   return directory.path() + "/config.json";
 }
 
-// Its schedule is stored with the weights. Sampled as GaussianDiffusion.sample does: the variance is beta, and
-// x0 is not clipped.
+// Its schedule is stored with the weights. Sampled as GaussianDiffusion.sample does: the variance is beta,
+// and x0 is not clipped.
 SamplerConfig ReportSampler(const NamedTensors& state) {
   const auto betas = state.tensors.find("betas");
   if (betas == state.tensors.end() || betas->second.dim() != 1 || betas->second.numel() < 2)
-    throw ModelError(state.source + ": no \"betas\", a list of at least two: not a state dict of the report's DDPM");
+    throw ModelError(state.source +
+                     ": no \"betas\", a list of at least two: not a state dict of the report's DDPM");
   const at::Tensor values = betas->second.to(at::kDouble).contiguous();
   SamplerConfig config;
   config.class_name = "DDPMScheduler";

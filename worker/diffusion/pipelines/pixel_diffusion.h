@@ -1,5 +1,6 @@
 // Diffusion on pixels without a prompt: DDPM, score-SDE, and the report's class-conditional DDPM.
-// Ho et al. 2020; Song et al. 2021; references: diffusers DDPMPipeline and ScoreSdeVePipeline, abarankab/DDPM.
+// Ho et al. 2020; Song et al. 2021; references: diffusers DDPMPipeline and ScoreSdeVePipeline,
+// abarankab/DDPM.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_PIXEL_DIFFUSION_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_PIXEL_DIFFUSION_H_
 

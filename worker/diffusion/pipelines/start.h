@@ -10,7 +10,7 @@ namespace mind::diffusion {
 
 // What a request supplies beside its prompt.
 struct Source {
-  at::Tensor picture;   // float [3, H, W] in [0, 1]; undefined: none
+  at::Tensor picture;  // float [3, H, W] in [0, 1]; undefined: none
   at::Tensor mask;  // float [1, H, W] in [0, 1], 0.5 and more where it is to be painted anew; undefined: none
   at::Tensor depth;     // float [1, H', W'], larger is nearer, any range; undefined: none
   double strength = 1;  // 0 … 1: how far to go from the picture

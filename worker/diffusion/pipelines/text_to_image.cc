@@ -18,6 +18,7 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
+  info.languages = LanguagesOf(directory.ComponentPath("tokenizer"));
   info.needs_mask = sees_mask;
   info.needs_depth = sees_depth;
   info.max_clip_skip = MaxSkip(directory.ComponentConfig("text_encoder"));
@@ -45,8 +46,8 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   text.ExpectAllTaken();
   if (tokenizer_->model_length() > static_cast<size_t>(encoder.positions())) {
     throw ModelError(directory.path() + ": the tokenizer makes " +
-                     std::to_string(tokenizer_->model_length()) +
-                     " tokens but the text encoder takes " + std::to_string(encoder.positions()));
+                     std::to_string(tokenizer_->model_length()) + " tokens but the text encoder takes " +
+                     std::to_string(encoder.positions()));
   }
 
   FileParameters unet = directory.ComponentWeights("unet", options);

@@ -22,6 +22,7 @@ ModelInfo UpscalePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
+  info.languages = LanguagesOf(directory.ComponentPath("tokenizer"));
   info.max_clip_skip = MaxSkip(directory.ComponentConfig("text_encoder"));
   // One latent stands for one pixel of the source.
   info.enlargement = vae.reduction();
@@ -39,8 +40,8 @@ std::unique_ptr<const Pipeline> UpscalePipeline::Load(const ModelDirectory& dire
   const c10::InferenceMode inference;
   std::unique_ptr<UpscalePipeline> pipeline(new UpscalePipeline);
   pipeline->LoadParts(directory, Describe(directory), options);
-  const SamplerConfig low_resolution = SamplerConfig::From(
-      directory.ComponentConfig("low_res_scheduler", "scheduler_config.json"));
+  const SamplerConfig low_resolution =
+      SamplerConfig::From(directory.ComponentConfig("low_res_scheduler", "scheduler_config.json"));
   pipeline->low_resolution_alphas_ = AlphasCumprod(low_resolution);
   if (pipeline->info_.max_noise_level >= low_resolution.train_steps) {
     throw ModelError(directory.path() + ": max_noise_level is not below low_res_scheduler's " +
@@ -51,8 +52,8 @@ std::unique_ptr<const Pipeline> UpscalePipeline::Load(const ModelDirectory& dire
 
 Conditioning UpscalePipeline::Condition(const PictureRequest& request) const {
   if (request.noise_level < 0 || request.noise_level > info_.max_noise_level) {
-    throw RequestError("noise_level must be 0 to " + std::to_string(info_.max_noise_level) + ", given: " +
-                       std::to_string(request.noise_level));
+    throw RequestError("noise_level must be 0 to " + std::to_string(info_.max_noise_level) +
+                       ", given: " + std::to_string(request.noise_level));
   }
   Conditioning conditioning = TextToImagePipeline::Condition(request);
   for (ConditionRow& row : conditioning.rows) {
@@ -67,9 +68,9 @@ Start UpscalePipeline::Begin(const Source& source, const PictureRequest& request
   if (source.mask.defined() || source.depth.defined())
     throw RequestError("this model takes neither a mask nor a depth map");
   const at::Tensor picture = source.picture * 2 - 1;
-  const NoiseLevel level = NoiseLevel::Preserving(
-      low_resolution_alphas_[static_cast<size_t>(request.noise_level)],
-      static_cast<double>(request.noise_level));
+  const NoiseLevel level =
+      NoiseLevel::Preserving(low_resolution_alphas_[static_cast<size_t>(request.noise_level)],
+                             static_cast<double>(request.noise_level));
   Start start;
   start.channels = NoisedTo(level, picture, noise.DrawLike(picture));
   start.noise = noise.Draw(shape).to(device());

@@ -1,5 +1,6 @@
 // Latent diffusion that makes a picture four times larger: Stable Diffusion's x4 upscaler.
-// Reference: diffusers StableDiffusionUpscalePipeline; noise conditioning: Ho et al. 2022 (cascaded), sec. 4.2.
+// Reference: diffusers StableDiffusionUpscalePipeline; noise conditioning: Ho et al. 2022 (cascaded),
+// sec. 4.2.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_UPSCALE_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_UPSCALE_H_
 

@@ -1,5 +1,7 @@
 #include "worker/diffusion/text/tokenizer.h"
 
+#include <fstream>
+
 #include "worker/diffusion/text/clip_bpe.h"
 #include "worker/diffusion/text/word_piece.h"
 #include "worker/diffusion/weights/json_file.h"
@@ -14,6 +16,17 @@ std::unique_ptr<const Tokenizer> MakeTokenizer(const std::string& directory) {
   if (kind == "BertTokenizer" || kind == "BertTokenizerFast")
     return WordPieceTokenizer::FromDirectory(directory);
   config.Unsupported("tokenizer_class", "CLIPTokenizer, BertTokenizer");
+}
+
+std::vector<std::string> LanguagesOf(const std::string& directory) {
+  const Config config = Config::FromFile(directory + "/tokenizer_config.json");
+  const std::string kind = config.String("tokenizer_class", "CLIPTokenizer");
+  if (kind.rfind("CLIPTokenizer", 0) == 0) return {"en"};
+  std::ifstream vocabulary(directory + "/vocab.txt");
+  for (std::string line; std::getline(vocabulary, line);) {
+    if (line == "\u7684") return {"zh"};  // the most frequent character of all
+  }
+  return {};
 }
 
 }  // namespace mind::diffusion

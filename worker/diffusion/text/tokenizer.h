@@ -26,6 +26,10 @@ class Tokenizer {
 // BertTokenizer. Throws ModelError.
 std::unique_ptr<const Tokenizer> MakeTokenizer(const std::string& directory);
 
+// The languages the prompts of such a tokenizer are in, as far as its files tell: CLIP's own is English, a
+// BertTokenizer whose vocabulary has Chinese characters is Chinese; else empty. Throws ModelError.
+std::vector<std::string> LanguagesOf(const std::string& directory);
+
 }  // namespace mind::diffusion
 
 #endif  // MIND_WORKER_DIFFUSION_TEXT_TOKENIZER_H_

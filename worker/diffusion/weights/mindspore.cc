@@ -18,10 +18,10 @@ struct Type {
 };
 // Old versions write "Uint8", new ones "UInt8".
 constexpr Type kTypes[] = {
-    {"Float16", at::kHalf},  {"Float32", at::kFloat}, {"Float64", at::kDouble}, {"BFloat16", at::kBFloat16},
-    {"Int8", at::kChar},     {"Int16", at::kShort},   {"Int32", at::kInt},      {"Int64", at::kLong},
-    {"Bool", at::kBool},     {"Uint8", at::kByte},    {"UInt8", at::kByte},     {"Uint16", at::kShort},
-    {"UInt16", at::kShort},  {"Uint32", at::kInt},    {"UInt32", at::kInt},     {"Uint64", at::kLong},
+    {"Float16", at::kHalf}, {"Float32", at::kFloat}, {"Float64", at::kDouble}, {"BFloat16", at::kBFloat16},
+    {"Int8", at::kChar},    {"Int16", at::kShort},   {"Int32", at::kInt},      {"Int64", at::kLong},
+    {"Bool", at::kBool},    {"Uint8", at::kByte},    {"UInt8", at::kByte},     {"Uint16", at::kShort},
+    {"UInt16", at::kShort}, {"Uint32", at::kInt},    {"UInt32", at::kInt},     {"Uint64", at::kLong},
     {"UInt64", at::kLong},
 };
 constexpr size_t kMaxDimensions = 8;

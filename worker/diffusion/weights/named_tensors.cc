@@ -140,13 +140,14 @@ NamedTensors ReadComponent(const std::string& folder, const std::string& variant
   for (const auto& [name, path] : variants) known += (known.empty() ? "" : ", ") + path.filename().string();
   if (const auto found = variants.find(variant); found != variants.end()) return read(found->second);
   if (!variant.empty()) {
-    throw ModelError(folder + ": no weights of the variant \"" + variant + "\"; there are: " +
-                     (known.empty() ? "none" : known));
+    throw ModelError(folder + ": no weights of the variant \"" + variant +
+                     "\"; there are: " + (known.empty() ? "none" : known));
   }
   if (variants.size() == 1) return read(variants.begin()->second);
   if (variants.empty()) {
-    throw ModelError(folder + ": no weights; looked for diffusion_pytorch_model.safetensors and "
-                              "model.safetensors, their shards and variants");
+    throw ModelError(folder +
+                     ": no weights; looked for diffusion_pytorch_model.safetensors and "
+                     "model.safetensors, their shards and variants");
   }
   throw ModelError(folder + ": several variants of weights (" + known +
                    ") and no plain one; say which in mind.json: {\"variant\": \"fp16\"}");

@@ -58,8 +58,7 @@ class FileParameters : public ParameterSource {
     at::Device device = at::kCPU;
   };
 
-  FileParameters(NamedTensors tensors, Options options)
-      : tensors_(std::move(tensors)), options_(options) {}
+  FileParameters(NamedTensors tensors, Options options) : tensors_(std::move(tensors)), options_(options) {}
 
   bool Has(const std::string& name) const override { return tensors_.Has(name); }
   at::Tensor Take(const std::string& name, at::IntArrayRef shape) override;

@@ -10,7 +10,7 @@ namespace mind::diffusion {
 
 // How the stacked projections of a GLIDE model are to be parted.
 struct GlideShape {
-  int64_t layers = 3;                                  // num_res_blocks
+  int64_t layers = 3;                                 // num_res_blocks
   std::function<int64_t(int64_t)> heads_of_channels;  // of the UNet's attentions
   int64_t text_heads = 8;
 };

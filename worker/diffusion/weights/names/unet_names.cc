@@ -22,8 +22,7 @@ std::string BlockName(const std::string& name, int64_t layers) {
   const int64_t number = std::stoll(match[2]) - (down ? 1 : 0), part = std::stoll(match[3]);
   const std::string rest = match[4];
   if (number < 0) return "conv_in." + rest;
-  const std::string level =
-      (down ? "down_blocks." : "up_blocks.") + std::to_string(number / (layers + 1));
+  const std::string level = (down ? "down_blocks." : "up_blocks.") + std::to_string(number / (layers + 1));
   const std::string index = std::to_string(number % (layers + 1));
   if (down && number % (layers + 1) == layers) return level + ".downsamplers.0." + rest;
   if (part == 0) return level + ".resnets." + index + "." + rest;

@@ -1,0 +1,116 @@
+#include "worker/diffusion/weights/names/latent_diffusion_names.h"
+
+#include <algorithm>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/names/name_rules.h"
+#include "worker/diffusion/weights/names/unet_names.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr char kUNet[] = "model.diffusion_model.", kVae[] = "first_stage_model.";
+constexpr char kClip[] = "cond_stage_model.transformer.", kOpenClip[] = "cond_stage_model.model.";
+
+// The number after `prefix`, or -1.
+int64_t NumberAfter(const std::string& name, const std::string& prefix) {
+  if (name.rfind(prefix, 0) != 0) return -1;
+  const size_t end = name.find('.', prefix.size());
+  const std::string number = name.substr(prefix.size(), end - prefix.size());
+  const bool digits = !number.empty() && number.size() < 5 &&
+                      number.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? std::stoll(number) : -1;
+}
+
+int64_t CountOf(const NamedTensors& tensors, const std::string& prefix) {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : tensors.tensors) count = std::max(count, NumberAfter(name, prefix) + 1);
+  return count;
+}
+
+NamedTensors FromVae(const NamedTensors& vae) {
+  static const NameRules* const rules = new NameRules{
+      {"\\.mid\\.block_1\\.", ".mid_block.resnets.0."},
+      {"\\.mid\\.block_2\\.", ".mid_block.resnets.1."},
+      {"\\.mid\\.attn_1\\.norm\\.", ".mid_block.attentions.0.group_norm."},
+      {"\\.mid\\.attn_1\\.([qkv])\\.", ".mid_block.attentions.0.to_$1."},
+      {"\\.mid\\.attn_1\\.proj_out\\.", ".mid_block.attentions.0.to_out.0."},
+      {"\\.down\\.(\\d+)\\.block\\.", ".down_blocks.$1.resnets."},
+      {"\\.down\\.(\\d+)\\.downsample\\.", ".down_blocks.$1.downsamplers.0."},
+      {"\\.up\\.(\\d+)\\.block\\.", ".up_blocks.$1.resnets."},
+      {"\\.up\\.(\\d+)\\.upsample\\.", ".up_blocks.$1.upsamplers.0."},
+      {"\\.nin_shortcut\\.", ".conv_shortcut."},
+      {"\\.norm_out\\.", ".conv_norm_out."},
+  };
+  const int64_t levels = CountOf(vae, "decoder.up.");
+  const std::string last_down = "encoder.down." + std::to_string(levels - 1) + ".downsample.";
+  NamedTensors out{vae.source, {}};
+  for (const auto& [stored, tensor] : vae.tensors) {
+    // Some have a transition at the last level too, which nothing uses.
+    if (stored.rfind(last_down, 0) == 0 || stored.rfind("decoder.up.0.upsample.", 0) == 0) continue;
+    std::string name = stored;
+    // The decoder's levels are counted from the finest here, from the coarsest there.
+    if (const int64_t level = NumberAfter(name, "decoder.up."); level >= 0) {
+      const std::string rest = name.substr(name.find('.', std::string("decoder.up.").size()));
+      name = "decoder.up." + std::to_string(levels - 1 - level) + rest;
+    }
+    name = (*rules)(name);
+    out.tensors[name] = name.find(".attentions.") != std::string::npos ? AsLinear(tensor) : tensor;
+  }
+  return out;
+}
+
+NamedTensors FromOpenClip(const NamedTensors& text) {
+  static const NameRules* const rules = new NameRules{
+      {"^positional_embedding$", "text_model.embeddings.position_embedding.weight"},
+      {"^token_embedding\\.", "text_model.embeddings.token_embedding."},
+      {"^ln_final\\.", "text_model.final_layer_norm."},
+      {"^transformer\\.resblocks\\.", "text_model.encoder.layers."},
+      {"\\.ln_(\\d)\\.", ".layer_norm$1."},
+      {"\\.mlp\\.c_fc\\.", ".mlp.fc1."},
+      {"\\.mlp\\.c_proj\\.", ".mlp.fc2."},
+      {"\\.attn\\.out_proj\\.", ".self_attn.out_proj."},
+  };
+  const int64_t unused = CountOf(text, "transformer.resblocks.") - 1;
+  NamedTensors out{text.source, {}};
+  for (const auto& [stored, tensor] : text.tensors) {
+    if (stored == "text_projection" || stored == "logit_scale" || stored == "attn_mask") continue;
+    if (NumberAfter(stored, "transformer.resblocks.") == unused) continue;
+    const std::string name = (*rules)(stored);
+    const size_t stacked = name.find(".attn.in_proj_");
+    if (stacked == std::string::npos) {
+      out.tensors[name] = tensor;
+      continue;
+    }
+    const std::string scope = name.substr(0, stacked) + ".self_attn.";
+    Unstack(tensor, {scope + "q_proj", scope + "k_proj", scope + "v_proj"},
+            name.substr(name.rfind('_') + 1), /*heads=*/0, out);
+  }
+  return out;
+}
+
+}  // namespace
+
+bool IsLatentDiffusion(const NamedTensors& tensors) {
+  return tensors.HasPrefix(kUNet);
+}
+
+LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors, int64_t layers) {
+  for (const std::string part : {kUNet, kVae}) {
+    if (!tensors.HasPrefix(part)) throw ModelError(tensors.source + ": no tensors of \"" + part + "\" in it");
+  }
+  LatentDiffusionParts parts;
+  parts.unet = FromGuidedDiffusionUNet(tensors.Under(kUNet), layers);
+  parts.vae = FromVae(tensors.Under(kVae));
+  if (tensors.HasPrefix(kClip)) {
+    parts.text_encoder = tensors.Under(kClip);
+  } else if (tensors.HasPrefix(kOpenClip)) {
+    parts.text_encoder = FromOpenClip(tensors.Under(kOpenClip));
+  } else {
+    throw ModelError(tensors.source + ": no text encoder of a known kind (\"" + kClip + "\", \"" + kOpenClip +
+                     "\") in it");
+  }
+  return parts;
+}
+
+}  // namespace mind::diffusion
