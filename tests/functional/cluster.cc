@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -174,12 +175,13 @@ void Cluster::LaunchWorker(const std::string& name, const std::vector<std::strin
   std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-worker"),
                                       "--server",
                                       address(),
-                                      "--models",
-                                      MIND_MODELS,
                                       "--metrics",
                                       "127.0.0.1:0",
                                       "--name",
                                       name};
+  if (std::find(flags.begin(), flags.end(), "--models") == flags.end()) {
+    command.insert(command.end(), {"--models", MIND_MODELS});
+  }
   command.insert(command.end(), flags.begin(), flags.end());
   workers_[name] = std::make_unique<Process>(command, absl::StrCat(directory_, "/", name, "-", ++starts_));
 }

@@ -155,6 +155,8 @@ class Formats {
           }
         } catch (const ModelError& e) {
           if (item.at("ok").get<bool>()) throw Error(e.what());
+          result.Expect(std::string(e.what()).find(file.substr(file.rfind('/') + 1)) != std::string::npos,
+                        "the error does not name the file");
         }
       });
     }

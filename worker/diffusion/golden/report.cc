@@ -63,6 +63,12 @@ void Report::Case::Compare(const std::string& what, const at::Tensor& actual, co
             tolerance);
 }
 
+void Report::Case::Expect(bool holds, const std::string& otherwise) {
+  ++comparisons_;
+  NoteWorst("-", holds ? 0 : 1, 1);
+  if (!holds && mismatch_.empty()) mismatch_ = otherwise;
+}
+
 void Report::Case::ExpectEqual(const std::string& what, const std::vector<int64_t>& actual,
                                const std::vector<int64_t>& expected) {
   ++comparisons_;

@@ -32,6 +32,8 @@ class Report::Case {
   // The largest difference relative to the largest value expected must not exceed `tolerance`.
   void Compare(const std::string& what, const at::Tensor& actual, const at::Tensor& expected,
                double tolerance);
+  // Counts as a comparison; fails with `otherwise` unless it holds.
+  void Expect(bool holds, const std::string& otherwise);
   void ExpectEqual(const std::string& what, const std::vector<int64_t>& actual,
                    const std::vector<int64_t>& expected);
 

@@ -6,15 +6,31 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 #include "worker/diffusion/text/glide_bpe.h"
+#include "worker/diffusion/weights/names/mindspore_names.h"
 
 namespace mind::diffusion {
 namespace {
 
-constexpr char kBase[] = "base", kUpsampler[] = "upsampler";
+constexpr char kBase[] = "base", kUpsampler[] = "upsampler", kGan[] = "gan";
 constexpr int64_t kBaseSteps = 100;
 constexpr double kGuidance = 3;
 // Less noise to begin with than was trained on makes a sharper picture (the notebook's upsample_temp).
 constexpr double kUpsampleTemperature = 0.997;
+
+// As the file names them.
+NamedTensors StoredTensors(const ModelDirectory& directory, const std::string& part) {
+  const std::string checkpoint = directory.ComponentPath(part) + "/model.ckpt";
+  std::error_code ignored;
+  return std::filesystem::exists(checkpoint, ignored) ? ReadWeights(checkpoint)
+                                                      : ReadComponent(directory.ComponentPath(part));
+}
+
+// How much larger the generator makes the last picture; 1: there is none.
+int64_t GanEnlargement(const ModelDirectory& directory) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(directory.ComponentPath(kGan), ignored)) return 1;
+  return int64_t{1} << SuperResolutionGan::ShapeOf(StoredTensors(directory, kGan)).doublings;
+}
 
 bool HasUpsampler(const ModelDirectory& directory) {
   std::error_code ignored;
@@ -92,10 +108,13 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
     size = larger.sample_size;
     info.later_steps = static_cast<int64_t>(GlideSampler(upsampler).custom_timesteps.size());
   }
+  const int64_t generated = GanEnlargement(directory);
+  enlargement *= generated;
+  size *= generated;
   info.size_multiple = enlargement * (int64_t{1} << (unet.levels.size() - 1));
   if (HasUpsampler(directory)) {
     const size_t levels = UNetConfig::FromGlide(directory.ComponentConfig(kUpsampler)).levels.size();
-    info.size_multiple = std::max(info.size_multiple, int64_t{1} << (levels - 1));
+    info.size_multiple = std::max(info.size_multiple, generated * (int64_t{1} << (levels - 1)));
   }
   info.default_width = info.default_height = size;
   info.max_width = info.max_height = 4 * size;
@@ -112,7 +131,20 @@ std::unique_ptr<const Pipeline> GlidePipeline::Load(const ModelDirectory& direct
   const c10::InferenceMode inference;
   std::unique_ptr<GlidePipeline> base = LoadStage(directory, kBase, options);
   base->info_ = Describe(directory);
-  if (!HasUpsampler(directory)) return base;
+  const int64_t generated = GanEnlargement(directory);
+  std::unique_ptr<const SuperResolutionGan> gan;
+  if (generated > 1) {
+    NamedTensors tensors = StoredTensors(directory, kGan);
+    const SuperResolutionGan::Shape shape = SuperResolutionGan::ShapeOf(tensors);
+    FileParameters weights(std::move(tensors), options);
+    gan = std::make_unique<SuperResolutionGan>(Scope(weights), shape);
+    weights.ExpectAllTaken();
+  }
+  base->enlarged_later_ = generated;
+  if (!HasUpsampler(directory)) {
+    base->gan_ = std::move(gan);
+    return base;
+  }
   std::unique_ptr<GlidePipeline> upsampler = LoadStage(directory, kUpsampler, options);
   const SamplerConfig& sampler = upsampler->sampler_config_;
   upsampler->info_ = base->info_;
@@ -120,8 +152,10 @@ std::unique_ptr<const Pipeline> GlidePipeline::Load(const ModelDirectory& direct
   upsampler->info_.default_sampler = DefaultSamplerName(sampler);
   upsampler->info_.default_steps = static_cast<int64_t>(sampler.custom_timesteps.size());
   upsampler->info_.default_guidance = 1;
-  base->enlarged_later_ = upsampler->info_.enlargement =
-      upsampler->unet_->config().sample_size / base->unet_->config().sample_size;
+  upsampler->info_.enlargement = upsampler->unet_->config().sample_size / base->unet_->config().sample_size;
+  base->enlarged_later_ = generated * upsampler->info_.enlargement;
+  upsampler->enlarged_later_ = generated;
+  upsampler->gan_ = std::move(gan);
   base->next_ = std::move(upsampler);
   return base;
 }
@@ -136,7 +170,8 @@ std::unique_ptr<GlidePipeline> GlidePipeline::LoadStage(const ModelDirectory& di
   const GlideTextConfig text = GlideTextConfig::From(config);
   pipeline->tokenizer_ = GlideBpeTokenizer::FromDirectory(directory.ComponentPath("tokenizer"),
                                                           static_cast<size_t>(text.positions));
-  FileParameters weights(FromGlide(ReadComponent(directory.ComponentPath(stage)), GlideShapeOf(config)),
+  // OpenAI's names pass through the first of these as they are.
+  FileParameters weights(FromGlide(FromMindSpore(StoredTensors(directory, stage)), GlideShapeOf(config)),
                          options);
   pipeline->text_ = std::make_unique<GlideText>(Scope(weights, "text"), text);
   pipeline->unet_ = std::make_unique<UNet>(Scope(weights, "unet"), UNetConfig::FromGlide(config));
@@ -168,6 +203,11 @@ Conditioning GlidePipeline::Condition(const PictureRequest& request) const {
     conditioning.rows.push_back({.context = EncodePrompt(request.negative_prompt)});
   conditioning.rows.push_back({.context = EncodePrompt(request.prompt)});
   return conditioning;
+}
+
+at::Tensor GlidePipeline::Decode(const at::Tensor& latent) const {
+  const at::Tensor picture = gan_ ? (*gan_)(latent.unsqueeze(0)).squeeze(0) : latent;
+  return (picture / 2 + 0.5).clamp(0, 1);
 }
 
 at::Tensor GlidePipeline::Encode(const at::Tensor& picture, NoiseSource&) const {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "worker/diffusion/models/glide_text.h"
+#include "worker/diffusion/models/super_resolution_gan.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/pipeline.h"
@@ -16,7 +17,8 @@
 namespace mind::diffusion {
 
 // One stage of GLIDE. A model directory holds base/ and, if it is a cascade, upsampler/, each a config.json
-// (the options of model_creation.py) and its weights, and tokenizer/.
+// (the options of model_creation.py) and its weights (OpenAI's as safetensors, or model.ckpt of MindSpore), and
+// tokenizer/. With gan/ (Taichu's third stage) the last picture is made larger once more, without diffusion.
 class GlidePipeline : public Pipeline {
  public:
   static ModelInfo Describe(const ModelDirectory& directory);
@@ -33,11 +35,11 @@ class GlidePipeline : public Pipeline {
     return {width / enlarged_later_, height / enlarged_later_};
   }
   Conditioning Condition(const PictureRequest& request) const override;
-  at::Tensor Decode(const at::Tensor& latent) const override { return (latent / 2 + 0.5).clamp(0, 1); }
+  at::Tensor Decode(const at::Tensor& latent) const override;
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
   Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
               NoiseSource& noise) const override;
-  at::Tensor Preview(const at::Tensor& x0) const override { return Decode(x0); }
+  at::Tensor Preview(const at::Tensor& x0) const override { return (x0 / 2 + 0.5).clamp(0, 1); }
   const Pipeline* next() const override { return next_.get(); }
 
  private:
@@ -56,6 +58,7 @@ class GlidePipeline : public Pipeline {
   std::unique_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const GlideText> text_;
   std::unique_ptr<const UNet> unet_;
+  std::unique_ptr<const SuperResolutionGan> gan_;  // of the last stage, or null
   std::unique_ptr<const GlidePipeline> next_;
   mutable PromptCache prompts_;
 };

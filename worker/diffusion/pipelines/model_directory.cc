@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 
 #include "worker/diffusion/error.h"
@@ -11,6 +12,8 @@
 #include "worker/diffusion/pipelines/sampler_tables.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/pipelines/upscale.h"
+#include "worker/diffusion/weights/names/latent_diffusion_names.h"
+#include "worker/diffusion/weights/names/mindspore_names.h"
 
 namespace mind::diffusion {
 namespace {
@@ -46,6 +49,28 @@ bool IsFile(const std::string& path) {
   return std::filesystem::is_regular_file(path, ignored);
 }
 
+// Whether a component's folder has weights of its own.
+bool HasWeights(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".safetensors") return true;
+  }
+  return false;
+}
+
+// In a folder of Hugging Face's cache ("models--org--name") the snapshot that refs/main names; empty for any
+// other folder.
+std::string SnapshotIn(const std::string& path) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  if (name.rfind("models--", 0) != 0) return "";
+  std::ifstream file(path + "/refs/main");
+  std::string revision;
+  if (!std::getline(file, revision)) return "";
+  // A file name, not a way out of the cache.
+  if (std::filesystem::path(revision).filename() != revision) return "";
+  return path + "/snapshots/" + revision;
+}
+
 const Kind& KindOf(const ModelDirectory& directory) {
   std::string known;
   for (const Kind& kind : kKinds) {
@@ -60,6 +85,11 @@ const Kind& KindOf(const ModelDirectory& directory) {
 
 ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
   while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
+  name_ = std::filesystem::path(path_).filename().string();
+  if (const std::string snapshot = SnapshotIn(path_); !snapshot.empty()) {
+    path_ = snapshot;
+    name_ = name_.substr(name_.rfind("--") + 2);
+  }
   for (const char* const file : kIndexFiles) {
     if (!IsFile(path_ + file)) continue;
     pipeline_class_ = Config::FromFile(path_ + file).String("_class_name", "");
@@ -69,12 +99,10 @@ ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
 }
 
 bool ModelDirectory::LooksLikeOne(const std::string& path) {
+  const std::string snapshot = SnapshotIn(path);
+  const std::string& directory = snapshot.empty() ? path : snapshot;
   return std::any_of(std::begin(kIndexFiles), std::end(kIndexFiles),
-                     [&path](const char* file) { return IsFile(path + file); });
-}
-
-std::string ModelDirectory::name() const {
-  return std::filesystem::path(path_).filename().string();
+                     [&directory](const char* file) { return IsFile(directory + file); });
 }
 
 Config ModelDirectory::ComponentConfig(const std::string& component, const std::string& file) const {
@@ -83,7 +111,30 @@ Config ModelDirectory::ComponentConfig(const std::string& component, const std::
 
 FileParameters ModelDirectory::ComponentWeights(const std::string& component,
                                                 FileParameters::Options options) const {
-  return FileParameters(ReadComponent(ComponentPath(component), Variant()), options);
+  const std::string single = SingleFile();
+  if (single.empty() || HasWeights(ComponentPath(component)))
+    return FileParameters(ReadComponent(ComponentPath(component), Variant()), options);
+  const int64_t layers = UNetConfig::From(ComponentConfig("unet")).layers_per_block;
+  LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(single)), layers);
+  if (component == "unet") return FileParameters(std::move(parts.unet), options);
+  if (component == "vae") return FileParameters(std::move(parts.vae), options);
+  if (component == "text_encoder") return FileParameters(std::move(parts.text_encoder), options);
+  throw ModelError(ComponentPath(component) + ": no weights, and " + single + " holds no such part");
+}
+
+std::string ModelDirectory::SingleFile() const {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+    const std::string extension = entry.path().extension().string();
+    if ((extension == ".safetensors" || extension == ".ckpt") && IsFile(entry.path().string()))
+      found.push_back(entry.path().string());
+  }
+  if (found.size() > 1) {
+    std::sort(found.begin(), found.end());
+    throw ModelError(path_ + ": several files of weights (" + found[0] + ", " + found[1] + "); keep one");
+  }
+  return found.empty() ? "" : found.front();
 }
 
 std::string ModelDirectory::Variant() const {

@@ -24,12 +24,13 @@ class ModelDirectory {
   static bool LooksLikeOne(const std::string& path);
 
   const std::string& path() const { return path_; }
-  std::string name() const;
+  // The directory's, or the model's within Hugging Face's cache.
+  const std::string& name() const { return name_; }
   const std::string& pipeline_class() const { return pipeline_class_; }
 
   // The configuration of a component ("unet" → unet/config.json). Throws ModelError.
   Config ComponentConfig(const std::string& component, const std::string& file = "config.json") const;
-  // Its weights, as ReadComponent finds them. Throws ModelError naming what was looked for.
+  // Its weights, as ReadComponent finds them or from the single file of the whole model. Throws ModelError naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
   // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
   SamplerConfig ReadSamplerConfig() const;
@@ -42,8 +43,11 @@ class ModelDirectory {
 
  private:
   std::string Variant() const;
+  // The file beside the components' folders that holds all weights under latent diffusion's names; empty: there
+  // is none. Throws ModelError if there are several.
+  std::string SingleFile() const;
 
-  std::string path_;
+  std::string path_, name_;
   std::string pipeline_class_;
 };
 
