@@ -203,8 +203,7 @@ int Models(client::Client& client, const Common& common) {
         model.name().c_str(), model.pipeline().c_str(), model.default_width(), model.default_height(),
         model.max_width(), model.max_height(), model.size_multiple(),
         model.takes_prompt() ? languages.empty() ? "" : ", prompts in" : ", no prompt", languages.c_str(),
-        tasks.c_str(), model.default_steps(), model.default_sampler().c_str(),
-        model.default_guidance());
+        tasks.c_str(), model.default_steps(), model.default_sampler().c_str(), model.default_guidance());
     for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", sampler.name().c_str());
     std::printf("\n");
   }

@@ -135,7 +135,8 @@ absl::Status ResolveClass(const v1::Model& model, v1::ImageSpec& spec) {
   }
   for (int i = 0; i < model.class_names_size(); ++i) {
     const std::string& names = model.class_names(i);
-    if (names == given || absl::StrContains(absl::StrCat(", ", names, ", "), absl::StrCat(", ", given, ", "))) {
+    if (names == given ||
+        absl::StrContains(absl::StrCat(", ", names, ", "), absl::StrCat(", ", given, ", "))) {
       spec.set_class_label(absl::StrCat(i));
       return absl::OkStatus();
     }

@@ -32,9 +32,9 @@ struct ValidatedJob {
   absl::Time deadline = absl::InfiniteFuture();
   std::string tenant;
   std::string request_id;
-  std::string fingerprint;  // of the request as it came: equal for a request sent again
+  std::string fingerprint;   // of the request as it came: equal for a request sent again
   uint32_t later_steps = 0;  // that each picture takes beyond the spec's, in later stages of a cascade
-  double rows = 0;          // denoiser rows over all pictures: the cost
+  double rows = 0;           // denoiser rows over all pictures: the cost
 };
 
 using Models = std::map<std::string, v1::Model>;

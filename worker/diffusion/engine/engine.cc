@@ -259,6 +259,8 @@ void Engine::RunSteps() {
 
 void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   ++batch_number_;
+  // Now, while all of the batch is the step thread's: a trajectory at its stage's end is not, once resumed.
+  BatchCap& cap = caps_.at(ShapeKey(*batch.front()));
   std::vector<EvaluationRow> rows;
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
@@ -294,7 +296,6 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
 
   const Clock::time_point end = Clock::now();
   const std::string model = batch.front()->request.model;
-  BatchCap& cap = caps_.at(ShapeKey(*batch.front()));
   cap.Record(rows.size(), std::max(forward, 1e-9));
   {
     const std::lock_guard lock(mutex_);

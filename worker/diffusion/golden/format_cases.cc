@@ -1,5 +1,5 @@
-// formats/: the same models from other files. Single files and MindSpore checkpoints must give the tensors of the
-// diffusers-layout model exactly; those that have cases of their own must meet them.
+// formats/: the same models from other files. Single files and MindSpore checkpoints must give the tensors of
+// the diffusers-layout model exactly; those that have cases of their own must meet them.
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/suites.h"
@@ -117,7 +117,8 @@ class Formats {
   }
 
   void Glide(const nlohmann::json& item, Report::Case& result) const {
-    const NamedTensors tensors = FromMindSpore(ReadWeights((folder_ / item.at("file").get<std::string>()).string()));
+    const NamedTensors tensors =
+        FromMindSpore(ReadWeights((folder_ / item.at("file").get<std::string>()).string()));
     const SafeTensors record = SafeTensors::Open((folder_ / item.at("case").get<std::string>()).string());
     const nlohmann::json options = ReadGoldenJson(folder_ / item.at("config").get<std::string>());
     nlohmann::json taichu = options;

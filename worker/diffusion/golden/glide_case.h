@@ -31,10 +31,9 @@ inline GlideOutputs RunGlideCase(const UNet& unet, const GlideText& text, const 
   if (record.Has("in.low_res"))
     sample = at::cat({sample, GlideLowResolution(in("low_res"), sample.sizes().slice(2))}, 1);
   const at::Tensor context = at::cat(contexts);
-  return {context, unet({.sample = sample,
-                         .timestep = in("timesteps").to(at::kFloat),
-                         .context = context,
-                         .label = {}})};
+  return {
+      context,
+      unet({.sample = sample, .timestep = in("timesteps").to(at::kFloat), .context = context, .label = {}})};
 }
 
 }  // namespace mind::diffusion

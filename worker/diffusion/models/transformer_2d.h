@@ -16,7 +16,7 @@ struct Transformer2DOptions {
   int64_t layers = 1;
   int64_t context_width = 768;
   int64_t groups = 32;
-  bool linear_projection = false;     // in and out by a linear layer (SD 2.x) instead of a 1×1 convolution
+  bool linear_projection = false;       // in and out by a linear layer (SD 2.x) instead of a 1×1 convolution
   Activation gate = Activation::kGelu;  // of the feed-forward layers; MindSpore's is the tanh form
   bool only_cross_attention = false;    // the first attention looks at the prompt too (the x4 upscaler)
 };

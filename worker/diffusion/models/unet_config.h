@@ -62,8 +62,8 @@ struct UNetConfig {
   bool scale_shift = false;
   bool linear_projection = false;
   Activation gate = Activation::kGelu;  // of transformers' feed-forward layers
-  bool center_input = false;  // 2x - 1 first
-  int64_t padding = 0;        // pixels added around the input and taken off the output
+  bool center_input = false;            // 2x - 1 first
+  int64_t padding = 0;                  // pixels added around the input and taken off the output
   TimeFeatures time_features = TimeFeatures::kSinusoids;
   bool flip_sin_to_cos = true;
   double freq_shift = 0;

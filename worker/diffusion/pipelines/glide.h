@@ -17,8 +17,9 @@
 namespace mind::diffusion {
 
 // One stage of GLIDE. A model directory holds base/ and, if it is a cascade, upsampler/, each a config.json
-// (the options of model_creation.py) and its weights (OpenAI's as safetensors, or model.ckpt of MindSpore), and
-// tokenizer/. With gan/ (Taichu's third stage) the last picture is made larger once more, without diffusion.
+// (the options of model_creation.py) and its weights (OpenAI's as safetensors, or model.ckpt of MindSpore),
+// and tokenizer/. With gan/ (Taichu's third stage) the last picture is made larger once more, without
+// diffusion.
 class GlidePipeline : public Pipeline {
  public:
   static ModelInfo Describe(const ModelDirectory& directory);

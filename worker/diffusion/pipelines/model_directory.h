@@ -30,7 +30,8 @@ class ModelDirectory {
 
   // The configuration of a component ("unet" → unet/config.json). Throws ModelError.
   Config ComponentConfig(const std::string& component, const std::string& file = "config.json") const;
-  // Its weights, as ReadComponent finds them or from the single file of the whole model. Throws ModelError naming what was looked for.
+  // Its weights, as ReadComponent finds them or from the single file of the whole model. Throws ModelError
+  // naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
   // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
   SamplerConfig ReadSamplerConfig() const;
@@ -43,8 +44,8 @@ class ModelDirectory {
 
  private:
   std::string Variant() const;
-  // The file beside the components' folders that holds all weights under latent diffusion's names; empty: there
-  // is none. Throws ModelError if there are several.
+  // The file beside the components' folders that holds all weights under latent diffusion's names; empty:
+  // there is none. Throws ModelError if there are several.
   std::string SingleFile() const;
 
   std::string path_, name_;

@@ -17,8 +17,8 @@ int64_t NumberAfter(const std::string& name, const std::string& prefix) {
   if (name.rfind(prefix, 0) != 0) return -1;
   const size_t end = name.find('.', prefix.size());
   const std::string number = name.substr(prefix.size(), end - prefix.size());
-  const bool digits = !number.empty() && number.size() < 5 &&
-                      number.find_first_not_of("0123456789") == std::string::npos;
+  const bool digits =
+      !number.empty() && number.size() < 5 && number.find_first_not_of("0123456789") == std::string::npos;
   return digits ? std::stoll(number) : -1;
 }
 
@@ -83,8 +83,8 @@ NamedTensors FromOpenClip(const NamedTensors& text) {
       continue;
     }
     const std::string scope = name.substr(0, stacked) + ".self_attn.";
-    Unstack(tensor, {scope + "q_proj", scope + "k_proj", scope + "v_proj"},
-            name.substr(name.rfind('_') + 1), /*heads=*/0, out);
+    Unstack(tensor, {scope + "q_proj", scope + "k_proj", scope + "v_proj"}, name.substr(name.rfind('_') + 1),
+            /*heads=*/0, out);
   }
   return out;
 }

@@ -14,10 +14,10 @@ struct LatentDiffusionParts {
 // Whether the names are of this kind ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.").
 bool IsLatentDiffusion(const NamedTensors& tensors);
 
-// `layers` is the residual blocks a level of the UNet has on the way down. The averaged copy ("model_ema.") and
-// the schedule's buffers are left out. An OpenCLIP text tower (SD 2) has one layer more than was trained with:
-// the last is left out. Reference: diffusers loaders/single_file_utils.py. Throws ModelError if a part is
-// missing.
+// `layers` is the residual blocks a level of the UNet has on the way down. The averaged copy ("model_ema.")
+// and the schedule's buffers are left out. An OpenCLIP text tower (SD 2) has one layer more than was trained
+// with: the last is left out. Reference: diffusers loaders/single_file_utils.py. Throws ModelError if a part
+// is missing.
 LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors, int64_t layers);
 
 }  // namespace mind::diffusion

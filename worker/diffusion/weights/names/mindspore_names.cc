@@ -54,8 +54,8 @@ NamedTensors FromMindSpore(const NamedTensors& tensors) {
       continue;
     }
     const std::string scope = name.substr(0, stacked) + ".self_attn.";
-    Unstack(tensor, {scope + "q_proj", scope + "k_proj", scope + "v_proj"},
-            name.substr(name.rfind('.') + 1), /*heads=*/0, out);
+    Unstack(tensor, {scope + "q_proj", scope + "k_proj", scope + "v_proj"}, name.substr(name.rfind('.') + 1),
+            /*heads=*/0, out);
   }
   return out;
 }

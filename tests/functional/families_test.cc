@@ -1,0 +1,173 @@
+// Every family of models through server and worker: what goes in, what comes out, stopped and gone on with.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/functional/cluster.h"
+
+namespace mind::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+const std::vector<std::string> kModels = {"--models", std::string(MIND_TEST_DATA) + "/golden/models"};
+
+struct Family {
+  const char* model;
+  const char* prompt;
+  const char* label;
+  uint32_t steps;
+  bool source = false;
+};
+
+const Family kFamilies[] = {
+    {"sd1", "a photo of a cat", "", 30},
+    {"sd-zh-bert", "\u4e00\u53ea\u732b", "", 30},
+    {"sd-x4-upscaler", "a photo of a cat", "", 30, true},
+    {"glide", "an oil painting of a corgi", "", 20},
+    {"dit", "", "label7", 100},
+    {"ddpm-classcond", "", "3", 30},
+    {"ddpm-cifar", "", "", 100},
+    {"ncsnpp", "", "", 100},
+};
+
+class Families : public ::testing::TestWithParam<Family> {
+ protected:
+  static v1::JobRequest RequestOf(const Family& family, uint32_t images) {
+    v1::JobRequest request;
+    v1::ImageSpec& spec = *request.mutable_spec();
+    spec.set_model(family.model);
+    spec.set_prompt(family.prompt);
+    spec.set_class_label(family.label);
+    spec.set_steps(family.steps);
+    spec.set_seed(3);
+    spec.set_image_count(images);
+    if (family.source) spec.set_source_image(SmallPicture());
+    return request;
+  }
+
+  // Any picture; the model that ships makes one.
+  static const std::string& SmallPicture() {
+    static const std::string* const picture = [] {
+      Cluster cluster;
+      cluster.StartWorker("w");
+      auto* data = new std::string;
+      const auto job = cluster.NewClient()->Generate(
+          Request("a red apple", 1, 2),
+          {.event = nullptr, .picture = [data](client::Picture made) { *data = std::move(made.data); }});
+      EXPECT_TRUE(job.ok()) << job.status();
+      return data;
+    }();
+    return *picture;
+  }
+};
+
+std::map<uint32_t, std::string> PicturesOf(const client::Client& client, const std::string& job) {
+  std::map<uint32_t, std::string> pictures;
+  const auto ended = const_cast<client::Client&>(client).Watch(
+      job, {.event = nullptr,
+            .picture = [&](client::Picture picture) { pictures[picture.index] = std::move(picture.data); }});
+  EXPECT_TRUE(ended.ok()) << ended.status();
+  if (ended.ok()) {
+    EXPECT_EQ(ended->state(), v1::JOB_STATE_SUCCEEDED) << ended->error().message();
+    EXPECT_EQ(ended->steps_done(), ended->steps_total());
+  }
+  return pictures;
+}
+
+TEST_P(Families, MakesAPictureWithPreviewsIsCancelledAndSurvivesItsWorker) {
+  constexpr uint32_t kImages = 8;
+  Cluster cluster;
+  cluster.StartWorker("w0", kModels);
+  const auto client = cluster.NewClient();
+
+  int previews = 0;
+  std::map<uint32_t, std::string> whole;
+  const auto job = client->Generate(
+      RequestOf(GetParam(), kImages),
+      {.event = [&](const v1::JobEvent& event) { previews += event.has_preview() ? 1 : 0; },
+       .picture = [&](client::Picture picture) { whole[picture.index] = std::move(picture.data); }});
+  ASSERT_TRUE(job.ok()) << job.status();
+  ASSERT_EQ(job->state(), v1::JOB_STATE_SUCCEEDED) << job->error().message();
+  ASSERT_EQ(whole.size(), kImages);
+  EXPECT_THAT(whole.at(0), StartsWith("\x89PNG"));
+  EXPECT_NE(whole.at(0), whole.at(1));
+  EXPECT_GT(previews, 0);
+
+  v1::JobRequest endless = RequestOf(GetParam(), 16);
+  const std::string cancelled = client->Create(endless)->id();
+  Await("the first step", [&] { return client->Get(cancelled)->steps_done() > 0; });
+  ASSERT_TRUE(client->Cancel(cancelled).ok());
+  Await("its end", [&] {
+    const v1::JobState state = client->Get(cancelled)->state();
+    return state == v1::JOB_STATE_CANCELLED || state == v1::JOB_STATE_SUCCEEDED;
+  });
+
+  cluster.KillWorker("w0", SIGTERM);
+  std::vector<std::string> often = kModels;
+  often.insert(often.end(), {"--checkpoint-interval", "1ms"});
+  cluster.StartWorker("w1", often);
+  const std::string moved = client->Create(RequestOf(GetParam(), kImages))->id();
+  Await("work in progress", [&] { return client->Get(moved)->steps_done() > kImages; });
+  cluster.KillWorker("w1", SIGKILL);
+  cluster.StartWorker("w2", kModels);
+  EXPECT_EQ(PicturesOf(*client, moved), whole);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(kFamilies), [](const auto& info) {
+  std::string name = info.param.model;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+TEST(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
+  Cluster cluster;
+  cluster.StartWorker("w", kModels);
+  const auto models = cluster.NewClient()->Models();
+  ASSERT_TRUE(models.ok()) << models.status();
+  std::map<std::string, v1::Model> by_name;
+  for (const v1::Model& model : *models) by_name[model.name()] = model;
+  EXPECT_EQ(by_name.at("sd1").tasks(0), v1::TASK_TEXT_TO_IMAGE);
+  EXPECT_EQ(by_name.at("sd1").languages(0), "en");
+  EXPECT_EQ(by_name.at("sd-zh-bert").languages(0), "zh");
+  EXPECT_EQ(by_name.at("sd1-inpaint").tasks(0), v1::TASK_INPAINT);
+  EXPECT_EQ(by_name.at("sd-x4-upscaler").tasks(0), v1::TASK_UPSCALE);
+  EXPECT_EQ(by_name.at("sd-x4-upscaler").enlargement(), 4U);
+  EXPECT_EQ(by_name.at("dit").tasks(0), v1::TASK_CLASS_TO_IMAGE);
+  EXPECT_EQ(by_name.at("dit").class_names_size(), 20);
+  EXPECT_EQ(by_name.at("dit").class_count(), 1000U);
+  EXPECT_EQ(by_name.at("glide").later_steps(), 27U);
+  EXPECT_EQ(by_name.at("ncsnpp").tasks(0), v1::TASK_UNCONDITIONAL);
+}
+
+TEST(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
+  Cluster cluster;
+  cluster.StartWorker("w", kModels);
+  const auto client = cluster.NewClient();
+  const auto error = [&](const std::string& model, const std::function<void(v1::ImageSpec&)>& set) {
+    v1::JobRequest request;
+    request.mutable_spec()->set_model(model);
+    set(*request.mutable_spec());
+    const auto job = client->Create(request);
+    EXPECT_EQ(job.status().code(), absl::StatusCode::kInvalidArgument) << model;
+    return std::string(job.status().message());
+  };
+  EXPECT_THAT(error("dit", [](auto&) {}),
+              HasSubstr("spec.class_label: this model needs one: 0 to 999 or a name"));
+  EXPECT_THAT(error("dit", [](auto& s) { s.set_class_label("1000"); }), HasSubstr("\"1000\" given"));
+  EXPECT_THAT(error("sd1", [](auto& s) { s.set_class_label("1"); }), HasSubstr("this model takes none"));
+  EXPECT_THAT(error("sd1", [](auto& s) { s.set_noise_level(1); }),
+              HasSubstr("spec.noise_level: this model takes none"));
+  EXPECT_THAT(error("sd-x4-upscaler", [](auto&) {}),
+              HasSubstr("spec.source_image: this model enlarges pictures"));
+  EXPECT_THAT(error("sd-x4-upscaler",
+                    [](auto& s) {
+                      s.set_source_image("x");
+                      s.set_noise_level(351);
+                    }),
+              HasSubstr("spec.noise_level: 351 given; it must be 0 to 350"));
+}
+
+}  // namespace
+}  // namespace mind::testing

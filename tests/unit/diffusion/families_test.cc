@@ -1,0 +1,191 @@
+// Every family of models through the engine: from request to picture, from every checkpoint to the same
+// picture, and beside all the others.
+#include <ATen/Parallel.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/diffusion/recorder.h"
+#include "worker/diffusion/engine/engine.h"
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+namespace {
+
+using testing::HasSubstr;
+
+struct Family {
+  const char* model;
+  const char* prompt;
+  const char* label;
+  bool source = false;
+  int64_t steps = 4;
+};
+
+const Family kFamilies[] = {
+    {"sd1", "a photo of a cat", ""},
+    {"sd2", "a photo of a cat", ""},
+    {"sd-zh-bert", "\u4e00\u53ea\u732b", ""},
+    {"sd-x4-upscaler", "a photo of a cat", "", true},
+    {"glide", "an oil painting of a corgi", ""},
+    {"dit", "", "alias7"},
+    {"ddpm-classcond", "", "3", false, 30},
+    {"ddpm-uncond-cosine", "", "", false, 15},
+    {"ddpm-cifar", "", ""},
+    {"ncsnpp", "", ""},
+};
+
+class FamiliesTest : public testing::TestWithParam<Family> {
+ protected:
+  static void SetUpTestSuite() {
+    at::set_num_threads(1);
+    if (models_ == nullptr) models_ = new ModelCache(std::string(MIND_TEST_DATA) + "/golden/models", {});
+  }
+
+  static Engine::Options Options() {
+    Engine::Options options;
+    options.row_threads = 2;
+    options.checkpoint_interval = std::chrono::milliseconds(0);  // after every step
+    options.decode = [](const std::string&) {
+      return at::arange(20 * 24 * 3, at::kFloat).remainder(251).to(at::kByte).view({20, 24, 3});
+    };
+    return options;
+  }
+
+  static TrajectoryRequest RequestOf(const Family& family) {
+    TrajectoryRequest request;
+    request.model = family.model;
+    const ModelInfo& info = models_->Get(family.model)->info();
+    request.picture.prompt = family.prompt;
+    request.picture.label = family.label;
+    request.picture.guidance = info.default_guidance;
+    if (family.source) request.source = "picture";
+    request.width = info.default_width;
+    request.height = info.default_height;
+    request.sampler = info.default_sampler;
+    request.steps = family.steps;
+    request.seed = 5;
+    return request;
+  }
+
+  static std::string ErrorOf(const TrajectoryRequest& request) {
+    Engine engine(*models_, Options());
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(request, events);
+    EXPECT_EQ(events->Wait(), Ending::kFailed);
+    return events->Error();
+  }
+
+  static ModelCache* models_;
+};
+
+ModelCache* FamiliesTest::models_ = nullptr;
+
+TEST_P(FamiliesTest, GoesOnFromEveryCheckpointToTheSamePicture) {
+  const TrajectoryRequest request = RequestOf(GetParam());
+  const ModelInfo& info = models_->Get(request.model)->info();
+  Engine engine(*models_, Options());
+  auto whole = std::make_shared<Recorder>();
+  engine.Submit(request, whole);
+  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
+  engine.WaitUntilIdle();
+  EXPECT_EQ(whole->picture.sizes(), (at::IntArrayRef{info.default_height, info.default_width, 3}));
+  EXPECT_EQ(whole->steps, request.steps + info.later_steps);
+  std::map<int64_t, std::string> checkpoints;
+  {
+    const std::lock_guard lock(whole->mutex);
+    EXPECT_FALSE(whole->previews.empty());
+    checkpoints = whole->checkpoints;
+  }
+  // After every step but the last of each stage, which the next one follows at once.
+  ASSERT_GE(checkpoints.size(), static_cast<size_t>(request.steps + info.later_steps - 2));
+  for (const auto& [step, bytes] : checkpoints) {
+    TrajectoryRequest rest = request;
+    rest.checkpoint = bytes;
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(rest, events);
+    ASSERT_EQ(events->Wait(), Ending::kPicture) << "from step " << step << ": " << events->Error();
+    EXPECT_EQ(events->started_at, step);
+    EXPECT_TRUE(at::equal(events->picture, whole->picture)) << "from step " << step;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FamiliesTest, testing::ValuesIn(kFamilies), [](const auto& info) {
+  std::string name = info.param.model;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+// Their steps take turns; nobody waits for another's end.
+TEST_F(FamiliesTest, AllModelsMakeTheirPicturesAtTheSameTime) {
+  std::vector<std::shared_ptr<Recorder>> alone, together;
+  for (const Family& family : kFamilies) {
+    Engine engine(*models_, Options());
+    alone.push_back(std::make_shared<Recorder>());
+    engine.Submit(RequestOf(family), alone.back());
+    ASSERT_EQ(alone.back()->Wait(), Ending::kPicture) << alone.back()->Error();
+  }
+  std::atomic<int> running = 0, most_running = 0;
+  {
+    Engine engine(*models_, Options());
+    for (const Family& family : kFamilies) {
+      auto recorder = std::make_shared<Recorder>();
+      recorder->on_step = [&, first = true](int64_t) mutable {
+        if (std::exchange(first, false)) most_running = std::max<int>(most_running, ++running);
+      };
+      together.push_back(recorder);
+      engine.Submit(RequestOf(family), recorder);
+    }
+    for (const auto& recorder : together) {
+      ASSERT_EQ(recorder->Wait(), Ending::kPicture) << recorder->Error();
+    }
+  }
+  EXPECT_EQ(most_running, static_cast<int>(std::size(kFamilies)));
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_TRUE(at::equal(alone[i]->picture, together[i]->picture)) << kFamilies[i].model;
+  }
+}
+
+TEST_F(FamiliesTest, ACascadeIsGivenBackInsideItsSecondStage) {
+  const TrajectoryRequest request = RequestOf({"glide", "a corgi", ""});
+  Engine engine(*models_, Options());
+  auto whole = std::make_shared<Recorder>();
+  engine.Submit(request, whole);
+  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
+
+  auto part = std::make_shared<Recorder>();
+  std::atomic<uint64_t> id = 0;
+  part->on_step = [&](int64_t step) {
+    if (step == request.steps + 3) engine.HandBack(id);
+  };
+  id = engine.Submit(request, part);
+  ASSERT_EQ(part->Wait(), Ending::kHandedBack) << part->Error();
+  TrajectoryRequest rest = request;
+  rest.checkpoint = part->handed_back;
+  auto second = std::make_shared<Recorder>();
+  engine.Submit(rest, second);
+  ASSERT_EQ(second->Wait(), Ending::kPicture) << second->Error();
+  EXPECT_EQ(second->started_at, request.steps + 3);
+  EXPECT_TRUE(at::equal(second->picture, whole->picture));
+}
+
+TEST_F(FamiliesTest, WhatAModelDoesNotTakeIsNamed) {
+  TrajectoryRequest request = RequestOf({"dit", "", "no such thing"});
+  EXPECT_THAT(ErrorOf(request),
+              HasSubstr("class_label \"no such thing\" is none of this model's: 0 to 999, or"));
+  request.picture.label = "1000";
+  EXPECT_THAT(ErrorOf(request), HasSubstr("0 to 999"));
+  request.picture.label = "";
+  EXPECT_THAT(ErrorOf(request), HasSubstr("class_label must be 0 to 999 or a name"));
+  request = RequestOf({"sd1", "a cat", "cat"});
+  request.picture.label = "";
+  request.width = 63;
+  EXPECT_THAT(ErrorOf(request), HasSubstr("width and height must be multiples of 8"));
+  request = RequestOf({"sd-x4-upscaler", "a cat", ""});
+  EXPECT_THAT(ErrorOf(request), HasSubstr("it needs a source picture"));
+  request.source = "picture";
+  request.picture.noise_level = 351;
+  EXPECT_THAT(ErrorOf(request), HasSubstr("noise_level must be 0 to 350, given: 351"));
+}
+
+}  // namespace
+}  // namespace mind::diffusion

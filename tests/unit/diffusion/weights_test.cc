@@ -1,0 +1,147 @@
+// Weights from the files people have: shards, variants, whole models in one file, other programs' names.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/weights/mindspore.h"
+#include "worker/diffusion/weights/named_tensors.h"
+#include "worker/diffusion/weights/safetensors.h"
+
+namespace mind::diffusion {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class WeightsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "mind-weights-XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void Write(const std::string& name, const std::string& bytes) const {
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name, std::ios::binary) << bytes;
+  }
+  static std::string File(const std::string& tensor, double value) {
+    return SerializeSafeTensors({{tensor, at::full({2}, value, at::kFloat)}});
+  }
+  std::string ErrorOfReading(const std::string& variant = "") const {
+    try {
+      ReadComponent(folder_.string(), variant);
+    } catch (const ModelError& e) {
+      return e.what();
+    }
+    return "";
+  }
+  double First(const std::string& tensor, const std::string& variant = "") const {
+    return ReadComponent(folder_.string(), variant).tensors.at(tensor)[0].item<double>();
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(WeightsTest, ThePlainFileGoesBeforeVariants) {
+  Write("model.fp16.safetensors", File("a", 2));
+  EXPECT_EQ(First("a"), 2);  // the only one
+  Write("model.safetensors", File("a", 1));
+  EXPECT_EQ(First("a"), 1);
+  EXPECT_EQ(First("a", "fp16"), 2);
+  EXPECT_THAT(ErrorOfReading("ema"), HasSubstr("no weights of the variant \"ema\"; there are: model"));
+}
+
+TEST_F(WeightsTest, AmongSeveralVariantsAloneOneMustBeNamed) {
+  Write("model.fp16.safetensors", File("a", 1));
+  Write("model.bf16.safetensors", File("a", 2));
+  EXPECT_THAT(ErrorOfReading(), HasSubstr("several variants of weights"));
+  EXPECT_EQ(First("a", "bf16"), 2);
+}
+
+TEST_F(WeightsTest, ShardsAreGatheredByTheirIndex) {
+  Write("model-00001-of-00002.safetensors", File("a", 1));
+  Write("model-00002-of-00002.safetensors", File("b", 2));
+  Write("model.safetensors.index.json",
+        R"({"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors",
+                                           "b": "model-00002-of-00002.safetensors"}})");
+  EXPECT_EQ(First("a"), 1);
+  EXPECT_EQ(First("b"), 2);
+  Write("model.safetensors.index.json", R"({"weight_map": {"c": "model-00001-of-00002.safetensors"}})");
+  EXPECT_THAT(ErrorOfReading(), HasSubstr("\"c\" should be in model-00001-of-00002.safetensors, but is not"));
+  Write("model.safetensors.index.json", R"({"weight_map": {"c": "../secret.safetensors"}})");
+  EXPECT_THAT(ErrorOfReading(), HasSubstr("names of files beside the index"));
+}
+
+TEST_F(WeightsTest, APickleIsNeverOpened) {
+  Write("model.ckpt", std::string("PK\x03\x04 and so on, a zip of pickles"));
+  try {
+    ReadWeights((folder_ / "model.ckpt").string());
+    FAIL();
+  } catch (const ModelError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("a PyTorch pickle. Pickles can run any code and are never opened here"));
+  }
+}
+
+TEST_F(WeightsTest, NothingThereIsSaid) {
+  EXPECT_THAT(ErrorOfReading(), HasSubstr("no weights; looked for diffusion_pytorch_model.safetensors"));
+}
+
+// The model's small files beside one file of all weights.
+TEST_F(WeightsTest, AWholeModelInOneFileLoads) {
+  const fs::path golden = fs::path(MIND_TEST_DATA) / "golden";
+  const fs::path model = folder_ / "one-file";
+  fs::copy(golden / "models" / "sd2", model, fs::copy_options::recursive);
+  for (const auto& entry : fs::recursive_directory_iterator(model)) {
+    if (entry.path().extension() == ".safetensors") fs::remove(entry.path());
+  }
+  fs::copy(golden / "formats" / "single_file" / "sd2.safetensors", model);
+  EXPECT_EQ(LoadPipeline(model.string(), {})->info().name, "one-file");
+  fs::copy(model / "sd2.safetensors", model / "another.safetensors");
+  EXPECT_THROW(LoadPipeline(model.string(), {}), ModelError);
+}
+
+TEST_F(WeightsTest, ASnapshotOfTheHubCacheIsAModel) {
+  const fs::path cached = folder_ / "models--google--ddpm-cifar";
+  fs::create_directories(cached / "refs");
+  fs::create_directories(cached / "snapshots");
+  fs::copy(fs::path(MIND_TEST_DATA) / "golden" / "models" / "ddpm-cifar", cached / "snapshots" / "abc123",
+           fs::copy_options::recursive);
+  EXPECT_FALSE(ModelDirectory::LooksLikeOne(cached.string()));
+  Write("models--google--ddpm-cifar/refs/main", "abc123");
+  ASSERT_TRUE(ModelDirectory::LooksLikeOne(cached.string()));
+  EXPECT_EQ(DescribeModel(cached.string()).name, "ddpm-cifar");
+}
+
+TEST_F(WeightsTest, MangledMindSporeCheckpointsAreRefusedOrRead) {
+  const fs::path file =
+      fs::path(MIND_TEST_DATA) / "golden" / "formats" / "mindspore" / "malformed" / "valid_plain.ckpt";
+  std::ifstream in(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  ASSERT_GT(bytes.size(), 1000U);
+  uint64_t state = 1;
+  const auto random = [&state](size_t bound) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return static_cast<size_t>(state >> 33) % bound;
+  };
+  int refused = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string mangled = bytes.substr(0, i % 3 == 0 ? random(bytes.size()) : bytes.size());
+    for (int k = 0; k < 4 && !mangled.empty(); ++k)
+      mangled[random(mangled.size())] = static_cast<char>(random(256));
+    try {
+      ParseMindSpore(mangled, "mangled");
+    } catch (const ModelError&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 1000);
+}
+
+}  // namespace
+}  // namespace mind::diffusion
