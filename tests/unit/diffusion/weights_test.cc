@@ -106,6 +106,16 @@ TEST_F(WeightsTest, AWholeModelInOneFileLoads) {
   EXPECT_THROW(LoadPipeline(model.string(), {}), ModelError);
 }
 
+TEST_F(WeightsTest, ATinyAutoencoderBesideTheModelMakesItsPreviews) {
+  const fs::path golden = fs::path(MIND_TEST_DATA) / "golden" / "models";
+  const fs::path model = folder_ / "with-taesd";
+  fs::copy(golden / "sd1", model, fs::copy_options::recursive);
+  const at::Tensor x0 = at::ones({4, 8, 8});
+  EXPECT_EQ(LoadPipeline(model.string(), {})->Preview(x0).sizes(), (at::IntArrayRef{3, 8, 8}));
+  fs::copy(golden / "taesd-tiny", model / "taesd", fs::copy_options::recursive);
+  EXPECT_EQ(LoadPipeline(model.string(), {})->Preview(x0).sizes(), (at::IntArrayRef{3, 64, 64}));
+}
+
 TEST_F(WeightsTest, ASnapshotOfTheHubCacheIsAModel) {
   const fs::path cached = folder_ / "models--google--ddpm-cifar";
   fs::create_directories(cached / "refs");

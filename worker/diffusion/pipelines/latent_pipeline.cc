@@ -1,10 +1,16 @@
 #include "worker/diffusion/pipelines/latent_pipeline.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
+namespace {
+
+constexpr char kTiny[] = "taesd";
+
+}  // namespace
 
 ModelInfo LatentPipeline::DescribeLatents(const ModelDirectory& directory, int64_t sample_size) {
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
@@ -27,7 +33,24 @@ void LatentPipeline::LoadAutoencoder(const ModelDirectory& directory, FileParame
   autoencoder_ =
       std::make_unique<AutoencoderKl>(Scope(vae), AutoencoderConfig::From(directory.ComponentConfig("vae")));
   vae.ExpectAllTaken();
-  preview_ = std::make_unique<LatentPreview>(LatentPreview::Fit(*autoencoder_, options.device));
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(directory.ComponentPath(kTiny), ignored)) {
+    preview_ = std::make_unique<LatentPreview>(LatentPreview::Fit(*autoencoder_, options.device));
+    return;
+  }
+  const Config config = directory.ComponentConfig(kTiny);
+  const TinyAutoencoderConfig tiny = TinyAutoencoderConfig::From(config);
+  if (tiny.latent_channels != autoencoder_->config().latent_channels)
+    config.Unsupported("latent_channels", "as many as the model's autoencoder has");
+  FileParameters weights = directory.ComponentWeights(kTiny, options);
+  tiny_preview_ = std::make_unique<TinyAutoencoder>(Scope(weights), tiny);
+  weights.ExpectAllTaken();
+}
+
+at::Tensor LatentPipeline::Preview(const at::Tensor& x0) const {
+  if (!tiny_preview_) return (*preview_)(x0);
+  const at::Tensor latents = x0.unsqueeze(0) / tiny_preview_->config().scaling_factor;
+  return (tiny_preview_->Decode(latents).squeeze(0) / 2 + 0.5).clamp(0, 1);
 }
 
 std::vector<int64_t> LatentPipeline::LatentShape(int64_t width, int64_t height) const {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "worker/diffusion/models/autoencoder_kl.h"
+#include "worker/diffusion/models/tiny_autoencoder.h"
 #include "worker/diffusion/pipelines/latent_preview.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/pipeline.h"
@@ -19,14 +20,15 @@ class LatentPipeline : public Pipeline {
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
   at::Tensor Decode(const at::Tensor& latent) const override;
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
-  at::Tensor Preview(const at::Tensor& x0) const override { return (*preview_)(x0); }
+  // By the tiny autoencoder in taesd/, where the model has one, else by the linear map.
+  at::Tensor Preview(const at::Tensor& x0) const override;
 
  protected:
   LatentPipeline() = default;
 
   // Name, sizes and samplers, for a denoiser trained on latents of `sample_size`.
   static ModelInfo DescribeLatents(const ModelDirectory& directory, int64_t sample_size);
-  // Loads autoencoder and preview.
+  // Loads autoencoder and preview. Throws ModelError.
   void LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options);
 
   ModelInfo info_;
@@ -34,6 +36,7 @@ class LatentPipeline : public Pipeline {
   at::Device device_ = at::kCPU;
   std::unique_ptr<const AutoencoderKl> autoencoder_;
   std::unique_ptr<const LatentPreview> preview_;
+  std::unique_ptr<const TinyAutoencoder> tiny_preview_;  // or null
 };
 
 }  // namespace mind::diffusion
