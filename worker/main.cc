@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 
 #include "absl/flags/flag.h"
@@ -138,5 +139,9 @@ int main(int argc, char** argv) {
   ParseFlags(argc, argv,
              "mind-worker: holds diffusion models on one device and makes pictures for a server.");
   HoldTerminationSignals();
-  return Run();
+  const int status = Run();
+  // All that is ours is closed by now, but gRPC's threads may still be letting go of the last call, and abort
+  // if static objects are destroyed under them (one of ten drained workers did).
+  std::fflush(nullptr);
+  std::_Exit(status);
 }

@@ -56,7 +56,8 @@ void ExpectSize(const TrajectoryRequest& request, const ModelInfo& info) {
 std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<const Pipeline> model) {
   std::vector<Stage> stages;
   int64_t steps = 0;
-  for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;) {
+  for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;
+       pipeline = {pipeline, pipeline->next()}) {  // kept alive by the whole model
     const ModelInfo& info = pipeline->info();
     Stage stage;
     stage.sampler = stages.empty()
@@ -65,12 +66,9 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
                         : MakeSampler(info.default_sampler, pipeline->sampler_config(), info.default_steps);
     stage.shape = pipeline->LatentShape(request.width, request.height);
     stage.first_step = steps;
-    steps += stage.sampler->steps();
     stage.pipeline = pipeline;
+    steps += stage.sampler->steps();
     stages.push_back(std::move(stage));
-    // Kept alive by the whole model.
-    pipeline = std::shared_ptr<const Pipeline>(pipeline, pipeline->next());
-    if (pipeline.get() == nullptr) break;
   }
   return stages;
 }
