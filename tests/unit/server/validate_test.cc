@@ -199,7 +199,7 @@ const Bad kBad[] = {
        r.mutable_spec()->clear_prompt();
        r.mutable_spec()->set_guidance(2);
      },
-     kInvalid, "has no prompt"},
+     kInvalid, "was not trained for guidance"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, ValidateBad, testing::ValuesIn(kBad),
