@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs all tests; ctest's summary comes last.
-#   tests/run.sh [--preset dev|asan-ubsan|tsan] [arguments for ctest, such as -R unit]
+#   tests/run.sh [--preset dev|asan-ubsan|tsan] [--long] [arguments for ctest, such as -R unit]
+# With --long, the fuzz targets are built too, and run a minute each after the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=dev
@@ -8,7 +9,17 @@ if [ "${1:-}" = --preset ]; then
   preset=$2
   shift 2
 fi
+long=
+if [ "${1:-}" = --long ]; then
+  long=1
+  shift
+fi
 deploy/install.sh build run test
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset"
 ctest --preset "$preset" "$@"
+if [ -n "$long" ]; then
+  cmake --preset fuzz >/dev/null
+  cmake --build --preset fuzz
+  ctest --preset fuzz
+fi

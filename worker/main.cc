@@ -11,6 +11,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "proto/support/byte_count.h"
 #include "proto/support/daemon.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
@@ -38,7 +39,14 @@ ABSL_FLAG(absl::Duration, checkpoint_interval, absl::Milliseconds(200),
 ABSL_FLAG(absl::Duration, drain, absl::Seconds(5),
           "after SIGTERM: how long pictures may still finish before they are handed back [env: MIND_DRAIN]");
 ABSL_FLAG(bool, preload, true,
-          "load all models before taking work, instead of each on first use [env: MIND_PRELOAD]");
+          "load models before taking work, as far as there is room, instead of each on first use "
+          "[env: MIND_PRELOAD]");
+ABSL_FLAG(bool, channels_last, false,
+          "keep convolutions' weights with the channels last in memory: faster on some devices, slower on "
+          "others [env: MIND_CHANNELS_LAST]");
+ABSL_FLAG(mind::ByteCount, memory, {},
+          "most memory for models' weights, such as 8GiB: where there is no room for a model, those used "
+          "longest ago are unloaded; 0: no limit [env: MIND_MEMORY]");
 
 namespace {
 
@@ -82,11 +90,20 @@ int Run() {
   std::unique_ptr<diffusion::ModelCache> models;
   try {
     models = std::make_unique<diffusion::ModelCache>(
-        absl::GetFlag(FLAGS_models), diffusion::FileParameters::Options{at::kFloat, device},
-        [&metrics](const std::string& model, double seconds) {
-          metrics.OnModelLoaded(model, seconds);
-          LogInfo("model loaded", {{"model", model}, {"seconds", seconds}});
-        });
+        absl::GetFlag(FLAGS_models),
+        diffusion::ModelCache::Options{
+            .parameters = {.device = device, .channels_last = absl::GetFlag(FLAGS_channels_last)},
+            .memory_budget = absl::GetFlag(FLAGS_memory).bytes,
+            .events = {.loaded =
+                           [&metrics](const std::string& model, double seconds) {
+                             metrics.OnModelLoaded(model, seconds);
+                             LogInfo("model loaded", {{"model", model}, {"seconds", seconds}});
+                           },
+                       .unloaded =
+                           [&metrics](const std::string& model) {
+                             metrics.models_unloaded.Increment();
+                             LogInfo("model unloaded", {{"model", model}});
+                           }}});
     for (const auto& rejected : models->rejected()) {
       LogWarning("not served", {{"path", rejected.path}, {"reason", rejected.reason}});
     }
@@ -94,9 +111,7 @@ int Run() {
       LogError("no model to serve", {{"models", absl::GetFlag(FLAGS_models)}});
       return 1;
     }
-    if (absl::GetFlag(FLAGS_preload)) {
-      for (const diffusion::ModelInfo& info : models->models()) models->Get(info.name);
-    }
+    if (absl::GetFlag(FLAGS_preload)) models->Preload();
   } catch (const diffusion::Error& e) {
     LogError("cannot load the models", {{"error", e.what()}});
     return 1;

@@ -206,6 +206,7 @@ int Models(client::Client& client, const Common& common) {
         tasks.c_str(), model.default_steps(), model.default_sampler().c_str(), model.default_guidance());
     for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", sampler.name().c_str());
     std::printf("\n");
+    if (!model.loras().empty()) std::printf("  loras: %s\n", absl::StrJoin(model.loras(), ", ").c_str());
   }
   return kOk;
 }

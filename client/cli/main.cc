@@ -47,6 +47,18 @@ std::string ParseDeadline(const std::string& text, v1::JobRequest* request) {
   return "";
 }
 
+// NAME or NAME:SCALE.
+std::string ParseLora(const std::string& text, v1::ImageSpec* spec) {
+  const size_t colon = text.rfind(':');
+  double scale = 1;
+  if (colon != std::string::npos && !absl::SimpleAtod(text.substr(colon + 1), &scale))
+    return "\"" + text + "\" is not NAME or NAME:SCALE";
+  v1::LoraUse& lora = *spec->add_loras();
+  lora.set_name(text.substr(0, colon));
+  lora.set_scale(scale);
+  return "";
+}
+
 std::string ReadFile(const std::string& path, std::string* bytes) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream read;
@@ -110,6 +122,15 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
       if (const std::string error = parse(value); !error.empty()) throw CLI::ValidationError(name, error);
     });
   };
+  const auto repeated = [c](const char* name, const char* help,
+                            std::function<std::string(const std::string&)> parse) {
+    const auto parse_all = [parse, name](const std::vector<std::string>& values) {
+      for (const std::string& value : values) {
+        if (const std::string error = parse(value); !error.empty()) throw CLI::ValidationError(name, error);
+      }
+    };
+    c->add_option_function<std::vector<std::string>>(name, parse_all, help)->allow_extra_args(false);
+  };
   string_into("PROMPT", "What the picture shall show", [spec](const std::string& v) { spec->set_prompt(v); });
   string_into("--model", "Model name; may be left out if there is only one", [spec](const std::string& v) {
     spec->set_model(v);
@@ -123,17 +144,9 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
   c->add_option_function<double>(
       "--guidance", [spec](double v) { spec->set_guidance(v); },
       "How closely to follow the prompt; 1 is not at all");
-  c->add_option_function<std::vector<std::string>>(
-       "--set",
-       [spec](const std::vector<std::string>& settings) {
-         for (const std::string& setting : settings) {
-           if (const std::string error = ParseSetting(setting, spec); !error.empty()) {
-             throw CLI::ValidationError("--set", error);
-           }
-         }
-       },
-       "NAME=VALUE, what the sampler is told, such as eta=0.5; see `mind samplers`. May be given again")
-      ->allow_extra_args(false);
+  repeated("--set",
+           "NAME=VALUE, what the sampler is told, such as eta=0.5; see `mind samplers`. May be given again",
+           [spec](const std::string& v) { return ParseSetting(v, spec); });
   c->add_option_function<double>(
       "--guidance-rescale", [spec](double v) { spec->set_guidance_rescale(v); },
       "Draws back the contrast that guidance adds, 0 to 1");
@@ -147,6 +160,8 @@ void AddGenerate(CLI::App& app, GenerateOptions& options,
           [spec](const std::string& path) { return ReadFile(path, spec->mutable_depth_image()); });
   string_into("--class", "Class by number or name, for models that are asked for one",
               [spec](const std::string& v) { spec->set_class_label(v); });
+  repeated("--lora", "NAME or NAME:SCALE, one of the model's LoRAs; see `mind models`. May be given again",
+           [spec](const std::string& v) { return ParseLora(v, spec); });
   c->add_option_function<uint32_t>(
       "--noise-level", [spec](uint32_t v) { spec->set_noise_level(v); },
       "How much an upscaler may change --image");

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -29,6 +30,8 @@ constexpr size_t kMaxTenant = 64;
 constexpr double kDefaultStrength = 0.8;
 constexpr size_t kMaxClassLabel = 256;
 constexpr uint32_t kDefaultNoiseLevel = 20;
+constexpr int kMaxLoras = 8;
+constexpr double kMaxLoraScale = 10;
 
 std::string Names(const Models& models) {
   return absl::StrJoin(models, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
@@ -156,6 +159,32 @@ absl::Status ResolveNoiseLevel(const v1::Model& model, v1::ImageSpec& spec) {
                       absl::StrCat(spec.noise_level(), " given; it must be 0 to ", model.max_noise_level()));
 }
 
+absl::Status ResolveLoras(const v1::Model& model, v1::ImageSpec& spec) {
+  if (spec.loras_size() > kMaxLoras) {
+    return InvalidField("spec.loras",
+                        absl::StrCat(spec.loras_size(), " given, at most ", kMaxLoras, " are allowed"));
+  }
+  std::set<std::string> seen;
+  for (int i = 0; i < spec.loras_size(); ++i) {
+    v1::LoraUse& lora = *spec.mutable_loras(i);
+    const std::string field = absl::StrCat("spec.loras[", i, "]");
+    if (std::find(model.loras().begin(), model.loras().end(), lora.name()) == model.loras().end()) {
+      return InvalidField(
+          field + ".name",
+          absl::StrCat("\"", Printable(lora.name()), "\" is none of this model's: ",
+                       model.loras().empty() ? "it has none" : absl::StrJoin(model.loras(), ", ")));
+    }
+    if (!seen.insert(lora.name()).second)
+      return InvalidField(field + ".name", absl::StrCat("\"", lora.name(), "\" is given twice"));
+    if (!lora.has_scale()) lora.set_scale(1);
+    if (!(std::abs(lora.scale()) <= kMaxLoraScale)) {
+      return InvalidField(field + ".scale", absl::StrCat(lora.scale(), " given; it must be ", -kMaxLoraScale,
+                                                         " to ", kMaxLoraScale));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed,
                          v1::ImageSpec& spec) {
   spec.set_model(model.name());
@@ -173,6 +202,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   }
   MIND_RETURN_IF_ERROR(ResolveClass(model, spec));
   MIND_RETURN_IF_ERROR(ResolveNoiseLevel(model, spec));
+  MIND_RETURN_IF_ERROR(ResolveLoras(model, spec));
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance_rescale", spec.guidance_rescale(), 1));
   if (spec.clip_skip() > model.max_clip_skip()) {
     return InvalidField("spec.clip_skip",

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
+
 #include "tests/functional/cluster.h"
+#include "tests/support/model_folder.h"
 
 namespace mind::testing {
 namespace {
@@ -11,7 +14,21 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::vector<std::string> kModels = {"--models", std::string(MIND_TEST_DATA) + "/golden/models"};
+// The golden models, and one of them with LoRAs.
+std::vector<std::string> ModelFlags() {
+  static support::ModelFolder folder;
+  static const bool filled = [] {
+    for (const char* name : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit",
+                             "ddpm-classcond", "ddpm-cifar", "ncsnpp"}) {
+      folder.Add(name, name);
+    }
+    folder.Add("sd1-with-loras", "sd1");
+    folder.AddLoras("sd1-with-loras");
+    return true;
+  }();
+  EXPECT_TRUE(filled);
+  return {"--models", folder.path()};
+}
 
 struct Family {
   const char* model;
@@ -19,10 +36,12 @@ struct Family {
   const char* label;
   uint32_t steps;
   bool source = false;
+  const char* lora = "";
 };
 
 const Family kFamilies[] = {
     {"sd1", "a photo of a cat", "", 30},
+    {"sd1-with-loras", "a photo of a cat", "", 30, false, "kohya"},
     {"sd-zh-bert", "\u4e00\u53ea\u732b", "", 30},
     {"sd-x4-upscaler", "a photo of a cat", "", 30, true},
     {"glide", "an oil painting of a corgi", "", 20},
@@ -44,6 +63,10 @@ class Families : public ::testing::TestWithParam<Family> {
     spec.set_seed(3);
     spec.set_image_count(images);
     if (family.source) spec.set_source_image(SmallPicture());
+    if (family.lora[0] != '\0') {
+      spec.add_loras()->set_name(family.lora);
+      spec.mutable_loras(0)->set_scale(0.7);
+    }
     return request;
   }
 
@@ -79,7 +102,7 @@ std::map<uint32_t, std::string> PicturesOf(const client::Client& client, const s
 TEST_P(Families, MakesAPictureWithPreviewsIsCancelledAndSurvivesItsWorker) {
   constexpr uint32_t kImages = 8;
   Cluster cluster;
-  cluster.StartWorker("w0", kModels);
+  cluster.StartWorker("w0", ModelFlags());
   const auto client = cluster.NewClient();
 
   int previews = 0;
@@ -92,26 +115,36 @@ TEST_P(Families, MakesAPictureWithPreviewsIsCancelledAndSurvivesItsWorker) {
   ASSERT_EQ(job->state(), v1::JOB_STATE_SUCCEEDED) << job->error().message();
   ASSERT_EQ(whole.size(), kImages);
   EXPECT_THAT(whole.at(0), StartsWith("\x89PNG"));
+  if (GetParam().label[0] != '\0') EXPECT_THAT(whole.at(0), HasSubstr(", Class: "));
+  if (GetParam().lora[0] != '\0')
+    EXPECT_THAT(whole.at(0), HasSubstr(GetParam().prompt + std::string(" <lora:kohya:0.7>\n")));
+  if (GetParam().source) EXPECT_THAT(whole.at(0), HasSubstr(", Noise level: 20"));
   EXPECT_NE(whole.at(0), whole.at(1));
   EXPECT_GT(previews, 0);
 
+  // So much that it cannot be through before it is told to stop.
+  const auto models = client->Models();
+  ASSERT_TRUE(models.ok()) << models.status();
   v1::JobRequest endless = RequestOf(GetParam(), 16);
+  for (const v1::Model& model : *models) {
+    if (model.name() != GetParam().model) continue;
+    endless.mutable_spec()->set_steps(model.max_steps());
+    endless.mutable_spec()->set_width(model.max_width());
+    endless.mutable_spec()->set_height(model.max_height());
+  }
   const std::string cancelled = client->Create(endless)->id();
   Await("the first step", [&] { return client->Get(cancelled)->steps_done() > 0; });
   ASSERT_TRUE(client->Cancel(cancelled).ok());
-  Await("its end", [&] {
-    const v1::JobState state = client->Get(cancelled)->state();
-    return state == v1::JOB_STATE_CANCELLED || state == v1::JOB_STATE_SUCCEEDED;
-  });
+  Await("its end", [&] { return client->Get(cancelled)->state() == v1::JOB_STATE_CANCELLED; });
 
   cluster.KillWorker("w0", SIGTERM);
-  std::vector<std::string> often = kModels;
+  std::vector<std::string> often = ModelFlags();
   often.insert(often.end(), {"--checkpoint-interval", "1ms"});
   cluster.StartWorker("w1", often);
   const std::string moved = client->Create(RequestOf(GetParam(), kImages))->id();
   Await("work in progress", [&] { return client->Get(moved)->steps_done() > kImages; });
   cluster.KillWorker("w1", SIGKILL);
-  cluster.StartWorker("w2", kModels);
+  cluster.StartWorker("w2", ModelFlags());
   EXPECT_EQ(PicturesOf(*client, moved), whole);
 }
 
@@ -123,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(kFamilies), [](const
 
 TEST(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
   Cluster cluster;
-  cluster.StartWorker("w", kModels);
+  cluster.StartWorker("w", ModelFlags());
   const auto models = cluster.NewClient()->Models();
   ASSERT_TRUE(models.ok()) << models.status();
   std::map<std::string, v1::Model> by_name;
@@ -143,7 +176,7 @@ TEST(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
 
 TEST(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
   Cluster cluster;
-  cluster.StartWorker("w", kModels);
+  cluster.StartWorker("w", ModelFlags());
   const auto client = cluster.NewClient();
   const auto error = [&](const std::string& model, const std::function<void(v1::ImageSpec&)>& set) {
     v1::JobRequest request;
@@ -167,6 +200,44 @@ TEST(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
                       s.set_noise_level(351);
                     }),
               HasSubstr("spec.noise_level: 351 given; it must be 0 to 350"));
+}
+
+// Room for four of five models, and work for all of them, the last model's last.
+TEST(FamiliesInMemory, FourModelsAreHeldAndTheFifthTakesTheOldestsPlace) {
+  support::ModelFolder folder;
+  const std::vector<std::string> names = {"a", "b", "c", "d", "e"};
+  for (const std::string& name : names) folder.Add(name, "sd1");
+  uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(
+           folder.path() + "/a", std::filesystem::directory_options::follow_directory_symlink)) {
+    if (entry.path().extension() == ".safetensors") bytes += entry.file_size();
+  }
+  Cluster cluster;
+  cluster.StartWorker("w", {"--models", folder.path(), "--memory", std::to_string(bytes * 9 / 2)});
+  const auto client = cluster.NewClient();
+  EXPECT_EQ(client->Workers()->at(0).loaded_models_size(), 4);
+  std::vector<std::string> jobs;
+  for (int round = 0; round < 4; ++round) {
+    for (const std::string& name : names) {
+      v1::JobRequest request = Request("a photo of a cat", 1, 20);
+      request.mutable_spec()->set_model(name);
+      request.mutable_spec()->clear_width();
+      request.mutable_spec()->clear_height();
+      const auto job = client->Create(request);
+      ASSERT_TRUE(job.ok()) << job.status();
+      jobs.push_back(job->id());
+    }
+  }
+  std::string first;
+  for (const std::string& job : jobs) {
+    const std::map<uint32_t, std::string> pictures = PicturesOf(*client, job);
+    ASSERT_EQ(pictures.size(), 1U);
+    // The same model under five names makes the same picture; only its name is written into the file.
+    if (first.empty()) first = pictures.at(0);
+    EXPECT_EQ(pictures.at(0).size(), first.size());
+  }
+  EXPECT_GE(cluster.WorkerMetric("w", "mind_worker_models_unloaded_total"), 1);
+  EXPECT_LE(client->Workers()->at(0).loaded_models_size(), 4);
 }
 
 }  // namespace

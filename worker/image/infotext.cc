@@ -52,6 +52,8 @@ std::string FormatInfotext(const Infotext& info) {
   if (info.strength > 0) out << ", Denoising strength: " << nlohmann::json(info.strength).dump();
   if (info.clip_skip > 0) out << ", Clip skip: " << info.clip_skip + 1;  // A1111 counts layers from 1
   if (info.guidance_rescale > 0) out << ", CFG Rescale: " << nlohmann::json(info.guidance_rescale).dump();
+  if (!info.class_label.empty()) out << ", Class: " << Quoted(info.class_label);
+  if (info.noise_level >= 0) out << ", Noise level: " << info.noise_level;
   out << ", RNG: CPU, Version: " << Quoted(info.version);
   return out.str();
 }

@@ -16,8 +16,10 @@ struct Infotext {
   std::string sampler_parameters;  // as JSON; empty: none
   double guidance = 0;
   double guidance_rescale = 0;
-  int64_t clip_skip = 0;  // layers left out
-  double strength = 0;    // of going from a source picture; 0: there is none
+  int64_t clip_skip = 0;     // layers left out
+  double strength = 0;       // of going from a source picture; 0: there is none
+  std::string class_label;   // empty: none
+  int64_t noise_level = -1;  // of an upscaler; -1: none
   uint64_t seed = 0;
   int width = 0;
   int height = 0;

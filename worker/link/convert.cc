@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "worker/diffusion/error.h"
 #include "worker/image/decode.h"
@@ -61,6 +63,14 @@ std::vector<v1::Task> TasksOf(const diffusion::ModelInfo& info) {
   return tasks;
 }
 
+// As A1111 writes and reads it, LoRAs are part of the prompt.
+std::string PromptWithLoras(const v1::ImageSpec& spec) {
+  std::string prompt = spec.prompt();
+  for (const v1::LoraUse& lora : spec.loras())
+    absl::StrAppend(&prompt, " <lora:", lora.name(), ":", lora.scale(), ">");
+  return prompt;
+}
+
 }  // namespace
 
 v1::Model ToProto(const diffusion::ModelInfo& info) {
@@ -78,6 +88,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_enlargement(static_cast<uint32_t>(info.enlargement));
   model.set_max_noise_level(static_cast<uint32_t>(info.max_noise_level));
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
+  for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const v1::Task task : TasksOf(info)) model.add_tasks(task);
   for (const std::string& language : info.languages) model.add_languages(language);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
@@ -102,8 +113,10 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.picture.guidance = spec.guidance();
   request.picture.guidance_rescale = spec.guidance_rescale();
   request.picture.clip_skip = spec.clip_skip();
-  request.picture.label = spec.class_label();
+  // The server has made a number of it, whatever it was asked for by.
+  if (int64_t label = 0; absl::SimpleAtoi(spec.class_label(), &label)) request.picture.label = label;
   if (spec.has_noise_level()) request.picture.noise_level = spec.noise_level();
+  for (const v1::LoraUse& lora : spec.loras()) request.picture.loras.push_back({lora.name(), lora.scale()});
   request.width = spec.width();
   request.height = spec.height();
   request.sampler = spec.sampler();
@@ -143,7 +156,7 @@ EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spe
     default:
       break;
   }
-  const image::Infotext info{.prompt = spec.prompt(),
+  const image::Infotext info{.prompt = PromptWithLoras(spec),
                              .negative_prompt = spec.negative_prompt(),
                              .steps = spec.steps(),
                              .sampler = spec.sampler(),
@@ -152,6 +165,8 @@ EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spe
                              .guidance_rescale = spec.guidance_rescale(),
                              .clip_skip = spec.clip_skip(),
                              .strength = spec.source_image().empty() ? 0 : spec.strength(),
+                             .class_label = spec.class_label(),
+                             .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
                              .seed = seed,
                              .width = static_cast<int>(spec.width()),
                              .height = static_cast<int>(spec.height()),

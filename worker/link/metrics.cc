@@ -28,6 +28,9 @@ WorkerMetrics::WorkerMetrics()
           "model"),
       connected(
           GaugeFamily(*registry, "mind_worker_connected", "1 while the stream to the server stands").Add({})),
+      models_unloaded(CounterFamily(*registry, "mind_worker_models_unloaded_total",
+                                    "Models that gave way to others in memory")
+                          .Add({})),
       running_images(GaugeFamily(*registry, "mind_worker_running_images", "Pictures being made").Add({})),
       images(CounterFamily(*registry, "mind_worker_images_total", "Pictures finished").Add({})),
       failures(CounterFamily(*registry, "mind_worker_image_failures_total", "Pictures that could not be made")

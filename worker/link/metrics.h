@@ -34,6 +34,7 @@ class WorkerMetrics : public diffusion::EngineMeter {
 
  public:
   prometheus::Gauge& connected;
+  prometheus::Counter& models_unloaded;
   prometheus::Gauge& running_images;
   prometheus::Counter& images;
   prometheus::Counter& failures;

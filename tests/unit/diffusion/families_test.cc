@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
@@ -16,22 +18,22 @@ using testing::HasSubstr;
 struct Family {
   const char* model;
   const char* prompt;
-  const char* label;
+  std::optional<int64_t> label;
   bool source = false;
   int64_t steps = 4;
 };
 
 const Family kFamilies[] = {
-    {"sd1", "a photo of a cat", ""},
-    {"sd2", "a photo of a cat", ""},
-    {"sd-zh-bert", "\u4e00\u53ea\u732b", ""},
-    {"sd-x4-upscaler", "a photo of a cat", "", true},
-    {"glide", "an oil painting of a corgi", ""},
-    {"dit", "", "alias7"},
-    {"ddpm-classcond", "", "3", false, 30},
-    {"ddpm-uncond-cosine", "", "", false, 15},
-    {"ddpm-cifar", "", ""},
-    {"ncsnpp", "", ""},
+    {"sd1", "a photo of a cat", {}},
+    {"sd2", "a photo of a cat", {}},
+    {"sd-zh-bert", "\u4e00\u53ea\u732b", {}},
+    {"sd-x4-upscaler", "a photo of a cat", {}, true},
+    {"glide", "an oil painting of a corgi", {}},
+    {"dit", "", 7},
+    {"ddpm-classcond", "", 3, false, 30},
+    {"ddpm-uncond-cosine", "", {}, false, 15},
+    {"ddpm-cifar", "", {}},
+    {"ncsnpp", "", {}},
 };
 
 class FamiliesTest : public testing::TestWithParam<Family> {
@@ -146,7 +148,7 @@ TEST_F(FamiliesTest, AllModelsMakeTheirPicturesAtTheSameTime) {
 }
 
 TEST_F(FamiliesTest, ACascadeIsGivenBackInsideItsSecondStage) {
-  const TrajectoryRequest request = RequestOf({"glide", "a corgi", ""});
+  const TrajectoryRequest request = RequestOf({"glide", "a corgi", {}});
   Engine engine(*models_, Options());
   auto whole = std::make_shared<Recorder>();
   engine.Submit(request, whole);
@@ -169,18 +171,16 @@ TEST_F(FamiliesTest, ACascadeIsGivenBackInsideItsSecondStage) {
 }
 
 TEST_F(FamiliesTest, WhatAModelDoesNotTakeIsNamed) {
-  TrajectoryRequest request = RequestOf({"dit", "", "no such thing"});
-  EXPECT_THAT(ErrorOf(request),
-              HasSubstr("class_label \"no such thing\" is none of this model's: 0 to 999, or"));
-  request.picture.label = "1000";
-  EXPECT_THAT(ErrorOf(request), HasSubstr("0 to 999"));
-  request.picture.label = "";
-  EXPECT_THAT(ErrorOf(request), HasSubstr("class_label must be 0 to 999 or a name"));
-  request = RequestOf({"sd1", "a cat", "cat"});
-  request.picture.label = "";
+  TrajectoryRequest request = RequestOf({"dit", "", 1000});
+  EXPECT_THAT(ErrorOf(request), HasSubstr("the label must be 0 to 999, given: 1000"));
+  request.picture.label.reset();
+  EXPECT_THAT(ErrorOf(request), HasSubstr("a label is needed, 0 to 999"));
+  EXPECT_THAT(ErrorOf(RequestOf({"ddpm-uncond-cosine", "", 1, false, 15})),
+              HasSubstr("this model has no classes"));
+  request = RequestOf({"sd1", "a cat", {}});
   request.width = 63;
   EXPECT_THAT(ErrorOf(request), HasSubstr("width and height must be multiples of 8"));
-  request = RequestOf({"sd-x4-upscaler", "a cat", ""});
+  request = RequestOf({"sd-x4-upscaler", "a cat", {}});
   EXPECT_THAT(ErrorOf(request), HasSubstr("it needs a source picture"));
   request.source = "picture";
   request.picture.noise_level = 351;

@@ -31,6 +31,8 @@ Models TwoModels() {
   text.set_max_steps(1000);
   text.set_default_guidance(7.5);
   text.set_default_sampler("pndm");
+  text.add_loras("ink");
+  text.add_loras("gold");
   for (const auto& [name, evaluations] :
        {std::pair("pndm", 1.0), std::pair("ddim", 1.0), std::pair("heun", 2.0)}) {
     v1::Sampler* const sampler = text.add_samplers();
@@ -104,6 +106,37 @@ TEST(Validate, KnowsNoModelBeforeAWorkerCame) {
   EXPECT_TRUE(GetRetryDelay(status).has_value());
 }
 
+TEST(Validate, LorasAreOfTheModelAndHaveAScale) {
+  v1::JobRequest request = Request();
+  request.mutable_spec()->add_loras()->set_name("gold");
+  request.mutable_spec()->add_loras()->set_name("ink");
+  request.mutable_spec()->mutable_loras(1)->set_scale(-0.5);
+  const auto job = Check(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->spec.loras(0).scale(), 1);
+  EXPECT_EQ(job->spec.loras(1).scale(), -0.5);
+}
+
+TEST(Validate, AClassBecomesItsNumber) {
+  Models models = TwoModels();
+  v1::Model& model = models.at("ddpm");
+  model.set_class_count(3);
+  for (const char* names : {"cat, tabby", "dog", "tree"}) model.add_class_names(names);
+  v1::JobRequest request;
+  request.mutable_spec()->set_model("ddpm");
+  const auto number = [&](const std::string& label) {
+    request.mutable_spec()->set_class_label(label);
+    const auto job = Check(request, models);
+    return job.ok() ? job->spec.class_label() : std::string(job.status().message());
+  };
+  EXPECT_EQ(number("tabby"), "0");
+  EXPECT_EQ(number("cat, tabby"), "0");
+  EXPECT_EQ(number("2"), "2");
+  EXPECT_THAT(number("3"), HasSubstr("it must be 0 to 2 or a name"));
+  EXPECT_THAT(number("tab"), HasSubstr("\"tab\" given"));
+  EXPECT_THAT(number(""), HasSubstr("this model needs one"));
+}
+
 struct Bad {
   const char* name;
   std::function<void(v1::JobRequest&)> spoil;
@@ -129,6 +162,35 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 const Bad kBad[] = {
     {"UnknownModel", [](auto& r) { r.mutable_spec()->set_model("nope"); }, absl::StatusCode::kNotFound,
      "no model is named \"nope\"; known: ddpm, sd"},
+    {"UnknownLora", [](auto& r) { r.mutable_spec()->add_loras()->set_name("nope"); }, kInvalid,
+     "spec.loras[0].name: \"nope\" is none of this model's: ink, gold"},
+    {"LoraTwice",
+     [](auto& r) {
+       r.mutable_spec()->add_loras()->set_name("ink");
+       r.mutable_spec()->add_loras()->set_name("ink");
+     },
+     kInvalid, "spec.loras[1].name: \"ink\" is given twice"},
+    {"LoraScaleTooLarge",
+     [](auto& r) {
+       r.mutable_spec()->add_loras()->set_name("ink");
+       r.mutable_spec()->mutable_loras(0)->set_scale(11);
+     },
+     kInvalid, "spec.loras[0].scale: 11 given; it must be -10 to 10"},
+    {"LoraScaleNotANumber",
+     [](auto& r) {
+       r.mutable_spec()->add_loras()->set_name("ink");
+       r.mutable_spec()->mutable_loras(0)->set_scale(std::nan(""));
+     },
+     kInvalid, "spec.loras[0].scale: nan given"},
+    {"TooManyLoras",
+     [](auto& r) {
+       for (int i = 0; i < 9; ++i) r.mutable_spec()->add_loras()->set_name("ink");
+     },
+     kInvalid, "spec.loras: 9 given, at most 8 are allowed"},
+    {"NoiseLevelWhereNoneIsTaken", [](auto& r) { r.mutable_spec()->set_noise_level(5); }, kInvalid,
+     "spec.noise_level: this model takes none"},
+    {"ClassWhereNoneIsTaken", [](auto& r) { r.mutable_spec()->set_class_label("cat"); }, kInvalid,
+     "spec.class_label: this model takes none"},
     {"WidthNotAMultiple", [](auto& r) { r.mutable_spec()->set_width(513); }, kInvalid,
      "spec.width: 513 given; it must be a multiple of 8 from 8 to 1024"},
     {"WidthZero", [](auto& r) { r.mutable_spec()->set_width(0); }, kInvalid, "spec.width: 0 given"},

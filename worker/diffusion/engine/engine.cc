@@ -76,13 +76,16 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
 }  // namespace
 
 Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
-    : models_(models),
-      options_(options),
+    : options_(options),
       meter_(meter != nullptr ? meter : &NoMeter()),
       executor_(options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads)
                                         : MakeBatchedExecutor()),
       side_(std::make_unique<ThreadPool>(options.side_threads)),
       previews_(std::make_unique<ThreadPool>(1)),
+      admission_(std::make_unique<Admission>(
+          models, *side_,
+          [this](const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
+                 std::exception_ptr error) { Prepare(trajectory, model, error); })),
       step_thread_([this] { RunSteps(); }) {}
 
 Engine::~Engine() {
@@ -92,7 +95,11 @@ Engine::~Engine() {
     for (auto& [id, trajectory] : active_) trajectory->cancelled = true;
   }
   changed_.notify_all();
+  admission_->Recheck();
   step_thread_.join();  // when the last trajectory has ended; until then it may post to the pools
+  // What is left in the pool are checkpoints nobody waits for and looks at an empty admission.
+  admission_->Close();
+  side_.reset();
 }
 
 uint64_t Engine::Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEvents> events) {
@@ -105,7 +112,7 @@ uint64_t Engine::Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEve
     trajectory->cancelled = stopping_;
     active_[trajectory->id] = trajectory;
   }
-  side_->Post([this, trajectory] { Prepare(trajectory); });
+  admission_->Enter(trajectory);
   return trajectory->id;
 }
 
@@ -117,6 +124,7 @@ void Engine::Cancel(uint64_t id) {
     found->second->cancelled = true;
   }
   changed_.notify_all();
+  admission_->Recheck();
 }
 
 void Engine::HandBack(uint64_t id) {
@@ -127,6 +135,7 @@ void Engine::HandBack(uint64_t id) {
     found->second->handed_back = true;
   }
   changed_.notify_all();
+  admission_->Recheck();
 }
 
 void Engine::WaitUntilIdle() {
@@ -144,12 +153,14 @@ std::map<std::string, double> Engine::RowSeconds() const {
   return row_seconds_;
 }
 
-void Engine::Prepare(const TrajectoryPtr& trajectory) {
+void Engine::Prepare(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
+                     std::exception_ptr error) {
   Trajectory& t = *trajectory;
-  if (t.cancelled) return End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(0); });
+  if (t.cancelled) return End(trajectory, [](TrajectoryEvents& events) { events.OnCancelled(0); });
+  if (error) return Fail(trajectory, error);
+  if (model == nullptr) return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
   try {
     const c10::InferenceMode inference;
-    const std::shared_ptr<const Pipeline> model = models_.Get(t.request.model);
     ExpectSize(t.request, model->info());
     t.stages = StagesOf(t.request, model);
     auto noise = std::make_unique<SeededNoise>(t.request.seed);
@@ -165,8 +176,11 @@ void Engine::Prepare(const TrajectoryPtr& trajectory) {
       // noise drawn for that is drawn again.
       const bool needs_start = t.stage_number > 0 || t.pipeline().info().enlargement > 1 ||
                                !t.request.mask.empty() || !t.request.depth.empty();
-      if (needs_start) BeginStage(t, std::move(noise));
-      t.conditioning = ConditionOf(t);
+      if (needs_start) {
+        BeginStage(t, std::move(noise));
+      } else {
+        t.conditioning = ConditionOf(t);
+      }
       t.state = std::move(checkpoint.state);
     }
   } catch (...) {
@@ -263,7 +277,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
     for (const ConditionRow& condition : t->conditioning.rows) {
-      rows.push_back({t->evaluator.input(), t->evaluator.timestep(), condition});
+      rows.push_back({t->evaluator.input(), t->evaluator.timestep(), condition, t->conditioning.adapters});
     }
   }
   const Clock::time_point begin = Clock::now();

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "worker/diffusion/engine/admission.h"
 #include "worker/diffusion/engine/batch_cap.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/engine/row_executor.h"
@@ -89,7 +90,9 @@ class Engine {
   using Clock = std::chrono::steady_clock;
   using TrajectoryPtr = std::shared_ptr<Trajectory>;
 
-  void Prepare(const TrajectoryPtr& trajectory);
+  // With its model, or with the reason why it has none; with neither if it was told to end before.
+  void Prepare(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
+               std::exception_ptr error);
   Conditioning ConditionOf(const Trajectory& trajectory) const;
   // Where the trajectory's current stage begins, from the request or from the stage before.
   void BeginStage(Trajectory& trajectory, std::unique_ptr<NoiseSource> noise) const;
@@ -111,7 +114,6 @@ class Engine {
   void Fail(const TrajectoryPtr& trajectory, std::exception_ptr error);
 
   // Constant after construction.
-  ModelSource& models_;
   const Options options_;
   EngineMeter* const meter_;
 
@@ -133,6 +135,7 @@ class Engine {
 
   std::unique_ptr<ThreadPool> side_;      // prepares, decodes, serialises checkpoints
   std::unique_ptr<ThreadPool> previews_;  // apart, so that a long decode does not make previews late
+  std::unique_ptr<Admission> admission_;
   std::thread step_thread_;
 };
 

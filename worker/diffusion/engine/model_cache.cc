@@ -1,17 +1,22 @@
 #include "worker/diffusion/engine/model_cache.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <set>
 
-#include "worker/diffusion/error.h"
-
 namespace mind::diffusion {
+namespace {
 
 namespace fs = std::filesystem;
 
-ModelCache::ModelCache(const std::string& folder, FileParameters::Options options, OnLoaded on_loaded)
-    : options_(options), on_loaded_(std::move(on_loaded)) {
+std::string Mebibytes(int64_t bytes) {
+  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
+
+}  // namespace
+
+ModelCache::ModelCache(const std::string& folder, Options options) : options_(std::move(options)) {
   std::error_code error;
   if (ModelDirectory::LooksLikeOne(folder)) {
     Consider(fs::canonical(folder).string());
@@ -31,6 +36,7 @@ void ModelCache::Consider(const std::string& path) {
   try {
     ModelInfo info = DescribeModel(path);
     auto slot = std::make_unique<Slot>();
+    slot->name = info.name;
     slot->path = path;
     slots_[info.name] = std::move(slot);
     models_.push_back(std::move(info));
@@ -46,15 +52,86 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   const std::lock_guard loading(slot.loading);
   {
     const std::lock_guard lock(mutex_);
-    if (slot.pipeline != nullptr) return slot.pipeline;
+    if (slot.pipeline != nullptr) return Lease(slot);
   }
+  if (slot.bytes == 0 && options_.memory_budget > 0)
+    slot.bytes = ModelDirectory(slot.path).WeightBytes(options_.parameters.dtype);
+  MakeRoom(slot);
   const auto begin = std::chrono::steady_clock::now();
-  std::shared_ptr<const Pipeline> pipeline = LoadPipeline(slot.path, options_);
-  if (on_loaded_)
-    on_loaded_(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  std::shared_ptr<const Pipeline> pipeline;
+  try {
+    pipeline = LoadPipeline(slot.path, options_.parameters);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    used_ -= slot.bytes;
+    throw;
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (options_.events.loaded) options_.events.loaded(name, seconds);
   const std::lock_guard lock(mutex_);
-  slot.pipeline = pipeline;
-  return pipeline;
+  slot.pipeline = std::move(pipeline);
+  return Lease(slot);
+}
+
+void ModelCache::MakeRoom(Slot& slot) {
+  std::vector<std::pair<std::string, std::shared_ptr<const Pipeline>>> unloaded;
+  {
+    const std::lock_guard lock(mutex_);
+    const int64_t budget = options_.memory_budget;
+    if (budget > 0 && slot.bytes > budget) {
+      throw ModelError(slot.path + ": its weights need " + Mebibytes(slot.bytes) + ", the memory budget is " +
+                       Mebibytes(budget));
+    }
+    std::vector<Slot*> idle;
+    int64_t room = budget - used_;
+    for (const auto& [name, other] : slots_) {
+      if (other->pipeline == nullptr || other->leases > 0) continue;
+      idle.push_back(other.get());
+      room += other->bytes;
+    }
+    if (budget > 0 && room < slot.bytes) throw NoRoomNow("no room in memory for \"" + slot.name + "\"");
+    std::sort(idle.begin(), idle.end(), [](Slot* a, Slot* b) { return a->last_used < b->last_used; });
+    for (Slot* oldest : idle) {
+      if (budget == 0 || used_ + slot.bytes <= budget) break;
+      used_ -= oldest->bytes;
+      unloaded.emplace_back(oldest->name, std::move(oldest->pipeline));
+      oldest->pipeline = nullptr;
+    }
+    used_ += slot.bytes;
+  }
+  for (auto& [name, pipeline] : unloaded) {
+    pipeline.reset();
+    if (options_.events.unloaded) options_.events.unloaded(name);
+  }
+}
+
+std::shared_ptr<const Pipeline> ModelCache::Lease(Slot& slot) {
+  slot.last_used = ++uses_;
+  ++slot.leases;
+  return {slot.pipeline.get(), [this, &slot](const Pipeline*) { EndLease(slot); }};
+}
+
+void ModelCache::EndLease(Slot& slot) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (--slot.leases > 0) return;
+  }
+  const std::lock_guard lock(idle_mutex_);
+  if (on_idle_) on_idle_();
+}
+
+void ModelCache::NotifyIdle(std::function<void()> on_idle) {
+  const std::lock_guard lock(idle_mutex_);
+  on_idle_ = std::move(on_idle);
+}
+
+void ModelCache::Preload() {
+  // Held, so that none gives way to the next.
+  std::vector<std::shared_ptr<const Pipeline>> loaded;
+  try {
+    for (const ModelInfo& info : models_) loaded.push_back(Get(info.name));
+  } catch (const NoRoomNow&) {
+  }
 }
 
 std::vector<std::string> ModelCache::LoadedNames() const {

@@ -9,30 +9,53 @@
 #include <string>
 #include <vector>
 
+#include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 
 namespace mind::diffusion {
+
+// A model has no room in memory until others are no longer in use.
+class NoRoomNow : public Error {
+ public:
+  using Error::Error;
+};
 
 // Where the engine gets its pipelines from.
 class ModelSource {
  public:
   virtual ~ModelSource() = default;
-  // The loaded model, loading it now if need be. Throws RequestError for an unknown name, ModelError if it
-  // cannot be loaded. Any thread may call; may take long.
+  // The loaded model, loading it now if need be; it stays in memory as long as the caller, or anyone, holds
+  // it. Throws RequestError for an unknown name, ModelError if it cannot be loaded, NoRoomNow. Any thread may
+  // call; may take long.
   virtual std::shared_ptr<const Pipeline> Get(const std::string& name) = 0;
+  // `on_idle` is called, from any thread, whenever nobody holds a model any more; it must return at once and
+  // not call back. Null: nobody wants to know, and no call is under way any more.
+  virtual void NotifyIdle(std::function<void()> on_idle) {}
 };
 
-// Model directories in one folder, loaded on first use and kept. Thread-safe.
+// Model directories in one folder, loaded on first use and kept, as far as there is room: then those used
+// longest ago give way. Must outlive what it hands out. Thread-safe.
 class ModelCache : public ModelSource {
  public:
-  // Called after each load, from the loading thread, if set.
-  using OnLoaded = std::function<void(const std::string& model, double seconds)>;
+  // Called from the loading thread, if set.
+  struct Events {
+    std::function<void(const std::string& model, double seconds)> loaded;
+    std::function<void(const std::string& model)> unloaded;
+  };
+  struct Options {
+    FileParameters::Options parameters;
+    int64_t memory_budget = 0;  // bytes of weights in memory at the most; 0: no limit
+    Events events;
+  };
 
   // Looks at every directory in `folder` (or at `folder` itself, if it is a model). Directories that claim to
   // be models but are not served are listed with the reason. Throws ModelError if the folder cannot be read.
-  ModelCache(const std::string& folder, FileParameters::Options options, OnLoaded on_loaded = nullptr);
+  ModelCache(const std::string& folder, Options options);
 
   std::shared_ptr<const Pipeline> Get(const std::string& name) override;
+  void NotifyIdle(std::function<void()> on_idle) override;
+  // Loads models in the order of their names until the next has no room. Throws ModelError.
+  void Preload();
 
   const std::vector<ModelInfo>& models() const { return models_; }
   struct Rejected {
@@ -43,21 +66,34 @@ class ModelCache : public ModelSource {
 
  private:
   struct Slot {
-    std::string path;
-    std::mutex loading;                        // one loader at a time; others wait for its result
-    std::shared_ptr<const Pipeline> pipeline;  // guarded by mutex_ for reading; written under both
+    std::string name, path;
+    std::mutex loading;  // one loader at a time; others wait for its result
+    int64_t bytes = 0;   // guarded by loading; constant once a load has begun
+    // Guarded by mutex_.
+    std::shared_ptr<const Pipeline> pipeline;
+    int64_t leases = 0;      // callers of Get that still hold it
+    uint64_t last_used = 0;  // of the count of uses
   };
 
   void Consider(const std::string& path);
+  // REQUIRES: mutex_ held, slot.pipeline set.
+  std::shared_ptr<const Pipeline> Lease(Slot& slot);
+  void EndLease(Slot& slot);
+  // Reserves room for the slot's weights, unloading idle models as needed. Throws ModelError, NoRoomNow.
+  void MakeRoom(Slot& slot);
 
   // Constant after construction.
-  FileParameters::Options options_;
-  OnLoaded on_loaded_;
+  Options options_;
   std::vector<ModelInfo> models_;
   std::vector<Rejected> rejected_;
   std::map<std::string, std::unique_ptr<Slot>> slots_;
 
   mutable std::mutex mutex_;
+  int64_t used_ = 0;   // bytes; guarded by mutex_
+  uint64_t uses_ = 0;  // guarded by mutex_
+
+  std::mutex idle_mutex_;          // held while on_idle_ runs
+  std::function<void()> on_idle_;  // guarded by idle_mutex_
 };
 
 }  // namespace mind::diffusion

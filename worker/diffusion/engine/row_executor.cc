@@ -19,11 +19,14 @@ at::Tensor Stack(const std::vector<EvaluationRow>& rows, at::Tensor ConditionRow
 at::Tensor Forward(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) {
   std::vector<at::Tensor> samples;
   std::vector<double> timesteps;
+  std::vector<AdapterSet> adapters;
   for (const EvaluationRow& row : rows) {
     samples.push_back(WithChannels(row.sample, row.condition));
     timesteps.push_back(row.timestep);
+    adapters.push_back(row.adapters);
   }
   const at::Tensor sample = at::stack(samples);
+  const AdapterScope scope(std::move(adapters));
   return denoiser({.sample = sample,
                    .timestep = at::tensor(timesteps, at::kFloat).to(sample.device()),
                    .context = Stack(rows, &ConditionRow::context),

@@ -18,6 +18,7 @@ struct EvaluationRow {
   at::Tensor sample;  // float [C, H, W]
   double timestep = 0;
   ConditionRow condition;
+  AdapterSet adapters;
 };
 
 struct RowResult {

@@ -11,14 +11,17 @@ std::string Fingerprint(const TrajectoryRequest& request) {
   for (const auto& [name, value] : request.sampler_parameters) {
     std::visit([&, &name = name](const auto& held) { parameters[name] = held; }, value);
   }
+  nlohmann::json loras = nlohmann::json::array();
+  for (const LoraUse& lora : request.picture.loras) loras.push_back({lora.name, lora.scale});
   const nlohmann::json fields = {{"model", request.model},
                                  {"prompt", request.picture.prompt},
                                  {"negative_prompt", request.picture.negative_prompt},
                                  {"guidance", request.picture.guidance},
                                  {"guidance_rescale", request.picture.guidance_rescale},
                                  {"clip_skip", request.picture.clip_skip},
-                                 {"label", request.picture.label},
+                                 {"label", request.picture.label.value_or(-1)},
                                  {"noise_level", request.picture.noise_level},
+                                 {"loras", loras},
                                  {"width", request.width},
                                  {"height", request.height},
                                  {"sampler", request.sampler},

@@ -177,7 +177,7 @@ void RunUnlisted(const GoldenOptions& options, Report& report) {
       [&](const fs::path& model, SafeTensors record, Report::Case& result) {
         ComponentCase c{Config::FromFile((model / "config.json").string()),
                         FileParameters(FromOriginalDit(ReadWeights((model / "dit.safetensors").string())),
-                                       {at::kFloat, options.device}),
+                                       options.parameters()),
                         std::move(record), options.device};
         CheckTransformer(c, result);
         const DiffusionTransformerConfig config = DiffusionTransformerConfig::From(c.config);
@@ -192,8 +192,8 @@ void RunUnlisted(const GoldenOptions& options, Report& report) {
         FromOriginalTaesd(ReadWeights((model / "taef2_decoder.safetensors").string()), /*decoder=*/true)
             .tensors);
     const Config config({{"latent_channels", 32}, {"original", true}}, "taef2");
-    ComponentCase c{config, FileParameters(std::move(weights), {at::kFloat, options.device}),
-                    std::move(record), options.device};
+    ComponentCase c{config, FileParameters(std::move(weights), options.parameters()), std::move(record),
+                    options.device};
     CheckTinyAutoencoder(c, result);
   });
 }
@@ -220,7 +220,7 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
         if (!fs::exists(model / "config.json")) throw UnsupportedError(model.string() + ": no config.json");
         const Config config = Config::FromFile((model / "config.json").string());
         const Check check = CheckFor(config);
-        ComponentCase c{config, FileParameters(WeightsIn(model, config), {at::kFloat, options.device}),
+        ComponentCase c{config, FileParameters(WeightsIn(model, config), options.parameters()),
                         SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
         check(c, result);
       });

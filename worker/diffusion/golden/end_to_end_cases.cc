@@ -35,7 +35,7 @@ class EndToEndCase {
     config.eta = item.value("eta", 0.0);
     sampler_ = MakeSampler(DefaultSamplerName(config), config, item.at("num_inference_steps").get<int64_t>());
     pipeline_ = LoadPipeline((options.directory / item.at("model").get<std::string>()).string(),
-                             {at::kFloat, options.device});
+                             options.parameters());
   }
 
   void Check(Report::Case& result) const {
@@ -73,7 +73,7 @@ class EndToEndCase {
       request.noise_level = item_.value("noise_level", request.noise_level);
     }
     if (item_.contains("class_labels")) {
-      request.label = std::to_string(item_.at("class_labels").at(static_cast<size_t>(row)).get<int64_t>());
+      request.label = item_.at("class_labels").at(static_cast<size_t>(row)).get<int64_t>();
       request.guidance = item_.at("guidance_scale");
     }
     Conditioning conditioning = pipeline_->Condition(request);

@@ -102,7 +102,7 @@ class Formats {
     const fs::path unet = options_.directory / "models" / "sd-zh-wukong" / "unet";
     UNetConfig config = UNetConfig::From(Config::FromFile((unet / "config.json").string()));
     config.gate = Activation::kGeluTanh;
-    FileParameters weights(ReadComponent(unet.string()), {at::kFloat, options_.device});
+    FileParameters weights(ReadComponent(unet.string()), options_.parameters());
     const SafeTensors inputs =
         SafeTensors::Open((options_.directory / "components" / "sd-zh-wukong.unet.safetensors").string());
     const SafeTensors expected = SafeTensors::Open((folder_ / file).string());
@@ -133,7 +133,7 @@ class Formats {
   at::Tensor GlideOutput(const NamedTensors& tensors, const nlohmann::json& options,
                          const SafeTensors& record) const {
     const Config config(options, "the case's options");
-    FileParameters weights(FromGlide(tensors, GlideShapeOf(config)), {at::kFloat, options_.device});
+    FileParameters weights(FromGlide(tensors, GlideShapeOf(config)), options_.parameters());
     const UNet unet(Scope(weights, "unet"), UNetConfig::FromGlide(config));
     const GlideText text(Scope(weights, "text"), GlideTextConfig::From(config));
     weights.ExpectAllTaken();
@@ -171,7 +171,7 @@ class Formats {
       RunCase(std::string("formats/srgan/") + file, [&](Report::Case& result) {
         NamedTensors tensors = ReadWeights((folder / file).string());
         const SuperResolutionGan::Shape shape = SuperResolutionGan::ShapeOf(tensors);
-        FileParameters weights(std::move(tensors), {at::kFloat, options_.device});
+        FileParameters weights(std::move(tensors), options_.parameters());
         const SuperResolutionGan gan(Scope(weights), shape);
         weights.ExpectAllTaken();
         result.Compare("sr", gan(record.Get("in.x").to(options_.device)), record.Get("out.sr"), kTolerance);

@@ -13,7 +13,7 @@ constexpr double kGlideTolerance = 1e-3;  // likewise: GLIDE
 
 std::unique_ptr<const Pipeline> ModelOf(const nlohmann::json& item, const GoldenOptions& options) {
   return LoadPipeline((options.directory / item.at("model").get<std::string>()).string(),
-                      {at::kFloat, options.device});
+                      options.parameters());
 }
 
 std::vector<at::Tensor> Draws(const SafeTensors& record) {

@@ -1,5 +1,6 @@
 #include "worker/diffusion/golden/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -19,7 +20,7 @@ std::string ShapeText(const at::Tensor& tensor) {
 }  // namespace
 
 void Report::Run(const std::string& name, const std::function<void(Case&)>& check) {
-  Case result;
+  Case result(least_tolerance_);
   std::string failure;
   try {
     const c10::InferenceMode inference;
@@ -60,7 +61,7 @@ void Report::Case::Compare(const std::string& what, const at::Tensor& actual, co
   const double scale = std::max(e.abs().max().item<double>(), std::numeric_limits<double>::min());
   const double difference = (a - e).abs().max().item<double>();
   NoteWorst(what, std::isnan(difference) ? std::numeric_limits<double>::infinity() : difference / scale,
-            tolerance);
+            std::max(tolerance, least_tolerance_));
 }
 
 void Report::Case::Expect(bool holds, const std::string& otherwise) {

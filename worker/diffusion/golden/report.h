@@ -12,6 +12,9 @@ namespace mind::diffusion {
 
 class Report {
  public:
+  // `least_tolerance`: cases are not held to less.
+  explicit Report(double least_tolerance = 0) : least_tolerance_(least_tolerance) {}
+
   // Runs one case. `check` compares through the Case it gets; what it throws decides the line: nothing means
   // passed unless a comparison was off, UnsupportedError means not supported yet, anything else failed.
   class Case;
@@ -22,6 +25,7 @@ class Report {
   bool ok() const { return failed_ == 0; }
 
  private:
+  const double least_tolerance_;
   int passed_ = 0;
   int failed_ = 0;
   std::vector<std::string> unsupported_;
@@ -39,8 +43,10 @@ class Report::Case {
 
  private:
   friend class Report;
+  explicit Case(double least_tolerance) : least_tolerance_(least_tolerance) {}
   void NoteWorst(const std::string& what, double error, double tolerance);
 
+  const double least_tolerance_;
   int comparisons_ = 0;
   double worst_ratio_ = -1;  // error / tolerance, of the worst comparison
   double worst_error_ = 0, worst_tolerance_ = 0;

@@ -10,13 +10,17 @@
 #include <string>
 
 #include "worker/diffusion/golden/report.h"
+#include "worker/diffusion/weights/parameters.h"
 
 namespace mind::diffusion {
 
 struct GoldenOptions {
   std::filesystem::path directory;
   at::Device device = at::kCPU;
+  bool channels_last = false;
   std::string filter;  // only cases whose name holds this
+
+  FileParameters::Options parameters() const { return {at::kFloat, device, channels_last}; }
 };
 
 void RunComponentCases(const GoldenOptions& options, Report& report);
@@ -28,6 +32,7 @@ void RunEndToEndCases(const GoldenOptions& options, Report& report);
 void RunSdeCases(const GoldenOptions& options, Report& report);
 void RunNoiseCases(const GoldenOptions& options, Report& report);
 void RunFormatCases(const GoldenOptions& options, Report& report);
+void RunLoraCases(const GoldenOptions& options, Report& report);
 void RunMixedBatchCases(const GoldenOptions& options, Report& report);
 
 // A JSON file of any kind (lists too), with Python's non-finite numbers read as null.

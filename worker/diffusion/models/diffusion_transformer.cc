@@ -111,6 +111,8 @@ DiffusionTransformer::DiffusionTransformer(const Scope& scope, const DiffusionTr
       patch_bias_((scope / "pos_embed.proj").Take("bias", {config.width})),
       modulation_out_(scope / "proj_out_1", config.width, 2 * config.width),
       out_(scope / "proj_out_2", config.width, config.patch_size * config.patch_size * config.out_channels) {
+  const int64_t base = config.sample_size / config.patch_size;
+  positions_ = GridEmbedding(base, base, config.width, base).to(patch_weight_.options());
   for (int64_t i = 0; i < config.layers; ++i) {
     const Scope block = BlockScope(scope, i);
     blocks_.emplace_back(block, config);
@@ -124,7 +126,9 @@ at::Tensor DiffusionTransformer::operator()(const DenoiserInput& input) const {
   const at::Tensor& sample = input.sample;
   const int64_t p = config_.patch_size, rows = sample.size(2) / p, columns = sample.size(3) / p;
   at::Tensor x = at::conv2d(sample, patch_weight_, patch_bias_, p).flatten(2).transpose(1, 2);
-  x = x + GridEmbedding(rows, columns, config_.width, config_.sample_size / p).to(x.options());
+  const int64_t base = config_.sample_size / p;
+  const bool as_trained = rows == base && columns == base;
+  x = x + (as_trained ? positions_ : GridEmbedding(rows, columns, config_.width, base).to(x.options()));
   at::Tensor first;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     at::Tensor told = first;

@@ -66,6 +66,7 @@ class DiffusionTransformer : public Denoiser {
  private:
   DiffusionTransformerConfig config_;
   at::Tensor patch_weight_, patch_bias_;
+  at::Tensor positions_;                           // of the grid it was trained at
   std::vector<AdaptiveNormEmbedding> embeddings_;  // one a block, or one for all
   std::vector<DiffusionTransformerBlock> blocks_;
   Linear modulation_out_, out_;

@@ -1,25 +1,34 @@
 #include "worker/diffusion/models/layers.h"
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/models/adapter.h"
 
 namespace mind::diffusion {
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool bias)
-    : weight_(scope.Take("weight", {out, in})) {
+    : weight_(scope.TakeLayerWeight({out, in})) {
   if (bias) bias_ = scope.Take("bias", {out});
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  return bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
+  at::Tensor y = bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
+  AddActiveUpdates(weight_, x, y, [](const at::Tensor& row, const LowRankUpdate& update) {
+    return at::linear(at::linear(row, update.down), update.up);
+  });
+  return y;
 }
 
 Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, ConvShape shape)
-    : weight_(scope.Take("weight", {out, in, shape.kernel, shape.kernel})),
+    : weight_(scope.TakeLayerWeight({out, in, shape.kernel, shape.kernel})),
       bias_(scope.Take("bias", {out})),
       shape_(shape) {}
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
-  return at::conv2d(x, weight_, bias_, shape_.stride, shape_.padding);
+  at::Tensor y = at::conv2d(x, weight_, bias_, shape_.stride, shape_.padding);
+  AddActiveUpdates(weight_, x, y, [this](const at::Tensor& row, const LowRankUpdate& update) {
+    return at::conv2d(at::conv2d(row, update.down, {}, shape_.stride, shape_.padding), update.up);
+  });
+  return y;
 }
 
 GroupNorm::GroupNorm(const Scope& scope, int64_t groups, int64_t channels, double epsilon)

@@ -69,7 +69,7 @@ Conditioning ClassToImagePipeline::Condition(const PictureRequest& request) cons
   conditioning.guidance_rescale = request.guidance_rescale;
   conditioning.guided_channels = transformer_->config().in_channels;
   if (request.guidance != 1) conditioning.rows.push_back(row(info_.class_count));  // "no class"
-  conditioning.rows.push_back(row(ResolveLabel(info_, request.label)));
+  conditioning.rows.push_back(row(ExpectLabel(info_, request.label)));
   return conditioning;
 }
 

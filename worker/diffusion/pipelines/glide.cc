@@ -6,14 +6,19 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 #include "worker/diffusion/text/glide_bpe.h"
+#include "worker/diffusion/text/sentence_piece.h"
 #include "worker/diffusion/weights/names/mindspore_names.h"
 
 namespace mind::diffusion {
 namespace {
 
 constexpr char kBase[] = "base", kUpsampler[] = "upsampler", kGan[] = "gan";
-constexpr int64_t kBaseSteps = 100;
-constexpr double kGuidance = 3;
+// As the notebook samples, and as Taichu's inference does.
+struct Defaults {
+  int64_t steps;
+  double guidance;
+};
+constexpr Defaults kEnglish{100, 3}, kTaichu{60, 5};
 // Less noise to begin with than was trained on makes a sharper picture (the notebook's upsample_temp).
 constexpr double kUpsampleTemperature = 0.997;
 
@@ -35,6 +40,20 @@ int64_t GanEnlargement(const ModelDirectory& directory) {
 bool HasUpsampler(const ModelDirectory& directory) {
   std::error_code ignored;
   return std::filesystem::exists(directory.ComponentPath(kUpsampler) + "/config.json", ignored);
+}
+
+std::string TokenizerPath(const ModelDirectory& directory) {
+  return directory.ComponentPath("tokenizer");
+}
+
+// Taichu's models are told by their tokenizer: in all else they are as the English ones.
+bool IsTaichu(const ModelDirectory& directory) {
+  return SentencePieceTokenizer::IsIn(TokenizerPath(directory));
+}
+
+std::unique_ptr<const Tokenizer> TokenizerOf(const ModelDirectory& directory, size_t length) {
+  if (IsTaichu(directory)) return SentencePieceTokenizer::FromDirectory(TokenizerPath(directory), length);
+  return GlideBpeTokenizer::FromDirectory(TokenizerPath(directory), length);
 }
 
 bool IsUpsampler(const Config& options) {
@@ -95,7 +114,7 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
   info.pipeline = directory.pipeline_class();
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
-  info.languages = {"en"};
+  info.languages = {IsTaichu(directory) ? "zh" : "en"};
   int64_t size = unet.sample_size, enlargement = 1;
   info.takes_source = true;
   if (HasUpsampler(directory)) {
@@ -119,8 +138,9 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
   info.default_width = info.default_height = size;
   info.max_width = info.max_height = 4 * size;
   info.train_steps = sampler.train_steps;
-  info.default_steps = std::min(kBaseSteps, sampler.train_steps);
-  info.default_guidance = kGuidance;
+  const Defaults defaults = IsTaichu(directory) ? kTaichu : kEnglish;
+  info.default_steps = std::min(defaults.steps, sampler.train_steps);
+  info.default_guidance = defaults.guidance;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
   return info;
@@ -168,8 +188,7 @@ std::unique_ptr<GlidePipeline> GlidePipeline::LoadStage(const ModelDirectory& di
   pipeline->device_ = options.device;
   pipeline->sampler_config_ = GlideSampler(config);
   const GlideTextConfig text = GlideTextConfig::From(config);
-  pipeline->tokenizer_ = GlideBpeTokenizer::FromDirectory(directory.ComponentPath("tokenizer"),
-                                                          static_cast<size_t>(text.positions));
+  pipeline->tokenizer_ = TokenizerOf(directory, static_cast<size_t>(text.positions));
   // OpenAI's names pass through the first of these as they are.
   FileParameters weights(FromGlide(FromMindSpore(StoredTensors(directory, stage)), GlideShapeOf(config)),
                          options);

@@ -8,9 +8,9 @@
 #include "worker/diffusion/models/glide_text.h"
 #include "worker/diffusion/models/super_resolution_gan.h"
 #include "worker/diffusion/models/unet.h"
+#include "worker/diffusion/pipelines/lru_cache.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/pipeline.h"
-#include "worker/diffusion/pipelines/prompt_cache.h"
 #include "worker/diffusion/text/tokenizer.h"
 #include "worker/diffusion/weights/names/glide_names.h"
 
@@ -61,7 +61,7 @@ class GlidePipeline : public Pipeline {
   std::unique_ptr<const UNet> unet_;
   std::unique_ptr<const SuperResolutionGan> gan_;  // of the last stage, or null
   std::unique_ptr<const GlidePipeline> next_;
-  mutable PromptCache prompts_;
+  mutable LruCache<at::Tensor> prompts_;
 };
 
 // How the stacked projections of a stage with these options are to be parted. Throws ModelError.

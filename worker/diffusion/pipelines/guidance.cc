@@ -24,6 +24,7 @@ at::Tensor WithChannels(const at::Tensor& x, const ConditionRow& row) {
 
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep) {
+  const AdapterScope scope({conditioning.adapters});
   std::vector<at::Tensor> outputs;
   for (const ConditionRow& row : conditioning.rows) {
     const DenoiserInput input{.sample = WithChannels(x, row).unsqueeze(0),

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "worker/diffusion/models/adapter.h"
 #include "worker/diffusion/models/denoiser.h"
 
 namespace mind::diffusion {
@@ -21,6 +22,7 @@ struct ConditionRow {
 // The rows one evaluation of one trajectory needs, and how their answers become one.
 struct Conditioning {
   std::vector<ConditionRow> rows;  // the request's own; before it, with guidance, the negative or empty one
+  AdapterSet adapters;             // all rows are computed with these
   double guidance = 1;
   double guidance_rescale = 0;
   // Of the network's answer, the first so many channels are guided, the rest (a variance) are the request's

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "worker/diffusion/pipelines/tiled_decode.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
 namespace {
 
 constexpr char kTiny[] = "taesd";
+constexpr int64_t kLeastTile = 32;
 
 }  // namespace
 
@@ -60,7 +62,14 @@ std::vector<int64_t> LatentPipeline::LatentShape(int64_t width, int64_t height) 
 
 at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
   const at::Tensor unscaled = latent.unsqueeze(0) / autoencoder_->config().scaling_factor;
-  return (autoencoder_->Decode(unscaled).squeeze(0) / 2 + 0.5).clamp(0, 1);
+  const AutoencoderConfig& config = autoencoder_->config();
+  const auto decode = [this](const at::Tensor& latents) { return autoencoder_->Decode(latents); };
+  const at::Tensor picture =
+      NeedsTiles(config, latent.size(1), latent.size(2))
+          ? DecodeInTiles(unscaled, std::max<int64_t>(kLeastTile, info_.default_width / config.reduction()),
+                          decode)
+          : decode(unscaled);
+  return (picture.squeeze(0) / 2 + 0.5).clamp(0, 1);
 }
 
 at::Tensor LatentPipeline::Encode(const at::Tensor& picture, NoiseSource& noise) const {

@@ -43,6 +43,8 @@ constexpr Kind kKinds[] = {
 constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/base/config.json"};
 
 constexpr char kDefaultsFile[] = "/mind.json";
+constexpr char kLoras[] = "loras";
+constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
 
 bool IsFile(const std::string& path) {
   std::error_code ignored;
@@ -164,9 +166,38 @@ void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
     config.Unsupported("default_guidance", "0 to 100");
 }
 
+std::map<std::string, std::string> ModelDirectory::Loras() const {
+  std::map<std::string, std::string> loras;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(ComponentPath(kLoras), error)) {
+    if (entry.path().extension() == ".safetensors")
+      loras[entry.path().stem().string()] = entry.path().string();
+  }
+  return loras;
+}
+
+int64_t ModelDirectory::WeightBytes(at::ScalarType dtype) const {
+  int64_t numbers = 0;
+  const auto count = [&numbers](const NamedTensors& weights) {
+    for (const auto& [name, tensor] : weights.tensors)
+      numbers += tensor.is_floating_point() ? tensor.numel() : 0;
+  };
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+    const std::string path = entry.path().string(), extension = entry.path().extension().string();
+    if (entry.path().filename() == kLoras) continue;
+    if (IsFile(path) && (extension == ".safetensors" || extension == ".ckpt")) count(ReadWeights(path));
+    if (IsFile(path + "/" + kMindSporeFile)) count(ReadWeights(path + "/" + kMindSporeFile));
+    if (HasWeights(path)) count(ReadComponent(path, Variant()));
+  }
+  return numbers * static_cast<int64_t>(c10::elementSize(dtype));
+}
+
 ModelInfo DescribeModel(const std::string& path) {
   const ModelDirectory directory(path);
   ModelInfo info = KindOf(directory).describe(directory);
+  if (info.loras.empty() && !directory.Loras().empty())
+    throw UnsupportedError(directory.ComponentPath(kLoras) + ": a " + info.pipeline + " takes no LoRAs");
   directory.ApplyDefaults(info);
   return info;
 }

@@ -3,6 +3,7 @@
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,11 @@ class ModelDirectory {
   // "default_guidance": 3, "languages": ["zh", "en"], "variant": "fp16"}, our only addition to the layout.
   // Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;
+  // The LoRAs in its loras/: paths of .safetensors files by name, which is the file's without that.
+  std::map<std::string, std::string> Loras() const;
+  // Bytes its weights take in memory as `dtype`; at most, for a single file may hold what nobody needs. Reads
+  // no more than the names and shapes of most files. Throws ModelError.
+  int64_t WeightBytes(at::ScalarType dtype) const;
   // The folder of a component.
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 

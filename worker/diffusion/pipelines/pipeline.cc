@@ -1,7 +1,5 @@
 #include "worker/diffusion/pipelines/pipeline.h"
 
-#include <charconv>
-
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
@@ -22,30 +20,11 @@ at::Tensor DepthChannel(const at::Tensor& depth, at::IntArrayRef shape) {
 
 }  // namespace
 
-int64_t ResolveLabel(const ModelInfo& info, const std::string& label) {
+int64_t ExpectLabel(const ModelInfo& info, std::optional<int64_t> label) {
   const std::string range = "0 to " + std::to_string(info.class_count - 1);
-  if (info.class_count == 0) {
-    if (!label.empty()) throw RequestError("this model has no classes: class_label must be empty");
-    return 0;
-  }
-  if (label.empty())
-    throw RequestError("this model makes pictures of a class: class_label must be " + range +
-                       (info.class_names.empty() ? "" : " or a name"));
-  int64_t number = 0;
-  const auto [rest, error] = std::from_chars(label.data(), label.data() + label.size(), number);
-  if (error == std::errc() && rest == label.data() + label.size()) {
-    if (number >= 0 && number < info.class_count) return number;
-  } else {
-    for (size_t i = 0; i < info.class_names.size(); ++i) {
-      // "tench, Tinca tinca": the whole, or one of the words.
-      const std::string& names = info.class_names[i];
-      if (names == label) return static_cast<int64_t>(i);
-      const std::string padded = ", " + names + ", ";
-      if (padded.find(", " + label + ", ") != std::string::npos) return static_cast<int64_t>(i);
-    }
-  }
-  throw RequestError("class_label \"" + label + "\" is none of this model's: " + range +
-                     (info.class_names.empty() ? "" : ", or a name such as \"" + info.class_names[0] + "\""));
+  if (!label) throw RequestError("this model makes pictures of a class: a label is needed, " + range);
+  if (*label >= 0 && *label < info.class_count) return *label;
+  throw RequestError("the label must be " + range + ", given: " + std::to_string(*label));
 }
 
 Start Pipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayRef shape,

@@ -5,10 +5,12 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "worker/diffusion/models/denoiser.h"
+#include "worker/diffusion/pipelines/adapter_library.h"
 #include "worker/diffusion/pipelines/guidance.h"
 #include "worker/diffusion/pipelines/model_info.h"
 #include "worker/diffusion/pipelines/start.h"
@@ -19,18 +21,19 @@ namespace mind::diffusion {
 
 // What a request says about its picture, as far as a pipeline is concerned.
 struct PictureRequest {
-  std::string prompt;           // UTF-8; ignored by models without text
-  std::string negative_prompt;  // what guidance leads away from
-  double guidance = 1;          // classifier-free guidance scale; 1 = none, and one row instead of two
-  double guidance_rescale = 0;  // 0 … 1, Lin et al. 2023, sec. 3.4
-  int64_t clip_skip = 0;        // last text layers left out, 0 … layers - 1
-  std::string label;            // a class by number or name; empty in models without classes
-  int64_t noise_level = 20;     // upscalers: how much noise is put on the source, 0 … max_noise_level
+  std::string prompt;            // UTF-8; ignored by models without text
+  std::string negative_prompt;   // what guidance leads away from
+  double guidance = 1;           // classifier-free guidance scale; 1 = none, and one row instead of two
+  double guidance_rescale = 0;   // 0 … 1, Lin et al. 2023, sec. 3.4
+  int64_t clip_skip = 0;         // last text layers left out, 0 … layers - 1
+  std::optional<int64_t> label;  // a class by number; none for models without classes
+  int64_t noise_level = 20;      // upscalers: how much noise is put on the source, 0 … max_noise_level
+  std::vector<LoraUse> loras;    // of info().loras; their effects add up
 };
 
-// The number of the class a request names. Throws RequestError naming what there is, for an unknown one, or
-// for none where the model needs one.
-int64_t ResolveLabel(const ModelInfo& info, const std::string& label);
+// The class a request asks for. Throws RequestError where it asks for none or for one that the model lacks.
+// REQUIRES: info.class_count > 0
+int64_t ExpectLabel(const ModelInfo& info, std::optional<int64_t> label);
 
 // Immutable after construction apart from caches that lock themselves: any thread may call, under inference
 // mode.

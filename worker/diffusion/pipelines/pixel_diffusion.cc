@@ -41,6 +41,12 @@ SamplerConfig ReportSampler(const NamedTensors& state) {
     throw ModelError(state.source +
                      ": no \"betas\", a list of at least two: not a state dict of the report's DDPM");
   const at::Tensor values = betas->second.to(at::kDouble).contiguous();
+  if (!(values.min().item<double>() > 0) || !(values.max().item<double>() < 1)) {
+    throw ModelError(state.source + ": \"betas\" must lie between 0 and 1" +
+                     (betas->second.scalar_type() == at::kBFloat16 || betas->second.scalar_type() == at::kHalf
+                          ? "; they are stored too coarsely: keep them in float32"
+                          : ""));
+  }
   SamplerConfig config;
   config.class_name = "DDPMScheduler";
   config.trained_betas.assign(values.data_ptr<double>(), values.data_ptr<double>() + values.numel());
@@ -111,9 +117,12 @@ Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request) co
   if (!request.prompt.empty()) throw RequestError("this model takes no prompt");
   if (request.guidance != 1) throw RequestError("this model has no prompt to guide by: guidance must be 1");
   ConditionRow row;
-  const int64_t label = ResolveLabel(info_, request.label);
-  if (info_.class_count > 0)
-    row.label = at::full({}, label, at::TensorOptions().dtype(at::kLong).device(device_));
+  if (info_.class_count > 0) {
+    row.label =
+        at::full({}, ExpectLabel(info_, request.label), at::TensorOptions().dtype(at::kLong).device(device_));
+  } else if (request.label) {
+    throw RequestError("this model has no classes: there must be no label");
+  }
   Conditioning conditioning;
   conditioning.rows.push_back(std::move(row));
   return conditioning;

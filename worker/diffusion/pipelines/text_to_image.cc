@@ -1,5 +1,7 @@
 #include "worker/diffusion/pipelines/text_to_image.h"
 
+#include <nlohmann/json.hpp>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/registry.h"
 
@@ -16,13 +18,18 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
   }
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
+  DescribeText(directory, info);
+  info.needs_mask = sees_mask;
+  info.needs_depth = sees_depth;
+  return info;
+}
+
+void TextToImagePipeline::DescribeText(const ModelDirectory& directory, ModelInfo& info) {
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
   info.languages = LanguagesOf(directory.ComponentPath("tokenizer"));
-  info.needs_mask = sees_mask;
-  info.needs_depth = sees_depth;
   info.max_clip_skip = MaxSkip(directory.ComponentConfig("text_encoder"));
-  return info;
+  for (const auto& [name, path] : directory.Loras()) info.loras.push_back(name);
 }
 
 std::unique_ptr<const Pipeline> TextToImagePipeline::Load(const ModelDirectory& directory,
@@ -60,14 +67,24 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   }
 
   LoadAutoencoder(directory, options);
+
+  LayerWeights layers;
+  for (const auto& [path, weight] : unet.layers()) layers["unet." + path] = weight;
+  for (const auto& [path, weight] : text.layers()) layers["text_encoder." + path] = weight;
+  adapters_ = std::make_unique<AdapterLibrary>(directory.Loras(), std::move(layers), options);
 }
 
-at::Tensor TextToImagePipeline::EncodePrompt(const std::string& prompt, int64_t clip_skip) const {
+at::Tensor TextToImagePipeline::EncodePrompt(const std::string& prompt, int64_t clip_skip,
+                                             const PictureRequest& request,
+                                             const AdapterSet& adapters) const {
   if (clip_skip < 0 || clip_skip > text_encoder_->max_skip()) {
     throw RequestError("clip_skip must be 0 to " + std::to_string(text_encoder_->max_skip()) +
                        ", given: " + std::to_string(clip_skip));
   }
-  return prompts_.Get(std::to_string(clip_skip) + ":" + prompt, [&] {
+  std::string key = std::to_string(clip_skip) + ":" + prompt + "\n";
+  for (const LoraUse& lora : request.loras) key += nlohmann::json({lora.name, lora.scale}).dump();
+  return prompts_.Get(key, [&] {
+    const AdapterScope scope({adapters});
     const std::vector<int64_t> ids = tokenizer_->EncodePadded(prompt, tokenizer_->model_length());
     return text_encoder_->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), clip_skip).squeeze(0);
   });
@@ -77,11 +94,14 @@ Conditioning TextToImagePipeline::Condition(const PictureRequest& request) const
   Conditioning conditioning;
   conditioning.guidance = request.guidance;
   conditioning.guidance_rescale = request.guidance_rescale;
+  conditioning.adapters = adapters_->Get(request.loras);
+  const AdapterSet& adapters = conditioning.adapters;
   if (request.guidance != 1) {
     // The reference skips no layers for the negative prompt.
-    conditioning.rows.push_back({.context = EncodePrompt(request.negative_prompt, 0)});
+    conditioning.rows.push_back({.context = EncodePrompt(request.negative_prompt, 0, request, adapters)});
   }
-  conditioning.rows.push_back({.context = EncodePrompt(request.prompt, request.clip_skip)});
+  conditioning.rows.push_back(
+      {.context = EncodePrompt(request.prompt, request.clip_skip, request, adapters)});
   return conditioning;
 }
 

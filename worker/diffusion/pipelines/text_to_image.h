@@ -8,7 +8,7 @@
 #include "worker/diffusion/models/text_encoder.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/latent_pipeline.h"
-#include "worker/diffusion/pipelines/prompt_cache.h"
+#include "worker/diffusion/pipelines/lru_cache.h"
 #include "worker/diffusion/text/tokenizer.h"
 
 namespace mind::diffusion {
@@ -24,21 +24,27 @@ class TextToImagePipeline : public LatentPipeline {
 
   // The parts, for whoever checks them one by one.
   const Tokenizer& tokenizer() const { return *tokenizer_; }
-  // float [M, width]
-  at::Tensor EncodePrompt(const std::string& prompt, int64_t clip_skip) const;
+  const TextEncoder& text_encoder() const { return *text_encoder_; }
 
  protected:
   TextToImagePipeline() : prompts_(kCachedPrompts) {}
 
+  // What holds for every model with a prompt.
+  static void DescribeText(const ModelDirectory& directory, ModelInfo& info);
   void LoadParts(const ModelDirectory& directory, ModelInfo info, FileParameters::Options options);
 
  private:
+  // → float [M, width]
+  at::Tensor EncodePrompt(const std::string& prompt, int64_t clip_skip, const PictureRequest& request,
+                          const AdapterSet& adapters) const;
+
   static constexpr size_t kCachedPrompts = 256;
 
   std::unique_ptr<const Tokenizer> tokenizer_;
   std::unique_ptr<const TextEncoder> text_encoder_;
   std::unique_ptr<const UNet> unet_;
-  mutable PromptCache prompts_;
+  std::unique_ptr<const AdapterLibrary> adapters_;
+  mutable LruCache<at::Tensor> prompts_;
 };
 
 }  // namespace mind::diffusion

@@ -20,10 +20,7 @@ ModelInfo UpscalePipeline::Describe(const ModelDirectory& directory) {
   if (unet.in_channels != vae.latent_channels + kPictureChannels)
     config.Unsupported("in_channels", "the latents' and 3 more");
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
-  info.takes_prompt = true;
-  info.takes_negative_prompt = true;
-  info.languages = LanguagesOf(directory.ComponentPath("tokenizer"));
-  info.max_clip_skip = MaxSkip(directory.ComponentConfig("text_encoder"));
+  DescribeText(directory, info);
   // One latent stands for one pixel of the source.
   info.enlargement = vae.reduction();
   info.max_noise_level =

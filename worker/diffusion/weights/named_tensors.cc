@@ -43,7 +43,8 @@ bool LooksLikeSafeTensors(const std::string& first) {
 }
 
 NamedTensors FromSafeTensors(const std::string& path) {
-  return {path, SafeTensors::Open(path).tensors()};
+  const SafeTensors file = SafeTensors::Open(path);
+  return {path, file.tensors(), file.metadata()};
 }
 
 // The files of a component whose weights are in shards; every shard must hold what the index says.

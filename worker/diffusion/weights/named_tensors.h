@@ -16,6 +16,7 @@ namespace mind::diffusion {
 struct NamedTensors {
   std::string source;  // the file or folder, for errors
   std::map<std::string, at::Tensor> tensors;
+  std::map<std::string, std::string> metadata = {};  // of a single safetensors file
 
   bool Has(const std::string& name) const { return tensors.count(name) != 0; }
   // Whether any name begins so.

@@ -38,8 +38,14 @@ at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) 
   taken_.insert(name);
   // Copied even where nothing converts: the file may change under the mapping, and faults come now, not
   // mid-request.
+  const bool channels_last = options_.channels_last && stored.dim() == 4;
   return stored.to(at::TensorOptions().dtype(options_.dtype).device(options_.device), /*non_blocking=*/false,
-                   /*copy=*/true);
+                   /*copy=*/true,
+                   channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+}
+
+at::Tensor FileParameters::TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) {
+  return layers_[layer] = ParameterSource::TakeLayerWeight(layer, shape);
 }
 
 void FileParameters::ExpectAllTaken() const {

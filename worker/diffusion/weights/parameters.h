@@ -8,6 +8,7 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,6 +18,10 @@
 
 namespace mind::diffusion {
 
+// Weights of linear layers and convolutions by the layer's path ("down_blocks.0.resnets.0.conv1"): what
+// low-rank updates may reach.
+using LayerWeights = std::map<std::string, at::Tensor>;
+
 class ParameterSource {
  public:
   virtual ~ParameterSource() = default;
@@ -24,6 +29,10 @@ class ParameterSource {
   // A floating-point tensor of exactly this shape, in the dtype and on the device the model computes with.
   // Throws ModelError naming the parameter, the shape found and the shape wanted.
   virtual at::Tensor Take(const std::string& name, at::IntArrayRef shape) = 0;
+  // The weight of the linear layer or convolution at this path.
+  virtual at::Tensor TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) {
+    return Take(layer + ".weight", shape);
+  }
 };
 
 // A source and a prefix. Cheap to copy; valid as long as the source.
@@ -40,6 +49,7 @@ class Scope {
   at::Tensor Take(std::string_view name, at::IntArrayRef shape) const {
     return source_->Take(Path(name), shape);
   }
+  at::Tensor TakeLayerWeight(at::IntArrayRef shape) const { return source_->TakeLayerWeight(prefix_, shape); }
 
  private:
   std::string Path(std::string_view child) const {
@@ -56,12 +66,19 @@ class FileParameters : public ParameterSource {
   struct Options {
     at::ScalarType dtype = at::kFloat;  // what the references compute with
     at::Device device = at::kCPU;
+    // Convolutions' weights as [out, k, k, in] in memory, which makes their outputs so too: the layout that
+    // tensor cores want. The numbers are the same but for rounding.
+    bool channels_last = false;
   };
 
   FileParameters(NamedTensors tensors, Options options) : tensors_(std::move(tensors)), options_(options) {}
 
   bool Has(const std::string& name) const override { return tensors_.Has(name); }
   at::Tensor Take(const std::string& name, at::IntArrayRef shape) override;
+  at::Tensor TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) override;
+
+  // Those taken so far.
+  const LayerWeights& layers() const { return layers_; }
 
   // Call when the model is built. Throws ModelError naming the tensors nobody took: the configuration and the
   // weights then speak of different networks. Buffers known to be derived ("position_ids") do not count.
@@ -71,6 +88,7 @@ class FileParameters : public ParameterSource {
   NamedTensors tensors_;
   Options options_;
   std::set<std::string> taken_;
+  LayerWeights layers_;
 };
 
 }  // namespace mind::diffusion

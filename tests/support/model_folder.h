@@ -1,0 +1,56 @@
+// A folder of models made for one test: links to models that there are, under names of its own.
+#ifndef MIND_TESTS_SUPPORT_MODEL_FOLDER_H_
+#define MIND_TESTS_SUPPORT_MODEL_FOLDER_H_
+
+#include <stdlib.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace mind::support {
+
+class ModelFolder {
+ public:
+  ModelFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "mind-models-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~ModelFolder() { std::filesystem::remove_all(path_); }
+  ModelFolder(const ModelFolder&) = delete;
+  ModelFolder& operator=(const ModelFolder&) = delete;
+
+  static std::filesystem::path Golden() { return std::filesystem::path(MIND_TEST_DATA) / "golden"; }
+
+  // One of the golden models under another name.
+  void Add(const std::string& name, const std::string& model) {
+    std::filesystem::create_directory(path_ / name);
+    for (const auto& entry : std::filesystem::directory_iterator(Golden() / "models" / model))
+      std::filesystem::create_symlink(entry.path(), path_ / name / entry.path().filename());
+  }
+  // GLIDE with a SentencePiece tokenizer, as Taichu's.
+  void AddTaichu(const std::string& name) {
+    Add(name, "glide");
+    std::filesystem::remove(path_ / name / "tokenizer");
+    std::filesystem::create_directory(path_ / name / "tokenizer");
+    std::filesystem::create_symlink(
+        std::filesystem::path(MIND_TEST_DATA) / "sentence_piece" / "tiny" / "tiny.model",
+        path_ / name / "tokenizer" / "tiny.model");
+  }
+  // The golden LoRAs (kohya, peft) for a model that was added from sd1.
+  void AddLoras(const std::string& name) {
+    std::filesystem::create_directory(path_ / name / "loras");
+    for (const std::string lora : {"kohya.safetensors", "peft.safetensors"}) {
+      std::filesystem::create_symlink(Golden() / "formats" / "lora" / lora, path_ / name / "loras" / lora);
+    }
+  }
+
+  std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace mind::support
+
+#endif  // MIND_TESTS_SUPPORT_MODEL_FOLDER_H_

@@ -1,0 +1,150 @@
+#include "worker/diffusion/engine/model_cache.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+
+#include "tests/support/model_folder.h"
+#include "tests/unit/diffusion/recorder.h"
+#include "worker/diffusion/engine/engine.h"
+
+namespace mind::diffusion {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// Five models of the same size.
+class ModelCacheTest : public testing::Test {
+ protected:
+  ModelCacheTest() {
+    for (const char* name : {"a", "b", "c", "d", "e"}) folder_.Add(name, "sd1");
+    bytes_ = ModelDirectory(folder_.path() + "/a").WeightBytes(at::kFloat);
+  }
+
+  // A cache with room for so many of them.
+  ModelCache::Options RoomFor(double models) {
+    ModelCache::Options options;
+    options.memory_budget = static_cast<int64_t>(models * static_cast<double>(bytes_));
+    options.events.unloaded = [this](const std::string& name) { unloaded_ += name; };
+    return options;
+  }
+
+  static TrajectoryRequest RequestFor(const std::string& model, int64_t steps = 3) {
+    TrajectoryRequest request;
+    request.model = model;
+    request.picture.prompt = "a cat";
+    request.width = request.height = 64;
+    request.sampler = "ddim";
+    request.steps = steps;
+    return request;
+  }
+
+  mind::support::ModelFolder folder_;
+  int64_t bytes_ = 0;
+  std::string unloaded_;
+};
+
+TEST_F(ModelCacheTest, CountsWeightsInTheTypeComputedIn) {
+  EXPECT_GT(bytes_, 100'000);
+  EXPECT_EQ(ModelDirectory(folder_.path() + "/a").WeightBytes(at::kHalf), bytes_ / 2);
+  // Of a variant and a plain file in one folder, one counts; of GLIDE all stages do.
+  EXPECT_GT(ModelDirectory(std::string(MIND_TEST_DATA) + "/golden/models/glide").WeightBytes(at::kFloat),
+            100'000);
+}
+
+TEST_F(ModelCacheTest, TheOneUsedLongestAgoGivesWay) {
+  ModelCache cache(folder_.path(), RoomFor(4.5));
+  for (const char* name : {"a", "b", "c", "d", "a"}) cache.Get(name);
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "b", "c", "d"));
+  cache.Get("e");
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "c", "d", "e"));
+  EXPECT_EQ(unloaded_, "b");
+}
+
+TEST_F(ModelCacheTest, WhatIsInUseStays) {
+  ModelCache cache(folder_.path(), RoomFor(2));
+  const auto a = cache.Get("a");
+  auto b = cache.Get("b");
+  EXPECT_THROW(cache.Get("c"), NoRoomNow);
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "b"));
+  int idle = 0;
+  cache.NotifyIdle([&idle] { ++idle; });
+  b.reset();
+  EXPECT_EQ(idle, 1);
+  cache.Get("c");
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "c"));
+  cache.NotifyIdle(nullptr);
+}
+
+TEST_F(ModelCacheTest, AModelBeyondTheWholeBudgetIsRefused) {
+  ModelCache cache(folder_.path(), RoomFor(0.5));
+  try {
+    cache.Get("a");
+    FAIL();
+  } catch (const ModelError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("its weights need 3 MiB, the memory budget is 2 MiB"));
+  }
+}
+
+TEST_F(ModelCacheTest, PreloadsWhatThereIsRoomFor) {
+  ModelCache cache(folder_.path(), RoomFor(3));
+  cache.Preload();
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(unloaded_, "");
+}
+
+// Four models keep being asked for; the fifth gets its turn all the same.
+TEST_F(ModelCacheTest, TheFifthOfFourModelsIsNotStarved) {
+  ModelCache cache(folder_.path(), RoomFor(4));
+  Engine engine(cache, {});
+  std::vector<std::shared_ptr<Recorder>> before, after;
+  const auto submit = [&](const std::string& model) {
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(RequestFor(model, 20), events);
+    return events;
+  };
+  for (const char* model : {"a", "b", "c", "d"}) before.push_back(submit(model));
+  const auto fifth = submit("e");
+  for (int i = 0; i < 5; ++i) {
+    for (const char* model : {"a", "b", "c", "d"}) after.push_back(submit(model));
+  }
+  ASSERT_EQ(fifth->Wait(), Ending::kPicture) << fifth->Error();
+  for (const auto& events : before) EXPECT_EQ(events->Wait(), Ending::kPicture) << events->Error();
+  for (const auto& events : after) EXPECT_EQ(events->Wait(), Ending::kPicture) << events->Error();
+  EXPECT_THAT(unloaded_, testing::Not(testing::IsEmpty()));
+}
+
+// What waits for memory need not wait to be told that it may go.
+TEST_F(ModelCacheTest, CancelledAndHandedBackWhileWaitingForRoom) {
+  ModelCache cache(folder_.path(), RoomFor(1));
+  const auto held = cache.Get("a");  // for the whole test: no room will come
+  Engine engine(cache, {});
+  auto cancelled = std::make_shared<Recorder>(), handed_back = std::make_shared<Recorder>();
+  auto behind = std::make_shared<Recorder>();
+  const uint64_t first = engine.Submit(RequestFor("b"), cancelled);
+  const uint64_t second = engine.Submit(RequestFor("c"), handed_back);
+  engine.Submit(RequestFor("a"), behind);
+  engine.Cancel(first);
+  EXPECT_EQ(cancelled->Wait(), Ending::kCancelled);
+  engine.HandBack(second);
+  EXPECT_EQ(handed_back->Wait(), Ending::kHandedBack);
+  EXPECT_EQ(handed_back->handed_back, "");
+  EXPECT_EQ(behind->Wait(), Ending::kPicture);
+}
+
+TEST_F(ModelCacheTest, AnEngineThatEndsLetsTheWaitingGo) {
+  ModelCache cache(folder_.path(), RoomFor(1));
+  const auto held = cache.Get("a");
+  auto waiting = std::make_shared<Recorder>();
+  {
+    Engine engine(cache, {});
+    engine.Submit(RequestFor("b"), waiting);
+  }
+  EXPECT_EQ(waiting->Wait(), Ending::kCancelled);
+}
+
+}  // namespace
+}  // namespace mind::diffusion

@@ -1,0 +1,34 @@
+#include "worker/diffusion/pipelines/adapter_library.h"
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/names/lora_names.h"
+
+namespace mind::diffusion {
+
+AdapterLibrary::AdapterLibrary(std::map<std::string, std::string> files, LayerWeights layers,
+                               FileParameters::Options options)
+    : files_(std::move(files)), layers_(std::move(layers)), options_(options) {}
+
+AdapterSet AdapterLibrary::Get(const std::vector<LoraUse>& wanted) const {
+  AdapterSet set;
+  for (const LoraUse& lora : wanted) {
+    const auto file = files_.find(lora.name);
+    if (file == files_.end()) throw RequestError("this model has no LoRA named \"" + lora.name + "\"");
+    set.push_back({adapters_.Get(lora.name, [&] { return Load(file->second); }), lora.scale});
+  }
+  return set;
+}
+
+std::shared_ptr<const Adapter> AdapterLibrary::Load(const std::string& path) const {
+  const auto options = at::TensorOptions().dtype(options_.dtype).device(options_.device);
+  auto adapter = std::make_shared<Adapter>();
+  for (auto& [layer, update] : FromLora(ReadWeights(path), layers_)) {
+    // Copied: the file may change under its mapping.
+    adapter->Set(layers_.at(layer),
+                 {update.down.to(options, /*non_blocking=*/false, /*copy=*/true),
+                  update.up.to(options, /*non_blocking=*/false, /*copy=*/true), update.factor});
+  }
+  return adapter;
+}
+
+}  // namespace mind::diffusion

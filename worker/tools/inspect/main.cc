@@ -1,0 +1,142 @@
+// mind-inspect PATH…
+//
+// Says what a path holds, what of it a worker would load, and what is wrong with it: a folder of models, a
+// model directory, or a file of weights. Models are loaded for it, as a worker would. Exits with 1 if
+// anything is wrong, 2 if the command line is.
+#include <cstdio>
+#include <filesystem>
+#include <set>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/adapter_library.h"
+#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/tools/inspect/contents.h"
+
+namespace mind::diffusion {
+namespace {
+
+namespace fs = std::filesystem;
+
+void Print(const char* label, const std::string& text) {
+  std::printf("  %-14s %s\n", label, text.c_str());
+}
+
+std::string Joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+bool InspectFile(const fs::path& path) {
+  const NamedTensors weights = ReadWeights(path.string());
+  const std::string kind = KindOfContents(weights);
+  std::printf("%s: %s\n", path.c_str(), kind.empty() ? "names of no program known here" : kind.c_str());
+  Print("holds", SizeOfContents(weights));
+  std::string names;
+  for (const auto& [name, tensor] : weights.tensors) {
+    if (names.size() > 200) break;
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  Print("begins with", names);
+  return !kind.empty();
+}
+
+void DescribeRequests(const ModelInfo& info) {
+  std::string asked = std::to_string(info.default_width) + "x" + std::to_string(info.default_height) +
+                      " up to " + std::to_string(info.max_width) + "x" + std::to_string(info.max_height) +
+                      " in steps of " + std::to_string(info.size_multiple);
+  if (info.takes_prompt)
+    asked += ", prompts" + (info.languages.empty() ? "" : " in " + Joined(info.languages));
+  if (info.class_count > 0) asked += ", " + std::to_string(info.class_count) + " classes";
+  if (info.needs_mask) asked += ", needs a picture and a mask";
+  if (info.needs_depth) asked += ", needs a picture and its depth";
+  if (info.enlargement > 1) asked += ", makes pictures " + std::to_string(info.enlargement) + " times larger";
+  Print("makes", asked);
+  char defaults[160];
+  std::snprintf(defaults, sizeof defaults, "%d steps of %s, guidance %g",
+                static_cast<int>(info.default_steps), info.default_sampler.c_str(), info.default_guidance);
+  Print("by default", defaults);
+}
+
+// The parts with weights of their own, as they lie in the directory.
+void DescribeParts(const fs::path& directory) {
+  std::set<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.is_directory() && entry.path().filename() != "loras") folders.insert(entry.path());
+  }
+  for (const fs::path& folder : folders) {
+    try {
+      const NamedTensors weights = ReadComponent(folder.string());
+      Print(folder.filename().c_str(),
+            SizeOfContents(weights) + ", " + fs::path(weights.source).filename().string());
+    } catch (const ModelError&) {
+      // Not a folder of weights, or one of several variants: loading tells.
+    }
+  }
+}
+
+bool InspectModel(const fs::path& path) {
+  const ModelDirectory directory(path.string());
+  std::printf("%s: the model \"%s\", a %s\n", path.c_str(), directory.name().c_str(),
+              directory.pipeline_class().c_str());
+  const ModelInfo info = DescribeModel(path.string());
+  DescribeParts(directory.path());
+  DescribeRequests(info);
+  const std::unique_ptr<const Pipeline> pipeline = LoadPipeline(path.string(), {});
+  char loads[80];
+  std::snprintf(loads, sizeof loads, "yes, %.1f MiB of weights in memory",
+                static_cast<double>(directory.WeightBytes(at::kFloat)) / (1 << 20));
+  Print("loads", loads);
+  bool fine = true;
+  for (const std::string& name : info.loras) {
+    try {
+      PictureRequest request;
+      request.loras = {{name, 1.0}};
+      pipeline->Condition(request);
+      Print("lora", name);
+    } catch (const ModelError& e) {
+      Print("lora", name + ": does not fit: " + e.what());
+      fine = false;
+    }
+  }
+  return fine;
+}
+
+// False if anything is wrong with it.
+bool Inspect(const fs::path& path) {
+  try {
+    if (!fs::exists(path)) throw ModelError(path.string() + ": there is no such path");
+    if (!fs::is_directory(path)) return InspectFile(path);
+    if (ModelDirectory::LooksLikeOne(path.string())) return InspectModel(path);
+    std::set<fs::path> models;
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.is_directory() && ModelDirectory::LooksLikeOne(entry.path().string()))
+        models.insert(entry.path());
+    }
+    if (models.empty()) throw ModelError(path.string() + ": neither a model nor a folder of models");
+    bool fine = true;
+    for (const fs::path& model : models) fine = Inspect(model) && fine;
+    return fine;
+  } catch (const Error& e) {
+    std::printf("%s\n  %-14s %s\n", path.c_str(), "wrong", e.what());
+  } catch (const c10::Error& e) {
+    std::printf("%s\n  %-14s %s\n", path.c_str(), "wrong", e.what_without_backtrace());
+  }
+  return false;
+}
+
+}  // namespace
+}  // namespace mind::diffusion
+
+int main(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') {
+    std::fprintf(
+        stderr,
+        "usage: mind-inspect PATH…\nPATH: a folder of models, a model directory, a file of weights\n");
+    return 2;
+  }
+  bool fine = true;
+  const c10::InferenceMode inference;
+  for (int i = 1; i < argc; ++i) fine = mind::diffusion::Inspect(argv[i]) && fine;
+  return fine ? 0 : 1;
+}
