@@ -18,10 +18,11 @@ using ::testing::StartsWith;
 std::vector<std::string> ModelFlags() {
   static support::ModelFolder folder;
   static const bool filled = [] {
-    for (const char* name : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit",
-                             "ddpm-classcond", "ddpm-cifar", "ncsnpp"}) {
+    for (const char* name : {"sd1", "sd1-inpaint", "sd2", "sd2-depth", "sd-zh-wukong", "sd-zh-bert",
+                             "sd-x4-upscaler", "glide", "dit", "ddpm-classcond", "ddpm-cifar", "ncsnpp"}) {
       folder.Add(name, name);
     }
+    folder.AddTaichu("taichu");
     folder.Add("sd1-with-loras", "sd1");
     folder.AddLoras("sd1-with-loras");
     return true;
@@ -37,11 +38,17 @@ struct Family {
   uint32_t steps;
   bool source = false;
   const char* lora = "";
+  bool mask = false, depth = false;
 };
 
 const Family kFamilies[] = {
     {"sd1", "a photo of a cat", "", 30},
     {"sd1-with-loras", "a photo of a cat", "", 30, false, "kohya"},
+    {"sd1-inpaint", "a photo of a cat", "", 30, true, "", /*mask=*/true},
+    {"sd2", "a photo of a cat", "", 30},
+    {"sd2-depth", "a photo of a cat", "", 30, true, "", false, /*depth=*/true},
+    {"sd-zh-wukong", "\u4e00\u53ea\u732b", "", 30},
+    {"taichu", "\u4e00\u53ea\u732b", "", 20},
     {"sd-zh-bert", "\u4e00\u53ea\u732b", "", 30},
     {"sd-x4-upscaler", "a photo of a cat", "", 30, true},
     {"glide", "an oil painting of a corgi", "", 20},
@@ -63,6 +70,8 @@ class Families : public ::testing::TestWithParam<Family> {
     spec.set_seed(3);
     spec.set_image_count(images);
     if (family.source) spec.set_source_image(SmallPicture());
+    if (family.mask) spec.set_mask_image(SmallPicture());
+    if (family.depth) spec.set_depth_image(SmallPicture());
     if (family.lora[0] != '\0') {
       spec.add_loras()->set_name(family.lora);
       spec.mutable_loras(0)->set_scale(0.7);
@@ -118,7 +127,8 @@ TEST_P(Families, MakesAPictureWithPreviewsIsCancelledAndSurvivesItsWorker) {
   if (GetParam().label[0] != '\0') EXPECT_THAT(whole.at(0), HasSubstr(", Class: "));
   if (GetParam().lora[0] != '\0')
     EXPECT_THAT(whole.at(0), HasSubstr(GetParam().prompt + std::string(" <lora:kohya:0.7>\n")));
-  if (GetParam().source) EXPECT_THAT(whole.at(0), HasSubstr(", Noise level: 20"));
+  if (GetParam().model == std::string("sd-x4-upscaler"))
+    EXPECT_THAT(whole.at(0), HasSubstr(", Noise level: 20"));
   EXPECT_NE(whole.at(0), whole.at(1));
   EXPECT_GT(previews, 0);
 

@@ -90,6 +90,15 @@ TEST_F(ModelDirectoryTest, NamesTensorsThatBelongNowhere) {
   EXPECT_THAT(LoadError(), HasSubstr("belong to no part"));
 }
 
+TEST_F(ModelDirectoryTest, NamesATokenizerWithIdsBeyondTheEncoders) {
+  std::ifstream in(path_ / "tokenizer/vocab.json");
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  text.replace(text.find('{'), 1, "{\"beyond\": 99999, ");
+  std::ofstream(path_ / "tokenizer/vocab.json") << text;
+  EXPECT_THAT(LoadError(),
+              HasSubstr("the tokenizer makes ids up to 99999 but the text encoder knows those below"));
+}
+
 TEST_F(ModelDirectoryTest, NamesAnUnsupportedOption) {
   Replace("unet/config.json", "\"time_embedding_type\": \"positional\"",
           "\"time_embedding_type\": \"fourier\"");

@@ -52,6 +52,7 @@ class BertText : public TextEncoder {
   at::Tensor Encode(const at::Tensor& ids, int64_t skip = 0) const override;
   int64_t width() const override { return config_.width; }
   int64_t positions() const override { return config_.positions; }
+  int64_t vocabulary() const override { return config_.vocabulary; }
   int64_t max_skip() const override { return 0; }
 
  private:

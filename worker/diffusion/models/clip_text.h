@@ -59,6 +59,7 @@ class ClipText : public TextEncoder {
   at::Tensor Encode(const at::Tensor& ids, int64_t skip = 0) const override;
   int64_t width() const override { return config_.width; }
   int64_t positions() const override { return config_.positions; }
+  int64_t vocabulary() const override { return config_.vocabulary; }
   int64_t max_skip() const override { return config_.layers - 1; }
   // The normed state at the end token. [B, width]
   at::Tensor Pooled(const at::Tensor& ids, const at::Tensor& normed) const;

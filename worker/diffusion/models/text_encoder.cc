@@ -1,5 +1,6 @@
 #include "worker/diffusion/models/text_encoder.h"
 
+#include "worker/diffusion/error.h"
 #include "worker/diffusion/models/bert_text.h"
 #include "worker/diffusion/models/clip_text.h"
 
@@ -10,6 +11,12 @@ std::unique_ptr<const TextEncoder> MakeTextEncoder(const Scope& scope, const Con
   if (kind == "clip_text_model") return std::make_unique<ClipText>(scope, ClipTextConfig::From(config));
   if (kind == "bert") return std::make_unique<BertText>(scope, BertTextConfig::From(config));
   config.Unsupported("model_type", "clip_text_model, bert");
+}
+
+void ExpectSameVocabulary(const Tokenizer& tokenizer, const TextEncoder& encoder, const std::string& model) {
+  if (tokenizer.largest_id() < encoder.vocabulary()) return;
+  throw ModelError(model + ": the tokenizer makes ids up to " + std::to_string(tokenizer.largest_id()) +
+                   " but the text encoder knows those below " + std::to_string(encoder.vocabulary()));
 }
 
 int64_t MaxSkip(const Config& config) {

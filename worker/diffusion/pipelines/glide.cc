@@ -195,6 +195,7 @@ std::unique_ptr<GlidePipeline> GlidePipeline::LoadStage(const ModelDirectory& di
   pipeline->text_ = std::make_unique<GlideText>(Scope(weights, "text"), text);
   pipeline->unet_ = std::make_unique<UNet>(Scope(weights, "unet"), UNetConfig::FromGlide(config));
   weights.ExpectAllTaken();
+  ExpectSameVocabulary(*pipeline->tokenizer_, *pipeline->text_, directory.path());
   return pipeline;
 }
 

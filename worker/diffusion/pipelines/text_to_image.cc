@@ -51,6 +51,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   text_encoder_ = MakeTextEncoder(Scope(text), directory.ComponentConfig("text_encoder"));
   const TextEncoder& encoder = *text_encoder_;
   text.ExpectAllTaken();
+  ExpectSameVocabulary(*tokenizer_, encoder, directory.path());
   if (tokenizer_->model_length() > static_cast<size_t>(encoder.positions())) {
     throw ModelError(directory.path() + ": the tokenizer makes " +
                      std::to_string(tokenizer_->model_length()) + " tokens but the text encoder takes " +

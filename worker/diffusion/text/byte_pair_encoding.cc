@@ -1,5 +1,6 @@
 #include "worker/diffusion/text/byte_pair_encoding.h"
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 
@@ -9,6 +10,8 @@
 
 namespace mind::diffusion {
 namespace {
+
+constexpr uint64_t kMostTokens = 100'000'000;
 
 // Printable bytes stand for themselves; the others take the code points from 256 on, in order.
 std::vector<std::string> ByteSymbols() {
@@ -29,9 +32,9 @@ BytePairEncoding BytePairEncoding::FromFiles(const std::string& vocabulary_path,
   std::unordered_map<std::string, int64_t> vocabulary;
   const nlohmann::json tokens = ReadJsonFile(vocabulary_path);
   for (const auto& [token, id] : tokens.items()) {
-    if (!id.is_number_unsigned()) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() > kMostTokens) {
       throw ModelError(vocabulary_path + ": token \"" + token + "\" has id " + id.dump() +
-                       ", a number is needed");
+                       ", a number from 0 to " + std::to_string(kMostTokens) + " is needed");
     }
     vocabulary[token] = id.get<int64_t>();
   }
@@ -57,6 +60,7 @@ BytePairEncoding::BytePairEncoding(std::unordered_map<std::string, int64_t> voca
                                    const std::vector<std::string>& merges, const std::string& name)
     : vocabulary_(std::move(vocabulary)), byte_symbols_(ByteSymbols()) {
   if (vocabulary_.empty()) throw ModelError(name + ": the vocabulary is empty");
+  for (const auto& [token, id] : vocabulary_) largest_id_ = std::max(largest_id_, id);
   for (const std::string& merge : merges) ranks_.emplace(merge, static_cast<int64_t>(ranks_.size()));
 }
 

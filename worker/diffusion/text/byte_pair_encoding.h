@@ -29,9 +29,11 @@ class BytePairEncoding {
 
   // The id of a whole token, or -1.
   int64_t IdOf(const std::string& token) const;
+  int64_t largest_id() const { return largest_id_; }
 
  private:
   std::unordered_map<std::string, int64_t> vocabulary_;
+  int64_t largest_id_ = 0;
   std::unordered_map<std::string, int64_t> ranks_;  // "first second" → rank
   std::vector<std::string> byte_symbols_;           // 256 printable stand-ins, UTF-8
 };

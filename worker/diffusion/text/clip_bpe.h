@@ -22,6 +22,7 @@ class ClipBpeTokenizer : public Tokenizer {
   std::vector<int64_t> Encode(std::string_view text) const override;
   std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const override;
   size_t model_length() const override { return options_.model_length; }
+  int64_t largest_id() const override { return encoding_.largest_id(); }
 
  private:
   struct Options {

@@ -21,6 +21,7 @@ class GlideBpeTokenizer : public Tokenizer {
   // Cut, or padded with the end token.
   std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const override;
   size_t model_length() const override { return length_; }
+  int64_t largest_id() const override { return encoding_.largest_id(); }
 
  private:
   GlideBpeTokenizer(BytePairEncoding encoding, int64_t end, size_t length)

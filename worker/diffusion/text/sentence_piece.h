@@ -29,6 +29,7 @@ class SentencePieceTokenizer : public Tokenizer {
   // Cut, or padded with the vocabulary's padding, or if it has none with its end mark, or with 0.
   std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const override;
   size_t model_length() const override { return length_; }
+  int64_t largest_id() const override { return static_cast<int64_t>(model_.pieces.size()) - 1; }
 
  private:
   struct Part {

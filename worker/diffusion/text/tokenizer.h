@@ -20,6 +20,8 @@ class Tokenizer {
   virtual std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const = 0;
   // The length the model was trained with.
   virtual size_t model_length() const = 0;
+  // No id it makes is greater.
+  virtual int64_t largest_id() const = 0;
 };
 
 // The tokenizer of a tokenizer/ directory of the diffusers layout, by its tokenizer_class: CLIPTokenizer or

@@ -56,6 +56,7 @@ std::unique_ptr<WordPieceTokenizer> WordPieceTokenizer::FromDirectory(const std:
 WordPieceTokenizer::WordPieceTokenizer(std::unordered_map<std::string, int64_t> ids, Options options,
                                        const std::string& directory)
     : ids_(std::move(ids)), options_(std::move(options)) {
+  for (const auto& [piece, id] : ids_) largest_id_ = std::max(largest_id_, id);
   for (const std::string& token : {options_.unknown, options_.begin, options_.end, options_.pad}) {
     if (ids_.count(token) == 0) {
       throw ModelError(directory + ": the special token \"" + token + "\" is not in vocab.txt");

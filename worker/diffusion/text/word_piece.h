@@ -23,6 +23,7 @@ class WordPieceTokenizer : public Tokenizer {
   std::vector<int64_t> Encode(std::string_view text) const override;
   std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const override;
   size_t model_length() const override { return options_.model_length; }
+  int64_t largest_id() const override { return largest_id_; }
 
  private:
   struct Options {
@@ -38,6 +39,7 @@ class WordPieceTokenizer : public Tokenizer {
   void EncodeWord(std::u32string_view word, std::vector<int64_t>* ids) const;
 
   std::unordered_map<std::string, int64_t> ids_;  // by piece
+  int64_t largest_id_ = 0;
   Options options_;
 };
 
