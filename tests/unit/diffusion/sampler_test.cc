@@ -142,6 +142,25 @@ TEST(Sampler, RefusesWhatCannotGoTogether) {
   EXPECT_EQ(error_of("DPM++ 2m karras", GaussianConfig(), 5, {}), "");
 }
 
+TEST(SamplerConfig, NumbersBeyondReckoningAreNamed) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, nlohmann::json>>{{"beta_start", 5e89},
+                                                           {"beta_end", 1},
+                                                           {"beta_end", -0.1},
+                                                           {"trained_betas", {0.5, 1.5}},
+                                                           {"shift", 0},
+                                                           {"correct_steps", -1}}) {
+    nlohmann::json json = {{"_class_name", "DDIMScheduler"}, {"num_train_timesteps", 2}};
+    json[key] = value;
+    try {
+      SamplerConfig::From(Config(json, "test"));
+      ADD_FAILURE() << key;
+    } catch (const ModelError& e) {
+      EXPECT_THAT(e.what(), testing::HasSubstr("test: \"" + key + "\" is "));
+    }
+  }
+}
+
 TEST(Sampler, AModelThatMustFindNoiseInPureNoiseIsRefused) {
   const nlohmann::json json = {{"_class_name", "DDIMScheduler"}, {"rescale_betas_zero_snr", true}};
   EXPECT_THROW(SamplerConfig::From(Config(json, "test")), ModelError);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "worker/diffusion/models/dropout.h"
+
 namespace mind::diffusion {
 namespace {
 
@@ -43,7 +45,7 @@ at::Tensor ResnetBlock::operator()(const at::Tensor& x, const Signals& signals) 
     const auto scale_shift = time.chunk(2, 1);
     h = h * (1 + scale_shift[0]) + scale_shift[1];
   }
-  h = conv2_(Activate(options_.activation, h));
+  h = conv2_(ActiveDropout(Activate(options_.activation, h)));
   const at::Tensor resized = Resized(x);
   h = (shortcut_ ? (*shortcut_)(resized) : resized) + h;
   return options_.output_scale == 1 ? h : h / options_.output_scale;

@@ -28,8 +28,8 @@ struct ResnetOptions {
   bool shortcut = false;         // a 1×1 convolution beside the block even where in equals out
 };
 
-// norm1, act, (resize), conv1, + time, norm2, act, conv2, + shortcut. Source: diffusers models/resnet.py
-// ResnetBlock2D; the class bias: abarankab/DDPM ddpm/unet.py ResidualBlock.
+// norm1, act, (resize), conv1, + time, norm2, act, (dropout in training), conv2, + shortcut. Source:
+// diffusers models/resnet.py ResnetBlock2D; the class bias: abarankab/DDPM ddpm/unet.py ResidualBlock.
 class ResnetBlock {
  public:
   ResnetBlock(const Scope& scope, int64_t in, int64_t out, const ResnetOptions& options);

@@ -1,5 +1,7 @@
 #include "worker/diffusion/samplers/sampler_config.h"
 
+#include <sstream>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/words.h"
 
@@ -98,16 +100,28 @@ std::vector<double> Numbers(const Config& config, const std::string& key) {
   return numbers;
 }
 
+// A number that must lie in a range wide enough for every use, and narrow enough to reckon with.
+double Within(const Config& config, const std::string& key, double fallback, double least, double most) {
+  const double value = config.Double(key, fallback);
+  if (value >= least && value <= most) return value;
+  std::ostringstream allowed;
+  allowed << least << " to " << most;
+  config.Unsupported(key, allowed.str());
+}
+
 void ReadNoise(const Config& config, SamplerConfig& c) {
   c.train_steps = config.Int("num_train_timesteps", c.train_steps);
   if (c.train_steps < 2 || c.train_steps > 1'000'000)
     config.Unsupported("num_train_timesteps", "2 to 1000000");
   c.beta_schedule = config.String("beta_schedule", c.beta_schedule);
-  c.beta_start = config.Double("beta_start", c.beta_start);
-  c.beta_end = config.Double("beta_end", c.beta_end);
+  c.beta_start = Within(config, "beta_start", c.beta_start, 1e-12, 0.9999);
+  c.beta_end = Within(config, "beta_end", c.beta_end, 1e-12, 0.9999);
   c.trained_betas = Numbers(config, "trained_betas");
   if (!c.trained_betas.empty() && c.trained_betas.size() != static_cast<size_t>(c.train_steps)) {
     config.Unsupported("trained_betas", "num_train_timesteps numbers");
+  }
+  for (const double beta : c.trained_betas) {
+    if (!(beta >= 0 && beta < 1)) config.Unsupported("trained_betas", "numbers from 0 to below 1");
   }
   c.zero_terminal_snr = config.Bool("rescale_betas_zero_snr", false);
   c.prediction = Choose(config, "prediction_type",
@@ -120,10 +134,10 @@ void ReadNoise(const Config& config, SamplerConfig& c) {
     config.Unsupported("rescale_betas_zero_snr",
                        "true with prediction_type v_prediction or sample, else false");
   }
-  c.beta_min = config.Double("beta_min", c.beta_min);
-  c.beta_max = config.Double("beta_max", c.beta_max);
-  if (!config.Unset("sigma_min")) c.sigma_min = config.Double("sigma_min", 0);
-  if (!config.Unset("sigma_max")) c.sigma_max = config.Double("sigma_max", 0);
+  c.beta_min = Within(config, "beta_min", c.beta_min, 0, 1e4);
+  c.beta_max = Within(config, "beta_max", c.beta_max, 0, 1e4);
+  if (!config.Unset("sigma_min")) c.sigma_min = Within(config, "sigma_min", 0, 0, 1e9);
+  if (!config.Unset("sigma_max")) c.sigma_max = Within(config, "sigma_max", 0, 0, 1e9);
   if (c.form == NetworkForm::kEdm || c.form == NetworkForm::kConsistency) {
     c.sigma_min = c.sigma_min.value_or(0.002);
     c.sigma_max = c.sigma_max.value_or(80);
@@ -131,9 +145,9 @@ void ReadNoise(const Config& config, SamplerConfig& c) {
   if (c.sigma_min && c.sigma_max && !(*c.sigma_min > 0 && *c.sigma_max > *c.sigma_min)) {
     config.Unsupported("sigma_min", "more than 0 and less than sigma_max");
   }
-  c.sigma_data = config.Double("sigma_data", c.sigma_data);
-  c.rho = config.Double("rho", c.rho);
-  c.shift = config.Double("shift", c.shift);
+  c.sigma_data = Within(config, "sigma_data", c.sigma_data, 1e-6, 1e6);
+  c.rho = Within(config, "rho", c.rho, 1e-2, 1e3);
+  c.shift = Within(config, "shift", c.shift, 1e-3, 1e3);
   if (c.form == NetworkForm::kFlow && config.Bool("use_dynamic_shifting", false)) {
     config.Unsupported("use_dynamic_shifting", "false");
   }
@@ -150,7 +164,7 @@ void ReadLevels(const Config& config, SamplerConfig& c) {
   c.final_sigma = Choose(config, "final_sigmas_type",
                          c.final_sigma == FinalSigma::kZero ? "zero" : "sigma_min", kFinalSigmas);
   c.lambda_min_clipped = config.Double("lambda_min_clipped", c.lambda_min_clipped);
-  c.time_end = config.Double("sampling_eps", c.time_end);
+  c.time_end = Within(config, "sampling_eps", c.time_end, 0, 1);
 }
 
 void ReadSolver(const Config& config, SamplerConfig& c) {
@@ -178,20 +192,21 @@ SamplerConfig SamplerConfig::From(const Config& config) {
   ReadSolver(config, c);
 
   c.clip = config.Bool("clip_sample", config.Bool("clip_denoised", defaults.clip));
-  c.clip_range = config.Double("clip_sample_range", c.clip_range);
+  c.clip_range = Within(config, "clip_sample_range", c.clip_range, 1e-6, 1e6);
   c.thresholding = config.Bool("thresholding", false);
-  c.threshold_ratio = config.Double("dynamic_thresholding_ratio", c.threshold_ratio);
-  c.threshold_max = config.Double("sample_max_value", c.threshold_max);
+  c.threshold_ratio = Within(config, "dynamic_thresholding_ratio", c.threshold_ratio, 0, 1);
+  c.threshold_max = Within(config, "sample_max_value", c.threshold_max, 0, 1e6);
 
   if (!config.Unset("set_alpha_to_one")) c.alpha_one_at_end = config.Bool("set_alpha_to_one", false);
   if (!config.Unset("variance_type")) c.variance = Choose(config, "variance_type", "", kVariances);
   c.skip_prk = config.Bool("skip_prk_steps", false);
-  c.eta = config.Double("eta", c.eta);
+  c.eta = Within(config, "eta", c.eta, 0, 1e3);
   c.original_steps = config.Int("original_inference_steps", c.original_steps);
-  c.timestep_scaling = config.Double("timestep_scaling", c.timestep_scaling);
-  c.noise_scale = config.Double("s_noise", c.noise_scale);
-  c.snr = config.Double("snr", c.snr);
+  c.timestep_scaling = Within(config, "timestep_scaling", c.timestep_scaling, 0, 1e6);
+  c.noise_scale = Within(config, "s_noise", c.noise_scale, 0, 1e3);
+  c.snr = Within(config, "snr", c.snr, 0, 1e3);
   c.corrector_steps = config.Int("correct_steps", c.corrector_steps);
+  if (c.corrector_steps < 0 || c.corrector_steps > 1000) config.Unsupported("correct_steps", "0 to 1000");
   return c;
 }
 

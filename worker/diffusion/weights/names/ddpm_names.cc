@@ -47,6 +47,11 @@ const NameRules& Leaves() {
 }  // namespace
 
 NamedTensors FromReportDdpm(const NamedTensors& state, int64_t layers) {
+  if (state.Has("conv_in.weight")) {  // as mind-train writes it
+    NamedTensors ours = state;
+    ours.tensors.erase("betas");
+    return ours;
+  }
   const NamedTensors averaged = state.Under("ema_model.");
   if (averaged.tensors.empty()) {
     throw ModelError(state.source + ": no \"ema_model.\" tensors: not a state dict of the report's DDPM");

@@ -1,0 +1,90 @@
+// mind-train: trains models on the very modules that serve them. docs/training.md.
+#include <ATen/Parallel.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "worker/diffusion/error.h"
+#include "worker/training/class_diffusion.h"
+#include "worker/training/trainer.h"
+
+namespace {
+
+using namespace mind::training;
+
+std::atomic<bool> stop = false;
+
+void Train(const std::string& file, const Trainer::Options& options, int64_t steps) {
+  RunConfig config = RunConfig::From(file);
+  if (steps > 0) config.steps = steps;
+  const PictureSet pictures = ReadData(config);
+  Parameters parameters({.seed = config.seed, .device = options.device});
+  ClassDiffusion objective(parameters, config.network);
+  const int64_t extent = pictures.pictures.size(2);
+  if (extent != objective.extent() || pictures.pictures.size(3) != extent) {
+    throw mind::diffusion::ModelError(
+        file + ": the network is for pictures of " + std::to_string(objective.extent()) +
+        " pixels each way (img_size), the data has " + std::to_string(pictures.pictures.size(3)) + "x" +
+        std::to_string(extent));
+  }
+  const int64_t labels = pictures.labels.max().item<int64_t>() + 1;
+  if (objective.class_count() > 0 && labels > objective.class_count()) {
+    throw mind::diffusion::ModelError(file + ": the data has " + std::to_string(labels) +
+                                      " classes, the network " + std::to_string(objective.class_count()) +
+                                      " (num_classes)");
+  }
+  Trainer trainer(config, options, objective, parameters, pictures);
+  std::fprintf(stderr, "%ld pictures, %.2f M parameters, from step %ld to %ld\n",
+               static_cast<long>(pictures.count()), static_cast<double>(parameters.count()) / 1e6,
+               static_cast<long>(trainer.step()), static_cast<long>(config.steps));
+  trainer.Run(stop);
+  std::fprintf(stderr, "\n%s at step %ld\n", trainer.step() < config.steps ? "stopped" : "done",
+               static_cast<long>(trainer.step()));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Trains a model as a JSON file says. Goes on where it was stopped: Ctrl-C stores its state first.");
+  std::string file, device = "cpu";
+  Trainer::Options options;
+  int64_t steps = 0;
+  options.threads = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
+  app.add_option("RUN", file, "JSON file of the run")->required();
+  app.add_option("--out", options.folder, "Folder for state, model, curve and samples")->required();
+  app.add_option("--threads", options.threads,
+                 "Parts of a batch computed side by side; another number, other rounding")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--device", device, "cpu or cuda:N")->capture_default_str();
+  app.add_option("--steps", steps, "Instead of the file's")->check(CLI::PositiveNumber);
+  app.set_version_flag("--version", MIND_VERSION);
+  CLI11_PARSE(app, argc, argv);
+
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop = true; };
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  at::set_num_threads(1);
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  options.report = [terminal](const std::string& line) {
+    std::fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", line.c_str());
+  };
+  try {
+    options.device = at::Device(device);
+    if (options.device.is_cuda()) options.threads = 1;
+    Train(file, options, steps);
+  } catch (const c10::Error& e) {
+    std::fprintf(stderr, "mind-train: %s\n", e.what_without_backtrace());
+    return 1;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "mind-train: %s\n", e.what());
+    return 1;
+  }
+  return 0;
+}

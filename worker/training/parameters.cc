@@ -1,0 +1,74 @@
+#include "worker/training/parameters.h"
+
+#include <cmath>
+#include <functional>
+
+#include "worker/diffusion/error.h"
+#include "worker/training/random.h"
+
+namespace mind::training {
+namespace {
+
+bool EndsWith(const std::string& name, const std::string& end) {
+  return name.size() >= end.size() && name.compare(name.size() - end.size(), std::string::npos, end) == 0;
+}
+
+bool EndsBranch(const std::string& layer) {
+  return EndsWith(layer, "conv2") || EndsWith(layer, "proj_out") || EndsWith(layer, "conv_out");
+}
+
+// Not std::hash, which may differ from one library to the next.
+uint64_t HashOf(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return hash;
+}
+
+}  // namespace
+
+at::Tensor Parameters::Keep(const std::string& name, const at::Tensor& value) {
+  return tensors_[name] = value.to(options_.device).contiguous().set_requires_grad(true);
+}
+
+at::Tensor Parameters::Take(const std::string& name, at::IntArrayRef shape) {
+  if (const auto found = tensors_.find(name); found != tensors_.end()) return found->second;
+  if (shape.size() < 2) return Keep(name, EndsWith(name, "weight") ? at::ones(shape) : at::zeros(shape));
+  // By its name, not by the order in which the network asks.
+  StepRandom random(options_.seed, -1, static_cast<int64_t>(HashOf(name) >> 1));
+  return Keep(name, random.Normal(shape) * options_.embedding_deviation);
+}
+
+at::Tensor Parameters::TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) {
+  const std::string name = layer + ".weight";
+  if (const auto found = tensors_.find(name); found != tensors_.end()) return found->second;
+  if (EndsBranch(layer)) return Keep(name, at::zeros(shape));
+  const double fan_in = static_cast<double>(c10::multiply_integers(shape)) / static_cast<double>(shape[0]);
+  StepRandom random(options_.seed, -1, static_cast<int64_t>(HashOf(name) >> 1));
+  return Keep(name, (random.Uniform(shape) * 2 - 1) / std::sqrt(fan_in));
+}
+
+int64_t Parameters::count() const {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : tensors_) count += tensor.numel();
+  return count;
+}
+
+void Parameters::Restore(const Tensors& values, const std::string& source) {
+  CopyInto(tensors_, values, source);
+}
+
+void CopyInto(const Tensors& to, const Tensors& from, const std::string& source) {
+  const at::NoGradGuard no_grad;
+  if (to.size() != from.size()) {
+    throw diffusion::ModelError(source + ": " + std::to_string(from.size()) + " tensors, the network has " +
+                                std::to_string(to.size()));
+  }
+  for (const auto& [name, tensor] : to) {
+    const auto found = from.find(name);
+    if (found == from.end() || found->second.sizes() != tensor.sizes())
+      throw diffusion::ModelError(source + ": \"" + name + "\" is missing or has another shape");
+    tensor.copy_(found->second);
+  }
+}
+
+}  // namespace mind::training

@@ -1,0 +1,100 @@
+#include "worker/training/run_config.h"
+
+#include <set>
+
+#include "worker/diffusion/weights/json_file.h"
+
+namespace mind::training {
+namespace {
+
+using diffusion::Config;
+
+const std::set<std::string> kKeys = {
+    "data",      "network",          "steps",        "batch",        "learning_rate", "warm_up",
+    "schedule",  "weight_decay",     "beta1",        "beta2",        "ema_decay",     "ema_start",
+    "log_every", "checkpoint_every", "sample_every", "sample_steps", "sampler",       "seed"};
+
+int64_t Positive(const Config& config, const std::string& key, int64_t fallback, int64_t least = 1) {
+  const int64_t value = config.Int(key, fallback);
+  if (value < least) config.Unsupported(key, std::to_string(least) + " or more");
+  return value;
+}
+
+double Fraction(const Config& config, const std::string& key, double fallback) {
+  const double value = config.Double(key, fallback);
+  if (!(value >= 0 && value < 1)) config.Unsupported(key, "0 to below 1");
+  return value;
+}
+
+nlohmann::json Object(const Config& config, const std::string& key) {
+  if (config.Unset(key) || !config.at(key).is_object()) config.Unsupported(key, "an object");
+  return config.at(key);
+}
+
+}  // namespace
+
+RunConfig RunConfig::From(const std::string& path) {
+  const nlohmann::json json = diffusion::ReadJsonFile(path);
+  const Config config(json, path);
+  for (const auto& [key, value] : json.items()) {
+    if (kKeys.count(key) == 0) config.Unsupported(key, "not at all: it is no key of a run");
+  }
+  RunConfig run;
+  run.data = Object(config, "data");
+  run.network = Object(config, "network");
+  run.steps = Positive(config, "steps", run.steps);
+  run.batch = Positive(config, "batch", run.batch);
+  run.learning_rate.steps = run.steps;
+  run.learning_rate.peak = config.Double("learning_rate", run.learning_rate.peak);
+  if (!(run.learning_rate.peak > 0 && run.learning_rate.peak < 1))
+    config.Unsupported("learning_rate", "0 to 1");
+  run.learning_rate.warm_up = Positive(config, "warm_up", 0, 0);
+  const std::string schedule = config.String("schedule", "constant");
+  if (schedule != "constant" && schedule != "cosine") config.Unsupported("schedule", "constant, cosine");
+  run.learning_rate.cosine = schedule == "cosine";
+  run.optimizer.weight_decay = Fraction(config, "weight_decay", run.optimizer.weight_decay);
+  run.optimizer.beta1 = Fraction(config, "beta1", run.optimizer.beta1);
+  run.optimizer.beta2 = Fraction(config, "beta2", run.optimizer.beta2);
+  run.average.decay = Fraction(config, "ema_decay", run.average.decay);
+  run.average.start = Positive(config, "ema_start", run.average.start, 0);
+  run.log_every = Positive(config, "log_every", run.log_every);
+  run.checkpoint_every = Positive(config, "checkpoint_every", run.checkpoint_every);
+  run.sample_every = Positive(config, "sample_every", run.sample_every, 0);
+  run.sample_steps = Positive(config, "sample_steps", run.sample_steps, 0);
+  run.sampler = config.String("sampler", "");
+  run.seed = static_cast<uint64_t>(Positive(config, "seed", 0, 0));
+  return run;
+}
+
+std::string RunConfig::Identity() const {
+  return nlohmann::json{{"data", data},
+                        {"network", network},
+                        {"steps", learning_rate.cosine ? steps : 0},
+                        {"batch", batch},
+                        {"learning_rate", learning_rate.peak},
+                        {"warm_up", learning_rate.warm_up},
+                        {"cosine", learning_rate.cosine},
+                        {"weight_decay", optimizer.weight_decay},
+                        {"beta1", optimizer.beta1},
+                        {"beta2", optimizer.beta2},
+                        {"ema_decay", average.decay},
+                        {"ema_start", average.start},
+                        {"seed", seed}}
+      .dump();
+}
+
+PictureSet ReadData(const RunConfig& run) {
+  const Config config(run.data, "data");
+  const std::string format = config.String("format", "");
+  PictureSet set;
+  if (format == "idx") {
+    set = ReadIdx(config.String("pictures", ""), config.String("labels", ""));
+  } else if (format == "cifar10") {
+    set = ReadCifar10(config.RequiredStrings("files"));
+  } else {
+    config.Unsupported("format", "idx, cifar10");
+  }
+  return set.First(Positive(config, "most", set.count()));
+}
+
+}  // namespace mind::training

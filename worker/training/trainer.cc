@@ -1,0 +1,168 @@
+#include "worker/training/trainer.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <thread>
+
+#include "worker/diffusion/error.h"
+#include "worker/training/files.h"
+#include "worker/training/sample_sheet.h"
+
+namespace mind::training {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char kStateFile[] = "/state.safetensors";
+
+std::string TimeText(double seconds) {
+  char text[32];
+  const long whole = std::lround(seconds);
+  std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  return text;
+}
+
+}  // namespace
+
+Trainer::Trainer(const RunConfig& config, Options options, Objective& objective, Parameters& parameters,
+                 PictureSet pictures)
+    : config_(config),
+      options_(std::move(options)),
+      objective_(objective),
+      parameters_(parameters),
+      pictures_(std::move(pictures)),
+      optimizer_(parameters.tensors(), config.optimizer),
+      average_(parameters.tensors(), config.average),
+      order_(pictures_.count(), config.seed),
+      step_([this] {
+        std::filesystem::create_directories(options_.folder + "/samples");
+        const std::string state = options_.folder + kStateFile;
+        if (!std::filesystem::exists(state)) return int64_t{0};
+        return RestoreState(state, config_.Identity(), {parameters_, optimizer_, average_});
+      }()),
+      log_(options_.folder, step_) {}
+
+Examples Trainer::ExamplesAt(const std::vector<int64_t>& indices) const {
+  const at::Tensor rows = at::tensor(indices, at::kLong);
+  return {(pictures_.pictures.index({rows}).to(options_.device, at::kFloat) / 127.5 - 1),
+          pictures_.labels.index({rows}).to(options_.device)};
+}
+
+double Trainer::Step() {
+  const int64_t step = step_ + 1;
+  const std::vector<int64_t> indices = order_.At(step_ * config_.batch, config_.batch);
+  const int64_t parts = std::min<int64_t>(options_.threads, config_.batch);
+  std::vector<std::string> names;
+  std::vector<at::Tensor> inputs;
+  for (const auto& [name, parameter] : parameters_.tensors()) {
+    names.push_back(name);
+    inputs.push_back(parameter);
+  }
+
+  struct Result {
+    std::vector<at::Tensor> gradients;
+    double loss = 0;
+    std::exception_ptr error;
+  };
+  std::vector<Result> results(static_cast<size_t>(parts));
+  const auto compute = [&](int64_t part) {
+    Result& result = results[static_cast<size_t>(part)];
+    try {
+      const int64_t begin = part * config_.batch / parts, end = (part + 1) * config_.batch / parts;
+      StepRandom random(config_.seed, step, part);
+      const at::Tensor loss =
+          objective_.Loss(ExamplesAt({indices.begin() + begin, indices.begin() + end}), random) *
+          (static_cast<double>(end - begin) / static_cast<double>(config_.batch));
+      result.loss = loss.item<double>();
+      result.gradients = torch::autograd::grad({loss}, inputs, {}, /*retain_graph=*/false,
+                                               /*create_graph=*/false, /*allow_unused=*/true);
+    } catch (...) {
+      result.error = std::current_exception();
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    for (int64_t part = 1; part < parts; ++part) helpers.emplace_back([&compute, part] { compute(part); });
+    compute(0);
+  }
+
+  Tensors gradients;
+  double loss = 0;
+  for (const Result& result : results) {
+    if (result.error) std::rethrow_exception(result.error);
+    loss += result.loss;
+  }
+  if (!std::isfinite(loss)) {
+    throw diffusion::Error(
+        "step " + std::to_string(step) +
+        ": the loss is no longer a number; go on from the last state with a lower learning_rate");
+  }
+  for (size_t i = 0; i < names.size(); ++i) {
+    at::Tensor sum;
+    for (const Result& result : results) {
+      const at::Tensor& gradient = result.gradients[i];
+      if (gradient.defined()) sum = sum.defined() ? sum + gradient : gradient;
+    }
+    gradients[names[i]] = sum.defined() ? sum : at::zeros_like(inputs[i]);
+  }
+  optimizer_.Step(parameters_.tensors(), gradients, config_.learning_rate.At(step), step);
+  average_.Update(parameters_.tensors(), step);
+  step_ = step;
+  return loss;
+}
+
+void Trainer::Store() {
+  WriteFile(options_.folder + kStateFile,
+            SerializeState({parameters_, optimizer_, average_}, step_, config_.Identity()));
+  objective_.WriteModel(options_.folder + "/model", average_.tensors());
+  log_.Save();
+}
+
+void Trainer::ShowSamples() const {
+  char name[64];
+  std::snprintf(name, sizeof name, "/samples/step-%08ld.png", static_cast<long>(step_));
+  WriteFile(options_.folder + name, DrawSamples({.model = options_.folder + "/model",
+                                                 .steps = config_.sample_steps,
+                                                 .sampler = config_.sampler,
+                                                 .threads = options_.threads}));
+}
+
+void Trainer::Report(double loss, double seconds_a_step) const {
+  if (!options_.report) return;
+  char line[160];
+  std::snprintf(line, sizeof line, "step %ld of %ld  loss %.5f  %.1f pictures/s  %s left",
+                static_cast<long>(step_), static_cast<long>(config_.steps), loss,
+                static_cast<double>(config_.batch) / seconds_a_step,
+                TimeText(seconds_a_step * static_cast<double>(config_.steps - step_)).c_str());
+  options_.report(line);
+}
+
+void Trainer::Run(const std::atomic<bool>& stop) {
+  Clock::time_point logged = Clock::now();
+  while (step_ < config_.steps && !stop) {
+    loss_sum_ += Step();
+    ++loss_steps_;
+    const bool last = step_ == config_.steps;
+    if (step_ % config_.log_every == 0 || last) {
+      const double steps = static_cast<double>(loss_steps_);
+      const double seconds = std::chrono::duration<double>(Clock::now() - logged).count();
+      log_.Add({step_, loss_sum_ / steps, config_.learning_rate.At(step_)});
+      Report(loss_sum_ / steps, seconds / steps);
+      loss_sum_ = 0;
+      loss_steps_ = 0;
+      logged = Clock::now();
+    }
+    if (step_ % config_.checkpoint_every == 0 || last) Store();
+    if (last || (config_.sample_every > 0 && step_ % config_.sample_every == 0)) {
+      if (step_ % config_.checkpoint_every != 0 && !last)
+        objective_.WriteModel(options_.folder + "/model", average_.tensors());
+      ShowSamples();
+    }
+  }
+  if (stop && step_ < config_.steps) Store();
+}
+
+}  // namespace mind::training
