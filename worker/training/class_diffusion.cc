@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numbers>
 
+#include "worker/diffusion/error.h"
 #include "worker/diffusion/models/dropout.h"
 #include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/files.h"
@@ -48,30 +49,51 @@ double Dropout(const Config& config) {
 
 }  // namespace
 
-ClassDiffusion::ClassDiffusion(Parameters& parameters, nlohmann::json network)
-    : network_([&] {
+ClassDiffusion::ClassDiffusion(const RunConfig& config, PictureSet pictures, Parameters& parameters)
+    : pictures_(std::move(pictures)),
+      sheet_{.steps = config.sample_steps, .sampler = config.sampler},
+      network_([&] {
+        nlohmann::json network = config.network;
         network["_class_name"] = "AbarankabDDPM";
-        return std::move(network);
+        return network;
       }()),
       unet_(diffusion::Scope(parameters), diffusion::UNetConfig::FromReportDdpm(Config(network_, "network"))),
       dropout_(Dropout(Config(network_, "network"))),
       betas_(Betas(Config(network_, "network"))) {
+  ExpectPicturesForNetwork();
   const at::Tensor alpha_bars = at::cumprod(1 - betas_, 0);
-  const at::Device device = parameters.tensors().begin()->second.device();
-  signal_ = alpha_bars.sqrt().to(device, at::kFloat);
-  noise_ = (1 - alpha_bars).sqrt().to(device, at::kFloat);
+  signal_ = alpha_bars.sqrt().to(parameters.device(), at::kFloat);
+  noise_ = (1 - alpha_bars).sqrt().to(parameters.device(), at::kFloat);
 }
 
-at::Tensor ClassDiffusion::Loss(const Examples& examples, StepRandom& random) const {
-  const at::Tensor& x0 = examples.pictures;
-  const at::Tensor t = random.Integers(betas_.size(0), {x0.size(0)}).to(x0.device());
-  const at::Tensor noise = random.Normal(x0.sizes()).to(x0.device());
+void ClassDiffusion::ExpectPicturesForNetwork() const {
+  const int64_t size = unet_.config().sample_size, classes = unet_.config().class_count;
+  const int64_t height = pictures_.pictures.size(2), width = pictures_.pictures.size(3);
+  if (height != size || width != size) {
+    throw diffusion::ModelError("the network is for pictures of " + std::to_string(size) +
+                                " pixels each way (img_size), the data has " + std::to_string(width) + "x" +
+                                std::to_string(height));
+  }
+  const int64_t labels = pictures_.labels.max().item<int64_t>() + 1;
+  if (classes > 0 && labels > classes) {
+    throw diffusion::ModelError("the data has " + std::to_string(labels) + " classes, the network " +
+                                std::to_string(classes) + " (num_classes)");
+  }
+}
+
+at::Tensor ClassDiffusion::Loss(const std::vector<int64_t>& examples, StepRandom& random) const {
+  const at::Tensor rows = at::tensor(examples, at::kLong);
+  const at::Device device = signal_.device();
+  const at::Tensor x0 = pictures_.pictures.index({rows}).to(device, at::kFloat) / 127.5 - 1;
+  const at::Tensor t = random.Integers(betas_.size(0), {x0.size(0)}).to(device);
+  const at::Tensor noise = random.Normal(x0.sizes()).to(device);
   const auto of_row = [&t](const at::Tensor& table) { return table.index({t}).view({-1, 1, 1, 1}); };
   const diffusion::DropoutScope dropout(dropout_, random.generator());
-  const at::Tensor predicted = unet_({.sample = of_row(signal_) * x0 + of_row(noise_) * noise,
-                                      .timestep = t.to(at::kFloat),
-                                      .context = {},
-                                      .label = class_count() > 0 ? examples.labels : at::Tensor()});
+  const at::Tensor predicted = unet_(
+      {.sample = of_row(signal_) * x0 + of_row(noise_) * noise,
+       .timestep = t.to(at::kFloat),
+       .context = {},
+       .label = unet_.config().class_count > 0 ? pictures_.labels.index({rows}).to(device) : at::Tensor()});
   return at::mse_loss(predicted, noise);
 }
 
@@ -81,6 +103,13 @@ void ClassDiffusion::WriteModel(const std::string& directory, const Tensors& par
   tensors["betas"] = betas_.to(at::kFloat);
   WriteFile(directory + "/model.safetensors", diffusion::SerializeSafeTensors(tensors));
   WriteFile(directory + "/config.json", network_.dump(1) + "\n");
+}
+
+std::string ClassDiffusion::DrawSheet(const std::string& directory, int threads) const {
+  SampleSheet sheet = sheet_;
+  sheet.model = directory;
+  sheet.threads = threads;
+  return DrawSamples(sheet);
 }
 
 }  // namespace mind::training

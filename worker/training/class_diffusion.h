@@ -8,23 +8,32 @@
 
 #include "worker/diffusion/models/unet.h"
 #include "worker/training/objective.h"
+#include "worker/training/picture_set.h"
+#include "worker/training/sample_sheet.h"
 
 namespace mind::training {
 
 class ClassDiffusion : public Objective {
  public:
-  // `network`: the model's config.json to be (arguments of the report's UNet, "num_timesteps", "schedule":
-  // linear or cosine, "class_names", "dropout"). Throws diffusion::ModelError.
-  ClassDiffusion(Parameters& parameters, nlohmann::json network);
+  // config.network: the model's config.json to be (arguments of the report's UNet, "num_timesteps",
+  // "schedule": linear or cosine, "class_names", "dropout"). Throws diffusion::ModelError, also where the
+  // pictures are none for this network.
+  ClassDiffusion(const RunConfig& config, PictureSet pictures, Parameters& parameters);
+
+  int64_t count() const override { return pictures_.count(); }
 
   // E |ε - ε_θ(√ᾱ x0 + √(1 - ᾱ) ε, t, y)|², t even over the steps. Ho et al. 2020, eq. 14.
-  at::Tensor Loss(const Examples& examples, StepRandom& random) const override;
+  at::Tensor Loss(const std::vector<int64_t>& examples, StepRandom& random) const override;
   void WriteModel(const std::string& directory, const Tensors& parameters) const override;
 
-  int64_t extent() const { return unet_.config().sample_size; }
-  int64_t class_count() const { return unet_.config().class_count; }
+  // A column a class, where it has classes.
+  std::string DrawSheet(const std::string& directory, int threads) const override;
 
  private:
+  void ExpectPicturesForNetwork() const;
+
+  const PictureSet pictures_;
+  const SampleSheet sheet_;
   const nlohmann::json network_;
   const diffusion::UNet unet_;
   const double dropout_;

@@ -8,8 +8,7 @@
 #include <cstdio>
 #include <thread>
 
-#include "worker/diffusion/error.h"
-#include "worker/training/class_diffusion.h"
+#include "worker/training/objective.h"
 #include "worker/training/trainer.h"
 
 namespace {
@@ -18,28 +17,15 @@ using namespace mind::training;
 
 std::atomic<bool> stop = false;
 
-void Train(const std::string& file, const Trainer::Options& options, int64_t steps) {
+void Train(const std::string& file, const Trainer::Options& options, at::Device device, int64_t steps) {
   RunConfig config = RunConfig::From(file);
   if (steps > 0) config.steps = steps;
-  const PictureSet pictures = ReadData(config);
-  Parameters parameters({.seed = config.seed, .device = options.device});
-  ClassDiffusion objective(parameters, config.network);
-  const int64_t extent = pictures.pictures.size(2);
-  if (extent != objective.extent() || pictures.pictures.size(3) != extent) {
-    throw mind::diffusion::ModelError(
-        file + ": the network is for pictures of " + std::to_string(objective.extent()) +
-        " pixels each way (img_size), the data has " + std::to_string(pictures.pictures.size(3)) + "x" +
-        std::to_string(extent));
-  }
-  const int64_t labels = pictures.labels.max().item<int64_t>() + 1;
-  if (objective.class_count() > 0 && labels > objective.class_count()) {
-    throw mind::diffusion::ModelError(file + ": the data has " + std::to_string(labels) +
-                                      " classes, the network " + std::to_string(objective.class_count()) +
-                                      " (num_classes)");
-  }
-  Trainer trainer(config, options, objective, parameters, pictures);
-  std::fprintf(stderr, "%ld pictures, %.2f M parameters, from step %ld to %ld\n",
-               static_cast<long>(pictures.count()), static_cast<double>(parameters.count()) / 1e6,
+  Parameters parameters(
+      {.seed = config.seed, .device = device, .embedding_deviation = config.embedding_deviation});
+  const std::unique_ptr<Objective> objective = MakeObjective(config, parameters);
+  Trainer trainer(config, options, *objective, parameters);
+  std::fprintf(stderr, "%ld examples, %.2f M parameters, from step %ld to %ld\n",
+               static_cast<long>(objective->count()), static_cast<double>(parameters.count()) / 1e6,
                static_cast<long>(trainer.step()), static_cast<long>(config.steps));
   trainer.Run(stop);
   std::fprintf(stderr, "\n%s at step %ld\n", trainer.step() < config.steps ? "stopped" : "done",
@@ -62,7 +48,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   app.add_option("--device", device, "cpu or cuda:N")->capture_default_str();
-  app.add_option("--steps", steps, "Instead of the file's")->check(CLI::PositiveNumber);
+  app.add_option("--steps", steps, "Stop at this step instead of the file's last")->check(CLI::PositiveNumber);
   app.set_version_flag("--version", MIND_VERSION);
   CLI11_PARSE(app, argc, argv);
 
@@ -76,9 +62,9 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", line.c_str());
   };
   try {
-    options.device = at::Device(device);
-    if (options.device.is_cuda()) options.threads = 1;
-    Train(file, options, steps);
+    const at::Device where(device);
+    if (where.is_cuda()) options.threads = 1;
+    Train(file, options, where, steps);
   } catch (const c10::Error& e) {
     std::fprintf(stderr, "mind-train: %s\n", e.what_without_backtrace());
     return 1;

@@ -1,31 +1,35 @@
-// What is to be learnt: a loss, and a model directory to show for it.
+// What is to be learnt: a loss over examples, and a model directory to show for it.
 #ifndef MIND_WORKER_TRAINING_OBJECTIVE_H_
 #define MIND_WORKER_TRAINING_OBJECTIVE_H_
 
 #include <ATen/ATen.h>
 
 #include <string>
+#include <vector>
 
 #include "worker/training/parameters.h"
 #include "worker/training/random.h"
+#include "worker/training/run_config.h"
 
 namespace mind::training {
 
-// Some examples, on the device of the parameters.
-struct Examples {
-  at::Tensor pictures;  // float [B, 3, H, W] from -1 to 1
-  at::Tensor labels;    // int64 [B]
-};
-
-// Built on Parameters. Any thread may call, several at once.
+// Built on Parameters, which must outlive it, and on the examples, which it keeps. Any thread may call,
+// several at once.
 class Objective {
  public:
   virtual ~Objective() = default;
-  // The mean over the examples, a number with a graph behind it.
-  virtual at::Tensor Loss(const Examples& examples, StepRandom& random) const = 0;
-  // Writes a directory that a worker serves, with these values of the parameters.
+  // How many examples there are.
+  virtual int64_t count() const = 0;
+  // The mean loss of these examples, a number with a graph behind it.
+  virtual at::Tensor Loss(const std::vector<int64_t>& examples, StepRandom& random) const = 0;
+  // Writes a model directory, or the part of one that is learnt, with these values of the parameters.
   virtual void WriteModel(const std::string& directory, const Tensors& parameters) const = 0;
+  // A PNG file that shows what the directory just written can do.
+  virtual std::string DrawSheet(const std::string& directory, int threads) const = 0;
 };
+
+// What the run's file asks for, on the parameters' device. Throws diffusion::ModelError.
+std::unique_ptr<Objective> MakeObjective(const RunConfig& config, Parameters& parameters);
 
 }  // namespace mind::training
 

@@ -14,7 +14,9 @@ bool EndsWith(const std::string& name, const std::string& end) {
 }
 
 bool EndsBranch(const std::string& layer) {
-  return EndsWith(layer, "conv2") || EndsWith(layer, "proj_out") || EndsWith(layer, "conv_out");
+  // A denoiser's output is one too: beside what it is shown. An autoencoder's are not.
+  return EndsWith(layer, "conv2") || EndsWith(layer, "proj_out") || layer == "conv_out" ||
+         layer == "unet.conv_out";
 }
 
 // Not std::hash, which may differ from one library to the next.

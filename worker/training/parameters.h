@@ -33,6 +33,7 @@ class Parameters : public diffusion::ParameterSource {
   at::Tensor TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) override;
 
   const Tensors& tensors() const { return tensors_; }
+  at::Device device() const { return options_.device; }
   int64_t count() const;  // of numbers
 
   // Puts in values of a run before. Throws diffusion::ModelError naming `source` unless names and shapes are

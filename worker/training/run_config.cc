@@ -9,10 +9,19 @@ namespace {
 
 using diffusion::Config;
 
-const std::set<std::string> kKeys = {
-    "data",      "network",          "steps",        "batch",        "learning_rate", "warm_up",
-    "schedule",  "weight_decay",     "beta1",        "beta2",        "ema_decay",     "ema_start",
-    "log_every", "checkpoint_every", "sample_every", "sample_steps", "sampler",       "seed"};
+const std::set<std::string> kKeys = {"data",          "network",
+                                     "steps",         "batch",
+                                     "learning_rate", "warm_up",
+                                     "schedule",      "weight_decay",
+                                     "beta1",         "beta2",
+                                     "ema_decay",     "ema_start",
+                                     "log_every",     "checkpoint_every",
+                                     "sample_every",  "sample_steps",
+                                     "sampler",       "seed",
+                                     "objective",     "embedding_deviation",
+                                     "kl_weight",     "gradient_weight",
+                                     "text_dropout",  "min_snr",
+                                     "prompts"};
 
 int64_t Positive(const Config& config, const std::string& key, int64_t fallback, int64_t least = 1) {
   const int64_t value = config.Int(key, fallback);
@@ -23,6 +32,12 @@ int64_t Positive(const Config& config, const std::string& key, int64_t fallback,
 double Fraction(const Config& config, const std::string& key, double fallback) {
   const double value = config.Double(key, fallback);
   if (!(value >= 0 && value < 1)) config.Unsupported(key, "0 to below 1");
+  return value;
+}
+
+double NotNegative(const Config& config, const std::string& key, double fallback) {
+  const double value = config.Double(key, fallback);
+  if (!(value >= 0 && value <= 1e6)) config.Unsupported(key, "0 to 1000000");
   return value;
 }
 
@@ -40,6 +55,14 @@ RunConfig RunConfig::From(const std::string& path) {
     if (kKeys.count(key) == 0) config.Unsupported(key, "not at all: it is no key of a run");
   }
   RunConfig run;
+  const std::string objective = config.String("objective", "class_diffusion");
+  if (objective == "autoencoder") {
+    run.kind = Kind::kAutoencoder;
+  } else if (objective == "text_diffusion") {
+    run.kind = Kind::kTextDiffusion;
+  } else if (objective != "class_diffusion") {
+    config.Unsupported("objective", "class_diffusion, autoencoder, text_diffusion");
+  }
   run.data = Object(config, "data");
   run.network = Object(config, "network");
   run.steps = Positive(config, "steps", run.steps);
@@ -63,13 +86,25 @@ RunConfig RunConfig::From(const std::string& path) {
   run.sample_steps = Positive(config, "sample_steps", run.sample_steps, 0);
   run.sampler = config.String("sampler", "");
   run.seed = static_cast<uint64_t>(Positive(config, "seed", 0, 0));
+  run.embedding_deviation = NotNegative(config, "embedding_deviation", run.embedding_deviation);
+  run.kl_weight = NotNegative(config, "kl_weight", run.kl_weight);
+  run.gradient_weight = NotNegative(config, "gradient_weight", run.gradient_weight);
+  run.text_dropout = Fraction(config, "text_dropout", run.text_dropout);
+  run.min_snr = NotNegative(config, "min_snr", run.min_snr);
+  if (!config.Unset("prompts")) run.prompts = config.RequiredStrings("prompts");
   return run;
 }
 
 std::string RunConfig::Identity() const {
-  return nlohmann::json{{"data", data},
+  return nlohmann::json{{"objective", static_cast<int>(kind)},
+                        {"embedding_deviation", embedding_deviation},
+                        {"kl_weight", kl_weight},
+                        {"gradient_weight", gradient_weight},
+                        {"text_dropout", text_dropout},
+                        {"min_snr", min_snr},
+                        {"data", data},
                         {"network", network},
-                        {"steps", learning_rate.cosine ? steps : 0},
+                        {"steps", learning_rate.cosine ? learning_rate.steps : 0},
                         {"batch", batch},
                         {"learning_rate", learning_rate.peak},
                         {"warm_up", learning_rate.warm_up},
@@ -83,7 +118,7 @@ std::string RunConfig::Identity() const {
       .dump();
 }
 
-PictureSet ReadData(const RunConfig& run) {
+PictureSet ReadLabelled(const RunConfig& run) {
   const Config config(run.data, "data");
   const std::string format = config.String("format", "");
   PictureSet set;
@@ -95,6 +130,12 @@ PictureSet ReadData(const RunConfig& run) {
     config.Unsupported("format", "idx, cifar10");
   }
   return set.First(Positive(config, "most", set.count()));
+}
+
+CaptionedSet ReadCaptioned(const RunConfig& run) {
+  const Config config(run.data, "data");
+  if (config.String("format", "") != "captioned") config.Unsupported("format", "captioned");
+  return ReadCaptionedFolder(config.String("folder", ""));
 }
 
 }  // namespace mind::training

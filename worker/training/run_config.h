@@ -7,14 +7,18 @@
 
 #include "worker/training/adam_w.h"
 #include "worker/training/average.h"
+#include "worker/training/captioned_set.h"
 #include "worker/training/learning_rate.h"
 #include "worker/training/picture_set.h"
 
 namespace mind::training {
 
 struct RunConfig {
-  nlohmann::json data;     // "format": idx | cifar10, and its files
-  nlohmann::json network;  // the config.json of the model to be
+  enum class Kind { kClassDiffusion, kAutoencoder, kTextDiffusion };
+
+  Kind kind = Kind::kClassDiffusion;
+  nlohmann::json data;     // "format": idx | cifar10 | captioned, and its files
+  nlohmann::json network;  // the configuration of the model to be: see the objectives
 
   // The report's defaults.
   int64_t steps = 800'000;
@@ -28,6 +32,14 @@ struct RunConfig {
   int64_t sample_steps = 0;       // 0: the model's default
   std::string sampler;            // of the sample sheets; empty: the model's default
   uint64_t seed = 0;
+  double embedding_deviation = 1;  // of embeddings at the beginning
+
+  // Autoencoders.
+  double kl_weight = 1.7e-4, gradient_weight = 0.5;
+  // Text diffusion.
+  double text_dropout = 0.1;
+  double min_snr = 0;                // 0: no weighting; usual: 5
+  std::vector<std::string> prompts;  // of the sample sheets
 
   // Keys that are not there keep their defaults; a key nobody knows is refused. Throws diffusion::ModelError
   // naming file, key and what is allowed.
@@ -36,8 +48,9 @@ struct RunConfig {
   std::string Identity() const;
 };
 
-// The examples a run learns from. Paths in it are as given. Throws diffusion::ModelError.
-PictureSet ReadData(const RunConfig& config);
+// The examples a run learns from. Paths in it are as given. Throw diffusion::ModelError.
+PictureSet ReadLabelled(const RunConfig& config);
+CaptionedSet ReadCaptioned(const RunConfig& config);
 
 }  // namespace mind::training
 

@@ -40,9 +40,13 @@ std::string DrawSamples(const SampleSheet& sheet) {
   const diffusion::ModelInfo& info = models.models().at(0);
   Engine engine(models, {.row_threads = sheet.threads});
   std::vector<std::shared_ptr<OnePicture>> pictures;
-  for (int i = 0; i < sheet.rows * sheet.columns; ++i) {
+  const auto prompts = static_cast<int>(sheet.prompts.size());
+  const int rows_shown = prompts > 0 ? (prompts + sheet.columns - 1) / sheet.columns : sheet.rows;
+  const int count = prompts > 0 ? prompts : sheet.rows * sheet.columns;
+  for (int i = 0; i < count; ++i) {
     diffusion::TrajectoryRequest request;
     request.model = info.name;
+    if (prompts > 0) request.picture.prompt = sheet.prompts[static_cast<size_t>(i)];
     if (info.class_count > 0) request.picture.label = i % sheet.columns % info.class_count;
     request.picture.guidance = info.default_guidance;
     request.width = info.default_width;
@@ -55,13 +59,20 @@ std::string DrawSamples(const SampleSheet& sheet) {
     engine.Submit(request, pictures.back());
   }
   std::vector<at::Tensor> rows;
-  for (int row = 0; row < sheet.rows; ++row) {
+  for (int row = 0; row < rows_shown; ++row) {
     std::vector<at::Tensor> shown;
-    for (int column = 0; column < sheet.columns; ++column)
-      shown.push_back(pictures[static_cast<size_t>(row * sheet.columns + column)]->Wait());
+    for (int column = 0; column < sheet.columns; ++column) {
+      const int i = row * sheet.columns + column;
+      shown.push_back(i < count ? pictures[static_cast<size_t>(i)]->Wait()
+                                : at::full_like(shown.front(), 255));
+    }
     rows.push_back(at::cat(shown, 1));
   }
-  const at::Tensor whole = at::cat(rows, 0).contiguous();
+  return EncodeSheet(at::cat(rows, 0));
+}
+
+std::string EncodeSheet(const at::Tensor& picture) {
+  const at::Tensor whole = picture.contiguous();
   return image::EncodePng(
       {whole.data_ptr<uint8_t>(), static_cast<int>(whole.size(1)), static_cast<int>(whole.size(0))}, "");
 }

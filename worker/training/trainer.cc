@@ -9,7 +9,6 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/training/files.h"
-#include "worker/training/sample_sheet.h"
 
 namespace mind::training {
 namespace {
@@ -27,16 +26,14 @@ std::string TimeText(double seconds) {
 
 }  // namespace
 
-Trainer::Trainer(const RunConfig& config, Options options, Objective& objective, Parameters& parameters,
-                 PictureSet pictures)
+Trainer::Trainer(const RunConfig& config, Options options, Objective& objective, Parameters& parameters)
     : config_(config),
       options_(std::move(options)),
       objective_(objective),
       parameters_(parameters),
-      pictures_(std::move(pictures)),
       optimizer_(parameters.tensors(), config.optimizer),
       average_(parameters.tensors(), config.average),
-      order_(pictures_.count(), config.seed),
+      order_(objective.count(), config.seed),
       step_([this] {
         std::filesystem::create_directories(options_.folder + "/samples");
         const std::string state = options_.folder + kStateFile;
@@ -44,12 +41,6 @@ Trainer::Trainer(const RunConfig& config, Options options, Objective& objective,
         return RestoreState(state, config_.Identity(), {parameters_, optimizer_, average_});
       }()),
       log_(options_.folder, step_) {}
-
-Examples Trainer::ExamplesAt(const std::vector<int64_t>& indices) const {
-  const at::Tensor rows = at::tensor(indices, at::kLong);
-  return {(pictures_.pictures.index({rows}).to(options_.device, at::kFloat) / 127.5 - 1),
-          pictures_.labels.index({rows}).to(options_.device)};
-}
 
 double Trainer::Step() {
   const int64_t step = step_ + 1;
@@ -73,9 +64,8 @@ double Trainer::Step() {
     try {
       const int64_t begin = part * config_.batch / parts, end = (part + 1) * config_.batch / parts;
       StepRandom random(config_.seed, step, part);
-      const at::Tensor loss =
-          objective_.Loss(ExamplesAt({indices.begin() + begin, indices.begin() + end}), random) *
-          (static_cast<double>(end - begin) / static_cast<double>(config_.batch));
+      const at::Tensor loss = objective_.Loss({indices.begin() + begin, indices.begin() + end}, random) *
+                              (static_cast<double>(end - begin) / static_cast<double>(config_.batch));
       result.loss = loss.item<double>();
       result.gradients = torch::autograd::grad({loss}, inputs, {}, /*retain_graph=*/false,
                                                /*create_graph=*/false, /*allow_unused=*/true);
@@ -124,10 +114,7 @@ void Trainer::Store() {
 void Trainer::ShowSamples() const {
   char name[64];
   std::snprintf(name, sizeof name, "/samples/step-%08ld.png", static_cast<long>(step_));
-  WriteFile(options_.folder + name, DrawSamples({.model = options_.folder + "/model",
-                                                 .steps = config_.sample_steps,
-                                                 .sampler = config_.sampler,
-                                                 .threads = options_.threads}));
+  WriteFile(options_.folder + name, objective_.DrawSheet(options_.folder + "/model", options_.threads));
 }
 
 void Trainer::Report(double loss, double seconds_a_step) const {

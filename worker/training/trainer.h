@@ -24,13 +24,11 @@ class Trainer {
   struct Options {
     std::string folder;
     int threads = 1;
-    at::Device device = at::kCPU;
     std::function<void(const std::string& line)> report;  // a line for people, now and then
   };
 
   // Goes on from the folder's state, if it has one. Throws diffusion::Error.
-  Trainer(const RunConfig& config, Options options, Objective& objective, Parameters& parameters,
-          PictureSet pictures);
+  Trainer(const RunConfig& config, Options options, Objective& objective, Parameters& parameters);
 
   // Until the last step, or until told to stop: then the state is stored first. Throws diffusion::Error if
   // the loss is no longer a number, or a file cannot be written.
@@ -40,7 +38,6 @@ class Trainer {
 
  private:
   double Step();
-  Examples ExamplesAt(const std::vector<int64_t>& indices) const;
   void Store();
   void ShowSamples() const;
   void Report(double loss, double seconds_a_step) const;
@@ -49,7 +46,6 @@ class Trainer {
   const Options options_;
   Objective& objective_;
   Parameters& parameters_;
-  const PictureSet pictures_;
   AdamW optimizer_;
   Average average_;
   BatchOrder order_;

@@ -22,8 +22,15 @@ nlohmann::json Network() {
           {"img_size", {8, 8}}, {"num_timesteps", 50},     {"dropout", 0.0}};
 }
 
-Examples TwoExamples() {
-  return {at::randn({2, 3, 8, 8}), at::tensor({0, 2}, at::kLong)};
+RunConfig RunOf(const nlohmann::json& network) {
+  RunConfig run;
+  run.network = network;
+  return run;
+}
+
+// Two pictures of this many pixels each way.
+PictureSet TwoPictures(int64_t extent = 8) {
+  return {at::randint(256, {2, 3, extent, extent}, at::kByte), at::tensor({0, 2}, at::kLong)};
 }
 
 // What the directory says of its noise, against the reference's own state dicts.
@@ -33,7 +40,8 @@ TEST(ClassDiffusion, TheNoiseScheduleIsTheReports) {
     nlohmann::json network = diffusion::ReadJsonFile(folder + "/config.json");
     const at::Tensor expected = diffusion::SafeTensors::Open(folder + "/model.safetensors").Get("betas");
     Parameters parameters({});
-    const ClassDiffusion objective(parameters, network);
+    const int64_t extent = network.at("img_size").at(0);
+    const ClassDiffusion objective(RunOf(network), TwoPictures(extent), parameters);
     const std::string written = (std::filesystem::temp_directory_path() / ("mind-" + model)).string();
     objective.WriteModel(written, parameters.tensors());
     const at::Tensor betas = diffusion::SafeTensors::Open(written + "/model.safetensors").Get("betas");
@@ -44,21 +52,21 @@ TEST(ClassDiffusion, TheNoiseScheduleIsTheReports) {
 
 TEST(ClassDiffusion, ANetworkThatKnowsNothingLosesTheNoisesVariance) {
   Parameters parameters({});
-  const ClassDiffusion objective(parameters, Network());
+  const ClassDiffusion objective(RunOf(Network()), TwoPictures(), parameters);
   StepRandom random(1, 1, 0);
   // Its last layer is zero at the beginning: it predicts no noise at all.
-  EXPECT_NEAR(objective.Loss(TwoExamples(), random).item<double>(), 1, 0.2);
+  EXPECT_NEAR(objective.Loss({0, 1}, random).item<double>(), 1, 0.2);
 }
 
 TEST(ClassDiffusion, EveryParameterLearns) {
   Parameters parameters({});
-  const ClassDiffusion objective(parameters, Network());
+  const ClassDiffusion objective(RunOf(Network()), TwoPictures(), parameters);
   for (const auto& [name, parameter] : parameters.tensors()) {
     const at::NoGradGuard no_grad;  // away from the zeros, behind which nothing is felt
     parameter.add_(at::randn(parameter.sizes()) * 0.1);
   }
   StepRandom random(1, 1, 0);
-  objective.Loss(TwoExamples(), random).backward();
+  objective.Loss({0, 1}, random).backward();
   for (const auto& [name, parameter] : parameters.tensors()) {
     ASSERT_TRUE(parameter.grad().defined()) << name;
     EXPECT_GT(parameter.grad().abs().max().item<double>(), 0) << name;
@@ -67,7 +75,7 @@ TEST(ClassDiffusion, EveryParameterLearns) {
 
 TEST(ClassDiffusion, WhatItWritesIsServedWithTheSameNumbers) {
   Parameters parameters({.seed = 4});
-  const ClassDiffusion objective(parameters, Network());
+  const ClassDiffusion objective(RunOf(Network()), TwoPictures(), parameters);
   for (const auto& [name, parameter] : parameters.tensors()) {
     const at::NoGradGuard no_grad;
     parameter.add_(at::randn(parameter.sizes()) * 0.1);
@@ -105,7 +113,7 @@ TEST(ClassDiffusion, WhatCannotBeIsNamed) {
     network[key] = value;
     Parameters parameters({});
     try {
-      ClassDiffusion(parameters, network);
+      ClassDiffusion(RunOf(network), TwoPictures(), parameters);
       return std::string();
     } catch (const diffusion::ModelError& e) {
       return std::string(e.what());
@@ -116,6 +124,9 @@ TEST(ClassDiffusion, WhatCannotBeIsNamed) {
   EXPECT_THAT(error("schedule_high", 0.5), HasSubstr("\"schedule_high\""));
   EXPECT_THAT(error("dropout", 1), HasSubstr("\"dropout\""));
   EXPECT_THAT(error("num_timesteps", 1), HasSubstr("\"num_timesteps\""));
+  EXPECT_THAT(error("img_size", {16, 16}),
+              HasSubstr("for pictures of 16 pixels each way (img_size), the data has 8x8"));
+  EXPECT_THAT(error("num_classes", 2), HasSubstr("the data has 3 classes, the network 2 (num_classes)"));
 }
 
 }  // namespace

@@ -1,0 +1,133 @@
+#include "worker/training/autoencoder.h"
+
+#include <filesystem>
+#include <numeric>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/safetensors.h"
+#include "worker/training/files.h"
+#include "worker/training/sample_sheet.h"
+
+namespace mind::training {
+namespace {
+
+using diffusion::AutoencoderConfig;
+using diffusion::AutoencoderKl;
+using diffusion::Config;
+
+constexpr int64_t kMeasured = 1024;       // examples from which the latents' mean and deviation are taken
+constexpr int64_t kChunk = 32;            // of them at a time
+constexpr double kFirstLogVariance = -5;  // so that noise does not drown what is to be learnt first
+constexpr int64_t kShown = 8;
+
+nlohmann::json Named(nlohmann::json network) {
+  network["_class_name"] = "AutoencoderKL";
+  network["scaling_factor"] = 1.0;
+  return network;
+}
+
+// The first examples, at most so many.
+std::vector<int64_t> FirstOf(int64_t count, int64_t most) {
+  std::vector<int64_t> examples(static_cast<size_t>(std::min(count, most)));
+  std::iota(examples.begin(), examples.end(), 0);
+  return examples;
+}
+
+// Differences of neighbours, down and across.
+at::Tensor GradientLoss(const at::Tensor& x, const at::Tensor& y) {
+  const at::Tensor d = x - y;
+  return (d.slice(2, 1) - d.slice(2, 0, -1)).abs().mean() + (d.slice(3, 1) - d.slice(3, 0, -1)).abs().mean();
+}
+
+at::Tensor Diagonal(const at::Tensor& values) {
+  return at::diag(values).unsqueeze(-1).unsqueeze(-1);
+}
+
+}  // namespace
+
+AutoencoderKl ReadAutoencoder(const std::string& folder, at::Device device) {
+  const at::NoGradGuard no_grad;
+  diffusion::FileParameters weights(diffusion::ReadComponent(folder), {.device = device});
+  AutoencoderKl autoencoder(diffusion::Scope(weights),
+                            AutoencoderConfig::From(Config::FromFile(folder + "/config.json")));
+  weights.ExpectAllTaken();
+  return autoencoder;
+}
+
+Autoencoder::Autoencoder(const RunConfig& config, CaptionedSet set, Parameters& parameters)
+    : set_(std::move(set)),
+      network_(Named(config.network)),
+      kl_weight_(config.kl_weight),
+      gradient_weight_(config.gradient_weight),
+      device_(parameters.device()),
+      autoencoder_(diffusion::Scope(parameters), AutoencoderConfig::From(Config(network_, "network"))) {
+  const int64_t reduction = autoencoder_.config().reduction();
+  if (set_.pictures.size(2) % reduction != 0 || set_.pictures.size(3) % reduction != 0)
+    throw diffusion::ModelError("the pictures' height and width must be multiples of " +
+                                std::to_string(reduction));
+  const at::NoGradGuard no_grad;
+  parameters.tensors()
+      .at("encoder.conv_out.bias")
+      .slice(0, autoencoder_.config().latent_channels)
+      .fill_(kFirstLogVariance);
+}
+
+at::Tensor Autoencoder::Loss(const std::vector<int64_t>& examples, StepRandom& random) const {
+  const at::Tensor x = set_.OnWhite(examples).to(device_);
+  const auto halves = autoencoder_.EncodeMoments(x).chunk(2, 1);
+  const at::Tensor &mean = halves[0], log_variance = halves[1].clamp(-30, 20);
+  const at::Tensor z = mean + (log_variance / 2).exp() * random.Normal(mean.sizes()).to(device_);
+  const at::Tensor y = autoencoder_.Decode(z);
+  const at::Tensor kl = (mean * mean + log_variance.exp() - 1 - log_variance).mean() / 2;
+  return (x - y).abs().mean() + at::mse_loss(y, x) + gradient_weight_ * GradientLoss(x, y) + kl_weight_ * kl;
+}
+
+void Autoencoder::WriteModel(const std::string& directory, const Tensors& parameters) const {
+  const at::NoGradGuard no_grad;
+  diffusion::FileParameters source({"the parameters", parameters}, {.device = device_});
+  const AutoencoderKl averaged(diffusion::Scope(source), autoencoder_.config());
+  std::vector<at::Tensor> latents;
+  const std::vector<int64_t> examples = FirstOf(set_.count(), kMeasured);
+  for (size_t i = 0; i < examples.size(); i += kChunk) {
+    const std::vector<int64_t> chunk(
+        examples.begin() + static_cast<int64_t>(i),
+        examples.begin() + static_cast<int64_t>(std::min(i + kChunk, examples.size())));
+    latents.push_back(averaged.EncodeMoments(set_.OnWhite(chunk).to(device_)).chunk(2, 1)[0]);
+  }
+  const at::Tensor all = at::cat(latents).transpose(0, 1).flatten(1);
+  const at::Tensor mean = all.mean(1).cpu(), deviation = all.std(1).clamp_min(1e-4).cpu();
+
+  Tensors tensors;
+  for (const auto& [name, tensor] : parameters) tensors[name] = tensor.to(at::kHalf);
+  // (mean - μ) / σ, and the variance with it; and back.
+  const at::Tensor ones = at::ones_like(mean);
+  tensors["quant_conv.weight"] = Diagonal(at::cat({1 / deviation, ones}));
+  tensors["quant_conv.bias"] = at::cat({-mean / deviation, -2 * deviation.log()});
+  tensors["post_quant_conv.weight"] = Diagonal(deviation);
+  tensors["post_quant_conv.bias"] = mean;
+  std::filesystem::create_directories(directory);
+  WriteFile(directory + "/diffusion_pytorch_model.safetensors", diffusion::SerializeSafeTensors(tensors));
+  WriteFile(directory + "/config.json", network_.dump(1) + "\n");
+}
+
+std::string Autoencoder::DrawSheet(const std::string& directory, int) const {
+  const at::NoGradGuard no_grad;
+  const AutoencoderKl written = ReadAutoencoder(directory, device_);
+  std::vector<at::Tensor> rows;
+  for (int64_t row = 0; row < 2; ++row) {
+    std::vector<int64_t> examples;
+    // Spread over all of them.
+    for (int64_t i = 0; i < kShown; ++i) examples.push_back((row * kShown + i) * set_.count() / (2 * kShown));
+    const at::Tensor x = set_.OnWhite(examples).to(device_);
+    const at::Tensor y = written.Decode(written.EncodeMoments(x).chunk(2, 1)[0]);
+    for (const at::Tensor& pictures : {x, y}) {
+      std::vector<at::Tensor> shown;
+      for (const at::Tensor& picture : pictures.cpu().unbind(0))
+        shown.push_back(((picture.permute({1, 2, 0}) / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte));
+      rows.push_back(at::cat(shown, 1));
+    }
+  }
+  return EncodeSheet(at::cat(rows, 0));
+}
+
+}  // namespace mind::training

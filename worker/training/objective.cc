@@ -1,0 +1,21 @@
+#include "worker/training/objective.h"
+
+#include "worker/training/autoencoder.h"
+#include "worker/training/class_diffusion.h"
+#include "worker/training/text_diffusion.h"
+
+namespace mind::training {
+
+std::unique_ptr<Objective> MakeObjective(const RunConfig& config, Parameters& parameters) {
+  switch (config.kind) {
+    case RunConfig::Kind::kAutoencoder:
+      return std::make_unique<Autoencoder>(config, ReadCaptioned(config), parameters);
+    case RunConfig::Kind::kTextDiffusion:
+      return std::make_unique<TextDiffusion>(config, ReadCaptioned(config), parameters);
+    case RunConfig::Kind::kClassDiffusion:
+      break;
+  }
+  return std::make_unique<ClassDiffusion>(config, ReadLabelled(config), parameters);
+}
+
+}  // namespace mind::training
