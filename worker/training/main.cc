@@ -48,7 +48,8 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   app.add_option("--device", device, "cpu or cuda:N")->capture_default_str();
-  app.add_option("--steps", steps, "Stop at this step instead of the file's last")->check(CLI::PositiveNumber);
+  app.add_option("--steps", steps, "Stop at this step instead of the file's last")
+      ->check(CLI::PositiveNumber);
   app.set_version_flag("--version", MIND_VERSION);
   CLI11_PARSE(app, argc, argv);
 

@@ -144,7 +144,7 @@ let things = 0;
 for (const emoji of readJson('node_modules/emojibase-data/en/data.json')) {
   const en = emoji.label.toLowerCase(), zh = chinese.get(emoji.hexcode);
   const name = emoji.hexcode.toLowerCase();
-  const path = [name, name.replaceAll('-fe0f', '')].map((n) => `node_modules/@lobehub/fluent-emoji-3d/assets/${n}.webp`).find(existsSync);
+  const path = [name, `${name}-fe0f`, name.replaceAll('-fe0f', '')].map((n) => `node_modules/@lobehub/fluent-emoji-3d/assets/${n}.webp`).find(existsSync);
   if (!isKept(emoji) || !zh || !path || (only && !only.has(en))) continue;
   ++things;
   only?.delete(en);

@@ -135,6 +135,22 @@ TEST_F(ModelCacheTest, CancelledAndHandedBackWhileWaitingForRoom) {
   EXPECT_EQ(behind->Wait(), Ending::kPicture);
 }
 
+TEST_F(ModelCacheTest, AFailedLoadFreesTheRoomItHadReserved) {
+  folder_.Add("broken", "sd1");
+  std::filesystem::remove(folder_.path() + "/broken/vae");
+  std::filesystem::create_directory(folder_.path() + "/broken/vae");
+  std::filesystem::copy(mind::support::ModelFolder::Golden() / "models/sd1/vae/config.json",
+                        folder_.path() + "/broken/vae/config.json");
+  ModelCache cache(folder_.path(), RoomFor(1));
+  int idle = 0;
+  cache.NotifyIdle([&idle] { ++idle; });
+  EXPECT_THROW(cache.Get("broken"), ModelError);
+  EXPECT_EQ(idle, 1);
+  const auto a = cache.Get("a");
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a"));
+  cache.NotifyIdle(nullptr);
+}
+
 TEST_F(ModelCacheTest, AnEngineThatEndsLetsTheWaitingGo) {
   ModelCache cache(folder_.path(), RoomFor(1));
   const auto held = cache.Get("a");

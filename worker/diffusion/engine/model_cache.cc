@@ -62,8 +62,11 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   try {
     pipeline = LoadPipeline(slot.path, options_.parameters);
   } catch (...) {
-    const std::lock_guard lock(mutex_);
-    used_ -= slot.bytes;
+    {
+      const std::lock_guard lock(mutex_);
+      used_ -= slot.bytes;
+    }
+    TellIdle();  // the room it had reserved may do for another
     throw;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -116,6 +119,10 @@ void ModelCache::EndLease(Slot& slot) {
     const std::lock_guard lock(mutex_);
     if (--slot.leases > 0) return;
   }
+  TellIdle();
+}
+
+void ModelCache::TellIdle() {
   const std::lock_guard lock(idle_mutex_);
   if (on_idle_) on_idle_();
 }

@@ -28,8 +28,9 @@ class ModelSource {
   // it. Throws RequestError for an unknown name, ModelError if it cannot be loaded, NoRoomNow. Any thread may
   // call; may take long.
   virtual std::shared_ptr<const Pipeline> Get(const std::string& name) = 0;
-  // `on_idle` is called, from any thread, whenever nobody holds a model any more; it must return at once and
-  // not call back. Null: nobody wants to know, and no call is under way any more.
+  // `on_idle` is called, from any thread, whenever nobody holds a model any more, or there is room for
+  // another reason; it must return at once and not call back. Null: nobody wants to know, and no call is
+  // under way any more.
   virtual void NotifyIdle(std::function<void()> on_idle) {}
 };
 
@@ -79,6 +80,7 @@ class ModelCache : public ModelSource {
   // REQUIRES: mutex_ held, slot.pipeline set.
   std::shared_ptr<const Pipeline> Lease(Slot& slot);
   void EndLease(Slot& slot);
+  void TellIdle();
   // Reserves room for the slot's weights, unloading idle models as needed. Throws ModelError, NoRoomNow.
   void MakeRoom(Slot& slot);
 
