@@ -2,6 +2,7 @@
 
 #include "worker/training/autoencoder.h"
 #include "worker/training/class_diffusion.h"
+#include "worker/training/classifier.h"
 #include "worker/training/text_diffusion.h"
 
 namespace mind::training {
@@ -12,6 +13,8 @@ std::unique_ptr<Objective> MakeObjective(const RunConfig& config, Parameters& pa
       return std::make_unique<Autoencoder>(config, ReadCaptioned(config), parameters);
     case RunConfig::Kind::kTextDiffusion:
       return std::make_unique<TextDiffusion>(config, ReadCaptioned(config), parameters);
+    case RunConfig::Kind::kClassifier:
+      return std::make_unique<Classifier>(config, ReadCaptioned(config), parameters);
     case RunConfig::Kind::kClassDiffusion:
       break;
   }

@@ -60,8 +60,10 @@ RunConfig RunConfig::From(const std::string& path) {
     run.kind = Kind::kAutoencoder;
   } else if (objective == "text_diffusion") {
     run.kind = Kind::kTextDiffusion;
+  } else if (objective == "classifier") {
+    run.kind = Kind::kClassifier;
   } else if (objective != "class_diffusion") {
-    config.Unsupported("objective", "class_diffusion, autoencoder, text_diffusion");
+    config.Unsupported("objective", "class_diffusion, autoencoder, text_diffusion, classifier");
   }
   run.data = Object(config, "data");
   run.network = Object(config, "network");

@@ -14,7 +14,7 @@
 namespace mind::training {
 
 struct RunConfig {
-  enum class Kind { kClassDiffusion, kAutoencoder, kTextDiffusion };
+  enum class Kind { kClassDiffusion, kAutoencoder, kTextDiffusion, kClassifier };
 
   Kind kind = Kind::kClassDiffusion;
   nlohmann::json data;     // "format": idx | cifar10 | captioned, and its files

@@ -139,24 +139,27 @@ function writePictures(path, pictures) {
 
 const chinese = new Map(readJson('node_modules/emojibase-data/zh/data.json').map((e) => [e.hexcode, e.label]));
 const only = options.only && new Set(readFileSync(options.only, 'utf8').split('\n').map((s) => s.trim()).filter(Boolean));
-const pictures = [], captions = [];
-let things = 0;
+const pictures = [], captions = [], things = [], thingOf = [], colourOf = [];
 for (const emoji of readJson('node_modules/emojibase-data/en/data.json')) {
   const en = emoji.label.toLowerCase(), zh = chinese.get(emoji.hexcode);
   const name = emoji.hexcode.toLowerCase();
   const path = [name, `${name}-fe0f`, name.replaceAll('-fe0f', '')].map((n) => `node_modules/@lobehub/fluent-emoji-3d/assets/${n}.webp`).find(existsSync);
   if (!isKept(emoji) || !zh || !path || (only && !only.has(en))) continue;
-  ++things;
   only?.delete(en);
   const rgba = await load(path);
+  things.push(en);
   pictures.push(rgba);
   captions.push(captionsOf(en, zh));
+  thingOf.push(things.length - 1);
+  colourOf.push(-1);
   const hue = emoji.group === PEOPLE || COLOUR_WORDS.test(en) || COLOUR_SIGNS.test(zh) ? null : rulingHue(rgba);
   if (hue === null) continue;
-  for (const colour of COLOURS) {
+  COLOURS.forEach((colour, number) => {
     pictures.push(apart(colour.hue, hue) < 15 ? rgba : recoloured(rgba, hue, colour.hue));
     captions.push(captionsOf(en, zh, colour));
-  }
+    thingOf.push(things.length - 1);
+    colourOf.push(number);
+  });
 }
 if (only?.size > 0) {
   console.error(`build.mjs: ${options.only} names what is not there: ${[...only].join(', ')}`);
@@ -164,8 +167,8 @@ if (only?.size > 0) {
 }
 mkdirSync(out, {recursive: true});
 writePictures(`${out}/pictures.safetensors`, pictures);
-writeFileSync(`${out}/captions.json`, JSON.stringify({captions}));
+writeFileSync(`${out}/captions.json`, JSON.stringify({captions, things, colours: COLOURS.map((c) => c.en), thing: thingOf, colour: colourOf}));
 writeFileSync(`${out}/LICENSES.md`, `Pictures: Microsoft Fluent Emoji (MIT), by way of @lobehub/fluent-emoji-3d 1.1.0; recoloured copies of them.
 Captions: emojibase-data 17.0.0 (MIT), which takes them from Unicode CLDR (Unicode licence v3).
 `);
-console.log(`${things} things, ${pictures.length} pictures of ${size}x${size}`);
+console.log(`${things.length} things, ${pictures.length} pictures of ${size}x${size}`);
