@@ -105,10 +105,11 @@ double Trainer::Step() {
 }
 
 void Trainer::Store() {
+  log_.Save();
+  objective_.WriteModel(options_.folder + "/model", average_.tensors());
+  // Last: whoever finds it finds the rest as well, and rows of the log that go beyond it are forgotten.
   WriteFile(options_.folder + kStateFile,
             SerializeState({parameters_, optimizer_, average_}, step_, config_.Identity()));
-  objective_.WriteModel(options_.folder + "/model", average_.tensors());
-  log_.Save();
 }
 
 void Trainer::ShowSamples() const {
