@@ -1,4 +1,4 @@
-# One image with the commands mind-server, mind-worker and mind.
+# One image with all commands: mind-server, mind-worker, mind, mind-inspect, mind-train, mind-eval, mind-golden.
 #   docker build -t mind-diffusion .
 #   docker run mind-diffusion mind-server --listen 0.0.0.0:8080 --metrics 0.0.0.0:9090 --data /data
 #
@@ -12,7 +12,8 @@ COPY deploy/packages.txt deploy/install.sh deploy/
 RUN deploy/install.sh build
 COPY . .
 RUN prefix=${LIBTORCH:+-DCMAKE_PREFIX_PATH=/src/${LIBTORCH#/}}; \
-    cmake --preset release ${prefix} && cmake --build --preset release --target mind-server mind-worker mind mind-golden
+    cmake --preset release ${prefix} && cmake --build --preset release --target mind-server mind-worker mind \
+      mind-inspect mind-train mind-eval mind-golden
 # The programs, and every shared library they use that the base image lacks.
 RUN mkdir -p /out/bin /out/lib && cp build/release/bin/* /out/bin/ && \
     ldd /out/bin/* | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u | while read -r library; do \

@@ -124,11 +124,15 @@ TEST_P(Families, MakesAPictureWithPreviewsIsCancelledAndSurvivesItsWorker) {
   ASSERT_EQ(job->state(), v1::JOB_STATE_SUCCEEDED) << job->error().message();
   ASSERT_EQ(whole.size(), kImages);
   EXPECT_THAT(whole.at(0), StartsWith("\x89PNG"));
-  if (GetParam().label[0] != '\0') EXPECT_THAT(whole.at(0), HasSubstr(", Class: "));
-  if (GetParam().lora[0] != '\0')
+  if (GetParam().label[0] != '\0') {
+    EXPECT_THAT(whole.at(0), HasSubstr(", Class: "));
+  }
+  if (GetParam().lora[0] != '\0') {
     EXPECT_THAT(whole.at(0), HasSubstr(GetParam().prompt + std::string(" <lora:kohya:0.7>\n")));
-  if (GetParam().model == std::string("sd-x4-upscaler"))
+  }
+  if (GetParam().model == std::string("sd-x4-upscaler")) {
     EXPECT_THAT(whole.at(0), HasSubstr(", Noise level: 20"));
+  }
   EXPECT_NE(whole.at(0), whole.at(1));
   EXPECT_GT(previews, 0);
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "worker/diffusion/blas.h"
 #include "worker/diffusion/error.h"
 #include "worker/evaluation/distances.h"
 #include "worker/evaluation/features.h"
@@ -79,6 +80,7 @@ void Evaluate(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  mind::ChooseBlasKernels(argv);
   CLI::App app(
       "How good a model's pictures are: distances from a reference (FID, KID), and whether they show what "
       "was asked for.");

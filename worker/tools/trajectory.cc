@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "worker/diffusion/blas.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/sampler_tables.h"
@@ -14,7 +15,6 @@
 #include "worker/diffusion/samplers/optimal_timesteps.h"
 #include "worker/diffusion/samplers/parametrization.h"
 #include "worker/diffusion/samplers/registry.h"
-#include "worker/link/blas.h"
 
 namespace {
 

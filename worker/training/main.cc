@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "worker/diffusion/blas.h"
 #include "worker/training/objective.h"
 #include "worker/training/trainer.h"
 
@@ -35,6 +36,7 @@ void Train(const std::string& file, const Trainer::Options& options, at::Device 
 }  // namespace
 
 int main(int argc, char** argv) {
+  mind::ChooseBlasKernels(argv);
   CLI::App app(
       "Trains a model as a JSON file says. Goes on where it was stopped: Ctrl-C stores its state first.");
   std::string file, device = "cpu";

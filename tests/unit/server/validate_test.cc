@@ -153,7 +153,9 @@ TEST_P(ValidateBad, IsRefusedWithAPreciseError) {
   EXPECT_EQ(status.code(), GetParam().code) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr(GetParam().message));
   EXPECT_TRUE(GetErrorInfo(status).has_value());
-  if (absl::IsInvalidArgument(status)) EXPECT_TRUE(GetBadRequest(status).has_value());
+  if (absl::IsInvalidArgument(status)) {
+    EXPECT_TRUE(GetBadRequest(status).has_value());
+  }
   EXPECT_TRUE(IsValidUtf8(std::string(status.message())));
 }
 

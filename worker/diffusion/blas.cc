@@ -1,4 +1,4 @@
-#include "worker/link/blas.h"
+#include "worker/diffusion/blas.h"
 
 #include <dlfcn.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // OpenBLAS picks its kernels by a list of processors it knows. One it does not know (Debian 12's 0.3.21 knows
 // no Sapphire Rapids, for one) gets kernels from 2004, five to seven times slower than what it could run.
-#ifndef MIND_WORKER_LINK_BLAS_H_
-#define MIND_WORKER_LINK_BLAS_H_
+#ifndef MIND_WORKER_DIFFUSION_BLAS_H_
+#define MIND_WORKER_DIFFUSION_BLAS_H_
 
 #include <string>
 
@@ -17,4 +17,4 @@ std::string BlasName();
 
 }  // namespace mind
 
-#endif  // MIND_WORKER_LINK_BLAS_H_
+#endif  // MIND_WORKER_DIFFUSION_BLAS_H_
