@@ -1,5 +1,7 @@
 #include "worker/training/run_state.h"
 
+#include <charconv>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/safetensors.h"
 
@@ -43,9 +45,13 @@ int64_t RestoreState(const std::string& path, const std::string& run, const Lear
         ": of a run with another configuration; go on with the one it was begun with, or "
         "begin in another folder");
   }
+  int64_t step = -1;
+  const std::string text = about(kStep);
+  std::from_chars(text.data(), text.data() + text.size(), step);
+  if (step < 0) throw diffusion::ModelError(path + ": says nothing of its step");
   const diffusion::NamedTensors tensors{path, file.tensors()};
   for (const Part& part : PartsOf(learner)) CopyInto(part.tensors, tensors.Under(part.prefix).tensors, path);
-  return std::stoll(about(kStep));
+  return step;
 }
 
 }  // namespace mind::training

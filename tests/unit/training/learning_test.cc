@@ -1,11 +1,16 @@
 // What a step does to numbers: the optimiser, the average, the learning rate, and where parameters begin.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/layers.h"
+#include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/adam_w.h"
 #include "worker/training/average.h"
+#include "worker/training/files.h"
 #include "worker/training/learning_rate.h"
+#include "worker/training/run_state.h"
 
 namespace mind::training {
 namespace {
@@ -80,6 +85,25 @@ TEST(Learning, ValuesOfAnotherNetworkAreRefused) {
   EXPECT_THROW(parameters.Restore({{"a.weight", at::zeros({2, 2})}}, "file"), diffusion::ModelError);
   EXPECT_THROW(parameters.Restore({{"a.weight", at::zeros({2, 3})}, {"a.bias", at::zeros({2})}}, "file"),
                diffusion::ModelError);
+}
+
+TEST(Learning, AStateOfAnotherRunOrADamagedOneIsRefused) {
+  const std::string path = (std::filesystem::temp_directory_path() / "mind-state-test.safetensors").string();
+  Parameters parameters({});
+  diffusion::Linear(diffusion::Scope(parameters) / "a", 2, 2);
+  AdamW optimizer(parameters.tensors(), {});
+  Average average(parameters.tensors(), {});
+  const Learner learner{parameters, optimizer, average};
+  WriteFile(path, SerializeState(learner, 7, "run"));
+  EXPECT_EQ(RestoreState(path, "run", learner), 7);
+  EXPECT_THROW(RestoreState(path, "another run", learner), diffusion::ModelError);
+  WriteFile(path, diffusion::SerializeSafeTensors({}, {{"run", "run"}, {"step", "soon"}}));
+  EXPECT_THROW(RestoreState(path, "run", learner), diffusion::ModelError);
+  WriteFile(path, diffusion::SerializeSafeTensors({}, {{"run", "run"}, {"step", "7"}}));
+  EXPECT_THROW(RestoreState(path, "run", learner), diffusion::ModelError);
+  WriteFile(path, "not a state");
+  EXPECT_THROW(RestoreState(path, "run", learner), diffusion::ModelError);
+  std::filesystem::remove(path);
 }
 
 }  // namespace
