@@ -40,10 +40,12 @@ TEST_F(Evaluation, MakesASheetOfPromptsThroughTheService) {
 }
 
 TEST_F(Evaluation, SaysWhatIsMissing) {
-  EXPECT_THAT(Run({}).second, HasSubstr("either --prompts or --pictures is needed"));
+  EXPECT_THAT(Run({}).second, HasSubstr("either --prompts, --pictures or --autoencoder is needed"));
   EXPECT_THAT(Run({"--pictures", "/nope"}).second, HasSubstr("/nope: no pictures in it"));
   EXPECT_THAT(Run({"--pictures", "/nope", "--reference", "/nope"}).second,
               HasSubstr("--reference needs --features or --classifier"));
+  const std::string vae = std::string(MIND_MODELS) + "/emoji/vae";
+  EXPECT_THAT(Run({"--autoencoder", vae}).second, HasSubstr("--autoencoder needs --reference"));
   const std::string prompts = cluster_.directory() + "/prompts.tsv";
   std::ofstream(prompts) << "a red apple\n";
   const auto [status, said] = Run({"--prompts", prompts});

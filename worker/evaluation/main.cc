@@ -10,6 +10,7 @@
 #include "worker/evaluation/features.h"
 #include "worker/evaluation/judge.h"
 #include "worker/evaluation/pictures.h"
+#include "worker/training/autoencoder.h"
 #include "worker/training/captioned_set.h"
 #include "worker/training/files.h"
 
@@ -20,7 +21,7 @@ using namespace mind::evaluation;
 
 struct Options {
   Service service;
-  std::string pictures, prompts, reference, features, classifier, sheet;
+  std::string pictures, prompts, autoencoder, reference, features, classifier, sheet;
   int64_t columns = 8;
 };
 
@@ -31,6 +32,25 @@ at::Tensor ReadReference(const std::string& folder) {
   std::vector<int64_t> all(static_cast<size_t>(set.count()));
   std::iota(all.begin(), all.end(), 0);
   return set.OnWhite(all);
+}
+
+// The reference's pictures, there and back.
+at::Tensor ThroughAutoencoder(const std::string& folder, const at::Tensor& pictures) {
+  constexpr int64_t kChunk = 32;
+  const diffusion::AutoencoderKl autoencoder = training::ReadAutoencoder(folder, at::kCPU);
+  std::vector<at::Tensor> made;
+  for (int64_t begin = 0; begin < pictures.size(0); begin += kChunk) {
+    const at::Tensor moments = autoencoder.EncodeMoments(pictures.slice(0, begin, begin + kChunk));
+    made.push_back(autoencoder.Decode(moments.chunk(2, 1)[0]).clamp(-1, 1));
+  }
+  return at::cat(made);
+}
+
+at::Tensor PicturesOf(const Options& options, const std::vector<Prompt>& prompts) {
+  if (!options.pictures.empty()) return FromFolder(options.pictures);
+  if (!options.autoencoder.empty())
+    return ThroughAutoencoder(options.autoencoder, ReadReference(options.reference));
+  return FromService(options.service, prompts);
 }
 
 void Print(const char* what, double value, const char* unit) {
@@ -48,10 +68,12 @@ void Evaluate(const Options& options) {
   const at::NoGradGuard no_grad;
   const std::vector<Prompt> prompts =
       options.prompts.empty() ? std::vector<Prompt>() : ReadPrompts(options.prompts);
-  if (options.pictures.empty() && prompts.empty())
-    throw diffusion::Error("either --prompts or --pictures is needed");
-  const at::Tensor pictures =
-      options.pictures.empty() ? FromService(options.service, prompts) : FromFolder(options.pictures);
+  const int sources = !options.pictures.empty() + !options.autoencoder.empty();
+  if (sources > 1 || (sources == 0 && prompts.empty()))
+    throw diffusion::Error("either --prompts, --pictures or --autoencoder is needed");
+  if (!options.autoencoder.empty() && options.reference.empty())
+    throw diffusion::Error("--autoencoder needs --reference, the pictures to put through it");
+  const at::Tensor pictures = PicturesOf(options, prompts);
   std::printf("%-28s %10ld of %ldx%ld\n", "pictures", static_cast<long>(pictures.size(0)),
               static_cast<long>(pictures.size(3)), static_cast<long>(pictures.size(2)));
   if (!options.sheet.empty()) training::WriteFile(options.sheet, ContactSheet(pictures, options.columns));
@@ -96,6 +118,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--prompts", options.prompts, "File of lines: prompt <tab> thing <tab> colour");
   app.add_option("--pictures", options.pictures, "Folder of pictures to judge instead of a server's");
+  app.add_option("--autoencoder", options.autoencoder,
+                 "Folder of an autoencoder (vae/): judge what becomes of the reference's pictures in it");
   app.add_option("--reference", options.reference,
                  "Folder of pictures, or of captioned ones, to measure the distance from");
   CLI::Option* const classifier =
