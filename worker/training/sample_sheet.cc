@@ -1,45 +1,18 @@
 #include "worker/training/sample_sheet.h"
 
-#include <future>
-
+#include "worker/diffusion/engine/awaited_picture.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
 #include "worker/image/encode.h"
 
 namespace mind::training {
-namespace {
-
-using diffusion::Engine;
-using diffusion::ModelCache;
-
-class OnePicture : public diffusion::TrajectoryEvents {
- public:
-  void OnStarted(int64_t) override {}
-  void OnStep(int64_t, int64_t) override {}
-  void OnPreview(int64_t, at::Tensor) override {}
-  void OnCheckpoint(int64_t, std::string) override {}
-  void OnPicture(at::Tensor picture) override { picture_.set_value(std::move(picture)); }
-  void OnHandedBack(int64_t, std::string) override { Fail("handed back"); }
-  void OnCancelled(int64_t) override { Fail("cancelled"); }
-  void OnFailed(std::exception_ptr error) override { picture_.set_exception(error); }
-
-  at::Tensor Wait() { return future_.get(); }
-
- private:
-  void Fail(const char* why) { picture_.set_exception(std::make_exception_ptr(diffusion::Error(why))); }
-
-  std::promise<at::Tensor> picture_;
-  std::future<at::Tensor> future_ = picture_.get_future();
-};
-
-}  // namespace
 
 std::string DrawSamples(const SampleSheet& sheet) {
-  ModelCache models(sheet.model, {});
+  diffusion::ModelCache models(sheet.model, {});
   if (!models.rejected().empty()) throw diffusion::ModelError(models.rejected()[0].reason);
   const diffusion::ModelInfo& info = models.models().at(0);
-  Engine engine(models, {.row_threads = sheet.threads});
-  std::vector<std::shared_ptr<OnePicture>> pictures;
+  diffusion::Engine engine(models, {.row_threads = sheet.threads});
+  std::vector<std::shared_ptr<diffusion::AwaitedPicture>> pictures;
   const auto prompts = static_cast<int>(sheet.prompts.size());
   const int rows_shown = prompts > 0 ? (prompts + sheet.columns - 1) / sheet.columns : sheet.rows;
   const int count = prompts > 0 ? prompts : sheet.rows * sheet.columns;
@@ -55,7 +28,7 @@ std::string DrawSamples(const SampleSheet& sheet) {
     request.steps = sheet.steps > 0 ? sheet.steps : info.default_steps;
     request.seed = static_cast<uint64_t>(i);
     request.preview_every = 0;
-    pictures.push_back(std::make_shared<OnePicture>());
+    pictures.push_back(std::make_shared<diffusion::AwaitedPicture>());
     engine.Submit(request, pictures.back());
   }
   std::vector<at::Tensor> rows;

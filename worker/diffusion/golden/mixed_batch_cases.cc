@@ -1,7 +1,6 @@
 // formats/batch: requests with different samplers, step counts and scales, submitted to the engine all at
 // once; each must come out as the reference made it alone, from nothing but its prompt and seed.
-#include <future>
-
+#include "worker/diffusion/engine/awaited_picture.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
@@ -14,25 +13,6 @@ namespace {
 // Of 255: the engine gives bytes, and a value on the edge of two may fall either way.
 constexpr double kTolerance = 1.01 / 255;
 constexpr double kOneCallTolerance = 2e-5;  // formats/README: as a network's
-
-class Awaited : public TrajectoryEvents {
- public:
-  void OnStarted(int64_t) override {}
-  void OnStep(int64_t, int64_t) override {}
-  void OnPreview(int64_t, at::Tensor) override {}
-  void OnCheckpoint(int64_t, std::string) override {}
-  void OnPicture(at::Tensor picture) override { picture_.set_value(std::move(picture)); }
-  void OnHandedBack(int64_t, std::string) override {
-    picture_.set_exception(std::make_exception_ptr(Error("handed back")));
-  }
-  void OnCancelled(int64_t) override { picture_.set_exception(std::make_exception_ptr(Error("cancelled"))); }
-  void OnFailed(std::exception_ptr error) override { picture_.set_exception(error); }
-
-  std::future<at::Tensor> picture() { return picture_.get_future(); }
-
- private:
-  std::promise<at::Tensor> picture_;
-};
 
 TrajectoryRequest ToRequest(const nlohmann::json& item) {
   TrajectoryRequest request;
@@ -77,11 +57,11 @@ void RunMixedBatchCases(const GoldenOptions& options, Report& report) {
                    result);
     });
   }
-  std::vector<std::pair<nlohmann::json, std::future<at::Tensor>>> pending;
+  std::vector<std::pair<nlohmann::json, std::shared_ptr<AwaitedPicture>>> pending;
   for (const auto& item : index.at("requests")) {
     if (("batch/" + item.at("id").get<std::string>()).find(options.filter) == std::string::npos) continue;
-    auto events = std::make_shared<Awaited>();
-    pending.emplace_back(item, events->picture());
+    auto events = std::make_shared<AwaitedPicture>();
+    pending.emplace_back(item, events);
     engine.Submit(ToRequest(item), events);
   }
   for (auto& [item, picture] : pending) {
@@ -89,7 +69,7 @@ void RunMixedBatchCases(const GoldenOptions& options, Report& report) {
                                                              &picture = picture](Report::Case& result) {
       const SafeTensors record = SafeTensors::Open((formats / item.at("file").get<std::string>()).string());
       const at::Tensor expected = record.Get("image").squeeze(0).permute({1, 2, 0});
-      result.Compare("picture", picture.get().to(at::kFloat) / 255, expected, kTolerance);
+      result.Compare("picture", picture->Wait().to(at::kFloat) / 255, expected, kTolerance);
     });
   }
 }
