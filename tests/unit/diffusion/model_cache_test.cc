@@ -79,14 +79,15 @@ TEST_F(ModelCacheTest, WhatIsInUseStays) {
   cache.NotifyIdle(nullptr);
 }
 
-TEST_F(ModelCacheTest, AModelBeyondTheWholeBudgetIsRefused) {
-  ModelCache cache(folder_.path(), RoomFor(0.5));
-  try {
-    cache.Get("a");
-    FAIL();
-  } catch (const ModelError& e) {
-    EXPECT_THAT(e.what(), HasSubstr("its weights need 3 MiB, the memory budget is 2 MiB"));
-  }
+TEST_F(ModelCacheTest, AModelBeyondTheWholeBudgetIsNotServedAndTheOthersAre) {
+  folder_.Add("large", "glide");
+  ModelCache cache(folder_.path(), RoomFor(1));
+  ASSERT_EQ(cache.rejected().size(), 1U);
+  EXPECT_THAT(cache.rejected()[0].reason,
+              HasSubstr("/large: its weights need 10 MiB, the memory budget is 3 MiB"));
+  EXPECT_EQ(cache.models().size(), 5U);
+  cache.Preload();
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a"));
 }
 
 TEST_F(ModelCacheTest, PreloadsWhatThereIsRoomFor) {

@@ -38,6 +38,13 @@ void ModelCache::Consider(const std::string& path) {
     auto slot = std::make_unique<Slot>();
     slot->name = info.name;
     slot->path = path;
+    if (const int64_t budget = options_.memory_budget; budget > 0) {
+      slot->bytes = ModelDirectory(path).WeightBytes(options_.parameters.dtype);
+      if (slot->bytes > budget) {
+        throw ModelError(path + ": its weights need " + Mebibytes(slot->bytes) + ", the memory budget is " +
+                         Mebibytes(budget));
+      }
+    }
     slots_[info.name] = std::move(slot);
     models_.push_back(std::move(info));
   } catch (const ModelError& e) {
@@ -54,8 +61,6 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
     const std::lock_guard lock(mutex_);
     if (slot.pipeline != nullptr) return Lease(slot);
   }
-  if (slot.bytes == 0 && options_.memory_budget > 0)
-    slot.bytes = ModelDirectory(slot.path).WeightBytes(options_.parameters.dtype);
   MakeRoom(slot);
   const auto begin = std::chrono::steady_clock::now();
   std::shared_ptr<const Pipeline> pipeline;
@@ -81,10 +86,6 @@ void ModelCache::MakeRoom(Slot& slot) {
   {
     const std::lock_guard lock(mutex_);
     const int64_t budget = options_.memory_budget;
-    if (budget > 0 && slot.bytes > budget) {
-      throw ModelError(slot.path + ": its weights need " + Mebibytes(slot.bytes) + ", the memory budget is " +
-                       Mebibytes(budget));
-    }
     std::vector<Slot*> idle;
     int64_t room = budget - used_;
     for (const auto& [name, other] : slots_) {

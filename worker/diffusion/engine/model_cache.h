@@ -50,7 +50,8 @@ class ModelCache : public ModelSource {
   };
 
   // Looks at every directory in `folder` (or at `folder` itself, if it is a model). Directories that claim to
-  // be models but are not served are listed with the reason. Throws ModelError if the folder cannot be read.
+  // be models but are not served, among them those beyond the whole budget, are listed with the reason.
+  // Throws ModelError if the folder cannot be read.
   ModelCache(const std::string& folder, Options options);
 
   std::shared_ptr<const Pipeline> Get(const std::string& name) override;
@@ -69,7 +70,7 @@ class ModelCache : public ModelSource {
   struct Slot {
     std::string name, path;
     std::mutex loading;  // one loader at a time; others wait for its result
-    int64_t bytes = 0;   // guarded by loading; constant once a load has begun
+    int64_t bytes = 0;   // of weights, where there is a budget; constant
     // Guarded by mutex_.
     std::shared_ptr<const Pipeline> pipeline;
     int64_t leases = 0;      // callers of Get that still hold it
@@ -81,7 +82,7 @@ class ModelCache : public ModelSource {
   std::shared_ptr<const Pipeline> Lease(Slot& slot);
   void EndLease(Slot& slot);
   void TellIdle();
-  // Reserves room for the slot's weights, unloading idle models as needed. Throws ModelError, NoRoomNow.
+  // Reserves room for the slot's weights, unloading idle models as needed. Throws NoRoomNow.
   void MakeRoom(Slot& slot);
 
   // Constant after construction.
