@@ -47,4 +47,4 @@ done
 
 mkdir -p build/demo
 picture=$PWD/build/demo/$(date +%Y%m%d-%H%M%S).png
-"$bin/mind" generate "$prompt" --out "$picture"
+"$bin/mind" generate "$prompt" --model emoji-256 --out "$picture"

@@ -180,7 +180,7 @@ void Cluster::LaunchWorker(const std::string& name, const std::vector<std::strin
                                       "--name",
                                       name};
   if (std::find(flags.begin(), flags.end(), "--models") == flags.end()) {
-    command.insert(command.end(), {"--models", MIND_MODELS});
+    command.insert(command.end(), {"--models", MIND_MODELS "/emoji"});
   }
   command.insert(command.end(), flags.begin(), flags.end());
   workers_[name] = std::make_unique<Process>(command, absl::StrCat(directory_, "/", name, "-", ++starts_));

@@ -7,6 +7,7 @@
 
 #include "tests/functional/cluster.h"
 #include "tests/support/model_folder.h"
+#include "worker/image/decode.h"
 
 namespace mind::testing {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// The golden models, and one of them with LoRAs.
+// The golden models, one of them with LoRAs, and two one after the other.
 std::vector<std::string> ModelFlags() {
   static support::ModelFolder folder;
   static const bool filled = [] {
@@ -25,6 +26,7 @@ std::vector<std::string> ModelFlags() {
     folder.AddTaichu("taichu");
     folder.Add("sd1-with-loras", "sd1");
     folder.AddLoras("sd1-with-loras");
+    folder.AddCascade("cascade");
     return true;
   }();
   EXPECT_TRUE(filled);
@@ -52,6 +54,7 @@ const Family kFamilies[] = {
     {"sd-zh-bert", "\u4e00\u53ea\u732b", "", 30},
     {"sd-x4-upscaler", "a photo of a cat", "", 30, true},
     {"glide", "an oil painting of a corgi", "", 20},
+    {"cascade", "a photo of a cat", "", 20},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},
@@ -242,13 +245,14 @@ TEST(FamiliesInMemory, FourModelsAreHeldAndTheFifthTakesTheOldestsPlace) {
       jobs.push_back(job->id());
     }
   }
-  std::string first;
+  std::vector<uint8_t> first;
   for (const std::string& job : jobs) {
     const std::map<uint32_t, std::string> pictures = PicturesOf(*client, job);
     ASSERT_EQ(pictures.size(), 1U);
     // The same model under five names makes the same picture; only its name is written into the file.
-    if (first.empty()) first = pictures.at(0);
-    EXPECT_EQ(pictures.at(0).size(), first.size());
+    const image::RgbPicture picture = image::DecodePicture(pictures.at(0));
+    if (first.empty()) first = picture.data;
+    EXPECT_EQ(picture.data, first);
   }
   EXPECT_GE(cluster.WorkerMetric("w", "mind_worker_models_unloaded_total"), 1);
   EXPECT_LE(client->Workers()->at(0).loaded_models_size(), 4);

@@ -44,6 +44,15 @@ TEST_F(Inspect, SaysWhatAModelHoldsAndMakes) {
                     HasSubstr("yes, 2.8 MiB of weights in memory"), HasSubstr("lora           kohya")));
 }
 
+TEST_F(Inspect, ListsTheStagesOfACascade) {
+  folder_.AddCascade("two");
+  const auto [status, output] = Run({folder_.path() + "/two"});
+  EXPECT_EQ(status, 0) << output;
+  EXPECT_THAT(output,
+              AllOf(HasSubstr("the model \"two\", a Cascade"), HasSubstr("two-base"),
+                    HasSubstr("two-upscaler"), HasSubstr("256x256"), HasSubstr("loads          yes")));
+}
+
 TEST_F(Inspect, SaysWhatIsWrongWithOneModelOfSeveral) {
   folder_.Add("good", "sd1");
   folder_.AddLoras("good");

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 namespace mind::support {
@@ -36,6 +38,29 @@ class ModelFolder {
     std::filesystem::create_symlink(
         std::filesystem::path(MIND_TEST_DATA) / "sentence_piece" / "tiny" / "tiny.model",
         path_ / name / "tokenizer" / "tiny.model");
+  }
+  // Two stages: sd1, and the upscaler as if trained for pictures of sd1's size, in three steps. They are in
+  // the folder too, as NAME-base and NAME-upscaler.
+  void AddCascade(const std::string& name) {
+    const std::string base = name + "-base", upscaler = name + "-upscaler";
+    Add(base, "sd1");
+    Add(upscaler, "sd-x4-upscaler");
+    const std::filesystem::path unet = path_ / upscaler / "unet",
+                                from = Golden() / "models/sd-x4-upscaler/unet";
+    std::filesystem::remove(unet);
+    std::filesystem::create_directory(unet);
+    for (const auto& entry : std::filesystem::directory_iterator(from)) {
+      if (entry.path().extension() == ".safetensors")
+        std::filesystem::create_symlink(entry.path(), unet / entry.path().filename());
+    }
+    std::ifstream file(from / "config.json");
+    nlohmann::json config = nlohmann::json::parse(file);
+    config["sample_size"] = 64;
+    std::ofstream(unet / "config.json") << config;
+    std::ofstream(path_ / upscaler / "mind.json") << R"({"default_steps": 3})";
+    std::filesystem::create_directory(path_ / name);
+    std::ofstream(path_ / name / "cascade.json")
+        << nlohmann::json{{"_class_name", "Cascade"}, {"stages", {"../" + base, "../" + upscaler}}};
   }
   // The golden LoRAs (kohya, peft) for a model that was added from sd1.
   void AddLoras(const std::string& name) {

@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 
 #include "worker/diffusion/blas.h"
 #include "worker/diffusion/error.h"
@@ -25,13 +24,17 @@ struct Options {
   int64_t columns = 8;
 };
 
+// Pictures and what they are to show, as far as it is known.
+struct Shown {
+  at::Tensor pictures;  // float [N, 3, H, W] from -1 to 1
+  std::vector<Prompt> prompts = {};
+};
+
 // A folder of picture files, or one of captioned pictures as mind-train reads them.
-at::Tensor ReadReference(const std::string& folder) {
-  if (!std::filesystem::exists(folder + "/captions.json")) return FromFolder(folder);
+Shown ReadPictures(const std::string& folder) {
+  if (!std::filesystem::exists(folder + "/captions.json")) return {FromFolder(folder)};
   const training::CaptionedSet set = training::ReadCaptionedFolder(folder);
-  std::vector<int64_t> all(static_cast<size_t>(set.count()));
-  std::iota(all.begin(), all.end(), 0);
-  return set.OnWhite(all);
+  return {set.OnWhite(training::Consecutive(0, set.count())), LabelsOf(set)};
 }
 
 // The reference's pictures, there and back.
@@ -46,11 +49,15 @@ at::Tensor ThroughAutoencoder(const std::string& folder, const at::Tensor& pictu
   return at::cat(made);
 }
 
-at::Tensor PicturesOf(const Options& options, const std::vector<Prompt>& prompts) {
-  if (!options.pictures.empty()) return FromFolder(options.pictures);
-  if (!options.autoencoder.empty())
-    return ThroughAutoencoder(options.autoencoder, ReadReference(options.reference));
-  return FromService(options.service, prompts);
+Shown PicturesOf(const Options& options) {
+  std::vector<Prompt> prompts =
+      options.prompts.empty() ? std::vector<Prompt>() : ReadPrompts(options.prompts);
+  if (options.pictures.empty() && options.autoencoder.empty())
+    return {FromService(options.service, prompts), prompts};
+  Shown shown = ReadPictures(options.pictures.empty() ? options.reference : options.pictures);
+  if (!options.autoencoder.empty()) shown.pictures = ThroughAutoencoder(options.autoencoder, shown.pictures);
+  if (!prompts.empty()) shown.prompts = std::move(prompts);
+  return shown;
 }
 
 void Print(const char* what, double value, const char* unit) {
@@ -66,14 +73,12 @@ void PrintShare(const char* what, int64_t right, int64_t of) {
 
 void Evaluate(const Options& options) {
   const at::NoGradGuard no_grad;
-  const std::vector<Prompt> prompts =
-      options.prompts.empty() ? std::vector<Prompt>() : ReadPrompts(options.prompts);
   const int sources = !options.pictures.empty() + !options.autoencoder.empty();
-  if (sources > 1 || (sources == 0 && prompts.empty()))
+  if (sources > 1 || (sources == 0 && options.prompts.empty()))
     throw diffusion::Error("either --prompts, --pictures or --autoencoder is needed");
   if (!options.autoencoder.empty() && options.reference.empty())
     throw diffusion::Error("--autoencoder needs --reference, the pictures to put through it");
-  const at::Tensor pictures = PicturesOf(options, prompts);
+  const auto [pictures, prompts] = PicturesOf(options);
   std::printf("%-28s %10ld of %ldx%ld\n", "pictures", static_cast<long>(pictures.size(0)),
               static_cast<long>(pictures.size(3)), static_cast<long>(pictures.size(2)));
   if (!options.sheet.empty()) training::WriteFile(options.sheet, ContactSheet(pictures, options.columns));
@@ -89,7 +94,7 @@ void Evaluate(const Options& options) {
   if (options.reference.empty()) return;
   const std::unique_ptr<const FeatureExtractor> extractor =
       !options.features.empty() ? ReadTorchScript(options.features) : ClassifierFeatures(options.classifier);
-  const at::Tensor reference = ReadReference(options.reference);
+  const at::Tensor reference = ReadPictures(options.reference).pictures;
   const at::Tensor x = FeaturesOf(*extractor, pictures), y = FeaturesOf(*extractor, reference);
   if (x.size(0) < 2 || y.size(0) < 2)
     throw diffusion::Error("distances need two pictures and more on either side");
@@ -117,7 +122,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.service.seed, "Of the first picture; each has the next")
       ->capture_default_str();
   app.add_option("--prompts", options.prompts, "File of lines: prompt <tab> thing <tab> colour");
-  app.add_option("--pictures", options.pictures, "Folder of pictures to judge instead of a server's");
+  app.add_option("--pictures", options.pictures,
+                 "Folder of pictures, or of captioned ones, to judge instead of a server's");
   app.add_option("--autoencoder", options.autoencoder,
                  "Folder of an autoencoder (vae/): judge what becomes of the reference's pictures in it");
   app.add_option("--reference", options.reference,

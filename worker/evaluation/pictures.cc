@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "client/cpp/client.h"
+#include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/image/decode.h"
 #include "worker/training/sample_sheet.h"
@@ -93,15 +94,9 @@ at::Tensor FromFolder(const std::string& folder) {
 }
 
 std::string ContactSheet(const at::Tensor& pictures, int64_t columns) {
-  const at::Tensor bytes =
-      ((pictures / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte).permute({0, 2, 3, 1});
-  std::vector<at::Tensor> rows;
-  for (int64_t begin = 0; begin < bytes.size(0); begin += columns) {
-    std::vector<at::Tensor> row = bytes.slice(0, begin, begin + columns).unbind(0);
-    row.resize(static_cast<size_t>(columns), at::full_like(row.front(), 255));
-    rows.push_back(at::cat(row, 1));
-  }
-  return training::EncodeSheet(at::cat(rows, 0));
+  std::vector<at::Tensor> shown;
+  for (const at::Tensor& picture : pictures.unbind(0)) shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
+  return training::EncodeSheet(std::move(shown), columns);
 }
 
 }  // namespace mind::evaluation

@@ -32,4 +32,18 @@ std::vector<Prompt> ReadPrompts(const std::string& path) {
   return prompts;
 }
 
+std::vector<Prompt> LabelsOf(const training::CaptionedSet& set) {
+  const auto name = [](const std::vector<std::string>& names, const std::vector<int64_t>& numbers, size_t i) {
+    const bool named = i < numbers.size() && numbers[i] >= 0;
+    return named ? names[static_cast<size_t>(numbers[i])] : std::string();
+  };
+  std::vector<Prompt> labels;
+  for (size_t i = 0; i < set.captions.size(); ++i) {
+    labels.push_back({.text = set.captions[i].front(),
+                      .thing = name(set.things, set.thing, i),
+                      .colour = name(set.colours, set.colour, i)});
+  }
+  return labels;
+}
+
 }  // namespace mind::evaluation

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "worker/training/captioned_set.h"
+
 namespace mind::evaluation {
 
 struct Prompt {
@@ -16,6 +18,9 @@ struct Prompt {
 // A file of lines "prompt <tab> thing <tab> colour", of which the last two may be left out; '#' begins a
 // comment. Throws diffusion::Error naming file and line.
 std::vector<Prompt> ReadPrompts(const std::string& path);
+
+// What captioned pictures show: of each its first caption, and thing and colour where the set names them.
+std::vector<Prompt> LabelsOf(const training::CaptionedSet& set);
 
 }  // namespace mind::evaluation
 

@@ -1,9 +1,10 @@
 #include "worker/training/autoencoder.h"
 
 #include <filesystem>
-#include <numeric>
 
+#include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/named_tensors.h"
 #include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/files.h"
 #include "worker/training/sample_sheet.h"
@@ -16,21 +17,15 @@ using diffusion::AutoencoderKl;
 using diffusion::Config;
 
 constexpr int64_t kMeasured = 1024;       // examples from which the latents' mean and deviation are taken
-constexpr int64_t kChunk = 32;            // of them at a time
+constexpr int64_t kChunk = 32;            // examples encoded at a time
 constexpr double kFirstLogVariance = -5;  // so that noise does not drown what is to be learnt first
+constexpr double kInverse = 0.01;         // how far fp16 takes two inverse layers from nothing
 constexpr int64_t kShown = 8;
 
 nlohmann::json Named(nlohmann::json network) {
   network["_class_name"] = "AutoencoderKL";
   network["scaling_factor"] = 1.0;
   return network;
-}
-
-// The first examples, at most so many.
-std::vector<int64_t> FirstOf(int64_t count, int64_t most) {
-  std::vector<int64_t> examples(static_cast<size_t>(std::min(count, most)));
-  std::iota(examples.begin(), examples.end(), 0);
-  return examples;
 }
 
 // Differences of neighbours, down and across.
@@ -52,6 +47,17 @@ AutoencoderKl ReadAutoencoder(const std::string& folder, at::Device device) {
                             AutoencoderConfig::From(Config::FromFile(folder + "/config.json")));
   weights.ExpectAllTaken();
   return autoencoder;
+}
+
+at::Tensor LatentsOf(const AutoencoderKl& autoencoder, const CaptionedSet& set, int64_t count,
+                     at::Device device) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> latents;
+  for (int64_t begin = 0; begin < count; begin += kChunk) {
+    const std::vector<int64_t> chunk = Consecutive(begin, std::min(kChunk, count - begin));
+    latents.push_back(autoencoder.EncodeMoments(set.OnWhite(chunk).to(device)).chunk(2, 1)[0]);
+  }
+  return at::cat(latents);
 }
 
 Autoencoder::Autoencoder(const RunConfig& config, CaptionedSet set, Parameters& parameters)
@@ -86,15 +92,8 @@ void Autoencoder::WriteModel(const std::string& directory, const Tensors& parame
   const at::NoGradGuard no_grad;
   diffusion::FileParameters source({"the parameters", parameters}, {.device = device_});
   const AutoencoderKl averaged(diffusion::Scope(source), autoencoder_.config());
-  std::vector<at::Tensor> latents;
-  const std::vector<int64_t> examples = FirstOf(set_.count(), kMeasured);
-  for (size_t i = 0; i < examples.size(); i += kChunk) {
-    const std::vector<int64_t> chunk(
-        examples.begin() + static_cast<int64_t>(i),
-        examples.begin() + static_cast<int64_t>(std::min(i + kChunk, examples.size())));
-    latents.push_back(averaged.EncodeMoments(set_.OnWhite(chunk).to(device_)).chunk(2, 1)[0]);
-  }
-  const at::Tensor all = at::cat(latents).transpose(0, 1).flatten(1);
+  const at::Tensor latents = LatentsOf(averaged, set_, std::min(set_.count(), kMeasured), device_);
+  const at::Tensor all = latents.transpose(0, 1).flatten(1);
   const at::Tensor mean = all.mean(1).cpu(), deviation = all.std(1).clamp_min(1e-4).cpu();
 
   Tensors tensors;
@@ -110,10 +109,34 @@ void Autoencoder::WriteModel(const std::string& directory, const Tensors& parame
   WriteFile(directory + "/config.json", network_.dump(1) + "\n");
 }
 
+Tensors Autoencoder::ReadModel(const std::string& directory) const {
+  const at::NoGradGuard no_grad;
+  Tensors tensors = diffusion::ReadComponent(directory).tensors;
+  if (tensors.contains("quant_conv.weight")) {
+    // There and back must be nothing, as in what WriteModel makes: the parameters have no such layers.
+    const int64_t channels = autoencoder_.config().latent_channels;
+    const auto matrix = [&](const char* layer) {
+      return tensors.at(std::string(layer) + ".weight").to(at::kFloat).slice(0, 0, channels).flatten(1);
+    };
+    const auto bias = [&](const char* layer) {
+      return tensors.at(std::string(layer) + ".bias").to(at::kFloat).slice(0, 0, channels);
+    };
+    const at::Tensor there = matrix("quant_conv").slice(1, 0, channels), back = matrix("post_quant_conv");
+    const at::Tensor turned = at::matmul(back, there) - at::eye(channels);
+    const at::Tensor moved = at::mv(back, bias("quant_conv")) + bias("post_quant_conv");
+    if (turned.abs().max().item<double>() > kInverse || moved.abs().max().item<double>() > kInverse) {
+      throw diffusion::ModelError(directory +
+                                  ": its post_quant_conv does not undo its quant_conv, so it is not one that "
+                                  "mind-train can go on with");
+    }
+  }
+  return tensors;
+}
+
 std::string Autoencoder::DrawSheet(const std::string& directory, int) const {
   const at::NoGradGuard no_grad;
   const AutoencoderKl written = ReadAutoencoder(directory, device_);
-  std::vector<at::Tensor> rows;
+  std::vector<at::Tensor> shown;
   for (int64_t row = 0; row < 2; ++row) {
     std::vector<int64_t> examples;
     // Spread over all of them.
@@ -121,13 +144,11 @@ std::string Autoencoder::DrawSheet(const std::string& directory, int) const {
     const at::Tensor x = set_.OnWhite(examples).to(device_);
     const at::Tensor y = written.Decode(written.EncodeMoments(x).chunk(2, 1)[0]);
     for (const at::Tensor& pictures : {x, y}) {
-      std::vector<at::Tensor> shown;
-      for (const at::Tensor& picture : pictures.cpu().unbind(0))
-        shown.push_back(((picture.permute({1, 2, 0}) / 2 + 0.5).clamp(0, 1) * 255).round().to(at::kByte));
-      rows.push_back(at::cat(shown, 1));
+      for (const at::Tensor& picture : pictures.unbind(0))
+        shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
     }
   }
-  return EncodeSheet(at::cat(rows, 0));
+  return EncodeSheet(std::move(shown), kShown);
 }
 
 }  // namespace mind::training

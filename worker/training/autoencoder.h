@@ -20,6 +20,7 @@ class Autoencoder : public Objective {
   // A vae/ folder. The latents' mean and deviation, channel by channel over the examples, are folded into its
   // 1x1 convolutions, so that the latents a denoiser learns have none.
   void WriteModel(const std::string& directory, const Tensors& parameters) const override;
+  Tensors ReadModel(const std::string& directory) const override;
   // Pictures, and what becomes of them.
   std::string DrawSheet(const std::string& directory, int threads) const override;
 
@@ -30,6 +31,10 @@ class Autoencoder : public Objective {
   const at::Device device_;
   const diffusion::AutoencoderKl autoencoder_;
 };
+
+// The means of the latents of the first `count` examples, float [count, C, h, w], unscaled.
+at::Tensor LatentsOf(const diffusion::AutoencoderKl& autoencoder, const CaptionedSet& set, int64_t count,
+                     at::Device device);
 
 // Reads the autoencoder in a vae/ folder.
 diffusion::AutoencoderKl ReadAutoencoder(const std::string& folder, at::Device device);

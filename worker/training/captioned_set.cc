@@ -1,6 +1,7 @@
 #include "worker/training/captioned_set.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/json_file.h"
@@ -32,6 +33,12 @@ at::Tensor CaptionedSet::OnWhite(const std::vector<int64_t>& examples) const {
   const at::Tensor chosen = pictures.index({at::tensor(examples, at::kLong)}).to(at::kFloat) / 255;
   const at::Tensor alpha = chosen.slice(1, 3, 4);
   return (chosen.slice(1, 0, 3) * alpha + (1 - alpha)) * 2 - 1;
+}
+
+std::vector<int64_t> Consecutive(int64_t begin, int64_t count) {
+  std::vector<int64_t> numbers(static_cast<size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), begin);
+  return numbers;
 }
 
 CaptionedSet ReadCaptionedFolder(const std::string& folder) {

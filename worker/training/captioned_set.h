@@ -22,6 +22,9 @@ struct CaptionedSet {
   at::Tensor OnWhite(const std::vector<int64_t>& examples) const;
 };
 
+// The numbers from `begin` on.
+std::vector<int64_t> Consecutive(int64_t begin, int64_t count);
+
 // A folder with pictures.safetensors, whose tensor "pictures" is as above, and captions.json, a list of one
 // list of strings a picture, and if known things, colours, thing and colour. Throws diffusion::ModelError
 // naming file and what is wrong.

@@ -1,11 +1,11 @@
 #include "worker/training/class_diffusion.h"
 
-#include <cmath>
 #include <filesystem>
-#include <numbers>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/dropout.h"
+#include "worker/diffusion/samplers/noise_schedule.h"
+#include "worker/diffusion/weights/named_tensors.h"
 #include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/files.h"
 
@@ -18,27 +18,26 @@ constexpr int64_t kMostSteps = 100'000;
 
 // ddpm/diffusion.py generate_linear_schedule and generate_cosine_schedule, with the bounds that ddpm/
 // script_utils.py scales to the number of steps.
-at::Tensor Betas(const Config& config) {
-  const int64_t steps = config.Int("num_timesteps", 1000);
-  if (steps < 2 || steps > kMostSteps) config.Unsupported("num_timesteps", "2 to 100000");
+at::Tensor BetasOf(const Config& config) {
+  diffusion::SamplerConfig noise;
+  noise.double_precision = true;
+  noise.train_steps = config.Int("num_timesteps", 1000);
+  if (noise.train_steps < 2 || noise.train_steps > kMostSteps)
+    config.Unsupported("num_timesteps", "2 to 100000");
   const std::string schedule = config.String("schedule", "linear");
-  const double n = static_cast<double>(steps);
   if (schedule == "linear") {
-    const double low = config.Double("schedule_low", 1e-4), high = config.Double("schedule_high", 0.02);
-    if (!(low > 0 && low <= high && high * 1000 / n < 1))
+    const double scale = 1000.0 / static_cast<double>(noise.train_steps);
+    noise.beta_schedule = "linear";
+    noise.beta_start = config.Double("schedule_low", 1e-4) * scale;
+    noise.beta_end = config.Double("schedule_high", 0.02) * scale;
+    if (!(noise.beta_start > 0 && noise.beta_start <= noise.beta_end && noise.beta_end < 1))
       config.Unsupported("schedule_high", "schedule_low and more, below num_timesteps / 1000");
-    return at::linspace(low * 1000 / n, high * 1000 / n, steps, at::kDouble);
+  } else if (schedule == "cosine") {
+    noise.beta_schedule = "squaredcos_cap_v2";
+  } else {
+    config.Unsupported("schedule", "linear, cosine");
   }
-  if (schedule != "cosine") config.Unsupported("schedule", "linear, cosine");
-  const auto alpha_bar = [](double t) {
-    return std::pow(std::cos((t + 0.008) / 1.008 * std::numbers::pi / 2), 2);
-  };
-  at::Tensor betas = at::empty({steps}, at::kDouble);
-  for (int64_t i = 0; i < steps; ++i) {
-    const double t = static_cast<double>(i);
-    betas[i] = std::min(1 - alpha_bar((t + 1) / n) / alpha_bar(t / n), 0.999);
-  }
-  return betas;
+  return at::tensor(diffusion::Betas(noise), at::kDouble);
 }
 
 double Dropout(const Config& config) {
@@ -59,7 +58,7 @@ ClassDiffusion::ClassDiffusion(const RunConfig& config, PictureSet pictures, Par
       }()),
       unet_(diffusion::Scope(parameters), diffusion::UNetConfig::FromReportDdpm(Config(network_, "network"))),
       dropout_(Dropout(Config(network_, "network"))),
-      betas_(Betas(Config(network_, "network"))) {
+      betas_(BetasOf(Config(network_, "network"))) {
   ExpectPicturesForNetwork();
   const at::Tensor alpha_bars = at::cumprod(1 - betas_, 0);
   signal_ = alpha_bars.sqrt().to(parameters.device(), at::kFloat);
@@ -105,11 +104,12 @@ void ClassDiffusion::WriteModel(const std::string& directory, const Tensors& par
   WriteFile(directory + "/config.json", network_.dump(1) + "\n");
 }
 
+Tensors ClassDiffusion::ReadModel(const std::string& directory) const {
+  return diffusion::ReadComponent(directory).tensors;
+}
+
 std::string ClassDiffusion::DrawSheet(const std::string& directory, int threads) const {
-  SampleSheet sheet = sheet_;
-  sheet.model = directory;
-  sheet.threads = threads;
-  return DrawSamples(sheet);
+  return DrawSamples(sheet_, directory, threads);
 }
 
 }  // namespace mind::training

@@ -25,6 +25,7 @@ class ClassDiffusion : public Objective {
   // E |ε - ε_θ(√ᾱ x0 + √(1 - ᾱ) ε, t, y)|², t even over the steps. Ho et al. 2020, eq. 14.
   at::Tensor Loss(const std::vector<int64_t>& examples, StepRandom& random) const override;
   void WriteModel(const std::string& directory, const Tensors& parameters) const override;
+  Tensors ReadModel(const std::string& directory) const override;
 
   // A column a class, where it has classes.
   std::string DrawSheet(const std::string& directory, int threads) const override;

@@ -1,9 +1,10 @@
 #include "worker/training/classifier.h"
 
 #include <filesystem>
-#include <numbers>
 
+#include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/named_tensors.h"
 #include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/files.h"
 #include "worker/training/sample_sheet.h"
@@ -70,18 +71,18 @@ void Classifier::WriteModel(const std::string& directory, const Tensors& paramet
   WriteFile(directory + "/config.json", classifier_.config().ToJson().dump(1) + "\n");
 }
 
+Tensors Classifier::ReadModel(const std::string& directory) const {
+  return diffusion::ReadComponent(directory).tensors;
+}
+
 std::string Classifier::DrawSheet(const std::string&, int) const {
-  std::vector<at::Tensor> rows;
-  for (int64_t row = 0; row < 4; ++row) {
-    std::vector<int64_t> examples;
-    for (int64_t i = 0; i < kShown; ++i) examples.push_back((row * kShown + i) * set_.count() / (4 * kShown));
-    StepRandom random(0, row, 0);
-    std::vector<at::Tensor> shown;
-    for (const at::Tensor& picture : Augmented(examples, random).cpu().unbind(0))
-      shown.push_back(((picture.permute({1, 2, 0}) / 2 + 0.5) * 255).round().to(at::kByte));
-    rows.push_back(at::cat(shown, 1));
-  }
-  return EncodeSheet(at::cat(rows, 0));
+  std::vector<int64_t> examples;
+  for (int64_t i = 0; i < 4 * kShown; ++i) examples.push_back(i * set_.count() / (4 * kShown));
+  StepRandom random(0, 0, 0);
+  std::vector<at::Tensor> shown;
+  for (const at::Tensor& picture : Augmented(examples, random).unbind(0))
+    shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
+  return EncodeSheet(std::move(shown), kShown);
 }
 
 }  // namespace mind::training

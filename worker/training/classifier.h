@@ -19,6 +19,7 @@ class Classifier : public Objective {
   // Cross entropies of things, and of colours where they are known.
   at::Tensor Loss(const std::vector<int64_t>& examples, StepRandom& random) const override;
   void WriteModel(const std::string& directory, const Tensors& parameters) const override;
+  Tensors ReadModel(const std::string& directory) const override;
   // Examples as they are learnt from, moved and lit.
   std::string DrawSheet(const std::string& directory, int threads) const override;
 

@@ -4,6 +4,7 @@
 #include "worker/training/class_diffusion.h"
 #include "worker/training/classifier.h"
 #include "worker/training/text_diffusion.h"
+#include "worker/training/upscaling.h"
 
 namespace mind::training {
 
@@ -13,6 +14,8 @@ std::unique_ptr<Objective> MakeObjective(const RunConfig& config, Parameters& pa
       return std::make_unique<Autoencoder>(config, ReadCaptioned(config), parameters);
     case RunConfig::Kind::kTextDiffusion:
       return std::make_unique<TextDiffusion>(config, ReadCaptioned(config), parameters);
+    case RunConfig::Kind::kUpscaling:
+      return std::make_unique<Upscaling>(config, ReadCaptioned(config), parameters);
     case RunConfig::Kind::kClassifier:
       return std::make_unique<Classifier>(config, ReadCaptioned(config), parameters);
     case RunConfig::Kind::kClassDiffusion:

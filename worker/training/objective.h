@@ -24,6 +24,9 @@ class Objective {
   virtual at::Tensor Loss(const std::vector<int64_t>& examples, StepRandom& random) const = 0;
   // Writes a model directory, or the part of one that is learnt, with these values of the parameters.
   virtual void WriteModel(const std::string& directory, const Tensors& parameters) const = 0;
+  // The parameters in a directory as WriteModel makes it, under the names they have here, and perhaps other
+  // tensors. Throws diffusion::ModelError.
+  virtual Tensors ReadModel(const std::string& directory) const = 0;
   // A PNG file that shows what the directory just written can do.
   virtual std::string DrawSheet(const std::string& directory, int threads) const = 0;
 };

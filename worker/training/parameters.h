@@ -36,8 +36,8 @@ class Parameters : public diffusion::ParameterSource {
   at::Device device() const { return options_.device; }
   int64_t count() const;  // of numbers
 
-  // Puts in values of a run before. Throws diffusion::ModelError naming `source` unless names and shapes are
-  // the same.
+  // Puts in values learnt before. Throws diffusion::ModelError naming `source` unless every tensor is among
+  // them, in its shape.
   void Restore(const Tensors& values, const std::string& source);
 
  private:

@@ -21,7 +21,8 @@ const std::set<std::string> kKeys = {"data",          "network",
                                      "objective",     "embedding_deviation",
                                      "kl_weight",     "gradient_weight",
                                      "text_dropout",  "min_snr",
-                                     "prompts"};
+                                     "prompts",       "start_from",
+                                     "crop"};
 
 int64_t Positive(const Config& config, const std::string& key, int64_t fallback, int64_t least = 1) {
   const int64_t value = config.Int(key, fallback);
@@ -60,10 +61,12 @@ RunConfig RunConfig::From(const std::string& path) {
     run.kind = Kind::kAutoencoder;
   } else if (objective == "text_diffusion") {
     run.kind = Kind::kTextDiffusion;
+  } else if (objective == "upscaling") {
+    run.kind = Kind::kUpscaling;
   } else if (objective == "classifier") {
     run.kind = Kind::kClassifier;
   } else if (objective != "class_diffusion") {
-    config.Unsupported("objective", "class_diffusion, autoencoder, text_diffusion, classifier");
+    config.Unsupported("objective", "class_diffusion, autoencoder, text_diffusion, upscaling, classifier");
   }
   run.data = Object(config, "data");
   run.network = Object(config, "network");
@@ -88,11 +91,13 @@ RunConfig RunConfig::From(const std::string& path) {
   run.sample_steps = Positive(config, "sample_steps", run.sample_steps, 0);
   run.sampler = config.String("sampler", "");
   run.seed = static_cast<uint64_t>(Positive(config, "seed", 0, 0));
+  run.start_from = config.String("start_from", "");
   run.embedding_deviation = NotNegative(config, "embedding_deviation", run.embedding_deviation);
   run.kl_weight = NotNegative(config, "kl_weight", run.kl_weight);
   run.gradient_weight = NotNegative(config, "gradient_weight", run.gradient_weight);
   run.text_dropout = Fraction(config, "text_dropout", run.text_dropout);
   run.min_snr = NotNegative(config, "min_snr", run.min_snr);
+  run.crop = Positive(config, "crop", 0, 0);
   if (!config.Unset("prompts")) run.prompts = config.RequiredStrings("prompts");
   return run;
 }
@@ -100,10 +105,12 @@ RunConfig RunConfig::From(const std::string& path) {
 std::string RunConfig::Identity() const {
   return nlohmann::json{{"objective", static_cast<int>(kind)},
                         {"embedding_deviation", embedding_deviation},
+                        {"start_from", start_from},
                         {"kl_weight", kl_weight},
                         {"gradient_weight", gradient_weight},
                         {"text_dropout", text_dropout},
                         {"min_snr", min_snr},
+                        {"crop", crop},
                         {"data", data},
                         {"network", network},
                         {"steps", learning_rate.cosine ? learning_rate.steps : 0},

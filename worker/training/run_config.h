@@ -14,7 +14,7 @@
 namespace mind::training {
 
 struct RunConfig {
-  enum class Kind { kClassDiffusion, kAutoencoder, kTextDiffusion, kClassifier };
+  enum class Kind { kClassDiffusion, kAutoencoder, kTextDiffusion, kUpscaling, kClassifier };
 
   Kind kind = Kind::kClassDiffusion;
   nlohmann::json data;     // "format": idx | cifar10 | captioned, and its files
@@ -33,13 +33,16 @@ struct RunConfig {
   std::string sampler;            // of the sample sheets; empty: the model's default
   uint64_t seed = 0;
   double embedding_deviation = 1;  // of embeddings at the beginning
+  std::string start_from;          // a model directory to begin with; empty: random numbers
 
   // Autoencoders.
   double kl_weight = 1.7e-4, gradient_weight = 0.5;
-  // Text diffusion.
+  // Text diffusion and upscaling.
   double text_dropout = 0.1;
   double min_snr = 0;                // 0: no weighting; usual: 5
   std::vector<std::string> prompts;  // of the sample sheets
+  // Upscaling.
+  int64_t crop = 0;  // latents a side of the squares that are learnt from; 0: whole pictures
 
   // Keys that are not there keep their defaults; a key nobody knows is refused. Throws diffusion::ModelError
   // naming file, key and what is allowed.

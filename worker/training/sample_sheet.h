@@ -11,21 +11,23 @@
 namespace mind::training {
 
 struct SampleSheet {
-  std::string model;  // its directory
-  int columns = 10;   // one a class, where it has classes
+  int columns = 10;  // one a class, where it has classes
   int rows = 4;
-  int64_t steps = 0;    // 0: the model's default
-  std::string sampler;  // empty: the model's default
-  int threads = 1;
+  int64_t steps = 0;                      // 0: the model's default
+  std::string sampler;                    // empty: the model's default
   std::vector<std::string> prompts = {};  // one a picture, as many rows as they need; empty: no prompts
+  std::vector<std::string> sources = {};  // a picture file for each of the prompts; empty: none
 };
 
-// A PNG file. Picture (row, column) has the seed row · columns + column; missing ones are white. Throws
+// Pictures of the model in a directory, each uint8 [H, W, 3]. Picture k has the seed k. Throws
 // diffusion::Error.
-std::string DrawSamples(const SampleSheet& sheet);
+std::vector<at::Tensor> SamplesOf(const SampleSheet& sheet, const std::string& model, int threads);
+// The same, row by row as a PNG file.
+std::string DrawSamples(const SampleSheet& sheet, const std::string& model, int threads);
 
-// uint8 [H, W, 3] as a PNG file.
-std::string EncodeSheet(const at::Tensor& picture);
+// Pictures, each uint8 [H, W, 3] and all of one size, row by row as a PNG file; the last row is filled up
+// with white.
+std::string EncodeSheet(std::vector<at::Tensor> pictures, int64_t columns);
 
 }  // namespace mind::training
 

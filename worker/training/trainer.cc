@@ -34,13 +34,21 @@ Trainer::Trainer(const RunConfig& config, Options options, Objective& objective,
       optimizer_(parameters.tensors(), config.optimizer),
       average_(parameters.tensors(), config.average),
       order_(objective.count(), config.seed),
-      step_([this] {
-        std::filesystem::create_directories(options_.folder + "/samples");
-        const std::string state = options_.folder + kStateFile;
-        if (!std::filesystem::exists(state)) return int64_t{0};
-        return RestoreState(state, config_.Identity(), {parameters_, optimizer_, average_});
-      }()),
+      step_(Begin()),
       log_(options_.folder, step_) {}
+
+int64_t Trainer::Begin() {
+  std::filesystem::create_directories(options_.folder + "/samples");
+  const std::string state = options_.folder + kStateFile;
+  if (std::filesystem::exists(state))
+    return RestoreState(state, config_.Identity(), {parameters_, optimizer_, average_});
+  if (!config_.start_from.empty()) {
+    const Tensors begun = objective_.ReadModel(config_.start_from);
+    parameters_.Restore(begun, config_.start_from);
+    CopyInto(average_.tensors(), begun, config_.start_from);
+  }
+  return 0;
+}
 
 double Trainer::Step() {
   const int64_t step = step_ + 1;

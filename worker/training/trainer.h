@@ -27,7 +27,8 @@ class Trainer {
     std::function<void(const std::string& line)> report;  // a line for people, now and then
   };
 
-  // Goes on from the folder's state, if it has one. Throws diffusion::Error.
+  // Goes on from the folder's state; without one, begins, from the model in config.start_from if there is
+  // one. Throws diffusion::Error.
   Trainer(const RunConfig& config, Options options, Objective& objective, Parameters& parameters);
 
   // Until the last step, or until told to stop: then the state is stored first. Throws diffusion::Error if
@@ -37,6 +38,7 @@ class Trainer {
   int64_t step() const { return step_; }
 
  private:
+  int64_t Begin();
   double Step();
   void Store();
   void ShowSamples() const;

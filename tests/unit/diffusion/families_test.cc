@@ -6,9 +6,11 @@
 
 #include <optional>
 
+#include "tests/support/model_folder.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
@@ -29,6 +31,7 @@ const Family kFamilies[] = {
     {"sd-zh-bert", "\u4e00\u53ea\u732b", {}},
     {"sd-x4-upscaler", "a photo of a cat", {}, true},
     {"glide", "an oil painting of a corgi", {}},
+    {"cascade", "a photo of a cat", {}},
     {"dit", "", 7},
     {"ddpm-classcond", "", 3, false, 30},
     {"ddpm-uncond-cosine", "", {}, false, 15},
@@ -40,7 +43,12 @@ class FamiliesTest : public testing::TestWithParam<Family> {
  protected:
   static void SetUpTestSuite() {
     at::set_num_threads(1);
-    if (models_ == nullptr) models_ = new ModelCache(std::string(MIND_TEST_DATA) + "/golden/models", {});
+    if (models_ != nullptr) return;
+    static support::ModelFolder folder;
+    for (const auto& entry : std::filesystem::directory_iterator(support::ModelFolder::Golden() / "models"))
+      folder.Add(entry.path().filename(), entry.path().filename());
+    folder.AddCascade("cascade");
+    models_ = new ModelCache(folder.path(), {});
   }
 
   static Engine::Options Options() {
@@ -168,6 +176,24 @@ TEST_F(FamiliesTest, ACascadeIsGivenBackInsideItsSecondStage) {
   ASSERT_EQ(second->Wait(), Ending::kPicture) << second->Error();
   EXPECT_EQ(second->started_at, request.steps + 3);
   EXPECT_TRUE(at::equal(second->picture, whole->picture));
+}
+
+TEST_F(FamiliesTest, ACascadesSecondStageBeginsWithThePictureOfTheFirst) {
+  const ModelInfo& info = models_->Get("cascade")->info();
+  EXPECT_EQ(info.default_width, 256);
+  EXPECT_EQ(info.later_steps, 3);
+  EXPECT_EQ(info.size_multiple, 32);
+  Engine engine(*models_, Options());
+  auto small = std::make_shared<Recorder>(), whole = std::make_shared<Recorder>();
+  engine.Submit(RequestOf({"cascade-base", "a photo of a cat", {}}), small);
+  ASSERT_EQ(small->Wait(), Ending::kPicture) << small->Error();
+  const TrajectoryRequest request = RequestOf({"cascade", "a photo of a cat", {}});
+  engine.Submit(request, whole);
+  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
+  engine.WaitUntilIdle();
+  const std::lock_guard lock(whole->mutex);
+  const SafeTensors second = SafeTensors::Parse(whole->checkpoints.at(request.steps + 1), "checkpoint");
+  EXPECT_TRUE(at::equal(second.Get("stage_source"), small->picture));
 }
 
 TEST_F(FamiliesTest, WhatAModelDoesNotTakeIsNamed) {

@@ -157,7 +157,6 @@ TEST_F(LoraPicture, TheModelListsThemAndOnlyTheirRequestsSeeThem) {
   EXPECT_GT(difference(0, 1), 10);  // it shows
   EXPECT_LE(difference(1, 2), 1);   // the same update under other names
   EXPECT_LE(difference(1, 4), 1);   // and in two parts
-  EXPECT_EQ(difference(0, 0), 0);
 }
 
 TEST_F(LoraPicture, ScaleZeroIsNone) {

@@ -68,6 +68,31 @@ TEST_F(ModelDirectoryTest, TakesDefaultsFromMindJson) {
   EXPECT_THROW(DescribeModel(path_.string()), ModelError);
 }
 
+TEST_F(ModelDirectoryTest, ACascadeNamesWhatCannotBeAStage) {
+  const fs::path cascade = root_ / "cascade", golden = fs::path(MIND_TEST_DATA) / "golden/models";
+  fs::create_directory(cascade);
+  const auto error = [&](const nlohmann::json& stages) {
+    std::ofstream(cascade / "cascade.json") << nlohmann::json{{"_class_name", "Cascade"}, {"stages", stages}};
+    try {
+      DescribeModel(cascade.string());
+      return std::string("described");
+    } catch (const ModelError& e) {
+      return std::string(e.what());
+    }
+  };
+  const std::string base = "../sd1", upscaler = (golden / "sd-x4-upscaler").string();
+  const std::string up = fs::relative(upscaler, cascade).string();
+  EXPECT_THAT(error({base}), HasSubstr("2 to 4 model directories"));
+  EXPECT_THAT(error(3), HasSubstr("stages"));
+  EXPECT_THAT(error({base, base}),
+              HasSubstr("sd1: a cascade's later stages are upscalers, and this is none"));
+  EXPECT_THAT(error({up, up}), HasSubstr("an upscaler cannot be a cascade's first stage"));
+  EXPECT_THAT(error({base, "../nothing"}), HasSubstr("nothing: not a model"));
+  EXPECT_THAT(error({base, "../cascade"}), HasSubstr("cascade: a cascade within a cascade"));
+  // The tiny upscaler serves 128 pixels at most, and sd1 makes 64.
+  EXPECT_THAT(error({base, up}), HasSubstr("its stages make 256x256, more than the last of them serve"));
+}
+
 TEST_F(ModelDirectoryTest, NamesAMissingFile) {
   fs::remove(path_ / "unet/config.json");
   EXPECT_THAT(LoadError(), HasSubstr("unet/config.json: missing"));

@@ -89,6 +89,19 @@ TEST_F(JudgeTest, AClassifierLearnsAndJudges) {
   EXPECT_EQ(FeaturesOf(*extractor, at::zeros({3, 3, 20, 20})).sizes(), (at::IntArrayRef{3, 16}));
 }
 
+TEST_F(JudgeTest, CaptionedPicturesAreTheirOwnPrompts) {
+  training::CaptionedSet set = Bars();
+  set.colour[3] = -1;
+  const std::vector<Prompt> labels = LabelsOf(set);
+  ASSERT_EQ(labels.size(), 4U);
+  EXPECT_EQ(labels[1].text, "bars");
+  EXPECT_EQ(labels[1].thing, "across");
+  EXPECT_EQ(labels[1].colour, "blue");
+  EXPECT_EQ(labels[3].colour, "");
+  set.thing.clear();
+  EXPECT_EQ(LabelsOf(set)[0].thing, "");
+}
+
 TEST_F(JudgeTest, PromptsAreReadAndChecked) {
   const std::vector<Prompt> prompts =
       ReadPrompts(Write("# a comment\nred apple\tapple\tred\n一只猫\tcat\n\nanything\n"));

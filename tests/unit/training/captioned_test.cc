@@ -12,6 +12,7 @@
 #include "worker/training/autoencoder.h"
 #include "worker/training/text_diffusion.h"
 #include "worker/training/trainer.h"
+#include "worker/training/upscaling.h"
 
 namespace mind::training {
 namespace {
@@ -83,6 +84,28 @@ class Captioned : public testing::Test {
     return run;
   }
 
+  static RunConfig UpscalingRun(int64_t steps) {
+    const std::string emoji = std::string(MIND_MODELS) + "/emoji";
+    nlohmann::json unet = diffusion::ReadJsonFile(emoji + "/unet/config.json");
+    unet["block_out_channels"] = {32, 32};
+    unet["down_block_types"] = {"DownBlock2D", "DownBlock2D"};
+    unet["up_block_types"] = {"UpBlock2D", "UpBlock2D"};
+    unet["addition_embed_type"] = nullptr;
+    unet["in_channels"] = 7;
+    unet["num_class_embeds"] = 11;
+    RunConfig run = Run({{"unet", unet},
+                         {"scheduler", diffusion::ReadJsonFile(emoji + "/scheduler/scheduler_config.json")},
+                         {"low_res_scheduler", {{"beta_schedule", "scaled_linear"}}},
+                         {"max_noise_level", 10},
+                         {"text_encoder", emoji + "/text_encoder"},
+                         {"vae", emoji + "/vae"},
+                         {"tokenizer", emoji + "/tokenizer"},
+                         {"mind", {{"default_steps", 2}, {"default_guidance", 1}}}},
+                        steps);
+    run.crop = 8;
+    return run;
+  }
+
   // The first and the last loss.
   std::pair<double, double> Train(const RunConfig& run, Objective& objective, Parameters& parameters) const {
     Trainer trainer(run, {.folder = folder_.string(), .threads = 2, .report = nullptr}, objective,
@@ -120,6 +143,52 @@ TEST_F(Captioned, TextDiffusionLearnsAndIsServed) {
   EXPECT_EQ(info.default_steps, 3);
   EXPECT_TRUE(info.takes_prompt);
   EXPECT_TRUE(fs::exists(folder_ / "samples/step-00000040.png"));
+}
+
+TEST_F(Captioned, AnUpscalerLearnsAndIsServed) {
+  const RunConfig run = UpscalingRun(40);
+  Parameters parameters({.embedding_deviation = 0.1});
+  Upscaling objective(run, Discs(64), parameters);
+  const auto [first, last] = Train(run, objective, parameters);
+  EXPECT_LT(last, 0.9 * first);
+  const diffusion::ModelInfo info = diffusion::DescribeModel((folder_ / "model").string());
+  EXPECT_EQ(info.enlargement, 4);
+  EXPECT_EQ(info.max_noise_level, 10);
+  EXPECT_TRUE(fs::exists(folder_ / "samples/step-00000040.png"));
+}
+
+TEST_F(Captioned, ARunStartsFromAModel) {
+  const auto loss = [this](const std::string& name, int64_t steps, const std::string& start_from) {
+    RunConfig run = TextRun(steps);
+    run.start_from = start_from;
+    run.log_every = 1;
+    Parameters parameters({.embedding_deviation = 0.3});
+    TextDiffusion objective(run, Discs(64), parameters);
+    Trainer trainer(run, {.folder = (folder_ / name).string(), .threads = 1, .report = nullptr}, objective,
+                    parameters);
+    trainer.Run(false);
+    return LossLog((folder_ / name).string(), run.steps).rows().front().loss;
+  };
+  const double fresh = loss("begun", 40, "");
+  EXPECT_LT(loss("gone-on", 1, (folder_ / "begun/model").string()), 0.9 * fresh);
+  EXPECT_THROW(loss("nowhere", 1, (folder_ / "nothing").string()), diffusion::ModelError);
+  // Another shape.
+  EXPECT_THROW(loss("other", 1, std::string(MIND_MODELS) + "/emoji"), diffusion::ModelError);
+}
+
+TEST_F(Captioned, AnAutoencoderGoesOnFromItsOwnModelOnly) {
+  const RunConfig run = AutoencoderRun(60);
+  Parameters parameters({});
+  Autoencoder objective(run, Discs(16), parameters);
+  Train(run, objective, parameters);
+  Parameters again({});
+  const Autoencoder same(run, Discs(16), again);
+  const std::string model = (folder_ / "model").string();
+  again.Restore(same.ReadModel(model), model);
+  const at::Tensor before = parameters.tensors().at("encoder.conv_in.weight");
+  EXPECT_LT((again.tensors().at("encoder.conv_in.weight") - before).abs().max().item<double>(), 0.1);
+  // That one has layers there that do more than scale.
+  EXPECT_THROW(same.ReadModel(std::string(MIND_TEST_DATA) + "/golden/models/sd1/vae"), diffusion::ModelError);
 }
 
 TEST_F(Captioned, TheSameStepsGiveTheSameNumbersInOneRunOrTwo) {

@@ -45,12 +45,14 @@ int64_t Number(const SafeTensors& file, const std::string& key, int64_t most) {
   return number;
 }
 
-// A stage before the last works on pixels, so its picture has its latent's size.
-at::Tensor StageSource(const SafeTensors& file, const Stage& before) {
+// The picture of the stage before.
+at::Tensor StageSource(const SafeTensors& file, const TrajectoryRequest& request, const Pipeline& before) {
   if (!file.Has("stage_source")) throw CheckpointError("the checkpoint lacks the tensor \"stage_source\"");
   const at::Tensor picture = file.Get("stage_source");
+  const std::vector<int64_t> source = before.SourceSize(request.width, request.height);
+  const int64_t larger = before.info().enlargement;
   if (picture.scalar_type() != at::kByte ||
-      picture.sizes() != at::IntArrayRef({before.shape[1], before.shape[2], 3})) {
+      picture.sizes() != at::IntArrayRef({source[1] * larger, source[0] * larger, 3})) {
     throw CheckpointError(
         "the checkpoint's \"stage_source\" has another shape or type than the stage before");
   }
@@ -126,7 +128,8 @@ Checkpoint ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& requ
     const at::Device device = stage.pipeline->device();
     SampleState& state = checkpoint.state;
     state.step = Number(file, "step", stage.sampler->steps());
-    if (checkpoint.stage > 0) checkpoint.stage_source = StageSource(file, stages[checkpoint.stage - 1]);
+    if (checkpoint.stage > 0)
+      checkpoint.stage_source = StageSource(file, request, *stages[checkpoint.stage - 1].pipeline);
     state.x = Latent(file, "x", shape, device);
     for (size_t i = 0; file.Has(HistoryName(i)); ++i) {
       if (i >= kMaxHistory) throw CheckpointError("the checkpoint's history is too long");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/engine/checkpoint.h"
+#include "worker/diffusion/engine/hash.h"
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/resize.h"
@@ -50,6 +51,13 @@ void ExpectSize(const TrajectoryRequest& request, const ModelInfo& info) {
   }
   throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) +
                      ", given: " + std::to_string(request.width) + "x" + std::to_string(request.height));
+}
+
+// A generator for every stage, so that one that begins again, from a checkpoint, draws what it drew before,
+// however much the stages before it drew. The first's is the one that the seed means to everybody.
+std::unique_ptr<SeededNoise> NoiseOf(const TrajectoryRequest& request, size_t stage) {
+  if (stage == 0) return std::make_unique<SeededNoise>(request.seed);
+  return std::make_unique<SeededNoise>(HashOf(std::to_string(request.seed) + " " + std::to_string(stage)));
 }
 
 // The first is sampled as the request says, the later ones of a cascade as the model does.
@@ -163,9 +171,8 @@ void Engine::Prepare(const TrajectoryPtr& trajectory, const std::shared_ptr<cons
     const c10::InferenceMode inference;
     ExpectSize(t.request, model->info());
     t.stages = StagesOf(t.request, model);
-    auto noise = std::make_unique<SeededNoise>(t.request.seed);
     if (t.request.checkpoint.empty()) {
-      BeginStage(t, std::move(noise));
+      BeginStage(t);
     } else {
       t.resumed = true;
       Checkpoint checkpoint = ParseCheckpoint(t.request.checkpoint, t.request, t.stages);
@@ -177,7 +184,7 @@ void Engine::Prepare(const TrajectoryPtr& trajectory, const std::shared_ptr<cons
       const bool needs_start = t.stage_number > 0 || t.pipeline().info().enlargement > 1 ||
                                !t.request.mask.empty() || !t.request.depth.empty();
       if (needs_start) {
-        BeginStage(t, std::move(noise));
+        BeginStage(t);
       } else {
         t.conditioning = ConditionOf(t);
       }
@@ -195,7 +202,8 @@ Conditioning Engine::ConditionOf(const Trajectory& t) const {
   return conditioning;
 }
 
-void Engine::BeginStage(Trajectory& t, std::unique_ptr<NoiseSource> noise) const {
+void Engine::BeginStage(Trajectory& t) const {
+  std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
   Source source;
   if (t.stage_number == 0) {
     source = SourceOf(t.request, t.pipeline(), options_.decode);
@@ -225,7 +233,7 @@ void Engine::FinishStage(const TrajectoryPtr& trajectory) {
       const c10::InferenceMode inference;
       t.stage_source = ToBytes(t.pipeline().Decode(t.state.x));
       ++t.stage_number;
-      BeginStage(t, std::move(t.state.noise));
+      BeginStage(t);
     } catch (...) {
       return Fail(trajectory, std::current_exception());
     }

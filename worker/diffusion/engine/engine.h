@@ -95,7 +95,7 @@ class Engine {
                std::exception_ptr error);
   Conditioning ConditionOf(const Trajectory& trajectory) const;
   // Where the trajectory's current stage begins, from the request or from the stage before.
-  void BeginStage(Trajectory& trajectory, std::unique_ptr<NoiseSource> noise) const;
+  void BeginStage(Trajectory& trajectory) const;
   // Hands it to the step thread.
   void Arrive(const TrajectoryPtr& trajectory);
   // After a stage's last step: on to the next stage, or to the picture. Beside the step thread.

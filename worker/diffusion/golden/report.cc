@@ -7,17 +7,10 @@
 #include <sstream>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/named_tensors.h"
 
 namespace mind::diffusion {
-namespace {
-
-std::string ShapeText(const at::Tensor& tensor) {
-  std::ostringstream out;
-  out << tensor.sizes();
-  return out.str();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void Report::Run(const std::string& name, const std::function<void(Case&)>& check) {
   Case result(least_tolerance_);
@@ -53,7 +46,8 @@ void Report::Case::Compare(const std::string& what, const at::Tensor& actual, co
                            double tolerance) {
   ++comparisons_;
   if (actual.sizes() != expected.sizes()) {
-    mismatch_ = what + " has shape " + ShapeText(actual) + ", expected " + ShapeText(expected);
+    mismatch_ =
+        what + " has shape " + ShapeText(actual.sizes()) + ", expected " + ShapeText(expected.sizes());
     return;
   }
   const at::Tensor a = actual.to(at::kCPU, at::kDouble);

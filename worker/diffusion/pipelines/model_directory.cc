@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/cascade.h"
 #include "worker/diffusion/pipelines/class_to_image.h"
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
@@ -24,6 +25,8 @@ struct Kind {
   std::unique_ptr<const Pipeline> (*load)(const ModelDirectory&, FileParameters::Options);
 };
 
+constexpr char kCascadeClass[] = "Cascade", kCascadeFile[] = "/cascade.json";
+
 constexpr Kind kKinds[] = {
     {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
     {"StableDiffusionInpaintPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
@@ -37,13 +40,17 @@ constexpr Kind kKinds[] = {
     // Not diffusers': the report's DDPM by its config.json, GLIDE by that of its first stage.
     {"AbarankabDDPM", PixelDiffusionPipeline::DescribeReport, PixelDiffusionPipeline::LoadReport},
     {"GlideText2ImUNet", GlidePipeline::Describe, GlidePipeline::Load},
+    {kCascadeClass, CascadePipeline::Describe, CascadePipeline::Load},
 };
 
-// Where a directory says what it is: diffusers' index, the report's DDPM, GLIDE's first stage.
-constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/base/config.json"};
+// Where a directory says what it is: diffusers' index, the report's DDPM, GLIDE's first stage, a cascade's
+// list.
+constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/base/config.json",
+                                       kCascadeFile};
 
 constexpr char kDefaultsFile[] = "/mind.json";
 constexpr char kLoras[] = "loras";
+constexpr size_t kMostStages = 4;
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
 
 bool IsFile(const std::string& path) {
@@ -97,7 +104,9 @@ ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
     pipeline_class_ = Config::FromFile(path_ + file).String("_class_name", "");
     return;
   }
-  throw ModelError(path_ + ": not a model: neither model_index.json, nor config.json, nor base/config.json");
+  throw ModelError(path_ +
+                   ": not a model: neither model_index.json, nor config.json, base/config.json or "
+                   "cascade.json");
 }
 
 bool ModelDirectory::LooksLikeOne(const std::string& path) {
@@ -176,7 +185,28 @@ std::map<std::string, std::string> ModelDirectory::Loras() const {
   return loras;
 }
 
+bool ModelDirectory::IsCascade() const {
+  return pipeline_class_ == kCascadeClass;
+}
+
+std::vector<std::string> ModelDirectory::StagePaths() const {
+  const Config config = Config::FromFile(path_ + kCascadeFile);
+  std::vector<std::string> paths = config.RequiredStrings("stages");
+  if (paths.size() < 2 || paths.size() > kMostStages)
+    config.Unsupported("stages", "2 to 4 model directories");
+  for (std::string& path : paths) {
+    path = std::filesystem::path(path_ + "/" + path).lexically_normal().string();
+    if (IsFile(path + kCascadeFile)) throw UnsupportedError(path + ": a cascade within a cascade");
+  }
+  return paths;
+}
+
 int64_t ModelDirectory::WeightBytes(at::ScalarType dtype) const {
+  if (IsCascade()) {
+    int64_t bytes = 0;
+    for (const std::string& stage : StagePaths()) bytes += ModelDirectory(stage).WeightBytes(dtype);
+    return bytes;
+  }
   int64_t numbers = 0;
   const auto count = [&numbers](const NamedTensors& weights) {
     for (const auto& [name, tensor] : weights.tensors)

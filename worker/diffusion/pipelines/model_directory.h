@@ -1,5 +1,5 @@
-// A model directory: in the diffusers layout (model_index.json and one folder a component), or as the
-// report's DDPM and GLIDE come.
+// A model directory: in the diffusers layout (model_index.json and one folder a component), as the report's
+// DDPM and GLIDE come, or a cascade of others.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 
@@ -17,8 +17,8 @@ namespace mind::diffusion {
 
 class ModelDirectory {
  public:
-  // Reads model_index.json, config.json or base/config.json, whichever says what the directory is. Throws
-  // ModelError if none is there.
+  // Reads model_index.json, config.json, base/config.json or cascade.json, whichever says what the directory
+  // is. Throws ModelError if none is there.
   explicit ModelDirectory(std::string path);
 
   // Whether a directory claims to be a model at all.
@@ -42,6 +42,9 @@ class ModelDirectory {
   void ApplyDefaults(ModelInfo& info) const;
   // The LoRAs in its loras/: paths of .safetensors files by name, which is the file's without that.
   std::map<std::string, std::string> Loras() const;
+  bool IsCascade() const;
+  // The directories of a cascade's stages, two or more, from its cascade.json. Throws ModelError.
+  std::vector<std::string> StagePaths() const;
   // Bytes its weights take in memory as `dtype`; at most, for a single file may hold what nobody needs. Reads
   // no more than the names and shapes of most files. Throws ModelError.
   int64_t WeightBytes(at::ScalarType dtype) const;

@@ -3,20 +3,13 @@
 #include <cmath>
 
 namespace mind::diffusion {
-namespace {
-
-bool EndsWith(const std::string& name, const std::string& end) {
-  return name.size() >= end.size() && name.compare(name.size() - end.size(), std::string::npos, end) == 0;
-}
-
-}  // namespace
 
 at::Tensor FreshParameters::Take(const std::string& name, at::IntArrayRef shape) {
   int64_t size = 1;
   for (const int64_t extent : shape) size *= extent;
   count_ += size;
   if (values_ == Values::kNone) return at::zeros({1}).expand(shape);
-  if (shape.size() < 2) return EndsWith(name, "weight") ? at::ones(shape) : at::zeros(shape);
+  if (shape.size() < 2) return name.ends_with("weight") ? at::ones(shape) : at::zeros(shape);
   const double fan_in = static_cast<double>(size) / static_cast<double>(shape[0]);
   return noise_.Draw(shape) / std::sqrt(fan_in);
 }

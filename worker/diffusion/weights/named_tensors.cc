@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/json_file.h"
@@ -105,6 +106,12 @@ std::map<std::string, fs::path> VariantsIn(const fs::path& folder) {
 }
 
 }  // namespace
+
+std::string ShapeText(at::IntArrayRef shape) {
+  std::ostringstream out;
+  out << shape;
+  return out.str();
+}
 
 bool NamedTensors::HasPrefix(const std::string& prefix) const {
   const auto first = tensors.lower_bound(prefix);

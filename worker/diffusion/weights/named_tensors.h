@@ -25,6 +25,9 @@ struct NamedTensors {
   NamedTensors Under(const std::string& prefix) const;
 };
 
+// A shape as errors show it: [2, 3].
+std::string ShapeText(at::IntArrayRef shape);
+
 // Reads a file of weights by what is in it: safetensors, or a MindSpore checkpoint. Throws ModelError naming
 // the file; of a pickle (PyTorch's .bin, .pt, .ckpt) it says that those are never opened.
 NamedTensors ReadWeights(const std::string& path);

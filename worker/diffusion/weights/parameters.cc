@@ -1,22 +1,12 @@
 #include "worker/diffusion/weights/parameters.h"
 
-#include <sstream>
-
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
 namespace {
 
-std::string ShapeText(at::IntArrayRef shape) {
-  std::ostringstream out;
-  out << shape;
-  return out.str();
-}
-
 bool IsDerivedBuffer(const std::string& name) {
-  constexpr std::string_view kPositionIds = "position_ids";
-  return name.size() >= kPositionIds.size() &&
-         name.compare(name.size() - kPositionIds.size(), std::string::npos, kPositionIds) == 0;
+  return name.ends_with("position_ids");
 }
 
 }  // namespace

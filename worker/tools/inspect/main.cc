@@ -81,6 +81,9 @@ bool InspectModel(const fs::path& path) {
               directory.pipeline_class().c_str());
   const ModelInfo info = DescribeModel(path.string());
   DescribeParts(directory.path());
+  if (directory.IsCascade()) {
+    for (const std::string& stage : directory.StagePaths()) Print("stage", stage);
+  }
   DescribeRequests(info);
   const std::unique_ptr<const Pipeline> pipeline = LoadPipeline(path.string(), {});
   char loads[80];

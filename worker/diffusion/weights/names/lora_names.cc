@@ -4,7 +4,6 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/json_file.h"
@@ -34,17 +33,6 @@ constexpr std::pair<const char*, const char*> kFlatPrefixes[] = {
 
 constexpr const char* kOtherKinds[] = {"dora_scale", "lora_magnitude_vector", "hada_w", "lokr_w", "lora_mid",
                                        "glora"};
-
-std::string ShapeText(at::IntArrayRef shape) {
-  std::ostringstream out;
-  out << shape;
-  return out.str();
-}
-
-bool EndsWith(const std::string& text, const std::string& ending) {
-  return text.size() > ending.size() &&
-         text.compare(text.size() - ending.size(), std::string::npos, ending) == 0;
-}
 
 // Layers by the flat names kohya's program gives them. The way back is not unique ("to_out_0"), so the layers
 // there are decide.
@@ -87,7 +75,7 @@ class AdapterMetadata {
       if (!pattern.is_object()) config_->Unsupported(key, "an object of numbers by layer");
       for (const auto& [name, value] : pattern.items()) {
         if (!value.is_number()) config_->Unsupported(key, "an object of numbers by layer");
-        if (path == name || EndsWith(path, "." + name)) alpha = value.get<double>();
+        if (path == name || path.ends_with("." + name)) alpha = value.get<double>();
       }
     }
     return config_->Bool(component + "use_rslora", false) ? alpha / std::sqrt(rank) : alpha / rank;
@@ -131,7 +119,7 @@ std::map<std::string, StoredUpdate> FromLora(const NamedTensors& file, const Lay
         throw UnsupportedError(file.source + ": \"" + name + "\" is of another kind than LoRA's down and up");
     }
     const auto ending = std::find_if(std::begin(kEndings), std::end(kEndings),
-                                     [&name = name](const Ending& e) { return EndsWith(name, e.text); });
+                                     [&name = name](const Ending& e) { return name.ends_with(e.text); });
     if (ending == std::end(kEndings))
       throw ModelError(file.source + ": \"" + name + "\" is no part of a LoRA");
     std::string layer = name.substr(0, name.size() - std::string(ending->text).size());

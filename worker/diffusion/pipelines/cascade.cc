@@ -1,0 +1,77 @@
+#include "worker/diffusion/pipelines/cascade.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "worker/diffusion/error.h"
+
+namespace mind::diffusion {
+namespace {
+
+// What each stage offers by itself.
+std::vector<ModelInfo> DescribeStages(const ModelDirectory& directory) {
+  const std::vector<std::string> paths = directory.StagePaths();
+  std::vector<ModelInfo> stages;
+  for (const std::string& path : paths) {
+    stages.push_back(DescribeModel(path));
+    const ModelInfo& stage = stages.back();
+    if (stage.later_steps > 0) throw UnsupportedError(path + ": a cascade within a cascade");
+    const bool first = stages.size() == 1;
+    if (first != (stage.enlargement == 1)) {
+      throw UnsupportedError(path + (first ? ": an upscaler cannot be a cascade's first stage"
+                                           : ": a cascade's later stages are upscalers, and this is none"));
+    }
+  }
+  return stages;
+}
+
+}  // namespace
+
+ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
+  const std::vector<ModelInfo> stages = DescribeStages(directory);
+  ModelInfo info = stages.front();
+  info.name = directory.name();
+  info.pipeline = directory.pipeline_class();
+  for (auto stage = stages.begin() + 1; stage != stages.end(); ++stage) {
+    info.later_steps += stage->default_steps;
+    info.size_multiple = std::lcm(info.size_multiple * stage->enlargement, stage->size_multiple);
+    info.default_width *= stage->enlargement;
+    info.default_height *= stage->enlargement;
+    info.max_width = std::min(info.max_width * stage->enlargement, stage->max_width);
+    info.max_height = std::min(info.max_height * stage->enlargement, stage->max_height);
+  }
+  if (info.default_width > info.max_width || info.default_height > info.max_height) {
+    throw UnsupportedError(directory.path() + ": its stages make " + std::to_string(info.default_width) +
+                           "x" + std::to_string(info.default_height) + ", more than the last of them serve");
+  }
+  return info;
+}
+
+std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& directory,
+                                                      FileParameters::Options options) {
+  const std::vector<ModelInfo> infos = DescribeStages(directory);
+  const std::vector<std::string> paths = directory.StagePaths();
+  std::unique_ptr<CascadePipeline> first;
+  int64_t enlarged = 1;
+  for (size_t i = paths.size(); i-- > 0;) {
+    std::unique_ptr<CascadePipeline> stage(new CascadePipeline);
+    stage->info_ = infos[i];
+    stage->stage_ = LoadPipeline(paths[i], options);
+    stage->enlarged_later_ = enlarged;
+    stage->next_ = std::move(first);
+    enlarged *= infos[i].enlargement;
+    first = std::move(stage);
+  }
+  first->info_ = Describe(directory);
+  return first;
+}
+
+PictureRequest CascadePipeline::AsHere(const PictureRequest& request) const {
+  if (info_.enlargement == 1) return request;
+  return {.prompt = request.prompt,
+          .negative_prompt = request.negative_prompt,
+          .guidance = info_.default_guidance,
+          .noise_level = std::min(PictureRequest().noise_level, info_.max_noise_level)};
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,60 @@
+// Models one after the other: a picture, then what upscalers make of it. Ho et al. 2022 (cascaded diffusion).
+#ifndef MIND_WORKER_DIFFUSION_PIPELINES_CASCADE_H_
+#define MIND_WORKER_DIFFUSION_PIPELINES_CASCADE_H_
+
+#include <memory>
+
+#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/pipeline.h"
+
+namespace mind::diffusion {
+
+// One stage and those after it. A model directory holds cascade.json, {"_class_name": "Cascade", "stages":
+// ["../emoji", "../emoji-upscaler"]}: the directories, from its own, of a model and of one upscaler or more.
+// Sizes are those of the last picture; later stages are guided and noised as they are by default.
+class CascadePipeline : public Pipeline {
+ public:
+  // The first stage's abilities at the last one's size. Throws ModelError where a stage is no upscaler, or
+  // the first is one.
+  static ModelInfo Describe(const ModelDirectory& directory);
+  static std::unique_ptr<const Pipeline> Load(const ModelDirectory& directory,
+                                              FileParameters::Options options);
+
+  const ModelInfo& info() const override { return info_; }
+  const SamplerConfig& sampler_config() const override { return stage_->sampler_config(); }
+  const Denoiser& denoiser() const override { return stage_->denoiser(); }
+  at::Device device() const override { return stage_->device(); }
+  std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override {
+    return stage_->LatentShape(width / enlarged_later_, height / enlarged_later_);
+  }
+  std::vector<int64_t> SourceSize(int64_t width, int64_t height) const override {
+    return stage_->SourceSize(width / enlarged_later_, height / enlarged_later_);
+  }
+  Conditioning Condition(const PictureRequest& request) const override {
+    return stage_->Condition(AsHere(request));
+  }
+  at::Tensor Decode(const at::Tensor& latent) const override { return stage_->Decode(latent); }
+  at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override {
+    return stage_->Encode(picture, noise);
+  }
+  Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
+              NoiseSource& noise) const override {
+    return stage_->Begin(source, AsHere(request), shape, noise);
+  }
+  at::Tensor Preview(const at::Tensor& x0) const override { return stage_->Preview(x0); }
+  const Pipeline* next() const override { return next_.get(); }
+
+ private:
+  CascadePipeline() = default;
+
+  PictureRequest AsHere(const PictureRequest& request) const;
+
+  ModelInfo info_;
+  std::unique_ptr<const Pipeline> stage_;
+  int64_t enlarged_later_ = 1;  // how much larger the last picture is than this stage's
+  std::unique_ptr<const CascadePipeline> next_;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_PIPELINES_CASCADE_H_

@@ -1,0 +1,169 @@
+#include "worker/training/upscaling.h"
+
+#include <algorithm>
+
+#include "worker/diffusion/engine/picture.h"
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/noise_schedule.h"
+#include "worker/diffusion/weights/named_tensors.h"
+#include "worker/training/autoencoder.h"
+#include "worker/training/model_files.h"
+#include "worker/training/sample_sheet.h"
+
+namespace mind::training {
+namespace {
+
+using diffusion::Config;
+
+constexpr char kUNet[] = "unet", kText[] = "text_encoder", kScheduler[] = "scheduler", kVae[] = "vae",
+               kTokenizer[] = "tokenizer", kLowScheduler[] = "low_res_scheduler",
+               kMaxNoiseLevel[] = "max_noise_level";
+constexpr int64_t kShown = 8;
+constexpr int64_t kChunk = 8;  // pictures encoded at a time
+
+nlohmann::json ModelIndex(int64_t max_noise_level) {
+  return {{"_class_name", "StableDiffusionUpscalePipeline"},
+          {"_diffusers_version", "0.30.3"},
+          {"max_noise_level", max_noise_level},
+          {"low_res_scheduler", {"diffusers", "DDPMScheduler"}},
+          {"scheduler", {"diffusers", "DDIMScheduler"}},
+          {"text_encoder", {"transformers", "CLIPTextModel"}},
+          {"tokenizer", {"transformers", "CLIPTokenizer"}},
+          {"unet", {"diffusers", "UNet2DConditionModel"}},
+          {"vae", {"diffusers", "AutoencoderKL"}}};
+}
+
+// Not less than what the UNet can be told, not more than there are.
+int64_t MaxNoiseLevel(const nlohmann::json& network) {
+  const Config whole(network, "network"), unet = PartOf(network, kUNet);
+  const int64_t most = whole.Int(kMaxNoiseLevel, 0);
+  if (most < 0 || most >= unet.Int("num_class_embeds", 0))
+    whole.Unsupported(kMaxNoiseLevel, "0 to below the UNet's num_class_embeds");
+  return most;
+}
+
+std::unique_ptr<const diffusion::TextEncoder> ReadTextEncoder(const std::string& folder, at::Device device) {
+  const at::NoGradGuard no_grad;
+  diffusion::FileParameters weights(diffusion::ReadComponent(folder), {.device = device});
+  auto encoder =
+      diffusion::MakeTextEncoder(diffusion::Scope(weights), Config::FromFile(folder + "/config.json"));
+  weights.ExpectAllTaken();
+  return encoder;
+}
+
+// Of each picture [N, C, H, W] the square of this extent at (y, x).
+at::Tensor Cropped(const at::Tensor& pictures, const at::Tensor& y, const at::Tensor& x, int64_t extent) {
+  std::vector<at::Tensor> squares;
+  for (int64_t i = 0; i < pictures.size(0); ++i) {
+    squares.push_back(
+        pictures[i].narrow(1, y[i].item<int64_t>(), extent).narrow(2, x[i].item<int64_t>(), extent));
+  }
+  return at::stack(squares);
+}
+
+}  // namespace
+
+Upscaling::Upscaling(const RunConfig& config, const CaptionedSet& set, Parameters& parameters)
+    : network_(config.network),
+      device_(parameters.device()),
+      crop_(config.crop),
+      max_noise_level_(MaxNoiseLevel(network_)),
+      loss_(PartOf(network_, kScheduler), config.min_snr, device_),
+      tokenizer_(diffusion::MakeTokenizer(FolderOf(network_, kTokenizer))),
+      captions_(set.captions, *tokenizer_, config.text_dropout),
+      unet_(diffusion::Scope(parameters, kUNet), diffusion::UNetConfig::From(PartOf(network_, kUNet))),
+      text_encoder_(ReadTextEncoder(FolderOf(network_, kText), device_)) {
+  diffusion::ExpectSameVocabulary(*tokenizer_, *text_encoder_, "network");
+  const diffusion::AutoencoderKl autoencoder = ReadAutoencoder(FolderOf(network_, kVae), device_);
+  if (unet_.config().in_channels != autoencoder.config().latent_channels + 3)
+    PartOf(network_, kUNet).Unsupported("in_channels", "the latents' and 3 more");
+  const diffusion::SamplerConfig low = diffusion::SamplerConfig::From(PartOf(network_, kLowScheduler));
+  const at::Tensor alphas = at::tensor(diffusion::AlphasCumprod(low), at::kDouble);
+  if (max_noise_level_ >= alphas.size(0))
+    Config(network_, "network").Unsupported(kMaxNoiseLevel, "0 to below low_res_scheduler's steps");
+  low_signal_ = alphas.slice(0, 0, max_noise_level_ + 1).sqrt().to(device_, at::kFloat);
+  low_noise_ = (1 - alphas).slice(0, 0, max_noise_level_ + 1).sqrt().to(device_, at::kFloat);
+  Encode(autoencoder, set);
+  for (int64_t i = 0; i < kShown; ++i)
+    shown_captions_.push_back(set.captions[static_cast<size_t>(i * set.count() / kShown)].front());
+  if (crop_ > std::min(latents_.size(2), latents_.size(3))) {
+    throw diffusion::ModelError("crop: " + std::to_string(crop_) + " latents, the pictures have " +
+                                std::to_string(latents_.size(2)) + "x" + std::to_string(latents_.size(3)));
+  }
+}
+
+void Upscaling::Encode(const diffusion::AutoencoderKl& autoencoder, const CaptionedSet& set) {
+  const at::NoGradGuard no_grad;
+  latents_ = LatentsOf(autoencoder, set, set.count(), device_) * autoencoder.config().scaling_factor;
+  std::vector<at::Tensor> small, decoded;
+  for (int64_t begin = 0; begin < set.count(); begin += kChunk) {
+    const at::Tensor pictures =
+        set.OnWhite(Consecutive(begin, std::min(kChunk, set.count() - begin))).to(device_);
+    small.push_back(at::adaptive_avg_pool2d(pictures, latents_.sizes().slice(2)));
+    decoded.push_back(autoencoder.Decode(autoencoder.EncodeMoments(small.back()).chunk(2, 1)[0]));
+  }
+  small_ = at::cat(small);
+  small_decoded_ = at::cat(decoded).clamp(-1, 1);
+}
+
+at::Tensor Upscaling::Loss(const std::vector<int64_t>& examples, StepRandom& random) const {
+  const auto rows = static_cast<int64_t>(examples.size());
+  const at::Tensor chosen = at::tensor(examples, at::kLong).to(device_);
+  at::Tensor x0 = latents_.index({chosen});
+  const at::Tensor decoded = (random.Uniform({rows, 1, 1, 1}) < 0.5).to(device_);
+  at::Tensor small = at::where(decoded, small_decoded_.index({chosen}), small_.index({chosen}));
+  if (crop_ > 0) {
+    const at::Tensor y = random.Integers(x0.size(2) - crop_ + 1, {rows}),
+                     x = random.Integers(x0.size(3) - crop_ + 1, {rows});
+    x0 = Cropped(x0, y, x, crop_);
+    small = Cropped(small, y, x, crop_);
+  }
+  const at::Tensor level = random.Integers(max_noise_level_ + 1, {rows}).to(device_);
+  const at::Tensor signal = low_signal_.index({level}).view({-1, 1, 1, 1}),
+                   noise = low_noise_.index({level}).view({-1, 1, 1, 1});
+  const at::Tensor shown = signal * small + noise * random.Normal(small.sizes()).to(device_);
+  at::Tensor context;
+  {
+    const at::NoGradGuard no_grad;
+    context = text_encoder_->Encode(captions_.Draw(examples, random).to(device_));
+  }
+  return loss_(x0, random, [&](const at::Tensor& noisy, const at::Tensor& t) {
+    return unet_({.sample = at::cat({noisy, shown}, 1), .timestep = t, .context = context, .label = level});
+  });
+}
+
+void Upscaling::WriteModel(const std::string& directory, const Tensors& parameters) const {
+  const at::NoGradGuard no_grad;
+  nlohmann::json unet = network_.at(kUNet);
+  unet["_class_name"] = "UNet2DConditionModel";
+  WriteJson(directory + "/" + kUNet, "config.json", unet);
+  WriteWeights(directory, kUNet, "diffusion_pytorch_model.safetensors", parameters);
+  for (const char* part : {kScheduler, kLowScheduler})
+    WriteJson(directory + "/" + part, "scheduler_config.json", network_.at(part));
+  for (const char* part : {kVae, kText, kTokenizer}) CopyFolder(network_.at(part), directory + "/" + part);
+  if (network_.contains("mind")) WriteJson(directory, "mind.json", network_.at("mind"));
+  WriteJson(directory, "model_index.json", ModelIndex(max_noise_level_));
+}
+
+Tensors Upscaling::ReadModel(const std::string& directory) const {
+  return ReadWeights(directory, kUNet);
+}
+
+std::string Upscaling::DrawSheet(const std::string& directory, int threads) const {
+  SampleSheet sheet{.columns = kShown, .prompts = shown_captions_};
+  std::vector<at::Tensor> shown;
+  for (int64_t i = 0; i < kShown; ++i) {
+    const at::Tensor small = diffusion::ToBytes(small_decoded_[i * count() / kShown] / 2 + 0.5);
+    sheet.sources.push_back(EncodeSheet({small}, 1));
+    shown.push_back(small);
+  }
+  std::vector<at::Tensor> larger = SamplesOf(sheet, directory, threads);
+  for (at::Tensor& small : shown) {
+    const int64_t times = larger.front().size(0) / small.size(0);
+    small = small.repeat_interleave(times, 0).repeat_interleave(times, 1);
+  }
+  shown.insert(shown.end(), larger.begin(), larger.end());
+  return EncodeSheet(std::move(shown), kShown);
+}
+
+}  // namespace mind::training
