@@ -10,8 +10,6 @@
 #include "worker/diffusion/weights/named_tensors.h"
 
 namespace mind::diffusion {
-namespace {}  // namespace
-
 void Report::Run(const std::string& name, const std::function<void(Case&)>& check) {
   Case result(least_tolerance_);
   std::string failure;
