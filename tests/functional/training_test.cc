@@ -114,6 +114,7 @@ TEST_F(Training, SaysWhatIsWrong) {
   };
   EXPECT_THAT(said(R"(, "bacth": 7)"), HasSubstr("\"bacth\" is 7, which is not supported"));
   EXPECT_THAT(said(R"(, "batch": 0)"), HasSubstr("\"batch\" is 0"));
+  EXPECT_THAT(said(R"(, "precision": "fp8")"), HasSubstr("supported: fp32, bf16"));
   EXPECT_THAT(
       said(
           R"(, "network": {"base_channels": 8, "channel_mults": [1], "num_groups": 4, "img_size": [16, 16]})"),

@@ -2,12 +2,11 @@
 
 #include <filesystem>
 
-#include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/named_tensors.h"
 #include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/files.h"
-#include "worker/training/sample_sheet.h"
+#include "worker/training/reconstruction.h"
 
 namespace mind::training {
 namespace {
@@ -20,18 +19,11 @@ constexpr int64_t kMeasured = 1024;       // examples from which the latents' me
 constexpr int64_t kChunk = 32;            // examples encoded at a time
 constexpr double kFirstLogVariance = -5;  // so that noise does not drown what is to be learnt first
 constexpr double kInverse = 0.01;         // how far fp16 takes two inverse layers from nothing
-constexpr int64_t kShown = 8;
 
 nlohmann::json Named(nlohmann::json network) {
   network["_class_name"] = "AutoencoderKL";
   network["scaling_factor"] = 1.0;
   return network;
-}
-
-// Differences of neighbours, down and across.
-at::Tensor GradientLoss(const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor d = x - y;
-  return (d.slice(2, 1) - d.slice(2, 0, -1)).abs().mean() + (d.slice(3, 1) - d.slice(3, 0, -1)).abs().mean();
 }
 
 at::Tensor Diagonal(const at::Tensor& values) {
@@ -67,10 +59,7 @@ Autoencoder::Autoencoder(const RunConfig& config, CaptionedSet set, Parameters& 
       gradient_weight_(config.gradient_weight),
       device_(parameters.device()),
       autoencoder_(diffusion::Scope(parameters), AutoencoderConfig::From(Config(network_, "network"))) {
-  const int64_t reduction = autoencoder_.config().reduction();
-  if (set_.pictures.size(2) % reduction != 0 || set_.pictures.size(3) % reduction != 0)
-    throw diffusion::ModelError("the pictures' height and width must be multiples of " +
-                                std::to_string(reduction));
+  ExpectWholeLatents(set_, autoencoder_.config());
   const at::NoGradGuard no_grad;
   parameters.tensors()
       .at("encoder.conv_out.bias")
@@ -82,10 +71,9 @@ at::Tensor Autoencoder::Loss(const std::vector<int64_t>& examples, StepRandom& r
   const at::Tensor x = set_.OnWhite(examples).to(device_);
   const auto halves = autoencoder_.EncodeMoments(x).chunk(2, 1);
   const at::Tensor &mean = halves[0], log_variance = halves[1].clamp(-30, 20);
-  const at::Tensor z = mean + (log_variance / 2).exp() * random.Normal(mean.sizes()).to(device_);
-  const at::Tensor y = autoencoder_.Decode(z);
+  const at::Tensor y = autoencoder_.Decode(SampleLatents(mean, log_variance, random));
   const at::Tensor kl = (mean * mean + log_variance.exp() - 1 - log_variance).mean() / 2;
-  return (x - y).abs().mean() + at::mse_loss(y, x) + gradient_weight_ * GradientLoss(x, y) + kl_weight_ * kl;
+  return ReconstructionLoss(x, y, gradient_weight_) + kl_weight_ * kl;
 }
 
 void Autoencoder::WriteModel(const std::string& directory, const Tensors& parameters) const {
@@ -134,21 +122,7 @@ Tensors Autoencoder::ReadModel(const std::string& directory) const {
 }
 
 std::string Autoencoder::DrawSheet(const std::string& directory, int) const {
-  const at::NoGradGuard no_grad;
-  const AutoencoderKl written = ReadAutoencoder(directory, device_);
-  std::vector<at::Tensor> shown;
-  for (int64_t row = 0; row < 2; ++row) {
-    std::vector<int64_t> examples;
-    // Spread over all of them.
-    for (int64_t i = 0; i < kShown; ++i) examples.push_back((row * kShown + i) * set_.count() / (2 * kShown));
-    const at::Tensor x = set_.OnWhite(examples).to(device_);
-    const at::Tensor y = written.Decode(written.EncodeMoments(x).chunk(2, 1)[0]);
-    for (const at::Tensor& pictures : {x, y}) {
-      for (const at::Tensor& picture : pictures.unbind(0))
-        shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
-    }
-  }
-  return EncodeSheet(std::move(shown), kShown);
+  return DrawReconstructions(ReadAutoencoder(directory, device_), set_, device_);
 }
 
 }  // namespace mind::training

@@ -3,6 +3,7 @@
 #include "worker/training/autoencoder.h"
 #include "worker/training/class_diffusion.h"
 #include "worker/training/classifier.h"
+#include "worker/training/decoder.h"
 #include "worker/training/text_diffusion.h"
 #include "worker/training/upscaling.h"
 
@@ -12,6 +13,8 @@ std::unique_ptr<Objective> MakeObjective(const RunConfig& config, Parameters& pa
   switch (config.kind) {
     case RunConfig::Kind::kAutoencoder:
       return std::make_unique<Autoencoder>(config, ReadCaptioned(config), parameters);
+    case RunConfig::Kind::kDecoder:
+      return std::make_unique<Decoder>(config, ReadCaptioned(config), parameters);
     case RunConfig::Kind::kTextDiffusion:
       return std::make_unique<TextDiffusion>(config, ReadCaptioned(config), parameters);
     case RunConfig::Kind::kUpscaling:

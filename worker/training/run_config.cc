@@ -22,7 +22,7 @@ const std::set<std::string> kKeys = {"data",          "network",
                                      "kl_weight",     "gradient_weight",
                                      "text_dropout",  "min_snr",
                                      "prompts",       "start_from",
-                                     "crop"};
+                                     "crop",          "precision"};
 
 int64_t Positive(const Config& config, const std::string& key, int64_t fallback, int64_t least = 1) {
   const int64_t value = config.Int(key, fallback);
@@ -59,6 +59,8 @@ RunConfig RunConfig::From(const std::string& path) {
   const std::string objective = config.String("objective", "class_diffusion");
   if (objective == "autoencoder") {
     run.kind = Kind::kAutoencoder;
+  } else if (objective == "decoder") {
+    run.kind = Kind::kDecoder;
   } else if (objective == "text_diffusion") {
     run.kind = Kind::kTextDiffusion;
   } else if (objective == "upscaling") {
@@ -66,7 +68,8 @@ RunConfig RunConfig::From(const std::string& path) {
   } else if (objective == "classifier") {
     run.kind = Kind::kClassifier;
   } else if (objective != "class_diffusion") {
-    config.Unsupported("objective", "class_diffusion, autoencoder, text_diffusion, upscaling, classifier");
+    config.Unsupported("objective",
+                       "class_diffusion, autoencoder, decoder, text_diffusion, upscaling, classifier");
   }
   run.data = Object(config, "data");
   run.network = Object(config, "network");
@@ -91,6 +94,9 @@ RunConfig RunConfig::From(const std::string& path) {
   run.sample_steps = Positive(config, "sample_steps", run.sample_steps, 0);
   run.sampler = config.String("sampler", "");
   run.seed = static_cast<uint64_t>(Positive(config, "seed", 0, 0));
+  const std::string precision = config.String("precision", "fp32");
+  if (precision != "fp32" && precision != "bf16") config.Unsupported("precision", "fp32, bf16");
+  run.precision = precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat;
   run.start_from = config.String("start_from", "");
   run.embedding_deviation = NotNegative(config, "embedding_deviation", run.embedding_deviation);
   run.kl_weight = NotNegative(config, "kl_weight", run.kl_weight);
@@ -111,6 +117,7 @@ std::string RunConfig::Identity() const {
                         {"text_dropout", text_dropout},
                         {"min_snr", min_snr},
                         {"crop", crop},
+                        {"precision", static_cast<int>(precision)},
                         {"data", data},
                         {"network", network},
                         {"steps", learning_rate.cosine ? learning_rate.steps : 0},

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "worker/training/adam_w.h"
+#include "worker/training/autocast.h"
 #include "worker/training/average.h"
 #include "worker/training/captioned_set.h"
 #include "worker/training/learning_rate.h"
@@ -14,7 +15,7 @@
 namespace mind::training {
 
 struct RunConfig {
-  enum class Kind { kClassDiffusion, kAutoencoder, kTextDiffusion, kUpscaling, kClassifier };
+  enum class Kind { kClassDiffusion, kAutoencoder, kTextDiffusion, kUpscaling, kClassifier, kDecoder };
 
   Kind kind = Kind::kClassDiffusion;
   nlohmann::json data;     // "format": idx | cifar10 | captioned, and its files
@@ -32,6 +33,7 @@ struct RunConfig {
   int64_t sample_steps = 0;       // 0: the model's default
   std::string sampler;            // of the sample sheets; empty: the model's default
   uint64_t seed = 0;
+  Precision precision = Precision::kFloat;
   double embedding_deviation = 1;  // of embeddings at the beginning
   std::string start_from;          // a model directory to begin with; empty: random numbers
 
@@ -41,7 +43,7 @@ struct RunConfig {
   double text_dropout = 0.1;
   double min_snr = 0;                // 0: no weighting; usual: 5
   std::vector<std::string> prompts;  // of the sample sheets
-  // Upscaling.
+  // Decoders and upscaling.
   int64_t crop = 0;  // latents a side of the squares that are learnt from; 0: whole pictures
 
   // Keys that are not there keep their defaults; a key nobody knows is refused. Throws diffusion::ModelError

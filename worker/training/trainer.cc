@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "worker/diffusion/error.h"
+#include "worker/training/autocast.h"
 #include "worker/training/files.h"
 
 namespace mind::training {
@@ -50,6 +51,11 @@ int64_t Trainer::Begin() {
   return 0;
 }
 
+at::Tensor Trainer::LossOf(const std::vector<int64_t>& examples, StepRandom& random) const {
+  const AutocastScope scope(config_.precision, parameters_.device());
+  return objective_.Loss(examples, random);
+}
+
 double Trainer::Step() {
   const int64_t step = step_ + 1;
   const std::vector<int64_t> indices = order_.At(step_ * config_.batch, config_.batch);
@@ -72,7 +78,7 @@ double Trainer::Step() {
     try {
       const int64_t begin = part * config_.batch / parts, end = (part + 1) * config_.batch / parts;
       StepRandom random(config_.seed, step, part);
-      const at::Tensor loss = objective_.Loss({indices.begin() + begin, indices.begin() + end}, random) *
+      const at::Tensor loss = LossOf({indices.begin() + begin, indices.begin() + end}, random) *
                               (static_cast<double>(end - begin) / static_cast<double>(config_.batch));
       result.loss = loss.item<double>();
       result.gradients = torch::autograd::grad({loss}, inputs, {}, /*retain_graph=*/false,

@@ -39,6 +39,7 @@ class Trainer {
 
  private:
   int64_t Begin();
+  at::Tensor LossOf(const std::vector<int64_t>& examples, StepRandom& random) const;
   double Step();
   void Store();
   void ShowSamples() const;

@@ -1,12 +1,11 @@
 #include "worker/training/upscaling.h"
 
-#include <algorithm>
-
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 #include "worker/diffusion/weights/named_tensors.h"
 #include "worker/training/autoencoder.h"
+#include "worker/training/crop.h"
 #include "worker/training/model_files.h"
 #include "worker/training/sample_sheet.h"
 
@@ -51,16 +50,6 @@ std::unique_ptr<const diffusion::TextEncoder> ReadTextEncoder(const std::string&
   return encoder;
 }
 
-// Of each picture [N, C, H, W] the square of this extent at (y, x).
-at::Tensor Cropped(const at::Tensor& pictures, const at::Tensor& y, const at::Tensor& x, int64_t extent) {
-  std::vector<at::Tensor> squares;
-  for (int64_t i = 0; i < pictures.size(0); ++i) {
-    squares.push_back(
-        pictures[i].narrow(1, y[i].item<int64_t>(), extent).narrow(2, x[i].item<int64_t>(), extent));
-  }
-  return at::stack(squares);
-}
-
 }  // namespace
 
 Upscaling::Upscaling(const RunConfig& config, const CaptionedSet& set, Parameters& parameters)
@@ -86,10 +75,7 @@ Upscaling::Upscaling(const RunConfig& config, const CaptionedSet& set, Parameter
   Encode(autoencoder, set);
   for (int64_t i = 0; i < kShown; ++i)
     shown_captions_.push_back(set.captions[static_cast<size_t>(i * set.count() / kShown)].front());
-  if (crop_ > std::min(latents_.size(2), latents_.size(3))) {
-    throw diffusion::ModelError("crop: " + std::to_string(crop_) + " latents, the pictures have " +
-                                std::to_string(latents_.size(2)) + "x" + std::to_string(latents_.size(3)));
-  }
+  ExpectCrop(crop_, latents_.size(2), latents_.size(3));
 }
 
 void Upscaling::Encode(const diffusion::AutoencoderKl& autoencoder, const CaptionedSet& set) {
@@ -113,10 +99,9 @@ at::Tensor Upscaling::Loss(const std::vector<int64_t>& examples, StepRandom& ran
   const at::Tensor decoded = (random.Uniform({rows, 1, 1, 1}) < 0.5).to(device_);
   at::Tensor small = at::where(decoded, small_decoded_.index({chosen}), small_.index({chosen}));
   if (crop_ > 0) {
-    const at::Tensor y = random.Integers(x0.size(2) - crop_ + 1, {rows}),
-                     x = random.Integers(x0.size(3) - crop_ + 1, {rows});
-    x0 = Cropped(x0, y, x, crop_);
-    small = Cropped(small, y, x, crop_);
+    const Corners corners = DrawCorners(rows, x0.size(2), x0.size(3), crop_, random);
+    x0 = Cropped(x0, corners, crop_);
+    small = Cropped(small, corners, crop_);
   }
   const at::Tensor level = random.Integers(max_noise_level_ + 1, {rows}).to(device_);
   const at::Tensor signal = low_signal_.index({level}).view({-1, 1, 1, 1}),

@@ -10,6 +10,7 @@
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/autoencoder.h"
+#include "worker/training/decoder.h"
 #include "worker/training/text_diffusion.h"
 #include "worker/training/trainer.h"
 #include "worker/training/upscaling.h"
@@ -132,6 +133,38 @@ TEST_F(Captioned, AnAutoencoderLearnsAndNormalisesItsLatents) {
   EXPECT_NEAR(latents.std(1).mean().item<double>(), 1, 0.05);
 }
 
+TEST_F(Captioned, ADecoderLearnsOnWhileItsLatentsStay) {
+  RunConfig run = Run({{"vae", std::string(MIND_MODELS) + "/emoji/vae"}}, 30);
+  run.learning_rate.peak = 3e-4;
+  run.log_every = 1;
+  run.crop = 3;
+  Parameters parameters({});
+  Decoder objective(run, Discs(16), parameters);
+  const Tensors before = diffusion::ReadComponent(run.network.at("vae")).tensors;
+  EXPECT_TRUE(at::equal(parameters.tensors().at("decoder.conv_in.weight"),
+                        before.at("decoder.conv_in.weight").to(at::kFloat)));
+  const auto [first, last] = Train(run, objective, parameters);
+  EXPECT_LT(last, 0.8 * first);
+
+  const Tensors after = diffusion::ReadComponent((folder_ / "model").string()).tensors;
+  ASSERT_EQ(after.size(), before.size());
+  int changed = 0;
+  for (const auto& [name, tensor] : after) {
+    if (at::equal(tensor, before.at(name))) continue;
+    EXPECT_THAT(name, testing::StartsWith("decoder."));
+    ++changed;
+  }
+  EXPECT_GT(changed, 10);
+  EXPECT_NO_THROW(parameters.Restore(objective.ReadModel((folder_ / "model").string()), "model"));
+
+  run.crop = 5;
+  EXPECT_THROW(Decoder(run, Discs(16), parameters), diffusion::ModelError);
+  run.crop = 0;
+  EXPECT_THROW(Decoder(run, Discs(18), parameters), diffusion::ModelError);
+  run.network = {{"vae", "/nope"}};
+  EXPECT_THROW(Decoder(run, Discs(16), parameters), diffusion::ModelError);
+}
+
 TEST_F(Captioned, TextDiffusionLearnsAndIsServed) {
   const RunConfig run = TextRun(40);
   Parameters parameters({.embedding_deviation = 0.3});
@@ -143,6 +176,29 @@ TEST_F(Captioned, TextDiffusionLearnsAndIsServed) {
   EXPECT_EQ(info.default_steps, 3);
   EXPECT_TRUE(info.takes_prompt);
   EXPECT_TRUE(fs::exists(folder_ / "samples/step-00000040.png"));
+}
+
+TEST_F(Captioned, InBFloat16ItLearnsAsWell) {
+  const auto losses = [this](const char* name, Precision precision) {
+    RunConfig run = TextRun(40);
+    run.precision = precision;
+    run.log_every = 1;
+    Parameters parameters({.embedding_deviation = 0.3});
+    TextDiffusion objective(run, Discs(64), parameters);
+    Trainer trainer(run, {.folder = (folder_ / name).string(), .threads = 2, .report = nullptr}, objective,
+                    parameters);
+    trainer.Run(false);
+    for (const auto& [parameter, tensor] : parameters.tensors())
+      EXPECT_EQ(tensor.dtype(), at::kFloat) << parameter;
+    std::vector<double> values;
+    const LossLog log((folder_ / name).string(), run.steps);
+    for (const LossRow& row : log.rows()) values.push_back(row.loss);
+    return values;
+  };
+  const std::vector<double> whole = losses("fp32", Precision::kFloat),
+                            half = losses("bf16", Precision::kBFloat16);
+  EXPECT_NE(half, whole);
+  for (size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(half[i], whole[i], 0.05 * whole.front()) << i;
 }
 
 TEST_F(Captioned, AnUpscalerLearnsAndIsServed) {
