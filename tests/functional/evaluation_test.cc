@@ -35,7 +35,7 @@ TEST_F(Evaluation, MakesASheetOfPromptsThroughTheService) {
   std::ofstream(prompts) << "a red apple\n一只猫\npizza\n";
   const auto [status, said] = Run({"--prompts", prompts, "--steps", "5", "--sheet", sheet, "--columns", "2"});
   EXPECT_EQ(status, 0) << said;
-  EXPECT_THAT(said, HasSubstr("3 of 64x64"));
+  EXPECT_THAT(said, HasSubstr("| the only model | 3 of 64x64 |"));
   EXPECT_GT(std::filesystem::file_size(sheet), 1000U);
 }
 
@@ -46,6 +46,9 @@ TEST_F(Evaluation, SaysWhatIsMissing) {
               HasSubstr("--reference needs --features or --classifier"));
   const std::string vae = std::string(MIND_MODELS) + "/emoji/vae";
   EXPECT_THAT(Run({"--autoencoder", vae}).second, HasSubstr("--autoencoder needs --reference"));
+  EXPECT_THAT(Run({"--model", "emoji", "--pictures", "/nope"}).second, HasSubstr("--model needs --prompts"));
+  EXPECT_THAT(Run({"--pictures", "/nope", "--verdicts", "/nope"}).second,
+              HasSubstr("--verdicts needs --classifier"));
   const std::string prompts = cluster_.directory() + "/prompts.tsv";
   std::ofstream(prompts) << "a red apple\n";
   const auto [status, said] = Run({"--prompts", prompts});

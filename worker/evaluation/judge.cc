@@ -14,6 +14,10 @@ int64_t NumberOf(const std::string& name, const std::vector<std::string>& names,
   return found - names.begin();
 }
 
+const std::string& Likeliest(const at::Tensor& logits, const std::vector<std::string>& names) {
+  return names.at(static_cast<size_t>(logits.argmax().item<int64_t>()));
+}
+
 }  // namespace
 
 Judgement Judge(const training::PictureClassifier& classifier, const at::Tensor& pictures,
@@ -26,19 +30,22 @@ Judgement Judge(const training::PictureClassifier& classifier, const at::Tensor&
   Judgement judgement;
   for (size_t i = 0; i < prompts.size(); ++i) {
     const auto output = classifier(seen.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1));
+    const at::Tensor things = output.things[0], colours = output.colours[0];
+    Verdict verdict{.thing = Likeliest(things, config.things), .colour = Likeliest(colours, config.colours)};
     if (!prompts[i].thing.empty()) {
-      const int64_t wanted = NumberOf(prompts[i].thing, config.things, "thing");
-      const at::Tensor logits = output.things[0];
-      const int64_t likelier = (logits > logits[wanted]).sum().item<int64_t>();
+      const at::Tensor wanted = things[NumberOf(prompts[i].thing, config.things, "thing")];
+      verdict.likelier_things = (things > wanted).sum().item<int64_t>();
       ++judgement.things;
-      judgement.first += likelier == 0;
-      judgement.among_five += likelier < kFew;
+      judgement.first += *verdict.likelier_things == 0;
+      judgement.among_five += *verdict.likelier_things < kFew;
     }
     if (!prompts[i].colour.empty()) {
+      NumberOf(prompts[i].colour, config.colours, "colour");
+      verdict.right_colour = verdict.colour == prompts[i].colour;
       ++judgement.colours;
-      judgement.right_colours +=
-          output.colours[0].argmax().item<int64_t>() == NumberOf(prompts[i].colour, config.colours, "colour");
+      judgement.right_colours += *verdict.right_colour;
     }
+    judgement.verdicts.push_back(std::move(verdict));
   }
   return judgement;
 }

@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "worker/evaluation/prompts.h"
@@ -11,10 +13,19 @@
 
 namespace mind::evaluation {
 
+// Of one picture.
+struct Verdict {
+  std::string thing, colour;               // the likeliest
+  std::optional<int64_t> likelier_things;  // than the one asked for; none: no thing was asked for
+  std::optional<bool> right_colour;        // none: no colour was asked for
+};
+
 struct Judgement {
-  int64_t things = 0, first = 0,
-          among_five = 0;  // judged; the likeliest is right; it is among the five likeliest
-  int64_t colours = 0, right_colours = 0;
+  std::vector<Verdict> verdicts;      // one a picture
+  int64_t things = 0;                 // judged
+  int64_t first = 0, among_five = 0;  // of them, the likeliest is right; it is among the five likeliest
+  int64_t colours = 0;                // judged
+  int64_t right_colours = 0;
 };
 
 // pictures: float [N, 3, H, W] from -1 to 1, one a prompt. Throws diffusion::Error for a thing or colour that

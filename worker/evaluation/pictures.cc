@@ -93,9 +93,24 @@ at::Tensor FromFolder(const std::string& folder) {
   return Together(pictures);
 }
 
-std::string ContactSheet(const at::Tensor& pictures, int64_t columns) {
+std::string ContactSheet(const std::vector<at::Tensor>& sets, int64_t columns) {
+  int64_t height = 0, width = 0;
+  for (const at::Tensor& set : sets) {
+    if (set.size(0) != sets.front().size(0))
+      throw diffusion::Error("a sheet needs as many pictures of each, not " +
+                             std::to_string(sets.front().size(0)) + " and " + std::to_string(set.size(0)));
+    height = std::max(height, set.size(2));
+    width = std::max(width, set.size(3));
+  }
   std::vector<at::Tensor> shown;
-  for (const at::Tensor& picture : pictures.unbind(0)) shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
+  for (int64_t begin = 0; begin < sets.front().size(0); begin += columns) {
+    for (const at::Tensor& set : sets) {
+      const at::Tensor row = at::upsample_nearest2d(set.slice(0, begin, begin + columns), {height, width});
+      for (const at::Tensor& picture : row.unbind(0)) shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
+      while (static_cast<int64_t>(shown.size()) % columns != 0)
+        shown.push_back(at::full_like(shown.front(), 255));
+    }
+  }
   return training::EncodeSheet(std::move(shown), columns);
 }
 

@@ -29,8 +29,9 @@ at::Tensor FromService(const Service& service, const std::vector<Prompt>& prompt
 // The PNG, JPEG and WebP files in a folder, in the order of their names, all of one size.
 at::Tensor FromFolder(const std::string& folder);
 
-// Puts pictures side by side: a PNG file.
-std::string ContactSheet(const at::Tensor& pictures, int64_t columns);
+// Puts pictures side by side: a PNG file. Of several sets, each as above, those of the same number stand
+// below one another; the smaller ones are enlarged. Throws diffusion::Error unless there are as many of each.
+std::string ContactSheet(const std::vector<at::Tensor>& sets, int64_t columns);
 
 }  // namespace mind::evaluation
 

@@ -56,8 +56,8 @@ Autoencoder::Autoencoder(const RunConfig& config, CaptionedSet set, Parameters& 
     : set_(std::move(set)),
       network_(Named(config.network)),
       kl_weight_(config.kl_weight),
-      gradient_weight_(config.gradient_weight),
       device_(parameters.device()),
+      reconstruction_loss_(config.reconstruction, device_),
       autoencoder_(diffusion::Scope(parameters), AutoencoderConfig::From(Config(network_, "network"))) {
   ExpectWholeLatents(set_, autoencoder_.config());
   const at::NoGradGuard no_grad;
@@ -73,7 +73,7 @@ at::Tensor Autoencoder::Loss(const std::vector<int64_t>& examples, StepRandom& r
   const at::Tensor &mean = halves[0], log_variance = halves[1].clamp(-30, 20);
   const at::Tensor y = autoencoder_.Decode(SampleLatents(mean, log_variance, random));
   const at::Tensor kl = (mean * mean + log_variance.exp() - 1 - log_variance).mean() / 2;
-  return ReconstructionLoss(x, y, gradient_weight_) + kl_weight_ * kl;
+  return reconstruction_loss_(x, y) + kl_weight_ * kl;
 }
 
 void Autoencoder::WriteModel(const std::string& directory, const Tensors& parameters) const {

@@ -6,6 +6,7 @@
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/training/captioned_set.h"
 #include "worker/training/objective.h"
+#include "worker/training/reconstruction_loss.h"
 
 namespace mind::training {
 
@@ -15,7 +16,7 @@ class Autoencoder : public Objective {
   Autoencoder(const RunConfig& config, CaptionedSet set, Parameters& parameters);
 
   int64_t count() const override { return set_.count(); }
-  // |x - y| + (x - y)² + gradient_weight · |∇x - ∇y| + kl_weight · KL(q(z | x) ‖ N(0, 1)), all means.
+  // The reconstruction's, and kl_weight · KL(q(z | x) ‖ N(0, 1)), a mean.
   at::Tensor Loss(const std::vector<int64_t>& examples, StepRandom& random) const override;
   // A vae/ folder. The latents' mean and deviation, channel by channel over the examples, are folded into its
   // 1x1 convolutions, so that the latents a denoiser learns have none.
@@ -27,8 +28,9 @@ class Autoencoder : public Objective {
  private:
   const CaptionedSet set_;
   const nlohmann::json network_;
-  const double kl_weight_, gradient_weight_;
+  const double kl_weight_;
   const at::Device device_;
+  const ReconstructionLoss reconstruction_loss_;
   const diffusion::AutoencoderKl autoencoder_;
 };
 

@@ -62,8 +62,8 @@ Decoder::Decoder(const RunConfig& config, CaptionedSet set, Parameters& paramete
     : set_(std::move(set)),
       folder_(FolderOf(config.network, kVae)),
       crop_(config.crop),
-      gradient_weight_(config.gradient_weight),
       device_(parameters.device()),
+      reconstruction_loss_(config.reconstruction, device_),
       autoencoder_(Begun(folder_, parameters)) {
   ExpectWholeLatents(set_, autoencoder_.config());
   ExpectCrop(crop_, set_.pictures.size(2) / autoencoder_.config().reduction(),
@@ -84,7 +84,7 @@ at::Tensor Decoder::Loss(const std::vector<int64_t>& examples, StepRandom& rando
     const auto halves = autoencoder_.EncodeMoments(x).chunk(2, 1);
     z = SampleLatents(halves[0], halves[1], random);
   }
-  return ReconstructionLoss(x, autoencoder_.Decode(z), gradient_weight_);
+  return reconstruction_loss_(x, autoencoder_.Decode(z));
 }
 
 void Decoder::WriteModel(const std::string& directory, const Tensors& parameters) const {

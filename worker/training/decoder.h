@@ -6,6 +6,7 @@
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/training/captioned_set.h"
 #include "worker/training/objective.h"
+#include "worker/training/reconstruction_loss.h"
 
 namespace mind::training {
 
@@ -15,8 +16,7 @@ class Decoder : public Objective {
   Decoder(const RunConfig& config, CaptionedSet set, Parameters& parameters);
 
   int64_t count() const override { return set_.count(); }
-  // |x - y| + (x - y)² + gradient_weight · |∇x - ∇y|, all means; on squares of config.crop latents, where
-  // that is not 0.
+  // The reconstruction's; on squares of config.crop latents, where that is not 0.
   at::Tensor Loss(const std::vector<int64_t>& examples, StepRandom& random) const override;
   // A vae/ folder: the one begun with, but for the decoder.
   void WriteModel(const std::string& directory, const Tensors& parameters) const override;
@@ -28,8 +28,8 @@ class Decoder : public Objective {
   const CaptionedSet set_;
   const std::string folder_;
   const int64_t crop_;
-  const double gradient_weight_;
   const at::Device device_;
+  const ReconstructionLoss reconstruction_loss_;
   const diffusion::AutoencoderKl autoencoder_;
 };
 

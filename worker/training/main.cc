@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <thread>
 
@@ -31,6 +32,21 @@ void Train(const std::string& file, const Trainer::Options& options, at::Device 
   trainer.Run(stop);
   std::fprintf(stderr, "\n%s at step %ld\n", trainer.step() < config.steps ? "stopped" : "done",
                static_cast<long>(trainer.step()));
+}
+
+void PrintRows(const Progress& progress) {
+  if (progress.row) std::fprintf(stderr, "%s\n", ProgressLine(progress).c_str());
+}
+
+// On a terminal: rows stay, and a bar moves below them.
+void DrawProgress(const Progress& progress) {
+  using Clock = std::chrono::steady_clock;
+  static Clock::time_point drawn;
+  const Clock::time_point now = Clock::now();
+  if (!progress.row && now - drawn < std::chrono::milliseconds(200)) return;
+  drawn = now;
+  if (progress.row) std::fprintf(stderr, "\r%s\033[K\n", ProgressLine(progress).c_str());
+  std::fprintf(stderr, "\r%s %s\033[K", ProgressBar(progress, 30).c_str(), ProgressLine(progress).c_str());
 }
 
 }  // namespace
@@ -60,10 +76,7 @@ int main(int argc, char** argv) {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   at::set_num_threads(1);
-  const bool terminal = isatty(STDERR_FILENO) == 1;
-  options.report = [terminal](const std::string& line) {
-    std::fprintf(stderr, terminal ? "\r%s\033[K" : "%s\n", line.c_str());
-  };
+  options.report = isatty(STDERR_FILENO) == 1 ? DrawProgress : PrintRows;
   try {
     const at::Device where(device);
     if (where.is_cuda()) options.threads = 1;

@@ -49,22 +49,28 @@ PictureClassifier::PictureClassifier(const diffusion::Scope& scope, PictureClass
   }
 }
 
-PictureClassifier::Output PictureClassifier::operator()(const at::Tensor& pictures) const {
+std::vector<at::Tensor> PictureClassifier::Levels(const at::Tensor& pictures) const {
+  std::vector<at::Tensor> levels;
   at::Tensor x = in_(pictures);
   for (size_t level = 0; level < blocks_.size(); ++level) {
     if (level > 0) x = halvings_[level - 1](x);
     x = blocks_[level](x, {});
+    levels.push_back(x);
   }
+  return levels;
+}
+
+PictureClassifier::Output PictureClassifier::operator()(const at::Tensor& pictures) const {
   Output output;
-  output.features = at::silu(norm_(x)).mean({2, 3});
+  output.features = at::silu(norm_(Levels(pictures).back())).mean({2, 3});
   output.things = things_(output.features);
   output.colours = colours_(output.features);
   return output;
 }
 
-std::unique_ptr<const PictureClassifier> ReadClassifier(const std::string& folder) {
+std::unique_ptr<const PictureClassifier> ReadClassifier(const std::string& folder, at::Device device) {
   const at::NoGradGuard no_grad;
-  diffusion::FileParameters weights(diffusion::ReadComponent(folder), {});
+  diffusion::FileParameters weights(diffusion::ReadComponent(folder), {.device = device});
   auto classifier = std::make_unique<const PictureClassifier>(
       diffusion::Scope(weights), PictureClassifierConfig::From(Config::FromFile(folder + "/config.json")));
   weights.ExpectAllTaken();

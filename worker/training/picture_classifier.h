@@ -34,6 +34,9 @@ class PictureClassifier {
   };
   // pictures: float [B, 3, extent, extent] from -1 to 1
   Output operator()(const at::Tensor& pictures) const;
+  // What it sees on the way there, finest first: float [B, channels[k], H / 2^k, W / 2^k] of pictures float
+  // [B, 3, H, W], which may have any extent.
+  std::vector<at::Tensor> Levels(const at::Tensor& pictures) const;
 
   const PictureClassifierConfig& config() const { return config_; }
 
@@ -47,7 +50,8 @@ class PictureClassifier {
 };
 
 // The one in a folder that mind-train wrote. Throws diffusion::ModelError.
-std::unique_ptr<const PictureClassifier> ReadClassifier(const std::string& folder);
+std::unique_ptr<const PictureClassifier> ReadClassifier(const std::string& folder,
+                                                        at::Device device = at::kCPU);
 
 }  // namespace mind::training
 

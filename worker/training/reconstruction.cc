@@ -9,20 +9,10 @@ namespace {
 
 constexpr int64_t kShown = 8;
 
-// Differences of neighbours, down and across.
-at::Tensor GradientLoss(const at::Tensor& x, const at::Tensor& y) {
-  const at::Tensor d = x - y;
-  return (d.slice(2, 1) - d.slice(2, 0, -1)).abs().mean() + (d.slice(3, 1) - d.slice(3, 0, -1)).abs().mean();
-}
-
 }  // namespace
 
 at::Tensor SampleLatents(const at::Tensor& mean, const at::Tensor& log_variance, StepRandom& random) {
   return mean + (log_variance / 2).exp() * random.Normal(mean.sizes()).to(mean.device());
-}
-
-at::Tensor ReconstructionLoss(const at::Tensor& x, const at::Tensor& y, double gradient_weight) {
-  return (x - y).abs().mean() + at::mse_loss(y, x) + gradient_weight * GradientLoss(x, y);
 }
 
 void ExpectWholeLatents(const CaptionedSet& set, const diffusion::AutoencoderConfig& config) {

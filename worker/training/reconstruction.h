@@ -1,4 +1,4 @@
-// Pictures through an autoencoder and back: what its parts learn from, and how they are shown.
+// Pictures through an autoencoder and back: what its parts need for it, and how they are shown.
 #ifndef MIND_WORKER_TRAINING_RECONSTRUCTION_H_
 #define MIND_WORKER_TRAINING_RECONSTRUCTION_H_
 
@@ -12,9 +12,6 @@ namespace mind::training {
 
 // Latents as an encoder means them: mean + e^(log variance / 2) · noise, [B, C, h, w] all.
 at::Tensor SampleLatents(const at::Tensor& mean, const at::Tensor& log_variance, StepRandom& random);
-
-// |x - y| + (x - y)² + gradient_weight · |∇x - ∇y|, all means, of float [B, 3, H, W].
-at::Tensor ReconstructionLoss(const at::Tensor& x, const at::Tensor& y, double gradient_weight);
 
 // Throws diffusion::ModelError unless the pictures have whole latents.
 void ExpectWholeLatents(const CaptionedSet& set, const diffusion::AutoencoderConfig& config);

@@ -9,20 +9,36 @@ namespace {
 
 using diffusion::Config;
 
-const std::set<std::string> kKeys = {"data",          "network",
-                                     "steps",         "batch",
-                                     "learning_rate", "warm_up",
-                                     "schedule",      "weight_decay",
-                                     "beta1",         "beta2",
-                                     "ema_decay",     "ema_start",
-                                     "log_every",     "checkpoint_every",
-                                     "sample_every",  "sample_steps",
-                                     "sampler",       "seed",
-                                     "objective",     "embedding_deviation",
-                                     "kl_weight",     "gradient_weight",
-                                     "text_dropout",  "min_snr",
-                                     "prompts",       "start_from",
-                                     "crop",          "precision"};
+const std::set<std::string> kKeys = {"data",
+                                     "network",
+                                     "steps",
+                                     "batch",
+                                     "learning_rate",
+                                     "warm_up",
+                                     "schedule",
+                                     "weight_decay",
+                                     "beta1",
+                                     "beta2",
+                                     "ema_decay",
+                                     "ema_start",
+                                     "log_every",
+                                     "checkpoint_every",
+                                     "sample_every",
+                                     "sample_steps",
+                                     "sampler",
+                                     "seed",
+                                     "objective",
+                                     "embedding_deviation",
+                                     "kl_weight",
+                                     "gradient_weight",
+                                     "text_dropout",
+                                     "min_snr",
+                                     "prompts",
+                                     "start_from",
+                                     "crop",
+                                     "precision",
+                                     "perceptual_classifier",
+                                     "perceptual_weight"};
 
 int64_t Positive(const Config& config, const std::string& key, int64_t fallback, int64_t least = 1) {
   const int64_t value = config.Int(key, fallback);
@@ -100,7 +116,11 @@ RunConfig RunConfig::From(const std::string& path) {
   run.start_from = config.String("start_from", "");
   run.embedding_deviation = NotNegative(config, "embedding_deviation", run.embedding_deviation);
   run.kl_weight = NotNegative(config, "kl_weight", run.kl_weight);
-  run.gradient_weight = NotNegative(config, "gradient_weight", run.gradient_weight);
+  ReconstructionLoss::Options& reconstruction = run.reconstruction;
+  reconstruction.gradient_weight = NotNegative(config, "gradient_weight", reconstruction.gradient_weight);
+  reconstruction.perceptual_classifier = config.String("perceptual_classifier", "");
+  reconstruction.perceptual_weight =
+      NotNegative(config, "perceptual_weight", reconstruction.perceptual_weight);
   run.text_dropout = Fraction(config, "text_dropout", run.text_dropout);
   run.min_snr = NotNegative(config, "min_snr", run.min_snr);
   run.crop = Positive(config, "crop", 0, 0);
@@ -113,7 +133,9 @@ std::string RunConfig::Identity() const {
                         {"embedding_deviation", embedding_deviation},
                         {"start_from", start_from},
                         {"kl_weight", kl_weight},
-                        {"gradient_weight", gradient_weight},
+                        {"gradient_weight", reconstruction.gradient_weight},
+                        {"perceptual_classifier", reconstruction.perceptual_classifier},
+                        {"perceptual_weight", reconstruction.perceptual_weight},
                         {"text_dropout", text_dropout},
                         {"min_snr", min_snr},
                         {"crop", crop},

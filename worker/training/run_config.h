@@ -11,6 +11,7 @@
 #include "worker/training/captioned_set.h"
 #include "worker/training/learning_rate.h"
 #include "worker/training/picture_set.h"
+#include "worker/training/reconstruction_loss.h"
 
 namespace mind::training {
 
@@ -37,8 +38,9 @@ struct RunConfig {
   double embedding_deviation = 1;  // of embeddings at the beginning
   std::string start_from;          // a model directory to begin with; empty: random numbers
 
-  // Autoencoders.
-  double kl_weight = 1.7e-4, gradient_weight = 0.5;
+  // Autoencoders and decoders.
+  ReconstructionLoss::Options reconstruction;
+  double kl_weight = 1.7e-4;  // of autoencoders
   // Text diffusion and upscaling.
   double text_dropout = 0.1;
   double min_snr = 0;                // 0: no weighting; usual: 5

@@ -18,13 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr char kStateFile[] = "/state.safetensors";
 
-std::string TimeText(double seconds) {
-  char text[32];
-  const long whole = std::lround(seconds);
-  std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-  return text;
-}
-
 }  // namespace
 
 Trainer::Trainer(const RunConfig& config, Options options, Objective& objective, Parameters& parameters)
@@ -132,14 +125,15 @@ void Trainer::ShowSamples() const {
   WriteFile(options_.folder + name, objective_.DrawSheet(options_.folder + "/model", options_.threads));
 }
 
-void Trainer::Report(double loss, double seconds_a_step) const {
+void Trainer::Report(double seconds, bool row) const {
   if (!options_.report) return;
-  char line[160];
-  std::snprintf(line, sizeof line, "step %ld of %ld  loss %.5f  %.1f pictures/s  %s left",
-                static_cast<long>(step_), static_cast<long>(config_.steps), loss,
-                static_cast<double>(config_.batch) / seconds_a_step,
-                TimeText(seconds_a_step * static_cast<double>(config_.steps - step_)).c_str());
-  options_.report(line);
+  const double seconds_a_step = seconds / static_cast<double>(loss_steps_);
+  options_.report({.step = step_,
+                   .steps = config_.steps,
+                   .loss = loss_sum_ / static_cast<double>(loss_steps_),
+                   .pictures_a_second = static_cast<double>(config_.batch) / seconds_a_step,
+                   .seconds_left = seconds_a_step * static_cast<double>(config_.steps - step_),
+                   .row = row});
 }
 
 void Trainer::Run(const std::atomic<bool>& stop) {
@@ -147,12 +141,10 @@ void Trainer::Run(const std::atomic<bool>& stop) {
   while (step_ < config_.steps && !stop) {
     loss_sum_ += Step();
     ++loss_steps_;
-    const bool last = step_ == config_.steps;
-    if (step_ % config_.log_every == 0 || last) {
-      const double steps = static_cast<double>(loss_steps_);
-      const double seconds = std::chrono::duration<double>(Clock::now() - logged).count();
-      log_.Add({step_, loss_sum_ / steps, config_.learning_rate.At(step_)});
-      Report(loss_sum_ / steps, seconds / steps);
+    const bool last = step_ == config_.steps, row = last || step_ % config_.log_every == 0;
+    if (row) log_.Add({step_, loss_sum_ / static_cast<double>(loss_steps_), config_.learning_rate.At(step_)});
+    Report(std::chrono::duration<double>(Clock::now() - logged).count(), row);
+    if (row) {
       loss_sum_ = 0;
       loss_steps_ = 0;
       logged = Clock::now();

@@ -9,6 +9,7 @@
 #include "worker/training/batch_order.h"
 #include "worker/training/loss_log.h"
 #include "worker/training/objective.h"
+#include "worker/training/progress.h"
 #include "worker/training/run_config.h"
 #include "worker/training/run_state.h"
 
@@ -24,7 +25,7 @@ class Trainer {
   struct Options {
     std::string folder;
     int threads = 1;
-    std::function<void(const std::string& line)> report;  // a line for people, now and then
+    std::function<void(const Progress& progress)> report;  // called after every step; may be null
   };
 
   // Goes on from the folder's state; without one, begins, from the model in config.start_from if there is
@@ -43,7 +44,7 @@ class Trainer {
   double Step();
   void Store();
   void ShowSamples() const;
-  void Report(double loss, double seconds_a_step) const;
+  void Report(double seconds, bool row) const;
 
   const RunConfig config_;
   const Options options_;

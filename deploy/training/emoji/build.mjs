@@ -8,7 +8,8 @@
 //     --backgrounds N  as well as every picture itself, N of it on coloured backgrounds, 0
 //     --pairs N        N pictures of two things side by side, 0
 //     --hold-out FILE  no pictures of the things in the colours that this file of prompts asks for
-//     --prompts FILE   writes prompts for mind-eval: every thing, and every held-out pair
+//     --prompts FILE   writes prompts for mind-eval: every thing and every held-out pair, in English and in Chinese, and
+//                      every pair that --recolours left out, in one of the two
 //
 // Writes OUT/pictures.safetensors (uint8 [N, 4, size, size]), OUT/captions.json and OUT/LICENSES.md.
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
@@ -81,6 +82,12 @@ function add(rgba, names, thing, colour, times = 1) {
 }
 
 const prompts = [];
+function ask(names, thing, colour, style) {
+  for (const name of names) prompts.push([captionsOf([name], colour, style)[0], thing.names[0], ...(colour ? [colour.en] : [])]);
+}
+const inBoth = (names) => [names.find((name) => !isChinese(name)), names.find(isChinese)];
+
+for (const thing of things) ask(inBoth(thing.names), thing, null, styles[0]);
 for (const style of styles) {
   for (const [index, thing] of things.entries()) {
     const rgba = await style.load(thing, size);
@@ -90,14 +97,13 @@ for (const style of styles) {
     const names = colourless(thing.names);
     if (!ruling || !names.some(isChinese) || names.every(isChinese)) continue;
     COLOURS.forEach((colour, number) => {
-      // Which ones, differs from thing to thing.
-      if ((number + 3 * index) % COLOURS.length >= recolours) return;
       if (heldOut.has(`${colour.en} ${thing.names[0]}`)) {
-        for (const name of [names.find((n) => !isChinese(n)), names.find(isChinese)])
-          prompts.push([isChinese(name) ? `${colour.zh}色的${name}` : `${colour.en} ${name}`, thing.names[0], colour.en]);
-        return;
+        ask(inBoth(names), thing, colour, style);
+      } else if ((number + 3 * index) % COLOURS.length >= recolours) {  // which ones, differs from thing to thing
+        ask([inBoth(names)[number % 2]], thing, colour, style);
+      } else {
+        add(recoloured(rgba, ruling, colour), captionsOf(names, colour, style), index, number);
       }
-      add(recoloured(rgba, ruling, colour), captionsOf(names, colour, style), index, number);
     });
   }
 }
@@ -115,8 +121,5 @@ writeFileSync(`${out}/captions.json`, JSON.stringify({
   captions, things: things.map((t) => t.names[0]), colours: COLOURS.map((c) => c.en), thing: thingOf, colour: colourOf,
 }));
 writeFileSync(`${out}/LICENSES.md`, licences(styles));
-if (options.prompts) {
-  const plainly = things.flatMap(({names}) => [names[0], names.find(isChinese)].map((name) => [name, names[0]]));
-  writeFileSync(options.prompts, [...plainly, ...prompts].map((fields) => fields.join('\t') + '\n').join(''));
-}
+if (options.prompts) writeFileSync(options.prompts, prompts.map((fields) => fields.join('\t') + '\n').join(''));
 console.log(`${things.length} things, ${pictures.length} pictures of ${size}x${size}`);

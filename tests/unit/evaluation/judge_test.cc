@@ -82,6 +82,13 @@ TEST_F(JudgeTest, AClassifierLearnsAndJudges) {
   EXPECT_EQ(judgement.first, 0);
   EXPECT_EQ(judgement.colours, 2);
   EXPECT_EQ(judgement.right_colours, 1);
+  ASSERT_EQ(judgement.verdicts.size(), 4U);
+  EXPECT_EQ(judgement.verdicts[1].thing, "across");
+  EXPECT_EQ(judgement.verdicts[1].colour, "blue");
+  EXPECT_EQ(judgement.verdicts[1].likelier_things, 1);
+  EXPECT_EQ(judgement.verdicts[1].right_colour, std::nullopt);
+  EXPECT_EQ(judgement.verdicts[2].likelier_things, std::nullopt);
+  EXPECT_EQ(judgement.verdicts[2].right_colour, false);
   EXPECT_THROW(Judge(*classifier, pictures, {{"", "elephant", ""}}), diffusion::Error);
 
   const auto extractor = ClassifierFeatures((folder_ / "model").string());
