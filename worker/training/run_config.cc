@@ -1,5 +1,6 @@
 #include "worker/training/run_config.h"
 
+#include <map>
 #include <set>
 
 #include "worker/diffusion/weights/json_file.h"
@@ -9,36 +10,53 @@ namespace {
 
 using diffusion::Config;
 
-const std::set<std::string> kKeys = {"data",
-                                     "network",
-                                     "steps",
-                                     "batch",
-                                     "learning_rate",
-                                     "warm_up",
-                                     "schedule",
-                                     "weight_decay",
-                                     "beta1",
-                                     "beta2",
-                                     "ema_decay",
-                                     "ema_start",
-                                     "log_every",
-                                     "checkpoint_every",
-                                     "sample_every",
-                                     "sample_steps",
-                                     "sampler",
-                                     "seed",
-                                     "objective",
-                                     "embedding_deviation",
-                                     "kl_weight",
-                                     "gradient_weight",
-                                     "text_dropout",
-                                     "min_snr",
-                                     "prompts",
-                                     "start_from",
-                                     "crop",
-                                     "precision",
-                                     "perceptual_classifier",
-                                     "perceptual_weight"};
+// What every objective takes.
+const std::set<std::string> kKeys = {"objective",    "data",         "network",       "start_from",
+                                     "steps",        "batch",        "learning_rate", "warm_up",
+                                     "schedule",     "weight_decay", "beta1",         "beta2",
+                                     "ema_decay",    "ema_start",    "log_every",     "checkpoint_every",
+                                     "sample_every", "seed",         "precision"};
+
+struct KindOfRun {
+  RunConfig::Kind kind;
+  std::set<std::string> keys;  // of its own, besides
+};
+const std::map<std::string, KindOfRun> kObjectives = {
+    {"class_diffusion",
+     {RunConfig::Kind::kClassDiffusion, {"embedding_deviation", "sample_steps", "sampler"}}},
+    {"autoencoder",
+     {RunConfig::Kind::kAutoencoder,
+      {"kl_weight", "gradient_weight", "perceptual_classifier", "perceptual_weight"}}},
+    {"decoder",
+     {RunConfig::Kind::kDecoder, {"gradient_weight", "perceptual_classifier", "perceptual_weight", "crop"}}},
+    {"text_diffusion",
+     {RunConfig::Kind::kTextDiffusion,
+      {"embedding_deviation", "text_dropout", "min_snr", "prompts", "sample_steps", "sampler"}}},
+    {"upscaling", {RunConfig::Kind::kUpscaling, {"embedding_deviation", "text_dropout", "min_snr", "crop"}}},
+    {"classifier", {RunConfig::Kind::kClassifier, {}}}};
+
+// The names of the objectives with this key of their own; of all, without one.
+std::string ObjectivesWith(const std::string& key) {
+  std::string names;
+  for (const auto& [name, run] : kObjectives) {
+    if (key.empty() || run.keys.count(key) > 0) names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
+}
+
+// Throws unless the objective is one there is and takes all keys.
+RunConfig::Kind KindOf(const Config& config, const nlohmann::json& json) {
+  const std::string objective = config.String("objective", "class_diffusion");
+  const auto found = kObjectives.find(objective);
+  if (found == kObjectives.end()) config.Unsupported("objective", ObjectivesWith(""));
+  for (const auto& [key, value] : json.items()) {
+    if (kKeys.count(key) + found->second.keys.count(key) > 0) continue;
+    const std::string others = ObjectivesWith(key);
+    config.Unsupported(
+        key, others.empty() ? "not at all: it is no key of a run" : "by " + others + ", not by " + objective);
+  }
+  return found->second.kind;
+}
 
 int64_t Positive(const Config& config, const std::string& key, int64_t fallback, int64_t least = 1) {
   const int64_t value = config.Int(key, fallback);
@@ -68,25 +86,8 @@ nlohmann::json Object(const Config& config, const std::string& key) {
 RunConfig RunConfig::From(const std::string& path) {
   const nlohmann::json json = diffusion::ReadJsonFile(path);
   const Config config(json, path);
-  for (const auto& [key, value] : json.items()) {
-    if (kKeys.count(key) == 0) config.Unsupported(key, "not at all: it is no key of a run");
-  }
   RunConfig run;
-  const std::string objective = config.String("objective", "class_diffusion");
-  if (objective == "autoencoder") {
-    run.kind = Kind::kAutoencoder;
-  } else if (objective == "decoder") {
-    run.kind = Kind::kDecoder;
-  } else if (objective == "text_diffusion") {
-    run.kind = Kind::kTextDiffusion;
-  } else if (objective == "upscaling") {
-    run.kind = Kind::kUpscaling;
-  } else if (objective == "classifier") {
-    run.kind = Kind::kClassifier;
-  } else if (objective != "class_diffusion") {
-    config.Unsupported("objective",
-                       "class_diffusion, autoencoder, decoder, text_diffusion, upscaling, classifier");
-  }
+  run.kind = KindOf(config, json);
   run.data = Object(config, "data");
   run.network = Object(config, "network");
   run.steps = Positive(config, "steps", run.steps);
