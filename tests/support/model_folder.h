@@ -2,26 +2,18 @@
 #ifndef MIND_TESTS_SUPPORT_MODEL_FOLDER_H_
 #define MIND_TESTS_SUPPORT_MODEL_FOLDER_H_
 
-#include <stdlib.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/support/temporary_folder.h"
+
 namespace mind::support {
 
 class ModelFolder {
  public:
-  ModelFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "mind-models-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~ModelFolder() { std::filesystem::remove_all(path_); }
-  ModelFolder(const ModelFolder&) = delete;
-  ModelFolder& operator=(const ModelFolder&) = delete;
-
   static std::filesystem::path Golden() { return std::filesystem::path(MIND_TEST_DATA) / "golden"; }
 
   // One of the golden models under another name.
@@ -73,7 +65,7 @@ class ModelFolder {
   std::string path() const { return path_.string(); }
 
  private:
-  std::filesystem::path path_;
+  const TemporaryFolder path_;
 };
 
 }  // namespace mind::support

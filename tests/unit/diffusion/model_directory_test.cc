@@ -2,11 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/error.h"
 
@@ -20,15 +20,12 @@ using testing::HasSubstr;
 class ModelDirectoryTest : public testing::Test {
  protected:
   ModelDirectoryTest() {
-    char name[] = "/tmp/mind-model-XXXXXX";
-    root_ = mkdtemp(name);
     path_ = root_ / "sd1";
     fs::copy(fs::path(MIND_TEST_DATA) / "golden/models/sd1", path_, fs::copy_options::recursive);
     for (const auto& entry : fs::recursive_directory_iterator(path_)) {
       fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
     }
   }
-  ~ModelDirectoryTest() override { fs::remove_all(root_); }
 
   void Replace(const std::string& file, const std::string& from, const std::string& to) {
     std::ifstream in(path_ / file);
@@ -47,7 +44,8 @@ class ModelDirectoryTest : public testing::Test {
     }
   }
 
-  fs::path root_, path_;
+  const support::TemporaryFolder root_;
+  fs::path path_;
 };
 
 TEST_F(ModelDirectoryTest, LoadsAndDescribesItself) {

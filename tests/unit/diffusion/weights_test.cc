@@ -1,11 +1,11 @@
 // Weights from the files people have: shards, variants, whole models in one file, other programs' names.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/weights/mindspore.h"
@@ -20,12 +20,6 @@ using testing::HasSubstr;
 
 class WeightsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "mind-weights-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   void Write(const std::string& name, const std::string& bytes) const {
     fs::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name, std::ios::binary) << bytes;
@@ -45,7 +39,7 @@ class WeightsTest : public testing::Test {
     return ReadComponent(folder_.string(), variant).tensors.at(tensor)[0].item<double>();
   }
 
-  fs::path folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(WeightsTest, ThePlainFileGoesBeforeVariants) {

@@ -2,11 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/evaluation/features.h"
 #include "worker/training/classifier.h"
@@ -20,12 +20,6 @@ using testing::HasSubstr;
 
 class JudgeTest : public testing::Test {
  protected:
-  JudgeTest() {
-    std::string pattern = (fs::temp_directory_path() / "mind-judge-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~JudgeTest() override { fs::remove_all(folder_); }
-
   // Bars across and bars down, red and blue, on nothing.
   static training::CaptionedSet Bars() {
     training::CaptionedSet set;
@@ -52,7 +46,7 @@ class JudgeTest : public testing::Test {
     return (folder_ / "prompts.tsv").string();
   }
 
-  fs::path folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(JudgeTest, AClassifierLearnsAndJudges) {

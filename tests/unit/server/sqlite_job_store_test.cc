@@ -2,27 +2,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "proto/support/time.h"
+#include "tests/support/temporary_folder.h"
 
 namespace mind::server {
 namespace {
 
 class SqliteJobStoreTest : public testing::Test {
  protected:
-  SqliteJobStoreTest() {
-    char name[] = "/tmp/mind-store-XXXXXX";
-    directory_ = mkdtemp(name);
-    Reopen();
-  }
-  ~SqliteJobStoreTest() override {
-    store_.reset();
-    std::filesystem::remove_all(directory_);
-  }
+  SqliteJobStoreTest() { Reopen(); }
 
   void Reopen() {
     store_.reset();
@@ -47,7 +39,8 @@ class SqliteJobStoreTest : public testing::Test {
     return ids;
   }
 
-  std::string directory_;
+  const support::TemporaryFolder folder_;
+  const std::string directory_ = folder_.string();
   std::unique_ptr<SqliteJobStore> store_;
 };
 

@@ -1,11 +1,11 @@
 // The objectives on captioned pictures: they learn, and what they write is served.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/weights/safetensors.h"
@@ -23,12 +23,6 @@ using testing::HasSubstr;
 
 class Captioned : public testing::Test {
  protected:
-  Captioned() {
-    std::string pattern = (fs::temp_directory_path() / "mind-captioned-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~Captioned() override { fs::remove_all(folder_); }
-
   // One-coloured discs on nothing.
   static CaptionedSet Discs(int64_t extent) {
     CaptionedSet set;
@@ -116,7 +110,7 @@ class Captioned : public testing::Test {
     return {log.rows().front().loss, log.rows().back().loss};
   }
 
-  fs::path folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(Captioned, AnAutoencoderLearnsAndNormalisesItsLatents) {

@@ -2,10 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
-
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/dropout.h"
 #include "worker/diffusion/pipelines/model_directory.h"
@@ -42,11 +40,11 @@ TEST(ClassDiffusion, TheNoiseScheduleIsTheReports) {
     Parameters parameters({});
     const int64_t extent = network.at("img_size").at(0);
     const ClassDiffusion objective(RunOf(network), TwoPictures(extent), parameters);
-    const std::string written = (std::filesystem::temp_directory_path() / ("mind-" + model)).string();
-    objective.WriteModel(written, parameters.tensors());
-    const at::Tensor betas = diffusion::SafeTensors::Open(written + "/model.safetensors").Get("betas");
+    const support::TemporaryFolder written;
+    objective.WriteModel(written.string(), parameters.tensors());
+    const at::Tensor betas =
+        diffusion::SafeTensors::Open((written / "model.safetensors").string()).Get("betas");
     EXPECT_TRUE(at::allclose(betas, expected.to(at::kFloat), 1e-6, 1e-9)) << model;
-    std::filesystem::remove_all(written);
   }
 }
 
@@ -80,8 +78,8 @@ TEST(ClassDiffusion, WhatItWritesIsServedWithTheSameNumbers) {
     const at::NoGradGuard no_grad;
     parameter.add_(at::randn(parameter.sizes()) * 0.1);
   }
-  std::string pattern = (std::filesystem::temp_directory_path() / "mind-written-XXXXXX").string();
-  const std::string folder = mkdtemp(pattern.data());
+  const support::TemporaryFolder written;
+  const std::string folder = written.string();
   objective.WriteModel(folder, parameters.tensors());
   const auto pipeline = diffusion::LoadPipeline(folder, {});
   EXPECT_EQ(pipeline->info().class_count, 3);
@@ -94,7 +92,6 @@ TEST(ClassDiffusion, WhatItWritesIsServedWithTheSameNumbers) {
                                 diffusion::UNetConfig::FromReportDdpm(diffusion::Config(
                                     diffusion::ReadJsonFile(folder + "/config.json"), "config")));
   EXPECT_TRUE(at::equal(pipeline->denoiser()(input), trained(input)));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(ClassDiffusion, DropoutIsForTrainingAlone) {

@@ -1,7 +1,6 @@
 // Examples: the files they come from, and the order in which they come.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <zlib.h>
 
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <set>
 
 #include "tests/support/idx_files.h"
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/training/batch_order.h"
 #include "worker/training/picture_set.h"
@@ -21,12 +21,6 @@ using testing::HasSubstr;
 
 class DataTest : public testing::Test {
  protected:
-  DataTest() {
-    std::string pattern = (fs::temp_directory_path() / "mind-data-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~DataTest() override { fs::remove_all(folder_); }
-
   std::string Write(const std::string& name, const std::string& bytes) const {
     std::ofstream(folder_ / name, std::ios::binary) << bytes;
     return (folder_ / name).string();
@@ -40,7 +34,7 @@ class DataTest : public testing::Test {
     return "";
   }
 
-  fs::path folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(DataTest, IdxIsReadPlainAndPacked) {

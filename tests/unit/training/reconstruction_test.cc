@@ -1,11 +1,10 @@
 // What decoders learn by.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/safetensors.h"
 #include "worker/training/parameters.h"
@@ -14,16 +13,9 @@
 namespace mind::training {
 namespace {
 
-namespace fs = std::filesystem;
-
 class Reconstruction : public testing::Test {
  protected:
-  Reconstruction() {
-    std::string pattern = (fs::temp_directory_path() / "mind-reconstruction-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-    at::manual_seed(1);
-  }
-  ~Reconstruction() override { fs::remove_all(folder_); }
+  Reconstruction() { at::manual_seed(1); }
 
   // A classifier that has not learnt anything yet.
   std::string Classifier() const {
@@ -39,7 +31,7 @@ class Reconstruction : public testing::Test {
     return folder_.string();
   }
 
-  fs::path folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(Reconstruction, TheLossFollowsItsDefinition) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 
 namespace mind::training {
@@ -16,12 +17,6 @@ using testing::HasSubstr;
 
 class RunConfigTest : public testing::Test {
  protected:
-  RunConfigTest() {
-    std::string pattern = (fs::temp_directory_path() / "mind-run-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~RunConfigTest() override { fs::remove_all(folder_); }
-
   RunConfig From(nlohmann::json changes) const {
     nlohmann::json json = {{"data", nlohmann::json::object()}, {"network", nlohmann::json::object()}};
     json.update(changes);
@@ -37,7 +32,7 @@ class RunConfigTest : public testing::Test {
     }
   }
 
-  fs::path folder_;
+  support::TemporaryFolder folder_;
 };
 
 TEST_F(RunConfigTest, TheDefaultsAreTheReports) {
