@@ -87,12 +87,15 @@ function ask(names, thing, colour, style) {
 }
 const inBoth = (names) => [names.find((name) => !isChinese(name)), names.find(isChinese)];
 
-for (const thing of things) ask(inBoth(thing.names), thing, null, styles[0]);
 for (const style of styles) {
   for (const [index, thing] of things.entries()) {
     const rgba = await style.load(thing, size);
-    if (!rgba) continue;
+    if (!rgba) {
+      console.error(`${style.name} has no picture of ${thing.names[0]}`);
+      continue;
+    }
     add(rgba, captionsOf(thing.names, null, style), index, -1, plain);
+    ask(inBoth(thing.names), thing, null, style);
     const ruling = thing.person ? null : rulingColour(rgba);
     const names = colourless(thing.names);
     if (!ruling || !names.some(isChinese) || names.every(isChinese)) continue;

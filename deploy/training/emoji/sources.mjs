@@ -18,10 +18,10 @@ function spellings({hexcode}) {
   return [code, `${code}-fe0f`, code.replaceAll('-fe0f', '')];
 }
 
-// {en, zh, credit, load(thing, size): raw RGBA or null}; undefined where there is no such style.
+// {name, en, zh, credit, load(thing, size): raw RGBA or null}; undefined where there is no such style.
 export function openStyle(name) {
-  const style = STYLES[name];
-  if (!style) return undefined;
+  if (!STYLES[name]) return undefined;
+  const style = {name, ...STYLES[name]};
   if (!style.package) {
     const path = (thing) => spellings(thing).map((code) => `node_modules/@lobehub/fluent-emoji-3d/assets/${code}.webp`).find(existsSync);
     return {...style, load: async (thing, size) => path(thing) ? centred(path(thing), size) : null};
