@@ -85,7 +85,8 @@ const prompts = [];
 function ask(names, thing, colour, style) {
   for (const name of names) prompts.push([captionsOf([name], colour, style)[0], thing.names[0], ...(colour ? [colour.en] : [])]);
 }
-const inBoth = (names) => [names.find((name) => !isChinese(name)), names.find(isChinese)];
+// Of the English and of the Chinese names the first, where there are any.
+const inBoth = (names) => [names.find((name) => !isChinese(name)), names.find(isChinese)].filter(Boolean);
 
 for (const style of styles) {
   for (const [index, thing] of things.entries()) {
