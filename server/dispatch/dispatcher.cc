@@ -15,7 +15,7 @@ constexpr int64_t kLoadPenalty = 4;
 }  // namespace
 
 Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done,
-                             absl::Time now) {
+                             const Moment& now) {
   ActiveJob& active = jobs_[job.id()];
   active.job = job;
   active.rows = rows;
@@ -37,7 +37,7 @@ Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uin
   return actions;
 }
 
-Actions Dispatcher::OnCancel(const std::string& id, const absl::Status& reason, absl::Time now) {
+Actions Dispatcher::OnCancel(const std::string& id, const absl::Status& reason, const Moment& now) {
   Actions actions;
   if (jobs_.count(id) == 0) return actions;
   const bool cancelled = absl::IsCancelled(reason);
@@ -46,14 +46,15 @@ Actions Dispatcher::OnCancel(const std::string& id, const absl::Status& reason, 
   return actions;
 }
 
-Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, absl::Time now) {
+Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, const Moment& now) {
   Actions actions;
   LoseWorker(registration.name(), now, actions);
-  workers_[registration.name()] = Worker{.registration = registration, .connected = now, .last_heard = now};
+  workers_[registration.name()] =
+      Worker{.registration = registration, .connected = now.wall, .last_heard = now.steady};
   return actions;
 }
 
-Actions Dispatcher::OnWorkerLost(const std::string& worker, absl::Time now) {
+Actions Dispatcher::OnWorkerLost(const std::string& worker, const Moment& now) {
   Actions actions;
   LoseWorker(worker, now, actions);
   Place(now, actions);
@@ -61,12 +62,12 @@ Actions Dispatcher::OnWorkerLost(const std::string& worker, absl::Time now) {
 }
 
 Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRequest& message,
-                                    absl::Time now) {
+                                    const Moment& now) {
   Actions actions;
   const auto found = workers_.find(name);
   if (found == workers_.end()) return actions;
   Worker& worker = found->second;
-  worker.last_heard = now;
+  worker.last_heard = now.steady;
   switch (message.message_case()) {
     case v1::ConnectRequest::kCapacity:
       worker.capacity = message.capacity();
@@ -112,11 +113,11 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
   return actions;
 }
 
-Actions Dispatcher::OnTick(absl::Time now) {
+Actions Dispatcher::OnTick(const Moment& now) {
   Actions actions;
   std::vector<std::string> silent;
   for (const auto& [name, worker] : workers_) {
-    if (now - worker.last_heard > options_.lease) silent.push_back(name);
+    if (now.steady - worker.last_heard > options_.lease) silent.push_back(name);
   }
   for (const std::string& name : silent) {
     actions.push_back(DropWorker{name});
@@ -124,12 +125,12 @@ Actions Dispatcher::OnTick(absl::Time now) {
   }
   std::vector<std::string> late;
   for (const auto& [id, job] : jobs_) {
-    if (now >= job.deadline) late.push_back(id);
+    if (now.wall >= job.deadline) late.push_back(id);
   }
   for (const std::string& id : late) {
     const ActiveJob& job = jobs_.at(id);
     const absl::Time created = FromTimestamp(job.job.create_time());
-    const absl::Time started = job.job.has_start_time() ? FromTimestamp(job.job.start_time()) : now;
+    const absl::Time started = job.job.has_start_time() ? FromTimestamp(job.job.start_time()) : now.wall;
     End(id, v1::JOB_STATE_FAILED,
         MakeError(absl::StatusCode::kDeadlineExceeded,
                   absl::StrCat("the deadline passed after ", job.job.steps_done(), " of ",
@@ -187,10 +188,10 @@ std::string Dispatcher::ChooseWorker(const ActiveJob& job) const {
   return best;
 }
 
-void Dispatcher::Place(absl::Time now, Actions& actions) {
+void Dispatcher::Place(const Moment& now, Actions& actions) {
   for (;;) {
     std::string worker;
-    const std::optional<QueuedJob> next = queue_.Pop(now, [&](const QueuedJob& candidate) {
+    const std::optional<QueuedJob> next = queue_.Pop(now.wall, [&](const QueuedJob& candidate) {
       const std::string chosen = ChooseWorker(jobs_.at(candidate.id));
       return !chosen.empty();
     });
@@ -201,14 +202,14 @@ void Dispatcher::Place(absl::Time now, Actions& actions) {
   }
 }
 
-void Dispatcher::Assign(ActiveJob& active, const std::string& name, absl::Time now, Actions& actions) {
+void Dispatcher::Assign(ActiveJob& active, const std::string& name, const Moment& now, Actions& actions) {
   v1::Job& job = active.job;
   active.worker = name;
   active.start_reported = false;
   active.outstanding.clear();
   job.set_attempt(job.attempt() + 1);
   job.set_state(v1::JOB_STATE_RUNNING);
-  if (!job.has_start_time()) *job.mutable_start_time() = ToTimestamp(now);
+  if (!job.has_start_time()) *job.mutable_start_time() = ToTimestamp(now.wall);
 
   SendAssign send{.worker = name};
   send.assign.set_job_id(job.id());
@@ -231,7 +232,7 @@ void Dispatcher::Assign(ActiveJob& active, const std::string& name, absl::Time n
   actions.push_back(std::move(send));
 }
 
-void Dispatcher::Requeue(ActiveJob& active, absl::Time now, Actions& actions) {
+void Dispatcher::Requeue(ActiveJob& active, const Moment& now, Actions& actions) {
   active.stalled_attempts = active.job.steps_done() > active.steps_at_start ? 0 : active.stalled_attempts + 1;
   if (active.stalled_attempts >= options_.max_stalled_attempts) {
     End(active.job.id(), v1::JOB_STATE_FAILED,
@@ -253,7 +254,7 @@ void Dispatcher::Requeue(ActiveJob& active, absl::Time now, Actions& actions) {
   actions.push_back(JobRequeuedAction{active.job});
 }
 
-void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, absl::Time now,
+void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
                      Actions& actions) {
   const auto found = jobs_.find(id);
   ActiveJob& active = found->second;
@@ -265,13 +266,13 @@ void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Stat
     actions.push_back(std::move(send));
   }
   active.job.set_state(state);
-  *active.job.mutable_end_time() = ToTimestamp(now);
+  *active.job.mutable_end_time() = ToTimestamp(now.wall);
   if (!error.ok()) *active.job.mutable_error() = ToProto(error);
   actions.push_back(JobEndedAction{std::move(active.job)});
   jobs_.erase(found);
 }
 
-void Dispatcher::LoseWorker(const std::string& name, absl::Time now, Actions& actions) {
+void Dispatcher::LoseWorker(const std::string& name, const Moment& now, Actions& actions) {
   if (workers_.erase(name) == 0) return;
   std::vector<std::string> orphans;
   for (const auto& [id, job] : jobs_) {
@@ -315,7 +316,7 @@ void Dispatcher::OnCheckpoint(const v1::ImageRef& ref, uint32_t step, const std:
   image.checkpoint = data;
 }
 
-void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, absl::Time now,
+void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, const Moment& now,
                           Actions& actions) {
   if (AcceptsResult(worker, ref)) {
     ActiveJob& job = jobs_.at(ref.job_id());
@@ -332,7 +333,7 @@ void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, ab
   OnImageLeft(worker, ref, now, actions);
 }
 
-void Dispatcher::OnFailure(const std::string& worker, const v1::ImageFailure& failure, absl::Time now,
+void Dispatcher::OnFailure(const std::string& worker, const v1::ImageFailure& failure, const Moment& now,
                            Actions& actions) {
   ActiveJob* const job = FindAttempt(worker, failure.image());
   const absl::Status error = FromProto(failure.error());
@@ -346,7 +347,7 @@ void Dispatcher::OnFailure(const std::string& worker, const v1::ImageFailure& fa
   OnImageLeft(worker, failure.image(), now, actions);
 }
 
-void Dispatcher::OnImageLeft(const std::string& worker, const v1::ImageRef& ref, absl::Time now,
+void Dispatcher::OnImageLeft(const std::string& worker, const v1::ImageRef& ref, const Moment& now,
                              Actions& actions) {
   const auto found = workers_.find(worker);
   if (found != workers_.end()) found->second.running.erase({ref.job_id(), ref.attempt(), ref.image_index()});

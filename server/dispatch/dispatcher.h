@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "mind/v1/worker.pb.h"
+#include "server/dispatch/moment.h"
 #include "server/queue/job_queue.h"
 
 namespace mind::server {
@@ -68,19 +69,19 @@ class Dispatcher {
 
   // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over
   // all pictures; `images_done` are pictures that need not be made (after a restart).
-  Actions OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done, absl::Time now);
+  Actions OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done, const Moment& now);
   // Ends a job that has not ended, as CANCELLED or FAILED with this error. Nothing for other ids.
-  Actions OnCancel(const std::string& id, const absl::Status& reason, absl::Time now);
+  Actions OnCancel(const std::string& id, const absl::Status& reason, const Moment& now);
 
   // Workers. A second connect of one name replaces the first, as if that had been lost.
-  Actions OnWorkerConnected(const v1::Register& registration, absl::Time now);
-  Actions OnWorkerLost(const std::string& worker, absl::Time now);
+  Actions OnWorkerConnected(const v1::Register& registration, const Moment& now);
+  Actions OnWorkerLost(const std::string& worker, const Moment& now);
   // One message of a connected worker (not `register`); also renews its lease. Messages about attempts that
   // are no longer the newest change nothing, except checkpoints. Results must have passed AcceptsResult.
-  Actions OnWorkerMessage(const std::string& worker, const v1::ConnectRequest& message, absl::Time now);
+  Actions OnWorkerMessage(const std::string& worker, const v1::ConnectRequest& message, const Moment& now);
 
   // Leases, deadlines, and jobs that can be placed now.
-  Actions OnTick(absl::Time now);
+  Actions OnTick(const Moment& now);
 
   // Whether a result of this picture from this worker counts: the newest attempt, not done before.
   bool AcceptsResult(const std::string& worker, const v1::ImageRef& image) const;
@@ -143,7 +144,7 @@ class Dispatcher {
     bool ready = false;
     bool draining = false;
     absl::Time connected;
-    absl::Time last_heard;
+    absl::Duration last_heard;
     std::map<Running, int> running;  // with its priority
   };
 
@@ -157,23 +158,23 @@ class Dispatcher {
   double RemainingRows(const ActiveJob& job) const;
   void UpdateCounts(ActiveJob& job) const;
 
-  void Place(absl::Time now, Actions& actions);
+  void Place(const Moment& now, Actions& actions);
   std::string ChooseWorker(const ActiveJob& job) const;
-  void Assign(ActiveJob& job, const std::string& worker, absl::Time now, Actions& actions);
-  void Requeue(ActiveJob& job, absl::Time now, Actions& actions);
-  void End(const std::string& id, v1::JobState state, const absl::Status& error, absl::Time now,
+  void Assign(ActiveJob& job, const std::string& worker, const Moment& now, Actions& actions);
+  void Requeue(ActiveJob& job, const Moment& now, Actions& actions);
+  void End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
            Actions& actions);
-  void LoseWorker(const std::string& name, absl::Time now, Actions& actions);
+  void LoseWorker(const std::string& name, const Moment& now, Actions& actions);
 
   void OnStarted(const std::string& worker, const v1::ImageStarted& started, Actions& actions);
   void OnProgress(const std::string& worker, const v1::ImageProgress& progress);
   void OnCheckpoint(const v1::ImageRef& image, uint32_t step, const std::string& data);
-  void OnResult(const std::string& worker, const v1::ImageRef& image, absl::Time now, Actions& actions);
-  void OnFailure(const std::string& worker, const v1::ImageFailure& failure, absl::Time now,
+  void OnResult(const std::string& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
+  void OnFailure(const std::string& worker, const v1::ImageFailure& failure, const Moment& now,
                  Actions& actions);
   // The worker no longer holds this picture: frees its room, and requeues the job when it was the attempt's
   // last.
-  void OnImageLeft(const std::string& worker, const v1::ImageRef& image, absl::Time now, Actions& actions);
+  void OnImageLeft(const std::string& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
 
   const Options options_;
   JobQueue queue_;

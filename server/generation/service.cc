@@ -91,7 +91,7 @@ absl::Status GenerationService::Recover() {
     job.set_state(v1::JOB_STATE_QUEUED);
     const auto model = models_.find(job.spec().model());
     const double rows = CostInRows(job.spec(), model == models_.end() ? nullptr : &model->second);
-    const Actions actions = dispatcher_.OnSubmit(job, rows, {done->begin(), done->end()}, Now());
+    const Actions actions = dispatcher_.OnSubmit(job, rows, {done->begin(), done->end()}, Present());
     RebuildFeed(job);
     CarryOut(actions);
   }
@@ -168,7 +168,7 @@ absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request,
                            {"model", job.spec().model()},
                            {"steps", job.spec().steps()},
                            {"images", job.spec().image_count()}});
-  const Actions actions = dispatcher_.OnSubmit(job, valid->rows, {}, Now());
+  const Actions actions = dispatcher_.OnSubmit(job, valid->rows, {}, Present());
   PublishQueued(job);
   CarryOut(actions);
   return Public(job);
@@ -226,7 +226,7 @@ absl::StatusOr<v1::Job> GenerationService::Cancel(const std::string& id, const C
   absl::StatusOr<v1::Job> job = FindAny(id, caller);
   if (!job.ok()) return job;
   if (dispatcher_.Find(id) != nullptr) {
-    CarryOut(dispatcher_.OnCancel(id, reason, Now()));
+    CarryOut(dispatcher_.OnCancel(id, reason, Present()));
     return FindAny(id, caller);
   }
   if (job->state() != v1::JOB_STATE_CANCELLED) {
@@ -348,7 +348,7 @@ void GenerationService::Persist(const absl::Status& status, const std::string& w
 
 void GenerationService::OnTick() {
   const absl::Time now = Now();
-  CarryOut(dispatcher_.OnTick(now));
+  CarryOut(dispatcher_.OnTick(Present()));
   metrics_.Describe(dispatcher_, options_.max_queue);
   metrics_.watchers.Set(static_cast<double>(feeds_.watchers()));
   metrics_.previews_dropped.Increment(static_cast<double>(feeds_.TakeDroppedPreviews()));

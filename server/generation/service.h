@@ -47,6 +47,8 @@ class GenerationService {
     // How long ended jobs and their pictures are kept.
     absl::Duration keep = absl::Hours(24);
     std::function<absl::Time()> clock;  // REQUIRES: set
+    // For leases and limits: never jumps, whatever becomes of `clock`.
+    std::function<absl::Duration()> steady_clock = SteadyNow;
   };
 
   // `store` and `metrics` must outlive the service.
@@ -91,6 +93,7 @@ class GenerationService {
 
  private:
   absl::Time Now() const { return options_.clock(); }
+  Moment Present() const { return {options_.clock(), options_.steady_clock()}; }
   // Whether there is room for one more job.
   absl::Status Admit() const;
   void CarryOut(const Actions& actions);

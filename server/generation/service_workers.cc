@@ -43,7 +43,7 @@ absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>&
                                {"device", registration.device()},
                                {"models", registration.models_size()},
                                {"version", registration.version()}});
-  CarryOut(dispatcher_.OnWorkerConnected(registration, Now()));
+  CarryOut(dispatcher_.OnWorkerConnected(registration, Present()));
   v1::ConnectResponse response;
   response.mutable_registered()->set_lease_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.dispatcher.lease)));
@@ -58,7 +58,7 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
   if (message.message_case() == v1::ConnectRequest::kImageResult &&
       !AcceptImage(worker, message.image_result()))
     return;
-  const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Now());
+  const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Present());
   if (message.message_case() == v1::ConnectRequest::kImageProgress) PublishProgress(message.image_progress());
   if (message.message_case() == v1::ConnectRequest::kImagePreview) {
     v1::ImagePreview& preview = *message.mutable_image_preview();
@@ -89,7 +89,7 @@ bool GenerationService::AcceptImage(const std::string& worker, const v1::ImageRe
   if (!stored.ok()) {
     // A picture that is not stored cannot be promised to anyone.
     Persist(stored, "store a picture", ref.job_id());
-    CarryOut(dispatcher_.OnCancel(ref.job_id(), stored, Now()));
+    CarryOut(dispatcher_.OnCancel(ref.job_id(), stored, Present()));
     return false;
   }
   metrics_.images[dispatcher_.Find(ref.job_id())->spec().model()].Increment();
@@ -110,7 +110,7 @@ void GenerationService::OnWorkerClosed(const WorkerSession* session) {
   const size_t running = view == workers.end() ? 0 : view->second.running_images;
   if (running > 0) metrics_.workers_lost.Increment();
   LogInfo("worker disconnected", {{"worker", name}, {"running_images", running}});
-  CarryOut(dispatcher_.OnWorkerLost(name, Now()));
+  CarryOut(dispatcher_.OnWorkerLost(name, Present()));
 }
 
 void GenerationService::PublishProgress(const v1::ImageProgress& progress) {

@@ -25,7 +25,7 @@ class DispatcherTest : public testing::Test {
     job.mutable_spec()->set_steps(kSteps);
     job.mutable_spec()->set_image_count(images);
     job.set_steps_total(kSteps * images);
-    *job.mutable_create_time() = ToTimestamp(now_);
+    *job.mutable_create_time() = ToTimestamp(now_.wall);
     return job;
   }
 
@@ -87,7 +87,9 @@ class DispatcherTest : public testing::Test {
     return found;
   }
 
-  absl::Time now_ = absl::UnixEpoch() + absl::Hours(1);
+  void Pass(absl::Duration time) { now_ = {now_.wall + time, now_.steady + time}; }
+
+  Moment now_ = {absl::UnixEpoch() + absl::Hours(1), absl::Hours(5)};
   Dispatcher dispatcher_{{.lease = absl::Seconds(10), .max_stalled_attempts = 3}};
 };
 
@@ -206,12 +208,12 @@ TEST_F(DispatcherTest, AnOldAttemptsCheckpointIsUsed) {
 TEST_F(DispatcherTest, SilenceEndsTheLease) {
   Connect("w");
   Submit("j");
-  now_ += absl::Seconds(9);
+  Pass(absl::Seconds(9));
   EXPECT_TRUE(Of<DropWorker>(dispatcher_.OnTick(now_)).empty());
   Progress("w", Ref("j", 1), 3);
-  now_ += absl::Seconds(9);
+  Pass(absl::Seconds(9));
   EXPECT_TRUE(Of<DropWorker>(dispatcher_.OnTick(now_)).empty());
-  now_ += absl::Seconds(2);
+  Pass(absl::Seconds(2));
   const Actions actions = dispatcher_.OnTick(now_);
   EXPECT_EQ(Of<DropWorker>(actions).size(), 1U);
   EXPECT_EQ(Of<JobRequeuedAction>(actions).size(), 1U);
@@ -236,10 +238,10 @@ TEST_F(DispatcherTest, ADeadlineEndsWaitingAndRunningJobs) {
   Connect("w", 1);
   for (const char* id : {"runs", "waits"}) {
     v1::Job job = Job(id);
-    *job.mutable_deadline() = ToTimestamp(now_ + absl::Seconds(5));
+    *job.mutable_deadline() = ToTimestamp(now_.wall + absl::Seconds(5));
     dispatcher_.OnSubmit(job, 10, {}, now_);
   }
-  now_ += absl::Seconds(6);
+  Pass(absl::Seconds(6));
   const auto ended = Of<JobEndedAction>(dispatcher_.OnTick(now_));
   ASSERT_EQ(ended.size(), 2U);
   for (const JobEndedAction& action : ended) {
@@ -334,7 +336,7 @@ TEST_F(DispatcherTest, SurvivesAThousandRandomFaults) {
     };
     int submitted = 0;
     for (int event = 0; event < 300; ++event) {
-      now_ += absl::Milliseconds(pick(200));
+      Pass(absl::Milliseconds(pick(200)));
       const std::string worker = "w" + std::to_string(pick(3));
       switch (pick(8)) {
         case 0:
