@@ -158,5 +158,6 @@ int main(int argc, char** argv) {
   // All that is ours is closed by now, but gRPC's threads may still be letting go of the last call, and abort
   // if static objects are destroyed under them (one of ten drained workers did).
   std::fflush(nullptr);
+  FlushLogs(absl::Seconds(1));
   std::_Exit(status);
 }

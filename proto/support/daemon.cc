@@ -71,6 +71,7 @@ void HoldTerminationSignals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE,
               SIG_IGN);  // a peer that goes away is an error of the write, not the end of the process
+  std::signal(SIGXFSZ, SIG_IGN);  // as is a file that may not grow
 }
 
 void WaitForTermination() {

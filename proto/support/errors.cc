@@ -2,6 +2,8 @@
 
 #include <grpcpp/support/error_details.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "proto/support/time.h"
 
@@ -9,6 +11,10 @@ namespace mind {
 namespace {
 
 constexpr char kTypePrefix[] = "type.googleapis.com/";
+// gRPC's clients take 8 KiB of metadata, and an error travels there twice: percent-encoded as the message,
+// and in base64 within the details.
+constexpr size_t kMaxText = 1000;
+constexpr size_t kMaxDetails = 3500;
 
 template <typename Detail>
 std::string TypeUrl() {
@@ -51,7 +57,7 @@ size_t Utf8Length(std::string_view text) {
 
 absl::Status MakeError(absl::StatusCode code, const std::string& message, const std::string& reason,
                        const ErrorMetadata& metadata) {
-  absl::Status status(code, message);
+  absl::Status status(code, Printable(message, kMaxText));
   google::rpc::ErrorInfo info;
   info.set_reason(reason);
   info.set_domain(kErrorDomain);
@@ -66,7 +72,7 @@ absl::Status InvalidField(const std::string& field, const std::string& descripti
   google::rpc::BadRequest bad;
   auto* const violation = bad.add_field_violations();
   violation->set_field(field);
-  violation->set_description(description);
+  violation->set_description(Printable(description, kMaxText));
   SetDetail(status, bad);
   return status;
 }
@@ -77,7 +83,7 @@ absl::Status NotFound(const std::string& type, const std::string& name, const st
   google::rpc::ResourceInfo resource;
   resource.set_resource_type(type);
   resource.set_resource_name(name);
-  resource.set_description(description);
+  resource.set_description(Printable(description, kMaxText));
   SetDetail(status, resource);
   return status;
 }
@@ -123,8 +129,16 @@ absl::Status FromProto(const google::rpc::Status& proto) {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
+  google::rpc::Status proto = ToProto(status);
+  proto.set_message(Printable(proto.message(), kMaxText));
+  auto& details = *proto.mutable_details();
+  while (proto.ByteSizeLong() > kMaxDetails && !details.empty()) {
+    details.erase(std::max_element(details.begin(), details.end(), [](const auto& one, const auto& other) {
+      return one.value().size() < other.value().size();
+    }));
+  }
   grpc::Status result;
-  grpc::SetErrorDetails(ToProto(status), &result);
+  grpc::SetErrorDetails(proto, &result);
   return result;
 }
 

@@ -22,7 +22,8 @@ inline constexpr char kErrorDomain[] = "mind.v1";
 
 using ErrorMetadata = std::map<std::string, std::string>;
 
-// A status with ErrorInfo: `reason` is UPPER_SNAKE, at most 63 characters; metadata keys are camelCase.
+// A status with ErrorInfo. Texts of more than about 1 KiB are cut, here and in what follows. `reason` is
+// UPPER_SNAKE, at most 63 characters; metadata keys are camelCase.
 absl::Status MakeError(absl::StatusCode code, const std::string& message, const std::string& reason,
                        const ErrorMetadata& metadata = {});
 
@@ -39,6 +40,7 @@ std::optional<google::rpc::ErrorInfo> GetErrorInfo(const absl::Status& status);
 
 google::rpc::Status ToProto(const absl::Status& status);
 absl::Status FromProto(const google::rpc::Status& status);
+// Always fits the metadata that clients take: texts are cut, details too large left out.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 

@@ -6,7 +6,7 @@
 #ifndef MIND_PROTO_SUPPORT_METRICS_ENDPOINT_H_
 #define MIND_PROTO_SUPPORT_METRICS_ENDPOINT_H_
 
-#include <prometheus/registry.h>
+#include <prometheus/collectable.h>
 
 #include <memory>
 #include <string>
@@ -18,10 +18,11 @@ namespace mind {
 // Runs one thread of its own.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT; port 0 picks a free one. GET /metrics answers with the registry, anything else
-  // with 404.
+  // `address` is HOST:PORT, with a name or an address for HOST; port 0 picks a free one. GET /metrics answers
+  // with what the source (a Registry) has, or 500 if it throws; anything else gets 404. A few connections at
+  // once; a slow one is closed.
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Create(
-      const std::string& address, std::shared_ptr<prometheus::Registry> registry);
+      const std::string& address, std::shared_ptr<prometheus::Collectable> source);
   ~MetricsEndpoint();
 
   int port() const;

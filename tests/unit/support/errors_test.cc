@@ -36,5 +36,25 @@ TEST(Errors, PrintableIsAlwaysUtf8AndShort) {
   EXPECT_TRUE(IsValidUtf8(Printable(std::string(1000, '\xe7'))));
 }
 
+TEST(Errors, HoweverLongTheyFitTheMetadataOfACall) {
+  const std::string endless(100'000, 'x');
+  std::string chinese;
+  for (int i = 0; i < 5000; ++i) chinese += "错";
+  absl::Status foreign(absl::StatusCode::kInternal, endless);  // as a worker might send it
+  foreign.SetPayload("type.googleapis.com/other", absl::Cord(endless));
+  for (const absl::Status& status : {InvalidField("spec.loras", endless), InvalidField("spec.loras", chinese),
+                                     NotFound("model", "m", chinese),
+                                     MakeError(absl::StatusCode::kInternal, endless, "ENGINE"), foreign}) {
+    const grpc::Status sent = ToGrpc(status);
+    EXPECT_EQ(static_cast<int>(sent.error_code()), static_cast<int>(status.code()));
+    EXPECT_LE(sent.error_message().size(), 1010U);
+    EXPECT_LE(sent.error_details().size(), 3500U);
+    EXPECT_TRUE(IsValidUtf8(sent.error_message()));
+  }
+  const auto info = GetErrorInfo(FromGrpc(ToGrpc(InvalidField("spec.loras", endless))));
+  ASSERT_TRUE(info.has_value());
+  EXPECT_EQ(info->reason(), "INVALID_FIELD");
+}
+
 }  // namespace
 }  // namespace mind
