@@ -2,6 +2,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -12,6 +13,7 @@
 #include "proto/support/daemon.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
+#include "proto/support/watchdog.h"
 #include "server/api/generation_api.h"
 #include "server/api/worker_api.h"
 #include "server/dispatch/loop.h"
@@ -36,6 +38,10 @@ ABSL_FLAG(absl::Duration, grace, absl::Seconds(10),
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
+// At the end of the grace: for calls to hear that the server goes down, before they are cut off.
+constexpr absl::Duration kCallsEnd = absl::Seconds(1);
+// A server that is not down so long after its grace never will be.
+constexpr absl::Duration kWatchdog = absl::Seconds(5);
 // A worker sends a finished picture in one message: room for 4096×4096 RGB without compression.
 constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
 
@@ -90,24 +96,35 @@ int Run() {
     LogError("cannot listen", {{"address", absl::GetFlag(FLAGS_listen)}});
     return 1;
   }
-  for (const char* name : {"mind.v1.GenerationService", "mind.v1.WorkerService"}) {
-    server->GetHealthCheckService()->SetServingStatus(name, true);
-  }
+  loop.Run([&] {
+    service.OnServingChange([health = server->GetHealthCheckService()](bool serving) {
+      for (const char* name : {"", "mind.v1.GenerationService"}) health->SetServingStatus(name, serving);
+    });
+  });
+  server->GetHealthCheckService()->SetServingStatus("mind.v1.WorkerService", true);
   // For scripts: the ports, on standard output, when they can be used.
   std::printf("mind-server listening on port %d, metrics on port %d\n", port, (*endpoint)->port());
   std::fflush(stdout);
   LogInfo("ready", {{"port", port}, {"metrics_port", (*endpoint)->port()}, {"version", MIND_VERSION}});
 
   WaitForTermination();
-  LogInfo("going down");
+  const absl::Duration grace = absl::GetFlag(FLAGS_grace);
+  LogInfo("going down", {{"grace", absl::FormatDuration(grace)}});
+  EndWithin(grace + kWatchdog);
+  // Jobs may finish, then calls are ended: all of it within the grace.
+  const absl::Duration for_calls = std::min(kCallsEnd, grace / 4);
+  const absl::Time give_up = absl::Now() + grace - for_calls;
+  loop.Run([&] {
+    service.OnServingChange(nullptr);
+    service.StopAdmitting();
+  });
   server->GetHealthCheckService()->Shutdown();
-  loop.Run([&service] { service.StopAdmitting(); });
-  const absl::Time give_up = absl::Now() + absl::GetFlag(FLAGS_grace);
   for (bool busy = true; busy && absl::Now() < give_up;) {
     loop.Run([&] { busy = service.running_jobs() > 0; });
     if (busy) absl::SleepFor(kTick);
   }
-  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  loop.Run([&] { service.CloseWatches(); });
+  server->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(for_calls));
   server->Wait();
   return 0;
 }

@@ -8,147 +8,112 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
-#include "proto/support/errors.h"
 #include "server/api/caller.h"
 #include "server/dispatch/loop.h"
 #include "server/generation/service.h"
 
 namespace mind::server {
 
-// Writes one event at a time and asks the feed for the next when the write is done, so that a slow reader
-// skips to the newest and holds nothing up. Its state lives on the loop; gRPC's callbacks only post there. It
-// keeps itself alive until both gRPC (OnDone) and the loop have let go.
-template <typename Response>
-class EventStream : public grpc::ServerWriteReactor<Response>,
-                    public std::enable_shared_from_this<EventStream<Response>> {
+// All of it but the type of message it travels in. Writes one event at a time and asks the service for the
+// next when the write is done, so that a slow reader skips to the newest and holds nothing up.
+//
+// gRPC's callbacks may come at once from several threads; they only post to the loop, where the state lives.
+// Finish is called exactly once, and never while a write is under way. The stream keeps itself alive until
+// gRPC has let go of it (Done).
+class EventStream : public std::enable_shared_from_this<EventStream> {
  public:
-  // What the stream is about: run on the loop, gives the job to watch and from where.
+  // What the stream is about.
   struct Subject {
     std::string job_id;
     uint64_t after_sequence = 0;
   };
+  // Run on the loop, once.
   using Begin = std::function<absl::StatusOr<Subject>(const Caller&)>;
 
   struct Options {
-    // The caller going away cancels the job (GenerateImage), or not (WatchJob).
-    bool cancels_job = false;
+    std::string method;  // as the metrics call it
+    // Set where the job is tied to the call (GenerateImage): what to say when the call leaves it.
+    std::optional<CallTimes> tied;
     // The call ends with the job's error (GenerateImage), or OK (WatchJob).
     bool status_of_job = false;
   };
 
-  static EventStream* Start(Loop& loop, GenerationService& service, grpc::CallbackServerContext* context,
-                            Options options, Begin begin) {
-    std::shared_ptr<EventStream> stream(new EventStream(loop, service, options));
-    stream->self_ = stream;
-    const absl::StatusOr<Caller> caller = CallerOf(*context);
-    if (!caller.ok()) {
-      stream->Finish(ToGrpc(caller.status()));
-    } else {
-      stream->caller_ = *caller;
-      loop.Post([stream, begin = std::move(begin)] { stream->BeginOnLoop(begin); });
-    }
-    return stream.get();
-  }
+  virtual ~EventStream() = default;
 
-  void OnWriteDone(bool ok) override {
-    loop_.Post([stream = this->shared_from_this(), ok] {
-      stream->writing_ = false;
-      if (ok) {
-        stream->Pump();
-      } else {
-        stream->FinishOnLoop(grpc::Status(grpc::StatusCode::CANCELLED, "the caller has gone"));
-      }
-    });
-  }
+ protected:
+  EventStream(Loop& loop, GenerationService& service, const Options& options);
 
-  void OnCancel() override {
-    loop_.Post([stream = this->shared_from_this()] { stream->CallerLeft(); });
-  }
-
-  void OnDone() override {
-    loop_.Post([stream = this->shared_from_this()] {
-      stream->CallerLeft();  // where OnCancel did not come
-      stream->self_.reset();
-    });
-  }
+  // From any thread. Open comes first and Done last.
+  void Open(absl::StatusOr<Caller> caller, Begin begin);
+  void Wrote(bool ok);
+  void CallerLeft();
+  void Done();
 
  private:
-  EventStream(Loop& loop, GenerationService& service, Options options)
-      : loop_(loop), service_(service), options_(options) {}
+  enum class State {
+    kOpen,      // nothing is being written
+    kWriting,   // gRPC has an event
+    kEnding,    // gRPC has an event; when it is done with that, the call is finished with end_status_
+    kFinished,  // nothing more may be started
+  };
 
-  void BeginOnLoop(const Begin& begin) {
-    if (left_) return;
-    const absl::StatusOr<Subject> subject = begin(caller_);
-    if (!subject.ok()) return FinishOnLoop(ToGrpc(subject.status()));
-    job_id_ = subject->job_id;
-    const std::weak_ptr<EventStream> weak = this->weak_from_this();
-    const auto on_news = [weak] {
-      if (const auto stream = weak.lock()) stream->loop_.Post([stream] { stream->Pump(); });
-    };
-    const absl::StatusOr<WatchId> watch = service_.Watch(job_id_, subject->after_sequence, caller_, on_news);
-    if (!watch.ok()) return FinishOnLoop(ToGrpc(watch.status()));
-    watch_ = *watch;
-  }
+  // On the loop.
+  virtual void StartWriting(v1::JobEvent event) = 0;
+  virtual void FinishCall(const grpc::Status& status) = 0;
 
-  void Pump() {
-    if (writing_ || finished_ || left_ || !watch_) return;
-    if (pending_.empty()) {
-      for (v1::JobEvent& event : service_.NextEvents(*watch_)) pending_.push_back(std::move(event));
-    }
-    if (pending_.empty()) {
-      if (final_) FinishOnLoop(*final_);
-      return;
-    }
-    response_.mutable_event()->Swap(&pending_.front());
-    pending_.pop_front();
-    if (response_.event().event_case() == v1::JobEvent::kCompleted) {
-      const v1::Job& job = response_.event().completed().job();
-      job_ended_ = true;
-      final_ = options_.status_of_job && job.has_error() ? ToGrpc(FromProto(job.error())) : grpc::Status::OK;
-    }
-    writing_ = true;
-    this->StartWrite(&response_);
-  }
-
-  void CallerLeft() {
-    if (left_) return;
-    left_ = true;
-    if (watch_) service_.Unwatch(*watch_);
-    // A server going down lets go of its callers, not of their jobs.
-    if (options_.cancels_job && !job_id_.empty() && !job_ended_ && service_.admitting()) {
-      service_
-          .Cancel(job_id_, caller_,
-                  MakeError(absl::StatusCode::kCancelled, "the caller has gone", "CALLER_GONE",
-                            {{"job", job_id_}}))
-          .IgnoreError();
-    }
-    if (!writing_) FinishOnLoop(grpc::Status(grpc::StatusCode::CANCELLED, "the caller has gone"));
-  }
-
-  void FinishOnLoop(const grpc::Status& status) {
-    if (finished_) return;
-    finished_ = true;
-    this->Finish(status);
-  }
+  void BeginOnLoop(const absl::StatusOr<Caller>& caller, const Begin& begin);
+  void Pump();
+  void WroteOnLoop(bool ok);
+  void End(const grpc::Status& status);
+  // Lets go of the job, once.
+  void Release();
 
   Loop& loop_;
   GenerationService& service_;
   const Options options_;
-  Caller caller_;
+  const OpenCall open_call_;
 
   // The loop's.
-  std::string job_id_;
+  State state_ = State::kOpen;
+  grpc::Status end_status_;
+  std::string job_id_;  // empty: holds none
   std::optional<WatchId> watch_;
   std::deque<v1::JobEvent> pending_;
-  std::optional<grpc::Status> final_;
-  bool job_ended_ = false;
-  bool writing_ = false;
-  bool finished_ = false;
-  bool left_ = false;
+  std::optional<grpc::Status> end_of_events_;  // with what the call ends when pending_ is written
+  grpc::Status job_status_;
 
-  Response response_;  // belongs to gRPC while writing_
   std::shared_ptr<EventStream> self_;
+};
+
+// The reactor of one call.
+template <typename Response>
+class EventReactor final : public grpc::ServerWriteReactor<Response>, public EventStream {
+ public:
+  static grpc::ServerWriteReactor<Response>* Start(Loop& loop, GenerationService& service,
+                                                   const grpc::CallbackServerContext& context,
+                                                   const Options& options, Begin begin) {
+    const std::shared_ptr<EventReactor> stream(new EventReactor(loop, service, options));
+    stream->Open(CallerOf(context), std::move(begin));
+    return stream.get();
+  }
+
+  void OnWriteDone(bool ok) override { Wrote(ok); }
+  void OnCancel() override { CallerLeft(); }
+  void OnDone() override { Done(); }
+
+ private:
+  EventReactor(Loop& loop, GenerationService& service, const Options& options)
+      : EventStream(loop, service, options) {}
+
+  void StartWriting(v1::JobEvent event) override {
+    *response_.mutable_event() = std::move(event);
+    this->StartWrite(&response_);
+  }
+  void FinishCall(const grpc::Status& status) override { this->Finish(status); }
+
+  Response response_;  // gRPC's while it writes
 };
 
 }  // namespace mind::server

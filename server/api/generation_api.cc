@@ -2,8 +2,8 @@
 
 #include <chrono>
 
+#include "absl/time/clock.h"
 #include "proto/support/errors.h"
-#include "proto/support/time.h"
 #include "server/api/event_stream.h"
 
 namespace mind::server {
@@ -35,27 +35,27 @@ grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* con
 
 grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerationApi::GenerateImage(
     grpc::CallbackServerContext* context, const v1::GenerateImageRequest* request) {
-  using Stream = EventStream<v1::GenerateImageResponse>;
-  v1::JobRequest job = request->job();
-  // The call's own deadline is the job's, unless that says otherwise.
-  const auto call_deadline = context->deadline();
-  if (!job.has_deadline() && call_deadline != std::chrono::system_clock::time_point::max()) {
-    *job.mutable_deadline() = ToTimestamp(absl::FromChrono(call_deadline));
-  }
-  return Stream::Start(loop_, service_, context, {.cancels_job = true, .status_of_job = true},
-                       [this, job = std::move(job)](const Caller& caller) -> absl::StatusOr<Stream::Subject> {
-                         const absl::StatusOr<v1::Job> submitted = service_.Submit(job, caller);
-                         if (!submitted.ok()) return submitted.status();
-                         return Stream::Subject{submitted->id(), 0};
-                       });
+  const auto deadline = context->deadline();
+  const CallTimes times{.started = absl::Now(),
+                        .deadline = deadline == std::chrono::system_clock::time_point::max()
+                                        ? absl::InfiniteFuture()
+                                        : absl::FromChrono(deadline)};
+  // The request is gRPC's and lives as long as the call.
+  return EventReactor<v1::GenerateImageResponse>::Start(
+      loop_, service_, *context, {.method = "GenerateImage", .tied = times, .status_of_job = true},
+      [this, request, times](const Caller& caller) -> absl::StatusOr<EventStream::Subject> {
+        const absl::StatusOr<v1::Job> job = service_.SubmitTied(request->job(), caller, times);
+        if (!job.ok()) return job.status();
+        return EventStream::Subject{job->id(), 0};
+      });
 }
 
 grpc::ServerWriteReactor<v1::WatchJobResponse>* GenerationApi::WatchJob(grpc::CallbackServerContext* context,
                                                                         const v1::WatchJobRequest* request) {
-  using Stream = EventStream<v1::WatchJobResponse>;
-  const Stream::Subject subject{request->id(), request->after_sequence()};
-  return Stream::Start(loop_, service_, context, {},
-                       [subject](const Caller&) -> absl::StatusOr<Stream::Subject> { return subject; });
+  const EventStream::Subject subject{request->id(), request->after_sequence()};
+  return EventReactor<v1::WatchJobResponse>::Start(
+      loop_, service_, *context, {.method = "WatchJob"},
+      [subject](const Caller&) -> absl::StatusOr<EventStream::Subject> { return subject; });
 }
 
 grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* context,

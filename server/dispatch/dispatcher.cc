@@ -189,6 +189,7 @@ std::string Dispatcher::ChooseWorker(const ActiveJob& job) const {
 }
 
 void Dispatcher::Place(const Moment& now, Actions& actions) {
+  if (!placing_) return;
   for (;;) {
     std::string worker;
     const std::optional<QueuedJob> next = queue_.Pop(now.wall, [&](const QueuedJob& candidate) {

@@ -80,6 +80,9 @@ class Dispatcher {
   // are no longer the newest change nothing, except checkpoints. Results must have passed AcceptsResult.
   Actions OnWorkerMessage(const std::string& worker, const v1::ConnectRequest& message, const Moment& now);
 
+  // Whether waiting jobs may be placed; they may at first. From the next event on.
+  void SetPlacing(bool placing) { placing_ = placing; }
+
   // Leases, deadlines, and jobs that can be placed now.
   Actions OnTick(const Moment& now);
 
@@ -177,6 +180,7 @@ class Dispatcher {
   void OnImageLeft(const std::string& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
 
   const Options options_;
+  bool placing_ = true;
   JobQueue queue_;
   std::map<std::string, ActiveJob> jobs_;
   std::map<std::string, Worker> workers_;

@@ -1,63 +1,68 @@
 #include "server/generation/job_feed.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "proto/support/time.h"
 
 namespace mind::server {
 namespace {
 
 // The picture whose slot an event takes; only progress and previews have slots.
-const uint32_t* SlotImage(const v1::JobEvent& event, uint32_t& storage) {
-  if (event.event_case() == v1::JobEvent::kProgress) {
-    storage = event.progress().image_index();
-  } else if (event.event_case() == v1::JobEvent::kPreview) {
-    storage = event.preview().image_index();
-  } else {
-    return nullptr;
-  }
-  return &storage;
+std::optional<uint32_t> SlotImage(const v1::JobEvent& event) {
+  if (event.has_progress()) return event.progress().image_index();
+  if (event.has_preview()) return event.preview().image_index();
+  return std::nullopt;
 }
 
 }  // namespace
 
-void JobFeeds::Publish(const std::string& job_id, v1::JobEvent event) {
+uint64_t JobFeeds::Reserve(const std::string& job_id) {
   Feed& feed = feeds_[job_id];
+  feed.last_sequence = std::max(feed.last_sequence, base_) + 1;
+  return feed.last_sequence;
+}
+
+void JobFeeds::PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEvent event) {
+  Feed& feed = feeds_[job_id];
+  feed.last_sequence = std::max(feed.last_sequence, sequence);
   event.set_job_id(job_id);
-  event.set_sequence(++last_sequence_);
-  uint32_t storage = 0;
-  if (const uint32_t* const image = SlotImage(event, storage)) {
+  event.set_sequence(sequence);
+  if (const std::optional<uint32_t> image = SlotImage(event)) {
     uint64_t& slot = feed.slots[{event.event_case(), *image}];
     if (slot != 0) {
       feed.events.erase(slot);
-      if (event.event_case() == v1::JobEvent::kPreview) {
+      if (event.has_preview()) {
         for (const WatchId id : feed.watchers) dropped_previews_ += watchers_.at(id).position < slot ? 1 : 0;
       }
     }
-    slot = event.sequence();
+    slot = sequence;
   }
-  if (event.event_case() == v1::JobEvent::kCompleted) {
-    feed.ended = FromTimestamp(event.completed().job().end_time());
-  }
-  feed.events.emplace(last_sequence_, std::make_shared<const v1::JobEvent>(std::move(event)));
-  const std::set<WatchId> to_tell = feed.watchers;  // being told, a watcher may leave
+  if (event.has_completed()) feed.ended = FromTimestamp(event.completed().job().end_time());
+  feed.events.emplace(sequence, std::make_shared<const v1::JobEvent>(std::move(event)));
+  Tell(feed.watchers);
+}
+
+void JobFeeds::Tell(const std::set<WatchId>& watchers) {
+  const std::set<WatchId> to_tell = watchers;  // being told, a watcher may leave
   for (const WatchId id : to_tell) {
     const auto found = watchers_.find(id);
     if (found != watchers_.end()) found->second.on_news();
   }
 }
 
-JobEventPtr JobFeeds::Latest(const std::string& job_id) const {
-  const auto found = feeds_.find(job_id);
-  return found == feeds_.end() || found->second.events.empty() ? nullptr
-                                                               : found->second.events.rbegin()->second;
+void JobFeeds::TellAll() {
+  std::set<WatchId> all;
+  for (const auto& [id, watcher] : watchers_) all.insert(id);
+  Tell(all);
 }
 
 WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news) {
   const WatchId id = ++last_watch_;
-  Feed& feed = feeds_[job_id];
-  feed.watchers.insert(id);
-  const bool news = feed.events.upper_bound(after_sequence) != feed.events.end();
+  feeds_[job_id].watchers.insert(id);
   watchers_[id] = Watcher{job_id, after_sequence, on_news};
-  if (news) on_news();
+  const Feed& feed = feeds_[job_id];
+  if (feed.events.upper_bound(after_sequence) != feed.events.end() || Ended(id)) on_news();
   return id;
 }
 
@@ -76,6 +81,14 @@ JobEventPtr JobFeeds::Next(WatchId id) {
   if (next == feed.events.end()) return nullptr;
   found->second.position = next->first;
   return next->second;
+}
+
+bool JobFeeds::Ended(WatchId id) const {
+  const auto found = watchers_.find(id);
+  if (found == watchers_.end()) return true;
+  const Feed& feed = feeds_.at(found->second.job_id);
+  return feed.ended != absl::InfiniteFuture() &&
+         feed.events.upper_bound(found->second.position) == feed.events.end();
 }
 
 void JobFeeds::Purge(absl::Time ended_before) {

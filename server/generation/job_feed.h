@@ -5,6 +5,10 @@
 // for the next event after the last one it got. So a slow watcher skips to the newest by itself, any number
 // of watchers cost nothing while nothing happens, and none holds anything up.
 //
+// Sequence numbers rise from event to event of a job. Those of pictures and of `completed` are kept with the
+// facts they tell of, so that they are the same when the feed is made anew from the store; those of news
+// begin above the store's epoch, which rises with every start of the server.
+//
 // All on the server's loop; not thread-safe.
 #ifndef MIND_SERVER_GENERATION_JOB_FEED_H_
 #define MIND_SERVER_GENERATION_JOB_FEED_H_
@@ -27,22 +31,30 @@ using WatchId = uint64_t;
 
 class JobFeeds {
  public:
-  // Sequences start above `first_sequence`: the server passes its store's epoch in the high bits.
-  explicit JobFeeds(uint64_t first_sequence) : last_sequence_(first_sequence) {}
+  // New sequences start above `base`: the server passes its store's epoch in the high bits.
+  explicit JobFeeds(uint64_t base) : base_(base) {}
 
-  // Numbers the event, keeps it, and tells the job's watchers that there is news.
-  void Publish(const std::string& job_id, v1::JobEvent event);
+  // A number above all that the job's feed has, for an event that is to be stored before it is told.
+  uint64_t Reserve(const std::string& job_id);
+  // Keeps the event under a number that was reserved, now or by an earlier run of the server, and tells the
+  // job's watchers that there is news.
+  void PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEvent event);
+  void Publish(const std::string& job_id, v1::JobEvent event) {
+    PublishAt(job_id, Reserve(job_id), std::move(event));
+  }
 
   bool Has(const std::string& job_id) const { return feeds_.count(job_id) != 0; }
-  // The job's newest event, for polls; null without a feed.
-  JobEventPtr Latest(const std::string& job_id) const;
 
-  // A watcher from after a sequence number on. `on_news` is called when Next may have something; at once if
-  // it has.
+  // A watcher from after a sequence number on. `on_news` is called when Next or Ended may have changed; at
+  // once if there is something already.
   WatchId Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news);
   void Unwatch(WatchId id);
   // The watcher's next event, null if there is none now. The position moves on.
   JobEventPtr Next(WatchId id);
+  // Whether nothing will come any more: the watcher has had the last event, or began after it.
+  bool Ended(WatchId id) const;
+  // Tells every watcher that there is news.
+  void TellAll();
 
   // Forgets feeds whose job ended before this time and which nobody watches.
   void Purge(absl::Time ended_before);
@@ -56,6 +68,7 @@ class JobFeeds {
     std::map<uint64_t, JobEventPtr> events;
     std::map<std::pair<int, uint32_t>, uint64_t> slots;  // (kind, picture) → sequence of the event in it
     std::set<WatchId> watchers;
+    uint64_t last_sequence = 0;
     absl::Time ended = absl::InfiniteFuture();
   };
   struct Watcher {
@@ -64,7 +77,9 @@ class JobFeeds {
     std::function<void()> on_news;
   };
 
-  uint64_t last_sequence_;
+  void Tell(const std::set<WatchId>& watchers);
+
+  const uint64_t base_;
   std::map<std::string, Feed> feeds_;
   std::map<WatchId, Watcher> watchers_;
   WatchId last_watch_ = 0;

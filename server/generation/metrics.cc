@@ -12,6 +12,9 @@ ServerMetrics::ServerMetrics()
                                   "Estimated seconds of one worker that the jobs in the queue still need"),
                       "model"),
       workers(GaugeFamily(*registry, "mind_workers", "Connected workers"), "state"),
+      open_calls(GaugeFamily(*registry, "mind_server_open_calls",
+                             "Streaming calls that have not ended, for clients and workers"),
+                 "method"),
       requests(CounterFamily(*registry, "mind_requests_total", "Jobs that have ended"), "outcome"),
       rejections(CounterFamily(*registry, "mind_request_rejections_total", "Requests that were refused"),
                  "reason"),
@@ -27,6 +30,9 @@ ServerMetrics::ServerMetrics()
                             "model", kRequestSeconds),
       queue_capacity(GaugeFamily(*registry, "mind_queue_capacity", "Jobs the queue takes").Add({})),
       watchers(GaugeFamily(*registry, "mind_watchers", "Open event streams").Add({})),
+      store_failing(GaugeFamily(*registry, "mind_store_failing",
+                                "1 while the job store cannot be written and new jobs are refused")
+                        .Add({})),
       lease_expirations(
           CounterFamily(*registry, "mind_lease_expirations_total", "Workers dropped for their silence")
               .Add({})),

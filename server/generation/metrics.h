@@ -12,7 +12,19 @@
 
 namespace mind::server {
 
-// Thread-safe. Labels are models, outcomes, reasons and states: never prompts, tenants or jobs.
+// Counts one while it lives.
+class OpenCall {
+ public:
+  explicit OpenCall(prometheus::Gauge& gauge) : gauge_(gauge) { gauge_.Increment(); }
+  ~OpenCall() { gauge_.Decrement(); }
+  OpenCall(const OpenCall&) = delete;
+  OpenCall& operator=(const OpenCall&) = delete;
+
+ private:
+  prometheus::Gauge& gauge_;
+};
+
+// Thread-safe. Labels are methods, models, outcomes, reasons and states: never prompts, tenants or jobs.
 struct ServerMetrics {
   ServerMetrics();
 
@@ -26,6 +38,7 @@ struct ServerMetrics {
   LabelledGauge waiting_steps;              // model
   LabelledGauge waiting_seconds;            // model
   LabelledGauge workers;                    // state
+  LabelledGauge open_calls;                 // method
   LabelledCounter requests;                 // outcome
   LabelledCounter rejections;               // reason
   LabelledCounter images;                   // model
@@ -34,6 +47,7 @@ struct ServerMetrics {
   LabelledHistogram first_preview_seconds;  // model
   prometheus::Gauge& queue_capacity;
   prometheus::Gauge& watchers;
+  prometheus::Gauge& store_failing;
   prometheus::Counter& lease_expirations;
   prometheus::Counter& workers_lost;
   prometheus::Counter& requeued;

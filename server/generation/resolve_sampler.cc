@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/support/errors.h"
+#include "server/generation/nearest_names.h"
 
 namespace mind::server {
 namespace {
@@ -103,12 +104,11 @@ absl::Status CheckParameters(const v1::Sampler& sampler, const v1::ImageSpec& sp
     const v1::SamplerParameter* const parameter = FindParameter(sampler, name);
     const std::string field = absl::StrCat("spec.sampler_parameters[", Printable(name), "]");
     if (parameter == nullptr) {
-      const std::string known =
-          absl::StrJoin(sampler.parameters(), ", ",
-                        [](std::string* out, const auto& known_one) { out->append(known_one.name()); });
+      std::vector<std::string> known;
+      for (const v1::SamplerParameter& one : sampler.parameters()) known.push_back(one.name());
       return InvalidField(field,
                           absl::StrCat("the sampler \"", sampler.name(),
-                                       "\" has no such parameter; it has: ", known.empty() ? "none" : known));
+                                       "\" has no such parameter; it has: ", NearestNames(name, known)));
     }
     if (!Fits(*parameter, value)) {
       return InvalidField(field, absl::StrCat(Shown(value), " given; it must be ", Allowed(*parameter)));
@@ -135,10 +135,11 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
   const v1::Sampler* const sampler =
       FindSampler(model, spec.sampler().empty() ? model.default_sampler() : spec.sampler());
   if (sampler == nullptr) {
-    const std::string known = absl::StrJoin(
-        model.samplers(), ", ", [](std::string* out, const v1::Sampler& one) { out->append(one.name()); });
+    std::vector<std::string> known;
+    for (const v1::Sampler& one : model.samplers()) known.push_back(one.name());
     return InvalidField("spec.sampler",
-                        absl::StrCat("\"", Printable(spec.sampler()), "\" is not known; known: ", known));
+                        absl::StrCat("\"", Printable(spec.sampler()),
+                                     "\" is not known; known: ", NearestNames(spec.sampler(), known)));
   }
   spec.set_sampler(sampler->name());
   uint32_t listed = 0;

@@ -1,29 +1,72 @@
 #include "server/generation/service.h"
 
-#include <google/protobuf/util/field_mask_util.h>
-
 #include <sys/random.h>
 
 #include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
 #include "server/generation/outcome.h"
+#include "server/generation/public_job.h"
+#include "server/generation/request_key.h"
 
 namespace mind::server {
 namespace {
 
-constexpr size_t kChunkBytes = 512 * 1024;
-constexpr absl::Duration kFeedKeep = absl::Minutes(5);  // after that the store answers for an ended job
 constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
+constexpr absl::Duration kRetryStore = absl::Seconds(5);
 constexpr uint32_t kDefaultPage = 50, kMaxPage = 1000;
-constexpr int kEpochShift = 40;  // sequences of one run of the server: 2^40 are enough
+// What a page token begins with; the number of the page's last job follows.
+constexpr char kTokenVersion[] = "1.";
 
 absl::Status UnknownJob(const std::string& id) {
   return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
+}
+
+absl::Status CallerGone(const std::string& id) {
+  return MakeError(absl::StatusCode::kCancelled, "the caller has gone", "CALLER_GONE", {{"job", id}});
+}
+
+// Whether a call that leaves now does so because its time is up. Its end of the line cuts it off a little
+// before ours: by the time a request travels, and by the rounding of gRPC's timeouts.
+bool TimeIsUp(const CallTimes& call, absl::Time now) {
+  if (call.deadline == absl::InfiniteFuture()) return false;
+  const absl::Duration slack = absl::Milliseconds(500) + (call.deadline - call.started) * 0.02;
+  return now + slack >= call.deadline;
+}
+
+// Whether a job ended because its calls were cut off or left, and not for a reason of its own: then the same
+// request means a new one.
+bool EndedWithItsCalls(const StoredJob& stored, const v1::JobRequest& request) {
+  if (!stored.job.has_error()) return false;
+  const auto info = GetErrorInfo(FromProto(stored.job.error()));
+  if (!info) return false;
+  if (info->reason() == "CALLER_GONE") return true;
+  // Of a tied job whose request gives no deadline, this was the call's.
+  return info->reason() == "DEADLINE_EXCEEDED" && stored.tied && !request.has_deadline();
+}
+
+std::string PageToken(uint64_t number) {
+  return absl::WebSafeBase64Escape(absl::StrCat(kTokenVersion, number));
+}
+
+// Empty: not one of ours.
+std::optional<uint64_t> NumberOf(const std::string& token) {
+  std::string text;
+  absl::string_view number;
+  uint64_t value = 0;
+  if (!absl::WebSafeBase64Unescape(token, &text)) return std::nullopt;
+  number = text;
+  if (!absl::ConsumePrefix(&number, kTokenVersion) || !absl::SimpleAtoi(number, &value)) return std::nullopt;
+  return value;
 }
 
 // A model with no more of its samplers than a list of models tells.
@@ -36,63 +79,38 @@ v1::Model Summary(v1::Model model) {
   return model;
 }
 
-// The event of a picture, cut into parts a message can carry.
-void AppendChunks(const v1::JobEvent& event, const StoredImage& image, std::vector<v1::JobEvent>& out) {
-  size_t offset = 0;
-  do {
-    v1::JobEvent part = event;
-    v1::ImageChunk* const chunk = part.mutable_image();
-    chunk->set_seed(image.seed);
-    chunk->set_media_type(image.media_type);
-    chunk->set_total_size(image.data.size());
-    chunk->set_data(image.data.substr(offset, kChunkBytes));
-    offset += chunk->data().size();
-    chunk->set_last(offset >= image.data.size());
-    out.push_back(std::move(part));
-  } while (offset < image.data.size());
-}
-
 }  // namespace
-
-v1::Job GenerationService::Public(const v1::Job& job) {
-  using google::protobuf::util::FieldMaskUtil;
-  // Copied without its pictures instead of copied and emptied: they are megabytes, and this is the loop's
-  // thread.
-  static const google::protobuf::FieldMask* const outside = [] {
-    google::protobuf::FieldMask inside;
-    for (const char* const path : {"spec.source_image", "spec.mask_image", "spec.depth_image"}) {
-      inside.add_paths(path);
-    }
-    auto* const mask = new google::protobuf::FieldMask;
-    FieldMaskUtil::Subtract<v1::Job>(FieldMaskUtil::GetFieldMaskForAllFields<v1::Job>(), inside, mask);
-    return mask;
-  }();
-  v1::Job result;
-  FieldMaskUtil::MergeMessageTo(job, *outside, {}, &result);
-  return result;
-}
 
 GenerationService::GenerationService(const Options& options, JobStore& store, ServerMetrics& metrics)
     : options_(options),
       store_(store),
       metrics_(metrics),
       dispatcher_(options.dispatcher),
-      feeds_(store.epoch() << kEpochShift) {}
+      events_(store, metrics),
+      ledger_(store),
+      catalog_(options.model_memory) {}
 
 absl::Status GenerationService::Recover() {
   absl::StatusOr<std::vector<v1::Model>> models = store_.Models();
   if (!models.ok()) return models.status();
-  for (const v1::Model& model : *models) models_[model.name()] = model;
-  absl::StatusOr<std::vector<v1::Job>> jobs = store_.Unfinished();
+  for (v1::Model& model : *models) catalog_.Remember(std::move(model), Now());
+  absl::StatusOr<std::vector<StoredJob>> jobs = store_.Unfinished();
   if (!jobs.ok()) return jobs.status();
-  for (v1::Job& job : *jobs) {
-    const auto done = store_.ImageIndices(job.id());
-    if (!done.ok()) return done.status();
+  for (StoredJob& stored : *jobs) {
+    v1::Job& job = stored.job;
+    const auto images = store_.Images(job.id());
+    if (!images.ok()) return images.status();
+    std::set<uint32_t> done;
+    for (const JobStore::ImageMark& image : *images) done.insert(image.index);
     job.set_state(v1::JOB_STATE_QUEUED);
-    const auto model = models_.find(job.spec().model());
-    const double rows = CostInRows(job.spec(), model == models_.end() ? nullptr : &model->second);
-    const Actions actions = dispatcher_.OnSubmit(job, rows, {done->begin(), done->end()}, Present());
-    RebuildFeed(job);
+    const auto model = catalog_.models().find(job.spec().model());
+    const double rows = CostInRows(job.spec(), model == catalog_.models().end() ? nullptr : &model->second);
+    if (stored.tied) ties_.Orphan(job.id(), Now() + options_.orphan_patience);
+    const Actions actions = dispatcher_.OnSubmit(job, rows, done, Present());
+    const bool waits = dispatcher_.Find(job.id()) != nullptr;
+    const absl::Status restored =
+        events_.Restore(stored, waits ? std::optional(QueuedEvent(job)) : std::nullopt);
+    if (!restored.ok()) return restored;
     CarryOut(actions);
   }
   if (!jobs->empty()) LogInfo("took up jobs of an earlier run", {{"jobs", jobs->size()}});
@@ -101,11 +119,12 @@ absl::Status GenerationService::Recover() {
 
 // --- Clients.
 
-absl::Status GenerationService::Admit() const {
+absl::Status GenerationService::Admit(const std::string& model) const {
   if (!admitting_) {
     return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
                      absl::Seconds(2));
   }
+  if (!ledger_.reliable()) return StoreUnavailable();
   const absl::Duration wait = dispatcher_.EstimatedWait().value_or(absl::ZeroDuration());
   // About when one of those waiting will have gone.
   const absl::Duration retry =
@@ -116,6 +135,16 @@ absl::Status GenerationService::Admit() const {
                                absl::StrCat("the queue is full: ", options_.max_queue, " jobs wait"),
                                "QUEUE_FULL", {{"queueCapacity", absl::StrCat(options_.max_queue)}}),
                      retry);
+  }
+  // Work that nobody is there to do must not keep out work that somebody is.
+  if (!catalog_.IsServed(model) &&
+      dispatcher_.queue().ByModel()[model].jobs * 2 >= static_cast<int64_t>(options_.max_queue)) {
+    return WithRetry(
+        MakeError(absl::StatusCode::kResourceExhausted,
+                  absl::StrCat("no connected worker serves the model \"", model,
+                               "\", and jobs for it fill half of the queue already"),
+                  "QUEUE_FULL", {{"queueCapacity", absl::StrCat(options_.max_queue)}, {"model", model}}),
+        absl::Minutes(1));
   }
   if (wait > options_.max_wait) {
     return WithRetry(
@@ -129,39 +158,70 @@ absl::Status GenerationService::Admit() const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request, const Caller& caller) {
+absl::StatusOr<std::optional<v1::Job>> GenerationService::FindEarlier(const v1::JobRequest& request,
+                                                                      const Caller& caller, bool tied,
+                                                                      RequestKey& key) {
+  if (absl::Status status = CheckRequestId(request.request_id()); !status.ok()) return status;
+  key.tenant = caller.tenant;
+  key.request_id = request.request_id();
+  if (key.request_id.empty()) return std::nullopt;
+  key.fingerprint = Fingerprint(request);
+  const auto earlier = store_.FindRequest(key.tenant, key.request_id);
+  if (!earlier.ok()) return earlier.status();
+  if (!earlier->has_value()) return std::nullopt;
+  const std::string& id = (*earlier)->job_id;
+  if ((*earlier)->fingerprint != key.fingerprint) {
+    return MakeError(absl::StatusCode::kAlreadyExists,
+                     absl::StrCat("request_id \"", key.request_id, "\" was used with another request"),
+                     "REQUEST_ID_REUSED", {{"requestId", key.request_id}, {"job", id}});
+  }
+  if (ledger_.FindEnding(id) != nullptr) return StoreUnavailable();
+  absl::StatusOr<StoredJob> found = FindAny(id, caller);
+  if (!found.ok()) return found.status();
+  if (EndedWithItsCalls(*found, request)) {
+    key.replaces = id;
+    return std::nullopt;
+  }
+  if (tied) {
+    ties_.Hold(id);
+  } else if (ties_.IsTied(id)) {
+    if (absl::Status status = ledger_.Note(store_.Untie(id)); !status.ok()) return status;
+    ties_.Untie(id);
+  }
+  return std::move(found->job);
+}
+
+absl::StatusOr<v1::Job> GenerationService::Accept(const v1::JobRequest& request, const Caller& caller,
+                                                  const CallTimes* call) {
   const auto refuse = [this](absl::Status status) {
     const auto info = GetErrorInfo(status);
     metrics_.rejections[info ? info->reason() : "INTERNAL"].Increment();
     return status;
   };
-  absl::StatusOr<ValidatedJob> valid =
-      Validate(request, caller, models_, options_.limits, absl::Uniform<uint32_t>(random_), Now());
-  if (!valid.ok()) return refuse(valid.status());
-  if (!valid->request_id.empty()) {
-    const auto earlier = store_.FindRequest(valid->tenant, valid->request_id);
-    if (!earlier.ok()) return refuse(earlier.status());
-    if (earlier->has_value()) {
-      if ((*earlier)->fingerprint == valid->fingerprint) return Get((*earlier)->job_id, caller);
-      return refuse(
-          MakeError(absl::StatusCode::kAlreadyExists,
-                    absl::StrCat("request_id \"", valid->request_id, "\" was used with another request"),
-                    "REQUEST_ID_REUSED", {{"requestId", valid->request_id}, {"job", (*earlier)->job_id}}));
-    }
-  }
-  if (absl::Status status = Admit(); !status.ok()) return refuse(status);
+  RequestKey key;
+  absl::StatusOr<std::optional<v1::Job>> earlier = FindEarlier(request, caller, call != nullptr, key);
+  if (!earlier.ok()) return refuse(earlier.status());
+  if (earlier->has_value()) return **std::move(earlier);
 
+  const absl::Time now = Now();
+  absl::StatusOr<ValidatedJob> valid = Validate(request, caller, catalog_.models(), options_.limits,
+                                                absl::Uniform<uint32_t>(random_), now, catalog_.Default(now));
+  if (!valid.ok()) return refuse(valid.status());
+  if (absl::Status status = Admit(valid->spec.model()); !status.ok()) return refuse(status);
+
+  if (call != nullptr && !request.has_deadline()) valid->deadline = call->deadline;
   v1::Job job;
   job.set_id(NewJobId());
   *job.mutable_spec() = valid->spec;
   job.set_priority(valid->priority);
   job.set_tenant(valid->tenant);
   job.set_state(v1::JOB_STATE_QUEUED);
-  *job.mutable_create_time() = ToTimestamp(Now());
+  *job.mutable_create_time() = ToTimestamp(now);
   if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
   job.set_steps_total((valid->spec.steps() + valid->later_steps) * valid->spec.image_count());
-  const absl::Status stored = store_.Insert(job, {valid->tenant, valid->request_id, valid->fingerprint});
+  const absl::Status stored = ledger_.Note(store_.Insert(job, key, call != nullptr));
   if (!stored.ok()) return refuse(stored);
+  if (call != nullptr) ties_.Tie(job.id());
 
   LogInfo("job accepted", {{"job", job.id()},
                            {"tenant", job.tenant()},
@@ -169,29 +229,42 @@ absl::StatusOr<v1::Job> GenerationService::Submit(const v1::JobRequest& request,
                            {"steps", job.spec().steps()},
                            {"images", job.spec().image_count()}});
   const Actions actions = dispatcher_.OnSubmit(job, valid->rows, {}, Present());
-  PublishQueued(job);
+  events_.Publish(job.id(), QueuedEvent(job));
   CarryOut(actions);
-  return Public(job);
+  return PublicJob(job);
 }
 
-absl::StatusOr<v1::Job> GenerationService::FindAny(const std::string& id, const Caller& caller) {
-  std::optional<v1::Job> found;
+void GenerationService::Leave(const std::string& id, const CallTimes& call) {
+  if (!ties_.Leave(id) || closed_) return;
+  const absl::Status reason =
+      TimeIsUp(call, Now()) ? MakeError(absl::StatusCode::kDeadlineExceeded, "the time of the call was up",
+                                        "DEADLINE_EXCEEDED", {{"job", id}})
+                            : CallerGone(id);
+  CarryOut(dispatcher_.OnCancel(id, reason, Present()));
+}
+
+absl::StatusOr<StoredJob> GenerationService::FindAny(const std::string& id, const Caller& caller) {
+  StoredJob found;
   const v1::Job* job = dispatcher_.Find(id);
+  if (job == nullptr) job = ledger_.FindEnding(id);
   if (job == nullptr) {
     if (!IsValidUtf8(id)) return UnknownJob(id);
-    absl::StatusOr<std::optional<v1::Job>> stored = store_.Find(id);
+    absl::StatusOr<std::optional<StoredJob>> stored = store_.Find(id);
     if (!stored.ok()) return stored.status();
     if (!stored->has_value()) return UnknownJob(id);
     found = **std::move(stored);
-    job = &*found;
+    job = &found.job;
   }
   // Another tenant's job does not exist for this one.
   if (job->tenant() != caller.tenant) return UnknownJob(id);
-  return Public(*job);
+  found.job = PublicJob(*job);
+  return found;
 }
 
 absl::StatusOr<v1::Job> GenerationService::Get(const std::string& id, const Caller& caller) {
-  return FindAny(id, caller);
+  absl::StatusOr<StoredJob> found = FindAny(id, caller);
+  if (!found.ok()) return found.status();
+  return std::move(found->job);
 }
 
 absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsRequest& request,
@@ -202,86 +275,86 @@ absl::StatusOr<v1::ListJobsResponse> GenerationService::List(const v1::ListJobsR
   if (!v1::JobState_IsValid(request.state())) {
     return InvalidField("state", absl::StrCat(static_cast<int>(request.state()), " is not a JobState"));
   }
-  if (!request.page_token().empty() && !FindAny(request.page_token(), caller).ok()) {
-    return InvalidField("page_token", "not a token this server has given out");
+  const std::optional<uint64_t> after =
+      request.page_token().empty() ? std::numeric_limits<uint64_t>::max() : NumberOf(request.page_token());
+  if (!after) return InvalidField("page_token", "not a token this server has given out");
+
+  // What the store has of a job that has not ended may be older than the job: those are looked at one by one.
+  const v1::JobState wanted = request.state();
+  std::vector<v1::JobState> states;
+  if (wanted == v1::JOB_STATE_QUEUED || wanted == v1::JOB_STATE_RUNNING) {
+    states = {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING};
+  } else if (wanted != v1::JOB_STATE_UNSPECIFIED) {
+    states = {wanted};
   }
   const int size = static_cast<int>(request.page_size() == 0 ? kDefaultPage : request.page_size());
-  const auto state =
-      request.state() == v1::JOB_STATE_UNSPECIFIED ? std::nullopt : std::optional(request.state());
-  absl::StatusOr<std::vector<v1::Job>> jobs =
-      store_.List(caller.tenant, state, request.page_token(), size + 1);
-  if (!jobs.ok()) return jobs.status();
   v1::ListJobsResponse response;
-  for (int i = 0; i < std::min<int>(size, static_cast<int>(jobs->size())); ++i) {
-    const v1::Job& stored = (*jobs)[static_cast<size_t>(i)];
-    const v1::Job* const active = dispatcher_.Find(stored.id());
-    *response.add_jobs() = Public(active != nullptr ? *active : stored);
+  uint64_t before = *after;
+  for (;;) {
+    absl::StatusOr<std::vector<StoredJob>> jobs = store_.List(caller.tenant, states, before, size + 1);
+    if (!jobs.ok()) return jobs.status();
+    for (const StoredJob& stored : *jobs) {
+      const v1::Job* job = dispatcher_.Find(stored.job.id());
+      if (job == nullptr) job = ledger_.FindEnding(stored.job.id());
+      if (job == nullptr) job = &stored.job;
+      const bool shown = wanted == v1::JOB_STATE_UNSPECIFIED || job->state() == wanted;
+      if (shown && response.jobs_size() == size) {  // one too many: there is another page
+        response.set_next_page_token(PageToken(before));
+        return response;
+      }
+      if (shown) *response.add_jobs() = PublicJob(*job);
+      before = stored.number;
+    }
+    if (static_cast<int>(jobs->size()) <= size) return response;
   }
-  if (static_cast<int>(jobs->size()) > size) response.set_next_page_token(response.jobs().rbegin()->id());
-  return response;
 }
 
 absl::StatusOr<v1::Job> GenerationService::Cancel(const std::string& id, const Caller& caller,
                                                   const absl::Status& reason) {
-  absl::StatusOr<v1::Job> job = FindAny(id, caller);
-  if (!job.ok()) return job;
+  if (ledger_.FindEnding(id) != nullptr) RetryWrites();
+  absl::StatusOr<StoredJob> found = FindAny(id, caller);
+  if (!found.ok()) return found.status();
   if (dispatcher_.Find(id) != nullptr) {
     CarryOut(dispatcher_.OnCancel(id, reason, Present()));
-    return FindAny(id, caller);
+    found = FindAny(id, caller);
+    if (!found.ok()) return found.status();
   }
-  if (job->state() != v1::JOB_STATE_CANCELLED) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     absl::StrCat("the job has already ended: ", OutcomeName(job->state())), "JOB_ENDED",
-                     {{"state", OutcomeName(job->state())}});
-  }
-  return job;
+  // It has stopped, but that is not on the disk yet: after a crash it would go on.
+  if (ledger_.FindEnding(id) != nullptr) return StoreUnavailable();
+  const v1::Job& job = found->job;
+  if (job.state() == v1::JOB_STATE_CANCELLED) return job;
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("the job has already ended: ", OutcomeName(job.state())), "JOB_ENDED",
+                   {{"state", OutcomeName(job.state())}});
 }
 
 absl::StatusOr<WatchId> GenerationService::Watch(const std::string& id, uint64_t after_sequence,
-                                                 const Caller& caller, std::function<void()> on_news) {
-  const absl::StatusOr<v1::Job> job = FindAny(id, caller);
-  if (!job.ok()) return job.status();
-  if (!feeds_.Has(id)) RebuildFeed(*job);
-  return feeds_.Watch(id, after_sequence, std::move(on_news));
-}
-
-std::vector<v1::JobEvent> GenerationService::NextEvents(WatchId watch) {
-  std::vector<v1::JobEvent> events;
-  const JobEventPtr event = feeds_.Next(watch);
-  if (event == nullptr) return events;
-  if (event->event_case() == v1::JobEvent::kPreview) metrics_.previews_sent.Increment();
-  if (event->event_case() != v1::JobEvent::kImage) {
-    events.push_back(*event);
-    return events;
+                                                 const Caller& caller, const std::function<void()>& on_news) {
+  const absl::StatusOr<StoredJob> found = FindAny(id, caller);
+  if (!found.ok()) return found.status();
+  if (!events_.Has(id)) {
+    if (absl::Status status = events_.Restore(*found, std::nullopt); !status.ok()) return status;
   }
-  const auto image = store_.FindImage(event->job_id(), event->image().image_index());
-  if (image.ok() && image->has_value()) {
-    AppendChunks(*event, **image, events);
-    return events;
-  }
-  Persist(image.ok() ? absl::DataLossError("the picture is gone") : image.status(), "read a picture",
-          event->job_id());
-  return NextEvents(watch);
-}
-
-void GenerationService::Unwatch(WatchId watch) {
-  feeds_.Unwatch(watch);
+  ties_.Adopt(id);
+  return events_.Watch(id, after_sequence, on_news);
 }
 
 v1::ListModelsResponse GenerationService::ListModels() const {
   v1::ListModelsResponse response;
-  for (const auto& [name, model] : models_) *response.add_models() = Summary(model);
+  for (const auto& [name, model] : catalog_.models()) *response.add_models() = Summary(model);
   return response;
 }
 
 absl::StatusOr<v1::Model> GenerationService::GetModel(const std::string& name) const {
-  const absl::StatusOr<const v1::Model*> model = FindModel("name", name, models_);
+  const absl::StatusOr<const v1::Model*> model =
+      FindModel("name", name, catalog_.models(), catalog_.Default(Now()));
   if (!model.ok()) return model.status();
   return Summary(**model);
 }
 
 absl::StatusOr<v1::ListSamplersResponse> GenerationService::ListSamplers(const std::string& name) const {
-  const absl::StatusOr<const v1::Model*> model = FindModel("model", name, models_);
+  const absl::StatusOr<const v1::Model*> model =
+      FindModel("model", name, catalog_.models(), catalog_.Default(Now()));
   if (!model.ok()) return model.status();
   v1::ListSamplersResponse response;
   *response.mutable_samplers() = (*model)->samplers();
@@ -307,9 +380,9 @@ v1::ListWorkersResponse GenerationService::ListWorkers() const {
   return response;
 }
 
-void GenerationService::PublishQueued(const v1::Job& job) {
+v1::JobEvent GenerationService::QueuedEvent(const v1::Job& job) const {
   v1::JobEvent event;
-  *event.mutable_queued()->mutable_job() = Public(job);
+  *event.mutable_queued()->mutable_job() = PublicJob(job);
   if (dispatcher_.queue().Contains(job.id())) {
     event.mutable_queued()->set_position(
         static_cast<uint32_t>(dispatcher_.queue().AheadOf(job.id(), Now()).jobs));
@@ -317,45 +390,66 @@ void GenerationService::PublishQueued(const v1::Job& job) {
       *event.mutable_queued()->mutable_estimated_wait() = ToDuration(*wait);
     }
   }
-  feeds_.Publish(job.id(), std::move(event));
+  return event;
 }
 
-// What a feed of this job would hold, from the store: for jobs of an earlier run, or ended long ago.
-void GenerationService::RebuildFeed(const v1::Job& job) {
-  if (dispatcher_.Find(job.id()) != nullptr) PublishQueued(job);
-  const auto images = store_.ImageIndices(job.id());
-  Persist(images.status(), "list a job's pictures", job.id());
-  if (images.ok()) {
-    for (const uint32_t index : *images) {
-      v1::JobEvent event;
-      event.mutable_image()->set_image_index(index);
-      feeds_.Publish(job.id(), std::move(event));
-    }
-  }
-  if (job.has_end_time()) {
-    v1::JobEvent event;
-    *event.mutable_completed()->mutable_job() = Public(job);
-    feeds_.Publish(job.id(), std::move(event));
-  }
+// --- The process.
+
+absl::Status GenerationService::StoreUnavailable() const {
+  return WithRetry(
+      MakeError(absl::StatusCode::kUnavailable,
+                absl::StrCat("the server cannot write to its disk: ", ledger_.failure().message()),
+                "STORE_UNAVAILABLE"),
+      kRetryStore);
 }
 
-void GenerationService::Persist(const absl::Status& status, const std::string& what,
-                                const std::string& job_id) {
-  if (status.ok()) return;
-  // The job goes on in memory; its picture may have to be made again after a crash.
-  LogError("cannot " + what, {{"job", job_id}, {"error", std::string(status.message())}});
+void GenerationService::RetryWrites() {
+  ledger_.Retry([this](const std::string& id) { return dispatcher_.Find(id); }, Now());
+}
+
+void GenerationService::OnServingChange(std::function<void(bool)> tell) {
+  tell_serving_ = std::move(tell);
+  told_serving_ = !serving();
+  TellServing();
+}
+
+void GenerationService::TellServing() {
+  // What is made while nothing can be written would be made again.
+  dispatcher_.SetPlacing(serving());
+  if (serving() == told_serving_) return;
+  told_serving_ = serving();
+  if (tell_serving_) tell_serving_(told_serving_);
+}
+
+void GenerationService::StopAdmitting() {
+  admitting_ = false;
+  TellServing();
+}
+
+void GenerationService::CloseWatches() {
+  closed_ = true;
+  events_.Close(
+      WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
+                absl::Seconds(2)));
 }
 
 void GenerationService::OnTick() {
   const absl::Time now = Now();
+  RetryWrites();
+  TellServing();
+  for (const std::string& id : ties_.TakeAbandoned(now)) {
+    CarryOut(dispatcher_.OnCancel(id, CallerGone(id), Present()));
+  }
   CarryOut(dispatcher_.OnTick(Present()));
   metrics_.Describe(dispatcher_, options_.max_queue);
-  metrics_.watchers.Set(static_cast<double>(feeds_.watchers()));
-  metrics_.previews_dropped.Increment(static_cast<double>(feeds_.TakeDroppedPreviews()));
+  metrics_.store_failing.Set(ledger_.reliable() ? 0 : 1);
+  events_.TakeMetrics();
   if (now < next_purge_) return;
   next_purge_ = now + kPurgeInterval;
-  feeds_.Purge(now - kFeedKeep);
-  Persist(store_.Purge(now - options_.keep).status(), "purge ended jobs", "");
+  events_.Purge(now);
+  // Nothing to forget is nothing written: only a failure says something about the store.
+  const absl::Status purged = store_.Purge(now - options_.keep).status();
+  if (!purged.ok()) ledger_.Note(purged).IgnoreError();
 }
 
 std::string GenerationService::NewJobId() {

@@ -7,6 +7,7 @@
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
 #include "server/generation/outcome.h"
+#include "server/generation/public_job.h"
 #include "server/generation/service.h"
 
 namespace mind::server {
@@ -24,19 +25,13 @@ absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>&
     return InvalidField("register.name",
                         absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
   }
+  if (absl::Status status = ModelCatalog::Check(registration); !status.ok()) return status;
   const auto previous = sessions_.find(registration.name());
   if (previous != sessions_.end()) {
     worker_names_.erase(previous->second.get());
     previous->second->Close(absl::AbortedError("another worker of the same name has connected"));
   }
-  for (const v1::Model& model : registration.models()) {
-    if (model.size_multiple() == 0 || model.max_steps() == 0 || model.name().empty()) {
-      return InvalidField("register.models",
-                          absl::StrCat("model \"", Printable(model.name()), "\" is not fully described"));
-    }
-    models_[model.name()] = model;
-    Persist(store_.SaveModel(model), "save a model", "");
-  }
+  ledger_.SaveModels(catalog_.Offer(registration, Now()));
   sessions_[registration.name()] = session;
   worker_names_[session.get()] = registration.name();
   LogInfo("worker connected", {{"worker", registration.name()},
@@ -56,8 +51,13 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
   if (name == worker_names_.end()) return;  // replaced or dropped; its stream is closing
   const std::string worker = name->second;
   if (message.message_case() == v1::ConnectRequest::kImageResult &&
-      !AcceptImage(worker, message.image_result()))
-    return;
+      !AcceptImage(worker, message.image_result())) {
+    // The worker has let go of a picture that nobody has now: as if it had given it back, to be made again
+    // from its checkpoint once the store can be written.
+    v1::ConnectRequest handed_back;
+    *handed_back.mutable_image_handed_back()->mutable_image() = message.image_result().image();
+    message = std::move(handed_back);
+  }
   const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Present());
   if (message.message_case() == v1::ConnectRequest::kImageProgress) PublishProgress(message.image_progress());
   if (message.message_case() == v1::ConnectRequest::kImagePreview) {
@@ -70,7 +70,7 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
       }
       v1::JobEvent event;
       *event.mutable_preview() = std::move(*preview.mutable_preview());
-      feeds_.Publish(preview.image().job_id(), std::move(event));
+      events_.Publish(preview.image().job_id(), std::move(event));
     }
   }
   CarryOut(actions);
@@ -81,21 +81,23 @@ bool GenerationService::AcceptImage(const std::string& worker, const v1::ImageRe
   if (!dispatcher_.AcceptsResult(worker, ref)) {
     metrics_.late_results.Increment();
     LogWarning("late result refused",
-               {{"job", ref.job_id()}, {"attempt", ref.attempt()}, {"worker", worker}});
+               {{"job", Printable(ref.job_id())}, {"attempt", ref.attempt()}, {"worker", worker}});
     return true;
   }
-  const absl::Status stored = store_.InsertImage(
-      ref.job_id(), {ref.image_index(), result.seed(), result.media_type(), result.data()});
-  if (!stored.ok()) {
-    // A picture that is not stored cannot be promised to anyone.
-    Persist(stored, "store a picture", ref.job_id());
-    CarryOut(dispatcher_.OnCancel(ref.job_id(), stored, Present()));
-    return false;
-  }
+  const uint64_t sequence = events_.Reserve(ref.job_id());
+  const absl::Status stored =
+      ledger_.Note(store_.InsertImage(ref.job_id(), {.index = ref.image_index(),
+                                                     .seed = result.seed(),
+                                                     .media_type = result.media_type(),
+                                                     .data = result.data(),
+                                                     .sequence = sequence}));
+  // At once, so that the picture is not begun again while that is so.
+  dispatcher_.SetPlacing(serving());
+  if (!stored.ok()) return false;
   metrics_.images[dispatcher_.Find(ref.job_id())->spec().model()].Increment();
   v1::JobEvent event;
   event.mutable_image()->set_image_index(ref.image_index());
-  feeds_.Publish(ref.job_id(), std::move(event));
+  events_.PublishAt(ref.job_id(), sequence, std::move(event));
   return true;
 }
 
@@ -105,6 +107,7 @@ void GenerationService::OnWorkerClosed(const WorkerSession* session) {
   const std::string name = found->second;
   worker_names_.erase(found);
   sessions_.erase(name);
+  catalog_.Withdraw(name, Now());
   const auto workers = dispatcher_.Workers();
   const auto view = workers.find(name);
   const size_t running = view == workers.end() ? 0 : view->second.running_images;
@@ -123,14 +126,14 @@ void GenerationService::PublishProgress(const v1::ImageProgress& progress) {
   if (const auto remaining = dispatcher_.EstimatedRemaining(job->id())) {
     *event.mutable_progress()->mutable_estimated_remaining() = ToDuration(*remaining);
   }
-  feeds_.Publish(job->id(), std::move(event));
+  events_.Publish(job->id(), std::move(event));
 }
 
 void GenerationService::CarryOut(const Actions& actions) {
   for (const Action& action : actions) {
     if (const auto* const send = std::get_if<SendAssign>(&action)) {
       const v1::Job* const job = dispatcher_.Find(send->assign.job_id());
-      if (job != nullptr) Persist(store_.Update(*job), "update a job", job->id());
+      if (job != nullptr) ledger_.Update(*job);
       const auto session = sessions_.find(send->worker);
       if (session == sessions_.end()) continue;
       v1::ConnectResponse response;
@@ -145,6 +148,7 @@ void GenerationService::CarryOut(const Actions& actions) {
     } else if (const auto* const drop = std::get_if<DropWorker>(&action)) {
       metrics_.lease_expirations.Increment();
       LogWarning("lease expired", {{"worker", drop->worker}});
+      catalog_.Withdraw(drop->worker, Now());
       const auto session = sessions_.find(drop->worker);
       if (session == sessions_.end()) continue;
       worker_names_.erase(session->second.get());
@@ -166,13 +170,13 @@ void GenerationService::CarryOut(const Actions& actions) {
       event.mutable_started()->set_worker(started->worker);
       event.mutable_started()->set_attempt(job.attempt());
       event.mutable_started()->set_resumed_steps(started->resumed_steps);
-      feeds_.Publish(job.id(), std::move(event));
+      events_.Publish(job.id(), std::move(event));
     } else if (const auto* const requeued = std::get_if<JobRequeuedAction>(&action)) {
       metrics_.requeued.Increment();
       LogWarning("job requeued", {{"job", requeued->job.id()},
                                   {"attempt", requeued->job.attempt()},
                                   {"steps_kept", requeued->job.steps_done()}});
-      PublishQueued(requeued->job);
+      events_.Publish(requeued->job.id(), QueuedEvent(requeued->job));
     } else if (const auto* const ended = std::get_if<JobEndedAction>(&action)) {
       OnEnded(ended->job);
     }
@@ -180,17 +184,24 @@ void GenerationService::CarryOut(const Actions& actions) {
 }
 
 void GenerationService::OnEnded(const v1::Job& job) {
-  Persist(store_.Update(job), "update a job", job.id());
+  ties_.Untie(job.id());
+  previewed_.erase(job.id());
+  ledger_
+      .End(job, events_.Reserve(job.id()),
+           [this](const v1::Job& ended, uint64_t sequence) { TellEnded(ended, sequence); })
+      .IgnoreError();
+}
+
+void GenerationService::TellEnded(const v1::Job& job, uint64_t sequence) {
   metrics_.requests[OutcomeName(job.state())].Increment();
   metrics_.request_seconds[job.spec().model()].Observe(SecondsBetween(job.create_time(), job.end_time()));
-  previewed_.erase(job.id());
   LogInfo("job ended", {{"job", job.id()},
                         {"attempt", job.attempt()},
                         {"outcome", OutcomeName(job.state())},
                         {"error", job.error().message()}});
   v1::JobEvent event;
-  *event.mutable_completed()->mutable_job() = Public(job);
-  feeds_.Publish(job.id(), std::move(event));
+  *event.mutable_completed()->mutable_job() = PublicJob(job);
+  events_.PublishAt(job.id(), sequence, std::move(event));
 }
 
 }  // namespace mind::server

@@ -1,9 +1,5 @@
 #include "server/generation/validate.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -12,9 +8,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
+#include "server/generation/nearest_names.h"
 #include "server/generation/resolve_sampler.h"
 
 namespace mind::server {
@@ -25,7 +21,6 @@ namespace {
     if (absl::Status error = (expression); !error.ok()) return error; \
   } while (false)
 
-constexpr size_t kMaxRequestId = 36;
 constexpr size_t kMaxTenant = 64;
 constexpr double kDefaultStrength = 0.8;
 constexpr size_t kMaxClassLabel = 256;
@@ -33,8 +28,10 @@ constexpr uint32_t kDefaultNoiseLevel = 20;
 constexpr int kMaxLoras = 8;
 constexpr double kMaxLoraScale = 10;
 
-std::string Names(const Models& models) {
-  return absl::StrJoin(models, ", ", [](std::string* out, const auto& entry) { out->append(entry.first); });
+std::string Names(const std::string& given, const Models& models) {
+  std::vector<std::string> names;
+  for (const auto& [name, model] : models) names.push_back(name);
+  return NearestNames(given, names);
 }
 
 absl::Status CheckText(const std::string& field, const std::string& text, size_t limit, bool taken) {
@@ -172,7 +169,7 @@ absl::Status ResolveLoras(const v1::Model& model, v1::ImageSpec& spec) {
       return InvalidField(
           field + ".name",
           absl::StrCat("\"", Printable(lora.name()), "\" is none of this model's: ",
-                       model.loras().empty() ? "it has none" : absl::StrJoin(model.loras(), ", ")));
+                       NearestNames(lora.name(), {model.loras().begin(), model.loras().end()})));
     }
     if (!seen.insert(lora.name()).second)
       return InvalidField(field + ".name", absl::StrCat("\"", lora.name(), "\" is given twice"));
@@ -224,28 +221,6 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   return absl::OkStatus();
 }
 
-std::string Sha256(const std::string& bytes) {
-  std::string hash(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-         reinterpret_cast<unsigned char*>(hash.data()));
-  return hash;
-}
-
-// The same bytes for equal specs, maps included; pictures by their hashes alone.
-std::string FingerprintOf(v1::ImageSpec spec) {
-  if (!spec.source_image().empty()) spec.set_source_image(Sha256(spec.source_image()));
-  if (!spec.mask_image().empty()) spec.set_mask_image(Sha256(spec.mask_image()));
-  if (!spec.depth_image().empty()) spec.set_depth_image(Sha256(spec.depth_image()));
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    spec.SerializeToCodedStream(&coded);
-  }
-  return bytes;
-}
-
 bool IsIdCharacter(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
 }
@@ -263,7 +238,7 @@ absl::Status ValidateTenant(const std::string& tenant) {
 }
 
 absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::string& name,
-                                           const Models& models) {
+                                           const Models& models, const std::string& default_model) {
   if (models.empty()) {
     return WithRetry(
         MakeError(absl::StatusCode::kUnavailable, "no worker has offered a model yet", "NO_MODELS"),
@@ -271,21 +246,24 @@ absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::
   }
   if (!IsValidUtf8(name)) return InvalidField(field, "not valid UTF-8");
   if (name.empty()) {
-    if (models.size() == 1) return &models.begin()->second;
-    return InvalidField(field, absl::StrCat("which one? The server knows: ", Names(models)));
+    const auto meant = models.find(default_model);
+    if (meant != models.end()) return &meant->second;
+    return InvalidField(field, absl::StrCat("which one? The server knows: ", Names(name, models)));
   }
   const auto found = models.find(name);
   if (found == models.end()) {
-    return NotFound("model", Printable(name),
-                    absl::StrCat("no model is named \"", Printable(name), "\"; known: ", Names(models)));
+    return NotFound(
+        "model", Printable(name),
+        absl::StrCat("no model is named \"", Printable(name), "\"; known: ", Names(name, models)));
   }
   return &found->second;
 }
 
 absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
-                                      absl::Time now) {
-  const absl::StatusOr<const v1::Model*> model = FindModel("spec.model", request.spec().model(), models);
+                                      absl::Time now, const std::string& default_model) {
+  const absl::StatusOr<const v1::Model*> model =
+      FindModel("spec.model", request.spec().model(), models, default_model);
   if (!model.ok()) return model.status();
 
   ValidatedJob job;
@@ -298,13 +276,6 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
     return InvalidField("priority", absl::StrCat(static_cast<int>(request.priority()), " is not a Priority"));
   }
   if (request.priority() != v1::PRIORITY_UNSPECIFIED) job.priority = request.priority();
-  job.request_id = request.request_id();
-  if (job.request_id.size() > kMaxRequestId ||
-      !std::all_of(job.request_id.begin(), job.request_id.end(), IsIdCharacter)) {
-    return InvalidField("request_id",
-                        absl::StrCat("\"", Printable(job.request_id), "\" given; it must be at most ",
-                                     kMaxRequestId, " letters, digits, '-' and '_'"));
-  }
   if (request.has_deadline()) {
     if (!IsValid(request.deadline())) return InvalidField("deadline", "not a valid timestamp");
     job.deadline = FromTimestamp(request.deadline());
@@ -313,7 +284,6 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
                        "DEADLINE_EXCEEDED");
     }
   }
-  job.fingerprint = FingerprintOf(request.spec());
   job.later_steps = (*model)->later_steps();
   job.rows = CostInRows(job.spec, *model);
   return job;

@@ -31,24 +31,23 @@ struct ValidatedJob {
   v1::Priority priority = v1::PRIORITY_NORMAL;
   absl::Time deadline = absl::InfiniteFuture();
   std::string tenant;
-  std::string request_id;
-  std::string fingerprint;   // of the request as it came: equal for a request sent again
   uint32_t later_steps = 0;  // that each picture takes beyond the spec's, in later stages of a cascade
   double rows = 0;           // denoiser rows over all pictures: the cost
 };
 
 using Models = std::map<std::string, v1::Model>;
 
-// `random_seed` is taken if the request names none. Errors name the field, what was given and what is
-// allowed: INVALID_ARGUMENT, NOT_FOUND (the model), UNAVAILABLE (no model known yet), DEADLINE_EXCEEDED
-// (already passed).
+// `random_seed` is taken if the request names none, `default_model` (empty: there is none) likewise;
+// request_id is not looked at (request_key.h). Errors name the field, what was given and what is allowed:
+// INVALID_ARGUMENT, NOT_FOUND (the model), UNAVAILABLE (no model known yet), DEADLINE_EXCEEDED (already
+// passed).
 absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
-                                      absl::Time now);
+                                      absl::Time now, const std::string& default_model = "");
 
-// The model of that name; the only one, if none is given. Errors as Validate's.
+// The model of that name; `default_model`, if none is given. Errors as Validate's.
 absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::string& name,
-                                           const Models& models);
+                                           const Models& models, const std::string& default_model);
 
 // What a complete spec costs, in denoiser rows over all its pictures. `model` may be null (no longer known).
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model);

@@ -9,9 +9,11 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 
 namespace mind::server {
+
+// What an error of SQLite's is to the outside: see JobStore.
+absl::Status StoreError(int code, const std::string& message);
 
 // Belongs to one thread. Errors stick: after the first, nothing is executed and status() says what it was.
 class SqliteStatement {
@@ -72,7 +74,7 @@ class SqliteStatement {
 
   void Check(int code) {
     if (code == SQLITE_OK || !status_.ok()) return;
-    status_ = absl::InternalError(absl::StrCat("job store: ", sqlite3_errmsg(database_)));
+    status_ = StoreError(code, sqlite3_errmsg(database_));
   }
 
   sqlite3* database_;

@@ -86,6 +86,37 @@ TEST(JobFeed, AWatchIsTakenUpAgainFromASequence) {
   EXPECT_FALSE(none);
 }
 
+TEST(JobFeed, NumbersOfOneJobSayNothingOfOthers) {
+  JobFeeds feeds(100);
+  for (int i = 0; i < 5; ++i) feeds.Publish("busy", Started());
+  feeds.Publish("j", Started());
+  EXPECT_EQ(feeds.Next(feeds.Watch("j", 0, [] {}))->sequence(), 101U);
+}
+
+TEST(JobFeed, EventsOfEarlierRunsKeepTheirNumbersAndNewOnesGoAbove) {
+  JobFeeds feeds(100);
+  feeds.PublishAt("j", 7, Started());
+  feeds.Publish("j", Progress(1));
+  const WatchId watch = feeds.Watch("j", 0, [] {});
+  EXPECT_EQ(feeds.Next(watch)->sequence(), 7U);
+  EXPECT_EQ(feeds.Next(watch)->sequence(), 101U);
+  feeds.PublishAt("later", 250, Started());  // of a run with a higher base
+  EXPECT_EQ(feeds.Reserve("later"), 251U);
+}
+
+TEST(JobFeed, AWatchHasEndedAfterTheLastEvent) {
+  JobFeeds feeds(0);
+  const WatchId watch = feeds.Watch("j", 0, [] {});
+  feeds.Publish("j", Completed(absl::Now()));
+  EXPECT_FALSE(feeds.Ended(watch));
+  EXPECT_TRUE(feeds.Next(watch)->has_completed());
+  EXPECT_TRUE(feeds.Ended(watch));
+  bool told = false;
+  const WatchId late = feeds.Watch("j", 1, [&told] { told = true; });
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(feeds.Ended(late));
+}
+
 TEST(JobFeed, AWatcherMayLeaveWhileBeingTold) {
   JobFeeds feeds(0);
   WatchId watch = 0;

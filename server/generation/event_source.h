@@ -1,0 +1,65 @@
+// What watchers of a job get: its feed, the pictures out of the store, and the end.
+//
+// All on the server's loop; not thread-safe.
+#ifndef MIND_SERVER_GENERATION_EVENT_SOURCE_H_
+#define MIND_SERVER_GENERATION_EVENT_SOURCE_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "mind/v1/job.pb.h"
+#include "server/generation/job_feed.h"
+#include "server/generation/metrics.h"
+#include "server/store/job_store.h"
+
+namespace mind::server {
+
+// What a watcher gets next.
+struct WatchNews {
+  std::vector<v1::JobEvent> events;  // in parts that fit a message; empty: there are none now
+  std::optional<absl::Status> end;   // set: after these nothing comes, and why. OK: the job has ended
+};
+
+class EventSource {
+ public:
+  // Both must outlive it.
+  EventSource(JobStore& store, ServerMetrics& metrics);
+
+  bool Has(const std::string& job_id) const { return feeds_.Has(job_id); }
+  // Makes the feed of a job of an earlier run, or of one that ended long ago. `queued` tells that it waits;
+  // none for a job that has ended. On error there is none.
+  absl::Status Restore(const StoredJob& stored, std::optional<v1::JobEvent> queued);
+
+  uint64_t Reserve(const std::string& job_id) { return feeds_.Reserve(job_id); }
+  void PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEvent event) {
+    feeds_.PublishAt(job_id, sequence, std::move(event));
+  }
+  void Publish(const std::string& job_id, v1::JobEvent event) { feeds_.Publish(job_id, std::move(event)); }
+
+  // REQUIRES: Has(job_id). `on_news` is called when Next may have something, now or later.
+  WatchId Watch(const std::string& job_id, uint64_t after_sequence, const std::function<void()>& on_news);
+  WatchNews Next(WatchId watch);
+  void Unwatch(WatchId watch) { feeds_.Unwatch(watch); }
+
+  // Ends every watch, of now and of later, with this status.
+  void Close(const absl::Status& status);
+
+  void TakeMetrics();
+  // Forgets feeds of jobs that ended a while ago: the store answers for them.
+  void Purge(absl::Time now);
+
+ private:
+  JobStore& store_;
+  ServerMetrics& metrics_;
+  JobFeeds feeds_;
+  std::optional<absl::Status> closed_;
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_EVENT_SOURCE_H_

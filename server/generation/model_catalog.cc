@@ -1,0 +1,70 @@
+#include "server/generation/model_catalog.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/errors.h"
+
+namespace mind::server {
+
+void ModelCatalog::Remember(v1::Model model, absl::Time now) {
+  last_offered_[model.name()] = now;
+  std::string name = model.name();
+  models_[std::move(name)] = std::move(model);
+}
+
+absl::Status ModelCatalog::Check(const v1::Register& registration) {
+  for (const v1::Model& model : registration.models()) {
+    if (model.size_multiple() == 0 || model.max_steps() == 0 || model.name().empty()) {
+      return InvalidField("register.models",
+                          absl::StrCat("model \"", Printable(model.name()), "\" is not fully described"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<v1::Model> ModelCatalog::Offer(const v1::Register& registration, absl::Time now) {
+  Withdraw(registration.name(), now);
+  std::vector<v1::Model> changed;
+  for (const v1::Model& model : registration.models()) {
+    offers_[registration.name()].insert(model.name());
+    last_offered_.erase(model.name());
+    v1::Model& known = models_[model.name()];
+    if (google::protobuf::util::MessageDifferencer::Equals(known, model)) continue;
+    known = model;
+    changed.push_back(model);
+  }
+  return changed;
+}
+
+void ModelCatalog::Withdraw(const std::string& worker, absl::Time now) {
+  const auto found = offers_.find(worker);
+  if (found == offers_.end()) return;
+  const std::set<std::string> offered = std::move(found->second);
+  offers_.erase(found);
+  for (const std::string& model : offered) {
+    if (!IsServed(model)) last_offered_[model] = now;
+  }
+}
+
+bool ModelCatalog::IsServed(const std::string& model) const {
+  for (const auto& [worker, offered] : offers_) {
+    if (offered.count(model) != 0) return true;
+  }
+  return false;
+}
+
+std::string ModelCatalog::Default(absl::Time now) const {
+  std::string only;
+  for (const auto& [name, model] : models_) {
+    const auto last = last_offered_.find(name);
+    if (last != last_offered_.end() && now - last->second > memory_) continue;
+    if (!only.empty()) return "";
+    only = name;
+  }
+  return only;
+}
+
+}  // namespace mind::server

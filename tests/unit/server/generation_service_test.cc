@@ -1,0 +1,389 @@
+#include "server/generation/service.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/server/service_rig.h"
+
+namespace mind::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class GenerationServiceTest : public ServiceRig {
+ protected:
+  v1::JobRequest Named(const std::string& request_id) {
+    v1::JobRequest request = SmallRequest();
+    request.set_request_id(request_id);
+    return request;
+  }
+  std::string CreateTied(const v1::JobRequest& request, const CallTimes& call) {
+    const auto job = service().SubmitTied(request, {}, call);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() ? job->id() : "";
+  }
+  CallTimes Call(absl::Duration timeout = absl::InfiniteDuration()) { return {now_, now_ + timeout}; }
+  std::string EndOf(const std::string& id) {
+    const auto job = service().Get(id, {});
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() && job->has_error() ? ReasonOf(FromProto(job->error())) : "";
+  }
+};
+
+// --- Jobs tied to calls.
+
+TEST_F(GenerationServiceTest, TheLastCallToLeaveTakesTheJobAlong) {
+  Connect("w", 1);
+  const std::string id = CreateTied(Named("r"), Call());
+  EXPECT_EQ(CreateTied(Named("r"), Call()), id);  // a retry beside the call it replaces
+  service().Leave(id, Call());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
+  service().Leave(id, Call());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(EndOf(id), "CALLER_GONE");
+}
+
+TEST_F(GenerationServiceTest, ACallNeverTakesAJobOfCreateJobAlong) {
+  Connect("w", 1);
+  const std::string id = Create(Named("r"));
+  EXPECT_EQ(CreateTied(Named("r"), Call()), id);
+  service().Leave(id, Call());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
+}
+
+TEST_F(GenerationServiceTest, CreateJobUntiesAJobFromItsCalls) {
+  Connect("w", 1);
+  const std::string id = CreateTied(Named("r"), Call());
+  EXPECT_EQ(Create(Named("r")), id);
+  service().Leave(id, Call());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
+  Restart();
+  Tick(absl::Minutes(2));
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_QUEUED);  // not an orphan either
+}
+
+TEST_F(GenerationServiceTest, AJobWhoseCallerLeftIsNotWhatARetryGets) {
+  const auto worker = Connect("w", 1);
+  const std::string id = CreateTied(Named("r"), Call());
+  service().Leave(id, Call());
+  const std::string again = CreateTied(Named("r"), Call());
+  EXPECT_NE(again, id);
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(CreateTied(Named("r"), Call()), again);
+}
+
+TEST_F(GenerationServiceTest, ACallCutOffByItsDeadlineEndsTheJobWithThat) {
+  Connect("w", 1);
+  const CallTimes call = Call(absl::Seconds(30));
+  const std::string id = CreateTied(Named("r"), call);
+  now_ += absl::Seconds(30) - absl::Milliseconds(40);  // the other end is a little early
+  service().Leave(id, call);
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(EndOf(id), "DEADLINE_EXCEEDED");
+  EXPECT_NE(CreateTied(Named("r"), Call(absl::Seconds(30))), id);  // a retry has a time of its own
+}
+
+TEST_F(GenerationServiceTest, ACallThatLeavesEarlyHasGone) {
+  Connect("w", 1);
+  const CallTimes call = Call(absl::Seconds(30));
+  const std::string id = CreateTied(SmallRequest(), call);
+  now_ += absl::Seconds(20);
+  service().Leave(id, call);
+  EXPECT_EQ(EndOf(id), "CALLER_GONE");
+}
+
+TEST_F(GenerationServiceTest, AfterACrashATiedJobWaitsAWhileToBeAskedFor) {
+  Connect("w", 0);
+  const std::string ghost = CreateTied(SmallRequest(), Call());
+  const std::string watched = CreateTied(SmallRequest(), Call());
+  const std::string retried = CreateTied(Named("r"), Call());
+  const std::string own = Create();
+  Restart();
+  Tick(absl::Seconds(29));
+  EXPECT_EQ(StateOf(ghost), v1::JOB_STATE_QUEUED);
+  WatchFrom(watched);
+  EXPECT_EQ(CreateTied(Named("r"), Call()), retried);
+  Tick(absl::Seconds(2));
+  EXPECT_EQ(StateOf(ghost), v1::JOB_STATE_CANCELLED);
+  EXPECT_EQ(EndOf(ghost), "CALLER_GONE");
+  for (const std::string& id : {watched, retried, own}) EXPECT_EQ(StateOf(id), v1::JOB_STATE_QUEUED);
+  service().Leave(retried, Call());
+  EXPECT_EQ(StateOf(retried), v1::JOB_STATE_CANCELLED);  // tied to its new call
+}
+
+TEST_F(GenerationServiceTest, AServerGoingDownLeavesTheJobsOfTheCallsItCuts) {
+  Connect("w", 1);
+  const std::string id = CreateTied(SmallRequest(), Call());
+  const auto watch = service().Watch(id, 0, {}, [] {});
+  ASSERT_TRUE(watch.ok());
+  service().StopAdmitting();
+  service().CloseWatches();
+  const Told told = Listen(*watch);
+  ASSERT_TRUE(told.end.has_value());
+  EXPECT_EQ(ReasonOf(*told.end), "SHUTTING_DOWN");
+  service().Leave(id, Call());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
+}
+
+// --- Requests sent again.
+
+TEST_F(GenerationServiceTest, ARequestSentAgainAfterItsDeadlineGivesItsJob) {
+  const auto worker = Connect("w", 1);
+  v1::JobRequest request = Named("r");
+  *request.mutable_deadline() = ToTimestamp(now_ + absl::Seconds(10));
+  const std::string id = Create(request);
+  Finish(worker, id);
+  now_ += absl::Minutes(1);
+  const auto again = service().Submit(request, {});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->id(), id);
+  EXPECT_EQ(again->state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(GenerationServiceTest, ARequestSentAgainIsNotCheckedAgainstWhatModelsTakeNow) {
+  Connect("w", 1);
+  const std::string id = Create(Named("r"));
+  auto session = std::make_shared<FakeSession>();
+  v1::Register registration;
+  registration.set_name("w");
+  *registration.add_models() = SmallModel("m");
+  registration.mutable_models(0)->set_takes_prompt(false);
+  ASSERT_TRUE(service().OnRegister(session, registration).ok());
+  EXPECT_FALSE(service().Submit(SmallRequest(), {}).ok());
+  EXPECT_EQ(Create(Named("r")), id);
+}
+
+TEST_F(GenerationServiceTest, ARequestIdCoversAllThatIsAskedFor) {
+  Connect("w", 1);
+  const std::string id = Create(Named("r"));
+  v1::JobRequest other = Named("r");
+  other.set_priority(v1::PRIORITY_NORMAL);  // what none given means
+  EXPECT_EQ(Create(other), id);
+  other.set_priority(v1::PRIORITY_HIGH);
+  EXPECT_EQ(ReasonOf(service().Submit(other, {}).status()), "REQUEST_ID_REUSED");
+  other = Named("r");
+  *other.mutable_deadline() = ToTimestamp(now_ + absl::Hours(1));
+  EXPECT_EQ(ReasonOf(service().Submit(other, {}).status()), "REQUEST_ID_REUSED");
+  EXPECT_NE(service().Submit(Named("r"), {"other tenant"})->id(), id);
+  EXPECT_EQ(service().Submit(Named("a b"), {}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(GenerationServiceTest, ARequestIdIsKnownOverARestart) {
+  Connect("w", 1);
+  const std::string id = Create(Named("r"));
+  Restart();
+  EXPECT_EQ(Create(Named("r")), id);
+}
+
+// --- Watching.
+
+TEST_F(GenerationServiceTest, AWatchFromTheLastEventEndsAtOnce) {
+  const auto worker = Connect("w", 1);
+  const std::string id = Create();
+  Finish(worker, id);
+  const Told all = WatchFrom(id);
+  EXPECT_TRUE(all.completed);
+  bool told = false;
+  const auto watch = service().Watch(id, all.last_sequence, {}, [&told] { told = true; });
+  ASSERT_TRUE(watch.ok());
+  EXPECT_TRUE(told);
+  const WatchNews news = service().Next(*watch);
+  EXPECT_THAT(news.events, IsEmpty());
+  EXPECT_EQ(news.end, absl::OkStatus());
+}
+
+TEST_F(GenerationServiceTest, NumbersAreTheSameWhenTheFeedIsForgotten) {
+  const auto worker = Connect("w", 2);
+  const std::string id = Create(SmallRequest("m", 2));
+  Finish(worker, id, 1);
+  const Told half = WatchFrom(id);
+  EXPECT_THAT(half.pictures, ElementsAre(1));
+  Finish(worker, id, 0);
+  const Told all = WatchFrom(id);
+  const auto check = [&] {
+    EXPECT_THAT(WatchFrom(id, all.last_sequence).events, IsEmpty());
+    const Told rest = WatchFrom(id, half.last_sequence);
+    EXPECT_THAT(rest.pictures, ElementsAre(0));  // and not 1 again
+    EXPECT_TRUE(rest.completed);
+    EXPECT_EQ(rest.last_sequence, all.last_sequence);
+    EXPECT_THAT(WatchFrom(id).pictures, ElementsAre(1, 0));
+  };
+  check();
+  Tick(absl::Minutes(10));
+  check();
+  Restart();
+  check();
+}
+
+TEST_F(GenerationServiceTest, AWatchOverARestartGetsEveryPictureOnce) {
+  const auto worker = Connect("w", 3);
+  const std::string id = Create(SmallRequest("m", 3));
+  Finish(worker, id, 2);
+  const Told before = WatchFrom(id);
+  EXPECT_THAT(before.pictures, ElementsAre(2));
+  Finish(worker, id, 0);  // stored, not told
+  Restart();
+  const auto again = Connect("w", 3);
+  Finish(again, id, 1);
+  const Told after = WatchFrom(id, before.last_sequence);
+  EXPECT_THAT(after.pictures, ElementsAre(0, 1));
+  EXPECT_TRUE(after.completed);
+}
+
+TEST_F(GenerationServiceTest, LargePicturesComeInParts) {
+  const auto worker = Connect("w", 1);
+  const std::string id = Create();
+  v1::ConnectRequest message;
+  v1::ImageResult& result = *message.mutable_image_result();
+  result.mutable_image()->set_job_id(id);
+  result.mutable_image()->set_attempt(1);
+  std::string data;
+  for (int i = 0; i < 300'000; ++i) data += std::to_string(i);
+  result.set_data(data);
+  service().OnWorkerMessage(worker.get(), message);
+  std::string received;
+  int parts = 0;
+  for (const v1::JobEvent& event : WatchFrom(id).events) {
+    if (!event.has_image()) continue;
+    ++parts;
+    EXPECT_LE(event.ByteSizeLong(), 600'000U);
+    EXPECT_EQ(event.image().total_size(), data.size());
+    received += event.image().data();
+    EXPECT_EQ(event.image().last(), received.size() == data.size());
+  }
+  EXPECT_EQ(parts, 4);
+  EXPECT_EQ(received, data);
+}
+
+// --- Lists.
+
+TEST_F(GenerationServiceTest, ListsByTheStateThatJobsAreIn) {
+  const auto worker = Connect("w", 1);
+  const std::string id = Create();
+  service().OnWorkerClosed(worker.get());  // requeued: the store still says RUNNING
+  v1::ListJobsRequest request;
+  request.set_state(v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(service().List(request, {})->jobs_size(), 1);
+  request.set_state(v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(service().List(request, {})->jobs_size(), 0);
+}
+
+TEST_F(GenerationServiceTest, PagesGoOnWhateverBecomesOfTheirJobs) {
+  options_.keep = absl::Hours(1);
+  const auto worker = Connect("w", 16);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(Create());
+  for (const std::string& id : ids) Finish(worker, id);
+  v1::ListJobsRequest request;
+  request.set_page_size(2);
+  const auto first = service().List(request, {});
+  ASSERT_TRUE(first.ok());
+  ASSERT_EQ(first->jobs_size(), 2);
+  EXPECT_EQ(first->jobs(0).id(), ids[4]);
+  request.set_page_token(first->next_page_token());
+  auto second = service().List(request, {});
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(second->jobs(0).id(), ids[2]);
+  EXPECT_EQ(second->jobs(1).id(), ids[1]);
+  request.set_page_token(second->next_page_token());
+  const auto last = service().List(request, {});
+  EXPECT_EQ(last->jobs_size(), 1);
+  EXPECT_EQ(last->next_page_token(), "");
+  Tick(absl::Hours(2));  // all of them are forgotten
+  request.set_page_token(first->next_page_token());
+  second = service().List(request, {});
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->jobs_size(), 0);
+  request.set_page_token("job-1");
+  EXPECT_EQ(service().List(request, {}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(GenerationServiceTest, PagesOfOneStateHoldAsManyAsAskedFor) {
+  Connect("w", 1);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 7; ++i) ids.push_back(Create());  // the first runs
+  v1::ListJobsRequest request;
+  request.set_state(v1::JOB_STATE_QUEUED);
+  request.set_page_size(3);
+  std::vector<std::string> listed;
+  do {
+    const auto page = service().List(request, {});
+    ASSERT_TRUE(page.ok());
+    for (const v1::Job& job : page->jobs()) listed.push_back(job.id());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(listed, ElementsAre(ids[6], ids[5], ids[4], ids[3], ids[2], ids[1]));
+}
+
+// --- Models and admission.
+
+TEST_F(GenerationServiceTest, AModelNobodyServesAnyMoreIsNotMeantByNone) {
+  const auto old = Connect("old", 1, {"renamed"});
+  service().OnWorkerClosed(old.get());
+  Connect("new", 1, {"m"});
+  v1::JobRequest request = SmallRequest("");
+  EXPECT_THAT(std::string(service().Submit(request, {}).status().message()), HasSubstr("which one?"));
+  Tick(absl::Hours(2));
+  const auto job = service().Submit(request, {});
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->spec().model(), "m");
+  EXPECT_TRUE(service().Submit(SmallRequest("renamed"), {}).ok());  // by its name it may still be asked for
+}
+
+TEST_F(GenerationServiceTest, JobsForAModelNobodyServesLeaveRoomForOthers) {
+  options_.max_queue = 10;
+  service().OnWorkerClosed(Connect("old", 1, {"gone"}).get());
+  Connect("w", 1, {"m"});
+  for (int i = 0; i < 5; ++i) Create(SmallRequest("gone"));
+  const absl::Status refused = service().Submit(SmallRequest("gone"), {}).status();
+  EXPECT_EQ(ReasonOf(refused), "QUEUE_FULL");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("no connected worker serves the model \"gone\""));
+  for (int i = 0; i < 6; ++i) Create();
+}
+
+TEST_F(GenerationServiceTest, ModelsAreWrittenOnceAndTogether) {
+  Connect("w", 1, {"a", "b", "c"});
+  EXPECT_EQ(store_.model_writes, 1);
+  Connect("w2", 1, {"a", "b", "c"});
+  EXPECT_EQ(store_.model_writes, 1);
+}
+
+TEST_F(GenerationServiceTest, ARegistrationThatIsRefusedHarmsNobody) {
+  const auto living = Connect("w", 1);
+  const std::string id = Create();
+  v1::Register registration;
+  registration.set_name("w");
+  *registration.add_models() = SmallModel("fine");
+  registration.add_models()->set_name("not described");
+  const absl::Status refused = service().OnRegister(std::make_shared<FakeSession>(), registration);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(living->closed);
+  EXPECT_EQ(service().ListModels().models_size(), 1);
+  Finish(living, id);
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(GenerationServiceTest, AServerGoingDownBeginsNothingNew) {
+  const auto worker = Connect("w", 1);
+  const std::string running = Create(), waiting = Create();
+  service().StopAdmitting();
+  EXPECT_FALSE(service().serving());
+  EXPECT_EQ(ReasonOf(service().Submit(SmallRequest(), {}).status()), "SHUTTING_DOWN");
+  Finish(worker, running);
+  Tick();
+  EXPECT_EQ(service().running_jobs(), 0U);
+  EXPECT_EQ(StateOf(waiting), v1::JOB_STATE_QUEUED);
+}
+
+TEST_F(GenerationServiceTest, JobsOfAnotherTenantDoNotExist) {
+  Connect("w", 1);
+  const std::string id = Create();
+  const Caller other{"other"};
+  EXPECT_EQ(service().Get(id, other).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(service().Watch(id, 0, other, [] {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(service().Cancel(id, other, absl::CancelledError()).status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace mind::server
