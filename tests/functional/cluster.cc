@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,6 +74,21 @@ void Await(const std::string& what, const std::function<bool()>& condition) {
   }
 }
 
+std::string CreateJob(client::Client& client, const v1::JobRequest& request) {
+  const auto job = client.Create(request);
+  EXPECT_TRUE(job.ok()) << job.status();
+  return job.ok() ? job->id() : "";
+}
+
+v1::Job JobNow(client::Client& client, const std::string& id) {
+  return client.Get(id).value_or(v1::Job());
+}
+
+int RunningImages(client::Client& client) {
+  const auto workers = client.Workers();
+  return workers.ok() && !workers->empty() ? static_cast<int>(workers->front().running_images()) : -1;
+}
+
 Process::Process(const std::vector<std::string>& command, const std::string& output_stem)
     : stem_(output_stem) {
   std::vector<char*> arguments;
@@ -104,6 +120,13 @@ bool Process::running() {
 
 void Process::Kill(int signal) {
   if (running()) kill(pid_, signal);
+}
+
+void Process::LimitFiles(uint64_t bytes) {
+  rlimit limit{};
+  ASSERT_EQ(prlimit(pid_, RLIMIT_FSIZE, nullptr, &limit), 0);
+  limit.rlim_cur = bytes;
+  ASSERT_EQ(prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr), 0);
 }
 
 int Process::Wait() {

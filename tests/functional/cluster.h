@@ -28,6 +28,8 @@ class Process {
   // ends first.
   std::string AwaitLine(const std::string& text);
   void Kill(int signal);
+  // From now on none of its files may grow beyond this many bytes.
+  void LimitFiles(uint64_t bytes);
   // Waits for its end: the exit status, or minus the signal.
   int Wait();
   bool running();
@@ -82,7 +84,14 @@ class Cluster {
   std::map<std::string, std::unique_ptr<Process>> workers_;
 };
 
-// Polls until it holds; fails the test after a minute.
+// Creates a job and gives its id; fails the test, and gives "", if that is refused.
+std::string CreateJob(client::Client& client, const v1::JobRequest& request);
+// The job as it is now; an empty one if the server cannot say so.
+v1::Job JobNow(client::Client& client, const std::string& id);
+// Pictures that the first of the workers is making; -1 if there is none to ask.
+int RunningImages(client::Client& client);
+
+// Polls until it holds; fails the test after two minutes.
 void Await(const std::string& what, const std::function<bool()>& condition);
 
 // One unary call with bytes as they are; the answer's bytes go to `response` if given.
