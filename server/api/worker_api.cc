@@ -10,6 +10,9 @@ namespace {
 
 // One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive
 // until OnDone.
+//
+// The next message is read when the loop has taken the one before: a worker that says more than the loop can
+// take fills its own connection, not the server's memory.
 class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>,
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
@@ -28,9 +31,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
     }
     loop_.Post([stream = shared_from_this(), message = std::move(request_)]() mutable {
       stream->Take(std::move(message));
+      stream->ReadNext();
     });
-    request_.Clear();
-    StartRead(&request_);
   }
 
   void OnWriteDone(bool ok) override {
@@ -73,6 +75,12 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
     registered_ = true;
   }
 
+  void ReadNext() {
+    if (finished_) return;
+    request_.Clear();
+    StartRead(&request_);
+  }
+
   void Write() {
     if (writing_ || finished_ || outgoing_.empty()) return;
     writing_ = true;
@@ -95,7 +103,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   Loop& loop_;
   GenerationService& service_;
 
-  v1::ConnectRequest request_;  // gRPC's, between StartRead and OnReadDone
+  v1::ConnectRequest request_;  // gRPC's, between StartRead and OnReadDone; else the loop's
 
   // The loop's. The front of outgoing_ belongs to gRPC while writing_.
   std::deque<v1::ConnectResponse> outgoing_;

@@ -9,31 +9,39 @@
 namespace mind::server {
 namespace {
 
-// A worker that would first have to load the model counts as this many pictures busier.
-constexpr int64_t kLoadPenalty = 4;
+// A larger one could not be sent on: messages to workers end at 64 MiB.
+constexpr size_t kMaxCheckpointBytes = 48 << 20;
+
+v1::ImageRef RefOf(const Worker::PictureKey& key) {
+  v1::ImageRef ref;
+  ref.set_job_id(key.job);
+  ref.set_attempt(key.attempt);
+  ref.set_image_index(key.image);
+  return ref;
+}
+
+// Reasons that lie with the worker or its device, not with the job.
+bool IsAboutTheWorker(const absl::Status& error) {
+  return absl::IsResourceExhausted(error) || absl::IsFailedPrecondition(error) || absl::IsInternal(error) ||
+         absl::IsDataLoss(error);
+}
 
 }  // namespace
 
+// --- Jobs.
+
 Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done,
                              const Moment& now) {
-  ActiveJob& active = jobs_[job.id()];
-  active.job = job;
-  active.rows = rows;
-  if (job.has_deadline()) active.deadline = FromTimestamp(job.deadline());
-  active.images.resize(job.spec().image_count());
-  for (const uint32_t index : images_done) {
-    if (index >= active.images.size()) continue;
-    active.images[index].done = true;
-    active.images[index].step = active.steps_per_image();
-  }
-  UpdateCounts(active);
+  const auto [entry, added] = jobs_.try_emplace(job.id(), job, rows, images_done);
+  ActiveJob& active = entry->second;
   Actions actions;
-  if (active.job.images_done() == job.spec().image_count()) {
+  if (active.AllDone()) {
     End(job.id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
     return actions;
   }
   queue_.Push(ToQueued(active));
-  Place(now, actions);
+  unsettled_ = true;
+  Settle(now, actions);
   return actions;
 }
 
@@ -42,217 +50,39 @@ Actions Dispatcher::OnCancel(const std::string& id, const absl::Status& reason, 
   if (jobs_.count(id) == 0) return actions;
   const bool cancelled = absl::IsCancelled(reason);
   End(id, cancelled ? v1::JOB_STATE_CANCELLED : v1::JOB_STATE_FAILED, reason, now, actions);
-  Place(now, actions);
+  Settle(now, actions);
   return actions;
 }
 
-Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, const Moment& now) {
-  Actions actions;
-  LoseWorker(registration.name(), now, actions);
-  workers_[registration.name()] =
-      Worker{.registration = registration, .connected = now.wall, .last_heard = now.steady};
-  return actions;
-}
-
-Actions Dispatcher::OnWorkerLost(const std::string& worker, const Moment& now) {
-  Actions actions;
-  LoseWorker(worker, now, actions);
-  Place(now, actions);
-  return actions;
-}
-
-Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRequest& message,
-                                    const Moment& now) {
-  Actions actions;
-  const auto found = workers_.find(name);
-  if (found == workers_.end()) return actions;
-  Worker& worker = found->second;
-  worker.last_heard = now.steady;
-  switch (message.message_case()) {
-    case v1::ConnectRequest::kCapacity:
-      worker.capacity = message.capacity();
-      worker.ready = true;
-      for (const v1::ModelSpeed& speed : message.capacity().speeds())
-        row_seconds_[speed.model()] = speed.row_seconds();
-      break;
-    case v1::ConnectRequest::kImageStarted:
-      OnStarted(name, message.image_started(), actions);
-      break;
-    case v1::ConnectRequest::kImageProgress:
-      OnProgress(name, message.image_progress());
-      break;
-    case v1::ConnectRequest::kImageCheckpoint: {
-      const v1::ImageCheckpoint& checkpoint = message.image_checkpoint();
-      OnCheckpoint(checkpoint.image(), checkpoint.step(), checkpoint.data());
-      break;
-    }
-    case v1::ConnectRequest::kImageResult:
-      OnResult(name, message.image_result().image(), now, actions);
-      break;
-    case v1::ConnectRequest::kImageFailure:
-      OnFailure(name, message.image_failure(), now, actions);
-      break;
-    case v1::ConnectRequest::kImageCancelled:
-      OnImageLeft(name, message.image_cancelled().image(), now, actions);
-      break;
-    case v1::ConnectRequest::kImageHandedBack: {
-      const v1::ImageHandedBack& handed = message.image_handed_back();
-      OnCheckpoint(handed.image(), handed.step(), handed.checkpoint());
-      OnImageLeft(name, handed.image(), now, actions);
-      break;
-    }
-    case v1::ConnectRequest::kDraining:
-      worker.draining = true;
-      break;
-    case v1::ConnectRequest::kRegister:
-    case v1::ConnectRequest::kImagePreview:
-    case v1::ConnectRequest::MESSAGE_NOT_SET:
-      break;
-  }
-  Place(now, actions);
-  return actions;
-}
-
-Actions Dispatcher::OnTick(const Moment& now) {
-  Actions actions;
-  std::vector<std::string> silent;
-  for (const auto& [name, worker] : workers_) {
-    if (now.steady - worker.last_heard > options_.lease) silent.push_back(name);
-  }
-  for (const std::string& name : silent) {
-    actions.push_back(DropWorker{name});
-    LoseWorker(name, now, actions);
-  }
-  std::vector<std::string> late;
-  for (const auto& [id, job] : jobs_) {
-    if (now.wall >= job.deadline) late.push_back(id);
-  }
-  for (const std::string& id : late) {
-    const ActiveJob& job = jobs_.at(id);
-    const absl::Time created = FromTimestamp(job.job.create_time());
-    const absl::Time started = job.job.has_start_time() ? FromTimestamp(job.job.start_time()) : now.wall;
-    End(id, v1::JOB_STATE_FAILED,
-        MakeError(absl::StatusCode::kDeadlineExceeded,
-                  absl::StrCat("the deadline passed after ", job.job.steps_done(), " of ",
-                               job.job.steps_total(), " steps"),
-                  "DEADLINE_EXCEEDED",
-                  {{"queuedMs", absl::StrCat(absl::ToInt64Milliseconds(started - created))},
-                   {"stepsDone", absl::StrCat(job.job.steps_done())},
-                   {"stepsTotal", absl::StrCat(job.job.steps_total())}}),
-        now, actions);
-  }
-  Place(now, actions);
-  return actions;
-}
-
-bool Dispatcher::AcceptsResult(const std::string& worker, const v1::ImageRef& image) const {
-  const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && found->second.worker == worker &&
-         found->second.job.attempt() == image.attempt() &&
-         image.image_index() < found->second.images.size() && !found->second.images[image.image_index()].done;
-}
-
-// --- Placement.
-
-bool Dispatcher::Serves(const Worker& worker, const std::string& model) {
-  const auto& models = worker.registration.models();
-  return std::any_of(models.begin(), models.end(), [&](const v1::Model& m) { return m.name() == model; });
-}
-
-bool Dispatcher::HasLoaded(const Worker& worker, const std::string& model) {
-  const auto& loaded = worker.capacity.loaded_models();
-  return std::find(loaded.begin(), loaded.end(), model) != loaded.end();
-}
-
-int64_t Dispatcher::Room(const Worker& worker, int priority) {
-  const int64_t occupied = std::count_if(worker.running.begin(), worker.running.end(),
-                                         [priority](const auto& entry) { return entry.second >= priority; });
-  return static_cast<int64_t>(worker.capacity.max_images()) - occupied;
-}
-
-std::string Dispatcher::ChooseWorker(const ActiveJob& job) const {
-  std::string best;
-  int64_t best_load = 0;
-  const auto left = static_cast<int64_t>(job.images.size()) - job.job.images_done();
-  for (const auto& [name, worker] : workers_) {
-    if (!worker.ready || worker.draining || !Serves(worker, job.job.spec().model())) continue;
-    const int64_t room = Room(worker, job.job.priority());
-    if (room < left && !(room > 0 && worker.running.empty())) continue;
-    const int64_t load = static_cast<int64_t>(worker.running.size()) +
-                         (HasLoaded(worker, job.job.spec().model()) ? 0 : kLoadPenalty);
-    if (best.empty() || load < best_load) {
-      best = name;
-      best_load = load;
-    }
-  }
-  return best;
-}
-
-void Dispatcher::Place(const Moment& now, Actions& actions) {
-  if (!placing_) return;
-  for (;;) {
-    std::string worker;
-    const std::optional<QueuedJob> next = queue_.Pop(now.wall, [&](const QueuedJob& candidate) {
-      const std::string chosen = ChooseWorker(jobs_.at(candidate.id));
-      return !chosen.empty();
-    });
-    if (!next) return;
-    ActiveJob& job = jobs_.at(next->id);
-    worker = ChooseWorker(job);
-    Assign(job, worker, now, actions);
-  }
-}
-
-void Dispatcher::Assign(ActiveJob& active, const std::string& name, const Moment& now, Actions& actions) {
-  v1::Job& job = active.job;
-  active.worker = name;
-  active.start_reported = false;
-  active.outstanding.clear();
-  job.set_attempt(job.attempt() + 1);
-  job.set_state(v1::JOB_STATE_RUNNING);
-  if (!job.has_start_time()) *job.mutable_start_time() = ToTimestamp(now.wall);
-
-  SendAssign send{.worker = name};
-  send.assign.set_job_id(job.id());
-  send.assign.set_attempt(job.attempt());
-  *send.assign.mutable_spec() = job.spec();
-  send.assign.set_priority(job.priority());
-  Worker& worker = workers_.at(name);
-  for (uint32_t index = 0; index < active.images.size(); ++index) {
-    Image& image = active.images[index];
-    if (image.done) continue;
-    image.step = image.checkpoint_step;
-    v1::AssignedImage* const assigned = send.assign.add_images();
-    assigned->set_image_index(index);
-    assigned->set_checkpoint(image.checkpoint);
-    active.outstanding.insert(index);
-    worker.running[{job.id(), job.attempt(), index}] = job.priority();
-  }
-  UpdateCounts(active);
-  active.steps_at_start = job.steps_done();
+void Dispatcher::Stop(ActiveJob& active, const Moment& now, Actions& actions) {
+  const auto worker = workers_.find(active.worker);
+  if (worker == workers_.end() || active.outstanding.empty()) return;
+  worker->second.Stop(active.id(), active.job.attempt(), now);
+  SendCancel send{.worker = active.worker};
+  send.cancel.set_job_id(active.id());
+  send.cancel.set_attempt(active.job.attempt());
   actions.push_back(std::move(send));
 }
 
-void Dispatcher::Requeue(ActiveJob& active, const Moment& now, Actions& actions) {
-  active.stalled_attempts = active.job.steps_done() > active.steps_at_start ? 0 : active.stalled_attempts + 1;
-  if (active.stalled_attempts >= options_.max_stalled_attempts) {
-    End(active.job.id(), v1::JOB_STATE_FAILED,
-        MakeError(absl::StatusCode::kInternal,
-                  absl::StrCat("the job lost its worker ", active.stalled_attempts,
-                               " times in a row without progress"),
-                  "WORKER_LOST", {{"attempts", absl::StrCat(active.job.attempt())}}),
+void Dispatcher::Requeue(ActiveJob& active, const std::string& reason, bool lost, const Moment& now,
+                         Actions& actions) {
+  if (lost) active.NoteLoss();
+  if (active.losses() >= options_.max_losses) {
+    End(active.id(), v1::JOB_STATE_FAILED,
+        MakeError(
+            absl::StatusCode::kInternal,
+            absl::StrCat("the job lost its worker ", active.losses(), " times in a row without progress"),
+            "WORKER_LOST", {{"attempts", absl::StrCat(active.job.attempt())}}),
         now, actions);
     return;
   }
-  active.worker.clear();
-  active.outstanding.clear();
-  active.job.set_state(v1::JOB_STATE_QUEUED);
-  for (Image& image : active.images) {
-    if (!image.done) image.step = image.checkpoint_step;
-  }
-  UpdateCounts(active);
+  Stop(active, now, actions);
+  const std::string worker = active.worker;
+  active.EndAttempt();
   queue_.PushToHead(ToQueued(active));
-  actions.push_back(JobRequeuedAction{active.job});
+  if (active.failures() > 0) failed_once_.insert(active.id());
+  unsettled_ = true;
+  actions.push_back(JobRequeuedAction{active.job, worker, reason});
 }
 
 void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
@@ -260,190 +90,287 @@ void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Stat
   const auto found = jobs_.find(id);
   ActiveJob& active = found->second;
   queue_.Remove(id);
-  if (!active.worker.empty() && !active.outstanding.empty()) {
-    SendCancel send{.worker = active.worker};
-    send.cancel.set_job_id(id);
-    send.cancel.set_attempt(active.job.attempt());
-    actions.push_back(std::move(send));
-  }
+  failed_once_.erase(id);
+  reservations_.erase(id);
+  if (active.running()) Stop(active, now, actions);
   active.job.set_state(state);
   *active.job.mutable_end_time() = ToTimestamp(now.wall);
   if (!error.ok()) *active.job.mutable_error() = ToProto(error);
   actions.push_back(JobEndedAction{std::move(active.job)});
   jobs_.erase(found);
+  unsettled_ = true;
+}
+
+// --- Workers come and go.
+
+absl::Status Dispatcher::CheckName(const v1::Register& registration) const {
+  const auto found = workers_.find(registration.name());
+  if (found == workers_.end()) return absl::OkStatus();
+  const std::string& instance = found->second.registration().instance();
+  if (instance.empty() || registration.instance().empty() || instance == registration.instance()) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kAlreadyExists,
+                   absl::StrCat("another worker named \"", registration.name(), "\" is connected (device ",
+                                Printable(found->second.registration().device(), 40),
+                                "): give each worker a name of its own with --name, or stop the other"),
+                   "WORKER_NAME_TAKEN", {{"worker", registration.name()}});
+}
+
+Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, const Moment& now) {
+  Actions actions;
+  LoseWorker(registration.name(), now, actions);
+  workers_.try_emplace(registration.name(), registration, now);
+  Settle(now, actions);
+  return actions;
+}
+
+Actions Dispatcher::OnWorkerLost(const std::string& worker, const Moment& now) {
+  Actions actions;
+  LoseWorker(worker, now, actions);
+  Settle(now, actions);
+  return actions;
 }
 
 void Dispatcher::LoseWorker(const std::string& name, const Moment& now, Actions& actions) {
-  if (workers_.erase(name) == 0) return;
-  std::vector<std::string> orphans;
-  for (const auto& [id, job] : jobs_) {
-    if (job.worker == name) orphans.push_back(id);
+  const auto found = workers_.find(name);
+  if (found == workers_.end()) return;
+  std::set<std::string> orphans;
+  for (const auto& [key, picture] : found->second.running()) {
+    const auto job = jobs_.find(key.job);
+    if (job != jobs_.end() && job->second.worker == name && job->second.job.attempt() == key.attempt) {
+      orphans.insert(key.job);
+    }
   }
-  for (const std::string& id : orphans) Requeue(jobs_.at(id), now, actions);
+  std::set<std::string> models;
+  for (const v1::Model& model : found->second.registration().models()) models.insert(model.name());
+  workers_.erase(found);
+  for (const std::string& model : models) UpdatePrice(model);
+  for (const std::string& id : orphans) Requeue(jobs_.at(id), "its worker was lost", true, now, actions);
+  unsettled_ = true;
 }
 
 // --- What workers say.
 
-Dispatcher::ActiveJob* Dispatcher::FindAttempt(const std::string& worker, const v1::ImageRef& image) {
-  const auto found = jobs_.find(image.job_id());
-  if (found == jobs_.end() || found->second.worker != worker ||
-      found->second.job.attempt() != image.attempt() || image.image_index() >= found->second.images.size()) {
-    return nullptr;
+Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRequest& message,
+                                    const Moment& now) {
+  Actions actions;
+  const auto found = workers_.find(name);
+  if (found == workers_.end()) return actions;
+  Worker& worker = found->second;
+  worker.Hear(now);
+  switch (message.message_case()) {
+    case v1::ConnectRequest::kCapacity:
+      OnCapacity(worker, message.capacity());
+      break;
+    case v1::ConnectRequest::kImageStarted:
+      OnStarted(worker, message.image_started(), now, actions);
+      break;
+    case v1::ConnectRequest::kImageProgress:
+      OnProgress(worker, message.image_progress(), now);
+      break;
+    case v1::ConnectRequest::kImageCheckpoint: {
+      const v1::ImageCheckpoint& checkpoint = message.image_checkpoint();
+      OnCheckpoint(worker, checkpoint.image(), checkpoint.step(), checkpoint.data());
+      break;
+    }
+    case v1::ConnectRequest::kImageResult:
+      OnResult(worker, message.image_result().image(), now, actions);
+      break;
+    case v1::ConnectRequest::kImageFailure:
+      OnFailure(worker, message.image_failure().image(), FromProto(message.image_failure().error()), now,
+                actions);
+      break;
+    case v1::ConnectRequest::kImageCancelled:
+      // Nobody told it to, if it is still the newest attempt: then it is a failure like any other.
+      OnFailure(worker, message.image_cancelled().image(),
+                MakeError(absl::StatusCode::kInternal, "the worker stopped the picture unasked", "ENGINE"),
+                now, actions);
+      break;
+    case v1::ConnectRequest::kImageHandedBack: {
+      const v1::ImageHandedBack& handed = message.image_handed_back();
+      OnCheckpoint(worker, handed.image(), handed.step(), handed.checkpoint());
+      OnImageLeft(worker, handed.image(), now, actions);
+      break;
+    }
+    case v1::ConnectRequest::kDraining:
+      worker.SetDraining();
+      unsettled_ = true;
+      break;
+    case v1::ConnectRequest::kRegister:
+    case v1::ConnectRequest::kImagePreview:
+    case v1::ConnectRequest::MESSAGE_NOT_SET:
+      break;
   }
-  return &found->second;
+  Settle(now, actions);
+  return actions;
 }
 
-void Dispatcher::OnStarted(const std::string& worker, const v1::ImageStarted& started, Actions& actions) {
-  ActiveJob* const job = FindAttempt(worker, started.image());
-  if (job == nullptr || job->start_reported) return;
-  job->start_reported = true;
-  actions.push_back(JobStartedAction{job->job, worker, job->steps_at_start});
+bool Dispatcher::Holds(const std::string& worker, const v1::ImageRef& image) const {
+  const auto found = jobs_.find(image.job_id());
+  return found != jobs_.end() && found->second.IsHeldBy(worker, image);
 }
 
-void Dispatcher::OnProgress(const std::string& worker, const v1::ImageProgress& progress) {
-  ActiveJob* const job = FindAttempt(worker, progress.image());
+ActiveJob* Dispatcher::FindHeld(const std::string& worker, const v1::ImageRef& image) {
+  return Holds(worker, image) ? &jobs_.at(image.job_id()) : nullptr;
+}
+
+void Dispatcher::OnCapacity(Worker& worker, const v1::Capacity& capacity) {
+  const bool was_ready = worker.ready();
+  const v1::Capacity before = worker.capacity();
+  worker.SetCapacity(capacity);
+  for (const v1::ModelSpeed& speed : capacity.speeds()) UpdatePrice(speed.model());
+  unsettled_ |= !was_ready || before.max_images() != worker.capacity().max_images() ||
+                before.loaded_models_size() != worker.capacity().loaded_models_size();
+}
+
+void Dispatcher::OnStarted(Worker& worker, const v1::ImageStarted& started, const Moment& now,
+                           Actions& actions) {
+  ActiveJob* const job = FindHeld(worker.name(), started.image());
   if (job == nullptr) return;
-  job->images[progress.image().image_index()].step = std::min(progress.step(), job->steps_per_image());
-  UpdateCounts(*job);
+  if (Worker::Picture* const picture = worker.Find(KeyOf(started.image()))) {
+    picture->started = true;
+    picture->moved = now.steady;
+  }
+  if (job->start_reported) return;
+  job->start_reported = true;
+  actions.push_back(JobStartedAction{job->job, worker.name(), job->steps_at_start});
 }
 
-void Dispatcher::OnCheckpoint(const v1::ImageRef& ref, uint32_t step, const std::string& data) {
-  // From whichever attempt: all attempts of a job go through the same states.
-  const auto found = jobs_.find(ref.job_id());
-  if (found == jobs_.end() || ref.image_index() >= found->second.images.size() || data.empty()) return;
-  Image& image = found->second.images[ref.image_index()];
-  if (step <= image.checkpoint_step || step > found->second.steps_per_image()) return;
-  image.checkpoint_step = step;
-  image.checkpoint = data;
+void Dispatcher::OnProgress(Worker& worker, const v1::ImageProgress& progress, const Moment& now) {
+  ActiveJob* const job = FindHeld(worker.name(), progress.image());
+  if (job == nullptr) return;
+  const uint32_t index = progress.image().image_index();
+  const uint32_t before = job->images()[index].step;
+  job->NoteProgress(index, progress.step(), progress.steps());
+  Worker::Picture* const picture = worker.Find(KeyOf(progress.image()));
+  if (picture == nullptr || job->images()[index].step == before) return;
+  picture->started = true;
+  picture->moved = now.steady;
 }
 
-void Dispatcher::OnResult(const std::string& worker, const v1::ImageRef& ref, const Moment& now,
-                          Actions& actions) {
-  if (AcceptsResult(worker, ref)) {
-    ActiveJob& job = jobs_.at(ref.job_id());
-    Image& image = job.images[ref.image_index()];
-    image.done = true;
-    image.step = job.steps_per_image();
-    image.checkpoint.clear();
-    UpdateCounts(job);
-    if (job.job.images_done() == job.images.size()) {
-      job.outstanding.erase(ref.image_index());
-      End(ref.job_id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
+void Dispatcher::OnCheckpoint(Worker& worker, const v1::ImageRef& image, uint32_t step,
+                              const std::string& data) {
+  const auto job = jobs_.find(image.job_id());
+  if (job == jobs_.end() || data.size() > kMaxCheckpointBytes) return;
+  const Offer* const offer = worker.OfferOf(job->second.model());
+  if (offer == nullptr) return;
+  job->second.TakeCheckpoint(worker.name(), offer->revision(), image, step, data);
+}
+
+void Dispatcher::OnResult(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions) {
+  if (ActiveJob* const job = FindHeld(worker.name(), image)) {
+    worker.NoteSuccess(job->model());
+    job->NoteDone(image.image_index());
+    if (job->AllDone()) {
+      job->outstanding.clear();
+      End(image.job_id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
     }
   }
-  OnImageLeft(worker, ref, now, actions);
+  OnImageLeft(worker, image, now, actions);
 }
 
-void Dispatcher::OnFailure(const std::string& worker, const v1::ImageFailure& failure, const Moment& now,
-                           Actions& actions) {
-  ActiveJob* const job = FindAttempt(worker, failure.image());
-  const absl::Status error = FromProto(failure.error());
-  if (job != nullptr && absl::IsDataLoss(error)) {
-    // The checkpoint is no good. From the start, then; the attempt's stall count bounds how often.
-    for (Image& image : job->images) image = image.done ? image : Image();
-  } else if (job != nullptr) {
-    job->outstanding.erase(failure.image().image_index());
-    End(failure.image().job_id(), v1::JOB_STATE_FAILED, error, now, actions);
+void Dispatcher::OnFailure(Worker& worker, const v1::ImageRef& image, const absl::Status& error,
+                           const Moment& now, Actions& actions) {
+  ActiveJob* const job = FindHeld(worker.name(), image);
+  if (job == nullptr) return OnImageLeft(worker, image, now, actions);
+  const uint32_t index = image.image_index();
+  if (absl::IsDataLoss(error) && !job->images()[index].checkpoint.empty()) {
+    job->DropCheckpoint(index);  // it is no good: from the start, then
+    return OnImageLeft(worker, image, now, actions);
   }
-  OnImageLeft(worker, failure.image(), now, actions);
+  if (IsAboutTheWorker(error)) {
+    if (!job->HasFailedOn(worker.name())) {
+      worker.NoteFailure(job->model(), options_.failures_before_distrust, options_.distrust, now);
+    }
+    job->NoteFailure(worker.name(), error);
+    trusted_again_ = std::min(trusted_again_, worker.TrustedAgain(now));
+    const bool elsewhere = std::any_of(workers_.begin(), workers_.end(),
+                                       [&](const auto& entry) { return MayTake(entry.second, *job); });
+    if (elsewhere && job->failures() < options_.max_failures) return OnImageLeft(worker, image, now, actions);
+  }
+  job->outstanding.erase(index);
+  End(image.job_id(), v1::JOB_STATE_FAILED, error, now, actions);
+  OnImageLeft(worker, image, now, actions);
 }
 
-void Dispatcher::OnImageLeft(const std::string& worker, const v1::ImageRef& ref, const Moment& now,
-                             Actions& actions) {
-  const auto found = workers_.find(worker);
-  if (found != workers_.end()) found->second.running.erase({ref.job_id(), ref.attempt(), ref.image_index()});
-  ActiveJob* const job = FindAttempt(worker, ref);
+void Dispatcher::OnImageLeft(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions) {
+  if (worker.Remove(KeyOf(image))) unsettled_ = true;
+  ActiveJob* const job = FindHeld(worker.name(), image);
   if (job == nullptr) return;
-  job->outstanding.erase(ref.image_index());
-  if (job->outstanding.empty()) Requeue(*job, now, actions);
+  job->outstanding.erase(image.image_index());
+  if (!job->outstanding.empty()) return;
+  const std::string reason = job->HasFailedOn(worker.name()) ? absl::StrCat("its worker could not make it: ",
+                                                                            job->last_failure().message())
+                                                             : "its worker gave it back";
+  Requeue(*job, reason, false, now, actions);
 }
 
-// --- Views.
+// --- Time.
 
-const v1::Job* Dispatcher::Find(const std::string& id) const {
-  const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : &found->second.job;
-}
-
-size_t Dispatcher::running_jobs() const {
-  return jobs_.size() - queue_.size();
-}
-
-double Dispatcher::RowSeconds(const std::string& model) const {
-  const auto found = row_seconds_.find(model);
-  return found == row_seconds_.end() ? options_.default_row_seconds : found->second;
-}
-
-double Dispatcher::RemainingRows(const ActiveJob& job) const {
-  const double total = std::max<double>(job.job.steps_total(), 1);
-  return job.rows * (1 - static_cast<double>(job.job.steps_done()) / total);
-}
-
-void Dispatcher::UpdateCounts(ActiveJob& job) const {
-  uint32_t done = 0, steps = 0;
-  for (const Image& image : job.images) {
-    done += image.done ? 1 : 0;
-    steps += image.step;
+Actions Dispatcher::OnTick(const Moment& now) {
+  Actions actions;
+  const absl::Duration unheard = now.steady - last_tick_.value_or(now.steady) - options_.late_tick;
+  last_tick_ = now.steady;
+  std::vector<std::string> silent;
+  for (auto& [name, worker] : workers_) {
+    if (unheard > absl::ZeroDuration()) worker.Forgive(unheard, now);
+    if (worker.Silence(now) > options_.lease) silent.push_back(name);
   }
-  job.job.set_images_done(done);
-  job.job.set_steps_done(steps);
+  for (const std::string& name : silent) {
+    actions.push_back(DropWorker{name});
+    LoseWorker(name, now, actions);
+  }
+  for (auto& [name, worker] : workers_) TakeFromStuck(worker, now, actions);
+  EndLate(now, actions);
+  if (now.steady >= trusted_again_) {
+    trusted_again_ = absl::InfiniteDuration();
+    for (const auto& [name, worker] : workers_) {
+      trusted_again_ = std::min(trusted_again_, worker.TrustedAgain(now));
+    }
+    unsettled_ = true;
+  }
+  Settle(now, actions);
+  return actions;
 }
 
-QueuedJob Dispatcher::ToQueued(const ActiveJob& job) const {
-  return {.id = job.job.id(),
-          .tenant = job.job.tenant(),
-          .model = job.job.spec().model(),
-          .priority = job.job.priority(),
-          .cost_seconds = RemainingRows(job) * RowSeconds(job.job.spec().model()),
-          .steps = static_cast<int64_t>(job.job.steps_total()) - job.job.steps_done(),
-          .deadline = job.deadline};
+void Dispatcher::TakeFromStuck(Worker& worker, const Moment& now, Actions& actions) {
+  const bool was_stuck = worker.stuck();
+  const std::vector<Worker::Overdue> overdue = worker.FindOverdue(options_.progress, now);
+  if (worker.stuck() && !was_stuck) {
+    const auto hanging =
+        std::find_if(overdue.begin(), overdue.end(), [](const auto& one) { return !one.waits; });
+    actions.push_back(WorkerStuckAction{worker.name(), RefOf(hanging->key)});
+    unsettled_ = true;
+  }
+  for (const Worker::Overdue& one : overdue) {
+    ActiveJob* const job = FindHeld(worker.name(), RefOf(one.key));
+    if (job == nullptr) continue;  // it had been told to stop already
+    if (one.waits) job->avoid = worker.name();
+    Requeue(*job, one.waits ? "its worker did not get to it" : "it made no progress", !one.waits, now,
+            actions);
+  }
 }
 
-std::optional<absl::Duration> Dispatcher::EstimatedWait() const {
-  if (workers_.empty()) return std::nullopt;
-  double seconds = queue_.total_cost_seconds();
+void Dispatcher::EndLate(const Moment& now, Actions& actions) {
+  std::vector<std::string> late;
   for (const auto& [id, job] : jobs_) {
-    if (!job.worker.empty()) seconds += RemainingRows(job) * RowSeconds(job.job.spec().model());
+    if (now.wall >= job.deadline) late.push_back(id);
   }
-  return absl::Seconds(seconds / static_cast<double>(workers_.size()));
-}
-
-std::optional<absl::Duration> Dispatcher::EstimatedWaitOf(const std::string& id, absl::Time now) const {
-  if (workers_.empty() || !queue_.Contains(id)) return std::nullopt;
-  return absl::Seconds(queue_.AheadOf(id, now).cost_seconds / static_cast<double>(workers_.size()));
-}
-
-std::optional<absl::Duration> Dispatcher::EstimatedRemaining(const std::string& id) const {
-  const auto found = jobs_.find(id);
-  if (found == jobs_.end() || found->second.worker.empty()) return std::nullopt;
-  // Batch neighbours share the worker: their rows are done in between.
-  double rows = 0;
-  for (const auto& [other_id, other] : jobs_) {
-    if (other.worker != found->second.worker) continue;
-    rows += std::min(RemainingRows(other), RemainingRows(found->second));
+  for (const std::string& id : late) {
+    const v1::Job& job = jobs_.at(id).job;
+    const absl::Time created = FromTimestamp(job.create_time());
+    const absl::Time started = job.has_start_time() ? FromTimestamp(job.start_time()) : now.wall;
+    End(id, v1::JOB_STATE_FAILED,
+        MakeError(
+            absl::StatusCode::kDeadlineExceeded,
+            absl::StrCat("the deadline passed after ", job.steps_done(), " of ", job.steps_total(), " steps"),
+            "DEADLINE_EXCEEDED",
+            {{"queuedMs", absl::StrCat(absl::ToInt64Milliseconds(started - created))},
+             {"stepsDone", absl::StrCat(job.steps_done())},
+             {"stepsTotal", absl::StrCat(job.steps_total())}}),
+        now, actions);
   }
-  return absl::Seconds(rows * RowSeconds(found->second.job.spec().model()));
-}
-
-std::map<std::string, Dispatcher::WorkerView> Dispatcher::Workers() const {
-  std::map<std::string, WorkerView> views;
-  for (const auto& [name, worker] : workers_) {
-    views[name] = {.registration = worker.registration,
-                   .capacity = worker.capacity,
-                   .ready = worker.ready,
-                   .draining = worker.draining,
-                   .running_images = worker.running.size(),
-                   .connected = worker.connected};
-  }
-  return views;
-}
-
-std::map<std::string, int64_t> Dispatcher::RunningByModel() const {
-  std::map<std::string, int64_t> models;
-  for (const auto& [id, job] : jobs_) {
-    if (!job.worker.empty()) ++models[job.job.spec().model()];
-  }
-  return models;
 }
 
 }  // namespace mind::server

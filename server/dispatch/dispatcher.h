@@ -1,71 +1,62 @@
 // Which worker does what: jobs, workers, attempts, leases and placement.
 //
 // Plain state: every call is an event with the time it happened, every return value the actions that follow
-// from it. No threads, no clock, no I/O, so that a test (or a simulation of a million faults) drives it
-// directly. The threaded shell around it is generation/service.
+// from it. No threads, no clock, no I/O, so that a test (or a simulation of many faults) drives it directly.
+// The threaded shell around it is generation/service.
+//
+// dispatcher.cc takes the events, placement.cc decides where jobs go, estimates.cc says how long they take.
 #ifndef MIND_SERVER_DISPATCH_DISPATCHER_H_
 #define MIND_SERVER_DISPATCH_DISPATCHER_H_
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <tuple>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "mind/v1/worker.pb.h"
+#include "server/dispatch/actions.h"
+#include "server/dispatch/active_job.h"
 #include "server/dispatch/moment.h"
+#include "server/dispatch/worker.h"
 #include "server/queue/job_queue.h"
 
 namespace mind::server {
-
-// --- Actions: what the shell has to do, in order.
-
-struct SendAssign {
-  std::string worker;
-  v1::Assign assign;
-};
-struct SendCancel {
-  std::string worker;
-  v1::CancelAttempt cancel;
-};
-struct DropWorker {  // its lease ran out: close its stream
-  std::string worker;
-};
-struct JobStartedAction {
-  v1::Job job;
-  std::string worker;
-  uint32_t resumed_steps = 0;
-};
-struct JobRequeuedAction {
-  v1::Job job;
-};
-struct JobEndedAction {  // state is final
-  v1::Job job;
-};
-using Action =
-    std::variant<SendAssign, SendCancel, DropWorker, JobStartedAction, JobRequeuedAction, JobEndedAction>;
-using Actions = std::vector<Action>;
-
-// --- State.
 
 class Dispatcher {
  public:
   struct Options {
     // A worker not heard for this long is lost. Workers report at least three times as often.
     absl::Duration lease = absl::Seconds(10);
-    // A job whose workers are lost this many times in a row without a single step of progress is failed: it
-    // may be what kills them.
-    int max_stalled_attempts = 20;
+    // Ticks come at least this often. Time beyond it in which none came is nobody's silence: the server was
+    // not listening.
+    absl::Duration late_tick = absl::Seconds(1);
+    // When a picture that does not move is taken from its worker.
+    ProgressLimits progress;
+    // A job that takes this many workers with it, or hangs them, without getting further in between, is
+    // failed: it may be what kills them. From `losses_before_alone` on it runs with nothing beside it, so
+    // that it takes no other job along.
+    int max_losses = 5;
+    int losses_before_alone = 2;
+    // A job that this many workers have failed, for reasons that lie with them, is failed.
+    int max_failures = 3;
+    // A worker that fails this many pictures of a model in a row is given no more of them for a while, if
+    // others have the model.
+    int failures_before_distrust = 3;
+    absl::Duration distrust = absl::Minutes(1);
+    // When so many later jobs have gone before a job, because they fitted where it did not, a worker is kept
+    // free for it.
+    int max_passed_over = 8;
     // What one evaluation row is taken to cost before any worker has measured the model.
     double default_row_seconds = 0.05;
   };
 
-  explicit Dispatcher(const Options& options) : options_(options) {}
+  explicit Dispatcher(const Options& options) : options_(options), queue_(options.default_row_seconds) {}
 
   // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over
   // all pictures; `images_done` are pictures that need not be made (after a restart).
@@ -73,118 +64,130 @@ class Dispatcher {
   // Ends a job that has not ended, as CANCELLED or FAILED with this error. Nothing for other ids.
   Actions OnCancel(const std::string& id, const absl::Status& reason, const Moment& now);
 
-  // Workers. A second connect of one name replaces the first, as if that had been lost.
+  // Workers. Whether this one may connect: ALREADY_EXISTS while another process of its name is connected.
+  absl::Status CheckName(const v1::Register& registration) const;
+  // Replaces a worker of the same name, as if that had been lost.
   Actions OnWorkerConnected(const v1::Register& registration, const Moment& now);
   Actions OnWorkerLost(const std::string& worker, const Moment& now);
-  // One message of a connected worker (not `register`); also renews its lease. Messages about attempts that
-  // are no longer the newest change nothing, except checkpoints. Results must have passed AcceptsResult.
+  // One message of a connected worker (not `register`); also renews its lease. It is believed about pictures
+  // of the newest attempt that this worker holds; checkpoints also about older attempts of its own, and about
+  // those of an earlier run of the server. Results must have passed AcceptsResult.
   Actions OnWorkerMessage(const std::string& worker, const v1::ConnectRequest& message, const Moment& now);
 
-  // Whether waiting jobs may be placed; they may at first. From the next event on.
-  void SetPlacing(bool placing) { placing_ = placing; }
-
-  // Leases, deadlines, and jobs that can be placed now.
+  // Leases, standstill, deadlines, and jobs that can be placed now. Call often (Options::late_tick).
   Actions OnTick(const Moment& now);
 
-  // Whether a result of this picture from this worker counts: the newest attempt, not done before.
-  bool AcceptsResult(const std::string& worker, const v1::ImageRef& image) const;
+  // Whether waiting jobs may be placed; they may at first. From the next event on; what runs goes on.
+  void SetPlacing(bool placing) { placing_ = placing; }
+
+  // Whether that worker holds this picture in the newest attempt of its job, so that what it says of it
+  // counts.
+  bool Holds(const std::string& worker, const v1::ImageRef& image) const;
+  // Whether a result of this picture from this worker counts: one that it holds, not done before.
+  bool AcceptsResult(const std::string& worker, const v1::ImageRef& image) const {
+    return Holds(worker, image);
+  }
 
   // --- Views.
 
   // The job as it is now, if it has not ended.
   const v1::Job* Find(const std::string& id) const;
   size_t queued_jobs() const { return queue_.size(); }
-  size_t running_jobs() const;
+  size_t running_jobs() const { return jobs_.size() - queue_.size(); }
   size_t workers() const { return workers_.size(); }
   const JobQueue& queue() const { return queue_; }
-  double RowSeconds(const std::string& model) const;
-  // How long a job of that many rows waits if it comes now, over all that waits and runs; empty without
-  // workers.
-  std::optional<absl::Duration> EstimatedWait() const;
+  // What a row of the model costs: the mean of the connected workers that have measured it, else the last
+  // that was known, else the default.
+  double RowSeconds(const std::string& model) const { return queue_.RowSeconds(model); }
+  // How long a job of this model and priority would wait if it came now, by the work that goes before it on
+  // the workers that have the model; empty if none is connected.
+  std::optional<absl::Duration> EstimatedWait(const std::string& model, int priority) const;
   std::optional<absl::Duration> EstimatedWaitOf(const std::string& id, absl::Time now) const;
   std::optional<absl::Duration> EstimatedRemaining(const std::string& id) const;
-  struct WorkerView {
-    v1::Register registration;
-    v1::Capacity capacity;
-    bool ready = false;  // has sent its capacity
-    bool draining = false;
-    size_t running_images = 0;
-    absl::Time connected;
-  };
-  std::map<std::string, WorkerView> Workers() const;
+  // By name. Valid until the next event.
+  const std::map<std::string, Worker>& Workers() const { return workers_; }
+  size_t RunningImages(const std::string& worker) const;
   std::map<std::string, int64_t> RunningByModel() const;
 
  private:
-  struct Image {
-    bool done = false;
-    uint32_t step = 0;  // newest known
-    uint32_t checkpoint_step = 0;
-    std::string checkpoint;
-  };
-
-  struct ActiveJob {
-    v1::Job job;
-    double rows = 0;  // of the whole job
-    absl::Time deadline = absl::InfiniteFuture();
-    std::vector<Image> images;
-    std::string worker;              // empty while queued
-    std::set<uint32_t> outstanding;  // pictures of the newest attempt the worker has not ended yet
-    int stalled_attempts = 0;
-    uint32_t steps_at_start = 0;  // of the newest attempt
-    bool start_reported = false;  // of the newest attempt
-
-    // A cascade takes more than the request's steps; whoever accepted the job has counted them all.
-    uint32_t steps_per_image() const { return job.steps_total() / static_cast<uint32_t>(images.size()); }
-  };
-
-  // A picture on a worker, whatever has become of its job: it takes up room until the worker says it has
-  // ended.
-  using Running = std::tuple<std::string, uint32_t, uint32_t>;  // job, attempt, image
-
-  struct Worker {
-    v1::Register registration;
-    v1::Capacity capacity;
-    bool ready = false;
-    bool draining = false;
-    absl::Time connected;
-    absl::Duration last_heard;
-    std::map<Running, int> running;  // with its priority
-  };
-
-  static bool Serves(const Worker& worker, const std::string& model);
-  static bool HasLoaded(const Worker& worker, const std::string& model);
-  // Pictures it would still take at this priority; lower ones can be paused and do not count.
-  static int64_t Room(const Worker& worker, int priority);
-
-  ActiveJob* FindAttempt(const std::string& worker, const v1::ImageRef& image);
+  static Worker::PictureKey KeyOf(const v1::ImageRef& image) {
+    return {image.job_id(), image.attempt(), image.image_index()};
+  }
+  // Null unless the worker holds it.
+  ActiveJob* FindHeld(const std::string& worker, const v1::ImageRef& image);
   QueuedJob ToQueued(const ActiveJob& job) const;
-  double RemainingRows(const ActiveJob& job) const;
-  void UpdateCounts(ActiveJob& job) const;
 
-  void Place(const Moment& now, Actions& actions);
-  std::string ChooseWorker(const ActiveJob& job) const;
-  void Assign(ActiveJob& job, const std::string& worker, const Moment& now, Actions& actions);
-  void Requeue(ActiveJob& job, const Moment& now, Actions& actions);
-  void End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
-           Actions& actions);
-  void LoseWorker(const std::string& name, const Moment& now, Actions& actions);
+  // --- Events (dispatcher.cc).
 
-  void OnStarted(const std::string& worker, const v1::ImageStarted& started, Actions& actions);
-  void OnProgress(const std::string& worker, const v1::ImageProgress& progress);
-  void OnCheckpoint(const v1::ImageRef& image, uint32_t step, const std::string& data);
-  void OnResult(const std::string& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
-  void OnFailure(const std::string& worker, const v1::ImageFailure& failure, const Moment& now,
+  void OnCapacity(Worker& worker, const v1::Capacity& capacity);
+  void OnStarted(Worker& worker, const v1::ImageStarted& started, const Moment& now, Actions& actions);
+  void OnProgress(Worker& worker, const v1::ImageProgress& progress, const Moment& now);
+  void OnCheckpoint(Worker& worker, const v1::ImageRef& image, uint32_t step, const std::string& data);
+  void OnResult(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
+  void OnFailure(Worker& worker, const v1::ImageRef& image, const absl::Status& error, const Moment& now,
                  Actions& actions);
   // The worker no longer holds this picture: frees its room, and requeues the job when it was the attempt's
   // last.
-  void OnImageLeft(const std::string& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
+  void OnImageLeft(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
+  void LoseWorker(const std::string& name, const Moment& now, Actions& actions);
+  void EndLate(const Moment& now, Actions& actions);
+  void TakeFromStuck(Worker& worker, const Moment& now, Actions& actions);
+  // Tells the attempt's worker to stop, if it is at it.
+  void Stop(ActiveJob& job, const Moment& now, Actions& actions);
+  // Back to the head of the queue. `lost`: it took its worker with it, or hangs it.
+  void Requeue(ActiveJob& job, const std::string& reason, bool lost, const Moment& now, Actions& actions);
+  void End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
+           Actions& actions);
+
+  // --- Placement (placement.cc).
+
+  struct PlacementRound {
+    const Moment& now;
+    std::vector<ActiveJob*> passed;   // those that found no place
+    std::set<std::string> kept_free;  // workers reserved for some of these
+    // Kinds of job for which there is no room; it only shrinks in a round.
+    std::set<std::tuple<std::string, int, int64_t, bool>> full;
+  };
+
+  // Places what can be placed, if something has changed since the last time.
+  void Settle(const Moment& now, Actions& actions);
+  // Ends jobs that every worker they could go to has failed.
+  void EndHopeless(const Moment& now, Actions& actions);
+  void Place(const Moment& now, Actions& actions);
+  // Null if there is none with room.
+  Worker* ChooseWorker(const ActiveJob& job, PlacementRound& round);
+  void Assign(ActiveJob& job, Worker& worker, const Moment& now, Actions& actions);
+  // Whether it could ever run there, by what the worker offers and has failed.
+  static bool CanRunOn(const Worker& worker, const ActiveJob& job);
+  // The same of a worker that will take work again.
+  static bool MayTake(const Worker& worker, const ActiveJob& job);
+  // Whether there is room for it now.
+  bool FitsOn(const Worker& worker, const ActiveJob& job) const;
+  // It may be what its workers die of.
+  bool MustRunAlone(const ActiveJob& job) const { return job.losses() >= options_.losses_before_alone; }
+  // A job has gone to this worker before those that were passed; who has been passed too often gets a worker
+  // kept free.
+  void NotePassedOver(const Worker& by, PlacementRound& round);
+  void Reserve(const ActiveJob& job, PlacementRound& round);
+
+  // --- Estimates (estimates.cc).
+
+  void UpdatePrice(const std::string& model);
+  // How much of a waiting job's work is expected to fall on these workers: their part of those that have its
+  // model. Valid until the next event.
+  std::function<double(const QueuedJob&)> SharesOn(const std::set<const Worker*>& workers) const;
+  std::set<const Worker*> WorkersWith(const std::string& model) const;
 
   const Options options_;
-  bool placing_ = true;
   JobQueue queue_;
   std::map<std::string, ActiveJob> jobs_;
   std::map<std::string, Worker> workers_;
-  std::map<std::string, double> row_seconds_;  // by model, the newest word of any worker
+  std::set<std::string> failed_once_;                // waiting jobs that a worker has failed
+  std::map<std::string, std::string> reservations_;  // by waiting job: the worker kept free for it
+  bool placing_ = true;
+  bool unsettled_ = false;  // room or queue have changed since the last placement
+  absl::Duration trusted_again_ = absl::InfiniteDuration();  // when a distrusted worker gets its next chance
+  std::optional<absl::Duration> last_tick_;
 };
 
 }  // namespace mind::server

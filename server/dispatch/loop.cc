@@ -1,24 +1,30 @@
 #include "server/dispatch/loop.h"
 
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 
 namespace mind::server {
 
-Loop::Loop(absl::Duration tick_interval, std::function<void()> on_tick)
-    : tick_interval_(tick_interval), on_tick_(std::move(on_tick)), thread_([this] { Main(); }) {}
+Loop::Loop(absl::Duration tick_interval, std::function<void()> on_tick, std::function<absl::Duration()> clock)
+    : tick_interval_(tick_interval),
+      on_tick_(std::move(on_tick)),
+      clock_(std::move(clock)),
+      thread_([this] { Main(); }) {}
 
 Loop::~Loop() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     closing_ = true;
   }
+  something_to_do_.notify_one();
   thread_.join();
 }
 
 void Loop::Post(std::function<void()> work) {
-  absl::MutexLock lock(&mutex_);
-  queue_.push_back(std::move(work));
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(work));
+  }
+  something_to_do_.notify_one();
 }
 
 void Loop::Run(const std::function<void()>& work) {
@@ -31,25 +37,33 @@ void Loop::Run(const std::function<void()>& work) {
 }
 
 void Loop::Main() {
-  const auto something_to_do = [this]()
-                                   ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closing_ || !queue_.empty(); };
-  absl::Time next_tick = absl::Now() + tick_interval_;
+  absl::Duration next_tick = clock_() + tick_interval_;
   for (;;) {
-    std::deque<std::function<void()>> batch;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithDeadline(absl::Condition(&something_to_do), next_tick);
+      std::unique_lock lock(mutex_);
+      const auto wake = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(next_tick - clock_());
+      something_to_do_.wait_until(lock, wake, [this] { return closing_ || !queue_.empty(); });
       if (closing_ && queue_.empty()) return;
-      batch.swap(queue_);
     }
-    for (std::function<void()>& work : batch) {
-      work();
-      work = nullptr;
-    }
-    if (absl::Now() >= next_tick) {
-      on_tick_();
-      next_tick = absl::Now() + tick_interval_;
-    }
+    RunBatch();
+    if (clock_() < next_tick) continue;
+    // The tick judges silence: first hears what was said while the batch ran.
+    RunBatch();
+    on_tick_();
+    // A late tick is not made up for.
+    next_tick = clock_() + tick_interval_;
+  }
+}
+
+void Loop::RunBatch() {
+  std::deque<std::function<void()>> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    batch.swap(queue_);
+  }
+  for (std::function<void()>& work : batch) {
+    work();
+    work = nullptr;
   }
 }
 

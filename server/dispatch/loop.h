@@ -2,37 +2,46 @@
 #ifndef MIND_SERVER_DISPATCH_LOOP_H_
 #define MIND_SERVER_DISPATCH_LOOP_H_
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "server/dispatch/moment.h"
 
 namespace mind::server {
 
-// Runs posted functions one after the other, and a tick in between at a fixed interval. What only runs here
-// needs no lock. Thread-safe.
+// Runs posted functions one after the other, and a tick in between at a fixed interval, by a clock that never
+// jumps. What only runs here needs no lock. Thread-safe.
 class Loop {
  public:
-  Loop(absl::Duration tick_interval, std::function<void()> on_tick);
+  // `clock` tells the time ticks are due by; it may be called from any thread.
+  Loop(absl::Duration tick_interval, std::function<void()> on_tick,
+       std::function<absl::Duration()> clock = SteadyNow);
   // Runs what was posted before, then joins.
   ~Loop();
 
-  void Post(std::function<void()> work) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Post(std::function<void()> work);
 
   // Posts and waits for it to have run. REQUIRES: not called from the loop itself.
   void Run(const std::function<void()>& work);
 
  private:
   void Main();
+  // Runs what has been posted so far, and no more.
+  void RunBatch();
 
   const absl::Duration tick_interval_;
   const std::function<void()> on_tick_;
-  absl::Mutex mutex_;
-  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
-  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  const std::function<absl::Duration()> clock_;
+  // The standard library's, because it can wait by the steady clock; Abseil's waits by the wall clock, which
+  // would put off the tick by as much as somebody sets that back.
+  std::mutex mutex_;
+  std::condition_variable something_to_do_;
+  std::deque<std::function<void()>> queue_;  // guarded by mutex_
+  bool closing_ = false;                     // guarded by mutex_
   std::thread thread_;
 };
 

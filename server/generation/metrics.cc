@@ -1,6 +1,23 @@
 #include "server/generation/metrics.h"
 
 namespace mind::server {
+namespace {
+
+const char* StateName(v1::WorkerState state) {
+  switch (state) {
+    case v1::WORKER_STATE_DRAINING:
+      return "draining";
+    case v1::WORKER_STATE_STUCK:
+      return "stuck";
+    case v1::WORKER_STATE_BUSY:
+      return "busy";
+    default:
+      return "ready";
+  }
+}
+
+}  // namespace
+
 ServerMetrics::ServerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
       requests_waiting(GaugeFamily(*registry, "mind_requests_waiting", "Jobs in the queue"), "model"),
@@ -39,6 +56,9 @@ ServerMetrics::ServerMetrics()
       workers_lost(CounterFamily(*registry, "mind_workers_lost_total",
                                  "Workers whose stream ended while they had pictures to make")
                        .Add({})),
+      stalls(CounterFamily(*registry, "mind_worker_stalls_total",
+                           "Times a worker was given nothing more because a picture on it hung")
+                 .Add({})),
       requeued(
           CounterFamily(*registry, "mind_jobs_requeued_total", "Jobs that went back to the queue").Add({})),
       resumed(CounterFamily(*registry, "mind_jobs_resumed_total", "Attempts that went on from a step above 0")
@@ -58,17 +78,20 @@ ServerMetrics::ServerMetrics()
 
 void ServerMetrics::Describe(const Dispatcher& dispatcher, size_t capacity) {
   queue_capacity.Set(static_cast<double>(capacity));
-  // Every model ever seen is set, so that a gauge falls back to 0.
   std::map<std::string, JobQueue::Waiting> waiting = dispatcher.queue().ByModel();
   std::map<std::string, int64_t> running = dispatcher.RunningByModel();
-  std::map<std::string, int64_t> states = {{"ready", 0}, {"busy", 0}, {"draining", 0}, {"starting", 0}};
+  std::map<std::string, int64_t> states = {
+      {"ready", 0}, {"busy", 0}, {"draining", 0}, {"starting", 0}, {"stuck", 0}};
   for (const auto& [name, worker] : dispatcher.Workers()) {
-    const bool busy = worker.running_images >= worker.capacity.max_images();
-    ++states[!worker.ready ? "starting" : worker.draining ? "draining" : busy ? "busy" : "ready"];
-    for (const v1::Model& model : worker.registration.models()) {
-      waiting.try_emplace(model.name());
-      running.try_emplace(model.name());
-    }
+    ++states[worker.ready() ? StateName(worker.state()) : "starting"];
+    for (const v1::Model& model : worker.registration().models()) described_.insert(model.name());
+  }
+  for (const auto& [model, amount] : waiting) described_.insert(model);
+  for (const auto& [model, count] : running) described_.insert(model);
+  // Every model ever seen is set, so that a gauge falls back to 0.
+  for (const std::string& model : described_) {
+    waiting.try_emplace(model);
+    running.try_emplace(model);
   }
   for (const auto& [model, amount] : waiting) {
     requests_waiting[model].Set(static_cast<double>(amount.jobs));

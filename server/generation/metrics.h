@@ -5,6 +5,7 @@
 #include <prometheus/registry.h>
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "proto/support/labelled_metric.h"
@@ -28,7 +29,7 @@ class OpenCall {
 struct ServerMetrics {
   ServerMetrics();
 
-  // Sets the gauges that describe the present.
+  // Sets the gauges that describe the present. Call from one thread.
   void Describe(const Dispatcher& dispatcher, size_t queue_capacity);
 
   std::shared_ptr<prometheus::Registry> registry;
@@ -50,11 +51,15 @@ struct ServerMetrics {
   prometheus::Gauge& store_failing;
   prometheus::Counter& lease_expirations;
   prometheus::Counter& workers_lost;
+  prometheus::Counter& stalls;
   prometheus::Counter& requeued;
   prometheus::Counter& resumed;
   prometheus::Counter& late_results;
   prometheus::Counter& previews_sent;
   prometheus::Counter& previews_dropped;
+
+ private:
+  std::set<std::string> described_;  // models; Describe's
 };
 
 }  // namespace mind::server

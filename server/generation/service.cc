@@ -119,13 +119,13 @@ absl::Status GenerationService::Recover() {
 
 // --- Clients.
 
-absl::Status GenerationService::Admit(const std::string& model) const {
+absl::Status GenerationService::Admit(const std::string& model, int priority) const {
   if (!admitting_) {
     return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
                      absl::Seconds(2));
   }
   if (!ledger_.reliable()) return StoreUnavailable();
-  const absl::Duration wait = dispatcher_.EstimatedWait().value_or(absl::ZeroDuration());
+  const absl::Duration wait = dispatcher_.EstimatedWait(model, priority).value_or(absl::ZeroDuration());
   // About when one of those waiting will have gone.
   const absl::Duration retry =
       std::clamp(wait / static_cast<double>(std::max<size_t>(dispatcher_.queued_jobs(), 1)), absl::Seconds(1),
@@ -207,7 +207,7 @@ absl::StatusOr<v1::Job> GenerationService::Accept(const v1::JobRequest& request,
   absl::StatusOr<ValidatedJob> valid = Validate(request, caller, catalog_.models(), options_.limits,
                                                 absl::Uniform<uint32_t>(random_), now, catalog_.Default(now));
   if (!valid.ok()) return refuse(valid.status());
-  if (absl::Status status = Admit(valid->spec.model()); !status.ok()) return refuse(status);
+  if (absl::Status status = Admit(valid->spec.model(), valid->priority); !status.ok()) return refuse(status);
 
   if (call != nullptr && !request.has_deadline()) valid->deadline = call->deadline;
   v1::Job job;
@@ -364,18 +364,16 @@ absl::StatusOr<v1::ListSamplersResponse> GenerationService::ListSamplers(const s
 
 v1::ListWorkersResponse GenerationService::ListWorkers() const {
   v1::ListWorkersResponse response;
-  for (const auto& [name, view] : dispatcher_.Workers()) {
+  for (const auto& [name, connected] : dispatcher_.Workers()) {
     v1::Worker* const worker = response.add_workers();
     worker->set_name(name);
-    worker->set_device(view.registration.device());
-    for (const v1::Model& model : view.registration.models()) worker->add_models(model.name());
-    *worker->mutable_loaded_models() = view.capacity.loaded_models();
-    worker->set_running_images(static_cast<uint32_t>(view.running_images));
-    worker->set_max_images(view.capacity.max_images());
-    worker->set_state(view.draining                                       ? v1::WORKER_STATE_DRAINING
-                      : view.running_images >= view.capacity.max_images() ? v1::WORKER_STATE_BUSY
-                                                                          : v1::WORKER_STATE_READY);
-    *worker->mutable_connect_time() = ToTimestamp(view.connected);
+    worker->set_device(connected.registration().device());
+    for (const v1::Model& model : connected.registration().models()) worker->add_models(model.name());
+    *worker->mutable_loaded_models() = connected.capacity().loaded_models();
+    worker->set_running_images(static_cast<uint32_t>(connected.running().size()));
+    worker->set_max_images(connected.capacity().max_images());
+    worker->set_state(connected.state());
+    *worker->mutable_connect_time() = ToTimestamp(connected.connected());
   }
   return response;
 }

@@ -130,14 +130,18 @@ class GenerationService {
   // one is to be stored under.
   absl::StatusOr<std::optional<v1::Job>> FindEarlier(const v1::JobRequest& request, const Caller& caller,
                                                      bool tied, RequestKey& key);
-  // Whether there is room for one more job for this model.
-  absl::Status Admit(const std::string& model) const;
+  // Whether there is room for one more job of this model and priority.
+  absl::Status Admit(const std::string& model, int priority) const;
   void CarryOut(const Actions& actions);
   void OnEnded(const v1::Job& job);
   // The job's end is on the disk.
   void TellEnded(const v1::Job& job, uint64_t sequence);
   v1::JobEvent QueuedEvent(const v1::Job& job) const;
+  // Of a picture that the worker holds.
   void PublishProgress(const v1::ImageProgress& progress);
+  void PublishPreview(v1::ImagePreview preview);
+  // Makes a failure of a result that is not what was asked for.
+  void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const;
   // Stores and publishes a picture that counts. False: it could not be stored.
   bool AcceptImage(const std::string& worker, const v1::ImageResult& result);
   // As the outside sees it.

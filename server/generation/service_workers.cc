@@ -6,6 +6,7 @@
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
+#include "server/generation/check_report.h"
 #include "server/generation/outcome.h"
 #include "server/generation/public_job.h"
 #include "server/generation/service.h"
@@ -26,6 +27,7 @@ absl::Status GenerationService::OnRegister(const std::shared_ptr<WorkerSession>&
                         absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
   }
   if (absl::Status status = ModelCatalog::Check(registration); !status.ok()) return status;
+  if (absl::Status status = dispatcher_.CheckName(registration); !status.ok()) return status;
   const auto previous = sessions_.find(registration.name());
   if (previous != sessions_.end()) {
     worker_names_.erase(previous->second.get());
@@ -50,6 +52,7 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
   const auto name = worker_names_.find(session);
   if (name == worker_names_.end()) return;  // replaced or dropped; its stream is closing
   const std::string worker = name->second;
+  RefuseBadResult(worker, message);
   if (message.message_case() == v1::ConnectRequest::kImageResult &&
       !AcceptImage(worker, message.image_result())) {
     // The worker has let go of a picture that nobody has now: as if it had given it back, to be made again
@@ -59,21 +62,23 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
     message = std::move(handed_back);
   }
   const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Present());
-  if (message.message_case() == v1::ConnectRequest::kImageProgress) PublishProgress(message.image_progress());
-  if (message.message_case() == v1::ConnectRequest::kImagePreview) {
-    v1::ImagePreview& preview = *message.mutable_image_preview();
-    const v1::Job* const job = dispatcher_.Find(preview.image().job_id());
-    if (job != nullptr && job->attempt() == preview.image().attempt()) {
-      if (previewed_.insert(job->id()).second) {
-        metrics_.first_preview_seconds[job->spec().model()].Observe(
-            SecondsBetween(job->create_time(), ToTimestamp(Now())));
-      }
-      v1::JobEvent event;
-      *event.mutable_preview() = std::move(*preview.mutable_preview());
-      events_.Publish(preview.image().job_id(), std::move(event));
-    }
+  if (message.has_image_progress() && dispatcher_.Holds(worker, message.image_progress().image())) {
+    PublishProgress(message.image_progress());
+  }
+  if (message.has_image_preview() && dispatcher_.Holds(worker, message.image_preview().image()) &&
+      IsPreview(message.image_preview())) {
+    PublishPreview(std::move(*message.mutable_image_preview()));
   }
   CarryOut(actions);
+}
+
+void GenerationService::RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const {
+  if (!message.has_image_result() || !dispatcher_.Holds(worker, message.image_result().image())) return;
+  const v1::ImageRef image = message.image_result().image();
+  const absl::Status bad = CheckResult(dispatcher_.Find(image.job_id())->spec(), message.image_result());
+  if (bad.ok()) return;
+  *message.mutable_image_failure()->mutable_image() = image;
+  *message.mutable_image_failure()->mutable_error() = ToProto(bad);
 }
 
 bool GenerationService::AcceptImage(const std::string& worker, const v1::ImageResult& result) {
@@ -108,17 +113,25 @@ void GenerationService::OnWorkerClosed(const WorkerSession* session) {
   worker_names_.erase(found);
   sessions_.erase(name);
   catalog_.Withdraw(name, Now());
-  const auto workers = dispatcher_.Workers();
-  const auto view = workers.find(name);
-  const size_t running = view == workers.end() ? 0 : view->second.running_images;
+  const size_t running = dispatcher_.RunningImages(name);
   if (running > 0) metrics_.workers_lost.Increment();
   LogInfo("worker disconnected", {{"worker", name}, {"running_images", running}});
   CarryOut(dispatcher_.OnWorkerLost(name, Present()));
 }
 
+void GenerationService::PublishPreview(v1::ImagePreview preview) {
+  const v1::Job& job = *dispatcher_.Find(preview.image().job_id());
+  if (previewed_.insert(job.id()).second) {
+    metrics_.first_preview_seconds[job.spec().model()].Observe(
+        SecondsBetween(job.create_time(), ToTimestamp(Now())));
+  }
+  v1::JobEvent event;
+  *event.mutable_preview() = std::move(*preview.mutable_preview());
+  events_.Publish(job.id(), std::move(event));
+}
+
 void GenerationService::PublishProgress(const v1::ImageProgress& progress) {
   const v1::Job* const job = dispatcher_.Find(progress.image().job_id());
-  if (job == nullptr || job->attempt() != progress.image().attempt()) return;
   v1::JobEvent event;
   event.mutable_progress()->set_image_index(progress.image().image_index());
   event.mutable_progress()->set_step(progress.step());
@@ -155,6 +168,12 @@ void GenerationService::CarryOut(const Actions& actions) {
       session->second->Close(
           absl::DeadlineExceededError("the worker was not heard for longer than its lease"));
       sessions_.erase(session);
+    } else if (const auto* const stuck = std::get_if<WorkerStuckAction>(&action)) {
+      metrics_.stalls.Increment();
+      LogError("worker hangs", {{"worker", stuck->worker},
+                                {"job", stuck->image.job_id()},
+                                {"attempt", stuck->image.attempt()},
+                                {"image", stuck->image.image_index()}});
     } else if (const auto* const started = std::get_if<JobStartedAction>(&action)) {
       const v1::Job& job = started->job;
       LogInfo("job started", {{"job", job.id()},
@@ -175,6 +194,8 @@ void GenerationService::CarryOut(const Actions& actions) {
       metrics_.requeued.Increment();
       LogWarning("job requeued", {{"job", requeued->job.id()},
                                   {"attempt", requeued->job.attempt()},
+                                  {"worker", requeued->worker},
+                                  {"reason", requeued->reason},
                                   {"steps_kept", requeued->job.steps_done()}});
       events_.Publish(requeued->job.id(), QueuedEvent(requeued->job));
     } else if (const auto* const ended = std::get_if<JobEndedAction>(&action)) {

@@ -121,6 +121,7 @@ class ServiceRig : public ::testing::Test {
     result.mutable_image()->set_job_id(id);
     result.mutable_image()->set_attempt(job->attempt());
     result.mutable_image()->set_image_index(image);
+    result.set_seed(job->spec().seed() + image);
     result.set_media_type("image/png");
     result.set_data("picture " + std::to_string(image));
     service().OnWorkerMessage(worker.get(), message);

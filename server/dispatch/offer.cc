@@ -1,0 +1,46 @@
+#include "server/dispatch/offer.h"
+
+#include <algorithm>
+
+namespace mind::server {
+namespace {
+
+std::set<std::string> SamplerNames(const v1::Model& model) {
+  std::set<std::string> names;
+  for (const v1::Sampler& sampler : model.samplers()) names.insert(sampler.name());
+  return names;
+}
+
+}  // namespace
+
+Offer::Offer(const v1::Model& model)
+    : revision_(model.revision()),
+      size_multiple_(std::max<uint32_t>(model.size_multiple(), 1)),
+      max_width_(model.max_width()),
+      max_height_(model.max_height()),
+      max_steps_(model.max_steps()),
+      max_clip_skip_(model.max_clip_skip()),
+      takes_source_(model.takes_source_image()),
+      enlarges_(model.enlargement() > 1),
+      needs_mask_(model.needs_mask_image()),
+      needs_depth_(model.needs_depth_image()),
+      samplers_(SamplerNames(model)),
+      loras_(model.loras().begin(), model.loras().end()) {}
+
+bool Offer::Allows(const v1::ImageSpec& spec) const {
+  return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
+         spec.height() % size_multiple_ == 0 && spec.steps() <= max_steps_ &&
+         spec.clip_skip() <= max_clip_skip_ && samplers_.count(spec.sampler()) != 0 &&
+         std::all_of(spec.loras().begin(), spec.loras().end(),
+                     [this](const v1::LoraUse& lora) { return loras_.count(lora.name()) != 0; }) &&
+         AllowsPictures(spec);
+}
+
+bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {
+  const bool source = !spec.source_image().empty();
+  const bool mask = !spec.mask_image().empty();
+  if (source && !takes_source_ && !enlarges_) return false;
+  return (source || !enlarges_) && (mask || !needs_mask_) && spec.depth_image().empty() != needs_depth_;
+}
+
+}  // namespace mind::server

@@ -1,0 +1,52 @@
+// What one worker offers under a model's name.
+//
+// Workers may describe one model differently: a smaller GPU has smaller sizes, another directory other LoRAs.
+// A request was checked against what the server knows of the model; where it runs, that worker's own word
+// counts.
+#ifndef MIND_SERVER_DISPATCH_OFFER_H_
+#define MIND_SERVER_DISPATCH_OFFER_H_
+
+#include <set>
+#include <string>
+
+#include "mind/v1/image.pb.h"
+#include "mind/v1/model.pb.h"
+
+namespace mind::server {
+
+class Offer {
+ public:
+  explicit Offer(const v1::Model& model);
+
+  // Whether the worker's own description allows it. REQUIRES: every default filled in.
+  bool Allows(const v1::ImageSpec& spec) const;
+
+  // Of the weights; empty if not known.
+  const std::string& revision() const { return revision_; }
+
+ private:
+  bool AllowsPictures(const v1::ImageSpec& spec) const;
+
+  const std::string revision_;
+  const uint32_t size_multiple_;
+  const uint32_t max_width_;
+  const uint32_t max_height_;
+  const uint32_t max_steps_;
+  const uint32_t max_clip_skip_;
+  const bool takes_source_;
+  const bool enlarges_;
+  const bool needs_mask_;
+  const bool needs_depth_;
+  const std::set<std::string> samplers_;
+  const std::set<std::string> loras_;
+};
+
+// Whether state made with one of two revisions can be gone on with by the other: what is not known is taken
+// to be equal.
+inline bool SameWeights(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() || a == b;
+}
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_DISPATCH_OFFER_H_

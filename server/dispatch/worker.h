@@ -1,0 +1,148 @@
+// One connected worker, as the dispatcher sees it: what it offers, what runs on it, and how well it does.
+//
+// Plain state, like the dispatcher it belongs to.
+#ifndef MIND_SERVER_DISPATCH_WORKER_H_
+#define MIND_SERVER_DISPATCH_WORKER_H_
+
+#include <compare>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "mind/v1/generation.pb.h"
+#include "mind/v1/worker.pb.h"
+#include "server/dispatch/moment.h"
+#include "server/dispatch/offer.h"
+
+namespace mind::server {
+
+// When a picture that does not move counts as hanging.
+struct ProgressLimits {
+  // Once it has begun: this, or that many times what a step of it has been measured to take here, whichever
+  // is longer.
+  absl::Duration stall = absl::Seconds(60);
+  double stall_steps = 20;
+  // Before it has begun (a model may have to be loaded, or memory to become free), and where the model's
+  // speed has not been measured yet: at least this.
+  absl::Duration start = absl::Minutes(10);
+};
+
+class Worker {
+ public:
+  // Workers are never given more than this at once, whatever they say.
+  static constexpr uint32_t kMaxImages = 1024;
+
+  struct PictureKey {
+    std::string job;
+    uint32_t attempt = 0;
+    uint32_t image = 0;
+    auto operator<=>(const PictureKey&) const = default;
+  };
+  // A picture on a worker, whatever has become of its job: it takes up room until the worker says it has
+  // ended.
+  struct Picture {
+    int priority = 0;
+    std::string model;
+    double rows_per_step = 1;
+    bool alone = false;     // no other job's may run beside it
+    bool started = false;   // denoising has begun
+    bool stopping = false;  // the worker has been told to stop it
+    bool hangs = false;     // it did not move, or not stop, in time
+    absl::Duration moved;   // when it last was given, moved on, or told to stop
+  };
+
+  Worker(const v1::Register& registration, const Moment& now);
+
+  // --- What it says.
+
+  void Hear(const Moment& now) { last_heard_ = now.steady; }
+  // Numbers that are none are passed over.
+  void SetCapacity(const v1::Capacity& capacity);
+  void SetDraining() { draining_ = true; }
+  // A picture of this model came out well, or failed for a reason that lies with the worker. After
+  // `max_failures` in a row the worker is not trusted with the model until `cool_down` has passed; one more
+  // failure then is enough.
+  void NoteSuccess(const std::string& model) { failures_.erase(model); }
+  void NoteFailure(const std::string& model, int max_failures, absl::Duration cool_down, const Moment& now);
+
+  // --- What runs on it.
+
+  void Add(const PictureKey& key, Picture picture) { running_[key] = std::move(picture); }
+  // False if it was not there.
+  bool Remove(const PictureKey& key) { return running_.erase(key) != 0; }
+  Picture* Find(const PictureKey& key);
+  // The worker is being told to stop this attempt.
+  void Stop(const std::string& job, uint32_t attempt, const Moment& now);
+  const std::map<PictureKey, Picture>& running() const { return running_; }
+
+  // --- Time.
+
+  // Nobody listened for so long: that much silence and standstill does not count.
+  void Forgive(absl::Duration time, const Moment& now);
+  absl::Duration Silence(const Moment& now) const { return now.steady - last_heard_; }
+  struct Overdue {
+    PictureKey key;
+    // It only waits, for a model or for memory: others move. Otherwise it hangs.
+    bool waits = false;
+  };
+  // Pictures that have not moved, or not stopped, for too long. Those that higher ones keep from moving are
+  // not among them; those found hanging are marked so.
+  std::vector<Overdue> FindOverdue(const ProgressLimits& limits, const Moment& now);
+
+  // --- For placement.
+
+  // Null if it does not have the model.
+  const Offer* OfferOf(const std::string& model) const;
+  bool HasLoaded(const std::string& model) const;
+  // Whether it takes work at all now.
+  bool usable() const { return ready_ && !draining_ && !stuck(); }
+  bool Trusted(const std::string& model, const Moment& now) const;
+  // When the next model is trusted again; the infinite future if there is none to wait for.
+  absl::Duration TrustedAgain(const Moment& now) const;
+  int64_t Occupied(int priority) const;  // pictures of this priority or higher
+  // Pictures it would still take at this priority: lower ones can be paused and do not count.
+  int64_t Room(int priority) const { return int64_t{capacity_.max_images()} - Occupied(priority); }
+  // Whether a picture that must be alone runs on it.
+  bool RunsAlone() const;
+
+  // Seconds a row of this model takes here, if it has been measured.
+  std::optional<double> RowSeconds(const std::string& model) const;
+
+  const std::string& name() const { return registration_.name(); }
+  const v1::Register& registration() const { return registration_; }
+  const v1::Capacity& capacity() const { return capacity_; }
+  absl::Time connected() const { return connected_; }
+  bool ready() const { return ready_; }  // has sent its capacity
+  bool draining() const { return draining_; }
+  bool stuck() const;
+  // For people. One that has not sent its capacity yet is as good as busy.
+  v1::WorkerState state() const;
+
+ private:
+  struct Failures {
+    int in_a_row = 0;
+    absl::Duration trusted_again = -absl::InfiniteDuration();
+  };
+
+  absl::Duration Patience(const Picture& picture, const ProgressLimits& limits) const;
+  bool HigherMoves(const Picture& picture) const;
+  // Whether another picture has moved within that time.
+  bool OthersMove(const PictureKey& key, absl::Duration limit, const Moment& now) const;
+
+  const v1::Register registration_;
+  const absl::Time connected_;
+  std::map<std::string, Offer> offers_;
+  v1::Capacity capacity_;
+  bool ready_ = false;
+  bool draining_ = false;
+  absl::Duration last_heard_;
+  std::map<PictureKey, Picture> running_;
+  std::map<std::string, double> row_seconds_;  // by model
+  std::map<std::string, Failures> failures_;   // by model
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_DISPATCH_WORKER_H_

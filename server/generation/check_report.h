@@ -1,0 +1,22 @@
+// What a worker reports must look like, beyond being about a picture that it holds.
+//
+// Workers are not clients: a report that does not fit means a worker that is broken, or another program that
+// says it is one. It must not reach those who watch.
+#ifndef MIND_SERVER_GENERATION_CHECK_REPORT_H_
+#define MIND_SERVER_GENERATION_CHECK_REPORT_H_
+
+#include "absl/status/status.h"
+#include "mind/v1/image.pb.h"
+#include "mind/v1/worker.pb.h"
+
+namespace mind::server {
+
+// Whether this is a picture as asked for: format and seed. INTERNAL if not.
+absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& result);
+
+// Whether it is a preview of the picture it says, of a size that watchers can be sent.
+bool IsPreview(const v1::ImagePreview& preview);
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_CHECK_REPORT_H_

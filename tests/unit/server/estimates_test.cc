@@ -1,0 +1,66 @@
+// How long jobs are expected to wait, and what they cost.
+#include <cmath>
+#include <limits>
+
+#include "tests/unit/server/dispatcher_rig.h"
+
+namespace mind::server {
+namespace {
+
+class EstimatesTest : public DispatcherRig {};
+
+TEST_F(EstimatesTest, NobodyWaitsForWorkThatWouldNotGoBefore) {
+  Connect("a", 1, "A");
+  Connect("b", 1, "B");
+  Capacity("a", 1, {{"A", 10}});
+  for (int i = 0; i < 10; ++i) Submit(Job("a" + std::to_string(i), 1, v1::PRIORITY_NORMAL, "A"));
+  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL), absl::ZeroDuration());
+  EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_NORMAL), absl::Seconds(10 * 10.0 * kSteps));
+  EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_HIGH), absl::ZeroDuration());
+  EXPECT_EQ(dispatcher_.EstimatedWait("C", v1::PRIORITY_HIGH), std::nullopt);
+  // A worker with both models is expected to take half of what waits.
+  Connect(Registration("both", {Model("A"), Model("B")}), 0);
+  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL), absl::Seconds(9 * 10.0 * kSteps / 2 / 2));
+}
+
+TEST_F(EstimatesTest, WithRoomNothingWaitsHoweverMuchRuns) {
+  Connect("w", 2);
+  Capacity("w", 2, {{"m", 1000}});
+  Submit("j");
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::ZeroDuration());
+}
+
+TEST_F(EstimatesTest, NumbersThatAreNoneAreNoMeasurements) {
+  Connect("w", 1);
+  Capacity("w", 1, {{"m", 2}});
+  for (const double bad : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity(), 1e300}) {
+    Capacity("w", 1, {{"m", bad}});
+    EXPECT_EQ(dispatcher_.RowSeconds("m"), 2) << bad;
+  }
+}
+
+TEST_F(EstimatesTest, ARowCostsWhatTheConnectedWorkersSayTogether) {
+  EXPECT_EQ(dispatcher_.RowSeconds("m"), 0.05);
+  Connect("slow", 1);
+  Connect("fast", 1);
+  Capacity("slow", 1, {{"m", 3}});
+  Capacity("fast", 1, {{"m", 1}});
+  EXPECT_EQ(dispatcher_.RowSeconds("m"), 2);
+  Capacity("slow", 1, {{"m", 3}});  // whoever spoke last
+  EXPECT_EQ(dispatcher_.RowSeconds("m"), 2);
+  Lose("slow");
+  EXPECT_EQ(dispatcher_.RowSeconds("m"), 1);
+  Lose("fast");
+  EXPECT_EQ(dispatcher_.RowSeconds("m"), 1) << "the last that was known";
+}
+
+TEST_F(EstimatesTest, WhatWaitsIsPricedByWhatIsKnownNow) {
+  Submit("j");
+  EXPECT_DOUBLE_EQ(dispatcher_.queue().ByModel().at("m").cost_seconds, 0.05 * kSteps);
+  Connect("w", 0);
+  Capacity("w", 0, {{"m", 20}});
+  EXPECT_DOUBLE_EQ(dispatcher_.queue().ByModel().at("m").cost_seconds, 20 * kSteps);
+}
+
+}  // namespace
+}  // namespace mind::server
