@@ -77,6 +77,7 @@ class EventStreamTest : public ::testing::Test {
     message.mutable_image_preview()->mutable_image()->set_job_id(id);
     message.mutable_image_preview()->mutable_image()->set_attempt(1);
     message.mutable_image_preview()->mutable_preview()->set_step(step);
+    message.mutable_image_preview()->mutable_preview()->set_media_type("image/jpeg");
     message.mutable_image_preview()->mutable_preview()->set_data(std::string(4096, 'x'));
     service_.OnWorkerMessage(worker_.get(), message);
   }
@@ -84,6 +85,8 @@ class EventStreamTest : public ::testing::Test {
     v1::ConnectRequest message;
     message.mutable_image_result()->mutable_image()->set_job_id(id);
     message.mutable_image_result()->mutable_image()->set_attempt(1);
+    message.mutable_image_result()->set_seed(1);  // SmallRequest's
+    message.mutable_image_result()->set_media_type("image/png");
     message.mutable_image_result()->set_data("picture");
     loop_.Run([&] { service_.OnWorkerMessage(worker_.get(), message); });
   }

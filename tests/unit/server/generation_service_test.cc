@@ -238,6 +238,8 @@ TEST_F(GenerationServiceTest, LargePicturesComeInParts) {
   v1::ImageResult& result = *message.mutable_image_result();
   result.mutable_image()->set_job_id(id);
   result.mutable_image()->set_attempt(1);
+  result.set_seed(1);  // SmallRequest's
+  result.set_media_type("image/png");
   std::string data;
   for (int i = 0; i < 300'000; ++i) data += std::to_string(i);
   result.set_data(data);
