@@ -68,7 +68,7 @@ class Measurement {
                                                        static_cast<double>(level.timestep));
       const at::Tensor x = noised.alpha * x0 + noised.sigma * state.noise->DrawLike(x0);
       const Denoised estimate =
-          Estimate(config_, EvaluateAlone(pipeline_.denoiser(), plain, x, noised.timestep), x, noised);
+          Estimate(config_, EvaluateAlone(pipeline_.denoiser(), plain, x, Told(config_, noised)), x, noised);
       level.x0_error += (x0 - estimate.x0).square().mean().item<double>();
     }
     ++samples_;

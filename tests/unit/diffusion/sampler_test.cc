@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <set>
 
 #include "worker/diffusion/error.h"
@@ -143,22 +145,86 @@ TEST(Sampler, RefusesWhatCannotGoTogether) {
 }
 
 TEST(SamplerConfig, NumbersBeyondReckoningAreNamed) {
-  for (const auto& [key, value] :
-       std::vector<std::pair<std::string, nlohmann::json>>{{"beta_start", 5e89},
-                                                           {"beta_end", 1},
-                                                           {"beta_end", -0.1},
-                                                           {"trained_betas", {0.5, 1.5}},
-                                                           {"shift", 0},
-                                                           {"correct_steps", -1}}) {
-    nlohmann::json json = {{"_class_name", "DDIMScheduler"}, {"num_train_timesteps", 2}};
-    json[key] = value;
+  struct Case {
+    const char* class_name;
+    const char* key;
+    nlohmann::json value;
+  };
+  for (const auto& [class_name, key, value] :
+       std::vector<Case>{{"DDIMScheduler", "beta_start", 5e89},
+                         {"DDIMScheduler", "beta_end", 1},
+                         {"DDIMScheduler", "beta_end", -0.1},
+                         {"DDIMScheduler", "trained_betas", {0.5, 1.5}},
+                         {"DDIMScheduler", "trained_betas", {0.5, 0.5, 0.5}},
+                         {"DDIMScheduler", "steps_offset", 2},
+                         {"FlowMatchEulerDiscreteScheduler", "shift", 0},
+                         {"ScoreSdeVeScheduler", "sigma_min", 5000},
+                         {"ScoreSdeVeScheduler", "correct_steps", -1}}) {
+    const nlohmann::json json = {{"_class_name", class_name}, {"num_train_timesteps", 2}, {key, value}};
     try {
       SamplerConfig::From(Config(json, "test"));
       ADD_FAILURE() << key;
     } catch (const ModelError& e) {
-      EXPECT_THAT(e.what(), testing::HasSubstr("test: \"" + key + "\" is "));
+      EXPECT_THAT(e.what(), testing::HasSubstr("test: \"" + std::string(key) + "\" is "));
     }
   }
+}
+
+// Runs a sampler on a network until it ends or throws; the evaluations it made.
+int64_t RunOn(const Sampler& sampler, const std::function<at::Tensor(const at::Tensor&)>& network) {
+  SampleState state;
+  state.noise = std::make_unique<SeededNoise>(1);
+  state.x = state.noise->Draw({1, 2, 2}) * sampler.initial_scale();
+  Evaluator evaluator;
+  int64_t evaluations = 0;
+  for (; state.step < sampler.steps(); ++state.step) {
+    Task step = sampler.Step(state, evaluator);
+    for (step.Resume(); !step.done(); step.Resume(), ++evaluations) {
+      evaluator.Answer(network(evaluator.input()));
+    }
+  }
+  return evaluations;
+}
+
+class SamplerThatAdapts : public testing::TestWithParam<const char*> {};
+
+TEST_P(SamplerThatAdapts, EndsOnANetworkThatAnswersNoNumbers) {
+  for (const double answer : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    int64_t evaluations = 0;
+    const auto sampler = MakeSampler(GetParam(), GaussianConfig(), 5);
+    try {
+      RunOn(*sampler, [&](const at::Tensor& x) {
+        // Well at first: the network breaks on the way.
+        return ++evaluations > 8 ? at::full_like(x, answer) : x * 0.5;
+      });
+      ADD_FAILURE() << "came to an end";
+    } catch (const ModelError& e) {
+      EXPECT_THAT(e.what(), testing::HasSubstr("not finite"));
+    }
+    EXPECT_LT(evaluations, 30);
+  }
+}
+
+TEST_P(SamplerThatAdapts, EndsOnANetworkThatNoStepIsSmallEnoughFor) {
+  int64_t evaluations = 0;
+  const auto sampler = MakeSampler(GetParam(), GaussianConfig(), 5,
+                                   {{"relative_tolerance", 1e-6}, {"absolute_tolerance", 1e-6}});
+  EXPECT_THROW(RunOn(*sampler,
+                     [&](const at::Tensor& x) {
+                       ++evaluations;
+                       return at::full_like(x, evaluations % 2 == 0 ? 1 : -1);
+                     }),
+               RequestError);
+  EXPECT_LE(evaluations, 10'000);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SamplerThatAdapts, testing::Values("dpm_adaptive", "adaptive_sde", "ode_rk45"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(Sampler, HeunCountsTheEvaluationsOfALastStepThatEndsInNoise) {
+  const auto sampler =
+      MakeSampler("heun", GaussianConfig(), 2, {{"sigmas", std::vector<double>{10, 2, 0.5}}});
+  EXPECT_EQ(RunOn(*sampler, [](const at::Tensor& x) { return x * 0.5; }), sampler->evaluations());
 }
 
 TEST(Sampler, AModelThatMustFindNoiseInPureNoiseIsRefused) {

@@ -90,7 +90,7 @@ class Captioned : public testing::Test {
     unet["num_class_embeds"] = 11;
     RunConfig run = Run({{"unet", unet},
                          {"scheduler", diffusion::ReadJsonFile(emoji + "/scheduler/scheduler_config.json")},
-                         {"low_res_scheduler", {{"beta_schedule", "scaled_linear"}}},
+                         {"low_res_scheduler", {{"_class_name", "DDPMScheduler"}, {"beta_schedule", "scaled_linear"}}},
                          {"max_noise_level", 10},
                          {"text_encoder", emoji + "/text_encoder"},
                          {"vae", emoji + "/vae"},

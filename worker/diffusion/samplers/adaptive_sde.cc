@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "worker/diffusion/samplers/evaluation_budget.h"
+
 namespace mind::diffusion {
 namespace {
 
+constexpr char kName[] = "adaptive_sde";
 constexpr double kSafety = 0.9;
 constexpr double kExponent = 0.9;        // r of alg. 1
 constexpr double kTimeRounding = 1e-12;  // closer to the end than this is there
@@ -18,10 +21,11 @@ int64_t AdaptiveSdeSampler::evaluations() const {
 
 Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
   if (state.scalars.empty()) {
-    state.scalars = {TimeOf(state.step), config_.first_step};
+    state.scalars = {TimeOf(state.step), config_.first_step, 0};
     state.history = {state.x};
   }
   double t = state.scalars[0], h = state.scalars[1];
+  EvaluationBudget budget(kName, state.scalars);
   const bool last = state.step + 1 == steps();
   const double stretch =
       (path_.start() - path_.end()) * static_cast<double>(state.step + 1) / static_cast<double>(steps());
@@ -29,6 +33,7 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
   while (t > goal) {
     const at::Tensor x = state.x;
     const NoiseLevel level = path_.At(t);
+    budget.Spend();
     const Denoised here = co_await Denoise(config_, evaluate, x, level);
     const at::Tensor score = ContinuousPath::Score(here, level);
     for (bool accepted = false; !accepted;) {
@@ -38,6 +43,7 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
 
       const double t_next = t - h;
       const NoiseLevel next = path_.At(t_next);
+      budget.Spend();
       const Denoised there = co_await Denoise(config_, evaluate, euler, next);
       const double g2_next = path_.Diffusion(t_next);
       const at::Tensor improved =
@@ -47,7 +53,8 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
       const at::Tensor tolerance =
           (at::maximum(state.history[0].abs(), euler.abs()) * config_.relative_tolerance)
               .clamp_min(config_.absolute_tolerance);
-      const double error = ((improved - euler) / 2 / tolerance).square().mean().sqrt().item<double>();
+      const double error =
+          budget.Finite(((improved - euler) / 2 / tolerance).square().mean().sqrt().item<double>());
       accepted = error <= 1;
       const double growth = kSafety * std::pow(error, -kExponent);  // infinite without an error: to the end
       if (accepted) {
@@ -59,7 +66,7 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
       h = std::min(t - path_.end(), h * growth);
     }
   }
-  state.scalars = {t, h};
+  state.scalars = {t, h, budget.spent()};
   if (!last) co_return;
   // What noise is left is taken off without its factor alpha, as the reference does.
   const NoiseLevel level = path_.At(t);

@@ -8,7 +8,7 @@
 
 namespace mind::diffusion {
 
-// scalars: time, step size to try next. history: Euler's x of the last accepted step.
+// scalars: time, step size to try next, evaluations so far. history: Euler's x of the last accepted step.
 class AdaptiveSdeSampler : public AdaptivePathSampler {
  public:
   using AdaptivePathSampler::AdaptivePathSampler;

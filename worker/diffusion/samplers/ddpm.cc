@@ -54,14 +54,17 @@ Task DdpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
 
   const double a_next =
       i + 1 < timesteps_.size() ? alphas_cumprod_[static_cast<size_t>(timesteps_[i + 1])] : 1;
-  // In float32, as the reference: close to the end 1 - a / a_next cancels, and its rounding shows in the
-  // picture.
-  float alpha = static_cast<float>(a) / static_cast<float>(a_next);
-  float beta = 1 - alpha;
+  // In the precision of the table, as the reference: close to the end 1 - a / a_next cancels, and its
+  // rounding shows in the picture.
+  const auto rounded = [this](double value) {
+    return config_.double_precision ? value : static_cast<double>(static_cast<float>(value));
+  };
+  double alpha = rounded(rounded(a) / rounded(a_next));
+  double beta = rounded(1 - alpha);
   const int64_t next_t = i + 1 < timesteps_.size() ? timesteps_[i + 1] : -1;
   if (config_.from_betas) {
-    if (next_t == t - 1) beta = static_cast<float>(betas_[static_cast<size_t>(t)]);
-    alpha = 1 - beta;
+    if (next_t == t - 1) beta = rounded(betas_[static_cast<size_t>(t)]);
+    alpha = rounded(1 - beta);
   }
   at::Tensor next = state.denoised * (std::sqrt(a_next) * beta / (1 - a)) +
                     state.x * (std::sqrt(alpha) * (1 - a_next) / (1 - a));

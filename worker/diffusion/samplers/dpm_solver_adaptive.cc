@@ -4,12 +4,14 @@
 #include <cmath>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/evaluation_budget.h"
 #include "worker/diffusion/samplers/noise_levels.h"
 #include "worker/diffusion/samplers/parametrization.h"
 
 namespace mind::diffusion {
 namespace {
 
+constexpr char kName[] = "dpm_adaptive";
 constexpr double kSafety = 0.9;
 constexpr double kMaxGrowth = 10;
 constexpr double kSmallestStep = 1e-8;
@@ -61,16 +63,18 @@ NoiseLevel DpmSolverAdaptiveSampler::At(double lambda) const {
 
 Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) const {
   if (state.scalars.empty()) {
-    state.scalars = {LambdaOf(state.step), config_.first_step};
+    state.scalars = {LambdaOf(state.step), config_.first_step, 0};
     state.history = {state.x};
   }
   double lambda = state.scalars[0], h = state.scalars[1];
+  EvaluationBudget budget(kName, state.scalars);
   const bool third = config_.solver_order == 3;
   const bool last = state.step + 1 == steps();
   const double goal = LambdaOf(state.step + 1) - (last ? kRounding : 0);
   while (lambda < goal) {
     const at::Tensor x = state.x;
     const NoiseLevel s = At(lambda);
+    budget.Spend();
     const Denoised here = co_await Denoise(config_, evaluate, x, s);
     for (bool accepted = false; !accepted;) {
       if (h < kSmallestStep) {
@@ -84,6 +88,7 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
       };
       const double r1 = third ? 1.0 / 3 : 0.5;
       const NoiseLevel s1 = At(lambda + r1 * h);
+      budget.Spend();
       const Denoised one = co_await Denoise(config_, evaluate, first_order(s1, r1 * h), s1);
       const at::Tensor second =
           first_order(t, h) - (t.sigma * std::expm1(h) / (2 * r1)) * (one.noise - here.noise);
@@ -96,6 +101,7 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
         const double phi_s2 = std::expm1(r2 * h) / (r2 * h) - 1;
         const at::Tensor x2 =
             first_order(s2, r2 * h) - (s2.sigma * phi_s2 * r2 / r1) * (one.noise - here.noise);
+        budget.Spend();
         newest = co_await Denoise(config_, evaluate, x2, s2);
         const double phi = std::expm1(h) / h - 1;
         higher = first_order(t, h) - (t.sigma * phi / r2) * (newest.noise - here.noise);
@@ -104,7 +110,8 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
       const at::Tensor tolerance =
           (at::maximum(lower.abs(), state.history[0].abs()) * config_.relative_tolerance)
               .clamp_min(config_.absolute_tolerance);
-      const double error = ((higher - lower) / tolerance).square().mean().sqrt().item<double>();
+      const double error =
+          budget.Finite(((higher - lower) / tolerance).square().mean().sqrt().item<double>());
       accepted = error <= 1;
       if (accepted) {
         state.x = higher;
@@ -118,7 +125,7 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
       h *= std::min(growth, kMaxGrowth);
     }
   }
-  state.scalars = {lambda, h};
+  state.scalars = {lambda, h, budget.spent()};
   if (!last || !config_.denoise_at_end) co_return;
   const Denoised estimate = co_await Denoise(config_, evaluate, state.x, At(lambda_end_));
   state.denoised = estimate.x0;

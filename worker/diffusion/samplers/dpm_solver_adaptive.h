@@ -10,8 +10,8 @@
 namespace mind::diffusion {
 
 // Its steps are equal stretches of lambda, for progress, previews and checkpoints; how many does not change
-// the picture. config.solver_order: 2 or 3. scalars: lambda, step size to try next. history: the lower-order
-// x of the last accepted step.
+// the picture. config.solver_order: 2 or 3. scalars: lambda, step size to try next, evaluations so far.
+// history: the lower-order x of the last accepted step.
 class DpmSolverAdaptiveSampler : public Sampler {
  public:
   // Throws RequestError for another order.

@@ -4,26 +4,12 @@
 #include <cmath>
 
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/samplers/noise_schedule.h"
 
 namespace mind::diffusion {
 namespace {
 
 // Below this many steps, the last steps are taken with lower order (config: lower_order_final).
 constexpr int64_t kFewSteps = 15;
-
-// The levels the other way: from the cleanest training step up to the noisiest.
-NoiseLevels InverseLevels(const SamplerConfig& c, int64_t steps) {
-  const std::vector<double> table = TrainingSigmas(c);
-  std::vector<int64_t> timesteps =
-      IntegerTimesteps(c.spacing.value_or(Spacing::kLinspace), c.train_steps, steps + 1, c.steps_offset);
-  NoiseLevels result;
-  for (auto t = timesteps.rbegin(); t != timesteps.rend(); ++t) {
-    result.levels.push_back(
-        NoiseLevel::PreservingOfSigma(table[static_cast<size_t>(*t)], static_cast<double>(*t)));
-  }
-  return result;
-}
 
 }  // namespace
 
@@ -40,11 +26,13 @@ DpmSolverMultistepSampler::DpmSolverMultistepSampler(const SamplerConfig& config
     throw ModelError("final_sigmas_type \"zero\" goes with dpmsolver++ and sde-dpmsolver++ only: in " +
                      config_.algorithm + " form the last step is infinite");
   }
-  if (stochastic_ && config_.solver_order == 3) throw ModelError(config_.algorithm + " has no order 3");
+  if (stochastic_ && config_.solver_order == 3) {
+    throw ModelError("solver_order 3 is not supported in " + config_.algorithm + " form; supported: 1, 2");
+  }
 }
 
 DpmSolverInverseSampler::DpmSolverInverseSampler(const SamplerConfig& config, int64_t steps)
-    : DpmSolverMultistepSampler(config, InverseLevels(config, steps)) {}
+    : DpmSolverMultistepSampler(config, InverseSolverLevels(config, steps)) {}
 
 int64_t DpmSolverMultistepSampler::OrderOf(const SampleState& state) const {
   const bool few = config_.lower_order_final && steps() < kFewSteps;

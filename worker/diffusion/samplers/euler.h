@@ -15,6 +15,9 @@ class EulerSampler : public LevelSampler {
   EulerSampler(const SamplerConfig& config, int64_t steps)
       : EulerSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
   Task Step(SampleState& state, Evaluator& evaluate) const override;
+
+ private:
+  double churned_levels_;  // that the churn is spread over
 };
 
 }  // namespace mind::diffusion

@@ -12,7 +12,7 @@ class HeunSampler : public LevelSampler {
   using LevelSampler::LevelSampler;
   HeunSampler(const SamplerConfig& config, int64_t steps)
       : LevelSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
-  int64_t evaluations() const override { return 2 * steps() - 1; }
+  int64_t evaluations() const override { return 2 * steps() - (levels_.levels.back().sigma == 0 ? 1 : 0); }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 };
 

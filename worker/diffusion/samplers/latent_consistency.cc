@@ -12,9 +12,9 @@ namespace {
 // The teacher's timesteps, thinned out evenly, noisiest first.
 std::vector<int64_t> StudentTimesteps(const SamplerConfig& c, int64_t steps) {
   if (!c.custom_timesteps.empty()) return c.custom_timesteps;
-  if (c.original_steps < 1 || c.original_steps > c.train_steps) {
-    throw ModelError("original_inference_steps must be 1 to num_train_timesteps, given: " +
-                     std::to_string(c.original_steps));
+  if (c.original_steps > c.train_steps) {
+    throw RequestError("original_steps must be 1 to " + std::to_string(c.train_steps) +
+                       ", the training steps; given: " + std::to_string(c.original_steps));
   }
   if (steps > c.original_steps) {
     throw RequestError("this sampler takes at most as many steps as its teacher, " +
@@ -60,6 +60,11 @@ Task LcmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   }
   const double a_next = AlphaCumprod(TimestepAfter(state));
   state.x = std::sqrt(a_next) * state.denoised + std::sqrt(1 - a_next) * state.noise->DrawLike(state.x);
+}
+
+TcdSampler::TcdSampler(const SamplerConfig& config, int64_t steps) : StudentSampler(config, steps) {
+  config_.clip = config_.thresholding =
+      false;  // its estimate is not limited, whatever the model says (reference)
 }
 
 Task TcdSampler::Step(SampleState& state, Evaluator& evaluate) const {

@@ -39,7 +39,7 @@ class LcmSampler : public StudentSampler {
 
 class TcdSampler : public StudentSampler {
  public:
-  using StudentSampler::StudentSampler;
+  TcdSampler(const SamplerConfig& config, int64_t steps);
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 };
 

@@ -14,6 +14,7 @@ constexpr double kHalfPi = 1.57079632679489661923;
 // Stands in for the infinite sigma of a last training step without signal. Reference: the same constant in
 // diffusers.
 constexpr double kSmallestAlpha = 1.0 / (1 << 24);
+constexpr double kRounding = 1e-6;  // of timesteps that are counted down
 
 // Training steps that lie below the noise a trajectory starts with. `table`: their sigmas.
 int64_t Span(const SamplerConfig& config, const std::vector<double>& table, int64_t steps) {
@@ -29,23 +30,31 @@ double FinalSigmaOf(const SamplerConfig& config, double smallest) {
   return config.final_sigma == FinalSigma::kSigmaMin ? smallest : 0;
 }
 
+// Training steps below `span` that hold no more noise than lambda_min_clipped allows.
+int64_t Unclipped(const SamplerConfig& c, const std::vector<double>& table, int64_t span) {
+  while (span > 1 && -std::log(table[static_cast<size_t>(span - 1)]) < c.lambda_min_clipped) --span;
+  return span;
+}
+
+// From `last` down by the stride of `steps` over `span`: fewer steps where the noisiest are left out.
+std::vector<int64_t> TrailingTimesteps(int64_t last, int64_t span, int64_t steps) {
+  std::vector<int64_t> timesteps;
+  for (int64_t i = 0; i < steps; ++i) {
+    const double t = CountedDown(last, span, steps, i);
+    if (i > 0 && t < kRounding) break;
+    timesteps.push_back(std::max<int64_t>(static_cast<int64_t>(std::nearbyint(t)) - 1, 0));
+  }
+  return timesteps;
+}
+
 // Whole training steps as the lambda form spaces them: steps + 1 without the last; the noisiest may be left
 // out (lambda_min_clipped).
 std::vector<int64_t> SolverTimesteps(const SamplerConfig& c, const std::vector<double>& table,
                                      int64_t steps) {
   const int64_t span = Span(c, table, steps);
-  int64_t last = span;
-  while (last > 1 && -std::log(table[static_cast<size_t>(last - 1)]) < c.lambda_min_clipped) --last;
+  const int64_t last = Unclipped(c, table, span);
   const Spacing spacing = c.spacing.value_or(Spacing::kLinspace);
-  if (spacing == Spacing::kTrailing) {
-    std::vector<int64_t> timesteps;
-    const double stride = static_cast<double>(span) / static_cast<double>(steps);
-    for (int64_t i = 0; i < steps; ++i) {
-      const double t = static_cast<double>(last) - static_cast<double>(i) * stride;
-      timesteps.push_back(std::max<int64_t>(static_cast<int64_t>(std::nearbyint(t)) - 1, 0));
-    }
-    return timesteps;
-  }
+  if (spacing == Spacing::kTrailing) return TrailingTimesteps(last, span, steps);
   std::vector<int64_t> timesteps = IntegerTimesteps(spacing, last, steps + 1, c.steps_offset);
   timesteps.pop_back();
   return timesteps;
@@ -87,8 +96,7 @@ NoiseLevel LevelOfSigma(const SamplerConfig& config, double sigma, const std::ve
     case NetworkForm::kConsistency:
       return {1, sigma, 250 * std::log(sigma + 1e-44)};
     default:
-      return {1, sigma,
-              config.continuous_timesteps ? 0.25 * std::log(sigma) : TimestepOfSigma(sigma, sigma_table)};
+      return {1, sigma, TimestepOfSigma(sigma, sigma_table)};
   }
 }
 
@@ -153,8 +161,10 @@ NoiseLevels SigmaLevels(const SamplerConfig& config, int64_t steps, Spacing defa
   const std::vector<double> table = TrainingSigmas(c);
   const Spacing spacing = c.spacing.value_or(default_spacing);
   std::vector<double> sigmas, timesteps;
+  double last = FinalSigmaOf(c, table.front());
   if (!c.custom_sigmas.empty()) {
     sigmas.assign(c.custom_sigmas.begin(), c.custom_sigmas.end() - 1);
+    last = c.custom_sigmas.back();
   } else {
     if (c.custom_timesteps.empty()) {
       timesteps = FractionalTimesteps(spacing, Span(c, table, steps), steps, c.steps_offset);
@@ -162,15 +172,19 @@ NoiseLevels SigmaLevels(const SamplerConfig& config, int64_t steps, Spacing defa
       timesteps.assign(c.custom_timesteps.begin(), c.custom_timesteps.end());
     }
     for (const double t : timesteps) sigmas.push_back(Interpolate(table, t));
-    if (c.sigmas == SigmaSpacing::kLogLinear) {
-      // Spaced between the ends of the whole table, one short of the last; the timesteps stay (reference).
-      const std::vector<double> spaced =
-          SpacedSigmas(SigmaSpacing::kExponential, table.front(), table.back(), steps + 1, c.rho);
-      sigmas.assign(spaced.begin(), spaced.end() - 1);
-    } else if (c.sigmas != SigmaSpacing::kPlain) {
-      sigmas = SpacedSigmas(c.sigmas, c.sigma_min.value_or(sigmas.back()),
-                            c.sigma_max.value_or(sigmas.front()), steps, c.rho);
+    // Over the whole table, one more than steps; the timesteps stay (reference).
+    const bool log_linear = c.log_linear && c.custom_sigmas.empty();
+    if (log_linear) {
+      sigmas = SpacedSigmas(SigmaSpacing::kExponential, table.front(), table.back(),
+                            static_cast<int64_t>(timesteps.size()) + 1, c.rho);
+    }
+    if (c.sigmas != SigmaSpacing::kPlain) {
+      sigmas = SpacedSigmas(c.sigmas, c.spaced_min.value_or(sigmas.back()),
+                            c.spaced_max.value_or(sigmas.front()), steps, c.rho);
       timesteps.clear();
+    } else if (log_linear) {
+      last = sigmas.back();
+      sigmas.pop_back();
     }
   }
   NoiseLevels result;
@@ -180,7 +194,6 @@ NoiseLevels SigmaLevels(const SamplerConfig& config, int64_t steps, Spacing defa
     if (c.rounds_timesteps && timesteps.empty()) level.timestep = std::nearbyint(level.timestep);
     result.levels.push_back(level);
   }
-  const double last = c.custom_sigmas.empty() ? FinalSigmaOf(c, table.front()) : c.custom_sigmas.back();
   result.levels.push_back({1, last, 0});
   RefuseRepeatedLevels(result);
   const double max = *std::max_element(sigmas.begin(), sigmas.end());
@@ -208,14 +221,50 @@ NoiseLevels SolverLevels(const SamplerConfig& config, int64_t steps) {
           NoiseLevel::PreservingOfSigma(table[static_cast<size_t>(t)], static_cast<double>(t)));
     }
   } else {
-    const double max = table[static_cast<size_t>(Span(c, table, steps) - 1)];
-    for (const double sigma : SpacedSigmas(c.sigmas, table.front(), max, steps, c.rho)) {
+    const double min = c.spaced_min.value_or(table.front());
+    const double max = c.spaced_max.value_or(table[static_cast<size_t>(Span(c, table, steps) - 1)]);
+    for (const double sigma : SpacedSigmas(c.sigmas, min, max, steps, c.rho)) {
       result.levels.push_back(
           NoiseLevel::PreservingOfSigma(sigma, std::nearbyint(TimestepOfSigma(sigma, table))));
     }
   }
   result.levels.push_back(NoiseLevel::PreservingOfSigma(FinalSigmaOf(c, table.front()), 0));
   RefuseRepeatedLevels(result);
+  return result;
+}
+
+NoiseLevels InverseSolverLevels(const SamplerConfig& c, int64_t steps) {
+  const std::vector<double> table = TrainingSigmas(c);
+  const int64_t unclipped = Unclipped(c, table, c.train_steps);
+  std::vector<int64_t> timesteps;
+  std::vector<double> sigmas;
+  if (c.sigmas != SigmaSpacing::kPlain) {
+    sigmas = SpacedSigmas(c.sigmas, table.front(), table.back(), steps, c.rho);
+    std::reverse(sigmas.begin(), sigmas.end());
+    for (const double sigma : sigmas) {
+      timesteps.push_back(static_cast<int64_t>(std::nearbyint(TimestepOfSigma(sigma, table))));
+    }
+    sigmas.push_back(sigmas.back());
+  } else {
+    const Spacing spacing = c.spacing.value_or(Spacing::kLinspace);
+    if (spacing == Spacing::kTrailing) {
+      timesteps = TrailingTimesteps(unclipped, c.train_steps, steps);
+    } else {
+      timesteps = IntegerTimesteps(spacing, unclipped, steps + 1, c.steps_offset);
+      timesteps.erase(timesteps.begin());
+    }
+    std::reverse(timesteps.begin(), timesteps.end());
+    for (const int64_t t : timesteps) sigmas.push_back(table[static_cast<size_t>(t)]);
+    sigmas.push_back(table[static_cast<size_t>(unclipped - 1)]);
+  }
+  // A training step that several levels fall on is asked about once, and as many levels fewer are walked
+  // (reference).
+  timesteps.erase(std::unique(timesteps.begin(), timesteps.end()), timesteps.end());
+  NoiseLevels result;
+  for (size_t i = 0; i <= timesteps.size(); ++i) {
+    const double told = i < timesteps.size() ? static_cast<double>(timesteps[i]) : 0;
+    result.levels.push_back(NoiseLevel::PreservingOfSigma(sigmas[i], told));
+  }
   return result;
 }
 

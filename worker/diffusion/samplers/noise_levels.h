@@ -20,6 +20,10 @@ NoiseLevels SigmaLevels(const SamplerConfig& config, int64_t steps, Spacing defa
 // two steps would fall on the same level.
 NoiseLevels SolverLevels(const SamplerConfig& config, int64_t steps);
 
+// Of DPM-Solver from picture to noise: from the cleanest training step to the noisiest. Reference: diffusers
+// DPMSolverMultistepInverseScheduler.set_timesteps.
+NoiseLevels InverseSolverLevels(const SamplerConfig& config, int64_t steps);
+
 // Of the samplers that jump between training steps (DDPM, DDIM, PNDM): whole training steps, noisiest first.
 // Custom and optimal timesteps are honoured. Throws RequestError where a model has no optimal ones.
 std::vector<int64_t> TrainingSteps(const SamplerConfig& config, int64_t steps, Spacing default_spacing);

@@ -26,8 +26,11 @@ at::Tensor PlainBetas(const SamplerConfig& c) {
   if (c.beta_schedule == "sigmoid") {
     return at::sigmoid(linspace(-6, 6)) * (c.beta_end - c.beta_start) + c.beta_start;
   }
-  if (c.beta_schedule == "squaredcos_cap_v2") {
-    const auto alpha_bar = [](double t) { return std::pow(std::cos((t + 0.008) / 1.008 * kPi / 2), 2); };
+  if (c.beta_schedule == "squaredcos_cap_v2" || c.beta_schedule == "exp") {
+    const bool cosine = c.beta_schedule != "exp";
+    const auto alpha_bar = [cosine](double t) {
+      return cosine ? std::pow(std::cos((t + 0.008) / 1.008 * kPi / 2), 2) : std::exp(-12 * t);
+    };
     std::vector<double> betas;
     const double n = static_cast<double>(c.train_steps);
     for (int64_t i = 0; i < c.train_steps; ++i) {
@@ -37,7 +40,7 @@ at::Tensor PlainBetas(const SamplerConfig& c) {
     return at::tensor(betas, precision);
   }
   throw ModelError("the noise schedule \"" + c.beta_schedule +
-                   "\" is not supported; supported: linear, scaled_linear, squaredcos_cap_v2, sigmoid");
+                   "\" is not supported; supported: linear, scaled_linear, squaredcos_cap_v2, sigmoid, exp");
 }
 
 // Shifts and scales sqrt(alpha bar) so that the last step is pure noise.
@@ -78,6 +81,12 @@ std::vector<double> SigmaTable(const std::vector<double>& alphas_cumprod) {
   return sigmas;
 }
 
+double CountedDown(int64_t from, int64_t span, int64_t steps, int64_t i) {
+  const double start = static_cast<double>(from);
+  const double step = (start - static_cast<double>(span) / static_cast<double>(steps)) - start;
+  return start + static_cast<double>(i) * step;
+}
+
 std::vector<double> FractionalTimesteps(Spacing spacing, int64_t train_steps, int64_t steps, int64_t offset) {
   std::vector<double> timesteps;
   const double n = static_cast<double>(train_steps);
@@ -86,13 +95,13 @@ std::vector<double> FractionalTimesteps(Spacing spacing, int64_t train_steps, in
     switch (spacing) {
       case Spacing::kOptimal:  // only TrainingSteps knows those
       case Spacing::kLinspace:
-        timesteps.push_back(steps == 1 ? 0 : k * (n - 1) / static_cast<double>(steps - 1));
+        timesteps.push_back(steps == 1 ? 0 : i == 0 ? n - 1 : k * ((n - 1) / static_cast<double>(steps - 1)));
         break;
       case Spacing::kLeading:
         timesteps.push_back(k * static_cast<double>(train_steps / steps) + static_cast<double>(offset));
         break;
       case Spacing::kTrailing:
-        timesteps.push_back(std::nearbyint(n - static_cast<double>(i) * n / static_cast<double>(steps)) - 1);
+        timesteps.push_back(std::nearbyint(CountedDown(train_steps, train_steps, steps, i)) - 1);
         break;
     }
   }

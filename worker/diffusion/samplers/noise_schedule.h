@@ -13,8 +13,8 @@ namespace mind::diffusion {
 // The cumulative product of (1 - beta), one value a training step, falling from almost 1. Computed in
 // float32, as most models were trained with (config.double_precision: in float64), held in double. Schedules:
 // linear (Ho et al. 2020), scaled_linear (Rombach et al. 2022), squaredcos_cap_v2 (Nichol & Dhariwal 2021,
-// eq. 17), sigmoid (GeoDiff). Zero terminal SNR: Lin et al. 2023, alg. 1. Throws ModelError for an unknown
-// name.
+// eq. 17), sigmoid (GeoDiff), exp (K. Crowson). Zero terminal SNR: Lin et al. 2023, alg. 1. Throws ModelError
+// for an unknown name.
 std::vector<double> AlphasCumprod(const SamplerConfig& config);
 // The betas themselves.
 std::vector<double> Betas(const SamplerConfig& config);
@@ -26,6 +26,10 @@ std::vector<double> SigmaTable(const std::vector<double>& alphas_cumprod);
 std::vector<int64_t> IntegerTimesteps(Spacing spacing, int64_t train_steps, int64_t steps, int64_t offset);
 // As the samplers in sigma form (Euler, Heun) space them: linspace keeps its fractions.
 std::vector<double> FractionalTimesteps(Spacing spacing, int64_t train_steps, int64_t steps, int64_t offset);
+
+// Where i strides of span / steps down from `from` end, rounded as numpy.arange does: it decides which whole
+// step a half one falls on.
+double CountedDown(int64_t from, int64_t span, int64_t steps, int64_t i);
 
 // table read at a fractional index, linear in between (numpy.interp).
 double Interpolate(const std::vector<double>& table, double index);

@@ -5,9 +5,12 @@
 #include <cmath>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/evaluation_budget.h"
 
 namespace mind::diffusion {
 namespace {
+
+constexpr char kName[] = "ode_rk45";
 
 // Dormand & Prince 1980. Six stages; a seventh slope, at the new point, serves the error and the next step.
 constexpr size_t kStages = 6;
@@ -48,14 +51,17 @@ int64_t OdeRk45Sampler::evaluations() const {
 Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
   const double relative = config_.relative_tolerance, absolute = config_.absolute_tolerance;
   double t = TimeOf(state.step), h = 0;
+  EvaluationBudget budget(kName, state.scalars);
   if (state.scalars.empty()) {
     // The first step size: Hairer, Nørsett & Wanner, Solving ODEs I, sec. II.4.
+    budget.Spend();
     const Denoised here = co_await Denoise(config_, evaluate, state.x, path_.At(t));
     const at::Tensor slope = path_.Slope(state.x, here, t);
     const at::Tensor scale = absolute + state.x.abs() * relative;
     const double d0 = Rms(state.x / scale), d1 = Rms(slope / scale);
     const double h0 = d0 < 1e-5 || d1 < 1e-5 ? 1e-6 : 0.01 * d0 / d1;
     const at::Tensor probe = state.x - h0 * slope;
+    budget.Spend();
     const Denoised there = co_await Denoise(config_, evaluate, probe, path_.At(t - h0));
     const double d2 = Rms((path_.Slope(probe, there, t - h0) - slope) / scale) / h0;
     const double h1 = d1 <= 1e-15 && d2 <= 1e-15 ? std::max(1e-6, h0 * 1e-3)
@@ -83,15 +89,17 @@ Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
       for (size_t stage = 1; stage < kStages; ++stage) {
         const at::Tensor x = state.x - h * WeightedSum(slopes, kStageWeights[stage], stage);
         const double at = t - kNodes[stage] * h;
+        budget.Spend();
         const Denoised estimate = co_await Denoise(config_, evaluate, x, path_.At(at));
         slopes[stage] = path_.Slope(x, estimate, at);
       }
       const at::Tensor next = state.x - h * WeightedSum(slopes, kWeights, kStages);
+      budget.Spend();
       const Denoised estimate = co_await Denoise(config_, evaluate, next, path_.At(t_next));
       slopes[kStages] = path_.Slope(next, estimate, t_next);
 
       const at::Tensor scale = absolute + at::maximum(state.x.abs(), next.abs()) * relative;
-      const double error = Rms(WeightedSum(slopes, kErrorWeights, kStages + 1) * h / scale);
+      const double error = budget.Finite(Rms(WeightedSum(slopes, kErrorWeights, kStages + 1) * h / scale));
       accepted = error < 1;
       const double wanted = error > 0 ? kSafety * std::pow(error, kExponent) : kMaxFactor;
       if (accepted) {
@@ -105,7 +113,7 @@ Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
       }
     }
   }
-  state.scalars = {t, h};
+  state.scalars = {t, h, budget.spent()};
   if (last && config_.denoise_at_end) state.x = state.denoised;
 }
 

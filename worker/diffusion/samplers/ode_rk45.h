@@ -7,7 +7,7 @@
 
 namespace mind::diffusion {
 
-// scalars: time, step size to try next. history: the slope at x.
+// scalars: time, step size to try next, evaluations so far. history: the slope at x.
 class OdeRk45Sampler : public AdaptivePathSampler {
  public:
   using AdaptivePathSampler::AdaptivePathSampler;

@@ -85,6 +85,10 @@ at::Tensor NetworkInput(const SamplerConfig& config, const at::Tensor& x, const 
   }
 }
 
+double Told(const SamplerConfig& config, const NoiseLevel& level) {
+  return config.continuous_timesteps ? 0.25 * std::log(level.sigma / level.alpha) : level.timestep;
+}
+
 Denoised Estimate(const SamplerConfig& config, const at::Tensor& output, const at::Tensor& x,
                   const NoiseLevel& level) {
   Denoised result;

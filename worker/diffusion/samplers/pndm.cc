@@ -24,9 +24,13 @@ std::vector<PndmSampler::Move> Moves(const SamplerConfig& c, int64_t steps) {
   std::vector<PndmSampler::Move> moves;
   for (size_t i = 0; i < timesteps.size(); ++i) {
     const int64_t t = timesteps[i];
-    // Steps shrink by one stride wherever they are (reference); uneven ones have their own.
-    const int64_t next = even ? t - c.train_steps / steps : i + 1 < timesteps.size() ? timesteps[i + 1] : -1;
-    const int64_t stride = t - next;
+    // Steps shrink by one stride wherever they are (reference), but those of the Runge-Kutta start go to the
+    // next timestep; uneven ones have their own.
+    const bool listed = !even || (!c.skip_prk && i < 3);
+    const int64_t next = !listed                    ? t - c.train_steps / steps
+                         : i + 1 < timesteps.size() ? timesteps[i + 1]
+                                                    : -1;
+    const int64_t stride = even ? c.train_steps / steps : t - next;
     const int64_t second = i + 1 < timesteps.size() ? timesteps[i + 1] : next;
     moves.push_back({level(t), level(next), level(t - stride / 2), level(next + stride / 2), level(second),
                      level(second + stride)});
@@ -69,19 +73,19 @@ Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const bool midway = state.step > 0 && state.history.empty();  // begun from a picture
   const Move& move = midway ? MoveFrom(state.step) : moves_[static_cast<size_t>(state.step)];
   const at::Tensor x = state.x;
-  at::Tensor output = co_await evaluate(x, move.from.timestep);
+  at::Tensor output = co_await evaluate(x, Told(config_, move.from));
   state.denoised = Estimate(config_, output, x, move.from).x0;
 
   if (InRungeKutta(state.step) && !midway) {
     // Classical fourth order over the whole stride, looking at the middle and the end (eq. 13).
-    const double middle = move.middle.timestep;
+    const double middle = Told(config_, move.middle);
     state.history.push_back(output);
     at::Tensor sum = output / 6;
     output = co_await evaluate(Transfer(x, output, move.from, move.half), middle);
     sum = sum + output / 3;
     output = co_await evaluate(Transfer(x, output, move.from, move.middle), middle);
     sum = sum + output / 3;
-    output = co_await evaluate(Transfer(x, output, move.from, move.to), move.to.timestep);
+    output = co_await evaluate(Transfer(x, output, move.from, move.to), Told(config_, move.to));
     state.x = Transfer(x, sum + output / 6, move.from, move.to);
     co_return;
   }
@@ -90,7 +94,8 @@ Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   if (state.history.size() > 4) state.history.erase(state.history.begin());
   if (midway || (config_.skip_prk && state.step == 0 && steps() > 1)) {
     // No history yet: look one stride ahead and go with the mean of both (improved Euler).
-    const at::Tensor ahead = co_await evaluate(Transfer(x, output, move.from, move.to), move.look.timestep);
+    const at::Tensor ahead =
+        co_await evaluate(Transfer(x, output, move.from, move.to), Told(config_, move.look));
     state.x = Transfer(x, (ahead + output) / 2, move.counted, move.look);
     co_return;
   }

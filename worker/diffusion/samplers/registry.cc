@@ -12,10 +12,6 @@ namespace {
 constexpr char kKarrasSuffix[] = "_karras";
 constexpr char kKarrasAlias[] = " Karras";  // A1111's way to write it
 
-// Just above the noisiest step of the noisiest schedule these rules were designed for, DDPM's linear one. The
-// cosine schedule goes to 20 000.
-constexpr double kSigmaCap = 160;
-
 // A rule, and whether it was asked for by its Karras name.
 struct Named {
   const Rule* rule;
@@ -62,38 +58,23 @@ bool IsOwn(const Rule& rule, const SamplerConfig& config) {
                      [&](const char* name) { return config.class_name == name; });
 }
 
-// The model's configuration as a rule of another class sees it: what the network was trained on and how its
-// steps are spaced stays, what another class's rule was told does not concern it.
-SamplerConfig WithoutRule(const SamplerConfig& model) {
-  const SamplerConfig fresh;
-  SamplerConfig c = model;
-  c.sigma_cap = kSigmaCap;
-  c.sigmas = fresh.sigmas;
-  c.final_sigma = fresh.final_sigma;
-  c.eta = fresh.eta;
-  c.use_clipped_output = fresh.use_clipped_output;
-  c.variance = model.variance == Variance::kLearned || model.variance == Variance::kLearnedRange
-                   ? model.variance
-                   : fresh.variance;
-  c.skip_prk = fresh.skip_prk;
-  c.solver_order = fresh.solver_order;
-  c.algorithm = fresh.algorithm;
-  c.solver_heun = c.solver_bh1 = false;
-  c.predict_x0 = fresh.predict_x0;
-  c.lower_order_final = fresh.lower_order_final;
-  c.euler_at_final = fresh.euler_at_final;
-  return c;
-}
-
+// The model's configuration as a rule sees it: its own in full, another with what that takes for granted.
 SamplerConfig ConfigFor(const Named& named, const SamplerConfig& model) {
-  SamplerConfig config = IsOwn(*named.rule, model) ? model : WithoutRule(model);
-  // A class of another model family than the rule's first says nothing about the rule's own switches.
-  if (named.rule->defaults != nullptr &&
-      !(IsOwn(*named.rule, model) && model.form == NetworkForm::kDiscrete)) {
-    named.rule->defaults(config);
-  }
+  const bool own = IsOwn(*named.rule, model);
+  SamplerConfig config = own ? model : model.ForAnotherRule();
+  if (!own && named.rule->defaults != nullptr) named.rule->defaults(config);
   if (named.karras) config.sigmas = SigmaSpacing::kKarras;
   return config;
+}
+
+// Of a step, in the long run.
+double EvaluationsPerStep(const Rule& rule, const SamplerConfig& config) {
+  double evaluations = rule.evaluations_per_step;
+  for (const Parameter* const parameter : rule.parameters) {
+    if (parameter->info.evaluations_per_step == 0) continue;
+    evaluations += parameter->info.evaluations_per_step * std::get<double>(parameter->get(config));
+  }
+  return evaluations;
 }
 
 Named Find(const std::string& name, const SamplerConfig& model) {
@@ -144,28 +125,37 @@ void CheckSteps(const SamplerConfig& config, int64_t steps) {
   }
 }
 
+// The rule at some step count, or null where it has none for this model: some starts need many steps, some
+// students take few.
+std::unique_ptr<const Sampler> Probe(const Rule& rule, const SamplerConfig& config) {
+  for (const int64_t steps : {std::min<int64_t>(8, config.train_steps), int64_t{1}}) {
+    try {
+      return rule.make(config, steps);
+    } catch (const RequestError&) {
+      continue;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 std::vector<SamplerInfo> SamplersFor(const SamplerConfig& config) {
-  constexpr int64_t kProbe = 8;
   std::vector<SamplerInfo> all;
   for (const Named& named : AllNames()) {
     const Rule& rule = *named.rule;
     if (!CanSample(rule, config)) continue;
+    const SamplerConfig effective = ConfigFor(named, config);
     SamplerInfo info{.name = NameOf(named),
                      .description = rule.description,
                      .aliases = AliasesOf(named),
-                     .evaluations_per_step = rule.evaluations_per_step,
+                     .evaluations_per_step = rule.adaptive ? 0 : EvaluationsPerStep(rule, effective),
                      .evaluations = 0,
                      .stochastic = rule.stochastic,
                      .parameters = {}};
-    const SamplerConfig effective = ConfigFor(named, config);
-    try {
-      const auto sampler = rule.make(effective, std::min(kProbe, config.train_steps));
-      if (rule.evaluations_per_step == 0) info.evaluations = static_cast<double>(sampler->evaluations());
-    } catch (const RequestError&) {
-      continue;  // this model lacks what the rule needs
-    }
+    const std::unique_ptr<const Sampler> sampler = Probe(rule, effective);
+    if (sampler == nullptr) continue;  // this model lacks what the rule needs
+    if (rule.adaptive) info.evaluations = static_cast<double>(sampler->evaluations());
     for (const Parameter* const parameter : rule.parameters) {
       info.parameters.push_back(parameter->Describe(effective));
     }

@@ -70,7 +70,7 @@ Task RepaintSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const at::Tensor noise = state.noise->DrawLike(state.x);
   at::Tensor unknown =
       std::sqrt(a_next) * estimate.x0 + std::sqrt(1 - a_next - deviation * deviation) * estimate.raw_noise;
-  if (deviation > 0) unknown = unknown + deviation * state.noise->DrawLike(state.x);
+  if (deviation > 0) unknown = unknown + deviation * noise;  // the same draw (reference)
   const at::Tensor known = std::sqrt(a_next) * known_.original + std::sqrt(1 - a_next) * noise;
   state.x = known_.mask * known + (1 - known_.mask) * unknown;
 }

@@ -204,7 +204,7 @@ std::vector<Rule> SolverRules() {
        .description = "DPM-Solver-12 or -23 with a step size of its own choosing",
        .aliases = {"DPM adaptive", "sample_dpm_adaptive"},
        .forms = {kDiscrete, kExploding, kEdm},
-       .evaluations_per_step = 0,
+       .adaptive = true,
        .parameters = {&kOrder, &kStart, &kRelativeTolerance, &kAbsoluteTolerance, &kFirstStep,
                       &kDenoiseAtEnd},
        .defaults =
@@ -238,7 +238,7 @@ std::vector<Rule> ScoreRules() {
        .description = "Langevin dynamics at falling noise levels",
        .aliases = {"ald", "ncsn"},
        .forms = {kDiscrete, kExploding, kEdm},
-       .evaluations_per_step = 10,
+       .evaluations_per_step = 0,
        .stochastic = true,
        .parameters = {&kLangevinSteps, &kLangevinRate, &kDenoiseAtEnd},
        .make = Make<AnnealedLangevinSampler>},
@@ -259,7 +259,6 @@ std::vector<Rule> ScoreRules() {
        .description = "The reverse-time SDE with Langevin corrections",
        .class_names = {"ScoreSdeVeScheduler"},
        .forms = {kDiscrete, kContinuous, kExploding},
-       .evaluations_per_step = 2,
        .stochastic = true,
        .parameters = {&kPredictor, &kCorrectorSteps, &kSnr, &kAnnealedCorrector},
        .defaults = [](SamplerConfig& c) { c.corrector_steps = 1; },
@@ -267,14 +266,14 @@ std::vector<Rule> ScoreRules() {
       {.name = "adaptive_sde",
        .description = "The reverse-time SDE with a step size of its own choosing",
        .forms = {kDiscrete, kContinuous, kExploding},
-       .evaluations_per_step = 0,
+       .adaptive = true,
        .stochastic = true,
        .parameters = {&kStart, &kRelativeTolerance, &kAbsoluteTolerance, &kFirstStep},
        .make = Make<AdaptiveSdeSampler>},
       {.name = "ode_rk45",
        .description = "The probability-flow ODE by Runge-Kutta 4(5) with a step size of its own choosing",
        .forms = {kDiscrete, kContinuous, kExploding},
-       .evaluations_per_step = 0,
+       .adaptive = true,
        .parameters = {&kStart, &kRelativeTolerance, &kAbsoluteTolerance, &kDenoiseAtEnd},
        .defaults =
            [](SamplerConfig& c) {
@@ -300,6 +299,7 @@ std::vector<Rule> StudentRules() {
        .forms = {kDiscrete},
        .stochastic = true,
        .parameters = {&kGamma, &kOriginalSteps, &kTimesteps},
+       .limits_x0 = false,
        .defaults = [](SamplerConfig& c) { c.eta = 0.3; },
        .make = Make<TcdSampler>},
       {.name = "consistency",
@@ -319,8 +319,9 @@ const std::vector<Rule>& Rules() {
     auto* const all = new std::vector<Rule>;
     for (auto part : {ChainRules(), SigmaRules(), SolverRules(), ScoreRules(), StudentRules()}) {
       for (Rule& rule : part) {
-        // Every sampler goes through the estimate of x0, so every one can have it limited.
-        rule.parameters.insert(rule.parameters.end(), {&kThresholding, &kThresholdRatio, &kThresholdMax});
+        if (rule.limits_x0) {
+          rule.parameters.insert(rule.parameters.end(), {&kThresholding, &kThresholdRatio, &kThresholdMax});
+        }
         all->push_back(std::move(rule));
       }
     }

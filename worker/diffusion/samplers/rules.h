@@ -18,9 +18,11 @@ struct Rule {
   std::vector<const char*> aliases;
   std::vector<NetworkForm> forms;   // of networks it can sample
   bool karras = false;              // whether "<name>_karras" exists
-  double evaluations_per_step = 1;  // 0: adaptive
+  bool adaptive = false;            // chooses its own steps
+  double evaluations_per_step = 1;  // beside those that a parameter counts
   bool stochastic = false;
   std::vector<const Parameter*> parameters;
+  bool limits_x0 = true;  // whether thresholding is for it
   // What it takes for granted where the model's own class is another.
   void (*defaults)(SamplerConfig&) = nullptr;
   std::unique_ptr<const Sampler> (*make)(const SamplerConfig&, int64_t steps) = nullptr;

@@ -37,16 +37,22 @@ int64_t UniPcSampler::OrderOf(int64_t step, int64_t known) const {
   return config_.lower_order_final ? std::min(order, steps() - step) : clean ? 1 : order;
 }
 
+bool UniPcSampler::Corrects(int64_t step) const {
+  const std::vector<int64_t>& left_out = config_.uncorrected_steps;
+  return config_.corrector && std::find(left_out.begin(), left_out.end(), step) == left_out.end();
+}
+
 Task UniPcSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const size_t i = static_cast<size_t>(state.step);
   const Denoised estimate = co_await Denoise(config_, evaluate, state.x, levels_[i]);
   state.denoised = estimate.x0;
-  const at::Tensor prediction = config_.predict_x0 ? estimate.x0 : estimate.noise;
+  // In noise form x0 is not limited (reference).
+  const at::Tensor prediction = config_.predict_x0 ? estimate.x0 : estimate.raw_noise;
 
   std::vector<at::Tensor> m;
   if (!state.history.empty()) {
     m.assign(state.history.begin() + 1, state.history.end());
-    if (config_.corrector) {
+    if (Corrects(state.step - 1)) {
       const int64_t order = OrderOf(state.step - 1, static_cast<int64_t>(m.size()));
       state.x = Move(state.history[0], m, i - 1, order, prediction);
     }

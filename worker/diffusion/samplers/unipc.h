@@ -20,6 +20,7 @@ class UniPcSampler : public LevelSampler {
 
  private:
   int64_t OrderOf(int64_t step, int64_t known) const;
+  bool Corrects(int64_t step) const;  // whether its result is corrected, by the next step's evaluation
   // x moved from level `from` to `from` + 1. `m`: predictions at `from` and before, oldest first; `next`: the
   // one at `from` + 1, where the corrector knows it.
   at::Tensor Move(const at::Tensor& x, const std::vector<at::Tensor>& m, size_t from, int64_t order,
