@@ -1,0 +1,167 @@
+// What the service makes of what workers report: whom it believes, what it shows of it.
+#include <gmock/gmock.h>
+
+#include "proto/support/errors.h"
+#include "server/generation/check_report.h"
+#include "tests/unit/server/service_rig.h"
+
+namespace mind::server {
+namespace {
+
+class WorkerReportsTest : public ServiceRig {
+ protected:
+  static v1::ImageRef Ref(const std::string& job, uint32_t attempt, uint32_t image) {
+    v1::ImageRef ref;
+    ref.set_job_id(job);
+    ref.set_attempt(attempt);
+    ref.set_image_index(image);
+    return ref;
+  }
+  void Preview(const std::shared_ptr<FakeSession>& worker, const v1::ImageRef& image, uint32_t shown) {
+    v1::ConnectRequest message;
+    *message.mutable_image_preview()->mutable_image() = image;
+    v1::Preview& preview = *message.mutable_image_preview()->mutable_preview();
+    preview.set_image_index(shown);
+    preview.set_media_type("image/jpeg");
+    preview.set_data("a preview");
+    service().OnWorkerMessage(worker.get(), message);
+  }
+  void Progress(const std::shared_ptr<FakeSession>& worker, const v1::ImageRef& image) {
+    v1::ConnectRequest message;
+    *message.mutable_image_progress()->mutable_image() = image;
+    message.mutable_image_progress()->set_step(1);
+    message.mutable_image_progress()->set_steps(20);
+    service().OnWorkerMessage(worker.get(), message);
+  }
+  int Shown(const std::string& job) {
+    int shown = 0;
+    for (const v1::JobEvent& event : WatchFrom(job).events) {
+      shown += event.has_preview() || event.has_progress() ? 1 : 0;
+    }
+    return shown;
+  }
+};
+
+TEST_F(WorkerReportsTest, WatchersSeeOnlyWhatTheWorkerOfThePictureSays) {
+  const auto worker = Connect("w", 1);
+  const std::string id = Create();
+  const auto forger = Connect("forger", 1);
+  for (uint32_t image = 0; image < 5; ++image) {
+    Preview(forger, Ref(id, 1, image), image);
+    Progress(forger, Ref(id, 1, image));
+  }
+  Preview(worker, Ref(id, 1, 1), 1);  // the job has one picture
+  Preview(worker, Ref(id, 2, 0), 0);  // and one attempt
+  Preview(worker, Ref(id, 1, 0), 7);
+  EXPECT_EQ(Shown(id), 0);
+  Preview(worker, Ref(id, 1, 0), 0);
+  Progress(worker, Ref(id, 1, 0));
+  EXPECT_EQ(Shown(id), 2);
+}
+
+TEST_F(WorkerReportsTest, AResultThatIsNotWhatWasAskedForIsAFailureOfItsWorker) {
+  const auto bad = Connect("bad", 1);
+  const std::string id = Create();
+  Connect("good", 1);
+  v1::ConnectRequest message;
+  v1::ImageResult& result = *message.mutable_image_result();
+  *result.mutable_image() = Ref(id, 1, 0);
+  result.set_seed(99);
+  result.set_media_type("image/png");
+  result.set_data("a picture of something else");
+  service().OnWorkerMessage(bad.get(), message);
+  const auto job = service().Get(id, {});
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->state(), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(job->attempt(), 2U);
+  EXPECT_EQ(job->images_done(), 0U);
+}
+
+TEST_F(WorkerReportsTest, AResultMustHaveTheFormatTheSeedAndBytes) {
+  v1::ImageSpec spec;
+  spec.set_seed(5);
+  spec.set_format(v1::IMAGE_FORMAT_JPEG);
+  v1::ImageResult result;
+  result.mutable_image()->set_image_index(2);
+  result.set_seed(7);
+  result.set_media_type("image/jpeg");
+  result.set_data("picture");
+  EXPECT_TRUE(CheckResult(spec, result).ok());
+  const auto refused = [&](auto change) {
+    v1::ImageResult changed = result;
+    change(changed);
+    const absl::Status status = CheckResult(spec, changed);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+    return std::string(status.message());
+  };
+  EXPECT_THAT(refused([](v1::ImageResult& r) { r.set_seed(5); }), testing::HasSubstr("seed 5 where 7"));
+  EXPECT_THAT(refused([](v1::ImageResult& r) { r.set_media_type("text/html"); }),
+              testing::HasSubstr("\"text/html\" where image/jpeg"));
+  EXPECT_THAT(refused([](v1::ImageResult& r) { r.clear_data(); }), testing::HasSubstr("without bytes"));
+}
+
+TEST_F(WorkerReportsTest, APreviewTooLargeForAMessageIsNone) {
+  v1::ImagePreview preview;
+  preview.mutable_preview()->set_media_type("image/jpeg");
+  preview.mutable_preview()->set_data("x");
+  EXPECT_TRUE(IsPreview(preview));
+  preview.mutable_preview()->set_data(std::string(4 << 20, 'x'));
+  EXPECT_FALSE(IsPreview(preview));
+}
+
+TEST_F(WorkerReportsTest, ANameThatIsTakenIsRefusedAndItsOwnerKeepsItsWork) {
+  auto owner = std::make_shared<FakeSession>(), other = std::make_shared<FakeSession>();
+  v1::Register registration;
+  registration.set_name("w");
+  registration.set_instance("a");
+  *registration.add_models() = SmallModel("m");
+  ASSERT_TRUE(service().OnRegister(owner, registration).ok());
+  v1::ConnectRequest capacity;
+  capacity.mutable_capacity()->set_max_images(1);
+  service().OnWorkerMessage(owner.get(), capacity);
+  const std::string id = Create();
+  registration.set_instance("b");
+  EXPECT_EQ(service().OnRegister(other, registration).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_FALSE(owner->closed);
+  Finish(owner, id);
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(WorkerReportsTest, GaugesOfAModelFallToZeroAlsoWithNobodyThereToServeIt) {
+  const auto worker = Connect("w", 0);
+  service().OnWorkerClosed(worker.get());
+  std::vector<std::string> waiting;
+  for (int i = 0; i < 6; ++i) waiting.push_back(Create());
+  Tick();
+  EXPECT_EQ(metrics_.requests_waiting["m"].Value(), 6);
+  EXPECT_GT(metrics_.waiting_seconds["m"].Value(), 0);
+  for (const std::string& id : waiting) {
+    EXPECT_TRUE(service().Cancel(id, {}, absl::CancelledError("enough")).ok());
+  }
+  Tick();
+  EXPECT_EQ(metrics_.requests_waiting["m"].Value(), 0);
+  EXPECT_EQ(metrics_.waiting_steps["m"].Value(), 0);
+  EXPECT_EQ(metrics_.waiting_seconds["m"].Value(), 0);
+}
+
+TEST_F(WorkerReportsTest, AWorkerThatHangsIsShownAsStuckWhileItSendsHeartbeats) {
+  const auto worker = Connect("w", 4);
+  const std::string id = Create();
+  const auto heartbeat = [&] {
+    v1::ConnectRequest message;
+    message.mutable_capacity()->set_max_images(4);
+    service().OnWorkerMessage(worker.get(), message);
+  };
+  for (int i = 0; i < 700; ++i) {
+    heartbeat();
+    Tick(absl::Seconds(1));
+  }
+  ASSERT_EQ(service().ListWorkers().workers_size(), 1);
+  EXPECT_EQ(service().ListWorkers().workers(0).state(), v1::WORKER_STATE_STUCK);
+  EXPECT_EQ(metrics_.workers["stuck"].Value(), 1);
+  EXPECT_EQ(metrics_.stalls.Value(), 1);
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_QUEUED);
+}
+
+}  // namespace
+}  // namespace mind::server
