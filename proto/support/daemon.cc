@@ -1,6 +1,7 @@
 #include "proto/support/daemon.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -78,6 +79,10 @@ void WaitForTermination() {
   const sigset_t set = TerminationSignals();
   int signal = 0;
   sigwait(&set, &signal);
+  for (const int again : {SIGTERM, SIGINT}) {
+    std::signal(again, [](int number) { _exit(128 + number); });
+  }
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 }  // namespace mind

@@ -15,7 +15,8 @@ void ParseFlags(int argc, char** argv, const std::string& usage);
 // From now on SIGTERM and SIGINT no longer end the process but are held for WaitForTermination. Call before
 // any thread is started: they inherit it.
 void HoldTerminationSignals();
-// Blocks until one of them arrives (or has arrived).
+// Blocks until one of them arrives (or has arrived). From then on another one ends the process at once, with
+// 128 and its number: a shutdown that hangs can always be ended.
 void WaitForTermination();
 
 }  // namespace mind

@@ -1,11 +1,14 @@
 // What a user sees when all goes well.
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
 #include <thread>
 
 #include "absl/strings/ascii.h"
+#include "absl/synchronization/notification.h"
+#include "mind/v1/generation.grpc.pb.h"
 #include "proto/support/errors.h"
 #include "tests/functional/cluster.h"
 
@@ -167,28 +170,65 @@ TEST(Generation, ARequestIdCreatesOneJob) {
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->id(), first->id());
   EXPECT_EQ(again->state(), v1::JOB_STATE_SUCCEEDED);
-  EXPECT_EQ(client->List(10)->size(), 1U);
+  const auto listed = client->List(10);
+  ASSERT_TRUE(listed.ok()) << listed.status();
+  EXPECT_EQ(listed->size(), 1U);
   request.mutable_spec()->set_prompt("a moon");
   EXPECT_TRUE(absl::IsAlreadyExists(client->Create(request).status()));
 }
 
-TEST(Generation, ManyWatchersSeeTheSameJobAndMayComeLate) {
+TEST(Generation, ManyWatchersSeeTheSameJobAndMayBeSlowOrComeLate) {
   Cluster cluster;
   cluster.StartWorker("w");
-  const auto job = cluster.NewClient()->Create(Request("a castle", 3, 40));
-  ASSERT_TRUE(job.ok());
-  std::vector<Seen> seen(5);
+  const std::string job = CreateJob(*cluster.NewClient(), Request("a castle", 3, 40));
+  std::vector<Seen> seen(40);
+  absl::Notification others_done;
   std::vector<std::thread> threads;
-  for (Seen& one : seen) {
-    threads.emplace_back([&] { EXPECT_TRUE(cluster.NewClient()->Watch(job->id(), one.Handlers()).ok()); });
+  for (size_t i = 0; i < seen.size(); ++i) {
+    threads.emplace_back([&, i] {
+      client::Handlers handlers = seen[i].Handlers();
+      if (i == 0) {  // reads one event, and the next when all others are through
+        handlers.event = [&, note = handlers.event](const v1::JobEvent& event) {
+          note(event);
+          others_done.WaitForNotification();
+        };
+      }
+      const auto ended = cluster.NewClient()->Watch(job, handlers);
+      EXPECT_TRUE(ended.ok()) << ended.status();
+    });
   }
-  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 1; i < threads.size(); ++i) threads[i].join();
+  others_done.Notify();
+  threads[0].join();
   Seen late;
-  ASSERT_TRUE(cluster.NewClient()->Watch(job->id(), late.Handlers()).ok());
+  const auto ended = cluster.NewClient()->Watch(job, late.Handlers());
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  ASSERT_EQ(late.pictures.size(), 1U);
   for (const Seen& one : seen) {
     ASSERT_EQ(one.pictures.size(), 1U);
     EXPECT_EQ(one.pictures[0].data, late.pictures[0].data);
+    EXPECT_EQ(one.order.back(), v1::JobEvent::kCompleted);
   }
+}
+
+TEST(Generation, AWatchFromItsLastEventEndsAtOnce) {
+  Cluster cluster;
+  cluster.StartWorker("w");
+  const auto client = cluster.NewClient();
+  uint64_t last = 0;
+  const auto job = client->Generate(
+      Request("a star", 1), {.event = [&last](const v1::JobEvent& event) { last = event.sequence(); }});
+  ASSERT_TRUE(job.ok()) << job.status();
+  const auto stub = v1::GenerationService::NewStub(
+      grpc::CreateChannel(cluster.address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::WatchJobRequest request;
+  request.set_id(job->id());
+  request.set_after_sequence(last);
+  const auto reader = stub->WatchJob(&context, request);
+  v1::WatchJobResponse response;
+  EXPECT_FALSE(reader->Read(&response));
+  EXPECT_TRUE(reader->Finish().ok());
 }
 
 TEST(Generation, TheServerSaysThatItIsHealthy) {
@@ -210,8 +250,10 @@ TEST(Generation, JobsOfOneTenantAreHiddenFromAnother) {
   const auto job = cluster.NewClient("alice")->Create(Request("a rose", 1));
   ASSERT_TRUE(job.ok());
   EXPECT_TRUE(absl::IsNotFound(cluster.NewClient("bob")->Get(job->id()).status()));
-  EXPECT_TRUE(cluster.NewClient("bob")->List(10)->empty());
-  EXPECT_EQ(cluster.NewClient("alice")->List(10)->size(), 1U);
+  const auto bobs = cluster.NewClient("bob")->List(10), alices = cluster.NewClient("alice")->List(10);
+  ASSERT_TRUE(bobs.ok() && alices.ok());
+  EXPECT_TRUE(bobs->empty());
+  EXPECT_EQ(alices->size(), 1U);
 }
 
 TEST(Generation, FormatsAreAsAskedFor) {
