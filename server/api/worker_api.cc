@@ -62,7 +62,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   void Close(const absl::Status& status) override { FinishOnLoop(ToGrpc(status)); }
 
  private:
-  WorkerStream(Loop& loop, GenerationService& service) : loop_(loop), service_(service) {}
+  WorkerStream(Loop& loop, GenerationService& service)
+      : loop_(loop), service_(service), open_call_(service.metrics().open_calls["Connect"]) {}
 
   void Take(v1::ConnectRequest message) {
     if (finished_) return;
@@ -102,6 +103,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   Loop& loop_;
   GenerationService& service_;
+  const OpenCall open_call_;
 
   v1::ConnectRequest request_;  // gRPC's, between StartRead and OnReadDone; else the loop's
 

@@ -70,7 +70,7 @@ TEST_F(StoreFaultsTest, APictureThatCannotBeStoredIsMadeAgainAndRoomComesBack) {
 TEST_F(StoreFaultsTest, APictureMaySurviveAnyNumberOfFailures) {
   const auto worker = Connect("w", 1);
   const std::string id = Create();
-  for (int i = 0; i < 15; ++i) {
+  for (int i = 0; i < 50; ++i) {
     store_.fail.image = true;  // and nothing else: small writes succeed on a disk that is nearly full
     Finish(worker, id);
     Tick(absl::Seconds(2));
