@@ -1,5 +1,6 @@
-// components/index*.json: one network on recorded inputs.
-#include <set>
+// components/: one network on recorded inputs. Most records are listed in index*.json; those that are not are
+// of a model's original release.
+#include <algorithm>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/glide_case.h"
@@ -10,10 +11,10 @@
 #include "worker/diffusion/models/diffusion_transformer.h"
 #include "worker/diffusion/models/tiny_autoencoder.h"
 #include "worker/diffusion/models/unet.h"
+#include "worker/diffusion/pipelines/guidance.h"
 #include "worker/diffusion/weights/names/ddpm_names.h"
 #include "worker/diffusion/weights/names/dit_names.h"
 #include "worker/diffusion/weights/names/taesd_names.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
@@ -21,26 +22,31 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kTolerance = 2e-5;  // golden README: components, relative to the largest value
+constexpr char kOriginalTaesd[] = "TAESD", kOriginalDit[] = "DiT", kReportDdpm[] = "AbarankabDDPM";
 
 // One component directory (config.json and weights) and the recorded case for it.
 struct ComponentCase {
+  nlohmann::json json;
   Config config;
-  FileParameters weights;
-  SafeTensors record;
-  at::Device device;
+  NamedTensors stored;  // under the names that our networks ask for
+  FileParameters::Options options;
+  const Record& record;
 
-  at::Tensor In(const std::string& name) const { return record.Get("in." + name).to(device); }
+  FileParameters Weights() const { return FileParameters(stored, options); }
+  at::Tensor In(const std::string& name) const { return record.Get("in." + name).to(options.device); }
   at::Tensor MaybeIn(const std::string& name) const {
     return record.Has("in." + name) ? In(name) : at::Tensor();
   }
+  // Where the record has such an output.
   void Compare(Report::Case& result, const std::string& name, const at::Tensor& actual) const {
     if (record.Has("out." + name)) result.Compare(name, actual, record.Get("out." + name), kTolerance);
   }
 };
 
-void CheckUNet(ComponentCase& c, Report::Case& result) {
-  const UNet unet(Scope(c.weights), UNetConfig::From(c.config));
-  c.weights.ExpectAllTaken();
+void CheckUNet(const ComponentCase& c, Report::Case& result) {
+  FileParameters weights = c.Weights();
+  const UNet unet(Scope(weights), UNetConfig::From(c.config));
+  weights.ExpectAllTaken();
   const DenoiserInput input{.sample = c.In("sample"),
                             .timestep = c.In("timestep").to(at::kFloat),
                             .context = c.MaybeIn("encoder_hidden_states"),
@@ -48,13 +54,19 @@ void CheckUNet(ComponentCase& c, Report::Case& result) {
   c.Compare(result, "sample", unet(input));
 }
 
-void CheckAutoencoder(ComponentCase& c, Report::Case& result) {
-  const AutoencoderKl autoencoder(Scope(c.weights), AutoencoderConfig::From(c.config));
-  c.weights.ExpectAllTaken();
+void CheckAutoencoder(const ComponentCase& c, Report::Case& result) {
+  FileParameters weights = c.Weights();
+  const AutoencoderKl autoencoder(Scope(weights), AutoencoderConfig::From(c.config));
+  weights.ExpectAllTaken();
   if (c.record.Has("in.image")) {
     const at::Tensor moments = autoencoder.EncodeMoments(c.In("image"));
     c.Compare(result, "moments", moments);
-    c.Compare(result, "mean", moments.chunk(2, 1)[0]);
+    const LatentDistribution latents = LatentDistribution::Of(moments, /*dim=*/1);
+    c.Compare(result, "mean", latents.mean);
+    c.Compare(result, "mode", latents.mean);
+    c.Compare(result, "logvar", latents.log_variance);
+    c.Compare(result, "std", latents.deviation());
+    if (c.record.Has("in.noise")) c.Compare(result, "sample", latents.Sample(c.In("noise")));
   }
   if (c.record.Has("in.z")) {
     const at::Tensor decoded = autoencoder.Decode(c.In("z"));
@@ -63,24 +75,29 @@ void CheckAutoencoder(ComponentCase& c, Report::Case& result) {
   }
 }
 
-void CheckClipText(ComponentCase& c, Report::Case& result) {
-  const ClipText encoder(Scope(c.weights), ClipTextConfig::From(c.config));
-  c.weights.ExpectAllTaken();
+void CheckClipText(const ComponentCase& c, Report::Case& result) {
+  FileParameters weights = c.Weights();
+  const ClipText encoder(Scope(weights), ClipTextConfig::From(c.config));
+  weights.ExpectAllTaken();
   const at::Tensor ids = c.In("input_ids");
   const ClipText::Output output = encoder(ids);
   const at::Tensor& last = output.hidden.back();
   const at::Tensor& penultimate = output.hidden[output.hidden.size() - 2];
   c.Compare(result, "embeddings", output.embeddings);
   c.Compare(result, "hidden_states_m1_no_final_ln", last);
+  for (size_t back = 1; back <= output.hidden.size(); ++back) {
+    c.Compare(result, "hidden_states_m" + std::to_string(back), output.hidden[output.hidden.size() - back]);
+  }
   c.Compare(result, "penultimate_no_final_ln", penultimate);
   c.Compare(result, "penultimate_final_ln", encoder.Encode(ids, 1));
   c.Compare(result, "last_hidden_state", encoder.Encode(ids));
   c.Compare(result, "pooler_output", encoder.Pooled(ids, encoder.FinalNorm(last)));
 }
 
-void CheckBertText(ComponentCase& c, Report::Case& result) {
-  const BertText encoder(Scope(c.weights), BertTextConfig::From(c.config));
-  c.weights.ExpectAllTaken();
+void CheckBertText(const ComponentCase& c, Report::Case& result) {
+  FileParameters weights = c.Weights();
+  const BertText encoder(Scope(weights), BertTextConfig::From(c.config));
+  weights.ExpectAllTaken();
   const std::vector<at::Tensor> hidden = encoder.Hidden(c.In("input_ids"), c.In("attention_mask"));
   c.Compare(result, "last_hidden_state", hidden.back());
   c.Compare(result, "penultimate", hidden[hidden.size() - 2]);
@@ -88,9 +105,10 @@ void CheckBertText(ComponentCase& c, Report::Case& result) {
   c.Compare(result, "last_hidden_state_no_mask", encoder.Encode(c.In("input_ids")));
 }
 
-void CheckReportDdpm(ComponentCase& c, Report::Case& result) {
-  const UNet unet(Scope(c.weights), UNetConfig::FromReportDdpm(c.config));
-  c.weights.ExpectAllTaken();
+void CheckReportDdpm(const ComponentCase& c, Report::Case& result) {
+  FileParameters weights = c.Weights();
+  const UNet unet(Scope(weights), UNetConfig::FromReportDdpm(c.config));
+  weights.ExpectAllTaken();
   c.Compare(result, "eps",
             unet({.sample = c.In("x"),
                   .timestep = c.In("time").to(at::kFloat),
@@ -98,64 +116,128 @@ void CheckReportDdpm(ComponentCase& c, Report::Case& result) {
                   .label = c.MaybeIn("y")}));
 }
 
-void CheckTransformer(ComponentCase& c, Report::Case& result) {
-  const DiffusionTransformer transformer(Scope(c.weights), DiffusionTransformerConfig::From(c.config));
-  c.weights.ExpectAllTaken();
-  const auto run = [&](const char* sample, const char* timestep, const char* label) {
-    return transformer({.sample = c.In(sample),
-                        .timestep = c.In(timestep).to(at::kFloat),
-                        .context = {},
-                        .label = c.In(label)});
-  };
-  c.Compare(result, "sample", run("sample", "timestep", "class_labels"));
-  if (c.record.Has("in.x")) c.Compare(result, "forward", run("x", "t", "y"));
+// The original's guidance within a batch whose second half has no class. It guides three channels.
+void CheckGuidedBatch(const ComponentCase& c, const std::string& name, const at::Tensor& outputs,
+                      Report::Case& result) {
+  constexpr char kPrefix[] = "forward_with_cfg_scale";
+  if (name.rfind(kPrefix, 0) != 0) throw UnsupportedError("the output \"" + name + "\"");
+  Conditioning conditioning;
+  conditioning.guidance = std::stod(name.substr(sizeof kPrefix - 1));
+  conditioning.guided_channels = 3;
+  const int64_t half = outputs.size(0) / 2;
+  std::vector<at::Tensor> with, without;
+  for (int64_t row = 0; row < half; ++row) {
+    with.push_back(Guide(conditioning, {outputs[half + row], outputs[row]}));
+    // The second half keeps a variance of its own.
+    without.push_back(at::cat({with.back().slice(0, 0, conditioning.guided_channels),
+                               outputs[half + row].slice(0, conditioning.guided_channels)}));
+  }
+  c.Compare(result, name, at::cat({at::stack(with), at::stack(without)}));
 }
 
-void CheckGlide(ComponentCase& c, Report::Case& result) {
-  const UNet unet(Scope(c.weights, "unet"), UNetConfig::FromGlide(c.config));
-  const GlideText text(Scope(c.weights, "text"), GlideTextConfig::From(c.config));
-  c.weights.ExpectAllTaken();
-  const GlideOutputs outputs = RunGlideCase(unet, text, c.record, c.device);
+void CheckTransformer(const ComponentCase& c, Report::Case& result) {
+  FileParameters weights = c.Weights();
+  const DiffusionTransformerConfig config = DiffusionTransformerConfig::From(c.config);
+  const DiffusionTransformer transformer(Scope(weights), config);
+  weights.ExpectAllTaken();
+  c.Compare(result, "sample",
+            transformer({.sample = c.In("sample"),
+                         .timestep = c.In("timestep").to(at::kFloat),
+                         .context = {},
+                         .label = c.In("class_labels")}));
+  if (c.record.Has("in.x")) {
+    const at::Tensor x = c.In("x"), t = c.In("t").to(at::kFloat), y = c.In("y");
+    const auto run = [&](const at::Tensor& sample) {
+      return transformer({.sample = sample, .timestep = t, .context = {}, .label = y});
+    };
+    c.Compare(result, "forward", run(x));
+    const at::Tensor halves = x.slice(0, 0, x.size(0) / 2);
+    for (const auto& [name, expected] : c.record.Under("out.forward_with_cfg")) {
+      CheckGuidedBatch(c, "forward_with_cfg" + name, run(at::cat({halves, halves})), result);
+    }
+  }
+  if (c.record.Has("pos_embed")) {
+    const int64_t grid = config.sample_size / config.patch_size;
+    result.Compare("pos_embed", GridEmbedding(grid, grid, config.width, grid),
+                   c.record.Get("pos_embed").squeeze(0), kTolerance);
+  }
+}
+
+void CheckGlide(const ComponentCase& c, Report::Case& result) {
+  const GlideOutputs outputs = RunGlideCase(c.config, c.stored, c.record, c.options);
   c.Compare(result, "xf_out", outputs.context.transpose(1, 2));
+  c.Compare(result, "xf_proj", outputs.projection);
   c.Compare(result, "model_output", outputs.output);
+  constexpr char kTwin[] = "twin.taichu_model_output";
+  if (c.record.Has(kTwin)) {
+    result.Compare(kTwin, RunGlideCase(AsTaichu(c.json), c.stored, c.record, c.options).output,
+                   c.record.Get(kTwin), kTolerance);
+  }
 }
 
-void CheckTinyAutoencoder(ComponentCase& c, Report::Case& result) {
-  const TinyAutoencoder autoencoder(Scope(c.weights), TinyAutoencoderConfig::From(c.config));
-  c.weights.ExpectAllTaken();
-  // The original's pictures go from 0 to 1, diffusers' from -1.
-  const bool original = !c.config.Unset("original");
+void CheckTinyAutoencoder(const ComponentCase& c, Report::Case& result) {
+  // The original says only how many channels it has; its pictures go from 0 to 1, diffusers' from -1.
+  const bool original = c.config.String("_class_name", "") == kOriginalTaesd;
+  const TinyAutoencoderConfig config = TinyAutoencoderConfig::From(
+      original ? Config({{"latent_channels", c.config.RequiredInt("latent_channels")}}, c.config.name())
+               : c.config);
+  FileParameters weights = c.Weights();
+  const TinyAutoencoder autoencoder(Scope(weights), config);
+  weights.ExpectAllTaken();
   const at::Tensor image = c.In("image");
   const at::Tensor latents = autoencoder.Encode(original ? image * 2 - 1 : image);
   c.Compare(result, "latents", latents);
   c.Compare(result, "latent", latents);
   const at::Tensor decoded = autoencoder.Decode(c.record.Has("in.z") ? c.In("z") : latents);
   c.Compare(result, "decoded", original ? decoded / 2 + 0.5 : decoded);
+  c.Compare(result, "decoded_clamped", (decoded / 2 + 0.5).clamp(0, 1));
 }
 
-using Check = void (*)(ComponentCase&, Report::Case&);
+using Check = void (*)(const ComponentCase&, Report::Case&);
 
 Check CheckFor(const Config& config) {
   const std::string kind = config.String("_class_name", config.String("model_type", ""));
+  for (const std::string& made_for :
+       config.Unset("architectures") ? std::vector<std::string>{} : config.RequiredStrings("architectures")) {
+    if (made_for.ends_with("WithProjection"))
+      config.Unsupported("architectures", "encoders without a projection");
+  }
   if (kind == "UNet2DModel" || kind == "UNet2DConditionModel") return CheckUNet;
-  if (kind == "AbarankabDDPM") return CheckReportDdpm;
-  if (kind == "Transformer2DModel" || kind == "DiT") return CheckTransformer;
+  if (kind == kReportDdpm) return CheckReportDdpm;
+  if (kind == "Transformer2DModel" || kind == kOriginalDit) return CheckTransformer;
   if (kind == "GlideText2ImUNet" || kind == "GlideSuperResText2ImUNet") return CheckGlide;
   if (kind == "AutoencoderKL") return CheckAutoencoder;
-  if (kind == "AutoencoderTiny") return CheckTinyAutoencoder;
+  if (kind == "AutoencoderTiny" || kind == kOriginalTaesd) return CheckTinyAutoencoder;
   if (kind == "clip_text_model") return CheckClipText;
   if (kind == "bert") return CheckBertText;
   throw UnsupportedError(config.name() + ": a component of kind \"" + kind + "\"");
 }
 
+// The only file of weights in a directory whose name ends so.
+NamedTensors OnlyFile(const fs::path& directory, const std::string& ending) {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().filename().string().ends_with(ending)) found.push_back(entry.path().string());
+  }
+  if (found.size() == 1) return ReadWeights(found.front());
+  throw ModelError(directory.string() + ": " + std::to_string(found.size()) + " files *" + ending +
+                   ", where there should be one");
+}
+
 // Whatever names the weights have, under those our networks ask for.
 NamedTensors WeightsIn(const fs::path& directory, const Config& config) {
   const std::string kind = config.String("_class_name", "");
-  if (kind == "AbarankabDDPM") {
-    return FromReportDdpm(ReadComponent(directory.string()), config.RequiredInt("num_res_blocks"));
+  if (kind == kOriginalDit) return FromOriginalDit(OnlyFile(directory, ".safetensors"));
+  if (kind == kOriginalTaesd) {
+    NamedTensors weights = FromOriginalTaesd(OnlyFile(directory, "_encoder.safetensors"), /*decoder=*/false);
+    weights.tensors.merge(
+        FromOriginalTaesd(OnlyFile(directory, "_decoder.safetensors"), /*decoder=*/true).tensors);
+    return weights;
   }
-  if (kind.rfind("Glide", 0) == 0) return FromGlide(ReadComponent(directory.string()), GlideShapeOf(config));
-  return ReadComponent(directory.string());
+  NamedTensors stored = ReadComponent(directory.string());
+  if (kind == kReportDdpm) return FromReportDdpm(stored, config.RequiredInt("num_res_blocks"));
+  if (kind.rfind("Glide", 0) == 0) return FromGlide(stored, GlideShapeOf(config));
+  return stored;
 }
 
 // "eps-probe" is one model directory whose cases name their component.
@@ -164,37 +246,27 @@ fs::path ComponentDirectory(const fs::path& model, const std::string& case_name)
   return fs::exists(model / "config.json") || !fs::exists(model / component) ? model : model / component;
 }
 
-// Networks whose cases no index lists: the original DiT beside diffusers' port of it, and a real TAESD.
-void RunUnlisted(const GoldenOptions& options, Report& report) {
-  const auto run = [&](const std::string& name, const std::string& model, auto&& check) {
-    const fs::path record = options.directory / "components" / (name + ".safetensors");
-    if (name.find(options.filter) == std::string::npos || !fs::exists(record)) return;
-    report.Run("components/" + name, [&](Report::Case& result) {
-      check(options.directory / model, SafeTensors::Open(record.string()), result);
-    });
-  };
-  run("dit.original_forward_with_cfg", "models/dit_original_names",
-      [&](const fs::path& model, SafeTensors record, Report::Case& result) {
-        ComponentCase c{Config::FromFile((model / "config.json").string()),
-                        FileParameters(FromOriginalDit(ReadWeights((model / "dit.safetensors").string())),
-                                       options.parameters()),
-                        std::move(record), options.device};
-        CheckTransformer(c, result);
-        const DiffusionTransformerConfig config = DiffusionTransformerConfig::From(c.config);
-        const int64_t grid = config.sample_size / config.patch_size;
-        result.Compare("pos_embed", GridEmbedding(grid, grid, config.width, grid),
-                       c.record.Get("pos_embed").squeeze(0), kTolerance);
-      });
-  run("taef2_real", "vocab/taef2", [&](const fs::path& model, SafeTensors record, Report::Case& result) {
-    NamedTensors weights =
-        FromOriginalTaesd(ReadWeights((model / "taef2_encoder.safetensors").string()), /*decoder=*/false);
-    weights.tensors.merge(
-        FromOriginalTaesd(ReadWeights((model / "taef2_decoder.safetensors").string()), /*decoder=*/true)
-            .tensors);
-    const Config config({{"latent_channels", 32}, {"original", true}}, "taef2");
-    ComponentCase c{config, FileParameters(std::move(weights), options.parameters()), std::move(record),
-                    options.device};
-    CheckTinyAutoencoder(c, result);
+// Where the model of a record lies that no index lists: "NAME.what" is of the original release of
+// models/NAME, "NAME_what" of vocab/NAME.
+fs::path UnlistedModel(const fs::path& golden, const std::string& name) {
+  const fs::path original = golden / "models" / (name.substr(0, name.find('.')) + "_original_names");
+  return fs::exists(original) ? original : golden / "vocab" / name.substr(0, name.find('_'));
+}
+
+void RunComponentCase(const GoldenOptions& options, const std::string& name, const fs::path& model,
+                      const nlohmann::json& outputs, Report& report) {
+  report.Run("components/" + name, [&](Report::Case& result) {
+    if (!fs::exists(model / "config.json")) throw UnsupportedError(model.string() + ": no config.json");
+    const std::string file = (model / "config.json").string();
+    const nlohmann::json json = ReadJsonFile(file);
+    const Config config(json, file);
+    const Check check = CheckFor(config);
+    const ComponentCase c{json, config, WeightsIn(model, config), options.parameters(),
+                          result.Open(options.directory / "components" / (name + ".safetensors"))};
+    check(c, result);
+    for (const auto& [output, shape] : outputs.items()) {
+      if (!c.record.Has("out." + output)) throw Error("the record lacks \"out." + output + "\"");
+    }
   });
 }
 
@@ -202,29 +274,22 @@ void RunUnlisted(const GoldenOptions& options, Report& report) {
 
 void RunComponentCases(const GoldenOptions& options, Report& report) {
   const fs::path folder = options.directory / "components";
-  if (!fs::exists(folder)) return;
-  std::set<fs::path> indices;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.rfind("index", 0) == 0 && entry.path().extension() == ".json") indices.insert(entry.path());
-  }
-  RunUnlisted(options, report);
-  for (const fs::path& index : indices) {
+  for (const fs::path& index : FilesIn(folder, ".json")) {
+    if (index.stem().string().rfind("index", 0) != 0) continue;
     const nlohmann::json cases = ReadGoldenJson(index);
     for (const auto& item : cases.is_array() ? cases : nlohmann::json::array({cases})) {
       const std::string name = item.at("name");
-      if (name.find(options.filter) == std::string::npos) continue;
-      report.Run("components/" + name, [&](Report::Case& result) {
-        const fs::path model =
-            ComponentDirectory(options.directory / item.at("model").get<std::string>(), name);
-        if (!fs::exists(model / "config.json")) throw UnsupportedError(model.string() + ": no config.json");
-        const Config config = Config::FromFile((model / "config.json").string());
-        const Check check = CheckFor(config);
-        ComponentCase c{config, FileParameters(WeightsIn(model, config), options.parameters()),
-                        SafeTensors::Open((folder / (name + ".safetensors")).string()), options.device};
-        check(c, result);
-      });
+      if (!options.Wants("components/" + name)) continue;
+      RunComponentCase(options, name,
+                       ComponentDirectory(options.directory / item.at("model").get<std::string>(), name),
+                       item.value("outputs", nlohmann::json::object()), report);
     }
+  }
+  for (const fs::path& file : FilesIn(folder, ".safetensors")) {
+    const std::string name = file.stem().string();
+    if (!options.Wants("components/" + name) || report.HasRun("components/" + name)) continue;
+    if (name == kPrimitives || name == kImageProcessing) continue;  // suites of their own
+    RunComponentCase(options, name, UnlistedModel(options.directory, name), nlohmann::json::object(), report);
   }
 }
 

@@ -1,5 +1,6 @@
 // formats/: the same models from other files. Single files and MindSpore checkpoints must give the tensors of
 // the diffusers-layout model exactly; those that have cases of their own must meet them.
+#include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/suites.h"
@@ -10,7 +11,6 @@
 #include "worker/diffusion/weights/names/glide_names.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 #include "worker/diffusion/weights/names/mindspore_names.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kTolerance = 2e-5;  // formats/README: components
+// Of bytes, relative to the largest, which may be as small as 128.
+constexpr double kOneLevel = 1.01 / 128;
 
 class Formats {
  public:
@@ -33,7 +35,7 @@ class Formats {
 
  private:
   void RunCase(const std::string& name, const std::function<void(Report::Case&)>& check) {
-    if (name.find(options_.filter) != std::string::npos) report_.Run(name, check);
+    if (options_.Wants(name)) report_.Run(name, check);
   }
 
   // Exactly the tensors that the component's own folder has, whatever the dtype.
@@ -81,7 +83,8 @@ class Formats {
 
   void MindSporeFiles() {
     if (!fs::exists(folder_ / "mindspore")) return;
-    for (const auto& item : ReadGoldenJson(folder_ / "mindspore" / "index.json")) {
+    const nlohmann::json index = ReadGoldenJson(folder_ / "mindspore" / "index.json");
+    for (const auto& item : index) {
       const std::string file = item.at("file");
       RunCase("formats/" + file, [&](Report::Case& result) {
         if (item.contains("same_weights_as")) {
@@ -91,21 +94,27 @@ class Formats {
         } else if (item.contains("case")) {
           Glide(item, result);
         } else {
-          WukongTwin(file, result);
+          Twin(file, index, result);
         }
       });
     }
   }
 
-  // The UNet with the GELU that MindSpore computes.
-  void WukongTwin(const std::string& file, Report::Case& result) const {
-    const fs::path unet = options_.directory / "models" / "sd-zh-wukong" / "unet";
-    UNetConfig config = UNetConfig::From(Config::FromFile((unet / "config.json").string()));
+  // "NAME_twin": the UNet of the model that NAME's checkpoints hold, with the GELU that MindSpore computes,
+  // on the inputs of the model's own case.
+  void Twin(const std::string& file, const nlohmann::json& index, Report::Case& result) const {
+    const std::string stem = file.substr(0, file.rfind("_twin"));
+    fs::path model;
+    for (const auto& item : index) {
+      if (item.contains("same_weights_as") && item.at("file").get<std::string>().rfind(stem, 0) == 0)
+        model = options_.directory / item.at("same_weights_as").get<std::string>();
+    }
+    if (model.empty()) throw Error("no checkpoint " + stem + "… says which model this is a twin of");
+    UNetConfig config = UNetConfig::From(Config::FromFile((model / "unet" / "config.json").string()));
     config.gate = Activation::kGeluTanh;
-    FileParameters weights(ReadComponent(unet.string()), options_.parameters());
-    const SafeTensors inputs =
-        SafeTensors::Open((options_.directory / "components" / "sd-zh-wukong.unet.safetensors").string());
-    const SafeTensors expected = SafeTensors::Open((folder_ / file).string());
+    FileParameters weights(ReadComponent((model / "unet").string()), options_.parameters());
+    const Record inputs(options_.directory / "components" /
+                        (model.filename().string() + ".unet.safetensors"));
     const auto in = [&](const char* name) {
       return inputs.Get(std::string("in.") + name).to(options_.device);
     };
@@ -113,31 +122,22 @@ class Formats {
                                                             .timestep = in("timestep").to(at::kFloat),
                                                             .context = in("encoder_hidden_states"),
                                                             .label = {}});
-    result.Compare("sample", output, expected.tensors().begin()->second, kTolerance);
+    result.Compare("sample", output, result.Open(folder_ / file).Get("twin.unet_sample_tanh_gelu"),
+                   kTolerance);
   }
 
   void Glide(const nlohmann::json& item, Report::Case& result) const {
     const NamedTensors tensors =
         FromMindSpore(ReadWeights((folder_ / item.at("file").get<std::string>()).string()));
-    const SafeTensors record = SafeTensors::Open((folder_ / item.at("case").get<std::string>()).string());
+    const Record& record = result.Open(folder_ / item.at("case").get<std::string>());
     const nlohmann::json options = ReadGoldenJson(folder_ / item.at("config").get<std::string>());
-    nlohmann::json taichu = options;
-    taichu["xf_activation"] = "gelu-approximate";
-    taichu["xf_norm_eps"] = 1e-7;
-    result.Compare("model_output", GlideOutput(tensors, options, record), record.Get("out.model_output"),
-                   kTolerance);
-    result.Compare("Taichu's model_output", GlideOutput(tensors, taichu, record),
+    const Config original(options, "the case's options");
+    const NamedTensors stored = FromGlide(tensors, GlideShapeOf(original));
+    result.Compare("model_output", RunGlideCase(original, stored, record, options_.parameters()).output,
+                   record.Get("out.model_output"), kTolerance);
+    result.Compare("Taichu's model_output",
+                   RunGlideCase(AsTaichu(options), stored, record, options_.parameters()).output,
                    record.Get("twin.taichu_model_output"), kTolerance);
-  }
-
-  at::Tensor GlideOutput(const NamedTensors& tensors, const nlohmann::json& options,
-                         const SafeTensors& record) const {
-    const Config config(options, "the case's options");
-    FileParameters weights(FromGlide(tensors, GlideShapeOf(config)), options_.parameters());
-    const UNet unet(Scope(weights, "unet"), UNetConfig::FromGlide(config));
-    const GlideText text(Scope(weights, "text"), GlideTextConfig::From(config));
-    weights.ExpectAllTaken();
-    return RunGlideCase(unet, text, record, options_.device).output;
   }
 
   void MalformedFiles() {
@@ -165,20 +165,40 @@ class Formats {
 
   void Srgan() {
     const fs::path folder = folder_ / "srgan";
-    if (!fs::exists(folder)) return;
-    const SafeTensors record = SafeTensors::Open((folder / "case.safetensors").string());
-    for (const char* const file : {"srgan.ckpt", "srgan.safetensors"}) {
-      RunCase(std::string("formats/srgan/") + file, [&](Report::Case& result) {
-        NamedTensors tensors = ReadWeights((folder / file).string());
+    if (!fs::exists(folder / "index.json")) return;
+    const nlohmann::json index = ReadGoldenJson(folder / "index.json");
+    for (const auto& entry : index.at("files")) {
+      // "srgan/srgan.ckpt (how it is stored)"; the case is listed among the files.
+      const std::string line = entry, file = line.substr(0, line.find(' '));
+      if (file.ends_with("case.safetensors")) continue;
+      RunCase("formats/" + file, [&](Report::Case& result) {
+        NamedTensors tensors = ReadWeights((folder_ / file).string());
         const SuperResolutionGan::Shape shape = SuperResolutionGan::ShapeOf(tensors);
         FileParameters weights(std::move(tensors), options_.parameters());
         const SuperResolutionGan gan(Scope(weights), shape);
         weights.ExpectAllTaken();
-        result.Compare("sr", gan(record.Get("in.x").to(options_.device)), record.Get("out.sr"), kTolerance);
-        const at::Tensor picture = record.Get("in.image_float_nchw").to(options_.device);
-        result.Compare("of a picture file", gan(picture), record.Get("out.image_sr_float"), kTolerance);
+        CheckSrgan(gan, result.Open(folder / "case.safetensors"), result);
       });
     }
+  }
+
+  void CheckSrgan(const SuperResolutionGan& gan, const Record& record, Report::Case& result) const {
+    const auto bytes = [](const at::Tensor& picture) { return ToBytes(picture / 2 + 0.5).to(at::kFloat); };
+    const at::Tensor large = gan(record.Get("in.x").to(options_.device));
+    result.Compare("sr", large, record.Get("out.sr"), kTolerance);
+    std::vector<at::Tensor> side_by_side;
+    for (const at::Tensor& picture : large.unbind()) side_by_side.push_back(bytes(picture));
+    result.Compare("as bytes", at::cat(side_by_side, /*dim=*/1),
+                   record.Get("out.sr_grid_uint8").to(at::kFloat), kOneLevel);
+
+    // Of a picture file, whose bytes the original cuts off instead of rounding.
+    const at::Tensor picture =
+        (ToFloats(record.Get("in.image_uint8_hwc"), options_.device) * 2 - 1).unsqueeze(0);
+    result.Compare("a picture file", picture, record.Get("in.image_float_nchw"), kTolerance);
+    const at::Tensor enlarged = gan(picture);
+    result.Compare("sr of a picture file", enlarged, record.Get("out.image_sr_float"), kTolerance);
+    result.Compare("sr of a picture file, as bytes", bytes(enlarged[0]),
+                   record.Get("out.image_sr_uint8_hwc").to(at::kFloat), kOneLevel);
   }
 
   const GoldenOptions& options_;

@@ -4,22 +4,37 @@
 
 #include <vector>
 
+#include "worker/diffusion/golden/record.h"
 #include "worker/diffusion/models/glide_text.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/glide.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 
 struct GlideOutputs {
-  at::Tensor context;  // [B, positions, width]
-  at::Tensor output;   // [B, 6, H, W]
+  at::Tensor context;     // [B, positions, width]
+  at::Tensor projection;  // [B, width of the time embedding], of the last position
+  at::Tensor output;      // [B, 6, H, W]
 };
 
-// Of in.x, in.timesteps, in.tokens, in.mask and, for an upsampler, in.low_res.
-inline GlideOutputs RunGlideCase(const UNet& unet, const GlideText& text, const SafeTensors& record,
-                                 at::Device device) {
-  const auto in = [&](const char* name) { return record.Get(std::string("in.") + name).to(device); };
+// A network's options as Taichu-GLIDE's text transformer computes.
+inline Config AsTaichu(nlohmann::json options) {
+  options["xf_activation"] = "gelu-approximate";
+  options["xf_norm_eps"] = 1e-7;
+  return Config(std::move(options), "the case's options");
+}
+
+// The answer to in.x, in.timesteps, in.tokens, in.mask and, for an upsampler, in.low_res, of a network with
+// these options and weights (names/glide_names.h).
+inline GlideOutputs RunGlideCase(const Config& options, const NamedTensors& stored, const Record& record,
+                                 const FileParameters::Options& parameters) {
+  FileParameters weights(stored, parameters);
+  const UNet unet(Scope(weights, "unet"), UNetConfig::FromGlide(options));
+  const GlideText text(Scope(weights, "text"), GlideTextConfig::From(options));
+  weights.ExpectAllTaken();
+  const auto in = [&](const char* name) {
+    return record.Get(std::string("in.") + name).to(parameters.device);
+  };
   // Each prompt at its own length; the text transformer pads by itself.
   std::vector<at::Tensor> contexts;
   const at::Tensor tokens = in("tokens"), mask = in("mask");
@@ -31,8 +46,10 @@ inline GlideOutputs RunGlideCase(const UNet& unet, const GlideText& text, const 
   if (record.Has("in.low_res"))
     sample = at::cat({sample, GlideLowResolution(in("low_res"), sample.sizes().slice(2))}, 1);
   const at::Tensor context = at::cat(contexts);
+  // What the UNet adds to its time embedding.
+  const Linear projection(Scope(weights, "unet") / "add_embedding", text.width(), unet.config().time_width);
   return {
-      context,
+      context, projection(context.select(1, -1)),
       unet({.sample = sample, .timestep = in("timesteps").to(at::kFloat), .context = context, .label = {}})};
 }
 

@@ -1,21 +1,20 @@
-// formats/lora: one LoRA under two programs' names, on networks, merged weights and a whole picture.
+// formats/lora: one LoRA under several programs' names, on networks, merged weights and a whole picture.
 #include <unistd.h>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/trajectory_case.h"
 #include "worker/diffusion/models/adapter.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
-#include "worker/diffusion/samplers/registry.h"
 #include "worker/diffusion/weights/names/lora_names.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTolerance = 2e-5, kPictureTolerance = 1e-4;  // formats/README
+constexpr double kTolerance = 2e-5;  // formats/README
 
 // The model's directory with a loras/ in it, for as long as this lives: what a user would make.
 class DirectoryWithLoras {
@@ -27,7 +26,10 @@ class DirectoryWithLoras {
       fs::create_symlink(entry.path(), path_ / entry.path().filename());
     fs::create_symlink(fs::absolute(loras), path_ / "loras");
   }
-  ~DirectoryWithLoras() { fs::remove_all(path_); }
+  ~DirectoryWithLoras() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
   DirectoryWithLoras(const DirectoryWithLoras&) = delete;
   DirectoryWithLoras& operator=(const DirectoryWithLoras&) = delete;
 
@@ -48,34 +50,60 @@ class LoraCase {
         directory_(model_, folder_),
         pipeline_(LoadPipeline(directory_.path(), options.parameters())) {}
 
+  // On the inputs of the component cases that the index names ("components/x.safetensors in.*"), and the
+  // merged weights.
   void CheckNetworks(Report::Case& result) const {
-    const SafeTensors record = SafeTensors::Open((folder_ / "component_case.safetensors").string());
-    const SafeTensors unet = Recorded("components/sd1.unet.safetensors");
-    const SafeTensors text = Recorded("components/sd1.text_encoder.safetensors");
-    const AdapterSet adapters = pipeline_->Condition(Request("", 1)).adapters;
-    const DenoiserInput input{.sample = unet.Get("in.sample").to(options_.device),
-                              .timestep = unet.Get("in.timestep").to(options_.device, at::kFloat),
-                              .context = unet.Get("in.encoder_hidden_states").to(options_.device),
-                              .label = {}};
-    {
-      const AdapterScope scope(std::vector<AdapterSet>(static_cast<size_t>(input.sample.size(0)), adapters));
-      result.Compare("unet", pipeline_->denoiser()(input), record.Get("out.unet_sample"), kTolerance);
+    const Record& record = result.Open(folder_ / "component_case.safetensors");
+    PictureRequest request;
+    request.guidance = 1;
+    request.loras = loras();
+    const AdapterSet adapters = pipeline_->Condition(request).adapters;
+    for (const std::string line : index_.at("inputs")) {
+      const Record inputs(options_.directory / line.substr(0, line.find(' ')));
+      if (inputs.Has("in.input_ids")) {
+        const at::Tensor ids = inputs.Get("in.input_ids").to(options_.device);
+        const AdapterScope scope(std::vector<AdapterSet>(static_cast<size_t>(ids.size(0)), adapters));
+        const auto& text = dynamic_cast<const TextToImagePipeline&>(*pipeline_).text_encoder();
+        result.Compare("text", text.Encode(ids), record.Get("out.text_last_hidden_state"), kTolerance);
+      } else {
+        CheckDenoiser(inputs, adapters, record.Get("out.unet_sample"), result);
+      }
     }
-    {
-      // A neighbour without the LoRA sees nothing of it.
-      const AdapterScope scope({adapters, {}});
-      const at::Tensor mixed = pipeline_->denoiser()(input);
-      result.Compare("row with", mixed[0], record.Get("out.unet_sample")[0], kTolerance);
-      result.Compare("row without", mixed[1], unet.Get("out.sample")[1], kTolerance);
-    }
-    const at::Tensor ids = text.Get("in.input_ids").to(options_.device);
-    const AdapterScope scope(std::vector<AdapterSet>(static_cast<size_t>(ids.size(0)), adapters));
-    result.Compare("text", dynamic_cast<const TextToImagePipeline&>(*pipeline_).text_encoder().Encode(ids),
-                   record.Get("out.text_last_hidden_state"), kTolerance);
+    CheckMergedWeights(record, result);
   }
 
-  void CheckMergedWeights(Report::Case& result) const {
-    const SafeTensors record = SafeTensors::Open((folder_ / "component_case.safetensors").string());
+  void CheckPicture(Report::Case& result) const {
+    const nlohmann::json& item = index_.at("e2e");
+    const Record& record = result.Open(options_.directory / "formats" / item.at("file").get<std::string>());
+    CheckTrajectory({item, record, *pipeline_, loras()}, result);
+  }
+
+ private:
+  double scale() const { return index_.at("scale"); }
+  std::vector<LoraUse> loras() const { return {{name_, scale()}}; }
+
+  void CheckDenoiser(const Record& inputs, const AdapterSet& adapters, const at::Tensor& expected,
+                     Report::Case& result) const {
+    const auto in = [&](const char* name) { return inputs.Get(name).to(options_.device); };
+    const DenoiserInput input{.sample = in("in.sample"),
+                              .timestep = in("in.timestep").to(at::kFloat),
+                              .context = in("in.encoder_hidden_states"),
+                              .label = {}};
+    std::vector<AdapterSet> rows(static_cast<size_t>(input.sample.size(0)), adapters);
+    {
+      const AdapterScope scope(rows);
+      result.Compare("unet", pipeline_->denoiser()(input), expected, kTolerance);
+    }
+    // Neighbours without the LoRA see nothing of it.
+    for (size_t row = 1; row < rows.size(); ++row) rows[row] = {};
+    const AdapterScope scope(rows);
+    const at::Tensor mixed = pipeline_->denoiser()(input);
+    result.Compare("row with", mixed[0], expected[0], kTolerance);
+    if (rows.size() > 1)
+      result.Compare("rows without", mixed.slice(0, 1), inputs.Get("out.sample").slice(0, 1), kTolerance);
+  }
+
+  void CheckMergedWeights(const Record& record, Report::Case& result) const {
     LayerWeights layers;
     for (const std::string component : {"unet", "text_encoder"}) {
       for (const auto& [name, tensor] : ReadComponent((model_ / component).string()).tensors) {
@@ -87,57 +115,13 @@ class LoraCase {
     const auto updates = FromLora(ReadWeights((folder_ / (name_ + ".safetensors")).string()), layers);
     result.Expect(static_cast<int64_t>(updates.size()) == index_.at("modules").get<int64_t>(),
                   std::to_string(updates.size()) + " layers have updates");
-    for (const auto& [name, expected] : record.tensors()) {
-      constexpr std::string_view kMerged = "merged.";
-      if (name.rfind(kMerged, 0) != 0) continue;
-      const std::string layer = name.substr(kMerged.size());
+    for (const auto& [layer, expected] : record.Under("merged.")) {
       const StoredUpdate& update = updates.at(layer);
       const at::Tensor product =
           at::mm(update.up.to(at::kFloat).flatten(1), update.down.to(at::kFloat).flatten(1));
-      result.Compare(layer, layers.at(layer) + Scale() * update.factor * product.view_as(expected), expected,
+      result.Compare(layer, layers.at(layer) + scale() * update.factor * product.view_as(expected), expected,
                      kTolerance);
     }
-  }
-
-  void CheckPicture(Report::Case& result) const {
-    const nlohmann::json& item = index_.at("e2e");
-    const SafeTensors record =
-        SafeTensors::Open((options_.directory / "formats" / item.at("file").get<std::string>()).string());
-    const SamplerConfig config = SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler"));
-    const auto sampler = MakeSampler(DefaultSamplerName(config), config, item.at("num_inference_steps"));
-    PictureRequest request = Request(item.at("prompt"), item.at("guidance_scale"));
-    request.negative_prompt = item.at("negative_prompt");
-    const Conditioning conditioning = pipeline_->Condition(request);
-    result.Compare("prompt", conditioning.rows.back().context, record.Get("prompt_embeds")[0],
-                   kPictureTolerance);
-    result.Compare("negative prompt", conditioning.rows.front().context,
-                   record.Get("negative_prompt_embeds")[0], kPictureTolerance);
-    SampleState state;
-    state.x = record.Get("init_noise")[0].to(options_.device);
-    Evaluator evaluator;
-    const at::Tensor latents = record.Get("latents_per_step");
-    for (; state.step < sampler->steps(); ++state.step) {
-      Task step = sampler->Step(state, evaluator);
-      for (step.Resume(); !step.done(); step.Resume()) {
-        evaluator.Answer(
-            EvaluateAlone(pipeline_->denoiser(), conditioning, evaluator.input(), evaluator.timestep()));
-      }
-      result.Compare("latent", state.x, latents[state.step][0], kPictureTolerance);
-    }
-    result.Compare("image", pipeline_->Decode(state.x), record.Get("image")[0], kPictureTolerance);
-  }
-
- private:
-  double Scale() const { return index_.at("scale"); }
-  SafeTensors Recorded(const std::string& file) const {
-    return SafeTensors::Open((options_.directory / file).string());
-  }
-  PictureRequest Request(const std::string& prompt, double guidance) const {
-    PictureRequest request;
-    request.prompt = prompt;
-    request.guidance = guidance;
-    request.loras = {{name_, Scale()}};
-    return request;
   }
 
   const nlohmann::json index_;
@@ -151,20 +135,18 @@ class LoraCase {
 }  // namespace
 
 void RunLoraCases(const GoldenOptions& options, Report& report) {
-  const fs::path index = options.directory / "formats" / "lora" / "index.json";
-  if (!fs::exists(index)) return;
-  const std::pair<const char*, void (LoraCase::*)(Report::Case&) const> kChecks[] = {
-      {"networks", &LoraCase::CheckNetworks},
-      {"merged", &LoraCase::CheckMergedWeights},
-      {"picture", &LoraCase::CheckPicture}};
-  for (const std::string file : {"kohya", "peft"}) {
-    for (const auto& [what, check] : kChecks) {
-      const std::string name = "formats/lora/" + file + " " + what;
-      if (name.find(options.filter) == std::string::npos) continue;
-      report.Run(name, [&, check = check](Report::Case& result) {
-        (LoraCase(ReadGoldenJson(index), file, options).*check)(result);
-      });
-    }
+  const fs::path path = options.directory / "formats" / "lora" / "index.json";
+  if (!fs::exists(path)) return;
+  const nlohmann::json index = ReadGoldenJson(path);
+  for (const auto& [file, dtype] : index.at("dtypes").items()) {
+    const std::string name = "formats/lora/" + file;
+    const auto run = [&, &file = file](const std::string& what,
+                                       void (LoraCase::*check)(Report::Case&) const) {
+      if (!options.Wants(name + what)) return;
+      report.Run(name + what, [&](Report::Case& result) { (LoraCase(index, file, options).*check)(result); });
+    };
+    run(" networks", &LoraCase::CheckNetworks);
+    if (index.contains("e2e")) run(" picture", &LoraCase::CheckPicture);
   }
 }
 

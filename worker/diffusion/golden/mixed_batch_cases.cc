@@ -1,11 +1,12 @@
 // formats/batch: requests with different samplers, step counts and scales, submitted to the engine all at
-// once; each must come out as the reference made it alone, from nothing but its prompt and seed.
+// once; each must come out as the reference made it alone, from nothing but its prompt and seed. Alone, it
+// must do so step by step.
 #include "worker/diffusion/engine/awaited_picture.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/trajectory_case.h"
 #include "worker/diffusion/samplers/registry.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
@@ -31,8 +32,7 @@ TrajectoryRequest ToRequest(const nlohmann::json& item) {
 }
 
 // Rows of different requests at different timesteps in one call of the network.
-void CheckOneCall(const std::filesystem::path& record_file, const Pipeline& pipeline, Report::Case& result) {
-  const SafeTensors record = SafeTensors::Open(record_file.string());
+void CheckOneCall(const Record& record, const Pipeline& pipeline, Report::Case& result) {
   const auto in = [&](const char* name) { return record.Get(name).to(pipeline.device()); };
   result.Compare("rows",
                  pipeline.denoiser()({.sample = in("in.sample"),
@@ -50,27 +50,28 @@ void RunMixedBatchCases(const GoldenOptions& options, Report& report) {
   ModelCache models((options.directory / "models").string(), {.parameters = options.parameters()});
   Engine engine(models, {.device = options.device});
   const nlohmann::json index = ReadGoldenJson(formats / "batch" / "index.json");
-  if (const std::string name = "batch/mixed_unet_call"; name.find(options.filter) != std::string::npos) {
+  if (const std::string name = "batch/mixed_unet_call"; options.Wants(name)) {
     report.Run(name, [&](Report::Case& result) {
       const std::string model = ToRequest(index.at("requests").at(0)).model;
-      CheckOneCall(formats / index.at("mixed_unet_call").at("file").get<std::string>(), *models.Get(model),
-                   result);
+      const Record& record = result.Open(formats / index.at("mixed_unet_call").at("file").get<std::string>());
+      CheckOneCall(record, *models.Get(model), result);
     });
   }
   std::vector<std::pair<nlohmann::json, std::shared_ptr<AwaitedPicture>>> pending;
   for (const auto& item : index.at("requests")) {
-    if (("batch/" + item.at("id").get<std::string>()).find(options.filter) == std::string::npos) continue;
+    if (!options.Wants("batch/" + item.at("id").get<std::string>())) continue;
     auto events = std::make_shared<AwaitedPicture>();
     pending.emplace_back(item, events);
     engine.Submit(ToRequest(item), events);
   }
   for (auto& [item, picture] : pending) {
-    report.Run("batch/" + item.at("id").get<std::string>(), [&, &item = item,
-                                                             &picture = picture](Report::Case& result) {
-      const SafeTensors record = SafeTensors::Open((formats / item.at("file").get<std::string>()).string());
-      const at::Tensor expected = record.Get("image").squeeze(0).permute({1, 2, 0});
-      result.Compare("picture", picture->Wait().to(at::kFloat) / 255, expected, kTolerance);
-    });
+    report.Run("batch/" + item.at("id").get<std::string>(),
+               [&, &item = item, &picture = picture](Report::Case& result) {
+                 const Record& record = result.Open(formats / item.at("file").get<std::string>());
+                 const at::Tensor expected = record.Get("image").squeeze(0).permute({1, 2, 0});
+                 result.Compare("picture", picture->Wait().to(at::kFloat) / 255, expected, kTolerance);
+                 CheckTrajectory({item, record, *models.Get(ToRequest(item).model), {}}, result);
+               });
   }
 }
 

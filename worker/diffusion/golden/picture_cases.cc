@@ -1,38 +1,50 @@
-// components/image_processing: what diffusers' VaeImageProcessor makes of pictures and masks.
+// components/image_processing: what diffusers' VaeImageProcessor makes of pictures and masks. Each recorded
+// output is a case of its own.
 #include "worker/diffusion/engine/picture.h"
+#include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/pipelines/resize.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
+namespace {
+
+constexpr double kTolerance = 1e-6;
+
+at::Tensor Resized(const at::Tensor& picture, const at::Tensor& like) {
+  return ToFloats(ResizePicture(picture, like.size(-1), like.size(-2)), at::kCPU).unsqueeze(0);
+}
+
+// Ours of a recorded output ("mask_64x64"), of the size of theirs.
+at::Tensor Make(const std::string& name, const Record& record, const at::Tensor& like) {
+  const auto begins = [&](const char* with) { return name.rfind(with, 0) == 0; };
+  if (begins("preprocess_")) return Resized(record.Get("in.rgb_u8"), like) * 2 - 1;
+  if (begins("mask_")) return Resized(record.Get("in.mask_u8").unsqueeze(-1), like) >= 0.5;
+  if (begins("postprocess_")) {
+    const at::Tensor pictures = (record.Get("in.sample") / 2 + 0.5).clamp(0, 1);
+    if (name == "postprocess_pt") return pictures;
+    std::vector<at::Tensor> bytes;
+    for (const at::Tensor& picture : pictures.unbind()) bytes.push_back(ToBytes(picture));
+    if (name == "postprocess_u8") return at::stack(bytes);
+  }
+  throw UnsupportedError("the output \"" + name + "\"");
+}
+
+}  // namespace
 
 void RunPictureCases(const GoldenOptions& options, Report& report) {
-  const std::filesystem::path file = options.directory / "components" / "image_processing.safetensors";
+  const std::string suite = kImageProcessing;
+  const std::filesystem::path file = options.directory / "components" / (suite + ".safetensors");
   if (!std::filesystem::exists(file)) return;
-  const SafeTensors record = SafeTensors::Open(file.string());
-  const auto run = [&](const std::string& name, const std::function<at::Tensor(const at::Tensor&)>& make) {
-    const std::string full = "image_processing/" + name;
-    if (full.find(options.filter) == std::string::npos) return;
-    report.Run(full, [&](Report::Case& result) {
-      const at::Tensor expected = record.Get("out." + name);
-      result.Compare(name, make(expected).to(at::kFloat), expected.to(at::kFloat), 1e-6);
+  const Record record(file);
+  for (const auto& [name, expected] : record.Under("out.")) {
+    if (!options.Wants(suite + "/" + name)) continue;
+    report.Run(suite + "/" + name, [&, &name = name, &expected = expected](Report::Case& result) {
+      result.Compare(name, Make(name, record, expected).to(at::kFloat), expected.to(at::kFloat), kTolerance);
     });
-  };
-  const auto resized = [](const at::Tensor& picture, const at::Tensor& like) {
-    return ToFloats(ResizePicture(picture, like.size(-1), like.size(-2)), at::kCPU).unsqueeze(0);
-  };
-  const auto picture = [&](const at::Tensor& like) { return resized(record.Get("in.rgb_u8"), like) * 2 - 1; };
-  const auto mask = [&](const at::Tensor& like) {
-    return resized(record.Get("in.mask_u8").unsqueeze(-1), like) >= 0.5;
-  };
-  for (const char* name : {"preprocess_48x64", "preprocess_default_multiple_of_8", "preprocess_up_72x104"}) {
-    run(name, picture);
   }
-  for (const char* name : {"mask_64x64", "mask_default"}) run(name, mask);
-  run("postprocess_u8", [&](const at::Tensor&) {
-    const at::Tensor samples = (record.Get("in.sample") / 2 + 0.5).clamp(0, 1);
-    return at::stack({ToBytes(samples[0]), ToBytes(samples[1])});
-  });
+  if (!options.filter.empty()) return;
+  for (const std::string& name : record.Unused())
+    report.Fail(suite + "/" + name, "recorded and used by nothing");
 }
 
 }  // namespace mind::diffusion

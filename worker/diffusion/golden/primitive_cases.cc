@@ -1,21 +1,27 @@
-// components/primitives: single layers. Each recorded output is a case of its own.
+// components/primitives: single layers. Each recorded output is a case of its own, named by what it is of and
+// how it is set; settings that do not fit into a name are in primitives.json.
+#include <functional>
+#include <regex>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/models/diffusion_transformer.h"
 #include "worker/diffusion/models/resample.h"
 #include "worker/diffusion/models/resnet_block.h"
 #include "worker/diffusion/models/timestep_embedding.h"
+#include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/weights/json_file.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
 
 constexpr double kTolerance = 2e-5;
+constexpr int64_t kGridBase = 16;  // diffusers' own default
 
 // Tensors of the record under one prefix ("resnet_default.param."), as a parameter source.
 class RecordedParameters : public ParameterSource {
  public:
-  RecordedParameters(const SafeTensors& record, std::string prefix, at::Device device)
+  RecordedParameters(const Record& record, std::string prefix, at::Device device)
       : record_(record), prefix_(std::move(prefix)), device_(device) {}
   bool Has(const std::string& name) const override { return record_.Has(prefix_ + name); }
   at::Tensor Take(const std::string& name, at::IntArrayRef) override {
@@ -23,7 +29,7 @@ class RecordedParameters : public ParameterSource {
   }
 
  private:
-  const SafeTensors& record_;
+  const Record& record_;
   std::string prefix_;
   at::Device device_;
 };
@@ -37,79 +43,143 @@ class UnnestedParameters : public RecordedParameters {
   }
 };
 
-}  // namespace
+class Primitives {
+ public:
+  Primitives(const Record& record, const nlohmann::json& settings, at::Device device)
+      : record_(record), settings_(settings), device_(device) {}
 
-void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
-  const std::filesystem::path file = options.directory / "components" / "primitives.safetensors";
-  if (!std::filesystem::exists(file)) return;
-  const SafeTensors record = SafeTensors::Open(file.string());
-  const nlohmann::json settings = ReadGoldenJson(options.directory / "components" / "primitives.json");
-  const auto get = [&](const std::string& name) { return record.Get(name).to(options.device); };
-  const auto run = [&](const std::string& name, const std::function<at::Tensor()>& compute) {
-    const std::string full = "primitives/" + name;
-    if (full.find(options.filter) == std::string::npos) return;
-    report.Run(full,
-               [&](Report::Case& result) { result.Compare(name, compute(), record.Get(name), kTolerance); });
-  };
+  // Whether a tensor of the record is one, and not an input or a parameter.
+  bool IsOutput(const std::string& name) const { return Find(name) != nullptr; }
+  // Ours of it. REQUIRES: IsOutput(name)
+  at::Tensor Compute(const std::string& name) const { return Find(name)(); }
 
-  for (const auto& [name, value] : settings.items()) {
-    const Config setting(value, "primitives.json " + name);
-    if (record.Has("get_timestep_embedding." + name)) {
-      const SinusoidOptions sinusoid{.flip_sin_to_cos = setting.Bool("flip_sin_to_cos", false),
-                                     .freq_shift = setting.Double("downscale_freq_shift", 1),
-                                     .scale = setting.Double("scale", 1),
-                                     .max_period = setting.Double("max_period", 10000)};
-      const int64_t width = setting.RequiredInt("dim");
-      run("get_timestep_embedding." + name,
-          [&] { return SinusoidalEmbedding(get("t_int"), width, sinusoid); });
-      run("get_timestep_embedding_float." + name,
-          [&] { return SinusoidalEmbedding(get("t_float"), width, sinusoid); });
-    } else if (record.Has(name + ".out")) {
-      run(name + ".out", [&] {
-        RecordedParameters parameters(record, name + ".param.", options.device);
-        const ResnetOptions resnet{
-            .groups = setting.Int("groups", 32),
-            .epsilon = setting.Double("eps", 1e-6),
-            .time_width = setting.Int("temb_channels", 0),
-            .scale_shift = setting.String("time_embedding_norm", "") == "scale_shift",
-            .output_scale = setting.Double("output_scale_factor", 1),
-            .resizing = setting.Bool("up", false)     ? Resizing::kDouble
-                        : setting.Bool("down", false) ? Resizing::kHalve
-                                                      : Resizing::kNone,
-            .filter = setting.String("kernel", "") == "fir" ? Filter::kBinomial : Filter::kBox,
-            .shortcut = setting.Bool("use_in_shortcut", false)};
-        const ResnetBlock block(Scope(parameters), setting.RequiredInt("in_channels"),
-                                setting.RequiredInt("out_channels"), resnet);
-        Signals signals;
-        if (resnet.time_width > 0) signals.time = get(name + ".temb");
-        return block(get("x"), signals);
-      });
+ private:
+  using Make = std::function<at::Tensor()>;
+
+  // How to make ours of an output, by its name; null: it is none.
+  Make Find(const std::string& name) const {
+    std::smatch part;
+    const auto is = [&](const char* pattern) { return std::regex_match(name, part, std::regex(pattern)); };
+    const auto text = [&](size_t group) { return part[group].str(); };
+    const auto number = [&](size_t group) { return static_cast<int64_t>(std::stoll(part[group].str())); };
+    if (is("get_timestep_embedding\\.(.+)")) return [this, set = text(1)] { return Sinusoids(set, "t_int"); };
+    if (is("get_timestep_embedding_float\\.(.+)"))
+      return [this, set = text(1)] { return Sinusoids(set, "t_float"); };
+    if (is("glide_timestep_embedding\\.dim(\\d+)")) {
+      return [this, width = number(1)] {
+        return SinusoidalEmbedding(Get("t_int"), width, {.flip_sin_to_cos = true, .freq_shift = 0});
+      };
     }
+    if (is("sincos_2d_pos_embed\\.dim(\\d+)_grid(\\d+)"))
+      return [width = number(1), grid = number(2)] { return GridEmbedding(grid, grid, width, kGridBase); };
+    if (is("downsample_conv_pad(\\d+)\\.out")) {
+      return [this, stem = name.substr(0, name.rfind('.') + 1), padding = number(1)] {
+        UnnestedParameters parameters(record_, stem, device_);
+        return Downsample(Scope(parameters), Get("x").size(1), padding)(Get("x"));
+      };
+    }
+    if (name == "fir_downsample_kernel1331_factor2")
+      return [this] { return Halved(Get("x"), Filter::kBinomial); };
+    if (name == "fir_upsample_kernel1331_factor2")
+      return [this] { return Doubled(Get("x"), Filter::kBinomial); };
+    if (name == "fourier.out")
+      return [this] { return FourierFeatures(at::log(Get("fourier.in")), Get("fourier.weight")); };
+    if (is("groupnorm_(\\d+)groups_eps(.+)")) {
+      return [this, groups = number(1), epsilon = std::stod(text(2))] {
+        RecordedParameters parameters(record_, "groupnorm.", device_);
+        return GroupNorm(Scope(parameters), groups, Get("x").size(1), epsilon)(Get("x"));
+      };
+    }
+    if (is("interpolate_bilinear_to_(\\d+)x(\\d+)"))
+      return [this, h = number(1), w = number(2)] { return GlideLowResolution(Get("x"), {h, w}); };
+    if (is("interpolate_bicubic_to_(\\d+)x(\\d+)"))
+      return [this, h = number(1), w = number(2)] { return at::upsample_bicubic2d(Get("x"), {h, w}, false); };
+    if (is("upsample_nearest_to_(\\d+)x(\\d+)"))
+      return [this, h = number(1), w = number(2)] { return at::upsample_nearest2d(Get("x"), {h, w}); };
+    for (const auto& [activation_name, activation] : kActivations) {
+      if (name == activation_name)
+        return [this, activation = activation] { return Activate(activation, Get("x")); };
+    }
+    if (is("(resnet.*)\\.out")) return [this, set = text(1)] { return Resnet(set); };
+    return nullptr;
   }
-  for (const int64_t padding : {0, 1}) {
-    const std::string name = "downsample_conv_pad" + std::to_string(padding);
-    run(name + ".out", [&] {
-      UnnestedParameters parameters(record, name + ".", options.device);
-      return Downsample(Scope(parameters), get("x").size(1), padding)(get("x"));
-    });
-  }
-  run("fir_downsample_kernel1331_factor2", [&] { return Halved(get("x"), Filter::kBinomial); });
-  run("fir_upsample_kernel1331_factor2", [&] { return Doubled(get("x"), Filter::kBinomial); });
-  run("fourier.out", [&] { return FourierFeatures(at::log(get("fourier.in")), get("fourier.weight")); });
-  constexpr std::pair<const char*, Activation> kActivations[] = {
+
+  static constexpr std::pair<const char*, Activation> kActivations[] = {
       {"silu", Activation::kSilu},
       {"mish", Activation::kMish},
       {"gelu_erf", Activation::kGelu},
       {"gelu_tanh", Activation::kGeluTanh},
       {"quick_gelu", Activation::kQuickGelu},
   };
-  for (const auto& [name, activation] : kActivations) {
-    run(name, [&, activation = activation] { return Activate(activation, get("x")); });
+
+  at::Tensor Get(const std::string& name) const { return record_.Get(name).to(device_); }
+  Config Setting(const std::string& name) const {
+    if (!settings_.contains(name)) throw Error("primitives.json does not say how \"" + name + "\" is set");
+    return Config(settings_.at(name), "primitives.json " + name);
   }
-  run("groupnorm_4groups_eps1e-6", [&] {
-    RecordedParameters parameters(record, "groupnorm.", options.device);
-    return GroupNorm(Scope(parameters), 4, get("x").size(1), 1e-6)(get("x"));
-  });
+
+  at::Tensor Sinusoids(const std::string& name, const char* timesteps) const {
+    const Config setting = Setting(name);
+    return SinusoidalEmbedding(Get(timesteps), setting.RequiredInt("dim"),
+                               {.flip_sin_to_cos = setting.Bool("flip_sin_to_cos", false),
+                                .freq_shift = setting.Double("downscale_freq_shift", 1),
+                                .scale = setting.Double("scale", 1),
+                                .max_period = setting.Double("max_period", 10000)});
+  }
+
+  at::Tensor Resnet(const std::string& name) const {
+    const Config setting = Setting(name);
+    RecordedParameters parameters(record_, name + ".param.", device_);
+    const ResnetOptions options{
+        .groups = setting.Int("groups", 32),
+        .epsilon = setting.Double("eps", 1e-6),
+        .time_width = setting.Int("temb_channels", 0),
+        .scale_shift = setting.String("time_embedding_norm", "") == "scale_shift",
+        .output_scale = setting.Double("output_scale_factor", 1),
+        .resizing = setting.Bool("up", false)     ? Resizing::kDouble
+                    : setting.Bool("down", false) ? Resizing::kHalve
+                                                  : Resizing::kNone,
+        .filter = setting.String("kernel", "") == "fir" ? Filter::kBinomial : Filter::kBox,
+        .shortcut = setting.Bool("use_in_shortcut", false)};
+    const ResnetBlock block(Scope(parameters), setting.RequiredInt("in_channels"),
+                            setting.RequiredInt("out_channels"), options);
+    Signals signals;
+    signals.time = Get(name + ".temb");  // shown to those that make no use of it as well
+    return block(Get("x"), signals);
+  }
+
+  const Record& record_;
+  const nlohmann::json& settings_;
+  const at::Device device_;
+};
+
+}  // namespace
+
+void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
+  const std::filesystem::path file =
+      options.directory / "components" / (std::string(kPrimitives) + ".safetensors");
+  if (!std::filesystem::exists(file)) return;
+  const Record record(file);
+  const nlohmann::json settings =
+      ReadGoldenJson(options.directory / "components" / (std::string(kPrimitives) + ".json"));
+  const Primitives primitives(record, settings, options.device);
+  for (const std::string& name : record.names()) {
+    const std::string full = std::string(kPrimitives) + "/" + name;
+    if (!options.Wants(full)) continue;
+    if (!primitives.IsOutput(name)) continue;
+    report.Run(full, [&](Report::Case& result) {
+      result.Compare(name, primitives.Compute(name), record.Get(name), kTolerance);
+    });
+  }
+  if (!options.filter.empty()) return;
+  for (const std::string& name : record.Unused()) {
+    report.Fail(std::string(kPrimitives) + "/" + name, "recorded and used by nothing");
+  }
+  for (const auto& [name, setting] : settings.items()) {
+    const bool timesteps = record.Has("get_timestep_embedding." + name);
+    if (!timesteps && !record.Has(name + ".out"))
+      report.Fail(std::string(kPrimitives) + "/" + name, "a setting of which the record has nothing");
+  }
 }
 
 }  // namespace mind::diffusion

@@ -10,15 +10,22 @@
 #include "worker/diffusion/weights/named_tensors.h"
 
 namespace mind::diffusion {
+
+void Report::Count(const std::string& name) {
+  ++cases_[name.substr(0, name.find('/'))];
+  names_.insert(name);
+}
+
 void Report::Run(const std::string& name, const std::function<void(Case&)>& check) {
+  Count(name);
   Case result(least_tolerance_);
   std::string failure;
   try {
     const c10::InferenceMode inference;
     check(result);
-    if (result.comparisons_ == 0) failure = "nothing was compared";
-    if (!result.mismatch_.empty()) failure = result.mismatch_;
-    if (failure.empty() && !(result.worst_ratio_ <= 1)) failure = "out of tolerance";
+    const std::string inputs = result.Unused("in.");
+    if (!inputs.empty()) throw UnsupportedError("the inputs " + inputs);
+    failure = result.Verdict();
   } catch (const UnsupportedError& e) {
     unsupported_.push_back(name + ": " + e.what());
     return;
@@ -27,7 +34,11 @@ void Report::Run(const std::string& name, const std::function<void(Case&)>& chec
   } catch (const std::exception& e) {
     failure = e.what();
   }
-  ++(failure.empty() ? passed_ : failed_);
+  if (failure.empty()) {
+    ++passed_;
+  } else {
+    failures_.push_back(name + ": " + failure);
+  }
   std::printf("%-4s %-48s error %.2e  tolerance %.0e  (%s, %d comparisons)%s%s\n",
               failure.empty() ? "ok" : "FAIL", name.c_str(), result.worst_error_, result.worst_tolerance_,
               result.worst_what_.empty() ? "-" : result.worst_what_.c_str(), result.comparisons_,
@@ -35,9 +46,37 @@ void Report::Run(const std::string& name, const std::function<void(Case&)>& chec
   std::fflush(stdout);
 }
 
+void Report::Fail(const std::string& name, const std::string& why) {
+  failures_.push_back(name + ": " + why);
+  std::printf("FAIL %-48s %s\n", name.c_str(), why.c_str());
+  std::fflush(stdout);
+}
+
+void Report::Unsupported(const std::string& name, const std::string& why) {
+  unsupported_.push_back(name + ": " + why);
+}
+
 void Report::PrintSummary() const {
-  for (const std::string& line : unsupported_) std::printf("unsupported %s\n", line.c_str());
-  std::printf("%d passed, %d failed, %zu unsupported\n", passed_, failed_, unsupported_.size());
+  for (const std::string& line : unsupported_) std::printf("unsupported: %s\n", line.c_str());
+  std::printf("%d passed, %zu failed, %zu unsupported\n", passed_, failures_.size(), unsupported_.size());
+}
+
+std::string Report::Case::Verdict() const {
+  if (!mismatch_.empty()) return mismatch_;
+  if (comparisons_ == 0) return "nothing was compared";
+  if (!(worst_ratio_ <= 1)) return "out of tolerance";
+  const std::string unused = Unused("");
+  return unused.empty() ? "" : "recorded and used by nothing: " + unused;
+}
+
+std::string Report::Case::Unused(const std::string& prefix) const {
+  std::string unused;
+  for (const Record& record : records_) {
+    for (const std::string& name : record.Unused()) {
+      if (name.rfind(prefix, 0) == 0) unused += (unused.empty() ? "" : ", ") + name;
+    }
+  }
+  return unused;
 }
 
 void Report::Case::Compare(const std::string& what, const at::Tensor& actual, const at::Tensor& expected,

@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "worker/diffusion/golden/record.h"
 #include "worker/diffusion/golden/report.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 
@@ -16,8 +16,8 @@ at::Tensor FakeModel(const nlohmann::json& model, const at::Tensor& x, double ti
 
 // Each returns false without checking anything if the case is not of its form.
 bool CheckRespacing(const nlohmann::json& item, Report::Case& result);
-bool CheckRepaint(const nlohmann::json& item, const SafeTensors& record, Report::Case& result);
-bool CheckScoreSde(const nlohmann::json& item, const SafeTensors& record, Report::Case& result);
+bool CheckRepaint(const nlohmann::json& item, const Record& record, Report::Case& result);
+bool CheckScoreSde(const nlohmann::json& item, const Record& record, Report::Case& result);
 
 }  // namespace mind::diffusion
 

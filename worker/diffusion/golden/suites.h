@@ -1,5 +1,6 @@
 // The groups of cases in a golden directory. Each reads its part of the directory, whose layout and
-// conventions its README.md specifies, and reports every case in it; a part that is absent has no cases.
+// conventions its README.md specifies, and reports every case in it; a part that is absent has no cases,
+// which manifest.h takes note of.
 #ifndef MIND_WORKER_DIFFUSION_GOLDEN_SUITES_H_
 #define MIND_WORKER_DIFFUSION_GOLDEN_SUITES_H_
 
@@ -8,6 +9,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "worker/diffusion/golden/report.h"
 #include "worker/diffusion/weights/parameters.h"
@@ -18,10 +20,17 @@ struct GoldenOptions {
   std::filesystem::path directory;
   at::Device device = at::kCPU;
   bool channels_last = false;
-  std::string filter;  // only cases whose name holds this
+  std::string filter;               // only cases whose name holds this
+  bool only_latent_models = false;  // of the cases in e2e/
 
   FileParameters::Options parameters() const { return {at::kFloat, device, channels_last}; }
+  bool Wants(const std::string& name) const { return name.find(filter) != std::string::npos; }
 };
+
+// Everything in a directory.
+void RunAllCases(const GoldenOptions& options, Report& report);
+// Networks, and the pictures and adapters made with them.
+void RunNetworkCases(const GoldenOptions& options, Report& report);
 
 void RunComponentCases(const GoldenOptions& options, Report& report);
 void RunPrimitiveCases(const GoldenOptions& options, Report& report);
@@ -35,8 +44,13 @@ void RunFormatCases(const GoldenOptions& options, Report& report);
 void RunLoraCases(const GoldenOptions& options, Report& report);
 void RunMixedBatchCases(const GoldenOptions& options, Report& report);
 
-// A JSON file of any kind (lists too), with Python's non-finite numbers read as null.
+// Records in components/ that are suites of their own.
+inline constexpr char kPrimitives[] = "primitives", kImageProcessing[] = "image_processing";
+
+// A JSON file of any kind (lists too), with Python's non-finite numbers read as null. Throws Error.
 nlohmann::json ReadGoldenJson(const std::filesystem::path& path);
+// The files in a folder with this extension (".json"), in order; none if there is no such folder.
+std::vector<std::filesystem::path> FilesIn(const std::filesystem::path& folder, const std::string& extension);
 
 }  // namespace mind::diffusion
 

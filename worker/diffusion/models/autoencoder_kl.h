@@ -28,6 +28,19 @@ struct AutoencoderConfig {
   static AutoencoderConfig From(const Config& config);
 };
 
+// What moments say of a picture's latents, unscaled. Source: diffusers DiagonalGaussianDistribution.
+struct LatentDistribution {
+  at::Tensor mean, log_variance;  // the latter kept within what exponentiates
+
+  // `dim`: of the channels.
+  static LatentDistribution Of(const at::Tensor& moments, int64_t dim) {
+    const auto halves = moments.chunk(2, dim);
+    return {halves[0], halves[1].clamp(-30, 20)};
+  }
+  at::Tensor deviation() const { return at::exp(log_variance / 2); }
+  at::Tensor Sample(const at::Tensor& noise) const { return mean + deviation() * noise; }
+};
+
 // Immutable after construction; any thread may call.
 class AutoencoderKl {
  public:

@@ -19,8 +19,6 @@ struct Defaults {
   double guidance;
 };
 constexpr Defaults kEnglish{100, 3}, kTaichu{60, 5};
-// Less noise to begin with than was trained on makes a sharper picture (the notebook's upsample_temp).
-constexpr double kUpsampleTemperature = 0.997;
 
 // As the file names them.
 NamedTensors StoredTensors(const ModelDirectory& directory, const std::string& part) {
@@ -238,7 +236,7 @@ Start GlidePipeline::Begin(const Source& source, const PictureRequest& request, 
                            NoiseSource& noise) const {
   if (info_.enlargement == 1) return Pipeline::Begin(source, request, shape, noise);
   Start start;
-  start.noise = noise.Draw(shape).to(device()) * kUpsampleTemperature;
+  start.noise = noise.Draw(shape).to(device()) * kGlideUpsampleTemperature;
   const at::Tensor small = (source.picture * 2 - 1).unsqueeze(0);
   start.channels = GlideLowResolution(small, shape.slice(1)).squeeze(0);
   return start;

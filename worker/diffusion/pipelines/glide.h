@@ -16,6 +16,10 @@
 
 namespace mind::diffusion {
 
+// What the upsampler's noise is multiplied by: less of it to begin with than was trained on makes a sharper
+// picture (the notebook's upsample_temp).
+constexpr double kGlideUpsampleTemperature = 0.997;
+
 // One stage of GLIDE. A model directory holds base/ and, if it is a cascade, upsampler/, each a config.json
 // (the options of model_creation.py) and its weights (OpenAI's as safetensors, or model.ckpt of MindSpore),
 // and tokenizer/. With gan/ (Taichu's third stage) the last picture is made larger once more, without

@@ -74,10 +74,8 @@ at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
 
 at::Tensor LatentPipeline::Encode(const at::Tensor& picture, NoiseSource& noise) const {
   const at::Tensor moments = autoencoder_->EncodeMoments(picture.unsqueeze(0) * 2 - 1).squeeze(0);
-  const auto halves = moments.chunk(2, 0);
-  // Kept within what exponentiates (diffusers DiagonalGaussianDistribution).
-  const at::Tensor deviation = at::exp(halves[1].clamp(-30, 20) / 2);
-  return (halves[0] + deviation * noise.DrawLike(halves[0])) * autoencoder_->config().scaling_factor;
+  const LatentDistribution latents = LatentDistribution::Of(moments, /*dim=*/0);
+  return latents.Sample(noise.DrawLike(latents.mean)) * autoencoder_->config().scaling_factor;
 }
 
 }  // namespace mind::diffusion

@@ -10,6 +10,16 @@ namespace mind::diffusion {
 
 namespace {
 
+void ExpectColourOrGrey(const Config& config, const std::string& key, const UNetConfig& unet) {
+  if (unet.in_channels != 3 && unet.in_channels != 1) config.Unsupported(key, "3 (RGB), 1 (grey)");
+}
+
+// float [3, H, W] → [1, H, W], by ITU-R 601.
+at::Tensor Luma(const at::Tensor& picture) {
+  const at::Tensor weights = at::tensor({0.299, 0.587, 0.114}, picture.options());
+  return (picture * weights.view({3, 1, 1})).sum(0, /*keepdim=*/true);
+}
+
 ModelInfo DescribePixels(const ModelDirectory& directory, const UNetConfig& unet,
                          const SamplerConfig& sampler) {
   ModelInfo info;
@@ -63,7 +73,7 @@ SamplerConfig ReportSampler(const NamedTensors& state) {
 ModelInfo PixelDiffusionPipeline::Describe(const ModelDirectory& directory) {
   const Config config = directory.ComponentConfig("unet");
   const UNetConfig unet = UNetConfig::From(config);
-  if (unet.in_channels != 3) config.Unsupported("in_channels", "3 (RGB)");
+  ExpectColourOrGrey(config, "in_channels", unet);
   if (unet.conditioned_on_text())
     config.Unsupported("cross_attention_dim", "none: this pipeline has no prompt");
   return DescribePixels(directory, unet, directory.ReadSamplerConfig());
@@ -86,7 +96,7 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::Load(const ModelDirector
 ModelInfo PixelDiffusionPipeline::DescribeReport(const ModelDirectory& directory) {
   const Config config = Config::FromFile(ReportConfigFile(directory));
   const UNetConfig unet = UNetConfig::FromReportDdpm(config);
-  if (unet.in_channels != 3) config.Unsupported("img_channels", "3 (RGB)");
+  ExpectColourOrGrey(config, "img_channels", unet);
   ModelInfo info = DescribePixels(directory, unet, ReportSampler(ReadComponent(directory.path())));
   if (!config.Unset("class_names")) info.class_names = config.RequiredStrings("class_names");
   if (!info.class_names.empty() && info.class_names.size() != static_cast<size_t>(unet.class_count))
@@ -110,7 +120,7 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::LoadReport(const ModelDi
 }
 
 std::vector<int64_t> PixelDiffusionPipeline::LatentShape(int64_t width, int64_t height) const {
-  return {3, height, width};
+  return {unet_->config().in_channels, height, width};
 }
 
 Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request) const {
@@ -129,11 +139,13 @@ Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request) co
 }
 
 at::Tensor PixelDiffusionPipeline::Encode(const at::Tensor& picture, NoiseSource&) const {
-  return centred_ ? picture * 2 - 1 : picture;
+  const at::Tensor pixels = unet_->config().in_channels == 1 ? Luma(picture) : picture;
+  return centred_ ? pixels * 2 - 1 : pixels;
 }
 
 at::Tensor PixelDiffusionPipeline::Decode(const at::Tensor& latent) const {
-  return (centred_ ? latent / 2 + 0.5 : latent).clamp(0, 1);
+  const at::Tensor picture = (centred_ ? latent / 2 + 0.5 : latent).clamp(0, 1);
+  return picture.expand({3, picture.size(1), picture.size(2)});  // a grey one alike in all three
 }
 
 }  // namespace mind::diffusion

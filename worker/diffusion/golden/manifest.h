@@ -1,0 +1,19 @@
+// Whether a golden directory was replayed as a whole.
+#ifndef MIND_WORKER_DIFFUSION_GOLDEN_MANIFEST_H_
+#define MIND_WORKER_DIFFUSION_GOLDEN_MANIFEST_H_
+
+#include <filesystem>
+
+#include "worker/diffusion/golden/report.h"
+
+namespace mind::diffusion {
+
+// To be called after all suites. Reports as failures: a case that an index (components/index*.json,
+// schedulers/index.json, e2e/index.json) lists and nobody ran; a record in schedulers/ or e2e/ that belongs
+// to no case; a suite with fewer cases than manifest.json says, {"e2e": 21, …}, where there is one. Parts of
+// the directory that no suite replays are reported as unsupported.
+void CheckComplete(const std::filesystem::path& directory, Report& report);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_GOLDEN_MANIFEST_H_

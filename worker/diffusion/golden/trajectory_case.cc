@@ -1,0 +1,259 @@
+#include "worker/diffusion/golden/trajectory_case.h"
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/text_to_image.h"
+#include "worker/diffusion/samplers/registry.h"
+#include "worker/diffusion/samplers/run.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr double kTolerance = 1e-4;       // golden README: e2e latents and image
+constexpr double kNoiseTolerance = 1e-5;  // of the generator's draws, from one processor to another
+
+std::vector<std::string> Prompts(const nlohmann::json& value) {
+  if (value.is_null()) return {""};
+  return value.is_array() ? value.get<std::vector<std::string>>()
+                          : std::vector<std::string>{value.get<std::string>()};
+}
+
+// The draws of a record, in the order they were made in: {"tensor": "noise.003", "where":
+// "scheduling_….step"}.
+struct Draws {
+  std::vector<std::string> before;  // the first step: the starting noise, what an encoder draws
+  std::vector<std::string> steps;   // one a call of the scheduler's step
+
+  explicit Draws(const nlohmann::json& item) {
+    for (const auto& draw : item.value("noise_draws", nlohmann::json::array())) {
+      const bool step = draw.at("where").get<std::string>().rfind("scheduling_", 0) == 0;
+      (step ? steps : before).push_back(draw.at("tensor"));
+    }
+  }
+};
+
+std::unique_ptr<const Sampler> SamplerOf(const nlohmann::json& item) {
+  SamplerConfig config = SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler"));
+  config.eta = item.value("eta", 0.0);
+  return MakeSampler(DefaultSamplerName(config), config, item.at("num_inference_steps").get<int64_t>());
+}
+
+class Replay {
+ public:
+  Replay(const TrajectoryCase& c, Report::Case& result)
+      : item_(c.item),
+        record_(c.record),
+        pipeline_(c.pipeline),
+        loras_(c.loras),
+        result_(result),
+        draws_(c.item),
+        sampler_(SamplerOf(c.item)),
+        text_(record_.Has("prompt_ids")),
+        from_image_(record_.Has("in.image")) {}
+
+  void Run() {
+    if (text_) CheckPrompts();
+    if (item_.contains("seed_text")) CheckSeed();
+    if (record_.Has("sigmas")) CheckLevels();
+    const at::Tensor first = FirstTensor();
+    for (int64_t row = 0; row < first.size(0); ++row) CheckRow(row, first[row]);
+  }
+
+ private:
+  // What has a row a picture: the source pictures, or the noise they begin with.
+  at::Tensor FirstTensor() const {
+    for (const char* name : {"in.image", "in.latents", "init_noise"}) {
+      if (record_.Has(name)) return record_.Get(name);
+    }
+    if (draws_.before.empty()) throw Error("the record does not say what the pictures begin with");
+    return record_.Get(draws_.before.front());
+  }
+
+  std::string PromptOf(const std::string& key, int64_t row) const {
+    const std::vector<std::string> prompts = Prompts(item_.contains(key) ? item_.at(key) : nlohmann::json());
+    return prompts[static_cast<size_t>(row / item_.value("num_images_per_prompt", int64_t{1})) %
+                   prompts.size()];
+  }
+
+  void CheckPrompts() const {
+    const auto* text = dynamic_cast<const TextToImagePipeline*>(&pipeline_);
+    if (text == nullptr) throw UnsupportedError("prompts of a model that is none of text to image");
+    const at::Tensor expected = record_.Get("prompt_ids");
+    const std::vector<std::string> prompts = Prompts(item_.at("prompt"));
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const at::Tensor row = expected[static_cast<int64_t>(i)].contiguous();
+      result_.ExpectEqual("prompt ids",
+                          text->tokenizer().EncodePadded(prompts[i], static_cast<size_t>(row.numel())),
+                          {row.data_ptr<int64_t>(), row.data_ptr<int64_t>() + row.numel()});
+    }
+  }
+
+  // A seed gives the noise that was recorded, draw by draw.
+  void CheckSeed() const {
+    SeededNoise noise(std::stoull(item_.at("seed_text").get<std::string>()));
+    for (const auto& draw : item_.value("noise_draws", nlohmann::json::array())) {
+      const std::string tensor = draw.at("tensor");
+      const at::Tensor expected = record_.Get(tensor);
+      result_.Compare(tensor, noise.Draw(expected.sizes()), expected, kNoiseTolerance);
+    }
+  }
+
+  void CheckLevels() const {
+    const at::Tensor sigmas = record_.Get("sigmas");
+    for (int64_t step = 0; step < sampler_->steps(); ++step) {
+      const NoiseLevel level = sampler_->LevelOf(step);
+      result_.Compare("sigma " + std::to_string(step), at::tensor(level.sigma / level.alpha),
+                      at::tensor(sigmas[step].item<double>()), kNoiseTolerance);
+    }
+  }
+
+  PictureRequest RequestOf(int64_t row) const {
+    PictureRequest request;
+    request.loras = loras_;
+    if (text_) {
+      request.prompt = PromptOf("prompt", row);
+      request.negative_prompt = PromptOf("negative_prompt", row);
+      request.guidance = item_.at("guidance_scale");
+      request.guidance_rescale = item_.value("guidance_rescale", 0.0);
+      request.clip_skip = item_.value("clip_skip", int64_t{0});
+      request.noise_level = item_.value("noise_level", request.noise_level);
+    }
+    if (item_.contains("class_labels")) {
+      request.label = item_.at("class_labels").at(static_cast<size_t>(row)).get<int64_t>();
+      request.guidance = item_.at("guidance_scale");
+    }
+    return request;
+  }
+
+  Conditioning Condition(const PictureRequest& request, int64_t row) const {
+    Conditioning conditioning = pipeline_.Condition(request);
+    if (!text_) return conditioning;
+    if (record_.Has("prompt_embeds")) {
+      result_.Compare("prompt embedding", conditioning.rows.back().context, record_.Get("prompt_embeds")[row],
+                      kTolerance);
+    }
+    if (record_.Has("negative_prompt_embeds")) {
+      if (conditioning.rows.size() != 2) throw Error("the negative prompt has no row");
+      result_.Compare("negative prompt embedding", conditioning.rows.front().context,
+                      record_.Get("negative_prompt_embeds")[row], kTolerance);
+    }
+    return conditioning;
+  }
+
+  Source SourceOf(int64_t row, const at::Tensor& picture) const {
+    Source source;
+    if (!from_image_) return source;
+    const auto in = [&](const char* name) { return record_.Get(name)[row].to(pipeline_.device()); };
+    source.picture = picture.to(pipeline_.device());
+    source.strength = item_.value("strength", 1.0);
+    if (record_.Has("in.depth_map")) source.depth = in("in.depth_map").unsqueeze(0);
+    if (record_.Has("in.mask")) source.mask = in("in.mask");
+    return source;
+  }
+
+  void CheckRow(int64_t row, const at::Tensor& first) const {
+    const PictureRequest request = RequestOf(row);
+    Conditioning conditioning = Condition(request, row);
+    const Source source = SourceOf(row, first);
+    std::vector<at::Tensor> before;
+    if (!from_image_) before.push_back(first);
+    for (const std::string& name : draws_.before) {
+      // A record may hold the starting noise by two names.
+      const at::Tensor draw = record_.Get(name)[row];
+      if (from_image_) before.push_back(draw);
+    }
+    OrderedNoise beginning(before);
+    const at::Tensor latents = record_.Get("latents_per_step"),
+                     outputs = record_.Get("model_outputs_after_cfg");
+    const Start begun = pipeline_.Begin(source, request, latents[0][row].sizes(), beginning);
+    beginning.ExpectAllUsed();
+    for (ConditionRow& one : conditioning.rows) one.channels = begun.channels;
+
+    SampleState state = Beginning(begun, source.strength, *sampler_);
+    auto noise = std::make_unique<RecordedNoise>();
+    for (size_t k = 0; k < draws_.steps.size(); ++k) {
+      noise->Record(static_cast<int64_t>(k), record_.Get(draws_.steps[k])[row]);
+    }
+    RecordedNoise& recorded = *noise;
+    state.noise = std::move(noise);
+
+    const int64_t calls = outputs.size(0);
+    int64_t call = 0, step_began = -1;
+    RunToEnd(
+        *sampler_, state,
+        [&](const at::Tensor& input, double timestep) {
+          if (call == calls)
+            throw Error("the reference takes " + std::to_string(calls) + " evaluations, we take more");
+          CheckAsked(call, row, input, timestep, step_began == state.step ? at::Tensor() : state.x);
+          step_began = state.step;
+          const at::Tensor output = EvaluateAlone(pipeline_.denoiser(), conditioning, input, timestep);
+          recorded.set_call(call);
+          // A variance the sampler has no use for is not in the record.
+          result_.Compare("output " + std::to_string(call), output.slice(0, 0, outputs.size(2)),
+                          outputs[call][row], kTolerance);
+          ++call;
+          return output;
+        },
+        [&] {
+          // Recorded before the known part was put back.
+          result_.Compare("latent " + std::to_string(call), state.x, latents[call - 1][row], kTolerance);
+          KeepKnown(begun, *sampler_, state);
+        });
+    if (call != calls) {
+      throw Error("the reference takes " + std::to_string(calls) + " evaluations, we take " +
+                  std::to_string(call));
+    }
+    recorded.ExpectAllUsed(calls, IdleDrawsOf(item_.at("scheduler").at("_class_name")));
+    result_.Compare("image", pipeline_.Decode(state.x), record_.Get("image")[row], kTolerance);
+  }
+
+  // `x`: where the trajectory was before this step; undefined within one.
+  void CheckAsked(int64_t call, int64_t row, const at::Tensor& input, double timestep,
+                  const at::Tensor& x) const {
+    const std::string number = std::to_string(call);
+    // Where a picture is gone on from, all timesteps are recorded, those passed over first.
+    const at::Tensor timesteps = record_.Get("timesteps").to(at::kDouble);
+    const int64_t passed_over = timesteps.size(0) - record_.Get("model_outputs_after_cfg").size(0);
+    result_.Compare("timestep " + number, at::tensor(timestep + 1000),
+                    at::tensor(timesteps[passed_over + call].item<double>() + 1000), 1e-6);
+    if (!record_.Has("step_inputs")) return;
+    const at::Tensor expected = record_.Get("step_inputs")[call][row].to(input.device());
+    // Within a step only the network's input is seen, which some samplers scale: what the scale cannot
+    // change.
+    const at::Tensor ours = x.defined() ? x : input * ((input * expected).sum() / (input * input).sum());
+    result_.Compare("step input " + number, ours, expected, kTolerance);
+  }
+
+  const nlohmann::json& item_;
+  const Record& record_;
+  const Pipeline& pipeline_;
+  const std::vector<LoraUse>& loras_;
+  Report::Case& result_;
+  const Draws draws_;
+  const std::unique_ptr<const Sampler> sampler_;
+  const bool text_, from_image_;
+};
+
+}  // namespace
+
+Idle IdleDrawsOf(const std::string& scheduler_class) {
+  static const std::map<std::string, Idle> kIdle = {
+      // Draw in every call, whether they churn in it or not.
+      {"EulerDiscreteScheduler", Idle::kAnyCalls},
+      {"EDMEulerScheduler", Idle::kAnyCalls},
+      // Draws in both calls of a step, and makes use of it in one.
+      {"KDPM2AncestralDiscreteScheduler", Idle::kAnyCalls},
+      // Draw for a last step that ends without noise.
+      {"EulerAncestralDiscreteScheduler", Idle::kLast},
+      {"CMStochasticIterativeScheduler", Idle::kLast},
+      {"ScoreSdeVeScheduler", Idle::kLast},
+      {"ScoreSdeVpScheduler", Idle::kLast},
+  };
+  const auto found = kIdle.find(scheduler_class);
+  return found == kIdle.end() ? Idle::kNone : found->second;
+}
+
+void CheckTrajectory(const TrajectoryCase& c, Report::Case& result) {
+  Replay(c, result).Run();
+}
+
+}  // namespace mind::diffusion
