@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds everything and runs all tests; ctest's summary comes last.
 #   tests/run.sh [--preset dev|asan-ubsan|tsan] [--long] [arguments for ctest, such as -R unit]
-# With --long, a hundred thousand streaming calls end badly and a hundred servers go down with open ones; then the fuzz targets
-# are built too, and run a minute each.
+# With --long, what CI has no time for follows (tests/long.sh; docs/testing.md says what that is).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=dev
@@ -19,9 +18,4 @@ deploy/install.sh build run test
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset"
 ctest --preset "$preset" "$@"
-if [ -n "$long" ]; then
-  MIND_STRESS_CALLS=100000 MIND_STRESS_ENDS=100 "build/$preset/bin/test-functional" --gtest_filter='Streams.*'
-  cmake --preset fuzz >/dev/null
-  cmake --build --preset fuzz
-  ctest --preset fuzz
-fi
+[ -z "$long" ] || exec tests/long.sh

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
+#   tests/long.sh [STAGE...]     stages: storm asan-ubsan tsan fuzz tidy (default: all, in this order)
+# docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+stages=("$@")
+[ ${#stages[@]} -gt 0 ] || stages=(storm asan-ubsan tsan fuzz tidy)
+mkdir -p build
+
+sanitized() {  # PRESET: builds it and runs the whole suite under it
+  cmake --preset "$1" >/dev/null && cmake --build --preset "$1" && ctest --preset "$1" -LE style
+}
+
+run_stage() {
+  case $1 in
+    storm) MIND_STRESS_CALLS=100000 MIND_STRESS_ENDS=100 build/dev/bin/test-functional --gtest_filter="Streams.*" ;;
+    asan-ubsan | tsan) sanitized "$1" ;;
+    fuzz) cmake --preset fuzz >/dev/null && cmake --build --preset fuzz && ctest --preset fuzz ;;
+    tidy) cmake --preset dev >/dev/null && tests/tidy.sh build/dev engine ;;
+    *)
+      echo "long.sh: no stage '$1'" >&2
+      return 2
+      ;;
+  esac
+}
+
+status=0
+for stage in "${stages[@]}"; do
+  began=$(date +%s)
+  if run_stage "$stage"; then
+    outcome=passed
+  else
+    outcome=FAILED
+    status=1
+  fi
+  printf '%s %s %s %s in %d s\n' "$(date -u +%FT%TZ)" "$(git rev-parse --short HEAD 2>/dev/null)" "$stage" "$outcome" \
+    $(($(date +%s) - began)) | tee -a build/long.log
+done
+exit $status
