@@ -104,6 +104,7 @@ int Run() {
                              metrics.models_unloaded.Increment();
                              LogInfo("model unloaded", {{"model", model}});
                            }}});
+    if (absl::GetFlag(FLAGS_preload)) models->Preload();
     for (const auto& rejected : models->rejected()) {
       LogWarning("not served", {{"path", rejected.path}, {"reason", rejected.reason}});
     }
@@ -111,7 +112,6 @@ int Run() {
       LogError("no model to serve", {{"models", absl::GetFlag(FLAGS_models)}});
       return 1;
     }
-    if (absl::GetFlag(FLAGS_preload)) models->Preload();
   } catch (const diffusion::Error& e) {
     LogError("cannot load the models", {{"error", e.what()}});
     return 1;

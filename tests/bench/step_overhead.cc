@@ -111,7 +111,8 @@ int Run(int64_t steps) {
 
   for (const size_t batch : {1, 2, 4, 8}) {
     Meter meter;
-    Engine engine(models, {.row_threads = threads}, &meter);
+    // On the CPU a batch holds no more rows than run at the same time.
+    Engine engine(models, {.row_threads = std::max(threads, 2 * static_cast<int>(batch))}, &meter);
     std::vector<std::future<void>> done;
     for (size_t i = 0; i < batch; ++i) {
       auto events = std::make_shared<Awaited>();

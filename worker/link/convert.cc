@@ -77,6 +77,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   v1::Model model;
   model.set_name(info.name);
   model.set_pipeline(info.pipeline);
+  model.set_revision(info.revision);
   model.set_takes_prompt(info.takes_prompt);
   model.set_takes_negative_prompt(info.takes_negative_prompt);
   model.set_max_clip_skip(static_cast<uint32_t>(info.max_clip_skip));

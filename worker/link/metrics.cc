@@ -1,5 +1,7 @@
 #include "worker/link/metrics.h"
 
+#include "proto/support/logging.h"
+
 namespace mind {
 namespace {
 
@@ -48,6 +50,10 @@ WorkerMetrics::WorkerMetrics()
   GaugeFamily(*registry, "mind_build_info", "1; the version is in the label")
       .Add({{"version", MIND_VERSION}})
       .Set(1);
+}
+
+void WorkerMetrics::OnCheckpointFailed(const std::string& reason) {
+  LogWarning("checkpoint not made", {{"error", reason}});
 }
 
 void WorkerMetrics::OnBatch(const Batch& batch) {

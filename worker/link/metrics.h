@@ -19,6 +19,7 @@ class WorkerMetrics : public diffusion::EngineMeter {
 
   void OnBatch(const Batch& batch) override;
   void OnPreviewDropped() override { previews_dropped.Increment(); }
+  void OnCheckpointFailed(const std::string& reason) override;
   void OnModelLoaded(const std::string& model, double seconds) { load_seconds_[model].Set(seconds); }
 
   std::shared_ptr<prometheus::Registry> registry;

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/hash.h"
 #include "worker/training/random.h"
 
 namespace mind::training {
@@ -13,13 +14,6 @@ bool EndsBranch(const std::string& layer) {
   // A denoiser's output is one too: beside what it is shown. An autoencoder's are not.
   return layer.ends_with("conv2") || layer.ends_with("proj_out") || layer == "conv_out" ||
          layer == "unet.conv_out";
-}
-
-// Not std::hash, which may differ from one library to the next.
-uint64_t HashOf(const std::string& name) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return hash;
 }
 
 }  // namespace
@@ -32,7 +26,7 @@ at::Tensor Parameters::Take(const std::string& name, at::IntArrayRef shape) {
   if (const auto found = tensors_.find(name); found != tensors_.end()) return found->second;
   if (shape.size() < 2) return Keep(name, name.ends_with("weight") ? at::ones(shape) : at::zeros(shape));
   // By its name, not by the order in which the network asks.
-  StepRandom random(options_.seed, -1, static_cast<int64_t>(HashOf(name) >> 1));
+  StepRandom random(options_.seed, -1, static_cast<int64_t>(diffusion::HashOf(name) >> 1));
   return Keep(name, random.Normal(shape) * options_.embedding_deviation);
 }
 
@@ -41,7 +35,7 @@ at::Tensor Parameters::TakeLayerWeight(const std::string& layer, at::IntArrayRef
   if (const auto found = tensors_.find(name); found != tensors_.end()) return found->second;
   if (EndsBranch(layer)) return Keep(name, at::zeros(shape));
   const double fan_in = static_cast<double>(c10::multiply_integers(shape)) / static_cast<double>(shape[0]);
-  StepRandom random(options_.seed, -1, static_cast<int64_t>(HashOf(name) >> 1));
+  StepRandom random(options_.seed, -1, static_cast<int64_t>(diffusion::HashOf(name) >> 1));
   return Keep(name, (random.Uniform(shape) * 2 - 1) / std::sqrt(fan_in));
 }
 

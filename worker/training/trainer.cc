@@ -111,9 +111,14 @@ double Trainer::Step() {
   return loss;
 }
 
+void Trainer::StoreModel() const {
+  WriteFolder(options_.folder + "/model",
+              [this](const std::string& folder) { objective_.WriteModel(folder, average_.tensors()); });
+}
+
 void Trainer::Store() {
   log_.Save();
-  objective_.WriteModel(options_.folder + "/model", average_.tensors());
+  StoreModel();
   // Last: whoever finds it finds the rest as well, and rows of the log that go beyond it are forgotten.
   WriteFile(options_.folder + kStateFile,
             SerializeState({parameters_, optimizer_, average_}, step_, config_.Identity()));
@@ -151,8 +156,7 @@ void Trainer::Run(const std::atomic<bool>& stop) {
     }
     if (step_ % config_.checkpoint_every == 0 || last) Store();
     if (last || (config_.sample_every > 0 && step_ % config_.sample_every == 0)) {
-      if (step_ % config_.checkpoint_every != 0 && !last)
-        objective_.WriteModel(options_.folder + "/model", average_.tensors());
+      if (step_ % config_.checkpoint_every != 0 && !last) StoreModel();
       ShowSamples();
     }
   }

@@ -42,6 +42,8 @@ class Trainer {
   int64_t Begin();
   at::Tensor LossOf(const std::vector<int64_t>& examples, StepRandom& random) const;
   double Step();
+  // As a whole: whoever serves the model from there never loads half of one and half of another.
+  void StoreModel() const;
   void Store();
   void ShowSamples() const;
   void Report(double seconds, bool row) const;

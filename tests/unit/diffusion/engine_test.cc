@@ -5,9 +5,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "tests/support/model_folder.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/registry.h"
+#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
@@ -66,6 +73,13 @@ class EngineTest : public testing::Test {
     return options;
   }
 
+  // So many rows at a time that several pictures share a batch, whatever the machine.
+  static Engine::Options WideOptions() {
+    Engine::Options options = Options();
+    options.row_threads = 8;
+    return options;
+  }
+
   static TrajectoryRequest Request(const std::string& sampler = "ddim", int64_t steps = 6,
                                    double guidance = 5) {
     TrajectoryRequest request;
@@ -118,7 +132,7 @@ TEST_P(EngineMixTest, APictureDoesNotDependOnItsNeighbours) {
   BatchSizes sizes;
   std::vector<std::shared_ptr<Recorder>> together;
   {
-    Engine engine(*models_, Options(), &sizes);
+    Engine engine(*models_, WideOptions(), &sizes);
     for (const TrajectoryRequest& request : requests) {
       together.push_back(std::make_shared<Recorder>());
       engine.Submit(request, together.back());
@@ -156,21 +170,32 @@ TEST_F(EngineTest, SamplersOfAllKindsShareBatchesWithoutWaiting) {
   EXPECT_GT(alone[2], 12U);
   BatchSizes sizes;
   {
-    Engine engine(*models_, Options(), &sizes);
+    Engine::Options options = WideOptions();
+    options.side_threads = 1;  // prepares them in order
+    Engine engine(*models_, options, &sizes);
     std::vector<std::shared_ptr<Recorder>> events;
+    // Prepared last, and refused: then the others are ready.
+    auto last = std::make_shared<Recorder>();
     for (const TrajectoryRequest& request : requests) {
       events.push_back(std::make_shared<Recorder>());
+      if (events.size() == 1) {
+        events.back()->on_step = [&](int64_t step) {
+          if (step == 1) last->Wait();
+        };
+      }
       engine.Submit(request, events.back());
     }
+    engine.Submit(Request("ddim", 0), last);
     for (const auto& one : events) ASSERT_EQ(one->Wait(), Ending::kPicture);
   }
   const std::vector<size_t> trace = sizes.trace();
   size_t evaluations = 0;
   for (const size_t size : trace) evaluations += size;
   EXPECT_EQ(evaluations, alone[0] + alone[1] + alone[2]);
-  // As many batches as the longest takes alone, plus what passes before all have arrived: nobody waits.
-  EXPECT_LE(trace.size(), *std::max_element(alone.begin(), alone.end()) + 10);
-  EXPECT_GE(std::count(trace.begin(), trace.end(), 3U), 20);
+  // From the first step on all three are there. As many batches as the longest takes alone, and one more for
+  // the evaluation before the others came: nobody waits.
+  EXPECT_LE(trace.size(), *std::max_element(alone.begin(), alone.end()) + 1);
+  EXPECT_GE(std::count(trace.begin(), trace.end(), 3U), 11);
 }
 
 class EngineSamplerTest : public EngineTest, public testing::WithParamInterface<std::string> {};
@@ -250,6 +275,131 @@ TEST_F(EngineTest, DestructionCancelsWhatIsLeft) {
     engine.Submit(Request("ddim", 1000), events);
   }
   EXPECT_EQ(events->Wait(), Ending::kCancelled);
+}
+
+// Of one priority all share the cores; a higher one has them to itself, to the same bytes, and the lower one
+// goes on when it is done, to the same bytes too.
+TEST_F(EngineTest, AHigherPriorityDoesNotPayForALowerOne) {
+  TrajectoryRequest low = Request("ddim", 60), high = Request("euler", 10);
+  high.priority = 1;
+  low.seed = 8;
+  const at::Tensor high_alone = Alone(high), low_alone = Alone(low);
+  BatchSizes sizes;
+  Engine engine(*models_, Options(), &sizes);  // two cores: one picture's two rows
+  auto low_events = std::make_shared<Recorder>(), high_events = std::make_shared<Recorder>();
+  std::promise<void> low_runs;
+  int64_t low_steps = 0, low_steps_meanwhile = -1;  // the step thread's
+  low_events->on_step = [&](int64_t step) {
+    low_steps = step;
+    if (step == 1) low_runs.set_value();
+  };
+  high_events->on_step = [&, before = int64_t{0}](int64_t step) mutable {
+    if (step == 1) before = low_steps;
+    if (step == 10) low_steps_meanwhile = low_steps - before;
+  };
+  engine.Submit(low, low_events);
+  low_runs.get_future().wait();
+  engine.Submit(high, high_events);
+  ASSERT_EQ(high_events->Wait(), Ending::kPicture) << high_events->Error();
+  ASSERT_EQ(low_events->Wait(), Ending::kPicture) << low_events->Error();
+  // Nine steps earn the lower one less than half of one.
+  EXPECT_EQ(low_steps_meanwhile, 0);
+  EXPECT_EQ(sizes.largest(), 1U);
+  EXPECT_TRUE(at::equal(high_events->picture, high_alone));
+  EXPECT_TRUE(at::equal(low_events->picture, low_alone));
+}
+
+// A model whose weights are damaged so that nothing but NaN comes out.
+TEST_F(EngineTest, NumbersThatAreNotFiniteMakeNoPicture) {
+  support::ModelFolder folder;
+  folder.Add("nan", "sd1");
+  const std::filesystem::path unet = folder.path() + "/nan/unet",
+                              golden = support::ModelFolder::Golden() / "models/sd1/unet";
+  std::filesystem::remove(unet);
+  std::filesystem::create_directory(unet);
+  std::filesystem::copy(golden / "config.json", unet / "config.json");
+  std::map<std::string, at::Tensor> tensors =
+      SafeTensors::Open((golden / "diffusion_pytorch_model.safetensors").string()).tensors();
+  tensors.at("conv_out.bias") = at::full_like(tensors.at("conv_out.bias"), NAN);
+  std::ofstream(unet / "diffusion_pytorch_model.safetensors", std::ios::binary)
+      << SerializeSafeTensors(tensors);
+  ModelCache models(folder.path(), {});
+  Engine engine(models, Options());
+  TrajectoryRequest request = Request();
+  request.model = "nan";
+  EXPECT_THAT(ErrorOf(engine, request),
+              testing::AllOf(HasSubstr("the model \"nan\" made latents"), HasSubstr("not finite")));
+}
+
+// Of the same name and the same request, but with other weights.
+TEST_F(EngineTest, ACheckpointOfAnotherRevisionOfTheModelIsRefused) {
+  auto whole = std::make_shared<Recorder>();
+  TrajectoryRequest request = Request();
+  {
+    Engine engine(*models_, Options());
+    engine.Submit(request, whole);
+    ASSERT_EQ(whole->Wait(), Ending::kPicture);
+  }
+  ASSERT_FALSE(whole->checkpoints.empty());
+  request.checkpoint = whole->checkpoints.begin()->second;
+  support::ModelFolder folder;
+  folder.Add("sd1", "sd1");
+  const std::filesystem::path scheduler = folder.path() + "/sd1/scheduler";
+  std::filesystem::remove(scheduler);
+  std::filesystem::create_directory(scheduler);
+  std::ofstream(scheduler / "scheduler_config.json") << R"({"_class_name": "DDIMScheduler"})";
+  ModelCache other(folder.path(), {});
+  Engine engine(other, Options());
+  EXPECT_THAT(ErrorOf(engine, request), HasSubstr("another revision of the model \"sd1\""));
+}
+
+TEST_F(EngineTest, TheRevisionIsWhatTheModelsAreListedWith) {
+  std::set<std::string> revisions;
+  for (const ModelInfo& info : models_->models()) {
+    EXPECT_FALSE(info.revision.empty()) << info.name;
+    EXPECT_EQ(models_->Get(info.name)->info().revision, info.revision);
+    EXPECT_TRUE(revisions.insert(info.revision).second) << info.name;
+  }
+}
+
+// Each field by itself: a fingerprint that overlooks one lets checkpoints of another picture pass.
+TEST_F(EngineTest, EveryFieldThatMakesAnotherPictureIsInTheFingerprint) {
+  const std::vector<std::function<void(TrajectoryRequest&)>> changes = {
+      [](TrajectoryRequest& r) { r.model = "sd2"; },
+      [](TrajectoryRequest& r) { r.picture.prompt += "!"; },
+      [](TrajectoryRequest& r) { r.picture.negative_prompt = "blur"; },
+      [](TrajectoryRequest& r) { r.picture.guidance += 1; },
+      [](TrajectoryRequest& r) { r.picture.guidance_rescale = 0.5; },
+      [](TrajectoryRequest& r) { r.picture.clip_skip = 1; },
+      [](TrajectoryRequest& r) { r.picture.label = 0; },
+      [](TrajectoryRequest& r) { r.picture.noise_level += 1; },
+      [](TrajectoryRequest& r) {
+        r.picture.loras.push_back({"style", 1});
+      },
+      [](TrajectoryRequest& r) {
+        r.picture.loras.push_back({"style", 0.5});
+      },
+      [](TrajectoryRequest& r) { r.width = 72; },
+      [](TrajectoryRequest& r) { r.height = 72; },
+      [](TrajectoryRequest& r) { r.sampler = "euler"; },
+      [](TrajectoryRequest& r) { r.steps += 1; },
+      [](TrajectoryRequest& r) { r.sampler_parameters["eta"] = 0.5; },
+      [](TrajectoryRequest& r) { r.seed += 1; },
+      [](TrajectoryRequest& r) { r.source = "a"; },
+      [](TrajectoryRequest& r) { r.mask = "a"; },
+      [](TrajectoryRequest& r) { r.depth = "a"; },
+      [](TrajectoryRequest& r) { r.strength = 0.5; }};
+  std::set<std::string> fingerprints = {Fingerprint(Request())};
+  for (size_t i = 0; i < changes.size(); ++i) {
+    TrajectoryRequest changed = Request();
+    changes[i](changed);
+    EXPECT_TRUE(fingerprints.insert(Fingerprint(changed)).second) << i;
+  }
+  TrajectoryRequest shown = Request();
+  shown.priority = 1;
+  shown.preview_every = 7;
+  shown.checkpoint = "bytes";
+  EXPECT_EQ(Fingerprint(shown), Fingerprint(Request()));
 }
 
 TEST_F(EngineTest, ABadRequestFailsAloneAndSaysWhy) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <optional>
 
 #include "tests/support/model_folder.h"
@@ -134,22 +135,31 @@ TEST_F(FamiliesTest, AllModelsMakeTheirPicturesAtTheSameTime) {
     engine.Submit(RequestOf(family), alone.back());
     ASSERT_EQ(alone.back()->Wait(), Ending::kPicture) << alone.back()->Error();
   }
-  std::atomic<int> running = 0, most_running = 0;
+  // All of the step thread's from here to the wait for its end.
+  int began = 0, began_before_the_first_end = 0;
   {
-    Engine engine(*models_, Options());
+    Engine::Options options = Options();
+    options.side_threads = 1;  // prepares them in order
+    Engine engine(*models_, options);
+    // Prepared last, and refused: then all the others are ready. The step thread waits for it.
+    auto last = std::make_shared<Recorder>();
     for (const Family& family : kFamilies) {
       auto recorder = std::make_shared<Recorder>();
-      recorder->on_step = [&, first = true](int64_t) mutable {
-        if (std::exchange(first, false)) most_running = std::max<int>(most_running, ++running);
+      recorder->on_step = [&, first = true](int64_t step) mutable {
+        if (std::exchange(first, false) && ++began == 1) last->Wait();
+        if (step == family.steps && began_before_the_first_end == 0) began_before_the_first_end = began;
       };
       together.push_back(recorder);
       engine.Submit(RequestOf(family), recorder);
     }
+    TrajectoryRequest refused = RequestOf(kFamilies[0]);
+    refused.width = 1;
+    engine.Submit(refused, last);
     for (const auto& recorder : together) {
       ASSERT_EQ(recorder->Wait(), Ending::kPicture) << recorder->Error();
     }
   }
-  EXPECT_EQ(most_running, static_cast<int>(std::size(kFamilies)));
+  EXPECT_EQ(began_before_the_first_end, static_cast<int>(std::size(kFamilies)));
   for (size_t i = 0; i < alone.size(); ++i) {
     EXPECT_TRUE(at::equal(alone[i]->picture, together[i]->picture)) << kFamilies[i].model;
   }
@@ -163,11 +173,12 @@ TEST_F(FamiliesTest, ACascadeIsGivenBackInsideItsSecondStage) {
   ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
 
   auto part = std::make_shared<Recorder>();
-  std::atomic<uint64_t> id = 0;
+  std::promise<uint64_t> submitted;
+  const std::shared_future<uint64_t> id = submitted.get_future().share();
   part->on_step = [&](int64_t step) {
-    if (step == request.steps + 3) engine.HandBack(id);
+    if (step == request.steps + 3) engine.HandBack(id.get());
   };
-  id = engine.Submit(request, part);
+  submitted.set_value(engine.Submit(request, part));
   ASSERT_EQ(part->Wait(), Ending::kHandedBack) << part->Error();
   TrajectoryRequest rest = request;
   rest.checkpoint = part->handed_back;

@@ -42,6 +42,15 @@ class ModelCacheTest : public testing::Test {
     return request;
   }
 
+  // Leaves of its autoencoder only the configuration.
+  void Break(const std::string& name) {
+    const std::string vae = folder_.path() + "/" + name + "/vae";
+    std::filesystem::remove(vae);
+    std::filesystem::create_directory(vae);
+    std::filesystem::copy(mind::support::ModelFolder::Golden() / "models/sd1/vae/config.json",
+                          vae + "/config.json");
+  }
+
   mind::support::ModelFolder folder_;
   int64_t bytes_ = 0;
   std::string unloaded_;
@@ -97,6 +106,22 @@ TEST_F(ModelCacheTest, PreloadsWhatThereIsRoomFor) {
   EXPECT_EQ(unloaded_, "");
 }
 
+TEST_F(ModelCacheTest, OneThatCannotBeLoadedDoesNotTakeTheOthersDown) {
+  for (const char* name : {"a", "c"}) Break(name);
+  ModelCache cache(folder_.path(), RoomFor(9));
+  EXPECT_EQ(cache.models().size(), 5U);  // by their configurations nothing is wrong
+  cache.Preload();
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("b", "d", "e"));
+  std::vector<std::string> served;
+  for (const ModelInfo& info : cache.models()) served.push_back(info.name);
+  EXPECT_THAT(served, ElementsAre("b", "d", "e"));
+  ASSERT_EQ(cache.rejected().size(), 2U);
+  EXPECT_EQ(cache.rejected()[0].path, folder_.path() + "/a");
+  EXPECT_THAT(cache.rejected()[0].reason, HasSubstr("a/vae: no weights; looked for"));
+  EXPECT_EQ(cache.rejected()[1].path, folder_.path() + "/c");
+  EXPECT_THROW(cache.Get("a"), RequestError);
+}
+
 // Four models keep being asked for; the fifth gets its turn all the same.
 TEST_F(ModelCacheTest, TheFifthOfFourModelsIsNotStarved) {
   ModelCache cache(folder_.path(), RoomFor(4));
@@ -138,10 +163,7 @@ TEST_F(ModelCacheTest, CancelledAndHandedBackWhileWaitingForRoom) {
 
 TEST_F(ModelCacheTest, AFailedLoadFreesTheRoomItHadReserved) {
   folder_.Add("broken", "sd1");
-  std::filesystem::remove(folder_.path() + "/broken/vae");
-  std::filesystem::create_directory(folder_.path() + "/broken/vae");
-  std::filesystem::copy(mind::support::ModelFolder::Golden() / "models/sd1/vae/config.json",
-                        folder_.path() + "/broken/vae/config.json");
+  Break("broken");
   ModelCache cache(folder_.path(), RoomFor(1));
   int idle = 0;
   cache.NotifyIdle([&idle] { ++idle; });

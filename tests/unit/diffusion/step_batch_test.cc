@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace mind::diffusion {
 namespace {
 
@@ -23,7 +25,38 @@ std::vector<uint64_t> Ids(const std::vector<std::shared_ptr<Trajectory>>& batch)
 }
 
 std::vector<uint64_t> Choose(std::vector<std::shared_ptr<Trajectory>> parked, size_t cap) {
-  return Ids(ChooseStepBatch(std::move(parked), [cap](const Trajectory&) { return cap; }));
+  const BatchCap always({.floor = cap, .ceiling = cap});
+  StepBatches batches([&always](const Trajectory&) -> const BatchCap& { return always; });
+  return Ids(batches.Next(std::move(parked)));
+}
+
+// A CPU of so many cores on which a row takes a second.
+BatchCap Cpu(size_t cores) {
+  BatchCap cap({.floor = cores, .ceiling = cores, .same_cost = [cores](size_t rows) {
+                  return (rows + cores - 1) / cores * cores;
+                }});
+  for (size_t rows = 1; rows <= 4 * cores; ++rows)
+    cap.Record(rows, static_cast<double>((rows + cores - 1) / cores));
+  return cap;
+}
+
+// A GPU that takes a second up to eight rows, and then more.
+BatchCap Gpu() {
+  BatchCap cap({.floor = 64, .ceiling = 64});
+  for (const size_t rows : {1, 2, 4, 8}) cap.Record(rows, 1);
+  for (const size_t rows : {16, 32, 64}) cap.Record(rows, static_cast<double>(rows) / 8);
+  return cap;
+}
+
+std::vector<std::shared_ptr<Trajectory>> OneHighAnd(int low, size_t high_rows = 2) {
+  std::vector<std::shared_ptr<Trajectory>> parked = {Make(1, {4}, high_rows, /*priority=*/1)};
+  for (int i = 0; i < low; ++i) parked.push_back(Make(10 + static_cast<uint64_t>(i), {4}, 2, -1));
+  return parked;
+}
+
+std::vector<uint64_t> ChooseBy(const BatchCap& cap, std::vector<std::shared_ptr<Trajectory>> parked) {
+  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; });
+  return Ids(batches.Next(std::move(parked)));
 }
 
 using Expected = std::vector<uint64_t>;
@@ -46,6 +79,69 @@ TEST(StepBatch, CountsRowsAgainstTheCap) {
 
 TEST(StepBatch, TakesOneEvenIfItExceedsTheCap) {
   EXPECT_EQ(Choose({Make(1, {4}, 2)}, 1), Expected{1});
+}
+
+// Idle cores only: whatever is beyond them takes its full price.
+TEST(StepBatch, OnACpuLowerPrioritiesTakeIdleCores) {
+  EXPECT_EQ(ChooseBy(Cpu(2), OneHighAnd(16)), Expected{1});
+  EXPECT_EQ(ChooseBy(Cpu(4), OneHighAnd(16)), (Expected{1, 10}));
+  EXPECT_EQ(ChooseBy(Cpu(8), OneHighAnd(16)), (Expected{1, 10, 11, 12}));
+  EXPECT_EQ(ChooseBy(Cpu(1), OneHighAnd(16)), Expected{1});
+}
+
+TEST(StepBatch, OnAGpuLowerPrioritiesRideAlongWhereTheStepGrowsByNothing) {
+  EXPECT_EQ(ChooseBy(Gpu(), OneHighAnd(16)), (Expected{1, 10, 11, 12}));
+  // Sixteen rows of its own: nothing is free beyond them.
+  std::vector<std::shared_ptr<Trajectory>> parked = OneHighAnd(4, /*high_rows=*/16);
+  EXPECT_EQ(ChooseBy(Gpu(), parked), Expected{1});
+}
+
+TEST(StepBatch, WhatWasNotMeasuredIsNotSaidToCostNothing) {
+  BatchCap cap({});
+  EXPECT_EQ(ChooseBy(cap, OneHighAnd(4)), Expected{1});
+  cap.Record(2, 1);
+  EXPECT_EQ(ChooseBy(cap, OneHighAnd(4)), Expected{1});
+}
+
+TEST(StepBatch, OfItsOwnPriorityAllShareTheStep) {
+  const std::vector<std::shared_ptr<Trajectory>> parked = {Make(1, {4}), Make(2, {4}), Make(3, {4})};
+  EXPECT_EQ(ChooseBy(Gpu(), parked), (Expected{1, 2, 3}));
+}
+
+// Kept out for ever by a stream of higher ones, the low ones go all the same, in turn, for a small part of
+// the time.
+TEST(StepBatch, LowerPrioritiesAreNotStarved) {
+  const BatchCap cap = Cpu(2);
+  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; });
+  const std::vector<std::shared_ptr<Trajectory>> parked = OneHighAnd(3);
+  std::map<uint64_t, int> served;
+  for (uint64_t number = 1; number <= 1000; ++number) {
+    for (const auto& trajectory : batches.Next(parked)) {
+      trajectory->last_served = number;
+      ++served[trajectory->id];
+    }
+    batches.Took(1);
+  }
+  EXPECT_GE(served[1], 940);
+  for (const uint64_t low : {10, 11, 12}) EXPECT_GE(served[low], 14) << low;
+}
+
+// A step that takes long is only due when as much time was owed.
+TEST(StepBatch, ALongStepOfALowerPriorityComesRarely) {
+  const BatchCap quick = Cpu(2);
+  BatchCap slow({.floor = 2, .ceiling = 2});
+  slow.Record(2, 10);
+  StepBatches batches([&](const Trajectory& leader) -> const BatchCap& {
+    return leader.stage().shape.front() == 4 ? quick : slow;
+  });
+  std::vector<std::shared_ptr<Trajectory>> parked = {Make(1, {4}, 2, 1), Make(2, {8}, 2, 0)};
+  int before = 0;
+  while (Ids(batches.Next(parked)) == Expected{1}) {
+    batches.Took(1);
+    ASSERT_LT(++before, 1000);
+  }
+  EXPECT_GE(before, 199);
+  EXPECT_LE(before, 201);
 }
 
 TEST(StepBatchPreviewSlot, KeepsTheFirstAndOtherwiseTheNewest) {

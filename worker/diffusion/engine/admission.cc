@@ -1,5 +1,7 @@
 #include "worker/diffusion/engine/admission.h"
 
+#include <algorithm>
+
 namespace mind::diffusion {
 namespace {
 
@@ -9,97 +11,141 @@ bool ToldToEnd(const Trajectory& trajectory) {
 
 }  // namespace
 
-Admission::Admission(ModelSource& models, ThreadPool& pool, Admitted admitted)
-    : models_(models), pool_(pool), admitted_(std::move(admitted)) {
+Admission::Admission(ModelSource& models, ThreadPool& pool, Admitted admitted, int most_passes)
+    : models_(models), pool_(pool), admitted_(std::move(admitted)), most_passes_(most_passes), door_([this] {
+        Run();
+      }) {
   models_.NotifyIdle([this] { OnIdle(); });
 }
 
 void Admission::Close() {
   models_.NotifyIdle(nullptr);
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  door_.join();
+  loader_.Close();
+  loaded_.reset();
 }
 
 void Admission::Enter(TrajectoryPtr trajectory) {
-  pool_.Post([this, trajectory = std::move(trajectory)] { Admit(trajectory); });
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back({std::move(trajectory)});
+    look_ = true;
+  }
+  changed_.notify_all();
 }
 
 void Admission::Recheck() {
-  pool_.Post([this] {
-    std::deque<TrajectoryPtr> leaving;
-    {
-      const std::lock_guard lock(mutex_);
-      std::erase_if(waiting_, [&](const TrajectoryPtr& t) {
-        if (ToldToEnd(*t)) leaving.push_back(t);
-        return ToldToEnd(*t);
-      });
-      StartRetry();  // the first may have been what kept the others
-    }
-    for (const TrajectoryPtr& trajectory : leaving) admitted_(trajectory, nullptr, nullptr);
-  });
-}
-
-void Admission::Admit(const TrajectoryPtr& trajectory) {
-  uint64_t events = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (retrying_ || !waiting_.empty()) return waiting_.push_back(trajectory);
-    events = idle_events_;
+    look_ = true;
   }
-  if (Try(trajectory)) return;
-  const std::lock_guard lock(mutex_);
-  waiting_.push_back(trajectory);
-  if (events != idle_events_ || ToldToEnd(*trajectory)) StartRetry();
-}
-
-bool Admission::Try(const TrajectoryPtr& trajectory) {
-  std::shared_ptr<const Pipeline> model;
-  std::exception_ptr error;
-  if (!ToldToEnd(*trajectory)) {
-    try {
-      model = models_.Get(trajectory->request.model);
-    } catch (const NoRoomNow&) {
-      return false;
-    } catch (...) {
-      error = std::current_exception();
-    }
-  }
-  admitted_(trajectory, std::move(model), error);
-  return true;
+  changed_.notify_all();
 }
 
 void Admission::OnIdle() {
-  const std::lock_guard lock(mutex_);
-  ++idle_events_;
-  StartRetry();
-}
-
-void Admission::StartRetry() {
-  if (retrying_ || waiting_.empty()) return;
-  retrying_ = true;
-  pool_.Post([this] { Retry(); });
-}
-
-void Admission::Retry() {
-  for (;;) {
-    TrajectoryPtr first;
-    uint64_t events = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      if (waiting_.empty()) {
-        retrying_ = false;
-        return;
-      }
-      first = std::move(waiting_.front());
-      waiting_.pop_front();
-      events = idle_events_;
-    }
-    if (Try(first)) continue;
+  {
     const std::lock_guard lock(mutex_);
-    const bool again = events != idle_events_ || ToldToEnd(*first);
-    waiting_.push_front(std::move(first));
-    if (again) continue;
-    retrying_ = false;
-    return;
+    ++room_events_;
+    look_ = true;
   }
+  changed_.notify_all();
+}
+
+void Admission::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return look_ || closing_; });
+    if (closing_) return;
+    look_ = false;
+    std::vector<Leaving> leaving = Look();
+    std::shared_ptr<const Pipeline> loaded = std::move(loaded_);
+    failed_.clear();
+    failure_ = nullptr;
+    lock.unlock();
+    for (Leaving& one : leaving) {
+      const int64_t priority = one.trajectory->request.priority;
+      pool_.Post(priority, [this, one = std::move(one)]() mutable {
+        admitted_(one.trajectory, std::move(one.model), one.error);
+      });
+    }
+    leaving.clear();
+    loaded.reset();  // may make room, and that is told to OnIdle
+    lock.lock();
+  }
+}
+
+std::vector<Admission::Leaving> Admission::Look() {
+  std::vector<Leaving> leaving;
+  std::vector<Waiting> staying;
+  for (Waiting& waiting : waiting_) {
+    Leaving how;
+    if (!Goes(waiting, staying, how)) {
+      staying.push_back(std::move(waiting));
+      continue;
+    }
+    if (how.model != nullptr) {
+      for (Waiting& passed : staying) passed.passes += passed.kept_out ? 1 : 0;
+    }
+    how.trajectory = std::move(waiting.trajectory);
+    leaving.push_back(std::move(how));
+  }
+  waiting_ = std::move(staying);
+  return leaving;
+}
+
+bool Admission::Goes(Waiting& waiting, const std::vector<Waiting>& before, Leaving& how) {
+  if (ToldToEnd(*waiting.trajectory)) return true;
+  const std::string& name = waiting.trajectory->request.model;
+  if (failure_ && name == failed_) {
+    how.error = failure_;
+    return true;
+  }
+  const bool closed = std::any_of(before.begin(), before.end(), [this](const Waiting& other) {
+    return other.kept_out && other.passes >= most_passes_;
+  });
+  if (closed) return false;
+  try {
+    how.model = models_.GetLoaded(name);
+  } catch (...) {
+    how.error = std::current_exception();
+  }
+  if (how.model != nullptr || how.error) return true;
+  const auto no_room = no_room_.find(name);
+  if (no_room != no_room_.end() && no_room->second == room_events_) {
+    waiting.kept_out = true;
+  } else if (loading_.empty()) {
+    loading_ = name;
+    loader_.Post(0, [this, name, events = room_events_] { Load(name, events); });
+  }
+  return false;
+}
+
+void Admission::Load(const std::string& model, uint64_t room_events) {
+  std::shared_ptr<const Pipeline> loaded;
+  std::exception_ptr failure;
+  bool room = true;
+  try {
+    loaded = models_.Get(model);
+  } catch (const NoRoomNow&) {
+    room = false;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    loading_.clear();
+    loaded_ = std::move(loaded);
+    if (!room) no_room_[model] = room_events;
+    if (failure) failed_ = model;
+    failure_ = failure;
+    look_ = true;
+  }
+  changed_.notify_all();
 }
 
 }  // namespace mind::diffusion

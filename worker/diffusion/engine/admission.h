@@ -1,14 +1,20 @@
-// Gets trajectories their models; where memory has no room for one, it waits, and whoever comes after it
-// waits behind it, so that no stream of requests for other models keeps it out.
+// Gets trajectories their models. Whose model is loaded gets it at once. A model that is not is loaded on a
+// thread of its own, one at a time, while its trajectories wait here and all others go on. Where memory has
+// no room for a model, its trajectories wait for room; others may pass them, but only so many: then nobody
+// does until they have had their turn, so that no stream of requests for other models keeps one out.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_ADMISSION_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_ADMISSION_H_
 
+#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/engine/thread_pool.h"
@@ -16,7 +22,8 @@
 
 namespace mind::diffusion {
 
-// Thread-safe.
+// Thread-safe. Whatever may let somebody go (an arrival, an end, a load, room in memory) is written down and
+// has the door's thread look at all who wait, one after the other; nothing else decides.
 class Admission {
  public:
   using TrajectoryPtr = std::shared_ptr<Trajectory>;
@@ -25,8 +32,12 @@ class Admission {
   using Admitted =
       std::function<void(const TrajectoryPtr&, std::shared_ptr<const Pipeline>, std::exception_ptr)>;
 
-  Admission(ModelSource& models, ThreadPool& pool, Admitted admitted);
-  // Before the pool goes, when no trajectory is left. It must go after the pool: jobs there may look at it.
+  // How many pictures may pass one that waits for room: about as many as a worker makes at a time.
+  static constexpr int kMostPasses = 16;
+
+  Admission(ModelSource& models, ThreadPool& pool, Admitted admitted, int most_passes = kMostPasses);
+  // When no trajectory is left, and before the pool goes. The object must outlive the pool: jobs there call
+  // back. Waits for a load that is under way.
   void Close();
 
   void Enter(TrajectoryPtr trajectory);
@@ -34,23 +45,47 @@ class Admission {
   void Recheck();
 
  private:
-  void Admit(const TrajectoryPtr& trajectory);
-  // False if there is no room.
-  bool Try(const TrajectoryPtr& trajectory);
+  struct Waiting {
+    TrajectoryPtr trajectory;
+    bool kept_out = false;  // there was no room for its model
+    int passes = 0;         // admitted while it was
+  };
+  struct Leaving {
+    TrajectoryPtr trajectory;
+    std::shared_ptr<const Pipeline> model;
+    std::exception_ptr error;
+  };
+
+  void Run();  // the door's thread
+  // Who goes now. Starts a load where one is due. REQUIRES: mutex_ held.
+  std::vector<Leaving> Look();
+  // Whether this one goes, and how. REQUIRES: mutex_ held.
+  bool Goes(Waiting& waiting, const std::vector<Waiting>& before, Leaving& how);
+  void Load(const std::string& model, uint64_t room_events);
   void OnIdle();
-  void Retry();
-  // REQUIRES: mutex_ held.
-  void StartRetry();
 
   ModelSource& models_;
   ThreadPool& pool_;
   const Admitted admitted_;
+  const int most_passes_;
 
   std::mutex mutex_;
+  std::condition_variable changed_;
   // Guarded by mutex_.
-  std::deque<TrajectoryPtr> waiting_;
-  bool retrying_ = false;     // the first of those waiting is out of the queue, being tried
-  uint64_t idle_events_ = 0;  // so that one between a try and its end is not missed
+  std::vector<Waiting> waiting_;  // in order of arrival
+  bool look_ = false;             // something has changed since the door looked last
+  bool closing_ = false;
+  uint64_t room_events_ = 0;                 // how often there has been new room
+  std::map<std::string, uint64_t> no_room_;  // by model: there was none for it after so many of them
+  std::string loading_;                      // the model being loaded; empty: none
+  // What the last load came to, until the door has looked: the model, so that it is not unloaded before those
+  // who wait for it have it, or the error, which is theirs.
+  std::shared_ptr<const Pipeline> loaded_;
+  std::string failed_;
+  std::exception_ptr failure_;
+
+  ThreadPool loader_{1};
+  std::thread door_;
 };
 
 }  // namespace mind::diffusion

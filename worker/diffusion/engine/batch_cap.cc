@@ -1,29 +1,67 @@
 #include "worker/diffusion/engine/batch_cap.h"
 
+#include <algorithm>
+#include <vector>
+
 namespace mind::diffusion {
 namespace {
 
 constexpr double kSmoothing = 0.2;  // weight of the newest measurement
-
-void Smooth(double& value, double newest) {
-  value = value == 0 ? newest : value + kSmoothing * (newest - value);
-}
+constexpr size_t kKept = 9;         // times a size
+constexpr size_t kEnough = 5;       // to judge one by: two slow ones among them do not count
+constexpr size_t kTryAgain = 256;   // full batches after a size was not worth it
 
 }  // namespace
 
+void BatchCap::Times::Add(double seconds) {
+  last_.push_back(seconds);
+  if (last_.size() > kKept) last_.pop_front();
+}
+
+double BatchCap::Times::Median() const {
+  std::vector<double> times(last_.begin(), last_.end());
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+BatchCap::BatchCap(Options options) : options_(std::move(options)), cap_(options_.floor), due_(kEnough) {}
+
+double BatchCap::RowsPerSecond(size_t rows) const {
+  return static_cast<double>(rows) / times_.at(options_.same_cost(rows)).Median();
+}
+
 void BatchCap::Record(size_t rows, double seconds) {
-  Smooth(seconds_per_row_, seconds / static_cast<double>(rows));
-  if (rows != cap_) return;
-  Smooth(rows_per_second_[cap_], static_cast<double>(rows) / seconds);
-  const auto smaller = rows_per_second_.find(cap_ / 2);
-  const bool paid =
-      cap_ == options_.floor ||
-      (smaller != rows_per_second_.end() && rows_per_second_[cap_] >= options_.worthwhile * smaller->second);
-  if (!paid) {
+  const double a_row = seconds / static_cast<double>(rows);
+  seconds_per_row_ =
+      seconds_per_row_ == 0 ? a_row : seconds_per_row_ + kSmoothing * (a_row - seconds_per_row_);
+  const size_t size = options_.same_cost(rows), full = options_.same_cost(cap_);
+  times_[size].Add(seconds);
+  if (size != full || ++full_ < kEnough) return;
+  if (cap_ > options_.floor && RowsPerSecond(cap_) < options_.worthwhile * RowsPerSecond(cap_ / 2)) {
     cap_ /= 2;
-  } else if (cap_ * 2 <= options_.ceiling && rows_per_second_.count(cap_ * 2) == 0) {
-    cap_ *= 2;  // full and worth it: try the next size once
+    full_ = 0;
+    due_ = kTryAgain;
+  } else if (cap_ * 2 <= options_.ceiling && full_ >= due_) {
+    cap_ *= 2;
+    full_ = 0;
+    due_ = kEnough;
+    times_.erase(options_.same_cost(cap_));  // what it took at another time, if ever
   }
+}
+
+std::optional<double> BatchCap::Seconds(size_t rows) const {
+  const size_t size = options_.same_cost(rows);
+  const auto above = times_.lower_bound(size);
+  if (above == times_.end()) return std::nullopt;
+  const double larger = above->second.Median();
+  if (above->first == size) return larger;
+  if (above == times_.begin()) return std::nullopt;
+  const auto below = std::prev(above);
+  const double smaller = below->second.Median();
+  const double place =
+      static_cast<double>(size - below->first) / static_cast<double>(above->first - below->first);
+  return smaller + place * (larger - smaller);
 }
 
 }  // namespace mind::diffusion

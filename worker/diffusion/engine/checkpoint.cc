@@ -2,14 +2,14 @@
 
 #include <charconv>
 
-#include "worker/diffusion/engine/hash.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/hash.h"
 #include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
 
-constexpr char kVersion[] = "3";
+constexpr char kVersion[] = "4";
 constexpr int64_t kMaxHistory = 16;
 constexpr int64_t kMaxScalars = 16;
 
@@ -93,7 +93,7 @@ CheckpointParts CheckpointParts::Of(const Trajectory& trajectory) {
           .generator = static_cast<const SeededNoise&>(*state.noise).State()};
 }
 
-std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRequest& request) {
+std::string SerializeCheckpoint(const CheckpointParts& parts, const Trajectory& trajectory) {
   std::map<std::string, at::Tensor> tensors = {{"x", parts.x}, {"generator", parts.generator}};
   for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
   if (!parts.scalars.empty()) tensors["scalars"] = at::tensor(parts.scalars, at::kDouble);
@@ -102,20 +102,27 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRe
   return SerializeSafeTensors(tensors, {{"version", kVersion},
                                         {"stage", stage},
                                         {"step", step},
-                                        {"request", Fingerprint(request)},
+                                        {"request", trajectory.fingerprint},
+                                        {"model_revision", trajectory.model_revision()},
                                         {"checksum", Checksum(stage + " " + step, tensors)}});
 }
 
-Checkpoint ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request,
-                           const std::vector<Stage>& stages) {
+Checkpoint ParseCheckpoint(std::string_view bytes, const Trajectory& trajectory) {
+  const TrajectoryRequest& request = trajectory.request;
+  const std::vector<Stage>& stages = trajectory.stages;
   try {
     const SafeTensors file = SafeTensors::Parse(bytes, "checkpoint");
     if (Metadata(file, "version") != kVersion) {
       throw CheckpointError("the checkpoint has version \"" + Metadata(file, "version") + "\", version " +
                             kVersion + " is needed");
     }
-    if (Metadata(file, "request") != Fingerprint(request)) {
-      throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
+    if (Metadata(file, "request") != trajectory.fingerprint) {
+      throw CheckpointError("the checkpoint belongs to another request");  // whose prompt is not for logs
+    }
+    if (Metadata(file, "model_revision") != trajectory.model_revision()) {
+      throw CheckpointError("the checkpoint was made by another revision of the model \"" + request.model +
+                            "\": " + Metadata(file, "model_revision") + ", here it is " +
+                            trajectory.model_revision());
     }
     if (Metadata(file, "checksum") !=
         Checksum(Metadata(file, "stage") + " " + Metadata(file, "step"), file.tensors())) {

@@ -1,7 +1,7 @@
 // A trajectory between two steps, as bytes: enough for any worker with the same model to go on from and end
 // with the same picture. The bytes are a safetensors file (x, history.0 …, generator, and in the later stages
-// of a cascade the picture of the stage before) whose metadata hold stage and step, the format's version and
-// the request's fingerprint.
+// of a cascade the picture of the stage before) whose metadata hold stage and step, the format's version, the
+// request's fingerprint and the model's revision.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 
@@ -29,7 +29,8 @@ struct CheckpointParts {
   static CheckpointParts Of(const Trajectory& trajectory);
 };
 
-std::string SerializeCheckpoint(const CheckpointParts& parts, const TrajectoryRequest& request);
+// `parts` are of the trajectory, now or before: only what is constant after its preparation is read.
+std::string SerializeCheckpoint(const CheckpointParts& parts, const Trajectory& trajectory);
 
 // Where to go on.
 struct Checkpoint {
@@ -38,10 +39,9 @@ struct Checkpoint {
   SampleState state;        // on the stage's device
 };
 
-// REQUIRES: stages are the request's. Throws CheckpointError saying what does not fit: the bytes come over
-// the network.
-Checkpoint ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& request,
-                           const std::vector<Stage>& stages);
+// For a trajectory whose fingerprint and stages are there. Throws CheckpointError saying what does not fit:
+// the bytes come over the network.
+Checkpoint ParseCheckpoint(std::string_view bytes, const Trajectory& trajectory);
 
 }  // namespace mind::diffusion
 

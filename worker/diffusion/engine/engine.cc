@@ -1,13 +1,10 @@
 #include "worker/diffusion/engine/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "worker/diffusion/engine/checkpoint.h"
-#include "worker/diffusion/engine/hash.h"
 #include "worker/diffusion/engine/picture.h"
-#include "worker/diffusion/error.h"
-#include "worker/diffusion/pipelines/resize.h"
-#include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
 namespace {
@@ -21,64 +18,11 @@ double Seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-std::string ShapeKey(const Trajectory& trajectory) {
-  std::string key = trajectory.request.model;
-  for (const int64_t extent : trajectory.stage().shape) key += " " + std::to_string(extent);
-  return key;
-}
-
-// The request's pictures, decoded and resized. An upscaler's source is as much smaller as it will enlarge.
-Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, const Engine::Decode& decode) {
-  Source source;
-  if (request.source.empty() && request.mask.empty() && request.depth.empty()) return source;
-  if (!decode) throw RequestError("source pictures are not supported here");
-  if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
-  const at::Device device = pipeline.device();
-  const std::vector<int64_t> size = pipeline.SourceSize(request.width, request.height);
-  source.strength = pipeline.info().enlargement > 1 ? 1 : request.strength;
-  if (!request.source.empty())
-    source.picture = ToFloats(ResizePicture(decode(request.source), size[0], size[1]), device);
-  if (!request.mask.empty())
-    source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1]), device);
-  if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
-  return source;
-}
-
-void ExpectSize(const TrajectoryRequest& request, const ModelInfo& info) {
-  if (request.width >= 1 && request.height >= 1 && request.width % info.size_multiple == 0 &&
-      request.height % info.size_multiple == 0) {
-    return;
-  }
-  throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) +
-                     ", given: " + std::to_string(request.width) + "x" + std::to_string(request.height));
-}
-
-// A generator for every stage, so that one that begins again, from a checkpoint, draws what it drew before,
-// however much the stages before it drew. The first's is the one that the seed means to everybody.
-std::unique_ptr<SeededNoise> NoiseOf(const TrajectoryRequest& request, size_t stage) {
-  if (stage == 0) return std::make_unique<SeededNoise>(request.seed);
-  return std::make_unique<SeededNoise>(HashOf(std::to_string(request.seed) + " " + std::to_string(stage)));
-}
-
-// The first is sampled as the request says, the later ones of a cascade as the model does.
-std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<const Pipeline> model) {
-  std::vector<Stage> stages;
-  int64_t steps = 0;
-  for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;
-       pipeline = {pipeline, pipeline->next()}) {  // kept alive by the whole model
-    const ModelInfo& info = pipeline->info();
-    Stage stage;
-    stage.sampler = stages.empty()
-                        ? MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
-                                      request.sampler_parameters)
-                        : MakeSampler(info.default_sampler, pipeline->sampler_config(), info.default_steps);
-    stage.shape = pipeline->LatentShape(request.width, request.height);
-    stage.first_step = steps;
-    stage.pipeline = pipeline;
-    steps += stage.sampler->steps();
-    stages.push_back(std::move(stage));
-  }
-  return stages;
+BatchCap::Options CapOptions(const Engine::Options& options, const RowExecutor& executor) {
+  BatchCap::Options cap = options.batch;
+  if (options.device.is_cpu()) cap.floor = cap.ceiling = static_cast<size_t>(options.row_threads);
+  cap.same_cost = [&executor](size_t rows) { return executor.SameCost(rows); };
+  return cap;
 }
 
 }  // namespace
@@ -88,12 +32,14 @@ Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
       meter_(meter != nullptr ? meter : &NoMeter()),
       executor_(options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads)
                                         : MakeBatchedExecutor()),
+      costs_(CapOptions(options, *executor_)),
+      batches_([this](const Trajectory& leader) -> const BatchCap& { return costs_.Of(leader); }),
       side_(std::make_unique<ThreadPool>(options.side_threads)),
       previews_(std::make_unique<ThreadPool>(1)),
       admission_(std::make_unique<Admission>(
           models, *side_,
           [this](const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
-                 std::exception_ptr error) { Prepare(trajectory, model, error); })),
+                 std::exception_ptr error) { OnAdmitted(trajectory, model, error); })),
       step_thread_([this] { RunSteps(); }) {}
 
 Engine::~Engine() {
@@ -112,6 +58,7 @@ Engine::~Engine() {
 
 uint64_t Engine::Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEvents> events) {
   auto trajectory = std::make_shared<Trajectory>();
+  trajectory->checkpoint = std::exchange(request.checkpoint, "");
   trajectory->request = std::move(request);
   trajectory->events = std::move(events);
   {
@@ -156,64 +103,19 @@ size_t Engine::active() const {
   return active_.size();
 }
 
-std::map<std::string, double> Engine::RowSeconds() const {
-  const std::lock_guard lock(mutex_);
-  return row_seconds_;
-}
-
-void Engine::Prepare(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
-                     std::exception_ptr error) {
-  Trajectory& t = *trajectory;
-  if (t.cancelled) return End(trajectory, [](TrajectoryEvents& events) { events.OnCancelled(0); });
+void Engine::OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
+                        std::exception_ptr error) {
+  if (trajectory->cancelled) {
+    return End(trajectory, [](TrajectoryEvents& events) { events.OnCancelled(0); });
+  }
   if (error) return Fail(trajectory, error);
   if (model == nullptr) return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
   try {
-    const c10::InferenceMode inference;
-    ExpectSize(t.request, model->info());
-    t.stages = StagesOf(t.request, model);
-    if (t.request.checkpoint.empty()) {
-      BeginStage(t);
-    } else {
-      t.resumed = true;
-      Checkpoint checkpoint = ParseCheckpoint(t.request.checkpoint, t.request, t.stages);
-      t.request.checkpoint.clear();
-      t.stage_number = checkpoint.stage;
-      t.stage_source = std::move(checkpoint.stage_source);
-      // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The
-      // noise drawn for that is drawn again.
-      const bool needs_start = t.stage_number > 0 || t.pipeline().info().enlargement > 1 ||
-                               !t.request.mask.empty() || !t.request.depth.empty();
-      if (needs_start) {
-        BeginStage(t);
-      } else {
-        t.conditioning = ConditionOf(t);
-      }
-      t.state = std::move(checkpoint.state);
-    }
+    Prepare(*trajectory, model, options_.decode);
   } catch (...) {
     return Fail(trajectory, std::current_exception());
   }
   Arrive(trajectory);
-}
-
-Conditioning Engine::ConditionOf(const Trajectory& t) const {
-  Conditioning conditioning = t.pipeline().Condition(t.request.picture);
-  for (ConditionRow& row : conditioning.rows) row.channels = t.start.channels;
-  return conditioning;
-}
-
-void Engine::BeginStage(Trajectory& t) const {
-  std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
-  Source source;
-  if (t.stage_number == 0) {
-    source = SourceOf(t.request, t.pipeline(), options_.decode);
-  } else {
-    source.picture = ToFloats(t.stage_source, t.pipeline().device());
-  }
-  t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
-  t.conditioning = ConditionOf(t);
-  t.state = Beginning(t.start, source.strength, t.sampler());
-  t.state.noise = std::move(noise);
 }
 
 void Engine::Arrive(const TrajectoryPtr& trajectory) {
@@ -225,15 +127,14 @@ void Engine::Arrive(const TrajectoryPtr& trajectory) {
 }
 
 void Engine::FinishStage(const TrajectoryPtr& trajectory) {
-  Trajectory& t = *trajectory;
-  if (t.stage_number + 1 == t.stages.size()) return Finish(trajectory);
-  side_->Post([this, trajectory] {
+  side_->Post(trajectory->request.priority, [this, trajectory] {
     Trajectory& t = *trajectory;
     try {
-      const c10::InferenceMode inference;
-      t.stage_source = ToBytes(t.pipeline().Decode(t.state.x));
-      ++t.stage_number;
-      BeginStage(t);
+      at::Tensor picture = DecodeStage(t);
+      if (t.stage_number + 1 == t.stages.size()) {
+        return End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(std::move(picture)); });
+      }
+      BeginNextStage(t, std::move(picture));
     } catch (...) {
       return Fail(trajectory, std::current_exception());
     }
@@ -271,16 +172,12 @@ void Engine::RunSteps() {
     running_ = std::move(still_running);
     if (parked.empty()) continue;
 
-    RunBatch(ChooseStepBatch(std::move(parked), [this](const Trajectory& leader) {
-      return caps_.try_emplace(ShapeKey(leader), options_.batch).first->second.cap();
-    }));
+    RunBatch(batches_.Next(std::move(parked)));
   }
 }
 
 void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   ++batch_number_;
-  // Now, while all of the batch is the step thread's: a trajectory at its stage's end is not, once resumed.
-  BatchCap& cap = caps_.at(ShapeKey(*batch.front()));
   std::vector<EvaluationRow> rows;
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
@@ -291,6 +188,9 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   const Clock::time_point begin = Clock::now();
   const std::vector<RowResult> results = executor_->Run(batch.front()->pipeline().denoiser(), rows);
   const double forward = Seconds(Clock::now() - begin);
+  // Now, while all of the batch is the step thread's: a trajectory at its stage's end is not, once resumed.
+  costs_.Record(*batch.front(), rows.size(), std::max(forward, 1e-9));
+  batches_.Took(forward);
 
   size_t row = 0;
   std::vector<TrajectoryPtr> ended;
@@ -316,11 +216,6 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
 
   const Clock::time_point end = Clock::now();
   const std::string model = batch.front()->request.model;
-  cap.Record(rows.size(), std::max(forward, 1e-9));
-  {
-    const std::lock_guard lock(mutex_);
-    row_seconds_[model] = cap.seconds_per_row();
-  }
   meter_->OnBatch({model, batch.size(), rows.size(), forward, Seconds(end - last_batch_end_)});
   last_batch_end_ = end;
 }
@@ -374,11 +269,11 @@ void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
     meter_->OnPreviewDropped();
   }
   if (offered != PreviewSlot::Offered::kStartRendering) return;
-  previews_->Post([trajectory] {
+  previews_->Post(t.request.priority, [trajectory] {
     while (const auto estimate = trajectory->preview.Take()) {
       try {
         trajectory->events->OnPreview(estimate->step, ToBytes(estimate->pipeline->Preview(estimate->x0)));
-      } catch (const c10::Error&) {
+      } catch (...) {
         // A preview that cannot be made (out of GPU memory, say) must not end the picture.
       }
     }
@@ -390,25 +285,26 @@ void Engine::OfferCheckpoint(const TrajectoryPtr& trajectory) {
   const Clock::time_point now = Clock::now();
   if (now - t.last_checkpoint < options_.checkpoint_interval) return;
   t.last_checkpoint = now;
-  side_->Post([trajectory, step = t.step(), parts = CheckpointParts::Of(t)] {
-    trajectory->events->OnCheckpoint(step, SerializeCheckpoint(parts, trajectory->request));
-  });
-}
-
-void Engine::Finish(const TrajectoryPtr& trajectory) {
-  side_->Post([this, trajectory] {
+  side_->Post(t.request.priority, [this, trajectory, step = t.step(), parts = CheckpointParts::Of(t)] {
+    std::string bytes;
     try {
-      const at::Tensor picture = ToBytes(trajectory->pipeline().Decode(trajectory->state.x));
-      End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(picture); });
-    } catch (...) {
-      Fail(trajectory, std::current_exception());
+      bytes = SerializeCheckpoint(parts, *trajectory);
+    } catch (const std::exception& e) {
+      // The picture can do without: whoever goes on with it takes an older one.
+      return meter_->OnCheckpointFailed(e.what());
     }
+    trajectory->events->OnCheckpoint(step, std::move(bytes));
   });
 }
 
 void Engine::GiveBack(const TrajectoryPtr& trajectory) {
   const Trajectory& t = *trajectory;
-  std::string bytes = t.step() > 0 ? SerializeCheckpoint(CheckpointParts::Of(t), t.request) : "";
+  std::string bytes;
+  try {
+    if (t.step() > 0) bytes = SerializeCheckpoint(CheckpointParts::Of(t), t);
+  } catch (const std::exception& e) {
+    meter_->OnCheckpointFailed(e.what());
+  }
   End(trajectory, [&](TrajectoryEvents& events) { events.OnHandedBack(t.step(), std::move(bytes)); });
 }
 

@@ -18,10 +18,11 @@
 #include <vector>
 
 #include "worker/diffusion/engine/admission.h"
-#include "worker/diffusion/engine/batch_cap.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/engine/row_executor.h"
+#include "worker/diffusion/engine/stages.h"
 #include "worker/diffusion/engine/step_batch.h"
+#include "worker/diffusion/engine/step_costs.h"
 #include "worker/diffusion/engine/thread_pool.h"
 #include "worker/diffusion/engine/trajectory.h"
 #include "worker/diffusion/engine/trajectory_request.h"
@@ -41,26 +42,26 @@ class EngineMeter {
   };
   virtual void OnBatch(const Batch&) {}
   virtual void OnPreviewDropped() {}
+  // A checkpoint could not be made, out of memory say; the picture goes on.
+  virtual void OnCheckpointFailed(const std::string& reason) {}
 };
 
 class Engine {
  public:
-  // Makes uint8 [H, W, 3] on the CPU of a source picture's file. Throws RequestError. Called from several
-  // threads.
-  using Decode = std::function<at::Tensor(const std::string& file)>;
-
   struct Options {
     at::Device device = at::kCPU;
     // CPU: rows run at the same time. More than the cores only adds switching.
     int row_threads = 1;
-    // Beside the step thread: preparing and finishing. One is enough to keep up; two let a prompt be encoded
-    // while a large picture decodes.
+    // Beside the step thread: preparing and finishing, those of higher priority first. One is enough to keep
+    // up; two let a prompt be encoded while a large picture decodes. Models load on a thread of their own.
     int side_threads = 2;
+    // Of devices that run a batch as one. On the CPU a batch holds as many rows as run at the same time:
+    // more of them would only make whoever comes later, or is cancelled, wait.
     BatchCap::Options batch;
     // At most this often, so that checkpoints cost little even where steps take milliseconds.
     std::chrono::milliseconds checkpoint_interval{200};
     // Without one, requests with source pictures are refused: the engine knows no file formats.
-    Decode decode;
+    DecodeFile decode;
   };
 
   // `models` must outlive the engine. `meter` too, if given.
@@ -83,19 +84,16 @@ class Engine {
 
   // Accepted and not ended.
   size_t active() const;
-  // Seconds one evaluation row of each model takes, as measured.
-  std::map<std::string, double> RowSeconds() const;
+  // Seconds one evaluation row of each model takes at its default size, as measured.
+  std::map<std::string, double> RowSeconds() const { return costs_.RowSeconds(); }
 
  private:
   using Clock = std::chrono::steady_clock;
   using TrajectoryPtr = std::shared_ptr<Trajectory>;
 
   // With its model, or with the reason why it has none; with neither if it was told to end before.
-  void Prepare(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
-               std::exception_ptr error);
-  Conditioning ConditionOf(const Trajectory& trajectory) const;
-  // Where the trajectory's current stage begins, from the request or from the stage before.
-  void BeginStage(Trajectory& trajectory) const;
+  void OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
+                  std::exception_ptr error);
   // Hands it to the step thread.
   void Arrive(const TrajectoryPtr& trajectory);
   // After a stage's last step: on to the next stage, or to the picture. Beside the step thread.
@@ -108,7 +106,7 @@ class Engine {
   bool AfterStep(const TrajectoryPtr& trajectory);
   void OfferPreview(const TrajectoryPtr& trajectory);
   void OfferCheckpoint(const TrajectoryPtr& trajectory);
-  void Finish(const TrajectoryPtr& trajectory);
+  // On the step thread, between two steps.
   void GiveBack(const TrajectoryPtr& trajectory);
   void End(const TrajectoryPtr& trajectory, const std::function<void(TrajectoryEvents&)>& tell);
   void Fail(const TrajectoryPtr& trajectory, std::exception_ptr error);
@@ -122,14 +120,14 @@ class Engine {
   // Guarded by mutex_.
   std::map<uint64_t, TrajectoryPtr> active_;
   std::vector<TrajectoryPtr> arrivals_;  // prepared, for the step thread to take
-  std::map<std::string, double> row_seconds_;
   uint64_t next_id_ = 1;
   bool stopping_ = false;
 
-  // The step thread's own.
+  // The step thread's own, but for what costs_ says to any thread.
   std::unique_ptr<RowExecutor> executor_;
   std::vector<TrajectoryPtr> running_;
-  std::map<std::string, BatchCap> caps_;
+  StepCosts costs_;
+  StepBatches batches_;
   uint64_t batch_number_ = 0;
   Clock::time_point last_batch_end_;
 

@@ -14,6 +14,12 @@ std::string Mebibytes(int64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
 
+// Without the stack that LibTorch's errors carry.
+std::string ReasonOf(const std::exception& error) {
+  const auto* const torch = dynamic_cast<const c10::Error*>(&error);
+  return torch != nullptr ? torch->what_without_backtrace() : error.what();
+}
+
 }  // namespace
 
 ModelCache::ModelCache(const std::string& folder, Options options) : options_(std::move(options)) {
@@ -45,17 +51,28 @@ void ModelCache::Consider(const std::string& path) {
                          Mebibytes(budget));
       }
     }
+    info.revision = ModelDirectory(path).Revision(options_.parameters.dtype);
     slots_[info.name] = std::move(slot);
     models_.push_back(std::move(info));
-  } catch (const ModelError& e) {
-    rejected_.push_back({path, e.what()});
+  } catch (const std::exception& e) {
+    rejected_.push_back({path, ReasonOf(e)});
   }
 }
 
-std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
+ModelCache::Slot& ModelCache::SlotOf(const std::string& name) const {
   const auto found = slots_.find(name);
   if (found == slots_.end()) throw RequestError("this worker has no model named \"" + name + "\"");
-  Slot& slot = *found->second;
+  return *found->second;
+}
+
+std::shared_ptr<const Pipeline> ModelCache::GetLoaded(const std::string& name) {
+  Slot& slot = SlotOf(name);
+  const std::lock_guard lock(mutex_);
+  return slot.pipeline != nullptr ? Lease(slot) : nullptr;
+}
+
+std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
+  Slot& slot = SlotOf(name);
   const std::lock_guard loading(slot.loading);
   {
     const std::lock_guard lock(mutex_);
@@ -136,10 +153,22 @@ void ModelCache::NotifyIdle(std::function<void()> on_idle) {
 void ModelCache::Preload() {
   // Held, so that none gives way to the next.
   std::vector<std::shared_ptr<const Pipeline>> loaded;
-  try {
-    for (const ModelInfo& info : models_) loaded.push_back(Get(info.name));
-  } catch (const NoRoomNow&) {
+  std::vector<ModelInfo> served;
+  bool room = true;
+  for (ModelInfo& info : models_) {
+    try {
+      if (room) loaded.push_back(Get(info.name));
+    } catch (const NoRoomNow&) {
+      room = false;
+    } catch (const std::exception& e) {
+      const auto slot = slots_.find(info.name);
+      rejected_.push_back({slot->second->path, ReasonOf(e)});
+      slots_.erase(slot);
+      continue;
+    }
+    served.push_back(std::move(info));
   }
+  models_ = std::move(served);
 }
 
 std::vector<std::string> ModelCache::LoadedNames() const {

@@ -28,6 +28,8 @@ class ModelSource {
   // it. Throws RequestError for an unknown name, ModelError if it cannot be loaded, NoRoomNow. Any thread may
   // call; may take long.
   virtual std::shared_ptr<const Pipeline> Get(const std::string& name) = 0;
+  // The same if it is loaded, else null. Returns at once. Throws RequestError for an unknown name.
+  virtual std::shared_ptr<const Pipeline> GetLoaded(const std::string& name) = 0;
   // `on_idle` is called, from any thread, whenever nobody holds a model any more, or there is room for
   // another reason; it must return at once and not call back. Null: nobody wants to know, and no call is
   // under way any more.
@@ -55,8 +57,11 @@ class ModelCache : public ModelSource {
   ModelCache(const std::string& folder, Options options);
 
   std::shared_ptr<const Pipeline> Get(const std::string& name) override;
+  std::shared_ptr<const Pipeline> GetLoaded(const std::string& name) override;
   void NotifyIdle(std::function<void()> on_idle) override;
-  // Loads models in the order of their names until the next has no room. Throws ModelError.
+  // Loads models in the order of their names until the next has no room. One that cannot be loaded, be it for
+  // want of the device's memory, is then listed with the reason instead of served, and the others go on.
+  // Before anybody else calls.
   void Preload();
 
   const std::vector<ModelInfo>& models() const { return models_; }
@@ -78,6 +83,7 @@ class ModelCache : public ModelSource {
   };
 
   void Consider(const std::string& path);
+  Slot& SlotOf(const std::string& name) const;
   // REQUIRES: mutex_ held, slot.pipeline set.
   std::shared_ptr<const Pipeline> Lease(Slot& slot);
   void EndLease(Slot& slot);
@@ -85,7 +91,7 @@ class ModelCache : public ModelSource {
   // Reserves room for the slot's weights, unloading idle models as needed. Throws NoRoomNow.
   void MakeRoom(Slot& slot);
 
-  // Constant after construction.
+  // Constant after construction, or after Preload.
   Options options_;
   std::vector<ModelInfo> models_;
   std::vector<Rejected> rejected_;

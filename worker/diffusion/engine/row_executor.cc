@@ -35,7 +35,7 @@ at::Tensor Forward(const Denoiser& denoiser, const std::vector<EvaluationRow>& r
 
 class SideBySideExecutor : public RowExecutor {
  public:
-  explicit SideBySideExecutor(int threads) {
+  explicit SideBySideExecutor(int threads) : threads_(static_cast<size_t>(threads)) {
     // The caller is one of the threads.
     for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { Help(); });
   }
@@ -68,6 +68,8 @@ class SideBySideExecutor : public RowExecutor {
     return results;
   }
 
+  size_t SameCost(size_t rows) const override { return (rows + threads_ - 1) / threads_ * threads_; }
+
  private:
   void RunRows(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows,
                std::vector<RowResult>& results) {
@@ -99,6 +101,8 @@ class SideBySideExecutor : public RowExecutor {
     }
   }
 
+  const size_t threads_;
+
   std::mutex mutex_;
   std::condition_variable work_, idle_;
   // Guarded by mutex_; what they point to is the batch in Run().
@@ -119,7 +123,7 @@ class BatchedExecutor : public RowExecutor {
     std::vector<RowResult> results(rows.size());
     try {
       std::vector<EvaluationRow> padded = rows;
-      padded.resize(Bucket(rows.size()), rows.back());
+      padded.resize(SameCost(rows.size()), rows.back());
       const at::Tensor output = Forward(denoiser, padded);
       for (size_t i = 0; i < rows.size(); ++i) results[i].output = output[static_cast<int64_t>(i)];
     } catch (...) {
@@ -128,8 +132,7 @@ class BatchedExecutor : public RowExecutor {
     return results;
   }
 
- private:
-  static size_t Bucket(size_t rows) {
+  size_t SameCost(size_t rows) const override {
     size_t bucket = 1;
     while (bucket < rows) bucket *= 2;
     return bucket;

@@ -32,6 +32,8 @@ class RowExecutor {
   virtual ~RowExecutor() = default;
   // One result a row, in order. Row i's numbers do not depend on the other rows, nor on how many there are.
   virtual std::vector<RowResult> Run(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) = 0;
+  // The most rows that take no longer than so many do.
+  virtual size_t SameCost(size_t rows) const = 0;
 };
 
 // CPU: rows side by side, each alone at batch size 1 on one of `threads` threads. Bit for bit independent of
@@ -39,9 +41,8 @@ class RowExecutor {
 // small layers on few cores.
 std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads);
 
-// CUDA: one forward, padded with copies of the last row to the next of a few batch sizes, so that few kernels
-// are in play and a row's numbers hardly move with its neighbours (docs/benchmarks.md has the measured
-// difference).
+// CUDA: one forward, padded with copies of the last row to the next power of two, so that few kernels are in
+// play and a row's numbers hardly move with its neighbours. An error fails all rows.
 std::unique_ptr<RowExecutor> MakeBatchedExecutor();
 
 }  // namespace mind::diffusion

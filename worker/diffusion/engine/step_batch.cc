@@ -6,8 +6,19 @@
 namespace mind::diffusion {
 namespace {
 
+// How much longer a step may take with lower priorities riding along.
+constexpr double kNoSlower = 1.05;
+// What they are owed of the time in which they are kept out.
+constexpr double kOwed = 0.05;
+// What a step may take that was never measured.
+constexpr double kUnknownSeconds = 1;
+
 bool SameShape(const at::Tensor& a, const at::Tensor& b) {
   return a.defined() == b.defined() && (!a.defined() || a.sizes() == b.sizes());
+}
+
+size_t RowsOf(const Trajectory& trajectory) {
+  return trajectory.conditioning.rows.size();
 }
 
 }  // namespace
@@ -20,24 +31,60 @@ bool FitTogether(const Trajectory& a, const Trajectory& b) {
          SameShape(row_a.channels, row_b.channels);
 }
 
-std::vector<std::shared_ptr<Trajectory>> ChooseStepBatch(
-    std::vector<std::shared_ptr<Trajectory>> parked,
-    const std::function<size_t(const Trajectory& leader)>& cap) {
+std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(std::vector<TrajectoryPtr> parked) {
   std::sort(parked.begin(), parked.end(), [](const auto& a, const auto& b) {
     return std::make_tuple(-a->request.priority, a->last_served, a->id) <
            std::make_tuple(-b->request.priority, b->last_served, b->id);
   });
-  std::vector<std::shared_ptr<Trajectory>> batch;
-  const size_t limit = cap(*parked.front());
-  size_t rows = 0;
-  for (const auto& trajectory : parked) {
-    const size_t needed = trajectory->conditioning.rows.size();
-    if (!FitTogether(*parked.front(), *trajectory)) continue;
-    if (!batch.empty() && rows + needed > limit) break;
-    batch.push_back(trajectory);
-    rows += needed;
+  const size_t place = Leader(parked);
+  repaid_ = place > 0;
+  const TrajectoryPtr leader = parked[place];
+  parked.erase(parked.begin() + static_cast<std::ptrdiff_t>(place));
+
+  const BatchCap& cap = cap_of_(*leader);
+  std::vector<TrajectoryPtr> batch = {leader};
+  size_t rows = RowsOf(*leader);
+  size_t own = rows;  // of the leader's priority and above
+  kept_out_ = false;
+  for (const TrajectoryPtr& trajectory : parked) {
+    const bool lower = trajectory->request.priority < leader->request.priority;
+    const size_t together = rows + RowsOf(*trajectory);
+    bool rides = FitTogether(*leader, *trajectory) && together <= cap.cap();
+    if (rides && lower) {
+      const auto alone = cap.Seconds(own), with_it = cap.Seconds(together);
+      rides = alone && with_it && *with_it <= kNoSlower * *alone;
+    }
+    if (rides) {
+      batch.push_back(trajectory);
+      rows = together;
+      if (!lower) own = together;
+    } else if (lower) {
+      kept_out_ = true;
+    }
   }
   return batch;
+}
+
+size_t StepBatches::Leader(const std::vector<TrajectoryPtr>& parked) const {
+  const int64_t highest = parked.front()->request.priority;
+  size_t waited_longest = 0;
+  for (size_t i = 1; i < parked.size(); ++i) {
+    if (parked[i]->request.priority == highest) continue;
+    if (waited_longest == 0 || parked[i]->last_served < parked[waited_longest]->last_served)
+      waited_longest = i;
+  }
+  if (waited_longest == 0) return 0;
+  const Trajectory& trajectory = *parked[waited_longest];
+  const double step = cap_of_(trajectory).Seconds(RowsOf(trajectory)).value_or(kUnknownSeconds);
+  return owed_ >= step ? waited_longest : 0;
+}
+
+void StepBatches::Took(double seconds) {
+  if (repaid_) {
+    owed_ = std::max(owed_ - seconds, 0.0);
+  } else {
+    owed_ = kept_out_ ? owed_ + kOwed * seconds : 0;
+  }
 }
 
 }  // namespace mind::diffusion

@@ -2,11 +2,11 @@
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_STEP_BATCH_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_STEP_BATCH_H_
 
-#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
 
+#include "worker/diffusion/engine/batch_cap.h"
 #include "worker/diffusion/engine/trajectory.h"
 
 namespace mind::diffusion {
@@ -15,12 +15,35 @@ namespace mind::diffusion {
 // shape.
 bool FitTogether(const Trajectory& a, const Trajectory& b);
 
-// Of the trajectories given, all parked: the highest priority first, among equals the one served longest ago,
-// and with it all that fit together in that same order, as far as cap(leader) rows reach. At least one. Fair
-// by construction: whoever waits longest leads the next batch of its priority.
-std::vector<std::shared_ptr<Trajectory>> ChooseStepBatch(
-    std::vector<std::shared_ptr<Trajectory>> parked,
-    const std::function<size_t(const Trajectory& leader)>& cap);
+// The step thread's own.
+class StepBatches {
+ public:
+  using TrajectoryPtr = std::shared_ptr<Trajectory>;
+  // t(B) of the leader's model and shape.
+  using CapOf = std::function<const BatchCap&(const Trajectory& leader)>;
+
+  explicit StepBatches(CapOf cap_of) : cap_of_(std::move(cap_of)) {}
+
+  // Of the trajectories given, all parked, at least one: the highest priority first, among equals the one
+  // served longest ago, and with it all of its priority that fit together in that same order, as far as the
+  // cap reaches. Fair by construction: whoever waits longest leads the next batch of its priority. Lower
+  // priorities ride along only where that makes the step no slower, by what was measured. While they are kept
+  // out they are owed a small share of the time, and when it is enough for a step of the one of them served
+  // longest ago, that one leads.
+  std::vector<TrajectoryPtr> Next(std::vector<TrajectoryPtr> parked);
+  // How long the forward of the last batch took.
+  void Took(double seconds);
+
+ private:
+  // The leader, by its place among `parked`. REQUIRES: parked is in order.
+  size_t Leader(const std::vector<TrajectoryPtr>& parked) const;
+
+  const CapOf cap_of_;
+  double owed_ = 0;  // seconds, to those kept out by higher priorities
+  // About the last batch.
+  bool repaid_ = false;    // it was led by one that was owed to
+  bool kept_out_ = false;  // by it somebody of a lower priority than its leader's
+};
 
 }  // namespace mind::diffusion
 

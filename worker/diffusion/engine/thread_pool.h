@@ -1,32 +1,37 @@
-// A few threads that run functions in order of arrival, under inference mode.
+// A few threads that run functions, those of higher priority first, else in order of arrival, under inference
+// mode.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_THREAD_POOL_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_THREAD_POOL_H_
 
 #include <condition_variable>
-#include <deque>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace mind::diffusion {
 
-// Thread-safe. The destructor runs what was posted before it, then joins.
+// Thread-safe.
 class ThreadPool {
  public:
   explicit ThreadPool(int threads);
-  ~ThreadPool();
+  ~ThreadPool() { Close(); }
 
-  // `work` must not throw.
-  void Post(std::function<void()> work);
+  // `work` must not throw. REQUIRES: not closed.
+  void Post(int64_t priority, std::function<void()> work);
+  // Runs what was posted before it, then joins.
+  void Close();
 
  private:
   void Run();
 
   std::mutex mutex_;
   std::condition_variable arrived_;
-  std::deque<std::function<void()>> queue_;  // guarded by mutex_
-  bool closing_ = false;                     // guarded by mutex_
+  // Guarded by mutex_. By priority, the highest first; those of one in order of arrival.
+  std::multimap<int64_t, std::function<void()>, std::greater<>> queue_;
+  bool closing_ = false;  // guarded by mutex_
   std::vector<std::thread> threads_;
 };
 

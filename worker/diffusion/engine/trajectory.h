@@ -7,7 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "worker/diffusion/engine/trajectory_request.h"
 #include "worker/diffusion/samplers/sampler.h"
@@ -62,10 +64,12 @@ struct Stage {
 struct Trajectory {
   // Constant after Submit.
   uint64_t id = 0;
-  TrajectoryRequest request;
+  TrajectoryRequest request;  // without its checkpoint
   std::shared_ptr<TrajectoryEvents> events;
 
   // Written while preparing, constant afterwards.
+  std::string checkpoint;  // to go on from; empty: there was none, or it has been gone on from
+  std::string fingerprint;
   std::vector<Stage> stages;
 
   // Written while preparing a stage, beside the step thread; constant while the step thread has it.
@@ -74,6 +78,7 @@ struct Trajectory {
   Conditioning conditioning;
   Start start;
 
+  const std::string& model_revision() const { return stages.front().pipeline->info().revision; }
   const Stage& stage() const { return stages[stage_number]; }
   const Pipeline& pipeline() const { return *stage().pipeline; }
   const Sampler& sampler() const { return *stage().sampler; }

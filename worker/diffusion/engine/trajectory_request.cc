@@ -2,36 +2,54 @@
 
 #include <nlohmann/json.hpp>
 
-#include "worker/diffusion/engine/hash.h"
+#include "worker/diffusion/hash.h"
 
 namespace mind::diffusion {
 
-std::string Fingerprint(const TrajectoryRequest& request) {
-  nlohmann::json parameters = nlohmann::json::object();
-  for (const auto& [name, value] : request.sampler_parameters) {
-    std::visit([&, &name = name](const auto& held) { parameters[name] = held; }, value);
+namespace {
+
+nlohmann::json FieldsOf(const SamplerParameters& parameters) {
+  nlohmann::json fields = nlohmann::json::object();
+  for (const auto& [name, value] : parameters) {
+    std::visit([&, &name = name](const auto& held) { fields[name] = held; }, value);
   }
-  nlohmann::json loras = nlohmann::json::array();
-  for (const LoraUse& lora : request.picture.loras) loras.push_back({lora.name, lora.scale});
-  const nlohmann::json fields = {{"model", request.model},
-                                 {"prompt", request.picture.prompt},
-                                 {"negative_prompt", request.picture.negative_prompt},
-                                 {"guidance", request.picture.guidance},
-                                 {"guidance_rescale", request.picture.guidance_rescale},
-                                 {"clip_skip", request.picture.clip_skip},
-                                 {"label", request.picture.label.value_or(-1)},
-                                 {"noise_level", request.picture.noise_level},
-                                 {"loras", loras},
-                                 {"width", request.width},
-                                 {"height", request.height},
-                                 {"sampler", request.sampler},
-                                 {"steps", request.steps},
-                                 {"sampler_parameters", parameters},
-                                 {"seed", request.seed},
-                                 {"source", HashOf(request.source)},
-                                 {"mask", HashOf(request.mask)},
-                                 {"depth", HashOf(request.depth)},
-                                 {"strength", request.strength}};
+  return fields;
+}
+
+// Here and below every field is named, so that a new one does not compile before somebody has decided whether
+// it makes another picture.
+nlohmann::json FieldsOf(const PictureRequest& picture) {
+  const auto& [prompt, negative_prompt, guidance, guidance_rescale, clip_skip, label, noise_level, loras] =
+      picture;
+  nlohmann::json used = nlohmann::json::array();
+  for (const LoraUse& lora : loras) {
+    const auto& [name, scale] = lora;
+    used.push_back({name, scale});
+  }
+  return {{"prompt", prompt},           {"negative_prompt", negative_prompt},
+          {"guidance", guidance},       {"guidance_rescale", guidance_rescale},
+          {"clip_skip", clip_skip},     {"label", label.value_or(-1)},
+          {"noise_level", noise_level}, {"loras", used}};
+}
+
+}  // namespace
+
+std::string Fingerprint(const TrajectoryRequest& request) {
+  // The last three change when a picture is made and shown, not what it becomes.
+  const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, source, mask, depth,
+               strength, priority, preview_every, checkpoint] = request;
+  const nlohmann::json fields = {{"model", model},
+                                 {"picture", FieldsOf(picture)},
+                                 {"width", width},
+                                 {"height", height},
+                                 {"sampler", sampler},
+                                 {"steps", steps},
+                                 {"sampler_parameters", FieldsOf(sampler_parameters)},
+                                 {"seed", seed},
+                                 {"source", HashOf(source)},
+                                 {"mask", HashOf(mask)},
+                                 {"depth", HashOf(depth)},
+                                 {"strength", strength}};
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -68,7 +68,7 @@ std::vector<at::Tensor> BertText::Hidden(const at::Tensor& ids, const at::Tensor
   at::Tensor mask;
   if (attention_mask.defined()) {
     mask = (1 - attention_mask.to(hidden[0].options())) * std::numeric_limits<float>::lowest();
-    mask = mask.unsqueeze(1).repeat_interleave(config_.heads, 0);  // [B·heads, 1, N]
+    mask = mask.unsqueeze(1).unsqueeze(1);  // [B, 1, 1, N]
   }
   for (const BertTextLayer& layer : layers_) hidden.push_back(layer(hidden.back(), mask));
   return hidden;

@@ -63,6 +63,7 @@ std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& dire
     first = std::move(stage);
   }
   first->info_ = Describe(directory);
+  first->info_.revision = directory.Revision(options.dtype);
   return first;
 }
 

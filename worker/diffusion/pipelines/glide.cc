@@ -149,6 +149,7 @@ std::unique_ptr<const Pipeline> GlidePipeline::Load(const ModelDirectory& direct
   const c10::InferenceMode inference;
   std::unique_ptr<GlidePipeline> base = LoadStage(directory, kBase, options);
   base->info_ = Describe(directory);
+  base->info_.revision = directory.Revision(options.dtype);
   const int64_t generated = GanEnlargement(directory);
   std::unique_ptr<const SuperResolutionGan> gan;
   if (generated > 1) {

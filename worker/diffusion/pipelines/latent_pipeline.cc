@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "worker/diffusion/pipelines/tiled_decode.h"
+#include "worker/diffusion/pipelines/tiles.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
@@ -60,22 +60,30 @@ std::vector<int64_t> LatentPipeline::LatentShape(int64_t width, int64_t height) 
   return {vae.latent_channels, height / vae.reduction(), width / vae.reduction()};
 }
 
+int64_t LatentPipeline::Tile() const {
+  const int64_t trained = info_.default_width / autoencoder_->config().reduction();
+  return std::max<int64_t>(kLeastTile, trained / 4 * 4);
+}
+
 at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
-  const at::Tensor unscaled = latent.unsqueeze(0) / autoencoder_->config().scaling_factor;
   const AutoencoderConfig& config = autoencoder_->config();
+  const at::Tensor unscaled = latent.unsqueeze(0) / config.scaling_factor;
   const auto decode = [this](const at::Tensor& latents) { return autoencoder_->Decode(latents); };
-  const at::Tensor picture =
-      NeedsTiles(config, latent.size(1), latent.size(2))
-          ? DecodeInTiles(unscaled, std::max<int64_t>(kLeastTile, info_.default_width / config.reduction()),
-                          decode)
-          : decode(unscaled);
+  const bool tiles = NeedsTiles(config, latent.size(1), latent.size(2));
+  const at::Tensor picture = tiles ? InTiles(unscaled, Tile(), decode) : decode(unscaled);
   return (picture.squeeze(0) / 2 + 0.5).clamp(0, 1);
 }
 
 at::Tensor LatentPipeline::Encode(const at::Tensor& picture, NoiseSource& noise) const {
-  const at::Tensor moments = autoencoder_->EncodeMoments(picture.unsqueeze(0) * 2 - 1).squeeze(0);
+  const AutoencoderConfig& config = autoencoder_->config();
+  const int64_t reduction = config.reduction();
+  const at::Tensor centred = picture.unsqueeze(0) * 2 - 1;
+  const auto encode = [this](const at::Tensor& image) { return autoencoder_->EncodeMoments(image); };
+  const bool tiles = NeedsTiles(config, picture.size(1) / reduction, picture.size(2) / reduction);
+  const at::Tensor moments =
+      (tiles ? InTiles(centred, Tile() * reduction, encode) : encode(centred)).squeeze(0);
   const LatentDistribution latents = LatentDistribution::Of(moments, /*dim=*/0);
-  return latents.Sample(noise.DrawLike(latents.mean)) * autoencoder_->config().scaling_factor;
+  return latents.Sample(noise.DrawLike(latents.mean)) * config.scaling_factor;
 }
 
 }  // namespace mind::diffusion

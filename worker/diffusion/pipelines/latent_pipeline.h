@@ -31,6 +31,9 @@ class LatentPipeline : public Pipeline {
   // Loads autoencoder and preview. Throws ModelError.
   void LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options);
 
+  // Latents each way, where a picture is taken in tiles: as many as the denoiser was trained on.
+  int64_t Tile() const;
+
   ModelInfo info_;
   SamplerConfig sampler_config_;
   at::Device device_ = at::kCPU;

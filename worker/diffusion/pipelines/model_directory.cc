@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iomanip>
 #include <iterator>
+#include <sstream>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/hash.h"
 #include "worker/diffusion/pipelines/cascade.h"
 #include "worker/diffusion/pipelines/class_to_image.h"
+#include "worker/diffusion/pipelines/file_hash.h"
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
 #include "worker/diffusion/pipelines/sampler_tables.h"
@@ -23,24 +27,34 @@ struct Kind {
   const char* pipeline_class;
   ModelInfo (*describe)(const ModelDirectory&);
   std::unique_ptr<const Pipeline> (*load)(const ModelDirectory&, FileParameters::Options);
+  // The folders, from the model's own, that it loads weights from, as far as they are there.
+  std::vector<std::string> weights;
 };
+
+const std::vector<std::string> kTextParts = {"text_encoder", "unet", "vae", "taesd"};
+const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
+const std::vector<std::string> kPixelParts = {"unet"};
+const std::vector<std::string> kReportParts = {""};
+const std::vector<std::string> kGlideParts = {"base", "upsampler", "gan"};
 
 constexpr char kCascadeClass[] = "Cascade", kCascadeFile[] = "/cascade.json";
 
-constexpr Kind kKinds[] = {
-    {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
-    {"StableDiffusionInpaintPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
-    {"StableDiffusionDepth2ImgPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load},
-    {"StableDiffusionUpscalePipeline", UpscalePipeline::Describe, UpscalePipeline::Load},
-    {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load},
-    {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
-    {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
-    {"PNDMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
-    {"ScoreSdeVePipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load},
+const Kind kKinds[] = {
+    {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load, kTextParts},
+    {"StableDiffusionInpaintPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load, kTextParts},
+    {"StableDiffusionDepth2ImgPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load,
+     kTextParts},
+    {"StableDiffusionUpscalePipeline", UpscalePipeline::Describe, UpscalePipeline::Load, kTextParts},
+    {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
+    {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
+    {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
+    {"PNDMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
+    {"ScoreSdeVePipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     // Not diffusers': the report's DDPM by its config.json, GLIDE by that of its first stage.
-    {"AbarankabDDPM", PixelDiffusionPipeline::DescribeReport, PixelDiffusionPipeline::LoadReport},
-    {"GlideText2ImUNet", GlidePipeline::Describe, GlidePipeline::Load},
-    {kCascadeClass, CascadePipeline::Describe, CascadePipeline::Load},
+    {"AbarankabDDPM", PixelDiffusionPipeline::DescribeReport, PixelDiffusionPipeline::LoadReport,
+     kReportParts},
+    {"GlideText2ImUNet", GlidePipeline::Describe, GlidePipeline::Load, kGlideParts},
+    {kCascadeClass, CascadePipeline::Describe, CascadePipeline::Load, {}},
 };
 
 // Where a directory says what it is: diffusers' index, the report's DDPM, GLIDE's first stage, a cascade's
@@ -122,15 +136,15 @@ Config ModelDirectory::ComponentConfig(const std::string& component, const std::
 
 FileParameters ModelDirectory::ComponentWeights(const std::string& component,
                                                 FileParameters::Options options) const {
-  const std::string single = SingleFile();
-  if (single.empty() || HasWeights(ComponentPath(component)))
-    return FileParameters(ReadComponent(ComponentPath(component), Variant()), options);
+  const std::string folder = ComponentPath(component);
+  const std::string single = HasWeights(folder) ? "" : SingleFile();
+  if (single.empty()) return FileParameters(ReadComponent(folder, Variant()), options);
   const int64_t layers = UNetConfig::From(ComponentConfig("unet")).layers_per_block;
   LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(single)), layers);
   if (component == "unet") return FileParameters(std::move(parts.unet), options);
   if (component == "vae") return FileParameters(std::move(parts.vae), options);
   if (component == "text_encoder") return FileParameters(std::move(parts.text_encoder), options);
-  throw ModelError(ComponentPath(component) + ": no weights, and " + single + " holds no such part");
+  throw ModelError(folder + ": no weights, and " + single + " holds no such part");
 }
 
 std::string ModelDirectory::SingleFile() const {
@@ -201,26 +215,55 @@ std::vector<std::string> ModelDirectory::StagePaths() const {
   return paths;
 }
 
-int64_t ModelDirectory::WeightBytes(at::ScalarType dtype) const {
-  if (IsCascade()) {
-    int64_t bytes = 0;
-    for (const std::string& stage : StagePaths()) bytes += ModelDirectory(stage).WeightBytes(dtype);
-    return bytes;
-  }
-  int64_t numbers = 0;
-  const auto count = [&numbers](const NamedTensors& weights) {
-    for (const auto& [name, tensor] : weights.tensors)
-      numbers += tensor.is_floating_point() ? tensor.numel() : 0;
+std::vector<std::string> ModelDirectory::WeightFiles() const {
+  std::vector<std::string> files;
+  const auto append = [&files](const std::vector<std::string>& more) {
+    files.insert(files.end(), more.begin(), more.end());
   };
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
-    const std::string path = entry.path().string(), extension = entry.path().extension().string();
-    if (entry.path().filename() == kLoras) continue;
-    if (IsFile(path) && (extension == ".safetensors" || extension == ".ckpt")) count(ReadWeights(path));
-    if (IsFile(path + "/" + kMindSporeFile)) count(ReadWeights(path + "/" + kMindSporeFile));
-    if (HasWeights(path)) count(ReadComponent(path, Variant()));
+  if (IsCascade()) {
+    for (const std::string& stage : StagePaths()) append(ModelDirectory(stage).WeightFiles());
+    return files;
+  }
+  bool in_single_file = false;
+  for (const std::string& part : KindOf(*this).weights) {
+    const std::string folder = ComponentPath(part);
+    if (!part.empty() && IsFile(folder + "/" + kMindSporeFile)) {
+      files.push_back(folder + "/" + kMindSporeFile);
+    } else if (HasWeights(folder)) {
+      append(ComponentFiles(folder, Variant()));
+    } else {
+      in_single_file = in_single_file || IsFile(folder + "/config.json");
+    }
+  }
+  const std::string single = in_single_file ? SingleFile() : "";
+  if (!single.empty()) files.push_back(single);
+  return files;
+}
+
+int64_t ModelDirectory::WeightBytes(at::ScalarType dtype) const {
+  int64_t numbers = 0;
+  for (const std::string& file : WeightFiles()) {
+    for (const auto& [name, tensor] : ReadWeights(file).tensors)
+      numbers += tensor.is_floating_point() ? tensor.numel() : 0;
   }
   return numbers * static_cast<int64_t>(c10::elementSize(dtype));
+}
+
+std::string ModelDirectory::Revision(at::ScalarType dtype) const {
+  uint64_t hash = HashOf(c10::toString(dtype));
+  const auto add = [&hash](const std::vector<std::string>& files) {
+    for (const std::string& file : files) hash = HashOfFile(file, hash);
+  };
+  if (IsCascade()) {
+    add({path_ + kCascadeFile});
+    for (const std::string& stage : StagePaths()) hash = HashOf(ModelDirectory(stage).Revision(dtype), hash);
+  } else {
+    add(SmallFiles(path_));
+    add(WeightFiles());
+  }
+  std::ostringstream text;
+  text << std::hex << std::setw(16) << std::setfill('0') << hash;
+  return text.str();
 }
 
 ModelInfo DescribeModel(const std::string& path) {

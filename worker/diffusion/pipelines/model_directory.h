@@ -31,8 +31,8 @@ class ModelDirectory {
 
   // The configuration of a component ("unet" → unet/config.json). Throws ModelError.
   Config ComponentConfig(const std::string& component, const std::string& file = "config.json") const;
-  // Its weights, as ReadComponent finds them or from the single file of the whole model. Throws ModelError
-  // naming what was looked for.
+  // Its weights, as ReadComponent finds them; where its folder has none, from the single file of the whole
+  // model, which is not looked at otherwise. Throws ModelError naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
   // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
   SamplerConfig ReadSamplerConfig() const;
@@ -45,9 +45,16 @@ class ModelDirectory {
   bool IsCascade() const;
   // The directories of a cascade's stages, two or more, from its cascade.json. Throws ModelError.
   std::vector<std::string> StagePaths() const;
+  // The files that loading it reads its weights from, LoRAs aside. Components it does not use
+  // (safety_checker) have no part in it, nor have whole models in one file beside components with weights of
+  // their own. Throws ModelError.
+  std::vector<std::string> WeightFiles() const;
   // Bytes its weights take in memory as `dtype`; at most, for a single file may hold what nobody needs. Reads
   // no more than the names and shapes of most files. Throws ModelError.
   int64_t WeightBytes(at::ScalarType dtype) const;
+  // Differs where another copy of its files, or another `dtype`, may make other pictures. Reads the small
+  // files whole and a sample of those with weights. Throws ModelError.
+  std::string Revision(at::ScalarType dtype) const;
   // The folder of a component.
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 

@@ -13,6 +13,8 @@ namespace mind::diffusion {
 struct ModelInfo {
   std::string name;      // the directory's
   std::string pipeline;  // model_index.json's _class_name
+  // Differs where another copy of the model's files, or another type computed in, may make other pictures.
+  std::string revision;
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
   int64_t max_clip_skip = 0;  // how many last layers of the text encoder a request may leave out

@@ -43,6 +43,7 @@ std::unique_ptr<const Pipeline> TextToImagePipeline::Load(const ModelDirectory& 
 void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo info,
                                     FileParameters::Options options) {
   info_ = std::move(info);
+  info_.revision = directory.Revision(options.dtype);
   device_ = options.device;
   sampler_config_ = directory.ReadSamplerConfig();
   tokenizer_ = MakeTokenizer(directory.ComponentPath("tokenizer"));

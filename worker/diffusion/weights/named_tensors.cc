@@ -48,19 +48,27 @@ NamedTensors FromSafeTensors(const std::string& path) {
   return {path, file.tensors(), file.metadata()};
 }
 
-// The files of a component whose weights are in shards; every shard must hold what the index says.
-NamedTensors ReadShards(const fs::path& index) {
+// What an index says: which file beside it holds which tensor.
+std::map<std::string, std::string> ShardsByTensor(const fs::path& index) {
   const Config config = Config::FromFile(index.string());
   const nlohmann::json& map = config.at("weight_map");
   if (!map.is_object()) config.Unsupported("weight_map", "an object of file names by tensor");
-  NamedTensors all{index.string(), {}};
-  std::map<std::string, NamedTensors> shards;
+  std::map<std::string, std::string> shards;
   for (const auto& [name, file] : map.items()) {
     // A file beside the index, not a path to anywhere.
     if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>()) {
       config.Unsupported("weight_map", "names of files beside the index");
     }
-    const std::string shard = file.get<std::string>();
+    shards[name] = file.get<std::string>();
+  }
+  return shards;
+}
+
+// The files of a component whose weights are in shards; every shard must hold what the index says.
+NamedTensors ReadShards(const fs::path& index) {
+  NamedTensors all{index.string(), {}};
+  std::map<std::string, NamedTensors> shards;
+  for (const auto& [name, shard] : ShardsByTensor(index)) {
     const auto found = shards.find(shard);
     const NamedTensors& tensors =
         found != shards.end()
@@ -105,6 +113,26 @@ std::map<std::string, fs::path> VariantsIn(const fs::path& folder) {
   return variants;
 }
 
+// The file of weights, or the index of shards, that a folder's weights are read from.
+fs::path ChosenFile(const std::string& folder, const std::string& variant) {
+  const std::map<std::string, fs::path> variants = VariantsIn(folder);
+  std::string known;
+  for (const auto& [name, path] : variants) known += (known.empty() ? "" : ", ") + path.filename().string();
+  if (const auto found = variants.find(variant); found != variants.end()) return found->second;
+  if (!variant.empty()) {
+    throw ModelError(folder + ": no weights of the variant \"" + variant +
+                     "\"; there are: " + (known.empty() ? "none" : known));
+  }
+  if (variants.size() == 1) return variants.begin()->second;
+  if (variants.empty()) {
+    throw ModelError(folder +
+                     ": no weights; looked for diffusion_pytorch_model.safetensors and "
+                     "model.safetensors, their shards and variants");
+  }
+  throw ModelError(folder + ": several variants of weights (" + known +
+                   ") and no plain one; say which in mind.json: {\"variant\": \"fp16\"}");
+}
+
 }  // namespace
 
 std::string ShapeText(at::IntArrayRef shape) {
@@ -140,25 +168,16 @@ NamedTensors ReadWeights(const std::string& path) {
 }
 
 NamedTensors ReadComponent(const std::string& folder, const std::string& variant) {
-  const std::map<std::string, fs::path> variants = VariantsIn(folder);
-  const auto read = [](const fs::path& path) {
-    return path.extension() == ".json" ? ReadShards(path) : FromSafeTensors(path.string());
-  };
-  std::string known;
-  for (const auto& [name, path] : variants) known += (known.empty() ? "" : ", ") + path.filename().string();
-  if (const auto found = variants.find(variant); found != variants.end()) return read(found->second);
-  if (!variant.empty()) {
-    throw ModelError(folder + ": no weights of the variant \"" + variant +
-                     "\"; there are: " + (known.empty() ? "none" : known));
-  }
-  if (variants.size() == 1) return read(variants.begin()->second);
-  if (variants.empty()) {
-    throw ModelError(folder +
-                     ": no weights; looked for diffusion_pytorch_model.safetensors and "
-                     "model.safetensors, their shards and variants");
-  }
-  throw ModelError(folder + ": several variants of weights (" + known +
-                   ") and no plain one; say which in mind.json: {\"variant\": \"fp16\"}");
+  const fs::path file = ChosenFile(folder, variant);
+  return file.extension() == ".json" ? ReadShards(file) : FromSafeTensors(file.string());
+}
+
+std::vector<std::string> ComponentFiles(const std::string& folder, const std::string& variant) {
+  const fs::path file = ChosenFile(folder, variant);
+  if (file.extension() != ".json") return {file.string()};
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : ShardsByTensor(file)) shards.insert((file.parent_path() / shard).string());
+  return {shards.begin(), shards.end()};
 }
 
 }  // namespace mind::diffusion

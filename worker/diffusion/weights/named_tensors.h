@@ -36,6 +36,8 @@ NamedTensors ReadWeights(const std::string& path);
 // in shards that an index lists, plain or as a variant ("fp16"). With an empty `variant` the plain file is
 // taken, or the only variant there is. Throws ModelError naming what was looked for.
 NamedTensors ReadComponent(const std::string& folder, const std::string& variant = "");
+// The files that it would read. Throws likewise.
+std::vector<std::string> ComponentFiles(const std::string& folder, const std::string& variant = "");
 
 }  // namespace mind::diffusion
 

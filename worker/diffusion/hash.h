@@ -1,6 +1,6 @@
 // A hash that is the same everywhere, always.
-#ifndef MIND_WORKER_DIFFUSION_ENGINE_HASH_H_
-#define MIND_WORKER_DIFFUSION_ENGINE_HASH_H_
+#ifndef MIND_WORKER_DIFFUSION_HASH_H_
+#define MIND_WORKER_DIFFUSION_HASH_H_
 
 #include <cstdint>
 #include <string_view>
@@ -16,4 +16,4 @@ inline uint64_t HashOf(std::string_view bytes, uint64_t hash = 0xcbf29ce48422232
 
 }  // namespace mind::diffusion
 
-#endif  // MIND_WORKER_DIFFUSION_ENGINE_HASH_H_
+#endif  // MIND_WORKER_DIFFUSION_HASH_H_

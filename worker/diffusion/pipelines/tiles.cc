@@ -1,4 +1,4 @@
-#include "worker/diffusion/pipelines/tiled_decode.h"
+#include "worker/diffusion/pipelines/tiles.h"
 
 #include <algorithm>
 #include <vector>
@@ -9,8 +9,11 @@ namespace {
 // In the largest map of a decoder, which has several of its size at a time: 1 GiB in float32. Stable
 // Diffusion's comes to it at 1448x1448.
 constexpr int64_t kMostNumbers = int64_t{1} << 28;
+// Of the attention in the middle, which looks from every latent at every other: also 1448x1448 for Stable
+// Diffusion's, and 724x724 for an autoencoder that reduces by four.
+constexpr int64_t kMostTokens = int64_t{1} << 15;
 
-// What two tiles share, over `dim` of maps [B, 3, H, W]: from all `before` to all `after`.
+// What two tiles share, over `dim` of maps [B, C, H, W]: from all `before` to all `after`.
 at::Tensor Blend(const at::Tensor& before, const at::Tensor& after, int64_t dim, int64_t overlap) {
   const int64_t extent = std::min({before.size(dim), after.size(dim), overlap});
   std::vector<int64_t> shape(4, 1);
@@ -25,25 +28,26 @@ at::Tensor Blend(const at::Tensor& before, const at::Tensor& after, int64_t dim,
 
 bool NeedsTiles(const AutoencoderConfig& config, int64_t height, int64_t width) {
   const int64_t pixels = height * width * config.reduction() * config.reduction();
-  return pixels * config.channels.front() > kMostNumbers;
+  return pixels * config.channels.front() > kMostNumbers ||
+         (config.middle_attention && height * width > kMostTokens);
 }
 
-at::Tensor DecodeInTiles(const at::Tensor& latents, int64_t tile,
-                         const std::function<at::Tensor(const at::Tensor&)>& decode) {
-  const int64_t height = latents.size(2), width = latents.size(3), stride = tile * 3 / 4;
-  std::vector<at::Tensor> above;  // the row of tiles before, as decoded
+at::Tensor InTiles(const at::Tensor& x, int64_t tile,
+                   const std::function<at::Tensor(const at::Tensor&)>& map) {
+  const int64_t height = x.size(2), width = x.size(3), stride = tile / 4 * 3;
+  std::vector<at::Tensor> above;  // the row of tiles before, as mapped
   std::vector<at::Tensor> rows;
-  for (int64_t y = 0; y < height; y += stride) {
+  for (int64_t top = 0; top < height; top += stride) {
     std::vector<at::Tensor> row, shown;
-    for (int64_t x = 0; x < width; x += stride) {
-      const at::Tensor part = latents.slice(2, y, y + tile).slice(3, x, x + tile);
-      const at::Tensor decoded = decode(part);
-      const int64_t scale = decoded.size(2) / part.size(2), overlap = (tile - stride) * scale;
-      at::Tensor piece = decoded;
+    for (int64_t left = 0; left < width; left += stride) {
+      const at::Tensor part = x.slice(2, top, top + tile).slice(3, left, left + tile);
+      at::Tensor piece = map(part);
+      const int64_t out = piece.size(2), in = part.size(2);
+      const int64_t overlap = (tile - stride) * out / in, step = stride * out / in;
       if (!above.empty()) piece = Blend(above[row.size()], piece, 2, overlap);
       if (!row.empty()) piece = Blend(row.back(), piece, 3, overlap);
       row.push_back(piece);
-      shown.push_back(piece.slice(2, 0, stride * scale).slice(3, 0, stride * scale));
+      shown.push_back(piece.slice(2, 0, step).slice(3, 0, step));
     }
     rows.push_back(at::cat(shown, 3));
     above = std::move(row);

@@ -1,0 +1,67 @@
+#include "worker/diffusion/engine/step_costs.h"
+
+#include <gtest/gtest.h>
+
+#include "worker/diffusion/pipelines/model_directory.h"
+
+namespace mind::diffusion {
+namespace {
+
+class StepCostsTest : public testing::Test {
+ protected:
+  // The default size is 64, latents of 8x8.
+  const std::shared_ptr<const Pipeline> pipeline_ = LoadPipeline(MIND_TEST_DATA "/golden/models/sd1", {});
+  StepCosts costs_{{}};
+
+  std::unique_ptr<Trajectory> Of(int64_t width, int64_t height) const {
+    auto trajectory = std::make_unique<Trajectory>();
+    trajectory->request.model = "sd1";
+    Stage& stage = trajectory->stages.emplace_back();
+    stage.pipeline = pipeline_;
+    stage.shape = pipeline_->LatentShape(width, height);
+    return trajectory;
+  }
+  double RowSeconds() const { return costs_.RowSeconds().at("sd1"); }
+};
+
+TEST_F(StepCostsTest, OfTheDefaultSizeWhateverElseRuns) {
+  EXPECT_TRUE(costs_.RowSeconds().empty());
+  costs_.Record(*Of(64, 64), 2, 4);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 2);
+  costs_.Record(*Of(256, 256), 1, 99);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 2);
+}
+
+TEST_F(StepCostsTest, FromOtherSizesWhereTheDefaultOneNeverRan) {
+  costs_.Record(*Of(128, 64), 1, 3);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 1.5);  // in proportion
+  costs_.Record(*Of(256, 64), 1, 5);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 2);  // 1 + 2 · so many times the default size
+}
+
+TEST_F(StepCostsTest, NoiseDoesNotMakeALargerSizeQuicker) {
+  costs_.Record(*Of(32, 32), 1, 3);
+  costs_.Record(*Of(48, 32), 1, 2);
+  EXPECT_GE(RowSeconds(), 2);
+}
+
+TEST_F(StepCostsTest, RemembersSoManyShapes) {
+  for (int64_t i = 1; i <= 300; ++i) costs_.Record(*Of(64, 8 * i), 1, 1);
+  EXPECT_EQ(costs_.shapes(), StepCosts::kMostShapes);
+  costs_.Record(*Of(64, 8 * 300), 3, 6);  // still known: smoothed, not anew
+  EXPECT_LT(costs_.Of(*Of(64, 8 * 300)).seconds_per_row(), 2);
+}
+
+TEST_F(StepCostsTest, StagesOfOneShapeAreKeptApart) {
+  const std::unique_ptr<Trajectory> first = Of(64, 64), second = Of(64, 64);
+  second->stages.emplace_back().pipeline = pipeline_;
+  second->stages.back().shape = second->stages.front().shape;
+  second->stage_number = 1;
+  costs_.Record(*first, 1, 1);
+  costs_.Record(*second, 1, 3);
+  EXPECT_EQ(costs_.shapes(), 2U);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 2);
+}
+
+}  // namespace
+}  // namespace mind::diffusion

@@ -1,0 +1,141 @@
+#include "worker/diffusion/engine/stages.h"
+
+#include <utility>
+
+#include "worker/diffusion/engine/checkpoint.h"
+#include "worker/diffusion/engine/picture.h"
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/hash.h"
+#include "worker/diffusion/pipelines/resize.h"
+#include "worker/diffusion/samplers/registry.h"
+
+namespace mind::diffusion {
+namespace {
+
+// The request's pictures, decoded and resized. An upscaler's source is as much smaller as it will enlarge.
+Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, const DecodeFile& decode) {
+  Source source;
+  if (request.source.empty() && request.mask.empty() && request.depth.empty()) return source;
+  if (!decode) throw RequestError("source pictures are not supported here");
+  if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
+  const at::Device device = pipeline.device();
+  const std::vector<int64_t> size = pipeline.SourceSize(request.width, request.height);
+  source.strength = pipeline.info().enlargement > 1 ? 1 : request.strength;
+  if (!request.source.empty())
+    source.picture = ToFloats(ResizePicture(decode(request.source), size[0], size[1]), device);
+  if (!request.mask.empty())
+    source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1]), device);
+  if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
+  return source;
+}
+
+void ExpectSize(const TrajectoryRequest& request, const ModelInfo& info) {
+  if (request.width >= 1 && request.height >= 1 && request.width % info.size_multiple == 0 &&
+      request.height % info.size_multiple == 0) {
+    return;
+  }
+  throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) +
+                     ", given: " + std::to_string(request.width) + "x" + std::to_string(request.height));
+}
+
+// A generator for every stage, so that one that begins again, from a checkpoint, draws what it drew before,
+// however much the stages before it drew. The first's is the one that the seed means to everybody.
+std::unique_ptr<SeededNoise> NoiseOf(const TrajectoryRequest& request, size_t stage) {
+  if (stage == 0) return std::make_unique<SeededNoise>(request.seed);
+  return std::make_unique<SeededNoise>(HashOf(std::to_string(request.seed) + " " + std::to_string(stage)));
+}
+
+// The first is sampled as the request says, the later ones of a cascade as the model does.
+std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<const Pipeline> model) {
+  std::vector<Stage> stages;
+  int64_t steps = 0;
+  for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;
+       pipeline = {pipeline, pipeline->next()}) {  // kept alive by the whole model
+    const ModelInfo& info = pipeline->info();
+    Stage stage;
+    stage.sampler = stages.empty()
+                        ? MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
+                                      request.sampler_parameters)
+                        : MakeSampler(info.default_sampler, pipeline->sampler_config(), info.default_steps);
+    stage.shape = pipeline->LatentShape(request.width, request.height);
+    stage.first_step = steps;
+    stage.pipeline = pipeline;
+    steps += stage.sampler->steps();
+    stages.push_back(std::move(stage));
+  }
+  return stages;
+}
+
+Conditioning ConditionOf(const Trajectory& t) {
+  Conditioning conditioning = t.pipeline().Condition(t.request.picture);
+  for (ConditionRow& row : conditioning.rows) row.channels = t.start.channels;
+  return conditioning;
+}
+
+// Where the current stage begins, from the request or from the stage before.
+void BeginStage(Trajectory& t, const DecodeFile& decode) {
+  std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
+  Source source;
+  if (t.stage_number == 0) {
+    source = SourceOf(t.request, t.pipeline(), decode);
+  } else {
+    source.picture = ToFloats(t.stage_source, t.pipeline().device());
+  }
+  t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
+  t.conditioning = ConditionOf(t);
+  t.state = Beginning(t.start, source.strength, t.sampler());
+  t.state.noise = std::move(noise);
+}
+
+void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
+  t.resumed = true;
+  t.stage_number = checkpoint.stage;
+  t.stage_source = std::move(checkpoint.stage_source);
+  // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The noise
+  // drawn for that is drawn again.
+  const bool needs_start = t.stage_number > 0 || t.pipeline().info().enlargement > 1 ||
+                           !t.request.mask.empty() || !t.request.depth.empty();
+  if (needs_start) {
+    BeginStage(t, decode);
+  } else {
+    t.conditioning = ConditionOf(t);
+  }
+  t.state = std::move(checkpoint.state);
+}
+
+void ExpectFinite(const at::Tensor& numbers, const Trajectory& trajectory, const char* what) {
+  if (numbers.isfinite().all().item<bool>()) return;
+  throw ModelError("the model \"" + trajectory.request.model + "\" made " + what +
+                   " with numbers that are not finite (NaN or infinity): its weights are damaged, or the "
+                   "request leads it beyond what it can compute");
+}
+
+}  // namespace
+
+void Prepare(Trajectory& t, std::shared_ptr<const Pipeline> model, const DecodeFile& decode) {
+  ExpectSize(t.request, model->info());
+  t.fingerprint = Fingerprint(t.request);
+  t.stages = StagesOf(t.request, std::move(model));
+  const std::string bytes = std::move(t.checkpoint);
+  t.checkpoint.clear();
+  if (bytes.empty()) {
+    BeginStage(t, decode);
+  } else {
+    GoOnFrom(ParseCheckpoint(bytes, t), t, decode);
+  }
+}
+
+at::Tensor DecodeStage(const Trajectory& t) {
+  ExpectFinite(t.state.x, t, "latents");
+  const at::Tensor picture = t.pipeline().Decode(t.state.x);
+  ExpectFinite(picture, t, "a picture");
+  return ToBytes(picture);
+}
+
+void BeginNextStage(Trajectory& t, at::Tensor picture) {
+  t.stage_source = std::move(picture);
+  ++t.stage_number;
+  BeginStage(t, nullptr);
+}
+
+}  // namespace mind::diffusion

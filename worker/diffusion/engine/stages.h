@@ -1,0 +1,33 @@
+// A trajectory's way through its stages beside the step thread: from its request to its first step, from one
+// stage of a cascade to the next, and from the last step to the picture.
+#ifndef MIND_WORKER_DIFFUSION_ENGINE_STAGES_H_
+#define MIND_WORKER_DIFFUSION_ENGINE_STAGES_H_
+
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "worker/diffusion/engine/trajectory.h"
+
+namespace mind::diffusion {
+
+// Makes uint8 [H, W, 3] on the CPU of a source picture's file. Throws RequestError. Called from several
+// threads.
+using DecodeFile = std::function<at::Tensor(const std::string& file)>;
+
+// Slow, under inference mode, while the trajectory is the caller's alone. They throw whatever an engine may
+// tell a request's owner.
+
+// Its stages, and the state in which it begins or goes on from its checkpoint. `decode` may be null: then
+// requests with source pictures are refused.
+void Prepare(Trajectory& trajectory, std::shared_ptr<const Pipeline> model, const DecodeFile& decode);
+// uint8 [H, W, 3] on the CPU, of the stage's last x. Throws ModelError where the numbers are not finite.
+at::Tensor DecodeStage(const Trajectory& trajectory);
+// After DecodeStage, on to the next stage, whose source this picture is. REQUIRES: there is one.
+void BeginNextStage(Trajectory& trajectory, at::Tensor picture);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_ENGINE_STAGES_H_

@@ -1,0 +1,102 @@
+#include "worker/diffusion/engine/step_costs.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace mind::diffusion {
+namespace {
+
+std::string KeyOf(const Trajectory& trajectory) {
+  std::string key = trajectory.request.model + "\n" + std::to_string(trajectory.stage_number);
+  for (const int64_t extent : trajectory.stage().shape) key += " " + std::to_string(extent);
+  return key;
+}
+
+double Numbers(const std::vector<int64_t>& shape) {
+  double numbers = 1;
+  for (const int64_t extent : shape) numbers *= static_cast<double>(extent);
+  return numbers;
+}
+
+// Seconds at `size`, from those at the sizes measured: on the line through the two nearest to it, or from the
+// only one in proportion.
+double SecondsAt(double size, const std::map<double, double>& measured) {
+  if (const auto exact = measured.find(size); exact != measured.end()) return exact->second;
+  if (measured.size() == 1) return measured.begin()->second * size / measured.begin()->first;
+  auto right = measured.upper_bound(size);
+  if (right == measured.begin()) ++right;
+  if (right == measured.end()) --right;
+  const auto left = std::prev(right);
+  const double slope = (right->second - left->second) / (right->first - left->first);
+  // Noise may tilt the line: a smaller size never takes nothing, nor a larger one less.
+  const double seconds = left->second + slope * (size - left->first);
+  return size > left->first ? std::max(seconds, left->second)
+                            : std::max(seconds, left->second * size / left->first);
+}
+
+}  // namespace
+
+StepCosts::Entry& StepCosts::EntryOf(const Trajectory& trajectory) {
+  const auto [found, added] = entries_.try_emplace(KeyOf(trajectory), Entry{.cap = BatchCap(options_)});
+  Entry& entry = found->second;
+  entry.last_used = ++uses_;
+  if (!added) return entry;
+  const Stage& stage = trajectory.stage();
+  const ModelInfo& whole = trajectory.stages.front().pipeline->info();
+  entry.model = trajectory.request.model;
+  entry.stage = trajectory.stage_number;
+  entry.steps = static_cast<double>(stage.pipeline->info().default_steps);
+  entry.size = Numbers(stage.shape);
+  entry.default_size = Numbers(stage.pipeline->LatentShape(whole.default_width, whole.default_height));
+  if (entries_.size() > kMostShapes) {
+    entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+      return a.second.last_used < b.second.last_used;
+    }));
+  }
+  return entry;
+}
+
+const BatchCap& StepCosts::Of(const Trajectory& trajectory) {
+  const std::lock_guard lock(mutex_);
+  return EntryOf(trajectory).cap;
+}
+
+void StepCosts::Record(const Trajectory& trajectory, size_t rows, double seconds) {
+  const std::lock_guard lock(mutex_);
+  EntryOf(trajectory).cap.Record(rows, seconds);
+}
+
+std::map<std::string, double> StepCosts::RowSeconds() const {
+  struct StageCost {
+    std::map<double, double> measured;
+    double steps = 0, default_size = 0;
+  };
+  std::map<std::string, std::map<size_t, StageCost>> models;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, entry] : entries_) {
+      if (entry.cap.seconds_per_row() == 0) continue;
+      StageCost& stage = models[entry.model][entry.stage];
+      stage.measured[entry.size] = entry.cap.seconds_per_row();
+      stage.steps = entry.steps;
+      stage.default_size = entry.default_size;
+    }
+  }
+  std::map<std::string, double> row_seconds;
+  for (const auto& [model, stages] : models) {
+    double seconds = 0, steps = 0;
+    for (const auto& [number, stage] : stages) {
+      seconds += stage.steps * SecondsAt(stage.default_size, stage.measured);
+      steps += stage.steps;
+    }
+    row_seconds[model] = seconds / steps;
+  }
+  return row_seconds;
+}
+
+size_t StepCosts::shapes() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace mind::diffusion

@@ -1,0 +1,53 @@
+// What steps cost, as measured: of every model, every stage of it and every shape of what is denoised.
+#ifndef MIND_WORKER_DIFFUSION_ENGINE_STEP_COSTS_H_
+#define MIND_WORKER_DIFFUSION_ENGINE_STEP_COSTS_H_
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "worker/diffusion/engine/batch_cap.h"
+#include "worker/diffusion/engine/trajectory.h"
+
+namespace mind::diffusion {
+
+// Remembers so many shapes, and forgets those that were asked for longest ago.
+class StepCosts {
+ public:
+  static constexpr size_t kMostShapes = 128;
+
+  explicit StepCosts(BatchCap::Options options) : options_(std::move(options)) {}
+
+  // The step thread's. Valid until the next call with another trajectory's shape.
+  const BatchCap& Of(const Trajectory& trajectory);
+  void Record(const Trajectory& trajectory, size_t rows, double seconds);
+
+  // Any thread. Seconds a row of each model takes at the model's default size, of all its stages on average;
+  // where that size was not measured, from the sizes that were.
+  std::map<std::string, double> RowSeconds() const;
+  size_t shapes() const;
+
+ private:
+  struct Entry {
+    BatchCap cap;
+    std::string model;
+    size_t stage = 0;
+    double steps = 0;                   // of this stage, by default
+    double size = 0, default_size = 0;  // numbers in what is denoised
+    uint64_t last_used = 0;
+  };
+
+  // REQUIRES: mutex_ held.
+  Entry& EntryOf(const Trajectory& trajectory);
+
+  const BatchCap::Options options_;
+  mutable std::mutex mutex_;
+  // Guarded by mutex_; written by the step thread alone.
+  std::map<std::string, Entry> entries_;
+  uint64_t uses_ = 0;
+};
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_ENGINE_STEP_COSTS_H_
