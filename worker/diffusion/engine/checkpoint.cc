@@ -115,7 +115,7 @@ Checkpoint ParseCheckpoint(std::string_view bytes, const TrajectoryRequest& requ
                             kVersion + " is needed");
     }
     if (Metadata(file, "request") != Fingerprint(request)) {
-      throw CheckpointError("the checkpoint belongs to another request: " + Metadata(file, "request"));
+      throw CheckpointError("the checkpoint belongs to another request");  // whose prompt is not for logs
     }
     if (Metadata(file, "checksum") !=
         Checksum(Metadata(file, "stage") + " " + Metadata(file, "step"), file.tensors())) {

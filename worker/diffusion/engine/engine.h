@@ -22,6 +22,7 @@
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/engine/row_executor.h"
 #include "worker/diffusion/engine/step_batch.h"
+#include "worker/diffusion/engine/step_clock.h"
 #include "worker/diffusion/engine/thread_pool.h"
 #include "worker/diffusion/engine/trajectory.h"
 #include "worker/diffusion/engine/trajectory_request.h"
@@ -85,6 +86,8 @@ class Engine {
   size_t active() const;
   // Seconds one evaluation row of each model takes, as measured.
   std::map<std::string, double> RowSeconds() const;
+  // For how long there has been a step to take and none has been finished; 0: there is none to take.
+  std::chrono::milliseconds LastStepAge() const { return step_clock_.Age(Clock::now()); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -132,6 +135,8 @@ class Engine {
   std::map<std::string, BatchCap> caps_;
   uint64_t batch_number_ = 0;
   Clock::time_point last_batch_end_;
+
+  StepClock step_clock_;
 
   std::unique_ptr<ThreadPool> side_;      // prepares, decodes, serialises checkpoints
   std::unique_ptr<ThreadPool> previews_;  // apart, so that a long decode does not make previews late
