@@ -6,12 +6,13 @@
 #include <csignal>
 #include <cstdio>
 
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
+#include "proto/support/flag_types.h"
 #include "proto/support/logging.h"
+#include "proto/support/message_size.h"
 #include "proto/support/metrics_endpoint.h"
 #include "proto/support/watchdog.h"
 #include "server/api/generation_api.h"
@@ -20,21 +21,6 @@
 #include "server/generation/service.h"
 #include "server/store/sqlite_job_store.h"
 
-ABSL_FLAG(std::string, listen, "127.0.0.1:8080",
-          "HOST:PORT for clients and workers; port 0 picks a free one [env: MIND_LISTEN]");
-ABSL_FLAG(std::string, metrics, "127.0.0.1:9090",
-          "HOST:PORT for /metrics; port 0 picks a free one [env: MIND_METRICS]");
-ABSL_FLAG(std::string, data, "data", "directory for the job store; created if missing [env: MIND_DATA]");
-ABSL_FLAG(int, max_queue, 1000, "jobs that may wait; one more is refused [env: MIND_MAX_QUEUE]");
-ABSL_FLAG(absl::Duration, max_wait, absl::Hours(1),
-          "a job that would wait longer is refused [env: MIND_MAX_WAIT]");
-ABSL_FLAG(absl::Duration, lease, absl::Seconds(10), "a worker silent for longer is lost [env: MIND_LEASE]");
-ABSL_FLAG(absl::Duration, keep, absl::Hours(24),
-          "how long ended jobs and their pictures are kept [env: MIND_KEEP]");
-ABSL_FLAG(absl::Duration, grace, absl::Seconds(10),
-          "after SIGTERM: how long running jobs may still finish; the others go on after a restart [env: "
-          "MIND_GRACE]");
-
 namespace {
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
@@ -42,30 +28,63 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kCallsEnd = absl::Seconds(1);
 // A server that is not down so long after its grace never will be.
 constexpr absl::Duration kWatchdog = absl::Seconds(5);
-// A worker sends a finished picture in one message: room for 4096×4096 RGB without compression.
-constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
 
-int Run() {
+struct Flags {
+  std::string listen = "127.0.0.1:8080";
+  std::string metrics = "127.0.0.1:9090";
+  std::string data = "data";
+  int max_queue = 1000;
+  absl::Duration max_wait = absl::Hours(1);
+  absl::Duration lease = absl::Seconds(10);
+  absl::Duration keep = absl::Hours(24);
+  absl::Duration grace = absl::Seconds(10);
+};
+
+Flags ParseFlags(int argc, char** argv) {
+  using namespace mind;
+  const absl::Duration longest = absl::Hours(24 * 36500);
+  Flags flags;
+  CLI::App app("Takes picture requests over gRPC, queues them, and has workers run them.");
+  SetUpCommandLine(app);
+  AddText(app, "--listen", flags.listen, "HOST:PORT", "For clients and workers; port 0 picks a free one");
+  AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
+  AddText(app, "--data", flags.data, "DIR", "Holds the job store; created if missing");
+  AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
+  AddDuration(app, "--max-wait", flags.max_wait, absl::ZeroDuration(), longest,
+              "A job that would wait longer is refused");
+  AddDuration(app, "--lease", flags.lease, absl::Milliseconds(100), absl::Hours(1),
+              "A worker silent for longer is lost");
+  AddDuration(app, "--keep", flags.keep, absl::ZeroDuration(), longest,
+              "How long ended jobs and their pictures are kept");
+  AddDuration(app, "--grace", flags.grace, absl::ZeroDuration(), absl::Hours(24),
+              "After SIGTERM: how long running jobs may still finish; the others go on after a restart. A "
+              "second SIGTERM ends the program at once");
+  GiveTwins(app);
+  ParseCommandLine(app, argc, argv);
+  return flags;
+}
+
+int Run(const Flags& flags) {
   using namespace mind;
   using namespace mind::server;
 
-  absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(absl::GetFlag(FLAGS_data));
+  absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) {
     LogError("cannot open the job store", {{"error", std::string(store.status().message())}});
     return 1;
   }
   ServerMetrics metrics;
-  const auto endpoint = MetricsEndpoint::Create(absl::GetFlag(FLAGS_metrics), metrics.registry);
+  const auto endpoint = MetricsEndpoint::Create(flags.metrics, metrics.registry);
   if (!endpoint.ok()) {
     LogError("cannot start", {{"error", std::string(endpoint.status().message())}});
     return 1;
   }
 
   GenerationService::Options options;
-  options.dispatcher.lease = absl::GetFlag(FLAGS_lease);
-  options.max_queue = static_cast<size_t>(std::max(absl::GetFlag(FLAGS_max_queue), 0));
-  options.max_wait = absl::GetFlag(FLAGS_max_wait);
-  options.keep = absl::GetFlag(FLAGS_keep);
+  options.dispatcher.lease = flags.lease;
+  options.max_queue = static_cast<size_t>(flags.max_queue);
+  options.max_wait = flags.max_wait;
+  options.keep = flags.keep;
   options.clock = [] { return absl::Now(); };
   server::GenerationService service(options, **store, metrics);
   if (absl::Status status = service.Recover(); !status.ok()) {
@@ -80,7 +99,7 @@ int Run() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(absl::GetFlag(FLAGS_listen), grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(flags.listen, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&generation);
   builder.RegisterService(&worker);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
@@ -93,7 +112,7 @@ int Run() {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
-    LogError("cannot listen", {{"address", absl::GetFlag(FLAGS_listen)}});
+    LogError("cannot listen", {{"address", flags.listen}});
     return 1;
   }
   loop.Run([&] {
@@ -108,7 +127,7 @@ int Run() {
   LogInfo("ready", {{"port", port}, {"metrics_port", (*endpoint)->port()}, {"version", MIND_VERSION}});
 
   WaitForTermination();
-  const absl::Duration grace = absl::GetFlag(FLAGS_grace);
+  const absl::Duration grace = flags.grace;
   LogInfo("going down", {{"grace", absl::FormatDuration(grace)}});
   EndWithin(grace + kWatchdog);
   // Jobs may finish, then calls are ended: all of it within the grace.
@@ -132,7 +151,7 @@ int Run() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  mind::ParseFlags(argc, argv, "mind-server: takes picture requests over gRPC and has workers run them.");
+  const Flags flags = ParseFlags(argc, argv);
   mind::HoldTerminationSignals();
-  return Run();
+  return Run(flags);
 }

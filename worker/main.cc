@@ -6,51 +6,73 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <thread>
 
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "proto/support/byte_count.h"
 #include "proto/support/daemon.h"
 #include "proto/support/errors.h"
+#include "proto/support/flag_types.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
 #include "worker/diffusion/blas.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/processors.h"
 #include "worker/link/convert.h"
+#include "worker/link/maker.h"
 #include "worker/link/metrics.h"
 #include "worker/link/server_link.h"
-
-ABSL_FLAG(std::string, server, "127.0.0.1:8080", "HOST:PORT of the server [env: MIND_SERVER]");
-ABSL_FLAG(std::string, models, "models",
-          "directory of model directories, or one model directory [env: MIND_MODELS]");
-ABSL_FLAG(std::string, device, "cpu", "cpu or cuda:N [env: MIND_DEVICE]");
-ABSL_FLAG(std::string, metrics, "127.0.0.1:9091",
-          "HOST:PORT for /metrics; port 0 picks a free one [env: MIND_METRICS]");
-ABSL_FLAG(std::string, name, "",
-          "unique among the server's workers; default: host name and process id [env: MIND_NAME]");
-ABSL_FLAG(int, threads, 0, "on cpu: rows computed at the same time; 0: one a core [env: MIND_THREADS]");
-ABSL_FLAG(int, max_images, 16, "pictures taken at the same time [env: MIND_MAX_IMAGES]");
-ABSL_FLAG(absl::Duration, checkpoint_interval, absl::Milliseconds(200),
-          "how often a picture's state is sent to the server [env: MIND_CHECKPOINT_INTERVAL]");
-ABSL_FLAG(absl::Duration, drain, absl::Seconds(5),
-          "after SIGTERM: how long pictures may still finish before they are handed back [env: MIND_DRAIN]");
-ABSL_FLAG(bool, preload, true,
-          "load models before taking work, as far as there is room, instead of each on first use "
-          "[env: MIND_PRELOAD]");
-ABSL_FLAG(bool, channels_last, false,
-          "keep convolutions' weights with the channels last in memory: faster on some devices, slower on "
-          "others [env: MIND_CHANNELS_LAST]");
-ABSL_FLAG(mind::ByteCount, memory, {},
-          "most memory for models' weights, such as 8GiB: where there is no room for a model, those used "
-          "longest ago are unloaded; 0: no limit [env: MIND_MEMORY]");
 
 namespace {
 
 using namespace mind;
+
+struct Flags {
+  std::string server = "127.0.0.1:8080";
+  std::string models = "models";
+  std::string device = "cpu";
+  std::string metrics = "127.0.0.1:9091";
+  std::string name;
+  int threads = 0;
+  uint32_t max_images = 16;
+  absl::Duration checkpoint_interval = absl::Milliseconds(200);
+  absl::Duration drain = absl::Seconds(5);
+  bool preload = true;
+  bool channels_last = false;
+  ByteCount memory;
+};
+
+Flags ParseFlags(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Holds diffusion models on one device and makes pictures for a server.");
+  SetUpCommandLine(app);
+  AddText(app, "--server", flags.server, "HOST:PORT", "The server to work for");
+  AddText(app, "--models", flags.models, "DIR", "Directory of model directories, or one model directory");
+  AddText(app, "--device", flags.device, "DEVICE", "cpu or cuda:N");
+  AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
+  AddText(app, "--name", flags.name, "NAME",
+          "Unique among the server's workers; if left out, host name and process id");
+  AddNumber(app, "--threads", flags.threads, 0, 4096,
+            "On the CPU: rows computed at the same time; 0: one for each processor it may use");
+  AddNumber(app, "--max-images", flags.max_images, 1U, 4096U, "Pictures taken at the same time");
+  AddDuration(app, "--checkpoint-interval", flags.checkpoint_interval, absl::ZeroDuration(), absl::Hours(24),
+              "How often a picture's state is sent to the server");
+  AddDuration(app, "--drain", flags.drain, absl::ZeroDuration(), absl::Hours(24),
+              "After SIGTERM: how long pictures may still finish before they are handed back. A second "
+              "SIGTERM ends the program at once");
+  AddSwitch(app, "--preload", flags.preload,
+            "Load models before taking work, as far as there is room, instead of each on first use");
+  AddSwitch(app, "--channels-last", flags.channels_last,
+            "Keep convolutions' weights with the channels last in memory: faster on some devices, slower on "
+            "others");
+  AddByteCount(app, "--memory", flags.memory,
+               "Most memory for models' weights: where there is no room for a model, those used longest ago "
+               "are unloaded; 0: no limit");
+  GiveTwins(app);
+  ParseCommandLine(app, argc, argv);
+  return flags;
+}
 
 std::string DefaultName() {
   utsname host{};
@@ -62,26 +84,32 @@ std::string DefaultName() {
   return absl::StrCat(name.substr(0, 40), "-", getpid());
 }
 
-int Run() {
+// Without destroying what threads may still be at.
+[[noreturn]] void Leave(int status) {
+  std::fflush(nullptr);
+  FlushLogs(absl::Seconds(1));
+  std::_Exit(status);
+}
+
+int Run(const Flags& flags) {
   at::Device device = at::kCPU;
   try {
-    device = at::Device(absl::GetFlag(FLAGS_device));
+    device = at::Device(flags.device);
     if (!device.is_cpu() && !device.is_cuda()) throw diffusion::Error("not a device we know");
     at::empty({1}, device);  // fails where there is no such device
   } catch (const std::exception&) {
-    LogError("cannot use the device",
-             {{"device", absl::GetFlag(FLAGS_device)},
-              {"allowed", "cpu, or cuda:N with N below the number of CUDA devices"}});
+    LogError(
+        "cannot use the device",
+        {{"device", flags.device}, {"allowed", "cpu, or cuda:N with N below the number of CUDA devices"}});
     return 1;
   }
   // Rows run side by side, each on one thread: an image does not depend on its neighbours, nor on the number
   // of cores.
   if (device.is_cpu()) at::set_num_threads(1);
-  const int cores = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
-  const int threads = absl::GetFlag(FLAGS_threads) > 0 ? absl::GetFlag(FLAGS_threads) : cores;
+  const int threads = flags.threads > 0 ? flags.threads : UsableProcessors();
 
   WorkerMetrics metrics;
-  const auto endpoint = MetricsEndpoint::Create(absl::GetFlag(FLAGS_metrics), metrics.registry);
+  const auto endpoint = MetricsEndpoint::Create(flags.metrics, metrics.registry);
   if (!endpoint.ok()) {
     LogError("cannot start", {{"error", std::string(endpoint.status().message())}});
     return 1;
@@ -90,26 +118,28 @@ int Run() {
   std::unique_ptr<diffusion::ModelCache> models;
   try {
     models = std::make_unique<diffusion::ModelCache>(
-        absl::GetFlag(FLAGS_models),
-        diffusion::ModelCache::Options{
-            .parameters = {.device = device, .channels_last = absl::GetFlag(FLAGS_channels_last)},
-            .memory_budget = absl::GetFlag(FLAGS_memory).bytes,
-            .events = {.loaded =
-                           [&metrics](const std::string& model, double seconds) {
-                             metrics.OnModelLoaded(model, seconds);
-                             LogInfo("model loaded", {{"model", model}, {"seconds", seconds}});
-                           },
-                       .unloaded =
-                           [&metrics](const std::string& model) {
-                             metrics.models_unloaded.Increment();
-                             LogInfo("model unloaded", {{"model", model}});
-                           }}});
-    if (absl::GetFlag(FLAGS_preload)) models->Preload();
+        flags.models, diffusion::ModelCache::Options{
+                          .parameters = {.device = device, .channels_last = flags.channels_last},
+                          .memory_budget = flags.memory.bytes,
+                          .events = {.loaded =
+                                         [&metrics](const std::string& model, double seconds) {
+                                           metrics.OnModelLoaded(model, seconds);
+                                           LogInfo("model loaded", {{"model", model}, {"seconds", seconds}});
+                                         },
+                                     .unloaded =
+                                         [&metrics](const std::string& model) {
+                                           metrics.models_unloaded.Increment();
+                                           LogInfo("model unloaded", {{"model", model}});
+                                         }}});
+    if (flags.preload) {
+      const EndsAtOnce at_once;
+      models->Preload();
+    }
     for (const auto& rejected : models->rejected()) {
       LogWarning("not served", {{"path", rejected.path}, {"reason", rejected.reason}});
     }
     if (models->models().empty()) {
-      LogError("no model to serve", {{"models", absl::GetFlag(FLAGS_models)}});
+      LogError("no model to serve", {{"models", flags.models}});
       return 1;
     }
   } catch (const diffusion::Error& e) {
@@ -122,15 +152,16 @@ int Run() {
   engine_options.row_threads = threads;
   engine_options.decode = DecodeSource;
   engine_options.checkpoint_interval =
-      std::chrono::milliseconds(absl::ToInt64Milliseconds(absl::GetFlag(FLAGS_checkpoint_interval)));
+      std::chrono::milliseconds(absl::ToInt64Milliseconds(flags.checkpoint_interval));
   diffusion::Engine engine(*models, engine_options, &metrics);
 
   ServerLink::Options link_options;
-  link_options.server = absl::GetFlag(FLAGS_server);
-  link_options.name = absl::GetFlag(FLAGS_name).empty() ? DefaultName() : absl::GetFlag(FLAGS_name);
+  link_options.server = flags.server;
+  link_options.name = flags.name.empty() ? DefaultName() : flags.name;
   link_options.device = device.str();
-  link_options.max_images = static_cast<uint32_t>(std::max(absl::GetFlag(FLAGS_max_images), 1));
-  ServerLink link(link_options, engine, *models, metrics);
+  link_options.max_images = flags.max_images;
+  EngineMaker maker(engine, *models);
+  ServerLink link(link_options, maker, metrics);
   std::printf("mind-worker %s serving %zu models on %s, metrics on port %d\n", link_options.name.c_str(),
               models->models().size(), device.str().c_str(), (*endpoint)->port());
   std::fflush(stdout);
@@ -143,7 +174,10 @@ int Run() {
 
   WaitForTermination();
   LogInfo("draining");
-  link.Drain(absl::GetFlag(FLAGS_drain));
+  if (!link.Drain(flags.drain)) {
+    LogWarning("leaving in the middle of a step");
+    Leave(0);
+  }
   return 0;
 }
 
@@ -151,13 +185,10 @@ int Run() {
 
 int main(int argc, char** argv) {
   ChooseBlasKernels(argv);
-  ParseFlags(argc, argv,
-             "mind-worker: holds diffusion models on one device and makes pictures for a server.");
+  const Flags flags = ParseFlags(argc, argv);
   HoldTerminationSignals();
-  const int status = Run();
+  const int status = Run(flags);
   // All that is ours is closed by now, but gRPC's threads may still be letting go of the last call, and abort
   // if static objects are destroyed under them (one of ten drained workers did).
-  std::fflush(nullptr);
-  FlushLogs(absl::Seconds(1));
-  std::_Exit(status);
+  Leave(status);
 }

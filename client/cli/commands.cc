@@ -2,19 +2,22 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <fstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/outcome.h"
+#include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
 
 namespace mind::cli {
 namespace {
+
+constexpr size_t kMaxList = 100'000;  // bytes
 
 void PrintJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
@@ -31,54 +34,46 @@ int Report(const absl::Status& status, const Common& common) {
   return ExitCodeOf(status);
 }
 
-const char* Extension(const std::string& media_type) {
-  return media_type == "image/jpeg" ? "jpg" : media_type == "image/webp" ? "webp" : "png";
+// What the server says, for one line of a terminal.
+std::string Shown(const std::string& text, size_t limit = 1000) {
+  std::string line = Printable(text, limit);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return line;
 }
 
-// Where picture `index` of `count` goes.
-std::string FileName(const std::string& out, const std::string& job, const client::Picture& picture,
-                     uint32_t count) {
-  const std::string name = out.empty() ? absl::StrCat(job, ".", Extension(picture.media_type)) : out;
-  if (count <= 1 || name == "-") return name;
-  const size_t slash = name.rfind('/');
-  size_t dot = name.rfind('.');
-  if (dot == std::string::npos || (slash != std::string::npos && dot < slash)) dot = name.size();
-  return absl::StrCat(name.substr(0, dot), "-", picture.index, name.substr(dot));
+void SayModel(const v1::Job& job) {
+  std::fprintf(stderr, "mind: model %s\n", Shown(job.spec().model()).c_str());
 }
 
-bool Save(const std::string& name, const std::string& data) {
-  if (name == "-")
-    return std::fwrite(data.data(), 1, data.size(), stdout) == data.size() && std::fflush(stdout) == 0;
-  std::ofstream file(name, std::ios::binary);
-  file.write(data.data(), static_cast<std::streamsize>(data.size()));
-  file.close();
-  return file.good();
+int Refuse(const std::string& why) {
+  std::fprintf(stderr, "mind: %s\n", why.c_str());
+  return kUsage;
 }
 
 // Collects a job's pictures into files, and prints what there is to print.
 class Collector {
  public:
-  Collector(const Common& common, std::string out)
+  Collector(const Common& common, Output out)
       : common_(common), out_(std::move(out)), progress_(common.json) {}
 
   client::Handlers Handlers() {
     return {.event =
                 [this](const v1::JobEvent& event) {
                   job_id_ = event.job_id();
-                  if (event.has_queued()) count_ = event.queued().job().spec().image_count();
+                  if (event.has_queued()) OnQueued(event.queued().job());
                   if (common_.json && !event.has_preview()) PrintJson(event);
                   progress_.Show(event);
                 },
             .picture =
                 [this](client::Picture picture) {
-                  const std::string name =
-                      FileName(out_, job_id_.empty() ? "picture" : job_id_, picture, count_);
-                  if (Save(name, picture.data)) {
+                  const std::string name = out_.FileName(job_id_, picture, count_);
+                  if (out_.Save(name, picture.data)) {
                     files_.push_back(name);
-                  } else {
-                    std::fprintf(stderr, "mind: cannot write %s\n", name.c_str());
-                    write_failed_ = true;
+                    return;
                   }
+                  std::fprintf(stderr, "mind: cannot write %s; `mind get %s` fetches it again\n",
+                               name.c_str(), Shown(job_id_).c_str());
+                  write_failed_ = true;
                 }};
   }
 
@@ -86,31 +81,34 @@ class Collector {
     job_id_ = job.id();
     count_ = job.spec().image_count();
   }
+  // The request leaves the choice of the model to the server: say which it was.
+  void NameTheModel() { model_to_name_ = true; }
 
   int Finish(const absl::StatusOr<v1::Job>& job) {
     if (!job.ok()) return Report(job.status(), common_);
     if (job->has_error()) return Report(FromProto(job->error()), common_);
-    if (!common_.json && out_ != "-") {
+    if (!common_.json && !out_.is_stdout()) {
       for (const std::string& file : files_) std::printf("%s\n", file.c_str());
     }
     return write_failed_ ? kFailed : kOk;
   }
 
  private:
+  void OnQueued(const v1::Job& job) {
+    Know(job);
+    if (model_to_name_ && !common_.json) SayModel(job);
+    model_to_name_ = false;
+  }
+
   const Common& common_;
-  const std::string out_;
+  const Output out_;
   Progress progress_;
   std::string job_id_;
   uint32_t count_ = 1;
   std::vector<std::string> files_;
   bool write_failed_ = false;
+  bool model_to_name_ = false;
 };
-
-std::string Shortened(const std::string& text, size_t limit) {
-  std::string line = Printable(text, limit);
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  return line;
-}
 
 // What a parameter may be, and after "=" what it is by default.
 std::string Allowed(const v1::SamplerParameter& parameter) {
@@ -130,13 +128,23 @@ std::string Allowed(const v1::SamplerParameter& parameter) {
 }  // namespace
 
 int Generate(client::Client& client, const Common& common, const GenerateOptions& options) {
+  const v1::ImageSpec& spec = options.request.spec();
   if (options.detach) {
     const absl::StatusOr<v1::Job> job = client.Create(options.request);
     if (!job.ok()) return Report(job.status(), common);
-    common.json ? PrintJson(*job) : static_cast<void>(std::printf("%s\n", job->id().c_str()));
+    if (common.json) {
+      PrintJson(*job);
+      return kOk;
+    }
+    if (spec.model().empty()) SayModel(*job);
+    std::printf("%s\n", Shown(job->id()).c_str());
     return kOk;
   }
-  Collector collector(common, options.out);
+  const Output out(options.out);
+  // Before anything is computed.
+  if (const std::string why = out.WhyNot(spec.image_count()); !why.empty()) return Refuse(why);
+  Collector collector(common, out);
+  if (spec.model().empty()) collector.NameTheModel();
   return collector.Finish(client.Generate(options.request, collector.Handlers()));
 }
 
@@ -149,18 +157,18 @@ int Jobs(client::Client& client, const Common& common, uint32_t limit) {
       PrintJson(job);
       continue;
     }
-    std::printf("%-28s %-10s %4u/%-4u %-20s %s\n", job.id().c_str(),
+    std::printf("%-28s %-10s %4u/%-4u %-20s %s\n", Shown(job.id()).c_str(),
                 v1::JobState_Name(job.state()).substr(sizeof("JOB_STATE_") - 1).c_str(), job.steps_done(),
                 job.steps_total(),
                 absl::FormatTime("%Y-%m-%d %H:%M:%S", FromTimestamp(job.create_time()), absl::LocalTimeZone())
                     .c_str(),
-                Shortened(job.spec().prompt(), 50).c_str());
+                Shown(job.spec().prompt(), 50).c_str());
   }
   return kOk;
 }
 
 int Watch(client::Client& client, const Common& common, const std::string& id, uint64_t after) {
-  Collector collector(common, "");
+  Collector collector(common, Output(""));
   client::Handlers handlers = collector.Handlers();
   handlers.picture = nullptr;  // `get` fetches them
   return collector.Finish(client.Watch(id, handlers, after));
@@ -169,7 +177,9 @@ int Watch(client::Client& client, const Common& common, const std::string& id, u
 int Get(client::Client& client, const Common& common, const std::string& id, const std::string& out) {
   const absl::StatusOr<v1::Job> job = client.Get(id);
   if (!job.ok()) return Report(job.status(), common);
-  Collector collector(common, out);
+  const Output output(out);
+  if (const std::string why = output.WhyNot(job->spec().image_count()); !why.empty()) return Refuse(why);
+  Collector collector(common, output);
   collector.Know(*job);
   return collector.Finish(client.Watch(id, collector.Handlers()));
 }
@@ -177,9 +187,11 @@ int Get(client::Client& client, const Common& common, const std::string& id, con
 int Cancel(client::Client& client, const Common& common, const std::string& id) {
   const absl::StatusOr<v1::Job> job = client.Cancel(id);
   if (!job.ok()) return Report(job.status(), common);
-  common.json ? PrintJson(*job)
-              : static_cast<void>(std::printf("%s cancelled after %u of %u steps\n", id.c_str(),
-                                              job->steps_done(), job->steps_total()));
+  if (common.json) {
+    PrintJson(*job);
+  } else {
+    std::printf("%s cancelled after %u of %u steps\n", id.c_str(), job->steps_done(), job->steps_total());
+  }
   return kOk;
 }
 
@@ -200,13 +212,17 @@ int Models(client::Client& client, const Common& common) {
     std::printf(
         "%s\n  %s, %ux%u (up to %ux%u in steps of %u)%s%s\n  tasks: %s\n  defaults: %u steps of %s, guidance "
         "%g\n  samplers:",
-        model.name().c_str(), model.pipeline().c_str(), model.default_width(), model.default_height(),
-        model.max_width(), model.max_height(), model.size_multiple(),
-        model.takes_prompt() ? languages.empty() ? "" : ", prompts in" : ", no prompt", languages.c_str(),
-        tasks.c_str(), model.default_steps(), model.default_sampler().c_str(), model.default_guidance());
-    for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", sampler.name().c_str());
+        Shown(model.name()).c_str(), Shown(model.pipeline()).c_str(), model.default_width(),
+        model.default_height(), model.max_width(), model.max_height(), model.size_multiple(),
+        model.takes_prompt() ? languages.empty() ? "" : ", prompts in" : ", no prompt",
+        Shown(languages).c_str(), tasks.c_str(), model.default_steps(),
+        Shown(model.default_sampler()).c_str(), model.default_guidance());
+    for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", Shown(sampler.name()).c_str());
     std::printf("\n");
-    if (!model.loras().empty()) std::printf("  loras: %s\n", absl::StrJoin(model.loras(), ", ").c_str());
+    if (!model.loras().empty())
+      std::printf("  loras: %s\n", Shown(absl::StrJoin(model.loras(), ", "), kMaxList).c_str());
+    if (!model.stages().empty())
+      std::printf("  stages: %s\n", Shown(absl::StrJoin(model.stages(), ", ")).c_str());
   }
   return kOk;
 }
@@ -220,17 +236,17 @@ int Samplers(client::Client& client, const Common& common, const std::string& mo
       continue;
     }
     const bool adaptive = sampler.evaluations_per_step() == 0;
-    std::printf("%s%s\n  %s; %g evaluations a %s%s\n", sampler.name().c_str(),
+    std::printf("%s%s\n  %s; %g evaluations a %s%s\n", Shown(sampler.name()).c_str(),
                 sampler.name() == response->default_sampler() ? " (default)" : "",
-                sampler.description().c_str(),
+                Shown(sampler.description()).c_str(),
                 adaptive ? sampler.evaluations() : sampler.evaluations_per_step(),
                 adaptive ? "picture, about" : "step", sampler.stochastic() ? "; stochastic" : "");
     if (!sampler.aliases().empty()) {
-      std::printf("  also: %s\n", absl::StrJoin(sampler.aliases(), ", ").c_str());
+      std::printf("  also: %s\n", Shown(absl::StrJoin(sampler.aliases(), ", ")).c_str());
     }
     for (const v1::SamplerParameter& parameter : sampler.parameters()) {
-      std::printf("  %-20s %-34s %s\n", parameter.name().c_str(), Allowed(parameter).c_str(),
-                  parameter.description().c_str());
+      std::printf("  %-20s %-34s %s\n", Shown(parameter.name()).c_str(), Shown(Allowed(parameter)).c_str(),
+                  Shown(parameter.description()).c_str());
     }
   }
   return kOk;
@@ -246,13 +262,13 @@ int Workers(client::Client& client, const Common& common) {
       PrintJson(worker);
       continue;
     }
-    std::printf("%-32s %-8s %-9s %4u/%-3u ", worker.name().c_str(), worker.device().c_str(),
+    std::printf("%-32s %-8s %-9s %4u/%-3u ", Shown(worker.name()).c_str(), Shown(worker.device()).c_str(),
                 v1::WorkerState_Name(worker.state()).substr(sizeof("WORKER_STATE_") - 1).c_str(),
                 worker.running_images(), worker.max_images());
     for (const std::string& model : worker.models()) {
       const auto& loaded = worker.loaded_models();
       const bool in_memory = std::find(loaded.begin(), loaded.end(), model) != loaded.end();
-      std::printf(" %s%s", model.c_str(), in_memory ? "*" : "");
+      std::printf(" %s%s", Shown(model).c_str(), in_memory ? "*" : "");
     }
     std::printf("\n");
   }

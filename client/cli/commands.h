@@ -17,8 +17,8 @@ struct Common {
 
 struct GenerateOptions {
   v1::JobRequest request;
-  std::string
-      out;  // file name; empty: <job id>.<extension>; "-": standard output; several pictures get -0, -1 …
+  // File name; empty: <job id>.<extension>; several pictures get -0, -1 … "-": standard output, for one.
+  std::string out;
   bool detach = false;  // only create the job and print its id
 };
 

@@ -5,6 +5,11 @@
 #include "proto/support/errors.h"
 
 namespace mind::cli {
+namespace {
+
+constexpr size_t kMaxText = 10'000;  // bytes
+
+}  // namespace
 
 ExitCode ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
@@ -18,7 +23,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kNotFound:
       return kNotFound;
     case absl::StatusCode::kResourceExhausted:
-      return kQueueFull;
+      return GetRetryDelay(status) ? kQueueFull : kFailed;
     case absl::StatusCode::kDeadlineExceeded:
       return kDeadline;
     case absl::StatusCode::kCancelled:
@@ -42,7 +47,7 @@ std::string Explain(const absl::Status& status, const std::string& server) {
   if (const auto delay = GetRetryDelay(status)) {
     absl::StrAppend(&text, "\nTry again in ", absl::FormatDuration(*delay), ".");
   }
-  return text;
+  return Printable(text, kMaxText);
 }
 
 }  // namespace mind::cli

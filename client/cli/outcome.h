@@ -20,8 +20,9 @@ enum ExitCode {
   kCancelled = 7,    // the job was cancelled, here or elsewhere
 };
 
+// kQueueFull only where trying again helps: a job that found no memory has failed.
 ExitCode ExitCodeOf(const absl::Status& status);
-// One or two lines: what went wrong and what can be done about it.
+// One or two lines: what went wrong and what can be done about it. For a terminal, whatever the server sends.
 std::string Explain(const absl::Status& status, const std::string& server);
 
 }  // namespace mind::cli

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/half_blocks.h"
+#include "proto/support/errors.h"
 #include "proto/support/time.h"
 
 namespace mind::cli {
@@ -48,11 +49,11 @@ void Progress::Show(const v1::JobEvent& event) {
             &status_, ", about ",
             absl::FormatDuration(absl::Trunc(FromDuration(queued.estimated_wait()), absl::Seconds(1))));
       if (queued.job().attempt() > 0) status_ = absl::StrCat("its worker was lost, ", status_);
-      Line(absl::StrCat(queued.job().id(), ": ", status_));
+      Line(absl::StrCat(Printable(queued.job().id()), ": ", status_));
       break;
     }
     case v1::JobEvent::kStarted:
-      status_ = absl::StrCat("on ", event.started().worker());
+      status_ = absl::StrCat("on ", Printable(event.started().worker()));
       if (event.started().resumed_steps() > 0)
         absl::StrAppend(&status_, ", going on from step ", event.started().resumed_steps());
       Line(status_);

@@ -5,16 +5,19 @@
 
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
+#include "proto/support/message_size.h"
 
 namespace mind::client {
 namespace {
 
-constexpr int kMaxMessageBytes = 8 * 1024 * 1024;
 constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  // A stream whose other end is gone without a word ends after a while, instead of waiting for ever.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);

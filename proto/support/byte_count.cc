@@ -16,22 +16,19 @@ constexpr Unit kUnits[] = {
 
 }  // namespace
 
-bool AbslParseFlag(absl::string_view text, ByteCount* count, std::string* error) {
+std::optional<ByteCount> ParseByteCount(absl::string_view text) {
   for (const Unit& unit : kUnits) {
     absl::string_view number = text;
     if (!absl::ConsumeSuffix(&number, unit.name)) continue;
     double value = 0;
-    if (absl::SimpleAtod(number, &value) && value >= 0 && value * static_cast<double>(unit.bytes) < 9e18) {
-      count->bytes = static_cast<int64_t>(value * static_cast<double>(unit.bytes));
-      return true;
-    }
+    if (absl::SimpleAtod(number, &value) && value >= 0 && value * static_cast<double>(unit.bytes) < 9e18)
+      return ByteCount{static_cast<int64_t>(value * static_cast<double>(unit.bytes))};
     break;
   }
-  *error = absl::StrCat("\"", text, "\" is not a number of bytes, such as 8GiB, 500MiB, 64KiB or 0");
-  return false;
+  return std::nullopt;
 }
 
-std::string AbslUnparseFlag(ByteCount count) {
+std::string FormatByteCount(ByteCount count) {
   for (const Unit& unit : kUnits) {
     if (count.bytes > 0 && count.bytes % unit.bytes == 0)
       return absl::StrCat(count.bytes / unit.bytes, unit.name);

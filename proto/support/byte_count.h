@@ -3,6 +3,7 @@
 #define MIND_PROTO_SUPPORT_BYTE_COUNT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -13,9 +14,10 @@ struct ByteCount {
   int64_t bytes = 0;
 };
 
-// For absl flags.
-bool AbslParseFlag(absl::string_view text, ByteCount* count, std::string* error);
-std::string AbslUnparseFlag(ByteCount count);
+// Nothing if it is none.
+std::optional<ByteCount> ParseByteCount(absl::string_view text);
+// In the largest unit that gives a whole number.
+std::string FormatByteCount(ByteCount count);
 
 }  // namespace mind
 

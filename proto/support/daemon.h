@@ -1,16 +1,12 @@
-// What every long-running process of ours does around its work: flags with environment twins, logs, signals.
+// How long-running processes of ours come to their end.
 #ifndef MIND_PROTO_SUPPORT_DAEMON_H_
 #define MIND_PROTO_SUPPORT_DAEMON_H_
 
-#include <string>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
 
 namespace mind {
-
-// Parses the command line into absl flags. A flag that is not on it is taken from its environment twin:
-// --max-queue (or
-// --max_queue) from MIND_MAX_QUEUE. On a bad flag or twin, prints what is wrong and what is allowed, and
-// exits with 2.
-void ParseFlags(int argc, char** argv, const std::string& usage);
 
 // From now on SIGTERM and SIGINT no longer end the process but are held for WaitForTermination. Call before
 // any thread is started: they inherit it.
@@ -18,6 +14,20 @@ void HoldTerminationSignals();
 // Blocks until one of them arrives (or has arrived). From then on another one ends the process at once, with
 // 128 and its number: a shutdown that hangs can always be ended.
 void WaitForTermination();
+
+// While it lives, one of them ends the process at once, with 0: for a beginning that takes long and has
+// nothing to finish. Between HoldTerminationSignals and WaitForTermination.
+class EndsAtOnce {
+ public:
+  EndsAtOnce();
+  ~EndsAtOnce();
+  EndsAtOnce(const EndsAtOnce&) = delete;
+  EndsAtOnce& operator=(const EndsAtOnce&) = delete;
+
+ private:
+  absl::Notification over_;
+  std::thread thread_;  // the only one that the signals reach
+};
 
 }  // namespace mind
 

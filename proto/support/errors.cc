@@ -53,6 +53,13 @@ size_t Utf8Length(std::string_view text) {
   return length;
 }
 
+// What a terminal acts on instead of showing it, but for the ends of lines and tabs.
+bool IsControl(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (first < 0x20) return first != '\n' && first != '\t';
+  return first == 0x7F || (first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
+}
+
 }  // namespace
 
 absl::Status MakeError(absl::StatusCode code, const std::string& message, const std::string& reason,
@@ -156,12 +163,12 @@ std::string Printable(std::string_view text, size_t limit) {
   std::string out;
   while (!text.empty() && out.size() < limit) {
     const size_t length = Utf8Length(text);
-    if (length == 0) {
+    if (length == 0 || IsControl(text.substr(0, length))) {
       out.push_back('?');
     } else {
       out.append(text.substr(0, length));
     }
-    text.remove_prefix(length == 0 ? 1 : length);
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
   return text.empty() ? out : out + "…";
 }

@@ -44,8 +44,8 @@ absl::Status FromProto(const google::rpc::Status& status);
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-// gRPC refuses messages that are not UTF-8: bytes that are not are replaced by '?', long ones cut to `limit`
-// bytes.
+// For messages and terminals: what is not UTF-8, which gRPC refuses, and control characters but newline and
+// tab become '?'; long texts are cut to `limit` bytes.
 std::string Printable(std::string_view text, size_t limit = 200);
 bool IsValidUtf8(std::string_view text);
 

@@ -59,6 +59,17 @@ bool ActiveJob::IsHeldBy(const std::string& by, const v1::ImageRef& image) const
          outstanding.count(image.image_index()) != 0;
 }
 
+bool ActiveJob::MayBeOf(const std::string& from, const v1::ImageRef& image) const {
+  if (image.image_index() >= images_.size() || image.attempt() < 1 || image.attempt() > job.attempt())
+    return false;
+  const auto attempt = attempts_.find(image.attempt());
+  return attempt == attempts_.end() ? image.attempt() <= recovered_attempt_ : attempt->second == from;
+}
+
+bool ActiveJob::Wants(const std::string& from, const v1::ImageRef& image) const {
+  return !running() && MayBeOf(from, image) && !images_[image.image_index()].done;
+}
+
 void ActiveJob::NoteProgress(uint32_t index, uint32_t step, uint32_t steps) {
   Image& image = images_[index];
   image.step = std::min(step, steps_per_image());
@@ -73,10 +84,7 @@ void ActiveJob::NoteDone(uint32_t index) {
 
 void ActiveJob::TakeCheckpoint(const std::string& from, const std::string& revision, const v1::ImageRef& ref,
                                uint32_t step, const std::string& data) {
-  if (ref.image_index() >= images_.size() || data.empty() || step > steps_per_image()) return;
-  if (ref.attempt() < 1 || ref.attempt() > job.attempt()) return;
-  const auto attempt = attempts_.find(ref.attempt());
-  if (attempt == attempts_.end() ? ref.attempt() > recovered_attempt_ : attempt->second != from) return;
+  if (!MayBeOf(from, ref) || data.empty() || step > steps_per_image()) return;
   if (running() && !SameWeights(revision, revision_)) return;
   Image& image = images_[ref.image_index()];
   if (image.done || step <= image.checkpoint_step) return;

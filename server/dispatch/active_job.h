@@ -40,6 +40,10 @@ class ActiveJob {
   // Whether this picture belongs to the newest attempt and that worker has it.
   bool IsHeldBy(const std::string& worker, const v1::ImageRef& image) const;
 
+  // Whether a finished picture of an older attempt, brought by that worker, saves making it again: while
+  // nobody is at it.
+  bool Wants(const std::string& worker, const v1::ImageRef& image) const;
+
   // --- What is known of its pictures.
 
   void NoteProgress(uint32_t image, uint32_t step, uint32_t steps);
@@ -92,6 +96,9 @@ class ActiveJob {
   // Steps that need not be made again. The last step is not among them until the picture is done.
   uint32_t Kept() const;
   void UpdateCounts();
+  // Whether what that worker says of this picture may be so: an attempt that it had, or one of an earlier run
+  // of the server, of which nothing is known.
+  bool MayBeOf(const std::string& worker, const v1::ImageRef& image) const;
 
   const double rows_;
   std::vector<Image> images_;

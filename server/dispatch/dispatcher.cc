@@ -211,6 +211,27 @@ bool Dispatcher::Holds(const std::string& worker, const v1::ImageRef& image) con
   return found != jobs_.end() && found->second.IsHeldBy(worker, image);
 }
 
+bool Dispatcher::WantsBack(const std::string& worker, const v1::ImageRef& image) const {
+  const auto found = jobs_.find(image.job_id());
+  return found != jobs_.end() && workers_.count(worker) != 0 && found->second.Wants(worker, image);
+}
+
+Actions Dispatcher::OnResultBroughtBack(const std::string& name, const v1::ImageRef& image,
+                                        const Moment& now) {
+  Actions actions;
+  ActiveJob& job = jobs_.at(image.job_id());
+  workers_.at(name).Hear(now);
+  job.NoteDone(image.image_index());
+  if (job.AllDone()) {
+    End(image.job_id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
+  } else {  // there is less left to make
+    queue_.Remove(image.job_id());
+    queue_.PushToHead(ToQueued(job));
+  }
+  Settle(now, actions);
+  return actions;
+}
+
 ActiveJob* Dispatcher::FindHeld(const std::string& worker, const v1::ImageRef& image) {
   return Holds(worker, image) ? &jobs_.at(image.job_id()) : nullptr;
 }

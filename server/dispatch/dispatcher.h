@@ -83,6 +83,11 @@ class Dispatcher {
   // Whether that worker holds this picture in the newest attempt of its job, so that what it says of it
   // counts.
   bool Holds(const std::string& worker, const v1::ImageRef& image) const;
+  // Whether a finished picture of an older attempt, which this worker had or an earlier run of the server
+  // knew, is wanted: its job waits to be made again.
+  bool WantsBack(const std::string& worker, const v1::ImageRef& image) const;
+  // Instead of OnWorkerMessage, for a picture that is. REQUIRES: WantsBack
+  Actions OnResultBroughtBack(const std::string& worker, const v1::ImageRef& image, const Moment& now);
   // Whether a result of this picture from this worker counts: one that it holds, not done before.
   bool AcceptsResult(const std::string& worker, const v1::ImageRef& image) const {
     return Holds(worker, image);

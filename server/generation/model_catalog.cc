@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "server/generation/default_model.h"
 
 namespace mind::server {
 
@@ -56,15 +57,16 @@ bool ModelCatalog::IsServed(const std::string& model) const {
   return false;
 }
 
-std::string ModelCatalog::Default(absl::Time now) const {
-  std::string only;
+std::vector<std::string> ModelCatalog::Meant(const v1::ImageSpec& spec, absl::Time now) const {
+  std::vector<const v1::Model*> served;
   for (const auto& [name, model] : models_) {
     const auto last = last_offered_.find(name);
     if (last != last_offered_.end() && now - last->second > memory_) continue;
-    if (!only.empty()) return "";
-    only = name;
+    served.push_back(&model);
   }
-  return only;
+  std::vector<std::string> names;
+  for (const v1::Model* model : ModelsMeant(spec, served)) names.push_back(model->name());
+  return names;
 }
 
 }  // namespace mind::server

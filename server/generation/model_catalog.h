@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "mind/v1/image.pb.h"
 #include "mind/v1/worker.pb.h"
 #include "server/generation/validate.h"
 
@@ -35,9 +36,9 @@ class ModelCatalog {
   const Models& models() const { return models_; }
   // Whether a connected worker offers it.
   bool IsServed(const std::string& model) const;
-  // What a request that names none means: the one model that is served, or was until lately. Empty: there are
-  // several, or none.
-  std::string Default(absl::Time now) const;
+  // What a request that names none may mean: the names of the models that fit it (default_model.h) of those
+  // that are served, or were until lately. If it is one, that is meant.
+  std::vector<std::string> Meant(const v1::ImageSpec& spec, absl::Time now) const;
 
  private:
   const absl::Duration memory_;

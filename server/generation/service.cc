@@ -204,8 +204,9 @@ absl::StatusOr<v1::Job> GenerationService::Accept(const v1::JobRequest& request,
   if (earlier->has_value()) return **std::move(earlier);
 
   const absl::Time now = Now();
-  absl::StatusOr<ValidatedJob> valid = Validate(request, caller, catalog_.models(), options_.limits,
-                                                absl::Uniform<uint32_t>(random_), now, catalog_.Default(now));
+  absl::StatusOr<ValidatedJob> valid =
+      Validate(request, caller, catalog_.models(), options_.limits, absl::Uniform<uint32_t>(random_), now,
+               catalog_.Meant(request.spec(), now));
   if (!valid.ok()) return refuse(valid.status());
   if (absl::Status status = Admit(valid->spec.model(), valid->priority); !status.ok()) return refuse(status);
 
@@ -347,14 +348,14 @@ v1::ListModelsResponse GenerationService::ListModels() const {
 
 absl::StatusOr<v1::Model> GenerationService::GetModel(const std::string& name) const {
   const absl::StatusOr<const v1::Model*> model =
-      FindModel("name", name, catalog_.models(), catalog_.Default(Now()));
+      FindModel("name", name, catalog_.models(), catalog_.Meant({}, Now()));
   if (!model.ok()) return model.status();
   return Summary(**model);
 }
 
 absl::StatusOr<v1::ListSamplersResponse> GenerationService::ListSamplers(const std::string& name) const {
   const absl::StatusOr<const v1::Model*> model =
-      FindModel("model", name, catalog_.models(), catalog_.Default(Now()));
+      FindModel("model", name, catalog_.models(), catalog_.Meant({}, Now()));
   if (!model.ok()) return model.status();
   v1::ListSamplersResponse response;
   *response.mutable_samplers() = (*model)->samplers();

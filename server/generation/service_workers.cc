@@ -52,16 +52,26 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
   const auto name = worker_names_.find(session);
   if (name == worker_names_.end()) return;  // replaced or dropped; its stream is closing
   const std::string worker = name->second;
+  const v1::ImageRef finished = message.image_result().image();
+  bool taken = message.has_image_result();
+  const bool brought_back = taken && dispatcher_.WantsBack(worker, finished);
   RefuseBadResult(worker, message);
-  if (message.message_case() == v1::ConnectRequest::kImageResult &&
-      !AcceptImage(worker, message.image_result())) {
-    // The worker has let go of a picture that nobody has now: as if it had given it back, to be made again
-    // from its checkpoint once the store can be written.
+  if (message.has_image_result() && !AcceptImage(worker, message.image_result())) {
+    // A picture that nobody has now but its worker: as if it had given it back, to be made again from its
+    // checkpoint once the store can be written.
+    taken = false;
     v1::ConnectRequest handed_back;
-    *handed_back.mutable_image_handed_back()->mutable_image() = message.image_result().image();
+    *handed_back.mutable_image_handed_back()->mutable_image() = finished;
     message = std::move(handed_back);
   }
-  const Actions actions = dispatcher_.OnWorkerMessage(worker, message, Present());
+  if (taken) {
+    v1::ConnectResponse response;
+    *response.mutable_taken()->mutable_image() = finished;
+    sessions_.at(worker)->Send(std::move(response));
+  }
+  const Actions actions = brought_back && message.has_image_result()
+                              ? dispatcher_.OnResultBroughtBack(worker, finished, Present())
+                              : dispatcher_.OnWorkerMessage(worker, message, Present());
   if (message.has_image_progress() && dispatcher_.Holds(worker, message.image_progress().image())) {
     PublishProgress(message.image_progress());
   }
@@ -73,8 +83,9 @@ void GenerationService::OnWorkerMessage(const WorkerSession* session, v1::Connec
 }
 
 void GenerationService::RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const {
-  if (!message.has_image_result() || !dispatcher_.Holds(worker, message.image_result().image())) return;
+  if (!message.has_image_result()) return;
   const v1::ImageRef image = message.image_result().image();
+  if (!dispatcher_.Holds(worker, image) && !dispatcher_.WantsBack(worker, image)) return;
   const absl::Status bad = CheckResult(dispatcher_.Find(image.job_id())->spec(), message.image_result());
   if (bad.ok()) return;
   *message.mutable_image_failure()->mutable_image() = image;
@@ -83,7 +94,7 @@ void GenerationService::RefuseBadResult(const std::string& worker, v1::ConnectRe
 
 bool GenerationService::AcceptImage(const std::string& worker, const v1::ImageResult& result) {
   const v1::ImageRef& ref = result.image();
-  if (!dispatcher_.AcceptsResult(worker, ref)) {
+  if (!dispatcher_.AcceptsResult(worker, ref) && !dispatcher_.WantsBack(worker, ref)) {
     metrics_.late_results.Increment();
     LogWarning("late result refused",
                {{"job", Printable(ref.job_id())}, {"attempt", ref.attempt()}, {"worker", worker}});

@@ -238,7 +238,7 @@ absl::Status ValidateTenant(const std::string& tenant) {
 }
 
 absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::string& name,
-                                           const Models& models, const std::string& default_model) {
+                                           const Models& models, const std::vector<std::string>& meant) {
   if (models.empty()) {
     return WithRetry(
         MakeError(absl::StatusCode::kUnavailable, "no worker has offered a model yet", "NO_MODELS"),
@@ -246,9 +246,10 @@ absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::
   }
   if (!IsValidUtf8(name)) return InvalidField(field, "not valid UTF-8");
   if (name.empty()) {
-    const auto meant = models.find(default_model);
-    if (meant != models.end()) return &meant->second;
-    return InvalidField(field, absl::StrCat("which one? The server knows: ", Names(name, models)));
+    if (meant.size() == 1 && models.count(meant.front()) != 0) return &models.at(meant.front());
+    return InvalidField(
+        field, meant.empty() ? absl::StrCat("which one? The server knows: ", Names(name, models))
+                             : absl::StrCat("which one? These fit the request: ", NearestNames(name, meant)));
   }
   const auto found = models.find(name);
   if (found == models.end()) {
@@ -261,9 +262,9 @@ absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::
 
 absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
-                                      absl::Time now, const std::string& default_model) {
+                                      absl::Time now, const std::vector<std::string>& meant) {
   const absl::StatusOr<const v1::Model*> model =
-      FindModel("spec.model", request.spec().model(), models, default_model);
+      FindModel("spec.model", request.spec().model(), models, meant);
   if (!model.ok()) return model.status();
 
   ValidatedJob job;

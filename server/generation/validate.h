@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -37,17 +38,17 @@ struct ValidatedJob {
 
 using Models = std::map<std::string, v1::Model>;
 
-// `random_seed` is taken if the request names none, `default_model` (empty: there is none) likewise;
+// `random_seed` is taken if the request names none, the model that is `meant` likewise, if it is one;
 // request_id is not looked at (request_key.h). Errors name the field, what was given and what is allowed:
 // INVALID_ARGUMENT, NOT_FOUND (the model), UNAVAILABLE (no model known yet), DEADLINE_EXCEEDED (already
 // passed).
 absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
-                                      absl::Time now, const std::string& default_model = "");
+                                      absl::Time now, const std::vector<std::string>& meant = {});
 
-// The model of that name; `default_model`, if none is given. Errors as Validate's.
+// The model of that name; if none is given, the one that is meant. Errors as Validate's.
 absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::string& name,
-                                           const Models& models, const std::string& default_model);
+                                           const Models& models, const std::vector<std::string>& meant);
 
 // What a complete spec costs, in denoiser rows over all its pictures. `model` may be null (no longer known).
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model);

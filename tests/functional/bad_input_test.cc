@@ -77,7 +77,8 @@ TEST(BadInput, ProgramsNameWhatIsWrongWithTheirFlags) {
     EXPECT_NE(process.Wait(), 0);
     return process.Errors();
   };
-  EXPECT_THAT(errors_of({"mind-server", "--max-queue", "many"}), HasSubstr("max_queue"));
+  EXPECT_THAT(errors_of({"mind-server", "--max-queue", "many"}),
+              HasSubstr("--max-queue: \"many\" is not a whole number from 0 to"));
   EXPECT_THAT(errors_of({"mind-server", "--metrics", "nowhere"}), HasSubstr("is not HOST:PORT"));
   EXPECT_THAT(
       errors_of({"mind-server", "--listen", "256.0.0.1:1", "--metrics", "127.0.0.1:0", "--data", out + ".d"}),

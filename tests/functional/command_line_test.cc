@@ -11,7 +11,9 @@
 namespace mind::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class CommandLine : public ::testing::Test {
  protected:
@@ -95,7 +97,35 @@ TEST_F(CommandLine, ExitStatusAndMessageSayWhatIsWrong) {
   result = Run({"--server", "127.0.0.1:1", "models"});
   EXPECT_EQ(result.status, 3);
   EXPECT_THAT(result.err, HasSubstr("cannot reach a server at 127.0.0.1:1"));
-  EXPECT_EQ(Run({"generate", "x", "--steps", "2", "-o", "/nowhere/x.png"}).status, 1);
+  result = Run({"generate", "x", "--steps", "1000", "-o", "/nowhere/x.png"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(result.err, HasSubstr("there is no directory /nowhere"));
+  EXPECT_EQ(Run({"generate", "x", "-n", "2", "-o", "-"}).status, 2);
+  EXPECT_THAT(Run({"jobs"}).out, Not(HasSubstr("QUEUED")));  // neither was sent
+}
+
+TEST_F(CommandLine, TheModelThatIsClearlyMeantNeedsNoName) {
+  cluster_.StartWorker("w", {"--models", MIND_MODELS});
+  const std::string file = cluster_.directory() + "/x.png";
+  Result result = Run({"generate", "a red apple", "--steps", "1", "-o", file});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("mind: model emoji-256"));
+  result = Run({"generate", "a red apple", "--steps", "1", "--model", "emoji", "-o", file});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err, Not(HasSubstr("mind: model")));
+}
+
+TEST_F(CommandLine, EveryProgramListsItsFlags) {
+  for (const char* program : {"mind", "mind-server", "mind-worker", "mind-train", "mind-eval", "mind-inspect",
+                              "mind-golden", "mind-trajectory"}) {
+    Process process({std::string(MIND_BIN) + "/" + program, "--help"}, cluster_.directory() + "/help");
+    EXPECT_EQ(process.Wait(), 0) << program;
+    EXPECT_THAT(process.Output(), AllOf(HasSubstr("Usage: " + std::string(program)), HasSubstr("--version")));
+  }
+  Process server({std::string(MIND_BIN) + "/mind-server", "--help"}, cluster_.directory() + "/help");
+  EXPECT_EQ(server.Wait(), 0);
+  EXPECT_THAT(server.Output(), AllOf(HasSubstr("--max-queue N"), HasSubstr("environment MIND_MAX_QUEUE"),
+                                     HasSubstr("default 1000")));
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ TEST_F(Inspect, RefusesWhatItCannotRead) {
   EXPECT_THAT(Run({"/nope"}).second, HasSubstr("/nope: there is no such path"));
   EXPECT_EQ(Run({"/nope"}).first, 1);
   EXPECT_EQ(Run({}).first, 2);
-  EXPECT_EQ(Run({"--help"}).first, 2);
+  EXPECT_EQ(Run({"--help"}).first, 0);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // mind-eval: how good a model's pictures are. docs/evaluation.md.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "proto/support/command_line.h"
 #include "worker/diffusion/blas.h"
 #include "worker/diffusion/error.h"
 #include "worker/evaluation/distances.h"
@@ -111,37 +111,33 @@ int main(int argc, char** argv) {
       "How good models' pictures are: distances from a reference (FID, KID), and whether they show what was "
       "asked for. A row each of --model, --pictures and --autoencoder, all of which may be given several "
       "times.");
+  SetUpCommandLine(app);
   Options options;
-  app.add_option("--server", options.service.server, "HOST:PORT of the server that makes the pictures")
-      ->envname("MIND_SERVER")
-      ->capture_default_str();
-  app.add_option("--model", options.models, "Model name; may be left out if there is only one")
-      ->allow_extra_args(false);
-  app.add_option("--steps", options.service.steps, "Instead of the model's default");
-  app.add_option("--guidance", options.service.guidance, "Instead of the model's default");
-  app.add_option("--sampler", options.service.sampler, "Instead of the model's default");
-  app.add_option("--seed", options.service.seed, "Of the first picture; each has the next")
-      ->capture_default_str();
-  app.add_option("--prompts", options.prompts, "File of lines: prompt <tab> thing <tab> colour");
-  app.add_option("--pictures", options.pictures, "Folder of pictures, or of captioned ones")
-      ->allow_extra_args(false);
-  app.add_option("--autoencoder", options.autoencoders,
-                 "Folder of an autoencoder (vae/): what becomes of the reference's pictures in it")
-      ->allow_extra_args(false);
-  app.add_option("--reference", options.reference,
-                 "Folder of pictures, or of captioned ones, to measure the distance from");
-  app.add_option("--classifier", options.classifier, "Folder of a classifier that mind-train wrote");
-  app.add_option("--features", options.features,
-                 "TorchScript file that gives features, such as InceptionV3's");
-  app.add_option("--verdicts", options.verdicts,
-                 "File for what the classifier says of every picture, parted by tabs");
-  app.add_option("--sheet", options.sheet,
-                 "PNG file for all pictures side by side, those of the same prompt below one another");
-  app.add_option("--columns", options.columns, "Of the sheet")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  app.set_version_flag("--version", MIND_VERSION);
-  CLI11_PARSE(app, argc, argv);
+  Service& service = options.service;
+  GiveTwin(AddText(app, "--server", service.server, "HOST:PORT", "The server that makes the pictures"));
+  AddTexts(app, "--model", options.models, "NAME", "May be left out if there is only one");
+  AddFlag(app, "--steps", "N", Number<uint32_t>([&service](uint32_t v) { service.steps = v; }),
+          "Instead of the model's default");
+  AddFlag(app, "--guidance", "N", Number<double>([&service](double v) { service.guidance = v; }),
+          "Instead of the model's default");
+  AddText(app, "--sampler", service.sampler, "NAME", "Instead of the model's default");
+  AddNumber<uint64_t>(app, "--seed", service.seed, 0, std::numeric_limits<uint64_t>::max(),
+                      "Of the first picture; each has the next");
+  AddText(app, "--prompts", options.prompts, "FILE", "Of lines: prompt <tab> thing <tab> colour");
+  AddTexts(app, "--pictures", options.pictures, "DIR", "Pictures, or captioned ones");
+  AddTexts(app, "--autoencoder", options.autoencoders, "DIR",
+           "An autoencoder (vae/): what becomes of the reference's pictures in it");
+  AddText(app, "--reference", options.reference, "DIR",
+          "Pictures, or captioned ones, to measure the distance from");
+  AddText(app, "--classifier", options.classifier, "DIR", "A classifier that mind-train wrote");
+  AddText(app, "--features", options.features, "FILE",
+          "TorchScript that gives features, such as InceptionV3's");
+  AddText(app, "--verdicts", options.verdicts, "FILE",
+          "For what the classifier says of every picture, parted by tabs");
+  AddText(app, "--sheet", options.sheet, "FILE",
+          "PNG for all pictures side by side, those of the same prompt below one another");
+  AddNumber<int64_t>(app, "--columns", options.columns, 1, 100, "Of the sheet");
+  ParseCommandLine(app, argc, argv);
   try {
     Evaluate(options);
   } catch (const c10::Error& e) {

@@ -1,49 +1,38 @@
 #include <cstdio>  // jpeglib.h needs it first
-#include <stdexcept>
 
 #include <jpeglib.h>
 
 #include "worker/image/decode.h"
+#include "worker/image/jpeg_errors.h"
 
 namespace mind::image {
 namespace {
 
 constexpr int kMaxScans = 100;  // a progressive file may ask for all its pixels again with every one
 
-[[noreturn]] void Throw(j_common_ptr info) {
-  char message[JMSG_LENGTH_MAX];
-  (*info->err->format_message)(info, message);
-  throw std::runtime_error(std::string("JPEG: ") + message);
-}
-
-// Damage that libjpeg would paint over.
-void ThrowOnWarning(j_common_ptr info, int level) {
-  if (level < 0) Throw(info);
-}
-
 void CheckScans(j_common_ptr info) {
-  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) {
-    throw std::runtime_error("JPEG: more than " + std::to_string(kMaxScans) + " scans");
-  }
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans)
+    JpegErrors::Fail(info, "more than 100 scans");
 }
 
 struct Decompressor {
   explicit Decompressor(std::string_view file) {
-    info.err = jpeg_std_error(&errors);
-    errors.error_exit = Throw;
-    errors.emit_message = ThrowOnWarning;
-    jpeg_create_decompress(&info);
-    progress.progress_monitor = CheckScans;
-    info.progress = &progress;
-    jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(file.data()),
-                 static_cast<unsigned long>(file.size()));  // NOLINT: the library's type
+    errors.RefuseWarnings();
+    info.err = errors.manager();
+    errors.Run([&] {
+      jpeg_create_decompress(&info);
+      progress.progress_monitor = CheckScans;
+      info.progress = &progress;
+      jpeg_mem_src(&info, reinterpret_cast<const unsigned char*>(file.data()),
+                   static_cast<unsigned long>(file.size()));  // NOLINT: the library's type
+    });
   }
   ~Decompressor() { jpeg_destroy_decompress(&info); }
   Decompressor(const Decompressor&) = delete;
   Decompressor& operator=(const Decompressor&) = delete;
 
   jpeg_decompress_struct info{};
-  jpeg_error_mgr errors{};
+  JpegErrors errors;
   jpeg_progress_mgr progress{};
 };
 
@@ -52,20 +41,24 @@ struct Decompressor {
 RgbPicture DecodeJpeg(std::string_view file) {
   Decompressor decompressor(file);
   jpeg_decompress_struct& info = decompressor.info;
-  jpeg_read_header(&info, TRUE);
+  decompressor.errors.Run([&] { jpeg_read_header(&info, TRUE); });
   CheckExtent(info.image_width, info.image_height);
-  info.out_color_space = JCS_RGB;
-  jpeg_start_decompress(&info);
+  decompressor.errors.Run([&] {
+    info.out_color_space = JCS_RGB;
+    jpeg_start_decompress(&info);
+  });
   RgbPicture picture{.data = {},
                      .width = static_cast<int>(info.output_width),
                      .height = static_cast<int>(info.output_height)};
   const size_t stride = static_cast<size_t>(picture.width) * 3;
   picture.data.resize(stride * static_cast<size_t>(picture.height));
-  while (info.output_scanline < info.output_height) {
-    JSAMPROW row = picture.data.data() + stride * info.output_scanline;
-    jpeg_read_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_decompress(&info);
+  decompressor.errors.Run([&] {
+    while (info.output_scanline < info.output_height) {
+      JSAMPROW row = picture.data.data() + stride * info.output_scanline;
+      jpeg_read_scanlines(&info, &row, 1);
+    }
+    jpeg_finish_decompress(&info);
+  });
   return picture;
 }
 

@@ -19,16 +19,19 @@ RgbPicture DecodePng(std::string_view file) {
   CheckExtent(image.width, image.height);
   // Read with its alpha and drop that: asking libpng for RGB would blend with a background.
   image.format = PNG_FORMAT_RGBA;
-  std::vector<uint8_t> rgba(PNG_IMAGE_SIZE(image));
-  if (png_image_finish_read(&image, nullptr, rgba.data(), 0, nullptr) == 0) {
+  RgbPicture picture{.data = std::vector<uint8_t>(PNG_IMAGE_SIZE(image)),
+                     .width = static_cast<int>(image.width),
+                     .height = static_cast<int>(image.height)};
+  std::vector<uint8_t>& data = picture.data;
+  if (png_image_finish_read(&image, nullptr, data.data(), 0, nullptr) == 0) {
     throw std::runtime_error(std::string("PNG: ") + image.message);
   }
-  RgbPicture picture{
-      .data = {}, .width = static_cast<int>(image.width), .height = static_cast<int>(image.height)};
-  picture.data.reserve(rgba.size() / 4 * 3);
-  for (size_t i = 0; i < rgba.size(); i += 4) {
-    picture.data.insert(picture.data.end(), {rgba[i], rgba[i + 1], rgba[i + 2]});
+  // In place: a picture may be 128 MiB.
+  const size_t pixels = data.size() / 4;
+  for (size_t i = 0; i < pixels; ++i) {
+    for (size_t c = 0; c < 3; ++c) data[3 * i + c] = data[4 * i + c];
   }
+  data.resize(3 * pixels);
   return picture;
 }
 

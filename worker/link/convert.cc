@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
@@ -21,8 +22,21 @@ image::RgbView View(const at::Tensor& picture) {
   return {picture.data_ptr<uint8_t>(), static_cast<int>(picture.size(1)), static_cast<int>(picture.size(0))};
 }
 
-bool MeansOutOfMemory(const std::string& message) {
-  return message.find("out of memory") != std::string::npos;
+// What was thrown may quote a file or a request: not every byte of those is text.
+std::string Said(const std::string& what) {
+  return Printable(what, kMaxErrorBytes);
+}
+
+// LibTorch has no type of its own for this on the CPU, and CUDA's libraries say it in their own words.
+absl::Status StatusOfTorch(const std::string& message) {
+  constexpr char kText[] = "out of memory for this request";
+  if (absl::StrContains(message, "can't allocate memory"))
+    return MakeError(absl::StatusCode::kResourceExhausted, kText, "OUT_OF_MEMORY");
+  for (const char* words : {"out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED"}) {
+    if (absl::StrContains(message, words))
+      return MakeError(absl::StatusCode::kResourceExhausted, kText, "OUT_OF_GPU_MEMORY");
+  }
+  return MakeError(absl::StatusCode::kInternal, Said(message), "ENGINE");
 }
 
 absl::Status StatusOf(std::exception_ptr error) {
@@ -30,20 +44,17 @@ absl::Status StatusOf(std::exception_ptr error) {
   try {
     std::rethrow_exception(error);
   } catch (const diffusion::CheckpointError& e) {
-    return MakeError(StatusCode::kDataLoss, e.what(), "BAD_CHECKPOINT");
+    return MakeError(StatusCode::kDataLoss, Said(e.what()), "BAD_CHECKPOINT");
   } catch (const diffusion::RequestError& e) {
-    return MakeError(StatusCode::kInvalidArgument, e.what(), "INVALID_REQUEST");
+    return MakeError(StatusCode::kInvalidArgument, Said(e.what()), "INVALID_REQUEST");
   } catch (const diffusion::ModelError& e) {
-    return MakeError(StatusCode::kFailedPrecondition, e.what(), "BAD_MODEL");
+    return MakeError(StatusCode::kFailedPrecondition, Said(e.what()), "BAD_MODEL");
   } catch (const std::bad_alloc&) {
     return MakeError(StatusCode::kResourceExhausted, "out of memory for this request", "OUT_OF_MEMORY");
   } catch (const c10::Error& e) {
-    const std::string message = e.what_without_backtrace();
-    return MeansOutOfMemory(message) ? MakeError(StatusCode::kResourceExhausted,
-                                                 "out of memory for this request", "OUT_OF_GPU_MEMORY")
-                                     : MakeError(StatusCode::kInternal, message, "ENGINE");
+    return StatusOfTorch(e.what_without_backtrace());
   } catch (const std::exception& e) {
-    return MakeError(StatusCode::kInternal, e.what(), "ENGINE");
+    return MakeError(StatusCode::kInternal, Said(e.what()), "ENGINE");
   } catch (...) {
     return MakeError(StatusCode::kInternal, "unknown error", "ENGINE");
   }
@@ -90,6 +101,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_max_noise_level(static_cast<uint32_t>(info.max_noise_level));
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const std::string& lora : info.loras) model.add_loras(lora);
+  for (const std::string& stage : info.stages) model.add_stages(stage);
   for (const v1::Task task : TasksOf(info)) model.add_tasks(task);
   for (const std::string& language : info.languages) model.add_languages(language);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
@@ -140,9 +152,11 @@ google::rpc::Status ErrorStatus(std::exception_ptr error) {
 
 at::Tensor DecodeSource(const std::string& file) {
   try {
-    const image::RgbPicture picture = image::DecodePicture(file);
-    return at::tensor(at::ArrayRef<uint8_t>(picture.data), at::kByte)
-        .view({picture.height, picture.width, 3});
+    auto picture = std::make_shared<image::RgbPicture>(image::DecodePicture(file));
+    uint8_t* const data = picture->data.data();
+    const std::vector<int64_t> shape = {picture->height, picture->width, 3};
+    return at::from_blob(
+        data, shape, [picture](void*) {}, at::kByte);  // which owns it from now on
   } catch (const std::runtime_error& e) {
     throw diffusion::RequestError(std::string("a picture of the request: ") + e.what());
   }
@@ -174,6 +188,12 @@ EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spe
                              .model = spec.model(),
                              .version = std::string("Mind-Diffusion ") + MIND_VERSION};
   return {"image/png", image::EncodePng(View(picture), image::FormatInfotext(info))};
+}
+
+diffusion::RequestError PictureTooLarge(const EncodedPicture& picture, size_t allowed) {
+  return diffusion::RequestError(absl::StrCat("the picture takes ", picture.data.size(), " bytes as ",
+                                              picture.media_type, "; at most ", allowed,
+                                              " are allowed: ask for a smaller one, or for JPEG"));
 }
 
 EncodedPicture EncodePreview(const at::Tensor& picture) {

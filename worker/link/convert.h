@@ -8,6 +8,7 @@
 #include "google/rpc/status.pb.h"
 #include "mind/v1/worker.pb.h"
 #include "worker/diffusion/engine/trajectory_request.h"
+#include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_info.h"
 
 namespace mind {
@@ -19,7 +20,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
 
 // What the engine threw, as the status the job fails with. A damaged checkpoint becomes DATA_LOSS, upon which
 // the server starts the picture again; running out of memory RESOURCE_EXHAUSTED; a bad request
-// INVALID_ARGUMENT; all else INTERNAL.
+// INVALID_ARGUMENT; all else INTERNAL. Texts are printable UTF-8 of at most kMaxErrorBytes.
+inline constexpr size_t kMaxErrorBytes = 1000;
 google::rpc::Status ErrorStatus(std::exception_ptr error);
 
 // uint8 [H, W, 3] of a PNG, JPEG or WebP file. Throws diffusion::RequestError.
@@ -32,6 +34,9 @@ struct EncodedPicture {
 // `picture` is uint8 [H, W, 3]. Throws std::runtime_error.
 EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed);
 EncodedPicture EncodePreview(const at::Tensor& picture);
+
+// The failure of a picture whose file has more bytes than the link allows for.
+diffusion::RequestError PictureTooLarge(const EncodedPicture& picture, size_t allowed);
 
 }  // namespace mind
 

@@ -20,7 +20,7 @@ void ImageEvents::OnStarted(int64_t step) {
   v1::ConnectRequest message;
   *message.mutable_image_started()->mutable_image() = image_;
   message.mutable_image_started()->set_step(static_cast<uint32_t>(step));
-  stream_->Send(std::move(message));
+  callbacks_.report(std::move(message));
 }
 
 void ImageEvents::OnStep(int64_t step, int64_t steps) {
@@ -29,7 +29,7 @@ void ImageEvents::OnStep(int64_t step, int64_t steps) {
   *progress->mutable_image() = image_;
   progress->set_step(static_cast<uint32_t>(step));
   progress->set_steps(static_cast<uint32_t>(steps));
-  stream_->Send(std::move(message));
+  callbacks_.report(std::move(message));
 }
 
 void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
@@ -44,7 +44,7 @@ void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
     preview->set_data(std::move(encoded.data));
     preview->set_width(static_cast<uint32_t>(picture.size(1)));
     preview->set_height(static_cast<uint32_t>(picture.size(0)));
-    if (stream_->Send(std::move(message))) metrics_.previews.Increment();
+    if (callbacks_.report(std::move(message))) metrics_.previews.Increment();
   } catch (const std::exception& e) {
     LogFields fields = Fields(image_);
     fields["error"] = e.what();
@@ -53,56 +53,56 @@ void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
 }
 
 void ImageEvents::OnCheckpoint(int64_t step, std::string bytes) {
-  if (stream_->ended()) return Keep(step, std::move(bytes));
+  if (ended_ || !CheckpointFits(step, bytes)) return;
   v1::ConnectRequest message;
   v1::ImageCheckpoint* const checkpoint = message.mutable_image_checkpoint();
   *checkpoint->mutable_image() = image_;
   checkpoint->set_step(static_cast<uint32_t>(step));
   checkpoint->set_data(std::move(bytes));
-  if (stream_->Send(std::move(message))) metrics_.checkpoints.Increment();
+  if (callbacks_.report(std::move(message))) metrics_.checkpoints.Increment();
 }
 
 void ImageEvents::OnPicture(at::Tensor picture) {
+  v1::ConnectRequest message;
   try {
     const uint64_t seed = spec_.seed() + image_.image_index();
     EncodedPicture encoded = EncodePicture(picture, spec_, seed);
-    v1::ConnectRequest message;
+    if (encoded.data.size() > max_payload_) throw PictureTooLarge(encoded, max_payload_);
     v1::ImageResult* const result = message.mutable_image_result();
     *result->mutable_image() = image_;
     result->set_seed(seed);
     result->set_media_type(encoded.media_type);
     result->set_data(std::move(encoded.data));
-    stream_->Send(std::move(message));
-    metrics_.images.Increment();
-    LogInfo("picture finished", Fields(image_));
   } catch (...) {
     return OnFailed(std::current_exception());
   }
-  callbacks_.ended();
+  metrics_.images.Increment();
+  LogInfo("picture finished", Fields(image_));
+  End(std::move(message));
 }
 
 void ImageEvents::OnHandedBack(int64_t step, std::string bytes) {
   v1::ConnectRequest message;
   v1::ImageHandedBack* const handed = message.mutable_image_handed_back();
   *handed->mutable_image() = image_;
-  handed->set_step(static_cast<uint32_t>(step));
-  handed->set_checkpoint(bytes);
-  if (!stream_->Send(std::move(message))) Keep(step, std::move(bytes));
+  if (CheckpointFits(step, bytes)) {
+    handed->set_step(static_cast<uint32_t>(step));
+    handed->set_checkpoint(std::move(bytes));
+  }
   LogFields fields = Fields(image_);
   fields["step"] = step;
   LogInfo("picture handed back", fields);
-  callbacks_.ended();
+  End(std::move(message));
 }
 
 void ImageEvents::OnCancelled(int64_t step) {
   v1::ConnectRequest message;
   *message.mutable_image_cancelled()->mutable_image() = image_;
   message.mutable_image_cancelled()->set_step(static_cast<uint32_t>(step));
-  stream_->Send(std::move(message));
   LogFields fields = Fields(image_);
   fields["step"] = step;
   LogInfo("picture cancelled", fields);
-  callbacks_.ended();
+  End(std::move(message));
 }
 
 void ImageEvents::OnFailed(std::exception_ptr error) {
@@ -114,17 +114,25 @@ void ImageEvents::OnFailed(std::exception_ptr error) {
   LogFields fields = Fields(image_);
   fields["error"] = failure->error().message();
   LogError("picture failed", fields);
-  stream_->Send(std::move(message));
+  End(std::move(message));
+}
+
+void ImageEvents::End(v1::ConnectRequest report) {
+  ended_ = true;
+  callbacks_.report(std::move(report));
   callbacks_.ended();
 }
 
-void ImageEvents::Keep(int64_t step, std::string bytes) {
-  if (bytes.empty()) return;
-  v1::ImageCheckpoint checkpoint;
-  *checkpoint.mutable_image() = image_;
-  checkpoint.set_step(static_cast<uint32_t>(step));
-  checkpoint.set_data(std::move(bytes));
-  callbacks_.keep(std::move(checkpoint));
+bool ImageEvents::CheckpointFits(int64_t step, const std::string& bytes) {
+  if (bytes.size() <= max_payload_) return true;
+  if (!told_of_too_large_.exchange(true)) {
+    LogFields fields = Fields(image_);
+    fields["step"] = step;
+    fields["bytes"] = bytes.size();
+    fields["allowed"] = max_payload_;
+    LogWarning("checkpoint left out: too large for the link", fields);
+  }
+  return false;
 }
 
 }  // namespace mind

@@ -46,7 +46,10 @@ WorkerMetrics::WorkerMetrics()
       previews(CounterFamily(*registry, "mind_worker_previews_sent_total", "Previews sent").Add({})),
       previews_dropped(CounterFamily(*registry, "mind_worker_previews_dropped_total",
                                      "Previews dropped because a newer one had come")
-                           .Add({})) {
+                           .Add({})),
+      results_resent(CounterFamily(*registry, "mind_worker_results_resent_total",
+                                   "Finished pictures sent again, on the stream after a broken one")
+                         .Add({})) {
   GaugeFamily(*registry, "mind_build_info", "1; the version is in the label")
       .Add({{"version", MIND_VERSION}})
       .Set(1);

@@ -44,6 +44,7 @@ class WorkerMetrics : public diffusion::EngineMeter {
   prometheus::Counter& checkpoints;
   prometheus::Counter& previews;
   prometheus::Counter& previews_dropped;
+  prometheus::Counter& results_resent;
 };
 
 }  // namespace mind

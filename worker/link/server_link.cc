@@ -1,22 +1,25 @@
 #include "worker/link/server_link.h"
 
 #include <algorithm>
+#include <chrono>
 
+#include "absl/strings/str_format.h"
 #include "proto/support/logging.h"
+#include "proto/support/message_size.h"
 #include "worker/link/convert.h"
 #include "worker/link/image_events.h"
 
 namespace mind {
 namespace {
 
-constexpr int kMaxMessageBytes = 64 * 1024 * 1024;  // the server's limit
-constexpr absl::Duration kFlushLimit = absl::Seconds(10);
-constexpr absl::Duration kHandBackLimit = absl::Seconds(30);
-constexpr absl::Duration kRegistrationLimit = absl::Seconds(10);
+using SteadyClock = std::chrono::steady_clock;
 
-// A condition for absl::Mutex.
-bool NothingRuns(std::map<ServerLink::ImageKey, uint64_t>* running) {
-  return running->empty();
+constexpr absl::Duration kRegistrationLimit = absl::Seconds(10);
+// Of the time to drain, for the engine to give back what it has not finished.
+constexpr double kHandBackShare = 0.2;
+
+absl::Duration Since(SteadyClock::time_point begin) {
+  return absl::FromChrono(SteadyClock::now() - begin);
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
@@ -26,22 +29,37 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // The pauses between tries are ours (Options); gRPC's own must not add to them.
+  // The pauses between tries are ours (Backoff); gRPC's own must not add to them.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
 }
 
+std::string RandomInstance() {
+  absl::BitGen random;
+  return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random), absl::Uniform<uint64_t>(random));
+}
+
+ReportPtr Shared(v1::ConnectRequest report) {
+  return std::make_shared<const v1::ConnectRequest>(std::move(report));
+}
+
+ReportPtr Draining() {
+  v1::ConnectRequest report;
+  report.mutable_draining();
+  return Shared(std::move(report));
+}
+
 }  // namespace
 
-ServerLink::ServerLink(const Options& options, diffusion::Engine& engine, const diffusion::ModelCache& models,
-                       WorkerMetrics& metrics)
+ServerLink::ServerLink(const Options& options, Maker& maker, WorkerMetrics& metrics)
     : options_(options),
-      engine_(engine),
-      models_(models),
+      instance_(RandomInstance()),
+      maker_(maker),
       metrics_(metrics),
       stub_(v1::WorkerService::NewStub(MakeChannel(options.server))),
+      kept_(options.max_kept_bytes),
       thread_([this] { KeepConnected(); }) {}
 
 ServerLink::~ServerLink() {
@@ -53,68 +71,82 @@ ServerLink::~ServerLink() {
   thread_.join();
   HandBackAll();
   const absl::MutexLock lock(&mutex_);  // the engine's events refer to us until the last picture has ended
-  mutex_.Await(absl::Condition(NothingRuns, &running_));
+  mutex_.Await(absl::Condition(this, &ServerLink::Idle));
 }
 
 void ServerLink::KeepConnected() {
-  absl::Duration pause = options_.first_pause;
+  Backoff backoff(options_.backoff);
   for (;;) {
     metrics_.reconnects.Increment();
-    if (RunStream()) pause = options_.first_pause;
-    const absl::MutexLock lock(&mutex_);
+    const auto [stood, code] = RunStream();
     // Jitter, so that the workers of a restarted server do not all come at the same moment.
-    const absl::Duration jittered = pause * absl::Uniform(random_, 0.5, 1.0);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), jittered)) return;
-    pause = std::min(pause * 2, options_.longest_pause);
+    const absl::Duration pause = backoff.Next(stood, code) * absl::Uniform(random_, 0.5, 1.0);
+    const absl::MutexLock lock(&mutex_);
+    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), pause)) return;
   }
 }
 
-bool ServerLink::RunStream() {
-  const std::shared_ptr<Stream> stream =
-      Stream::Dial(*stub_, {.message = [this](const v1::ConnectResponse& message) { OnMessage(message); },
-                            .preview_dropped = [this] { metrics_.previews_dropped.Increment(); }});
-  std::map<std::pair<std::string, uint32_t>, v1::ImageCheckpoint> kept;
+std::pair<absl::Duration, absl::StatusCode> ServerLink::RunStream() {
+  std::vector<ReportPtr> offered = Open();
+  std::shared_ptr<Stream> stream;
   {
     const absl::MutexLock lock(&mutex_);
-    if (stopping_) stream->Abort();
-    stream_ = stream;
-    heartbeat_ = absl::InfiniteDuration();
-    kept = kept_;
+    stream = stream_;
   }
-  stream->Send(Registration());
-  for (const auto& [key, checkpoint] : kept) {
-    v1::ConnectRequest message;
-    *message.mutable_image_checkpoint() = checkpoint;
-    stream->Send(std::move(message));
-  }
-  const absl::Time dialled = absl::Now();
+  const SteadyClock::time_point dialled = SteadyClock::now();
+  SteadyClock::time_point accepted_at;
   bool accepted = false;
   absl::Duration heartbeat = absl::Milliseconds(50);
   while (!stream->WaitForEnd(heartbeat)) {
     {
       const absl::MutexLock lock(&mutex_);
-      if (heartbeat_ == absl::InfiniteDuration()) {
-        if (absl::Now() - dialled > kRegistrationLimit) stream->Abort();
+      if (lease_ == absl::InfiniteDuration()) {
+        if (Since(dialled) > kRegistrationLimit) stream->Abort();
         continue;
       }
-      heartbeat = heartbeat_;
-      if (!accepted) {
-        // The server has taken what we kept; what was kept meanwhile is for the next stream.
-        for (const auto& [key, checkpoint] : kept) {
-          const auto found = kept_.find(key);
-          if (found != kept_.end() && found->second.step() == checkpoint.step()) kept_.erase(found);
-        }
-        accepted = true;
+      if (!accepted) accepted_at = SteadyClock::now();
+      accepted = true;
+      // Four times a lease, and often enough that the server's idea of our speed and models is fresh.
+      heartbeat = std::min(lease_ / 4, absl::Seconds(1));
+      // A stream that has stood for a lease has carried what it began with.
+      if (!offered.empty() && Since(accepted_at) > lease_) {
+        std::erase_if(offered, [](const ReportPtr& report) { return report->has_image_result(); });
+        kept_.Forget(std::exchange(offered, {}));
       }
     }
     metrics_.connected.Set(1);
-    metrics_.running_images.Set(static_cast<double>(engine_.active()));
-    stream->Send(CapacityNow());
+    stream->Send(Shared(CapacityNow()));
   }
+  Close(stream->status(), accepted);
+  return {accepted ? Since(accepted_at) : absl::ZeroDuration(),
+          static_cast<absl::StatusCode>(stream->status().error_code())};
+}
+
+std::vector<ReportPtr> ServerLink::Open() {
+  v1::ConnectRequest registration = Registration();
+  const absl::MutexLock lock(&mutex_);  // what the server answers finds the stream in its place
+  stream_ =
+      Stream::Dial(*stub_, {.message = [this](const v1::ConnectResponse& message) { OnMessage(message); },
+                            .preview_dropped = [this] { metrics_.previews_dropped.Increment(); }});
+  lease_ = absl::InfiniteDuration();
+  if (stopping_) stream_->Abort();
+  stream_->Send(Shared(std::move(registration)));
+  std::vector<ReportPtr> kept = kept_.All();
+  for (const ReportPtr& report : kept) {
+    if (report->has_image_result()) metrics_.results_resent.Increment();
+    stream_->Send(report);
+  }
+  return kept;
+}
+
+void ServerLink::Close(const grpc::Status& status, bool accepted) {
   metrics_.connected.Set(0);
-  if (accepted || !stream->status().ok()) {
+  if (status.error_code() == grpc::StatusCode::ALREADY_EXISTS) {
+    LogError("another worker of this name is connected: give one of them another --name",
+             {{"server", options_.server}, {"worker", options_.name}, {"error", status.error_message()}});
+  } else if (accepted || !status.ok()) {
     LogWarning("stream to the server ended",
-               {{"server", options_.server}, {"error", stream->status().error_message()}});
+               {{"server", options_.server}, {"error", status.error_message()}});
   }
   {
     const absl::MutexLock lock(&mutex_);
@@ -123,58 +155,50 @@ bool ServerLink::RunStream() {
   HandBackAll();
   // A step's time; then the next stream can begin with the state of everything.
   const absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(NothingRuns, &running_), kHandBackLimit);
-  return accepted;
+  mutex_.AwaitWithTimeout(absl::Condition(this, &ServerLink::IdleOrStopping), options_.stop_limit);
 }
 
 v1::ConnectRequest ServerLink::Registration() const {
-  v1::ConnectRequest message;
-  v1::Register* const registration = message.mutable_register_();
+  v1::ConnectRequest report;
+  v1::Register* const registration = report.mutable_register_();
   registration->set_name(options_.name);
   registration->set_device(options_.device);
   registration->set_version(MIND_VERSION);
-  for (const diffusion::ModelInfo& info : models_.models()) *registration->add_models() = ToProto(info);
-  return message;
+  registration->set_instance(instance_);
+  for (v1::Model& model : maker_.Models()) *registration->add_models() = std::move(model);
+  return report;
 }
 
-v1::ConnectRequest ServerLink::CapacityNow() const {
-  v1::ConnectRequest message;
-  v1::Capacity* const capacity = message.mutable_capacity();
-  capacity->set_max_images(options_.max_images);
-  for (const std::string& name : models_.LoadedNames()) capacity->add_loaded_models(name);
-  for (const auto& [model, seconds] : engine_.RowSeconds()) {
-    v1::ModelSpeed* const speed = capacity->add_speeds();
-    speed->set_model(model);
-    speed->set_row_seconds(seconds);
-  }
-  return message;
+v1::ConnectRequest ServerLink::CapacityNow() {
+  v1::ConnectRequest report;
+  *report.mutable_capacity() = maker_.Capacity();
+  const absl::MutexLock lock(&mutex_);
+  metrics_.running_images.Set(static_cast<double>(running_.size()));
+  // Pictures of a broken stream that the engine is still at take room that the server does not know of.
+  const auto lingering =
+      static_cast<uint32_t>(std::count_if(running_.begin(), running_.end(), [this](const auto& entry) {
+        return entry.second.stream != stream_;
+      }));
+  report.mutable_capacity()->set_max_images(options_.max_images - std::min(options_.max_images, lingering));
+  return report;
 }
 
 void ServerLink::OnMessage(const v1::ConnectResponse& message) {
   if (message.has_registered()) OnRegistered(message.registered());
   if (message.has_assign()) OnAssign(message.assign());
   if (message.has_cancel()) OnCancel(message.cancel());
+  if (message.has_taken()) OnTaken(message.taken().image());
 }
 
 void ServerLink::OnRegistered(const v1::Registered& registered) {
   LogInfo("registered",
           {{"server", options_.server}, {"worker", options_.name}, {"lease_ms", registered.lease_ms()}});
-  std::shared_ptr<Stream> stream;
-  bool draining = false;
-  {
-    const absl::MutexLock lock(&mutex_);
-    // Four times a lease, and often enough that the server's idea of our speed and models is fresh.
-    heartbeat_ = std::min(absl::Milliseconds(registered.lease_ms()) / 4, absl::Seconds(1));
-    stream = stream_;
-    draining = draining_;
-  }
-  if (stream == nullptr) return;
-  if (draining) {
-    v1::ConnectRequest message;
-    message.mutable_draining();
-    stream->Send(std::move(message));
-  }
-  stream->Send(CapacityNow());
+  const ReportPtr capacity = Shared(CapacityNow());
+  const absl::MutexLock lock(&mutex_);
+  lease_ = absl::Milliseconds(std::max(registered.lease_ms(), 40U));
+  if (stream_ == nullptr) return;
+  if (draining_) stream_->Send(Draining());
+  stream_->Send(capacity);
 }
 
 void ServerLink::OnAssign(const v1::Assign& assign) {
@@ -189,62 +213,113 @@ void ServerLink::OnAssign(const v1::Assign& assign) {
     if (stream_ == nullptr) return;  // it ended meanwhile; the server knows
     // `ended` cannot come before the id is noted: it waits for the lock.
     const ImageEvents::Callbacks callbacks{
-        .keep = [this](v1::ImageCheckpoint checkpoint) { Keep(std::move(checkpoint)); },
+        .report = [this,
+                   stream = stream_](v1::ConnectRequest report) { return Report(stream, std::move(report)); },
         .ended =
             [this, key] {
               const absl::MutexLock ended_lock(&mutex_);
               running_.erase(key);
             }};
-    running_[key] =
-        engine_.Submit(ToRequest(assign, assigned),
-                       std::make_shared<ImageEvents>(stream_, image, assign.spec(), metrics_, callbacks));
+    try {
+      const uint64_t id =
+          maker_.Submit(ToRequest(assign, assigned),
+                        std::make_shared<ImageEvents>(image, assign.spec(), metrics_, callbacks));
+      running_[key] = {image, id, stream_};
+    } catch (...) {  // a request that this version cannot even read, or no memory for it
+      v1::ConnectRequest report;
+      *report.mutable_image_failure()->mutable_image() = image;
+      *report.mutable_image_failure()->mutable_error() = ErrorStatus(std::current_exception());
+      LogError("assignment refused", {{"job", assign.job_id()},
+                                      {"attempt", assign.attempt()},
+                                      {"image", assigned.image_index()},
+                                      {"error", report.image_failure().error().message()}});
+      metrics_.failures.Increment();
+      stream_->Send(Shared(std::move(report)));
+    }
   }
 }
 
 void ServerLink::OnCancel(const v1::CancelAttempt& cancel) {
   const absl::MutexLock lock(&mutex_);
-  for (const auto& [key, id] : running_) {
-    if (std::get<0>(key) == cancel.job_id() && std::get<1>(key) == cancel.attempt()) engine_.Cancel(id);
+  for (const auto& [key, running] : running_) {
+    if (std::get<0>(key) == cancel.job_id() && std::get<1>(key) == cancel.attempt())
+      maker_.Cancel(running.id);
   }
 }
 
-void ServerLink::Keep(v1::ImageCheckpoint checkpoint) {
+void ServerLink::OnTaken(const v1::ImageRef& image) {
   const absl::MutexLock lock(&mutex_);
-  v1::ImageCheckpoint& kept = kept_[{checkpoint.image().job_id(), checkpoint.image().image_index()}];
-  if (checkpoint.step() > kept.step()) kept = std::move(checkpoint);
+  kept_.Forget(image);
+}
+
+bool ServerLink::Report(const std::shared_ptr<Stream>& stream, v1::ConnectRequest report) {
+  const ReportPtr shared = Shared(std::move(report));
+  std::shared_ptr<Stream> current;
+  ReportPtr kept;
+  {
+    const absl::MutexLock lock(&mutex_);
+    for (const ReportPtr& gone : kept_.Note(shared)) {
+      if (!gone->has_image_result()) continue;
+      const v1::ImageRef& image = gone->image_result().image();
+      LogWarning("finished picture given up: too many that the server has not taken",
+                 {{"job", image.job_id()}, {"image", image.image_index()}});
+    }
+    current = stream_;
+    kept = kept_.Find(*PictureOf(*shared));
+  }
+  if (stream->Send(shared)) return true;
+  const bool fact =
+      shared->has_image_checkpoint() || shared->has_image_result() || shared->has_image_handed_back();
+  return fact && kept != nullptr && current != nullptr && current != stream && current->Send(kept);
 }
 
 void ServerLink::HandBackAll() {
   const absl::MutexLock lock(&mutex_);
-  for (const auto& [key, id] : running_) engine_.HandBack(id);
+  for (const auto& [key, running] : running_) maker_.HandBack(running.id);
 }
 
-void ServerLink::Drain(absl::Duration limit) {
-  std::shared_ptr<Stream> stream;
+void ServerLink::HandBackForEngine() {
+  for (const auto& [key, running] : running_) {
+    if (running.stream != stream_ || stream_ == nullptr) continue;  // the server no longer counts on it
+    v1::ConnectRequest report;
+    v1::ImageHandedBack& handed = *report.mutable_image_handed_back();
+    *handed.mutable_image() = running.image;
+    const ReportPtr kept = kept_.Find(running.image);
+    if (kept != nullptr && kept->has_image_checkpoint()) {
+      handed.set_step(kept->image_checkpoint().step());
+      handed.set_checkpoint(kept->image_checkpoint().data());
+    }
+    LogWarning("picture handed back in the middle of a step", {{"job", running.image.job_id()},
+                                                               {"attempt", running.image.attempt()},
+                                                               {"image", running.image.image_index()},
+                                                               {"step", handed.step()}});
+    stream_->Send(Shared(std::move(report)));
+  }
+}
+
+bool ServerLink::Drain(absl::Duration limit) {
+  const SteadyClock::time_point begin = SteadyClock::now();
   {
     const absl::MutexLock lock(&mutex_);
     draining_ = true;
+    if (stream_ != nullptr) stream_->Send(Draining());
+    mutex_.AwaitWithTimeout(absl::Condition(this, &ServerLink::NothingLeft), limit * (1 - kHandBackShare));
+  }
+  HandBackAll();
+  std::shared_ptr<Stream> stream;
+  bool idle = false;
+  {
+    const absl::MutexLock lock(&mutex_);
+    idle = mutex_.AwaitWithTimeout(absl::Condition(this, &ServerLink::Idle), limit - Since(begin));
+    if (!idle) HandBackForEngine();
+    stopping_ = true;
     stream = stream_;
   }
   if (stream != nullptr) {
-    v1::ConnectRequest message;
-    message.mutable_draining();
-    stream->Send(std::move(message));
-  }
-  {
-    const absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(NothingRuns, &running_), limit);
-  }
-  HandBackAll();
-  {
-    const absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(NothingRuns, &running_));
-    stopping_ = true;
-  }
-  if (stream != nullptr) {
     stream->CloseAfterSending();
-    if (!stream->WaitForEnd(kFlushLimit)) stream->Abort();
+    if (!stream->WaitForEnd(options_.flush_limit)) stream->Abort();
   }
+  return idle;
 }
 
 }  // namespace mind

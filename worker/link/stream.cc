@@ -1,14 +1,6 @@
 #include "worker/link/stream.h"
 
 namespace mind {
-namespace {
-
-bool SamePicture(const v1::ImageRef& a, const v1::ImageRef& b) {
-  return a.job_id() == b.job_id() && a.attempt() == b.attempt() && a.image_index() == b.image_index();
-}
-
-}  // namespace
-
 std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, Callbacks callbacks) {
   std::shared_ptr<Stream> stream(new Stream(std::move(callbacks)));
   stream->self_ = stream;
@@ -19,20 +11,10 @@ std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, Callbacks ca
   return stream;
 }
 
-bool Stream::Send(v1::ConnectRequest message) {
+bool Stream::Send(ReportPtr report) {
   const absl::MutexLock lock(&mutex_);
   if (reading_over_ || closing_) return false;
-  if (message.has_image_preview()) {
-    for (size_t i = writing_ ? 1 : 0; i < outgoing_.size(); ++i) {
-      if (outgoing_[i].has_image_preview() &&
-          SamePicture(outgoing_[i].image_preview().image(), message.image_preview().image())) {
-        outgoing_[i] = std::move(message);
-        callbacks_.preview_dropped();
-        return true;
-      }
-    }
-  }
-  outgoing_.push_back(std::move(message));
+  if (outbox_.Put(std::move(report)) == v1::ConnectRequest::kImagePreview) callbacks_.preview_dropped();
   WriteNext();
   return true;
 }
@@ -45,9 +27,10 @@ void Stream::CloseAfterSending() {
 
 void Stream::WriteNext() {
   if (writing_ || reading_over_) return;
-  if (!outgoing_.empty()) {
+  if (!outbox_.empty()) {
     writing_ = true;
-    StartWrite(&outgoing_.front());
+    in_flight_ = outbox_.Take();
+    StartWrite(in_flight_.get());
   } else if (closing_) {
     writing_ = true;  // nothing may follow
     StartWritesDone();
@@ -56,7 +39,7 @@ void Stream::WriteNext() {
 
 void Stream::OnWriteDone(bool ok) {
   const absl::MutexLock lock(&mutex_);
-  outgoing_.pop_front();
+  in_flight_ = nullptr;
   writing_ = false;
   if (ok) WriteNext();
 }

@@ -4,7 +4,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <deque>
 #include <functional>
 #include <memory>
 
@@ -12,11 +11,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "mind/v1/worker.grpc.pb.h"
+#include "worker/link/outbox.h"
 
 namespace mind {
 
-// Thread-safe. Messages are sent in order, except that a preview still waiting to be sent is replaced by a
-// newer one of the same picture: a slow link makes previews rarer, not late.
+// Thread-safe. What order reports are sent in, and which are not sent at all, is the Outbox's.
 class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectResponse> {
  public:
   struct Callbacks {
@@ -28,8 +27,9 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
 
   static std::shared_ptr<Stream> Dial(v1::WorkerService::Stub& stub, Callbacks callbacks);
 
-  // False if the stream has ended: the message goes nowhere.
-  bool Send(v1::ConnectRequest message) ABSL_LOCKS_EXCLUDED(mutex_);
+  // False if the stream has ended: the report goes nowhere. True says that it will be written, not that the
+  // server gets it.
+  bool Send(ReportPtr report) ABSL_LOCKS_EXCLUDED(mutex_);
   // Sends what waits, then tells the server that nothing follows; the server then ends the stream.
   void CloseAfterSending() ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends it now.
@@ -55,8 +55,8 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
   v1::ConnectResponse incoming_;  // gRPC's, between StartRead and OnReadDone
 
   mutable absl::Mutex mutex_;
-  // The front belongs to gRPC while writing_.
-  std::deque<v1::ConnectRequest> outgoing_ ABSL_GUARDED_BY(mutex_);
+  Outbox outbox_ ABSL_GUARDED_BY(mutex_);
+  ReportPtr in_flight_ ABSL_GUARDED_BY(mutex_);  // gRPC reads it while writing_
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   bool reading_over_ ABSL_GUARDED_BY(mutex_) = false;  // no write may be started any more

@@ -1,12 +1,10 @@
-// mind-trajectory MODEL [--steps N] [--samples N] [--levels N] [--prompts FILE]
-//
-// Finds out at which noise levels a model learnt what, by trying it on pictures it made itself, and writes
-// sampler_tables.json into its directory: the training steps that are best to visit when there are only few
-// (spacing "optimal"), and the errors that the sampler analytic_dpm needs.
-#include <CLI/CLI.hpp>
+// mind-trajectory: finds out at which noise levels a model learnt what, by trying it on pictures it made
+// itself, and writes sampler_tables.json into its directory: the training steps that are best to visit when
+// there are only few (spacing "optimal"), and the errors that the sampler analytic_dpm needs.
 #include <cstdio>
 #include <fstream>
 
+#include "proto/support/command_line.h"
 #include "worker/diffusion/blas.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_directory.h"
@@ -32,6 +30,7 @@ struct Options {
 std::vector<std::string> ReadPrompts(const std::string& path) {
   if (path.empty()) return {""};
   std::ifstream file(path);
+  if (!file) throw Error(path + ": missing or unreadable");
   std::vector<std::string> prompts;
   for (std::string line; std::getline(file, line);) {
     if (!line.empty()) prompts.push_back(line);
@@ -157,22 +156,18 @@ void Run(const Options& options) {
 int main(int argc, char** argv) {
   mind::ChooseBlasKernels(argv);
   CLI::App app("Finds the best timesteps of a model, and how well it sees at each.");
+  mind::SetUpCommandLine(app);
   Options options;
-  app.add_option("MODEL", options.model, "Model directory; sampler_tables.json is written into it")
+  mind::AddText(app, "MODEL", options.model, "DIR", "The model; sampler_tables.json is written into it")
       ->required();
-  app.add_option("--steps", options.max_steps, "Largest step count to find timesteps for")
-      ->check(CLI::Range(2, 1000))
-      ->capture_default_str();
-  app.add_option("--samples", options.samples, "Pictures to try the model on")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  app.add_option("--levels", options.levels, "Noise levels to try it at")
-      ->check(CLI::Range(2, 1000))
-      ->capture_default_str();
-  app.add_option("--prompts", options.prompts, "File with a prompt a line; default: the empty prompt")
-      ->check(CLI::ExistingFile);
-  app.add_option("--seed", options.seed, "Of the first picture")->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  mind::AddNumber<int64_t>(app, "--steps", options.max_steps, 2, 1000,
+                           "Largest step count to find timesteps for");
+  mind::AddNumber<int64_t>(app, "--samples", options.samples, 1, 100'000, "Pictures to try the model on");
+  mind::AddNumber<int64_t>(app, "--levels", options.levels, 2, 1000, "Noise levels to try it at");
+  mind::AddText(app, "--prompts", options.prompts, "FILE", "A prompt a line; if left out, the empty prompt");
+  mind::AddNumber<uint64_t>(app, "--seed", options.seed, 0, std::numeric_limits<uint64_t>::max(),
+                            "Of the first picture");
+  mind::ParseCommandLine(app, argc, argv);
   try {
     Run(options);
   } catch (const std::exception& e) {

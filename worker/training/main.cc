@@ -3,13 +3,13 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <thread>
 
+#include "proto/support/command_line.h"
 #include "worker/diffusion/blas.h"
+#include "worker/diffusion/processors.h"
 #include "worker/training/objective.h"
 #include "worker/training/trainer.h"
 
@@ -55,21 +55,19 @@ int main(int argc, char** argv) {
   mind::ChooseBlasKernels(argv);
   CLI::App app(
       "Trains a model as a JSON file says. Goes on where it was stopped: Ctrl-C stores its state first.");
+  mind::SetUpCommandLine(app);
   std::string file, device = "cpu";
   Trainer::Options options;
   int64_t steps = 0;
-  options.threads = static_cast<int>(std::max(std::thread::hardware_concurrency(), 1U));
-  app.add_option("RUN", file, "JSON file of the run")->required();
-  app.add_option("--out", options.folder, "Folder for state, model, curve and samples")->required();
-  app.add_option("--threads", options.threads,
-                 "Parts of a batch computed side by side; another number, other rounding")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--device", device, "cpu or cuda:N")->capture_default_str();
-  app.add_option("--steps", steps, "Stop at this step instead of the file's last")
-      ->check(CLI::PositiveNumber);
-  app.set_version_flag("--version", MIND_VERSION);
-  CLI11_PARSE(app, argc, argv);
+  options.threads = mind::UsableProcessors();
+  mind::AddText(app, "RUN", file, "FILE", "JSON file of the run")->required();
+  mind::AddText(app, "--out", options.folder, "DIR", "For state, model, curve and samples")->required();
+  mind::AddNumber(app, "--threads", options.threads, 1, 1024,
+                  "Parts of a batch computed side by side; another number, other rounding");
+  mind::GiveTwin(mind::AddText(app, "--device", device, "DEVICE", "cpu or cuda:N"));
+  mind::AddFlag(app, "--steps", "N", mind::Number<int64_t>([&steps](int64_t given) { steps = given; }, 1),
+                "Stop at this step instead of the file's last");
+  mind::ParseCommandLine(app, argc, argv);
 
   struct sigaction action {};
   action.sa_handler = [](int) { stop = true; };

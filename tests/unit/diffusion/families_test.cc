@@ -193,6 +193,7 @@ TEST_F(FamiliesTest, ACascadesSecondStageBeginsWithThePictureOfTheFirst) {
   const ModelInfo& info = models_->Get("cascade")->info();
   EXPECT_EQ(info.default_width, 256);
   EXPECT_EQ(info.later_steps, 3);
+  EXPECT_EQ(info.stages, (std::vector<std::string>{"cascade-base", "cascade-upscaler"}));
   EXPECT_EQ(info.size_multiple, 32);
   Engine engine(*models_, Options());
   auto small = std::make_shared<Recorder>(), whole = std::make_shared<Recorder>();

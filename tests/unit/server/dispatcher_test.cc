@@ -58,6 +58,31 @@ TEST_F(DispatcherTest, AnOldAttemptsResultIsNotAccepted) {
   EXPECT_FALSE(Ended("j"));
 }
 
+TEST_F(DispatcherTest, AFinishedPictureIsTakenBackWhileNobodyMakesItAgain) {
+  Connect("w1");
+  Submit("j", 2);
+  Lose("w1");
+  Register(Registration("w1", {Model()}));
+  EXPECT_FALSE(dispatcher_.AcceptsResult("w1", Ref("j", 1, 0)));
+  EXPECT_TRUE(dispatcher_.WantsBack("w1", Ref("j", 1, 0)));
+  EXPECT_FALSE(dispatcher_.WantsBack("w1", Ref("j", 1, 2)));
+  EXPECT_FALSE(dispatcher_.WantsBack("w1", Ref("j", 2, 0)));
+  EXPECT_FALSE(dispatcher_.WantsBack("w2", Ref("j", 1, 0)));
+  Noted(dispatcher_.OnResultBroughtBack("w1", Ref("j", 1, 0), now_));
+  EXPECT_FALSE(dispatcher_.WantsBack("w1", Ref("j", 1, 0)));
+
+  const auto assigned = Of<SendAssign>(Capacity("w1", 4));
+  ASSERT_EQ(assigned.size(), 1U);
+  ASSERT_EQ(assigned[0].assign.images_size(), 1);
+  EXPECT_EQ(assigned[0].assign.images(0).image_index(), 1U);
+  EXPECT_FALSE(dispatcher_.WantsBack("w1", Ref("j", 1, 1)));  // it is being made again
+  Lose("w1");
+  Register(Registration("w1", {Model()}));
+  Noted(dispatcher_.OnResultBroughtBack("w1", Ref("j", 2, 1), now_));
+  EXPECT_EQ(Ended("j"), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(dispatcher_.queued_jobs(), 0U);
+}
+
 TEST_F(DispatcherTest, AResultCountsOnce) {
   Connect("w");
   Submit("j", 2);

@@ -387,5 +387,32 @@ TEST_F(GenerationServiceTest, JobsOfAnotherTenantDoNotExist) {
   EXPECT_EQ(service().Cancel(id, other, absl::CancelledError()).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(GenerationServiceTest, APictureFinishedWhileTheServerWasAwayIsTaken) {
+  Connect("w", 2);
+  const std::string id = Create(SmallRequest("m", /*images=*/2));
+  ASSERT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
+  Restart();
+  const auto worker = Connect("w", /*room=*/0);  // it has not said yet what it takes
+  Finish(worker, id, 1);
+  const v1::ConnectResponse& answer = worker->sent.back();
+  EXPECT_EQ(answer.taken().image().job_id(), id);
+  EXPECT_EQ(answer.taken().image().image_index(), 1U);
+  Finish(worker, id, 0);
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_THAT(WatchFrom(id).pictures, testing::UnorderedElementsAre(0, 1));
+}
+
+TEST_F(GenerationServiceTest, AResultIsTakenOnceItIsStored) {
+  const auto worker = Connect("w", 1);
+  const std::string id = Create();
+  store_.fail.image = true;
+  Finish(worker, id);
+  EXPECT_FALSE(worker->sent.back().has_taken());
+  store_.fail.image = false;
+  Finish(worker, id);  // as on its next stream
+  EXPECT_TRUE(worker->sent.back().has_taken());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
+}
+
 }  // namespace
 }  // namespace mind::server

@@ -86,13 +86,17 @@ TEST(Validate, CountsTheCostInRows) {
   EXPECT_EQ(Check(request)->rows, 8 * 2 * 1 * 3);  // the last eight steps
 }
 
-TEST(Validate, NeedsNoModelNameWhereThereIsADefault) {
+TEST(Validate, NeedsNoModelNameWhereOneIsMeant) {
   v1::JobRequest request = Request();
   request.mutable_spec()->clear_model();
-  const auto job = Validate(request, Caller{}, TwoModels(), RequestLimits{}, 99, absl::Now(), "sd");
+  const auto job = Validate(request, Caller{}, TwoModels(), RequestLimits{}, 99, absl::Now(), {"sd"});
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->spec.model(), "sd");
   EXPECT_THAT(std::string(Check(request).status().message()), HasSubstr("The server knows: ddpm, sd"));
+  const absl::Status status =
+      Validate(request, Caller{}, TwoModels(), RequestLimits{}, 99, absl::Now(), {"sd", "ddpm"}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("These fit the request: sd, ddpm"));
 }
 
 TEST(Validate, KnowsNoModelBeforeAWorkerCame) {

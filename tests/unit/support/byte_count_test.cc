@@ -6,9 +6,7 @@ namespace mind {
 namespace {
 
 int64_t Parsed(const std::string& text) {
-  ByteCount count;
-  std::string error;
-  return AbslParseFlag(text, &count, &error) ? count.bytes : -1;
+  return ParseByteCount(text).value_or(ByteCount{-1}).bytes;
 }
 
 TEST(ByteCount, ReadsUnitsAndWritesThemBack) {
@@ -18,7 +16,7 @@ TEST(ByteCount, ReadsUnitsAndWritesThemBack) {
   EXPECT_EQ(Parsed("123"), 123);
   EXPECT_EQ(Parsed("0"), 0);
   for (const char* text : {"8GiB", "1536KiB", "123", "0", "2TiB"})
-    EXPECT_EQ(AbslUnparseFlag(ByteCount{Parsed(text)}), text);
+    EXPECT_EQ(FormatByteCount(ByteCount{Parsed(text)}), text);
 }
 
 TEST(ByteCount, RefusesWhatIsNone) {

@@ -33,6 +33,7 @@ TEST(Errors, KnowUtf8) {
 TEST(Errors, PrintableIsAlwaysUtf8AndShort) {
   EXPECT_EQ(Printable("ok\xff!"), "ok?!");
   EXPECT_EQ(Printable("abcdef", 3), "abc…");
+  EXPECT_EQ(Printable("a\x1b[2J\x07\x7f\xc2\x9b\n\té"), "a?[2J???\n\té");
   EXPECT_TRUE(IsValidUtf8(Printable(std::string(1000, '\xe7'))));
 }
 

@@ -23,6 +23,27 @@ TEST(Convert, MapsTheEnginesErrors) {
   EXPECT_EQ(CodeOf(std::make_exception_ptr(7)), absl::StatusCode::kInternal);
 }
 
+// What is thrown when this runs.
+template <typename Function>
+google::rpc::ErrorInfo InfoOf(Function run) {
+  try {
+    run();
+  } catch (...) {
+    return GetErrorInfo(FromProto(ErrorStatus(std::current_exception()))).value_or(google::rpc::ErrorInfo());
+  }
+  return {};
+}
+
+TEST(Convert, KnowsTheEnginesWaysToSayThatMemoryIsShort) {
+  EXPECT_EQ(InfoOf([] { at::empty({int64_t{1} << 50}, at::kByte); }).reason(), "OUT_OF_MEMORY");
+  for (const char* text : {"CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 7.80 GiB total capacity)",
+                           "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+                           "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"}) {
+    EXPECT_EQ(InfoOf([text] { TORCH_CHECK(false, text); }).reason(), "OUT_OF_GPU_MEMORY") << text;
+  }
+  EXPECT_EQ(InfoOf([] { at::zeros({2, 3}).view({7}); }).reason(), "ENGINE");
+}
+
 TEST(Convert, PictureKOfAJobHasItsOwnSeed) {
   v1::Assign assign;
   assign.mutable_spec()->set_seed(100);

@@ -149,9 +149,11 @@ void Engine::RunSteps() {
     {
       std::unique_lock lock(mutex_);
       if (running_.empty() && arrivals_.empty()) {
+        step_clock_.Idle();
         changed_.wait(lock, [this] { return !arrivals_.empty() || (stopping_ && active_.empty()); });
         if (arrivals_.empty()) return;
         last_batch_end_ = Clock::now();  // waiting for work is not a step's overhead
+        step_clock_.Busy(last_batch_end_);
       }
       running_.insert(running_.end(), arrivals_.begin(), arrivals_.end());
       arrivals_.clear();
@@ -215,6 +217,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
                 [&](const auto& p) { return std::find(ended.begin(), ended.end(), p) != ended.end(); });
 
   const Clock::time_point end = Clock::now();
+  step_clock_.Busy(end);
   const std::string model = batch.front()->request.model;
   meter_->OnBatch({model, batch.size(), rows.size(), forward, Seconds(end - last_batch_end_)});
   last_batch_end_ = end;

@@ -22,6 +22,7 @@
 #include "worker/diffusion/engine/row_executor.h"
 #include "worker/diffusion/engine/stages.h"
 #include "worker/diffusion/engine/step_batch.h"
+#include "worker/diffusion/engine/step_clock.h"
 #include "worker/diffusion/engine/step_costs.h"
 #include "worker/diffusion/engine/thread_pool.h"
 #include "worker/diffusion/engine/trajectory.h"
@@ -86,6 +87,8 @@ class Engine {
   size_t active() const;
   // Seconds one evaluation row of each model takes at its default size, as measured.
   std::map<std::string, double> RowSeconds() const { return costs_.RowSeconds(); }
+  // For how long there has been a step to take and none has been finished; 0: there is none to take.
+  std::chrono::milliseconds LastStepAge() const { return step_clock_.Age(Clock::now()); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -130,6 +133,8 @@ class Engine {
   StepBatches batches_;
   uint64_t batch_number_ = 0;
   Clock::time_point last_batch_end_;
+
+  StepClock step_clock_;
 
   std::unique_ptr<ThreadPool> side_;      // prepares, decodes, serialises checkpoints
   std::unique_ptr<ThreadPool> previews_;  // apart, so that a long decode does not make previews late

@@ -1,15 +1,13 @@
-// mind-golden DIR [--device cpu|cuda:N] [--filter TEXT] [--stored fp16|bf16] [--channels-last]
-//
-// Checks every network, tokenizer, sampler and pipeline against numbers recorded from the reference
-// implementations. DIR is laid out as its own README.md says. Prints a line a case and ends with "N passed, M
-// failed, K unsupported"; exits with 0 only if some passed, none failed and none is unsupported, with 2 if
-// the command line is wrong. With --stored networks and pictures of latent models are checked, their weights
-// rounded to that type, with --channels-last networks and pictures.
+// mind-golden: checks every network, tokenizer, sampler and pipeline against numbers recorded from the
+// reference implementations. Ends with "N passed, M failed, K unsupported"; exits with 0 only if some passed,
+// none failed and none is unsupported, with 2 if the command line is wrong.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <cstdio>
+#include <filesystem>
 
+#include "proto/support/command_line.h"
 #include "worker/diffusion/engine/precision.h"
 #include "worker/diffusion/golden/stored_as.h"
 #include "worker/diffusion/golden/suites.h"
@@ -17,9 +15,6 @@
 namespace {
 
 using namespace mind::diffusion;
-
-constexpr char kUsage[] =
-    "usage: mind-golden DIR [--device cpu|cuda:N] [--filter TEXT] [--stored fp16|bf16] [--channels-last]\n";
 
 // How far weights rounded to a type may lead from the reference's, relative to the largest value: one
 // evaluation of a network, and pictures of latent models. Those of pixel models are not held to anything:
@@ -39,43 +34,41 @@ struct CommandLine {
   const Storage* stored = nullptr;  // null: as they are
 };
 
-// False, having said why, if the arguments are wrong.
-bool Parse(int argc, char** argv, CommandLine& line) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const char* const value = i + 1 < argc ? argv[i + 1] : nullptr;
-    if (argument == "--channels-last") {
-      line.golden.channels_last = true;
-    } else if (argument == "--filter" && value != nullptr) {
-      line.golden.filter = argv[++i];
-    } else if (argument == "--device" && value != nullptr) {
-      try {
-        line.golden.device = at::Device(argv[++i]);
-      } catch (const c10::Error&) {
-        std::fprintf(stderr, "mind-golden: --device %s: not a device; allowed: cpu, cuda:N\n", value);
-        return false;
-      }
-    } else if (argument == "--stored" && value != nullptr) {
-      for (const Storage& storage : kStorages) {
-        if (storage.name == std::string(value)) line.stored = &storage;
-      }
-      if (line.stored == nullptr) {
-        std::fprintf(stderr, "mind-golden: --stored %s: allowed: fp16, bf16\n", value);
-        return false;
-      }
-      ++i;
-    } else if (argument[0] != '-' && line.golden.directory.empty()) {
-      line.golden.directory = argument;
-    } else {
-      std::fputs(kUsage, stderr);
-      return false;
+CommandLine Parse(int argc, char** argv) {
+  CommandLine line;
+  GoldenOptions& golden = line.golden;
+  CLI::App app(
+      "Checks every network, tokenizer, sampler and pipeline against numbers recorded from the reference "
+      "implementations. Prints a line a case. Exit status: 0 only if some passed, none failed and none is "
+      "unsupported.");
+  mind::SetUpCommandLine(app);
+  const auto directory = [&golden](const std::string& path) -> std::string {
+    golden.directory = path;
+    return std::filesystem::is_directory(path) ? "" : path + ": not a directory";
+  };
+  mind::AddFlag(app, "DIR", "DIR", directory, "The records, laid out as their README.md says")->required();
+  const auto device = [&golden](const std::string& name) -> std::string {
+    try {
+      golden.device = at::Device(name);
+      return "";
+    } catch (const c10::Error&) {
+      return name + ": not a device; allowed: cpu, cuda:N";
     }
-  }
-  if (std::filesystem::is_directory(line.golden.directory)) return true;
-  line.golden.directory.empty()
-      ? std::fputs(kUsage, stderr)
-      : std::fprintf(stderr, "mind-golden: %s: not a directory\n", line.golden.directory.c_str());
-  return false;
+  };
+  mind::GiveTwin(mind::AddFlag(app, "--device", "DEVICE", device, "cpu or cuda:N")->default_str("cpu"));
+  mind::AddText(app, "--filter", golden.filter, "TEXT", "Only cases with this in their names");
+  const auto stored = [&line](const std::string& name) -> std::string {
+    for (const Storage& storage : kStorages) {
+      if (storage.name == name) line.stored = &storage;
+    }
+    return line.stored != nullptr ? "" : name + ": allowed: fp16, bf16";
+  };
+  mind::AddFlag(app, "--stored", "fp16|bf16", stored,
+                "Networks, and pictures of latent models, with their weights rounded to this type");
+  mind::AddSwitch(app, "--channels-last", golden.channels_last,
+                  "Networks and pictures, with the channels last in memory");
+  mind::ParseCommandLine(app, argc, argv);
+  return line;
 }
 
 // On CUDA: what float32 is, by kernels that add in one order.
@@ -97,8 +90,7 @@ void RunStored(GoldenOptions options, at::ScalarType dtype, Report& report) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CommandLine line;
-  if (!Parse(argc, argv, line)) return 2;
+  const CommandLine line = Parse(argc, argv);
   at::set_num_threads(1);  // as the worker computes
   ComputeExactly();
   Report report(line.stored != nullptr      ? line.stored->tolerance

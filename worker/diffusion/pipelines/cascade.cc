@@ -32,6 +32,7 @@ ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = stages.front();
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();
+  for (const ModelInfo& stage : stages) info.stages.push_back(stage.name);
   for (auto stage = stages.begin() + 1; stage != stages.end(); ++stage) {
     info.later_steps += stage->default_steps;
     info.size_multiple = std::lcm(info.size_multiple * stage->enlargement, stage->size_multiple);

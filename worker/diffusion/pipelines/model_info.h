@@ -31,6 +31,7 @@ struct ModelInfo {
   int64_t class_count = 0;
   std::vector<std::string> languages;  // of prompts, BCP 47; empty: not known, or no prompt
   std::vector<std::string> loras;      // that a request may name
+  std::vector<std::string> stages;     // of a cascade: the names of the models it goes through
   int64_t later_steps = 0;             // of a cascade: what its later stages take beyond the steps asked for
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was

@@ -1,12 +1,11 @@
-// mind-inspect PATH…
-//
-// Says what a path holds, what of it a worker would load, and what is wrong with it: a folder of models, a
-// model directory, or a file of weights. Models are loaded for it, as a worker would. Exits with 1 if
-// anything is wrong, 2 if the command line is.
+// mind-inspect: says what a path holds, what of it a worker would load, and what is wrong with it: a folder
+// of models, a model directory, or a file of weights. Models are loaded for it, as a worker would. Exits with
+// 1 if anything is wrong, 2 if the command line is.
 #include <cstdio>
 #include <filesystem>
 #include <set>
 
+#include "proto/support/command_line.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/adapter_library.h"
 #include "worker/diffusion/pipelines/model_directory.h"
@@ -132,14 +131,16 @@ bool Inspect(const fs::path& path) {
 }  // namespace mind::diffusion
 
 int main(int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') {
-    std::fprintf(
-        stderr,
-        "usage: mind-inspect PATH…\nPATH: a folder of models, a model directory, a file of weights\n");
-    return 2;
-  }
+  CLI::App app(
+      "Says what a path holds, what of it a worker would load, and what is wrong with it. Exit status: 1 if "
+      "anything is wrong.");
+  mind::SetUpCommandLine(app);
+  std::vector<std::string> paths;
+  mind::AddTexts(app, "PATH", paths, "PATH", "Folders of models, model directories, or files of weights")
+      ->required();
+  mind::ParseCommandLine(app, argc, argv);
   bool fine = true;
   const c10::InferenceMode inference;
-  for (int i = 1; i < argc; ++i) fine = mind::diffusion::Inspect(argv[i]) && fine;
+  for (const std::string& path : paths) fine = mind::diffusion::Inspect(path) && fine;
   return fine ? 0 : 1;
 }

@@ -1,0 +1,171 @@
+#include "client/cli/generate_flags.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "proto/support/flag_types.h"
+#include "proto/support/time.h"
+
+namespace mind::cli {
+namespace {
+
+FlagReader Text(std::function<void(const std::string&)> take) {
+  return [take = std::move(take)](const std::string& text) {
+    take(text);
+    return std::string();
+  };
+}
+
+FlagReader Whole(std::function<void(uint32_t)> take) {
+  return Number<uint32_t>(std::move(take));
+}
+
+FlagReader Real(std::function<void(double)> take) {
+  return Number<double>(std::move(take));
+}
+
+// The enumerator of this prefix that `text` names in lower case.
+template <typename Enum>
+FlagReader Enumerator(const std::string& prefix, bool (*parse)(const std::string&, Enum*),
+                      const std::string& allowed, std::function<void(Enum)> take) {
+  return [=](const std::string& text) -> std::string {
+    Enum value;
+    const bool listed = absl::StrContains(absl::StrCat("|", allowed, "|"), absl::StrCat("|", text, "|"));
+    if (!listed || !parse(absl::StrCat(prefix, absl::AsciiStrToUpper(text)), &value))
+      return absl::StrCat("\"", text, "\" is not ", allowed);
+    take(value);
+    return "";
+  };
+}
+
+FlagReader File(std::function<std::string*()> bytes) {
+  return [bytes = std::move(bytes)](const std::string& path) -> std::string {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream read;
+    read << file.rdbuf();
+    if (!file) return absl::StrCat(path, " cannot be read");
+    *bytes() = read.str();
+    return "";
+  };
+}
+
+FlagReader Size(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const size_t x = text.find('x');
+    uint32_t width = 0, height = 0;
+    if (x == std::string::npos || !absl::SimpleAtoi(text.substr(0, x), &width) ||
+        !absl::SimpleAtoi(text.substr(x + 1), &height)) {
+      return absl::StrCat("\"", text, "\" is not WIDTHxHEIGHT in pixels, such as 512x768");
+    }
+    spec->set_width(width);
+    spec->set_height(height);
+    return "";
+  };
+}
+
+FlagReader Lora(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const size_t colon = text.rfind(':');
+    double scale = 1;
+    if (colon != std::string::npos && !absl::SimpleAtod(text.substr(colon + 1), &scale))
+      return absl::StrCat("\"", text, "\" is not NAME or NAME:SCALE");
+    v1::LoraUse& lora = *spec->add_loras();
+    lora.set_name(text.substr(0, colon));
+    lora.set_scale(scale);
+    return "";
+  };
+}
+
+// NAME=VALUE: a number, true or false, numbers separated by commas, or a word.
+FlagReader Setting(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) return absl::StrCat("\"", text, "\" is not NAME=VALUE");
+    const std::string given = text.substr(equals + 1);
+    google::protobuf::Value& value = (*spec->mutable_sampler_parameters())[text.substr(0, equals)];
+    double number = 0;
+    if (given == "true" || given == "false") {
+      value.set_bool_value(given == "true");
+    } else if (absl::SimpleAtod(given, &number)) {
+      value.set_number_value(number);
+    } else if (absl::StrContains(given, ',')) {
+      for (const auto part : absl::StrSplit(given, ',', absl::SkipEmpty())) {
+        if (!absl::SimpleAtod(part, &number)) return absl::StrCat("\"", given, "\" is not a list of numbers");
+        value.mutable_list_value()->add_values()->set_number_value(number);
+      }
+    } else {
+      value.set_string_value(given);
+    }
+    return "";
+  };
+}
+
+}  // namespace
+
+void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
+  v1::JobRequest* const request = &options.request;
+  v1::ImageSpec* const spec = request->mutable_spec();
+  AddFlag(app, "PROMPT", "TEXT", Text([spec](auto& v) { spec->set_prompt(v); }),
+          "What the picture shall show");
+  GiveTwin(AddFlag(app, "--model", "NAME", Text([spec](auto& v) { spec->set_model(v); }),
+                   "May be left out where one fits the request; see `mind models`"));
+  AddFlag(app, "--negative", "TEXT", Text([spec](auto& v) { spec->set_negative_prompt(v); }),
+          "What it shall not show");
+  AddFlag(app, "--steps", "N", Whole([spec](auto v) { spec->set_steps(v); }), "Denoising steps");
+  AddFlag(app, "--sampler", "NAME", Text([spec](auto& v) { spec->set_sampler(v); }), "See `mind samplers`");
+  AddFlag(app, "--guidance", "N", Real([spec](auto v) { spec->set_guidance(v); }),
+          "How closely to follow the prompt; 1 is not at all");
+  AddRepeatedFlag(app, "--set", "NAME=VALUE", Setting(spec),
+                  "What the sampler is told, such as eta=0.5; see `mind samplers`. May be given again");
+  AddFlag(app, "--guidance-rescale", "N", Real([spec](auto v) { spec->set_guidance_rescale(v); }),
+          "Draws back the contrast that guidance adds, 0 to 1");
+  AddFlag(app, "--clip-skip", "N", Whole([spec](auto v) { spec->set_clip_skip(v); }),
+          "Last text layers to leave out");
+  AddFlag(app, "--image", "FILE", File([spec] { return spec->mutable_source_image(); }),
+          "Picture to begin with: PNG, JPEG or WebP");
+  AddFlag(app, "--mask", "FILE", File([spec] { return spec->mutable_mask_image(); }),
+          "Picture, bright where --image is to be painted anew");
+  AddFlag(app, "--depth", "FILE", File([spec] { return spec->mutable_depth_image(); }),
+          "Depth of --image, near is bright");
+  AddFlag(app, "--class", "CLASS", Text([spec](auto& v) { spec->set_class_label(v); }),
+          "Class by number or name, for models that are asked for one");
+  AddRepeatedFlag(app, "--lora", "NAME[:SCALE]", Lora(spec),
+                  "One of the model's LoRAs; see `mind models`. May be given again");
+  AddFlag(app, "--noise-level", "N", Whole([spec](auto v) { spec->set_noise_level(v); }),
+          "How much an upscaler may change --image");
+  AddFlag(app, "--strength", "N", Real([spec](auto v) { spec->set_strength(v); }),
+          "How far to go from --image, 0 to 1");
+  AddFlag(app, "--seed", "N", Number<uint64_t>([spec](auto v) { spec->set_seed(v); }),
+          "Same seed, same picture; random if left out");
+  AddFlag(app, "--size", "WxH", Size(spec), "Width and height in pixels");
+  AddFlag(app, "-n,--count", "N", Whole([spec](auto v) { spec->set_image_count(v); }),
+          "Pictures; picture k has seed + k");
+  AddFlag(app, "--priority", "low|normal|high",
+          Enumerator<v1::Priority>("PRIORITY_", v1::Priority_Parse, "low|normal|high",
+                                   [request](auto v) { request->set_priority(v); }),
+          "Goes before all jobs of a lower one");
+  AddFlag(app, "--format", "png|jpeg|webp",
+          Enumerator<v1::ImageFormat>("IMAGE_FORMAT_", v1::ImageFormat_Parse, "png|jpeg|webp",
+                                      [spec](auto v) { spec->set_format(v); }),
+          "Of the file");
+  AddFlag(app, "--deadline", "DURATION",
+          DurationReader([request](auto v) { *request->mutable_deadline() = ToTimestamp(absl::Now() + v); },
+                         absl::Milliseconds(1), absl::Hours(24 * 365)),
+          "Give up after this long, such as 30s");
+  AddFlag(app, "--request-id", "ID", Text([request](auto& v) { request->set_request_id(v); }),
+          "Sent again with the same id, a request gives the same job");
+  AddFlag(app, "--preview-every", "N", Whole([spec](auto v) { spec->set_preview_every(v); }),
+          "Steps between previews; 0: none");
+  AddText(app, "-o,--out", options.out, "FILE",
+          "Several pictures get -0, -1 … before the extension; - is standard output, for one picture; if "
+          "left out, the job's id");
+  AddSwitch(app, "--detach", options.detach, "Only create the job and print its id");
+}
+
+}  // namespace mind::cli

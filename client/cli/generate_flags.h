@@ -1,0 +1,15 @@
+// The flags of `mind generate`.
+#ifndef MIND_CLIENT_CLI_GENERATE_FLAGS_H_
+#define MIND_CLIENT_CLI_GENERATE_FLAGS_H_
+
+#include "client/cli/commands.h"
+#include "proto/support/command_line.h"
+
+namespace mind::cli {
+
+// `options` are filled in while the command line is read.
+void AddGenerateFlags(CLI::App& generate, GenerateOptions& options);
+
+}  // namespace mind::cli
+
+#endif  // MIND_CLIENT_CLI_GENERATE_FLAGS_H_
