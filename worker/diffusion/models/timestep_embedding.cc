@@ -1,22 +1,17 @@
 #include "worker/diffusion/models/timestep_embedding.h"
 
 #include <cmath>
-#include <vector>
 
 namespace mind::diffusion {
 
 at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const SinusoidOptions& options) {
   const int64_t half = width / 2;
-  // In double and rounded once: a float's exp differs by a last digit from one library to the next, and the
-  // timestep makes a thousand of it.
-  std::vector<float> frequencies(static_cast<size_t>(half));
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    frequencies[i] = static_cast<float>(std::exp(-std::log(options.max_period) * static_cast<double>(i) /
-                                                 (static_cast<double>(half) - options.freq_shift)));
-  }
-  const at::Tensor angle =
-      options.scale * (timesteps.to(at::kFloat).unsqueeze(1) *
-                       at::tensor(frequencies, at::kFloat).to(timesteps.device()).unsqueeze(0));
+  at::Tensor exponent = at::arange(half, at::TensorOptions().dtype(at::kFloat).device(timesteps.device()));
+  exponent = exponent * -std::log(options.max_period) / (static_cast<double>(half) - options.freq_shift);
+  // The exponents are the reference's floats. Their exp is taken in double and rounded once: a float's
+  // differs by a last digit from one library to the next, and the timestep makes a thousand of it.
+  const at::Tensor frequencies = at::exp(exponent.to(at::kDouble)).to(at::kFloat);
+  const at::Tensor angle = options.scale * (timesteps.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0));
   const at::Tensor sin = at::sin(angle);
   const at::Tensor cos = at::cos(angle);
   const at::Tensor embedding = options.flip_sin_to_cos ? at::cat({cos, sin}, 1) : at::cat({sin, cos}, 1);
