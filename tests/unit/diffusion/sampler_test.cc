@@ -290,6 +290,8 @@ TEST(Sampler, SpacesTimestepsAsDiffusersDoes) {
   EXPECT_EQ(IntegerTimesteps(Spacing::kLeading, 1000, 4, 1), (std::vector<int64_t>{751, 501, 251, 1}));
   EXPECT_EQ(IntegerTimesteps(Spacing::kTrailing, 1000, 4, 0), (std::vector<int64_t>{999, 749, 499, 249}));
   EXPECT_EQ(IntegerTimesteps(Spacing::kLinspace, 1000, 4, 0), (std::vector<int64_t>{999, 666, 333, 0}));
+  // 499.5 in the reals, a little less as numpy steps there.
+  EXPECT_EQ(IntegerTimesteps(Spacing::kLinspace, 1000, 31, 0)[15], 499);
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ const std::map<std::string, Sample>& Samples() {
       {"clip_sample", {{true, false}}},
       {"clip_denoised", {{false}}},
       {"clip_sample_range", {{0.2}, {{"clip_sample", true}}}},
-      {"thresholding", {{true}}},
+      {"thresholding", {{true}, {{"sample_max_value", 2}}}},
       {"dynamic_thresholding_ratio", {{0.3}, {{"thresholding", true}, {"sample_max_value", 100}}}},
       {"sample_max_value", {{1.01}, {{"thresholding", true}}}},
       {"variance_type", {{"fixed_large", "learned_range"}}},
@@ -177,9 +177,13 @@ TEST_P(SchedulerClasses, AForeignKeyChangesNothing) {
   }
 }
 
-// Words of other classes that it takes for its own: in the reference, too, all of them mean the same.
+// What is read and changes nothing in the reference either: DEIS takes the words of other classes for its
+// own, a predicted variance is cut off whether it is announced or not, and EDM's last step goes nowhere or is
+// of first order already.
 bool SaysNothing(const std::string& class_name, const std::string& key) {
-  return class_name == "DEISMultistepScheduler" && key == "solver_type";
+  return (class_name == "DEISMultistepScheduler" && key == "solver_type") ||
+         (class_name == "DPMSolverMultistepInverseScheduler" && key == "variance_type") ||
+         (class_name == "EDMDPMSolverMultistepScheduler" && key == "euler_at_final");
 }
 
 TEST_P(SchedulerClasses, AnOwnKeyActsOrIsRefusedByName) {
@@ -288,6 +292,45 @@ TEST(SchedulerClassesTable, ARuleOfAnotherClassInheritsNothingOfTheModelsOwn) {
   lms.update(betas);
   EXPECT_FALSE(differs("heun_karras", kdpm2, lms));
   EXPECT_FALSE(differs("heun", kdpm2, lms));
+}
+
+// The timesteps a network is told, as diffusers 0.35.2 gave them.
+std::vector<double> ToldBy(const json& file, int64_t steps) {
+  const SamplerConfig config = SamplerConfig::From(Config(file, "file"));
+  const auto sampler = config.class_name == "DPMSolverMultistepInverseScheduler"
+                           ? std::make_unique<DpmSolverInverseSampler>(config, steps)
+                           : MakeSampler(DefaultSamplerName(config), config, steps);
+  std::vector<double> told;
+  for (int64_t step = 0; step < sampler->steps(); ++step) told.push_back(sampler->LevelOf(step).timestep);
+  return told;
+}
+
+TEST(SchedulerClassesTable, LevelsThatAreSpacedBySigmaAreToldAsTheReferenceRoundsThem) {
+  using testing::ElementsAre;
+  using testing::Pointwise;
+  const char* const solvers[] = {"DPMSolverMultistepScheduler", "DPMSolverMultistepInverseScheduler"};
+  const auto with = [](const char* name, const char* key) {
+    return json{{"_class_name", name}, {key, true}};
+  };
+  EXPECT_THAT(ToldBy(with(solvers[0], "use_karras_sigmas"), 5), ElementsAre(999, 843, 593, 142, 0));
+  EXPECT_THAT(ToldBy(with(solvers[0], "use_exponential_sigmas"), 5), ElementsAre(999, 721, 302, 30, 0));
+  EXPECT_THAT(ToldBy(with(solvers[0], "use_beta_sigmas"), 5), ElementsAre(999, 979, 927, 808, 0));
+  EXPECT_THAT(ToldBy(with(solvers[1], "use_karras_sigmas"), 5), ElementsAre(0, 142, 593, 843, 999));
+  EXPECT_THAT(ToldBy(with(solvers[1], "use_beta_sigmas"), 5), ElementsAre(0, 808, 927, 979, 999));
+  json kdpm2 = {{"_class_name", "KDPM2DiscreteScheduler"}, {"beta_start", 0.0001}, {"beta_end", 0.02}};
+  kdpm2["use_karras_sigmas"] = true;
+  EXPECT_THAT(ToldBy(kdpm2, 3), ElementsAre(999, 593, 0));
+  kdpm2["use_karras_sigmas"] = false;
+  kdpm2["use_exponential_sigmas"] = true;
+  EXPECT_THAT(ToldBy(kdpm2, 3), Pointwise(testing::DoubleNear(1e-4), {999.0, 302.31647354364395, 0.0}));
+}
+
+TEST(SchedulerClassesTable, FewerStepsAreTakenWhereTheNoisiestAreClipped) {
+  EXPECT_THAT(ToldBy({{"_class_name", "DPMSolverMultistepScheduler"},
+                      {"timestep_spacing", "trailing"},
+                      {"lambda_min_clipped", -3.0}},
+                     10),
+              testing::ElementsAre(768, 668, 568, 468, 368, 268, 168, 68));
 }
 
 }  // namespace

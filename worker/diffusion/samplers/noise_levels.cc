@@ -60,6 +60,14 @@ std::vector<int64_t> SolverTimesteps(const SamplerConfig& c, const std::vector<d
   return timesteps;
 }
 
+// The training step that the lambda form tells of a level that is spaced by sigma: rounded, but cut off where
+// the spacing came to the reference later.
+double WholeTimestep(const SamplerConfig& c, double sigma, const std::vector<double>& table) {
+  const double t = TimestepOfSigma(sigma, table);
+  const bool rounds = c.sigmas == SigmaSpacing::kKarras || c.sigmas == SigmaSpacing::kLu;
+  return rounds ? std::nearbyint(t) : std::floor(t);
+}
+
 // Spells optimal spacing out, for those that know custom timesteps.
 SamplerConfig WithOptimalAsCustom(SamplerConfig c, int64_t steps) {
   if (c.spacing == Spacing::kOptimal && c.custom_sigmas.empty()) {
@@ -191,7 +199,8 @@ NoiseLevels SigmaLevels(const SamplerConfig& config, int64_t steps, Spacing defa
   for (size_t i = 0; i < sigmas.size(); ++i) {
     NoiseLevel level = LevelOfSigma(c, sigmas[i], table);
     if (!timesteps.empty()) level.timestep = timesteps[i];
-    if (c.rounds_timesteps && timesteps.empty()) level.timestep = std::nearbyint(level.timestep);
+    if (c.rounds_timesteps && c.sigmas == SigmaSpacing::kKarras)
+      level.timestep = std::nearbyint(level.timestep);
     result.levels.push_back(level);
   }
   result.levels.push_back({1, last, 0});
@@ -224,8 +233,7 @@ NoiseLevels SolverLevels(const SamplerConfig& config, int64_t steps) {
     const double min = c.spaced_min.value_or(table.front());
     const double max = c.spaced_max.value_or(table[static_cast<size_t>(Span(c, table, steps) - 1)]);
     for (const double sigma : SpacedSigmas(c.sigmas, min, max, steps, c.rho)) {
-      result.levels.push_back(
-          NoiseLevel::PreservingOfSigma(sigma, std::nearbyint(TimestepOfSigma(sigma, table))));
+      result.levels.push_back(NoiseLevel::PreservingOfSigma(sigma, WholeTimestep(c, sigma, table)));
     }
   }
   result.levels.push_back(NoiseLevel::PreservingOfSigma(FinalSigmaOf(c, table.front()), 0));
@@ -242,7 +250,7 @@ NoiseLevels InverseSolverLevels(const SamplerConfig& c, int64_t steps) {
     sigmas = SpacedSigmas(c.sigmas, table.front(), table.back(), steps, c.rho);
     std::reverse(sigmas.begin(), sigmas.end());
     for (const double sigma : sigmas) {
-      timesteps.push_back(static_cast<int64_t>(std::nearbyint(TimestepOfSigma(sigma, table))));
+      timesteps.push_back(static_cast<int64_t>(WholeTimestep(c, sigma, table)));
     }
     sigmas.push_back(sigmas.back());
   } else {
