@@ -8,10 +8,8 @@ at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const
   const int64_t half = width / 2;
   at::Tensor exponent = at::arange(half, at::TensorOptions().dtype(at::kFloat).device(timesteps.device()));
   exponent = exponent * -std::log(options.max_period) / (static_cast<double>(half) - options.freq_shift);
-  // The exponents are the reference's floats. Their exp is taken in double and rounded once: a float's
-  // differs by a last digit from one library to the next, and the timestep makes a thousand of it.
-  const at::Tensor frequencies = at::exp(exponent.to(at::kDouble)).to(at::kFloat);
-  const at::Tensor angle = options.scale * (timesteps.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0));
+  const at::Tensor angle =
+      options.scale * (timesteps.to(at::kFloat).unsqueeze(1) * at::exp(exponent).unsqueeze(0));
   const at::Tensor sin = at::sin(angle);
   const at::Tensor cos = at::cos(angle);
   const at::Tensor embedding = options.flip_sin_to_cos ? at::cat({cos, sin}, 1) : at::cat({sin, cos}, 1);
