@@ -92,7 +92,7 @@ struct LevelOptions {
   SigmaSpacing sigmas = SigmaSpacing::kPlain;
   std::optional<double> spaced_min, spaced_max;  // ends of levels that are not kPlain; else the plain ones'
   bool log_linear = false;                       // Euler: levels evenly in log sigma over all training steps
-  bool rounds_timesteps = false;                 // of levels not spaced by timesteps (the KDPM2 classes)
+  bool rounds_timesteps = false;                 // of levels after Karras (the KDPM2 classes)
   FinalSigma final_sigma = FinalSigma::kZero;
   double lambda_min_clipped = -std::numeric_limits<double>::infinity();
   // Levels above this sigma are left out: more noise says nothing, and rules that step in sigma lose all
