@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <filesystem>
 #include <map>
 #include <random>
 #include <thread>
@@ -159,6 +160,43 @@ TEST(Faults, ASilentWorkerLosesItsLease) {
   cluster.StartWorker("w");
   EXPECT_FALSE(PictureOf(cluster, job).empty());
   cluster.worker("stopped").Kill(SIGCONT);
+}
+
+// It may be what kills them: after five it is given up, however it came to that.
+TEST(Faults, AJobThatTakesFiveWorkersWithItIsFailed) {
+  Cluster cluster;
+  const auto client = cluster.NewClient();
+  const std::vector<std::string> no_checkpoints = {"--checkpoint-interval", "1h"};
+  cluster.StartWorker("w0", no_checkpoints);
+  const std::string job = CreateJob(*client, Request("a fish", 1, 1000));
+  for (int death = 0; death < 5; ++death) {
+    const std::string name = "w" + std::to_string(death);
+    if (death > 0) cluster.StartWorker(name, no_checkpoints);
+    Await("the job to run",
+          [&] { return JobNow(*client, job).attempt() == static_cast<uint32_t>(death) + 1; });
+    ASSERT_EQ(JobNow(*client, job).state(), v1::JOB_STATE_RUNNING);
+    cluster.KillWorker(name, SIGKILL);
+  }
+  Await("the job to end", [&] { return JobNow(*client, job).has_end_time(); });
+  EXPECT_EQ(JobNow(*client, job).state(), v1::JOB_STATE_FAILED);
+  EXPECT_THAT(JobNow(*client, job).error().message(), ::testing::HasSubstr("lost its worker 5 times"));
+}
+
+TEST(Faults, AWorkerWhoseFilesAreDamagedFailsNobodysJob) {
+  Cluster cluster;
+  const std::filesystem::path models = std::filesystem::path(cluster.directory()) / "models" / "emoji";
+  std::filesystem::create_directories(models.parent_path());
+  std::filesystem::copy(MIND_MODELS "/emoji", models, std::filesystem::copy_options::recursive);
+  cluster.StartWorker("a", {"--models", models, "--preload=false"});
+  // After it has looked at them, and before it loads them.
+  std::filesystem::resize_file(models / "unet" / "diffusion_pytorch_model.safetensors", 1000);
+  cluster.StartWorker("b");
+  const auto client = cluster.NewClient();
+  std::vector<std::string> jobs;
+  for (uint32_t i = 0; i < 6; ++i) jobs.push_back(CreateJob(*client, Request("a fish", i)));
+  for (const std::string& job : jobs) EXPECT_FALSE(PictureOf(cluster, job).empty());
+  EXPECT_GT(cluster.WorkerMetric("a", "mind_worker_image_failures_total"), 0);
+  EXPECT_EQ(cluster.ServerMetric("mind_requests_total", "succeeded"), 6);
 }
 
 TEST(Faults, TheServerGoesDownCleanlyWithABacklogAndTakesItUpAgain) {
