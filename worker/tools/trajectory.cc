@@ -13,6 +13,7 @@
 #include "worker/diffusion/samplers/optimal_timesteps.h"
 #include "worker/diffusion/samplers/parametrization.h"
 #include "worker/diffusion/samplers/registry.h"
+#include "worker/diffusion/samplers/run.h"
 
 namespace {
 
@@ -109,14 +110,9 @@ class Measurement {
     state.noise = std::make_unique<SeededNoise>(seed);
     state.x = state.noise->Draw(pipeline_.LatentShape(info.default_width, info.default_height)) *
               sampler->initial_scale();
-    Evaluator evaluator;
-    for (; state.step < sampler->steps(); ++state.step) {
-      Task step = sampler->Step(state, evaluator);
-      for (step.Resume(); !step.done(); step.Resume()) {
-        evaluator.Answer(
-            EvaluateAlone(pipeline_.denoiser(), conditioning, evaluator.input(), evaluator.timestep()));
-      }
-    }
+    RunToEnd(*sampler, state, [&](const at::Tensor& input, double timestep) {
+      return EvaluateAlone(pipeline_.denoiser(), conditioning, input, timestep);
+    });
     return state.x;
   }
 

@@ -31,12 +31,16 @@ void RunSuite(const char* name, void (*run)(const GoldenOptions&, Report&), cons
 
 void RunNetworkCases(const GoldenOptions& options, Report& report) {
   RunSuite("components", RunComponentCases, options, report);
+}
+
+void RunNetworkPictureCases(const GoldenOptions& options, Report& report) {
   RunSuite("e2e", RunEndToEndCases, options, report);
   RunSuite("formats/lora", RunLoraCases, options, report);
 }
 
 void RunAllCases(const GoldenOptions& options, Report& report) {
   RunNetworkCases(options, report);
+  RunNetworkPictureCases(options, report);
   RunSuite("primitives", RunPrimitiveCases, options, report);
   RunSuite("image_processing", RunPictureCases, options, report);
   RunSuite("tokenizers", RunTokenizerCases, options, report);

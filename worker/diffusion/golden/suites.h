@@ -29,8 +29,10 @@ struct GoldenOptions {
 
 // Everything in a directory.
 void RunAllCases(const GoldenOptions& options, Report& report);
-// Networks, and the pictures and adapters made with them.
+// One evaluation of each network.
 void RunNetworkCases(const GoldenOptions& options, Report& report);
+// Whole pictures, and networks with adapters.
+void RunNetworkPictureCases(const GoldenOptions& options, Report& report);
 
 void RunComponentCases(const GoldenOptions& options, Report& report);
 void RunPrimitiveCases(const GoldenOptions& options, Report& report);
