@@ -117,6 +117,7 @@ int Run(const Flags& flags) {
 
   std::unique_ptr<diffusion::ModelCache> models;
   try {
+    const EndsAtOnce at_once;  // there may be much to read
     models = std::make_unique<diffusion::ModelCache>(
         flags.models, diffusion::ModelCache::Options{
                           .parameters = {.device = device, .channels_last = flags.channels_last},
@@ -131,10 +132,7 @@ int Run(const Flags& flags) {
                                            metrics.models_unloaded.Increment();
                                            LogInfo("model unloaded", {{"model", model}});
                                          }}});
-    if (flags.preload) {
-      const EndsAtOnce at_once;
-      models->Preload();
-    }
+    if (flags.preload) models->Preload();
     for (const auto& rejected : models->rejected()) {
       LogWarning("not served", {{"path", rejected.path}, {"reason", rejected.reason}});
     }
