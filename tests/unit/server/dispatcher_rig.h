@@ -194,11 +194,7 @@ class DispatcherRig : public testing::Test {
     return found == ended_.end() ? std::nullopt : std::optional(found->second.state());
   }
 
-  Dispatcher dispatcher_;
-  Moment now_ = {absl::UnixEpoch() + absl::Hours(1), absl::Hours(5)};
-  std::map<std::string, v1::Job> ended_;
-
- private:
+  // Keeps the account that WorkerOf and Ended go by. For events that have no verb here.
   Actions Noted(Actions actions) {
     for (const SendAssign& send : Of<SendAssign>(actions)) last_assigned_[send.assign.job_id()] = send.worker;
     for (const JobEndedAction& end : Of<JobEndedAction>(actions)) {
@@ -207,6 +203,11 @@ class DispatcherRig : public testing::Test {
     return actions;
   }
 
+  Dispatcher dispatcher_;
+  Moment now_ = {absl::UnixEpoch() + absl::Hours(1), absl::Hours(5)};
+  std::map<std::string, v1::Job> ended_;
+
+ private:
   std::map<std::string, std::string> last_assigned_;  // by job
 };
 
