@@ -10,6 +10,7 @@
 #include "worker/diffusion/samplers/ddim.h"
 #include "worker/diffusion/samplers/dpm_solver_multistep.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
+#include "worker/diffusion/samplers/parametrization.h"
 #include "worker/diffusion/samplers/registry.h"
 #include "worker/diffusion/samplers/run.h"
 
@@ -144,7 +145,7 @@ class SamplerCase {
 
   std::optional<int64_t> StepAt(double timestep) const {
     for (int64_t step = 0; step < sampler_->steps(); ++step) {
-      if (std::abs(sampler_->LevelOf(step).timestep - timestep) < 1e-3) return step;
+      if (std::abs(Told(config_, sampler_->LevelOf(step)) - timestep) < 1e-3) return step;
     }
     return std::nullopt;
   }
