@@ -21,7 +21,7 @@
 namespace mind::testing {
 namespace {
 
-constexpr int kThreads = 16;  // they mostly wait
+constexpr int kThreads = 16;      // they mostly wait
 constexpr uint32_t kLong = 1000;  // steps
 
 int FromEnvironment(const char* name, int fallback) {

@@ -88,15 +88,16 @@ class Captioned : public testing::Test {
     unet["addition_embed_type"] = nullptr;
     unet["in_channels"] = 7;
     unet["num_class_embeds"] = 11;
-    RunConfig run = Run({{"unet", unet},
-                         {"scheduler", diffusion::ReadJsonFile(emoji + "/scheduler/scheduler_config.json")},
-                         {"low_res_scheduler", {{"_class_name", "DDPMScheduler"}, {"beta_schedule", "scaled_linear"}}},
-                         {"max_noise_level", 10},
-                         {"text_encoder", emoji + "/text_encoder"},
-                         {"vae", emoji + "/vae"},
-                         {"tokenizer", emoji + "/tokenizer"},
-                         {"mind", {{"default_steps", 2}, {"default_guidance", 1}}}},
-                        steps);
+    RunConfig run =
+        Run({{"unet", unet},
+             {"scheduler", diffusion::ReadJsonFile(emoji + "/scheduler/scheduler_config.json")},
+             {"low_res_scheduler", {{"_class_name", "DDPMScheduler"}, {"beta_schedule", "scaled_linear"}}},
+             {"max_noise_level", 10},
+             {"text_encoder", emoji + "/text_encoder"},
+             {"vae", emoji + "/vae"},
+             {"tokenizer", emoji + "/tokenizer"},
+             {"mind", {{"default_steps", 2}, {"default_guidance", 1}}}},
+            steps);
     run.crop = 8;
     return run;
   }
