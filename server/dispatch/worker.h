@@ -4,10 +4,10 @@
 #ifndef MIND_SERVER_DISPATCH_WORKER_H_
 #define MIND_SERVER_DISPATCH_WORKER_H_
 
-#include <compare>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -38,7 +38,9 @@ class Worker {
     std::string job;
     uint32_t attempt = 0;
     uint32_t image = 0;
-    auto operator<=>(const PictureKey&) const = default;
+    bool operator<(const PictureKey& other) const {
+      return std::tie(job, attempt, image) < std::tie(other.job, other.attempt, other.image);
+    }
   };
   // A picture on a worker, whatever has become of its job: it takes up room until the worker says it has
   // ended.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "proto/support/time.h"
 
@@ -44,7 +45,8 @@ void JobFeeds::PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEv
 }
 
 void JobFeeds::Tell(const std::set<WatchId>& watchers) {
-  const std::set<WatchId> to_tell = watchers;  // being told, a watcher may leave
+  // Being told, a watcher may leave.
+  const std::vector<WatchId> to_tell(watchers.begin(), watchers.end());
   for (const WatchId id : to_tell) {
     const auto found = watchers_.find(id);
     if (found != watchers_.end()) found->second.on_news();

@@ -72,7 +72,7 @@ TEST(BadInput, BytesThatAreNoMessageAreRefused) {
 TEST(BadInput, ProgramsNameWhatIsWrongWithTheirFlags) {
   const std::string out = ::testing::TempDir() + "/bad-flag";
   const auto errors_of = [&](std::vector<std::string> command) {
-    command[0] = std::string(MIND_BIN) + "/" + command[0];
+    command[0] = MIND_BIN "/" + command[0];
     Process process(command, out);
     EXPECT_NE(process.Wait(), 0);
     return process.Errors();

@@ -44,7 +44,7 @@ TEST_F(Evaluation, SaysWhatIsMissing) {
   EXPECT_THAT(Run({"--pictures", "/nope"}).second, HasSubstr("/nope: no pictures in it"));
   EXPECT_THAT(Run({"--pictures", "/nope", "--reference", "/nope"}).second,
               HasSubstr("--reference needs --features or --classifier"));
-  const std::string vae = std::string(MIND_MODELS) + "/emoji/vae";
+  const std::string vae = MIND_MODELS "/emoji/vae";
   EXPECT_THAT(Run({"--autoencoder", vae}).second, HasSubstr("--autoencoder needs --reference"));
   EXPECT_THAT(Run({"--model", "emoji", "--pictures", "/nope"}).second, HasSubstr("--model needs --prompts"));
   EXPECT_THAT(Run({"--pictures", "/nope", "--verdicts", "/nope"}).second,

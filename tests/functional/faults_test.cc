@@ -137,7 +137,7 @@ TEST(Faults, AKilledServerFinishesItsJobsAfterARestart) {
 TEST(Faults, ADrainedWorkerHandsItsWorkOver) {
   const std::map<uint32_t, std::string> expected = Undisturbed(2);
   Cluster cluster;
-  cluster.StartWorker("w0", {"--drain", "0s"});
+  cluster.StartWorker("w0", {"--drain", "500ms"});
   const auto client = cluster.NewClient();
   std::map<uint32_t, std::string> jobs;
   for (uint32_t i = 0; i < 2; ++i) jobs[i] = CreateJob(*client, Varied(i));

@@ -186,7 +186,7 @@ EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spe
                              .width = static_cast<int>(spec.width()),
                              .height = static_cast<int>(spec.height()),
                              .model = spec.model(),
-                             .version = std::string("Mind-Diffusion ") + MIND_VERSION};
+                             .version = "Mind-Diffusion " MIND_VERSION};
   return {"image/png", image::EncodePng(View(picture), image::FormatInfotext(info))};
 }
 

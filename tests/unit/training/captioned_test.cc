@@ -129,7 +129,7 @@ TEST_F(Captioned, AnAutoencoderLearnsAndNormalisesItsLatents) {
 }
 
 TEST_F(Captioned, ADecoderLearnsOnWhileItsLatentsStay) {
-  RunConfig run = Run({{"vae", std::string(MIND_MODELS) + "/emoji/vae"}}, 30);
+  RunConfig run = Run({{"vae", MIND_MODELS "/emoji/vae"}}, 30);
   run.learning_rate.peak = 3e-4;
   run.log_every = 1;
   run.crop = 3;
