@@ -36,6 +36,7 @@ struct Flags {
   int max_queue = 1000;
   absl::Duration max_wait = absl::Hours(1);
   absl::Duration lease = absl::Seconds(10);
+  absl::Duration stall = absl::Seconds(60);
   absl::Duration keep = absl::Hours(24);
   absl::Duration grace = absl::Seconds(10);
 };
@@ -54,6 +55,10 @@ Flags ParseFlags(int argc, char** argv) {
               "A job that would wait longer is refused");
   AddDuration(app, "--lease", flags.lease, absl::Milliseconds(100), absl::Hours(1),
               "A worker silent for longer is lost");
+  AddDuration(
+      app, "--stall", flags.stall, absl::Seconds(1), absl::Hours(24),
+      "A picture that has begun and has not moved for so long, nor for twenty of its steps, is made by "
+      "another worker");
   AddDuration(app, "--keep", flags.keep, absl::ZeroDuration(), longest,
               "How long ended jobs and their pictures are kept");
   AddDuration(app, "--grace", flags.grace, absl::ZeroDuration(), absl::Hours(24),
@@ -82,6 +87,7 @@ int Run(const Flags& flags) {
 
   GenerationService::Options options;
   options.dispatcher.lease = flags.lease;
+  options.dispatcher.progress.stall = flags.stall;
   options.max_queue = static_cast<size_t>(flags.max_queue);
   options.max_wait = flags.max_wait;
   options.keep = flags.keep;

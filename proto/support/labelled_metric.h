@@ -9,9 +9,11 @@
 #include <prometheus/registry.h>
 
 #include <map>
-#include <mutex>
 #include <string>
 #include <tuple>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 
 namespace mind {
 
@@ -23,7 +25,7 @@ class LabelledMetric {
       : family_(family), label_(std::move(label)), arguments_(std::move(arguments)...) {}
 
   Metric& operator[](const std::string& value) {
-    const std::lock_guard lock(mutex_);
+    const absl::MutexLock lock(&mutex_);
     Metric*& metric = metrics_[value];
     if (metric == nullptr) {
       metric = std::apply(
@@ -39,8 +41,8 @@ class LabelledMetric {
   prometheus::Family<Metric>& family_;
   const std::string label_;
   const std::tuple<Arguments...> arguments_;
-  std::mutex mutex_;
-  std::map<std::string, Metric*> metrics_;  // guarded by mutex_
+  absl::Mutex mutex_;
+  std::map<std::string, Metric*> metrics_ ABSL_GUARDED_BY(mutex_);
 };
 
 using LabelledCounter = LabelledMetric<prometheus::Counter>;

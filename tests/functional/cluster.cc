@@ -7,12 +7,15 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -127,6 +130,25 @@ void Process::LimitFiles(uint64_t bytes) {
   ASSERT_EQ(prlimit(pid_, RLIMIT_FSIZE, nullptr, &limit), 0);
   limit.rlim_cur = bytes;
   ASSERT_EQ(prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr), 0);
+}
+
+StoppedThread::StoppedThread(const Process& process, const std::string& name) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(absl::StrCat("/proc/", process.pid(), "/task"))) {
+    const std::string thread = entry.path().filename();
+    if (Slurp(entry.path() / "comm") == name + "\n") thread_ = std::stoi(thread);
+  }
+  if (thread_ < 0) {
+    ADD_FAILURE() << "no thread named " << name;
+    return;
+  }
+  EXPECT_EQ(ptrace(PTRACE_SEIZE, thread_, nullptr, nullptr), 0) << strerror(errno);
+  EXPECT_EQ(ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr), 0) << strerror(errno);
+  EXPECT_EQ(waitpid(thread_, nullptr, __WALL), thread_) << strerror(errno);
+}
+
+StoppedThread::~StoppedThread() {
+  if (thread_ >= 0) ptrace(PTRACE_DETACH, thread_, nullptr, nullptr);
 }
 
 int Process::Wait() {

@@ -33,6 +33,7 @@ class Process {
   // Waits for its end: the exit status, or minus the signal.
   int Wait();
   bool running();
+  pid_t pid() const { return pid_; }
   std::string Output() const;
   std::string Errors() const;
 
@@ -41,6 +42,19 @@ class Process {
   bool ended_ = false;
   int status_ = 0;
   std::string stem_;
+};
+
+// Stops one thread of a running process, by its name, until the end of the scope: the others go on. For the
+// thread that made it, which must be of a process that started the other.
+class StoppedThread {
+ public:
+  StoppedThread(const Process& process, const std::string& name);
+  ~StoppedThread();
+  StoppedThread(const StoppedThread&) = delete;
+  StoppedThread& operator=(const StoppedThread&) = delete;
+
+ private:
+  pid_t thread_ = -1;
 };
 
 class Cluster {

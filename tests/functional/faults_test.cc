@@ -162,6 +162,30 @@ TEST(Faults, ASilentWorkerLosesItsLease) {
   cluster.worker("stopped").Kill(SIGCONT);
 }
 
+// The worker still answers, but its engine stands still.
+TEST(Faults, APictureOfAHungEngineIsMadeElsewhere) {
+  const v1::JobRequest request = Request("a yellow butterfly", 3, 400);
+  Cluster cluster({"--stall", "2s", "--lease", "1h"});
+  cluster.StartWorker("hung", {"--checkpoint-interval", "20ms"});
+  const auto client = cluster.NewClient();
+  const std::string job = CreateJob(*client, request);
+  Await("work in progress", [&] { return JobNow(*client, job).steps_done() > 10; });
+  std::string picture;
+  {
+    const StoppedThread hang(cluster.worker("hung"), "steps");
+    Await("that to be noticed", [&] { return cluster.ServerMetric("mind_workers", "stuck") == 1; });
+    cluster.StartWorker("w");
+    picture = PictureOf(cluster, job);
+    EXPECT_EQ(cluster.ServerMetric("mind_workers", "stuck"), 1);
+  }
+  EXPECT_GT(cluster.ServerMetric("mind_jobs_resumed_total"), 0);
+  // Once it moves again it lets the picture go, and makes others: the same one, for example, to the same
+  // bytes.
+  Await("the worker to be itself again", [&] { return cluster.ServerMetric("mind_workers", "stuck") == 0; });
+  cluster.KillWorker("w", SIGKILL);
+  EXPECT_EQ(PictureOf(cluster, CreateJob(*client, request)), picture);
+}
+
 // It may be what kills them: after five it is given up, however it came to that.
 TEST(Faults, AJobThatTakesFiveWorkersWithItIsFailed) {
   Cluster cluster;

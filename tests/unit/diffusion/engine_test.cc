@@ -1,7 +1,5 @@
 #include "worker/diffusion/engine/engine.h"
 
-#include <ATen/Parallel.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,9 +9,7 @@
 #include <set>
 
 #include "tests/support/model_folder.h"
-#include "tests/unit/diffusion/recorder.h"
-#include "worker/diffusion/error.h"
-#include "worker/diffusion/samplers/registry.h"
+#include "tests/unit/diffusion/engine_rig.h"
 #include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
@@ -42,77 +38,7 @@ class BatchSizes : public EngineMeter {
   std::vector<size_t> trace_;
 };
 
-// Every sampler a model with discrete training steps is offered.
-std::vector<std::string> AllSamplers() {
-  SamplerConfig config;
-  config.class_name = "PNDMScheduler";
-  std::vector<std::string> names;
-  for (const SamplerInfo& sampler : SamplersFor(config)) names.push_back(sampler.name);
-  return names;
-}
-
-class EngineTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    at::set_num_threads(1);
-    if (models_ != nullptr) return;  // called for each suite that derives from this
-    models_ = new ModelCache(std::string(MIND_TEST_DATA) + "/golden/models", {});
-  }
-
-  static Engine::Options Options() {
-    Engine::Options options;
-    options.row_threads = 2;
-    options.checkpoint_interval = std::chrono::milliseconds(0);  // after every step
-    options.decode = [](const std::string& file) {
-      if (file == "nothing") return at::zeros({8, 8, 3}, at::kByte);
-      if (file == "half")
-        return at::cat({at::zeros({8, 4, 3}, at::kByte), at::full({8, 4, 3}, 255, at::kByte)}, 1);
-      if (file != "stripes") throw RequestError("no such picture");
-      return at::arange(48 * 80 * 3, at::kFloat).remainder(251).to(at::kByte).view({48, 80, 3});
-    };
-    return options;
-  }
-
-  // So many rows at a time that several pictures share a batch, whatever the machine.
-  static Engine::Options WideOptions() {
-    Engine::Options options = Options();
-    options.row_threads = 8;
-    return options;
-  }
-
-  static TrajectoryRequest Request(const std::string& sampler = "ddim", int64_t steps = 6,
-                                   double guidance = 5) {
-    TrajectoryRequest request;
-    request.model = "sd1";
-    request.picture.prompt = "a photo of a cat";
-    request.picture.guidance = guidance;
-    request.width = request.height = 64;
-    request.sampler = sampler;
-    request.steps = steps;
-    request.seed = 7;
-    return request;
-  }
-
-  static at::Tensor Alone(const TrajectoryRequest& request) {
-    Engine engine(*models_, Options());
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    EXPECT_EQ(events->Wait(), Ending::kPicture);
-    return events->picture;
-  }
-
-  // Of a request that must fail.
-  static std::string ErrorOf(Engine& engine, const TrajectoryRequest& request) {
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    EXPECT_EQ(events->Wait(), Ending::kFailed);
-    return events->Error();
-  }
-
-  static ModelCache* models_;
-};
-
-ModelCache* EngineTest::models_ = nullptr;
+class EngineTest : public EngineRig {};
 
 // Eight requests that differ in everything, with every sampler once in some eight.
 class EngineMixTest : public EngineTest, public testing::WithParamInterface<size_t> {};
@@ -198,60 +124,6 @@ TEST_F(EngineTest, SamplersOfAllKindsShareBatchesWithoutWaiting) {
   EXPECT_GE(std::count(trace.begin(), trace.end(), 3U), 11);
 }
 
-class EngineSamplerTest : public EngineTest, public testing::WithParamInterface<std::string> {};
-
-TEST_P(EngineSamplerTest, GoesOnFromEveryCheckpointToTheSamePicture) {
-  TrajectoryRequest request = Request(GetParam());
-  if (GetParam() == "ddim") request.sampler_parameters["eta"] = 0.7;
-  Engine engine(*models_, Options());
-  auto whole = std::make_shared<Recorder>();
-  engine.Submit(request, whole);
-  ASSERT_EQ(whole->Wait(), Ending::kPicture);
-  engine.WaitUntilIdle();
-  std::map<int64_t, std::string> checkpoints;
-  {
-    const std::lock_guard lock(whole->mutex);
-    checkpoints = whole->checkpoints;
-  }
-  ASSERT_GE(checkpoints.size(), 4U);
-  for (const auto& [step, bytes] : checkpoints) {
-    TrajectoryRequest rest = request;
-    rest.checkpoint = bytes;
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(rest, events);
-    ASSERT_EQ(events->Wait(), Ending::kPicture);
-    EXPECT_EQ(events->started_at, step);
-    EXPECT_TRUE(at::equal(events->picture, whole->picture)) << "from step " << step;
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(All, EngineSamplerTest, testing::ValuesIn(AllSamplers()),
-                         [](const auto& info) { return info.param; });
-
-TEST_F(EngineTest, AHandedBackPictureGoesOnElsewhere) {
-  const TrajectoryRequest request = Request("heun", 8);
-  std::string bytes;
-  {
-    Engine engine(*models_, Options());
-    auto events = std::make_shared<Recorder>();
-    uint64_t id = 0;
-    std::promise<void> submitted;
-    std::shared_future<void> ready = submitted.get_future().share();
-    events->on_step = [&](int64_t step) {
-      ready.wait();
-      if (step == 3) engine.HandBack(id);
-    };
-    id = engine.Submit(request, events);
-    submitted.set_value();
-    ASSERT_EQ(events->Wait(), Ending::kHandedBack);
-    bytes = events->handed_back;
-  }
-  ASSERT_FALSE(bytes.empty());
-  TrajectoryRequest rest = request;
-  rest.checkpoint = bytes;
-  EXPECT_TRUE(at::equal(Alone(rest), Alone(request)));
-}
-
 TEST_F(EngineTest, ACancelledPictureStopsWithinAStep) {
   Engine engine(*models_, Options());
   auto events = std::make_shared<Recorder>();
@@ -309,6 +181,33 @@ TEST_F(EngineTest, AHigherPriorityDoesNotPayForALowerOne) {
   EXPECT_TRUE(at::equal(low_events->picture, low_alone));
 }
 
+// Beside the steps it has a processor to itself, but lower ones go on, if slowly.
+TEST_F(EngineTest, AHigherPictureThatTakesLongToPrepareDoesNotStopLowerOnes) {
+  std::promise<void> preparing, go_on;
+  Engine::Options options = Options();
+  options.decode = [&](const std::string&) {
+    preparing.set_value();
+    go_on.get_future().wait();
+    return at::zeros({8, 8, 3}, at::kByte);
+  };
+  Engine engine(*models_, options);
+  const auto make = [&](const TrajectoryRequest& request) {
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(request, events);
+    return events;
+  };
+  EXPECT_EQ(make(Request("ddim", 6))->Wait(), Ending::kPicture);  // now it is known what a step takes
+  TrajectoryRequest high = Request("ddim", 6);
+  high.priority = 1;
+  high.source = "slow";
+  high.strength = 1;
+  const auto high_events = make(high);
+  preparing.get_future().wait();
+  EXPECT_EQ(make(Request("ddim", 3))->Wait(), Ending::kPicture);
+  go_on.set_value();
+  EXPECT_EQ(high_events->Wait(), Ending::kPicture) << high_events->Error();
+}
+
 // A model whose weights are damaged so that nothing but NaN comes out.
 TEST_F(EngineTest, NumbersThatAreNotFiniteMakeNoPicture) {
   support::ModelFolder folder;
@@ -331,28 +230,6 @@ TEST_F(EngineTest, NumbersThatAreNotFiniteMakeNoPicture) {
               testing::AllOf(HasSubstr("the model \"nan\" made latents"), HasSubstr("not finite")));
 }
 
-// Of the same name and the same request, but with other weights.
-TEST_F(EngineTest, ACheckpointOfAnotherRevisionOfTheModelIsRefused) {
-  auto whole = std::make_shared<Recorder>();
-  TrajectoryRequest request = Request();
-  {
-    Engine engine(*models_, Options());
-    engine.Submit(request, whole);
-    ASSERT_EQ(whole->Wait(), Ending::kPicture);
-  }
-  ASSERT_FALSE(whole->checkpoints.empty());
-  request.checkpoint = whole->checkpoints.begin()->second;
-  support::ModelFolder folder;
-  folder.Add("sd1", "sd1");
-  const std::filesystem::path scheduler = folder.path() + "/sd1/scheduler";
-  std::filesystem::remove(scheduler);
-  std::filesystem::create_directory(scheduler);
-  std::ofstream(scheduler / "scheduler_config.json") << R"({"_class_name": "DDIMScheduler"})";
-  ModelCache other(folder.path(), {});
-  Engine engine(other, Options());
-  EXPECT_THAT(ErrorOf(engine, request), HasSubstr("another revision of the model \"sd1\""));
-}
-
 TEST_F(EngineTest, TheRevisionIsWhatTheModelsAreListedWith) {
   std::set<std::string> revisions;
   for (const ModelInfo& info : models_->models()) {
@@ -360,46 +237,6 @@ TEST_F(EngineTest, TheRevisionIsWhatTheModelsAreListedWith) {
     EXPECT_EQ(models_->Get(info.name)->info().revision, info.revision);
     EXPECT_TRUE(revisions.insert(info.revision).second) << info.name;
   }
-}
-
-// Each field by itself: a fingerprint that overlooks one lets checkpoints of another picture pass.
-TEST_F(EngineTest, EveryFieldThatMakesAnotherPictureIsInTheFingerprint) {
-  const std::vector<std::function<void(TrajectoryRequest&)>> changes = {
-      [](TrajectoryRequest& r) { r.model = "sd2"; },
-      [](TrajectoryRequest& r) { r.picture.prompt += "!"; },
-      [](TrajectoryRequest& r) { r.picture.negative_prompt = "blur"; },
-      [](TrajectoryRequest& r) { r.picture.guidance += 1; },
-      [](TrajectoryRequest& r) { r.picture.guidance_rescale = 0.5; },
-      [](TrajectoryRequest& r) { r.picture.clip_skip = 1; },
-      [](TrajectoryRequest& r) { r.picture.label = 0; },
-      [](TrajectoryRequest& r) { r.picture.noise_level += 1; },
-      [](TrajectoryRequest& r) {
-        r.picture.loras.push_back({"style", 1});
-      },
-      [](TrajectoryRequest& r) {
-        r.picture.loras.push_back({"style", 0.5});
-      },
-      [](TrajectoryRequest& r) { r.width = 72; },
-      [](TrajectoryRequest& r) { r.height = 72; },
-      [](TrajectoryRequest& r) { r.sampler = "euler"; },
-      [](TrajectoryRequest& r) { r.steps += 1; },
-      [](TrajectoryRequest& r) { r.sampler_parameters["eta"] = 0.5; },
-      [](TrajectoryRequest& r) { r.seed += 1; },
-      [](TrajectoryRequest& r) { r.source = "a"; },
-      [](TrajectoryRequest& r) { r.mask = "a"; },
-      [](TrajectoryRequest& r) { r.depth = "a"; },
-      [](TrajectoryRequest& r) { r.strength = 0.5; }};
-  std::set<std::string> fingerprints = {Fingerprint(Request())};
-  for (size_t i = 0; i < changes.size(); ++i) {
-    TrajectoryRequest changed = Request();
-    changes[i](changed);
-    EXPECT_TRUE(fingerprints.insert(Fingerprint(changed)).second) << i;
-  }
-  TrajectoryRequest shown = Request();
-  shown.priority = 1;
-  shown.preview_every = 7;
-  shown.checkpoint = "bytes";
-  EXPECT_EQ(Fingerprint(shown), Fingerprint(Request()));
 }
 
 TEST_F(EngineTest, ABadRequestFailsAloneAndSaysWhy) {
@@ -416,131 +253,6 @@ TEST_F(EngineTest, ABadRequestFailsAloneAndSaysWhy) {
   request = Request();
   request.checkpoint = "rubbish";
   EXPECT_THAT(error_of(request), HasSubstr("checkpoint"));
-}
-
-TEST_F(EngineTest, ACheckpointOfAnotherRequestIsRefused) {
-  Engine engine(*models_, Options());
-  auto first = std::make_shared<Recorder>();
-  engine.Submit(Request(), first);
-  ASSERT_EQ(first->Wait(), Ending::kPicture);
-  engine.WaitUntilIdle();
-  TrajectoryRequest other = Request();
-  other.seed = 8;
-  {
-    const std::lock_guard lock(first->mutex);
-    ASSERT_FALSE(first->checkpoints.empty());
-    other.checkpoint = first->checkpoints.begin()->second;
-  }
-  auto events = std::make_shared<Recorder>();
-  engine.Submit(other, events);
-  ASSERT_EQ(events->Wait(), Ending::kFailed);
-  EXPECT_THAT(events->Error(), HasSubstr("belongs to another request"));
-}
-
-TEST_P(EngineSamplerTest, BeginsFromAPictureAndGoesOnFromItsCheckpoints) {
-  TrajectoryRequest request = Request(GetParam(), 8);
-  request.source = "stripes";
-  request.strength = 0.6;
-  Engine engine(*models_, Options());
-  auto whole = std::make_shared<Recorder>();
-  engine.Submit(request, whole);
-  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
-  engine.WaitUntilIdle();
-  EXPECT_EQ(whole->started_at, 0);
-  EXPECT_EQ(whole->steps, 8);
-  TrajectoryRequest rest = request;
-  {
-    const std::lock_guard lock(whole->mutex);
-    ASSERT_FALSE(whole->checkpoints.empty());
-    EXPECT_GE(whole->checkpoints.begin()->first, 5);  // the first four steps were never taken
-    rest.checkpoint = whole->checkpoints.begin()->second;
-  }
-  auto resumed = std::make_shared<Recorder>();
-  engine.Submit(rest, resumed);
-  ASSERT_EQ(resumed->Wait(), Ending::kPicture);
-  EXPECT_TRUE(at::equal(resumed->picture, whole->picture));
-}
-
-TEST_F(EngineTest, ADamagedCheckpointIsRefused) {
-  Engine engine(*models_, Options());
-  auto whole = std::make_shared<Recorder>();
-  TrajectoryRequest request = Request("dpm_adaptive");
-  engine.Submit(request, whole);
-  ASSERT_EQ(whole->Wait(), Ending::kPicture);
-  engine.WaitUntilIdle();
-  {
-    const std::lock_guard lock(whole->mutex);
-    ASSERT_FALSE(whole->checkpoints.empty());
-    request.checkpoint = whole->checkpoints.begin()->second;
-  }
-  request.checkpoint.back() ^= 1;  // in the data of the last tensor
-  EXPECT_THAT(ErrorOf(engine, request), HasSubstr("the checkpoint is damaged"));
-}
-
-TEST_F(EngineTest, ASourcePictureMakesADifference) {
-  TrajectoryRequest request = Request("ddim", 10);
-  const at::Tensor without = Alone(request);
-  request.source = "stripes";
-  request.strength = 1;
-  const at::Tensor strong = Alone(request);
-  request.strength = 0.2;
-  const at::Tensor weak = Alone(request);
-  EXPECT_FALSE(at::equal(without, strong));
-  EXPECT_FALSE(at::equal(strong, weak));
-}
-
-TEST_P(EngineSamplerTest, PaintsOnlyWhereTheMaskIsAndGoesOnFromCheckpoints) {
-  TrajectoryRequest request = Request(GetParam(), 8);
-  request.source = "stripes";
-  request.mask = "half";
-  request.strength = 0.6;
-  Engine engine(*models_, Options());
-  auto whole = std::make_shared<Recorder>();
-  engine.Submit(request, whole);
-  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
-  engine.WaitUntilIdle();
-  TrajectoryRequest rest = request;
-  {
-    const std::lock_guard lock(whole->mutex);
-    ASSERT_FALSE(whole->checkpoints.empty());
-    rest.checkpoint = whole->checkpoints.rbegin()->second;
-  }
-  auto resumed = std::make_shared<Recorder>();
-  engine.Submit(rest, resumed);
-  ASSERT_EQ(resumed->Wait(), Ending::kPicture);
-  EXPECT_TRUE(at::equal(resumed->picture, whole->picture));
-}
-
-TEST_F(EngineTest, AMaskKeepsTheRest) {
-  TrajectoryRequest request = Request("ddim", 6);
-  request.source = "stripes";
-  request.mask = "nothing";  // black: all is kept
-  const at::Tensor kept = Alone(request);
-  request.seed += 1;  // the autoencoder draws, but nothing else does
-  const at::Tensor again = Alone(request);
-  const double difference = (kept.to(at::kFloat) - again.to(at::kFloat)).abs().mean().item<double>();
-  request.mask = "half";
-  const at::Tensor half = Alone(request);
-  EXPECT_FALSE(at::equal(half, again));
-  request.mask.clear();
-  request.strength = 1;
-  EXPECT_GT((Alone(request).to(at::kFloat) - again.to(at::kFloat)).abs().mean().item<double>(), difference);
-}
-
-TEST_F(EngineTest, ABadSourcePictureFailsAloneAndSaysWhy) {
-  Engine engine(*models_, Options());
-  TrajectoryRequest request = Request();
-  const auto error_of = [&](const std::string& source, double strength) {
-    request.source = source;
-    request.strength = strength;
-    return ErrorOf(engine, request);
-  };
-  EXPECT_THAT(error_of("dots", 0.5), HasSubstr("no such picture"));
-  request.mask = "half";
-  EXPECT_THAT(error_of("", 0.5), HasSubstr("a mask needs a source picture"));
-  request.mask.clear();
-  EXPECT_THAT(error_of("stripes", 1.5), HasSubstr("strength must be 0 to 1"));
-  EXPECT_THAT(error_of("stripes", 0.1), HasSubstr("leaves none of 6 steps"));
 }
 
 TEST_F(EngineTest, ServesModelsWithoutAPrompt) {

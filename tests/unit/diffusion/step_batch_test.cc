@@ -24,9 +24,13 @@ std::vector<uint64_t> Ids(const std::vector<std::shared_ptr<Trajectory>>& batch)
   return ids;
 }
 
+size_t NobodyBeside(int64_t) {
+  return 0;
+}
+
 std::vector<uint64_t> Choose(std::vector<std::shared_ptr<Trajectory>> parked, size_t cap) {
   const BatchCap always({.floor = cap, .ceiling = cap});
-  StepBatches batches([&always](const Trajectory&) -> const BatchCap& { return always; });
+  StepBatches batches([&always](const Trajectory&) -> const BatchCap& { return always; }, NobodyBeside);
   return Ids(batches.Next(std::move(parked)));
 }
 
@@ -55,7 +59,7 @@ std::vector<std::shared_ptr<Trajectory>> OneHighAnd(int low, size_t high_rows = 
 }
 
 std::vector<uint64_t> ChooseBy(const BatchCap& cap, std::vector<std::shared_ptr<Trajectory>> parked) {
-  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; });
+  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; }, NobodyBeside);
   return Ids(batches.Next(std::move(parked)));
 }
 
@@ -112,7 +116,7 @@ TEST(StepBatch, OfItsOwnPriorityAllShareTheStep) {
 // the time.
 TEST(StepBatch, LowerPrioritiesAreNotStarved) {
   const BatchCap cap = Cpu(2);
-  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; });
+  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; }, NobodyBeside);
   const std::vector<std::shared_ptr<Trajectory>> parked = OneHighAnd(3);
   std::map<uint64_t, int> served;
   for (uint64_t number = 1; number <= 1000; ++number) {
@@ -131,9 +135,11 @@ TEST(StepBatch, ALongStepOfALowerPriorityComesRarely) {
   const BatchCap quick = Cpu(2);
   BatchCap slow({.floor = 2, .ceiling = 2});
   slow.Record(2, 10);
-  StepBatches batches([&](const Trajectory& leader) -> const BatchCap& {
-    return leader.stage().shape.front() == 4 ? quick : slow;
-  });
+  StepBatches batches(
+      [&](const Trajectory& leader) -> const BatchCap& {
+        return leader.stage().shape.front() == 4 ? quick : slow;
+      },
+      NobodyBeside);
   std::vector<std::shared_ptr<Trajectory>> parked = {Make(1, {4}, 2, 1), Make(2, {8}, 2, 0)};
   int before = 0;
   while (Ids(batches.Next(parked)) == Expected{1}) {
@@ -142,6 +148,45 @@ TEST(StepBatch, ALongStepOfALowerPriorityComesRarely) {
   }
   EXPECT_GE(before, 199);
   EXPECT_LE(before, 201);
+}
+
+// While a prompt of priority 1 is encoded or its picture decoded.
+class StepBatchBeside : public ::testing::Test {
+ protected:
+  std::vector<uint64_t> Next(std::vector<std::shared_ptr<Trajectory>> parked) {
+    return Ids(batches_.Next(std::move(parked)));
+  }
+
+  size_t busy_ = 1;
+  const BatchCap cap_ = Cpu(4);
+  StepBatches batches_{[this](const Trajectory&) -> const BatchCap& { return cap_; },
+                       [this](int64_t priority) { return priority < 1 ? busy_ : 0; }};
+};
+
+TEST_F(StepBatchBeside, LowerPrioritiesLeaveAProcessorToIt) {
+  const auto low = [](uint64_t id) { return Make(id, {4}, 2, -1); };
+  EXPECT_EQ(Next({low(1), low(2)}), Expected{1});
+  busy_ = 3;
+  EXPECT_EQ(Next({low(1), low(2)}), Expected{});
+  busy_ = 0;
+  EXPECT_EQ(Next({low(1), low(2)}), (Expected{1, 2}));
+}
+
+TEST_F(StepBatchBeside, ItsOwnPriorityDoesNot) {
+  EXPECT_EQ(Next({Make(1, {4}, 2, 1), Make(2, {4}, 2, 1)}), (Expected{1, 2}));
+}
+
+TEST_F(StepBatchBeside, NobodyIsStarved) {
+  busy_ = 100;
+  const std::vector<std::shared_ptr<Trajectory>> low = {Make(1, {4}, 2, -1)};
+  int steps = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const bool stepped = !batches_.Next(low).empty();
+    steps += stepped ? 1 : 0;
+    batches_.Took(stepped ? 1 : 0.1);
+  }
+  EXPECT_GE(steps, 4);
+  EXPECT_LE(steps, 6);
 }
 
 TEST(StepBatchPreviewSlot, KeepsTheFirstAndOtherwiseTheNewest) {

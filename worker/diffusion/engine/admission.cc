@@ -21,7 +21,7 @@ Admission::Admission(ModelSource& models, ThreadPool& pool, Admitted admitted, i
 void Admission::Close() {
   models_.NotifyIdle(nullptr);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closing_ = true;
   }
   changed_.notify_all();
@@ -32,7 +32,7 @@ void Admission::Close() {
 
 void Admission::Enter(TrajectoryPtr trajectory) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     waiting_.push_back({std::move(trajectory)});
     look_ = true;
   }
@@ -41,7 +41,7 @@ void Admission::Enter(TrajectoryPtr trajectory) {
 
 void Admission::Recheck() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     look_ = true;
   }
   changed_.notify_all();
@@ -49,7 +49,7 @@ void Admission::Recheck() {
 
 void Admission::OnIdle() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++room_events_;
     look_ = true;
   }
@@ -57,26 +57,29 @@ void Admission::OnIdle() {
 }
 
 void Admission::Run() {
-  std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return look_ || closing_; });
-    if (closing_) return;
-    look_ = false;
-    std::vector<Leaving> leaving = Look();
-    std::shared_ptr<const Pipeline> loaded = std::move(loaded_);
-    failed_.clear();
-    failure_ = nullptr;
-    lock.unlock();
-    for (Leaving& one : leaving) {
+    std::shared_ptr<const Pipeline> loaded;
+    std::optional<std::vector<Leaving>> leaving = Next(loaded);
+    if (!leaving) return;
+    for (Leaving& one : *leaving) {
       const int64_t priority = one.trajectory->request.priority;
       pool_.Post(priority, [this, one = std::move(one)]() mutable {
         admitted_(one.trajectory, std::move(one.model), one.error);
       });
     }
-    leaving.clear();
-    loaded.reset();  // may make room, and that is told to OnIdle
-    lock.lock();
   }
+}
+
+std::optional<std::vector<Admission::Leaving>> Admission::Next(std::shared_ptr<const Pipeline>& loaded) {
+  const MutexLock lock(mutex_);
+  while (!look_ && !closing_) changed_.wait(mutex_);
+  if (closing_) return std::nullopt;
+  look_ = false;
+  std::vector<Leaving> leaving = Look();
+  loaded = std::move(loaded_);
+  failed_.clear();
+  failure_ = nullptr;
+  return leaving;
 }
 
 std::vector<Admission::Leaving> Admission::Look() {
@@ -137,7 +140,7 @@ void Admission::Load(const std::string& model, uint64_t room_events) {
     failure = std::current_exception();
   }
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     loading_.clear();
     loaded_ = std::move(loaded);
     if (!room) no_room_[model] = room_events;

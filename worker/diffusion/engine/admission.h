@@ -11,7 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,10 +57,14 @@ class Admission {
   };
 
   void Run();  // the door's thread
-  // Who goes now. Starts a load where one is due. REQUIRES: mutex_ held.
-  std::vector<Leaving> Look();
-  // Whether this one goes, and how. REQUIRES: mutex_ held.
-  bool Goes(Waiting& waiting, const std::vector<Waiting>& before, Leaving& how);
+  // Waits until there is something to look at, and who goes then. Nothing: closed. `loaded` is what those who
+  // go may have been waiting for: it is held until they have it, since to let go of it may make room, which
+  // is told to OnIdle.
+  std::optional<std::vector<Leaving>> Next(std::shared_ptr<const Pipeline>& loaded);
+  // Who goes now. Starts a load where one is due.
+  std::vector<Leaving> Look() MIND_REQUIRES(mutex_);
+  // Whether this one goes, and how.
+  bool Goes(Waiting& waiting, const std::vector<Waiting>& before, Leaving& how) MIND_REQUIRES(mutex_);
   void Load(const std::string& model, uint64_t room_events);
   void OnIdle();
 
@@ -69,20 +73,20 @@ class Admission {
   const Admitted admitted_;
   const int most_passes_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // Guarded by mutex_.
-  std::vector<Waiting> waiting_;  // in order of arrival
-  bool look_ = false;             // something has changed since the door looked last
-  bool closing_ = false;
-  uint64_t room_events_ = 0;                 // how often there has been new room
-  std::map<std::string, uint64_t> no_room_;  // by model: there was none for it after so many of them
-  std::string loading_;                      // the model being loaded; empty: none
+  Mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<Waiting> waiting_ MIND_GUARDED_BY(mutex_);  // in order of arrival
+  bool look_ MIND_GUARDED_BY(mutex_) = false;             // something has changed since the door looked last
+  bool closing_ MIND_GUARDED_BY(mutex_) = false;
+  uint64_t room_events_ MIND_GUARDED_BY(mutex_) = 0;  // how often there has been new room
+  // By model: there was none for it after so many of them.
+  std::map<std::string, uint64_t> no_room_ MIND_GUARDED_BY(mutex_);
+  std::string loading_ MIND_GUARDED_BY(mutex_);  // the model being loaded; empty: none
   // What the last load came to, until the door has looked: the model, so that it is not unloaded before those
   // who wait for it have it, or the error, which is theirs.
-  std::shared_ptr<const Pipeline> loaded_;
-  std::string failed_;
-  std::exception_ptr failure_;
+  std::shared_ptr<const Pipeline> loaded_ MIND_GUARDED_BY(mutex_);
+  std::string failed_ MIND_GUARDED_BY(mutex_);
+  std::exception_ptr failure_ MIND_GUARDED_BY(mutex_);
 
   ThreadPool loader_{1};
   std::thread door_;

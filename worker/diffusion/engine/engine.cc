@@ -1,5 +1,7 @@
 #include "worker/diffusion/engine/engine.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -8,6 +10,9 @@
 
 namespace mind::diffusion {
 namespace {
+
+// How long a step that leaves the processors to others waits before it looks again.
+constexpr std::chrono::milliseconds kMoment{20};
 
 EngineMeter& NoMeter() {
   static EngineMeter* const none = new EngineMeter;
@@ -33,7 +38,8 @@ Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
       executor_(options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads)
                                         : MakeBatchedExecutor()),
       costs_(CapOptions(options, *executor_)),
-      batches_([this](const Trajectory& leader) -> const BatchCap& { return costs_.Of(leader); }),
+      batches_([this](const Trajectory& leader) -> const BatchCap& { return costs_.Of(leader); },
+               [this](int64_t priority) { return BusyAbove(priority); }),
       side_(std::make_unique<ThreadPool>(options.side_threads)),
       previews_(std::make_unique<ThreadPool>(1)),
       admission_(std::make_unique<Admission>(
@@ -44,7 +50,7 @@ Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
 
 Engine::~Engine() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     for (auto& [id, trajectory] : active_) trajectory->cancelled = true;
   }
@@ -62,7 +68,7 @@ uint64_t Engine::Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEve
   trajectory->request = std::move(request);
   trajectory->events = std::move(events);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     trajectory->id = next_id_++;
     trajectory->cancelled = stopping_;
     active_[trajectory->id] = trajectory;
@@ -73,10 +79,11 @@ uint64_t Engine::Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEve
 
 void Engine::Cancel(uint64_t id) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = active_.find(id);
     if (found == active_.end()) return;
     found->second->cancelled = true;
+    stirred_ = true;
   }
   changed_.notify_all();
   admission_->Recheck();
@@ -84,22 +91,23 @@ void Engine::Cancel(uint64_t id) {
 
 void Engine::HandBack(uint64_t id) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = active_.find(id);
     if (found == active_.end()) return;
     found->second->handed_back = true;
+    stirred_ = true;
   }
   changed_.notify_all();
   admission_->Recheck();
 }
 
 void Engine::WaitUntilIdle() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return active_.empty(); });
+  const MutexLock lock(mutex_);
+  while (!active_.empty()) changed_.wait(mutex_);
 }
 
 size_t Engine::active() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return active_.size();
 }
 
@@ -110,6 +118,7 @@ void Engine::OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<c
   }
   if (error) return Fail(trajectory, error);
   if (model == nullptr) return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
+  StepAside(trajectory);
   try {
     Prepare(*trajectory, model, options_.decode);
   } catch (...) {
@@ -118,15 +127,38 @@ void Engine::OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<c
   Arrive(trajectory);
 }
 
+void Engine::StepAside(const TrajectoryPtr& trajectory) {
+  const MutexLock lock(mutex_);
+  trajectory->aside = true;
+  ++aside_[trajectory->request.priority];
+}
+
+void Engine::ComeBack(Trajectory& trajectory) {
+  if (!std::exchange(trajectory.aside, false)) return;
+  const auto found = aside_.find(trajectory.request.priority);
+  if (--found->second == 0) aside_.erase(found);
+}
+
+size_t Engine::BusyAbove(int64_t priority) const {
+  if (!options_.device.is_cpu()) return 0;
+  const MutexLock lock(mutex_);
+  size_t busy = 0;
+  for (auto above = aside_.upper_bound(priority); above != aside_.end(); ++above) busy += above->second;
+  return std::min(busy, static_cast<size_t>(options_.side_threads));
+}
+
 void Engine::Arrive(const TrajectoryPtr& trajectory) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
+    ComeBack(*trajectory);
     arrivals_.push_back(trajectory);
+    stirred_ = true;
   }
   changed_.notify_all();
 }
 
 void Engine::FinishStage(const TrajectoryPtr& trajectory) {
+  StepAside(trajectory);
   side_->Post(trajectory->request.priority, [this, trajectory] {
     Trajectory& t = *trajectory;
     try {
@@ -143,20 +175,22 @@ void Engine::FinishStage(const TrajectoryPtr& trajectory) {
 }
 
 void Engine::RunSteps() {
+  pthread_setname_np(pthread_self(), "steps");  // for top and debuggers
   const c10::InferenceMode inference;
   last_batch_end_ = Clock::now();
   for (;;) {
     {
-      std::unique_lock lock(mutex_);
+      const MutexLock lock(mutex_);
       if (running_.empty() && arrivals_.empty()) {
         step_clock_.Idle();
-        changed_.wait(lock, [this] { return !arrivals_.empty() || (stopping_ && active_.empty()); });
+        while (arrivals_.empty() && !(stopping_ && active_.empty())) changed_.wait(mutex_);
         if (arrivals_.empty()) return;
         last_batch_end_ = Clock::now();  // waiting for work is not a step's overhead
         step_clock_.Busy(last_batch_end_);
       }
       running_.insert(running_.end(), arrivals_.begin(), arrivals_.end());
       arrivals_.clear();
+      stirred_ = false;
     }
 
     std::vector<TrajectoryPtr> still_running;
@@ -174,8 +208,24 @@ void Engine::RunSteps() {
     running_ = std::move(still_running);
     if (parked.empty()) continue;
 
-    RunBatch(batches_.Next(std::move(parked)));
+    const std::vector<TrajectoryPtr> batch = batches_.Next(std::move(parked));
+    if (batch.empty()) {
+      WaitAMoment();
+    } else {
+      RunBatch(batch);
+    }
   }
+}
+
+void Engine::WaitAMoment() {
+  const Clock::time_point begin = Clock::now();
+  {
+    const MutexLock lock(mutex_);
+    if (!stirred_) changed_.wait_for(mutex_, kMoment);
+  }
+  last_batch_end_ = Clock::now();  // waiting is not a step's overhead
+  step_clock_.Busy(last_batch_end_);
+  batches_.Took(Seconds(last_batch_end_ - begin));
 }
 
 void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
@@ -314,8 +364,10 @@ void Engine::GiveBack(const TrajectoryPtr& trajectory) {
 void Engine::End(const TrajectoryPtr& trajectory, const std::function<void(TrajectoryEvents&)>& tell) {
   tell(*trajectory->events);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
+    ComeBack(*trajectory);
     active_.erase(trajectory->id);
+    stirred_ = true;
   }
   changed_.notify_all();
 }

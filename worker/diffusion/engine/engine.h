@@ -12,7 +12,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,6 +26,7 @@
 #include "worker/diffusion/engine/thread_pool.h"
 #include "worker/diffusion/engine/trajectory.h"
 #include "worker/diffusion/engine/trajectory_request.h"
+#include "worker/diffusion/mutex.h"
 
 namespace mind::diffusion {
 
@@ -97,12 +97,18 @@ class Engine {
   // With its model, or with the reason why it has none; with neither if it was told to end before.
   void OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
                   std::exception_ptr error);
+  // While a picture is worked at beside the step thread, lower ones leave a processor to it.
+  void StepAside(const TrajectoryPtr& trajectory);
+  void ComeBack(Trajectory& trajectory) MIND_REQUIRES(mutex_);
+  size_t BusyAbove(int64_t priority) const;
   // Hands it to the step thread.
   void Arrive(const TrajectoryPtr& trajectory);
   // After a stage's last step: on to the next stage, or to the picture. Beside the step thread.
   void FinishStage(const TrajectoryPtr& trajectory);
   void RunSteps();
   void RunBatch(const std::vector<TrajectoryPtr>& batch);
+  // Until something has changed, or for a moment.
+  void WaitAMoment();
   // Starts the next step and runs it to where it parks. False if the trajectory has ended.
   bool Advance(const TrajectoryPtr& trajectory);
   // After a resume: false if the trajectory has ended.
@@ -118,13 +124,15 @@ class Engine {
   const Options options_;
   EngineMeter* const meter_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  // Guarded by mutex_.
-  std::map<uint64_t, TrajectoryPtr> active_;
-  std::vector<TrajectoryPtr> arrivals_;  // prepared, for the step thread to take
-  uint64_t next_id_ = 1;
-  bool stopping_ = false;
+  mutable Mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<uint64_t, TrajectoryPtr> active_ MIND_GUARDED_BY(mutex_);
+  std::vector<TrajectoryPtr> arrivals_ MIND_GUARDED_BY(mutex_);  // prepared, for the step thread to take
+  // By priority, how many are worked at beside the step thread.
+  std::map<int64_t, size_t> aside_ MIND_GUARDED_BY(mutex_);
+  bool stirred_ MIND_GUARDED_BY(mutex_) = false;  // something changed since the step thread last looked
+  uint64_t next_id_ MIND_GUARDED_BY(mutex_) = 1;
+  bool stopping_ MIND_GUARDED_BY(mutex_) = false;
 
   // The step thread's own, but for what costs_ says to any thread.
   std::unique_ptr<RowExecutor> executor_;

@@ -67,15 +67,15 @@ ModelCache::Slot& ModelCache::SlotOf(const std::string& name) const {
 
 std::shared_ptr<const Pipeline> ModelCache::GetLoaded(const std::string& name) {
   Slot& slot = SlotOf(name);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return slot.pipeline != nullptr ? Lease(slot) : nullptr;
 }
 
 std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   Slot& slot = SlotOf(name);
-  const std::lock_guard loading(slot.loading);
+  const MutexLock loading(slot.loading);
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (slot.pipeline != nullptr) return Lease(slot);
   }
   MakeRoom(slot);
@@ -85,7 +85,7 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
     pipeline = LoadPipeline(slot.path, options_.parameters);
   } catch (...) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       used_ -= slot.bytes;
     }
     TellIdle();  // the room it had reserved may do for another
@@ -93,7 +93,7 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (options_.events.loaded) options_.events.loaded(name, seconds);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   slot.pipeline = std::move(pipeline);
   return Lease(slot);
 }
@@ -101,7 +101,7 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
 void ModelCache::MakeRoom(Slot& slot) {
   std::vector<std::pair<std::string, std::shared_ptr<const Pipeline>>> unloaded;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const int64_t budget = options_.memory_budget;
     std::vector<Slot*> idle;
     int64_t room = budget - used_;
@@ -134,19 +134,19 @@ std::shared_ptr<const Pipeline> ModelCache::Lease(Slot& slot) {
 
 void ModelCache::EndLease(Slot& slot) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (--slot.leases > 0) return;
   }
   TellIdle();
 }
 
 void ModelCache::TellIdle() {
-  const std::lock_guard lock(idle_mutex_);
+  const MutexLock lock(idle_mutex_);
   if (on_idle_) on_idle_();
 }
 
 void ModelCache::NotifyIdle(std::function<void()> on_idle) {
-  const std::lock_guard lock(idle_mutex_);
+  const MutexLock lock(idle_mutex_);
   on_idle_ = std::move(on_idle);
 }
 
@@ -172,7 +172,7 @@ void ModelCache::Preload() {
 }
 
 std::vector<std::string> ModelCache::LoadedNames() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::string> names;
   for (const auto& [name, slot] : slots_) {
     if (slot->pipeline != nullptr) names.push_back(name);

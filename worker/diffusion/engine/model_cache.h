@@ -5,11 +5,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/mutex.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 
 namespace mind::diffusion {
@@ -74,9 +74,9 @@ class ModelCache : public ModelSource {
  private:
   struct Slot {
     std::string name, path;
-    std::mutex loading;  // one loader at a time; others wait for its result
-    int64_t bytes = 0;   // of weights, where there is a budget; constant
-    // Guarded by mutex_.
+    Mutex loading;      // one loader at a time; others wait for its result
+    int64_t bytes = 0;  // of weights, where there is a budget; constant
+    // Guarded by the cache's mutex_.
     std::shared_ptr<const Pipeline> pipeline;
     int64_t leases = 0;      // callers of Get that still hold it
     uint64_t last_used = 0;  // of the count of uses
@@ -84,8 +84,8 @@ class ModelCache : public ModelSource {
 
   void Consider(const std::string& path);
   Slot& SlotOf(const std::string& name) const;
-  // REQUIRES: mutex_ held, slot.pipeline set.
-  std::shared_ptr<const Pipeline> Lease(Slot& slot);
+  // REQUIRES: slot.pipeline set.
+  std::shared_ptr<const Pipeline> Lease(Slot& slot) MIND_REQUIRES(mutex_);
   void EndLease(Slot& slot);
   void TellIdle();
   // Reserves room for the slot's weights, unloading idle models as needed. Throws NoRoomNow.
@@ -97,12 +97,12 @@ class ModelCache : public ModelSource {
   std::vector<Rejected> rejected_;
   std::map<std::string, std::unique_ptr<Slot>> slots_;
 
-  mutable std::mutex mutex_;
-  int64_t used_ = 0;   // bytes; guarded by mutex_
-  uint64_t uses_ = 0;  // guarded by mutex_
+  mutable Mutex mutex_;
+  int64_t used_ MIND_GUARDED_BY(mutex_) = 0;  // bytes
+  uint64_t uses_ MIND_GUARDED_BY(mutex_) = 0;
 
-  std::mutex idle_mutex_;          // held while on_idle_ runs
-  std::function<void()> on_idle_;  // guarded by idle_mutex_
+  Mutex idle_mutex_;  // held while on_idle_ runs
+  std::function<void()> on_idle_ MIND_GUARDED_BY(idle_mutex_);
 };
 
 }  // namespace mind::diffusion

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <mutex>
+#include <optional>
 #include <thread>
+
+#include "worker/diffusion/mutex.h"
 
 namespace mind::diffusion {
 namespace {
@@ -42,7 +44,7 @@ class SideBySideExecutor : public RowExecutor {
 
   ~SideBySideExecutor() override {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       stopping_ = true;
     }
     work_.notify_all();
@@ -52,32 +54,36 @@ class SideBySideExecutor : public RowExecutor {
   std::vector<RowResult> Run(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) override {
     std::vector<RowResult> results(rows.size());
     {
-      const std::lock_guard lock(mutex_);
-      denoiser_ = &denoiser;
-      rows_ = &rows;
-      results_ = &results;
+      const MutexLock lock(mutex_);
+      batch_.emplace(Batch{denoiser, rows, results});
+      ++batches_;
       next_ = 0;
-      ++generation_;
     }
     if (rows.size() > 1) work_.notify_all();
-    RunRows(denoiser, rows, results);
+    RunRows({denoiser, rows, results});
     // Helpers still inside a row of this batch must leave it before the vectors go out of scope.
-    std::unique_lock lock(mutex_);
-    idle_.wait(lock, [this] { return busy_ == 0; });
-    rows_ = nullptr;
+    const MutexLock lock(mutex_);
+    while (busy_ > 0) idle_.wait(mutex_);
+    batch_.reset();
     return results;
   }
 
   size_t SameCost(size_t rows) const override { return (rows + threads_ - 1) / threads_ * threads_; }
 
  private:
-  void RunRows(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows,
-               std::vector<RowResult>& results) {
-    for (size_t i = next_.fetch_add(1); i < rows.size(); i = next_.fetch_add(1)) {
+  // What Run was given.
+  struct Batch {
+    const Denoiser& denoiser;
+    const std::vector<EvaluationRow>& rows;
+    std::vector<RowResult>& results;
+  };
+
+  void RunRows(const Batch& batch) {
+    for (size_t i = next_.fetch_add(1); i < batch.rows.size(); i = next_.fetch_add(1)) {
       try {
-        results[i].output = Forward(denoiser, {rows[i]}).squeeze(0);
+        batch.results[i].output = Forward(batch.denoiser, {batch.rows[i]}).squeeze(0);
       } catch (...) {
-        results[i].error = std::current_exception();
+        batch.results[i].error = std::current_exception();
       }
     }
   }
@@ -85,33 +91,31 @@ class SideBySideExecutor : public RowExecutor {
   void Help() {
     const c10::InferenceMode inference;
     uint64_t seen = 0;
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      work_.wait(lock, [&] { return stopping_ || (rows_ != nullptr && generation_ != seen); });
-      if (stopping_) return;
-      seen = generation_;
-      ++busy_;
-      const Denoiser& denoiser = *denoiser_;
-      const std::vector<EvaluationRow>& rows = *rows_;
-      std::vector<RowResult>& results = *results_;
-      lock.unlock();
-      RunRows(denoiser, rows, results);
-      lock.lock();
+    while (const std::optional<Batch> batch = Enter(seen)) {
+      RunRows(*batch);
+      const MutexLock lock(mutex_);
       if (--busy_ == 0) idle_.notify_all();
     }
   }
 
+  // Enters the next batch after number `seen`; none when there will be no more.
+  std::optional<Batch> Enter(uint64_t& seen) {
+    const MutexLock lock(mutex_);
+    while (!stopping_ && (!batch_ || batches_ == seen)) work_.wait(mutex_);
+    if (stopping_) return std::nullopt;
+    seen = batches_;
+    ++busy_;
+    return batch_;
+  }
+
   const size_t threads_;
 
-  std::mutex mutex_;
-  std::condition_variable work_, idle_;
-  // Guarded by mutex_; what they point to is the batch in Run().
-  const Denoiser* denoiser_ = nullptr;
-  const std::vector<EvaluationRow>* rows_ = nullptr;
-  std::vector<RowResult>* results_ = nullptr;
-  uint64_t generation_ = 0;
-  int busy_ = 0;
-  bool stopping_ = false;
+  Mutex mutex_;
+  std::condition_variable_any work_, idle_;
+  std::optional<Batch> batch_ MIND_GUARDED_BY(mutex_);  // in Run
+  uint64_t batches_ MIND_GUARDED_BY(mutex_) = 0;        // so far
+  int busy_ MIND_GUARDED_BY(mutex_) = 0;                // helpers inside the batch
+  bool stopping_ MIND_GUARDED_BY(mutex_) = false;
 
   std::atomic<size_t> next_ = 0;  // the next row nobody has taken; mutex_ orders its reset before a batch
   std::vector<std::thread> helpers_;

@@ -42,14 +42,21 @@ std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(std::vector<Trajectory
   parked.erase(parked.begin() + static_cast<std::ptrdiff_t>(place));
 
   const BatchCap& cap = cap_of_(*leader);
-  std::vector<TrajectoryPtr> batch = {leader};
+  const size_t busy = std::min(busy_above_(leader->request.priority), cap.cap());
+  const size_t room = cap.cap() - busy;
   size_t rows = RowsOf(*leader);
+  if (busy > 0 && rows > room && !repaid_) {
+    kept_out_ = true;
+    if (!Repays(*leader)) return {};
+    repaid_ = true;
+  }
+  std::vector<TrajectoryPtr> batch = {leader};
   size_t own = rows;  // of the leader's priority and above
   kept_out_ = false;
   for (const TrajectoryPtr& trajectory : parked) {
     const bool lower = trajectory->request.priority < leader->request.priority;
     const size_t together = rows + RowsOf(*trajectory);
-    bool rides = FitTogether(*leader, *trajectory) && together <= cap.cap();
+    bool rides = FitTogether(*leader, *trajectory) && together <= room;
     if (rides && lower) {
       const auto alone = cap.Seconds(own), with_it = cap.Seconds(together);
       rides = alone && with_it && *with_it <= kNoSlower * *alone;
@@ -74,9 +81,11 @@ size_t StepBatches::Leader(const std::vector<TrajectoryPtr>& parked) const {
       waited_longest = i;
   }
   if (waited_longest == 0) return 0;
-  const Trajectory& trajectory = *parked[waited_longest];
-  const double step = cap_of_(trajectory).Seconds(RowsOf(trajectory)).value_or(kUnknownSeconds);
-  return owed_ >= step ? waited_longest : 0;
+  return Repays(*parked[waited_longest]) ? waited_longest : 0;
+}
+
+bool StepBatches::Repays(const Trajectory& trajectory) const {
+  return owed_ >= cap_of_(trajectory).Seconds(RowsOf(trajectory)).value_or(kUnknownSeconds);
 }
 
 void StepBatches::Took(double seconds) {

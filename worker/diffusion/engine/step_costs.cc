@@ -57,12 +57,12 @@ StepCosts::Entry& StepCosts::EntryOf(const Trajectory& trajectory) {
 }
 
 const BatchCap& StepCosts::Of(const Trajectory& trajectory) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return EntryOf(trajectory).cap;
 }
 
 void StepCosts::Record(const Trajectory& trajectory, size_t rows, double seconds) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   EntryOf(trajectory).cap.Record(rows, seconds);
 }
 
@@ -73,7 +73,7 @@ std::map<std::string, double> StepCosts::RowSeconds() const {
   };
   std::map<std::string, std::map<size_t, StageCost>> models;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [key, entry] : entries_) {
       if (entry.cap.seconds_per_row() == 0) continue;
       StageCost& stage = models[entry.model][entry.stage];
@@ -95,7 +95,7 @@ std::map<std::string, double> StepCosts::RowSeconds() const {
 }
 
 size_t StepCosts::shapes() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return entries_.size();
 }
 

@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "worker/diffusion/engine/batch_cap.h"
 #include "worker/diffusion/engine/trajectory.h"
+#include "worker/diffusion/mutex.h"
 
 namespace mind::diffusion {
 
@@ -38,14 +38,13 @@ class StepCosts {
     uint64_t last_used = 0;
   };
 
-  // REQUIRES: mutex_ held.
-  Entry& EntryOf(const Trajectory& trajectory);
+  Entry& EntryOf(const Trajectory& trajectory) MIND_REQUIRES(mutex_);
 
   const BatchCap::Options options_;
-  mutable std::mutex mutex_;
-  // Guarded by mutex_; written by the step thread alone.
-  std::map<std::string, Entry> entries_;
-  uint64_t uses_ = 0;
+  mutable Mutex mutex_;
+  // Written by the step thread alone.
+  std::map<std::string, Entry> entries_ MIND_GUARDED_BY(mutex_);
+  uint64_t uses_ MIND_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace mind::diffusion

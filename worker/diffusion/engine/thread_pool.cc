@@ -10,7 +10,7 @@ ThreadPool::ThreadPool(int threads) {
 
 void ThreadPool::Close() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closing_ = true;
   }
   arrived_.notify_all();
@@ -20,24 +20,24 @@ void ThreadPool::Close() {
 
 void ThreadPool::Post(int64_t priority, std::function<void()> work) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     queue_.emplace(priority, std::move(work));
   }
   arrived_.notify_one();
 }
 
+std::function<void()> ThreadPool::Next() {
+  const MutexLock lock(mutex_);
+  while (queue_.empty()) {
+    if (closing_) return nullptr;
+    arrived_.wait(mutex_);
+  }
+  return std::move(queue_.extract(queue_.begin()).mapped());
+}
+
 void ThreadPool::Run() {
   const c10::InferenceMode inference;
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    arrived_.wait(lock, [this] { return closing_ || !queue_.empty(); });
-    if (queue_.empty()) return;
-    std::function<void()> work = std::move(queue_.extract(queue_.begin()).mapped());
-    lock.unlock();
-    work();
-    work = nullptr;  // what it holds is released before, not while, the next is awaited
-    lock.lock();
-  }
+  while (std::function<void()> work = Next()) work();
 }
 
 }  // namespace mind::diffusion

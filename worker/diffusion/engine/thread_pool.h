@@ -7,9 +7,10 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "worker/diffusion/mutex.h"
 
 namespace mind::diffusion {
 
@@ -26,12 +27,14 @@ class ThreadPool {
 
  private:
   void Run();
+  // Waits for it; null when the pool has closed and nothing is left.
+  std::function<void()> Next();
 
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  // Guarded by mutex_. By priority, the highest first; those of one in order of arrival.
-  std::multimap<int64_t, std::function<void()>, std::greater<>> queue_;
-  bool closing_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  std::condition_variable_any arrived_;
+  // By priority, the highest first; those of one in order of arrival.
+  std::multimap<int64_t, std::function<void()>, std::greater<>> queue_ MIND_GUARDED_BY(mutex_);
+  bool closing_ MIND_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

@@ -5,13 +5,13 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "worker/diffusion/engine/trajectory_request.h"
+#include "worker/diffusion/mutex.h"
 #include "worker/diffusion/samplers/sampler.h"
 
 namespace mind::diffusion {
@@ -29,7 +29,7 @@ class PreviewSlot {
 
   // kStartRendering: nobody is rendering this slot; the caller has someone do it.
   Offered Offer(Estimate estimate) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (waiting_ && waiting_->step == first_step_) return Offered::kDropped;
     const bool replaced = waiting_.has_value();
     if (first_step_ < 0) first_step_ = estimate.step;
@@ -40,17 +40,17 @@ class PreviewSlot {
 
   // The next to render; empty when there is none, and then the renderer leaves.
   std::optional<Estimate> Take() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::optional<Estimate> next = std::exchange(waiting_, std::nullopt);
     rendering_ = next.has_value();
     return next;
   }
 
  private:
-  std::mutex mutex_;
-  std::optional<Estimate> waiting_;  // guarded by mutex_
-  bool rendering_ = false;           // guarded by mutex_
-  int64_t first_step_ = -1;          // guarded by mutex_
+  Mutex mutex_;
+  std::optional<Estimate> waiting_ MIND_GUARDED_BY(mutex_);
+  bool rendering_ MIND_GUARDED_BY(mutex_) = false;
+  int64_t first_step_ MIND_GUARDED_BY(mutex_) = -1;
 };
 
 // One network's part of a trajectory. A cascade has several, one after the other.
@@ -94,6 +94,8 @@ struct Trajectory {
   bool started = false;
   bool resumed = false;  // from a checkpoint
   std::chrono::steady_clock::time_point last_checkpoint{};
+
+  bool aside = false;  // being prepared or finished beside the step thread; guarded by the engine's mutex
 
   std::atomic<bool> cancelled = false;    // set by Cancel, read by the step thread
   std::atomic<bool> handed_back = false;  // set by HandBack, likewise

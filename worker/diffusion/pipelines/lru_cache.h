@@ -5,10 +5,11 @@
 
 #include <functional>
 #include <list>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
+
+#include "worker/diffusion/mutex.h"
 
 namespace mind::diffusion {
 
@@ -22,7 +23,7 @@ class LruCache {
   // same new key may both make it, and both must make the same.
   Value Get(const std::string& key, const std::function<Value()>& make) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       const auto found = index_.find(key);
       if (found != index_.end()) {
         entries_.splice(entries_.begin(), entries_, found->second);
@@ -30,7 +31,7 @@ class LruCache {
       }
     }
     Value value = make();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto found = index_.find(key); found != index_.end()) return found->second->second;
     entries_.emplace_front(key, value);
     index_[key] = entries_.begin();
@@ -45,9 +46,9 @@ class LruCache {
   using Entry = std::pair<std::string, Value>;
 
   const size_t capacity_;
-  std::mutex mutex_;
-  std::list<Entry> entries_;  // most recently used first; guarded by mutex_
-  std::unordered_map<std::string, typename std::list<Entry>::iterator> index_;  // guarded by mutex_
+  Mutex mutex_;
+  std::list<Entry> entries_ MIND_GUARDED_BY(mutex_);  // most recently used first
+  std::unordered_map<std::string, typename std::list<Entry>::iterator> index_ MIND_GUARDED_BY(mutex_);
 };
 
 }  // namespace mind::diffusion
