@@ -134,7 +134,8 @@ TEST(Streams, SigtermEndsAServerWithOpenCallsEachTime) {
     const auto client = cluster.NewClient();
     const auto job = client->Create(Request("a cat", 1, kLong));
     ASSERT_TRUE(job.ok()) << job.status();
-    for (int i = 0; i < 20; ++i) ASSERT_TRUE(client->Create(Request("a dog", 1, kLong)).ok());
+    // A backlog, which each server leaves to the next.
+    for (int i = 0; round == 0 && i < 20; ++i) ASSERT_TRUE(client->Create(Request("a dog", 1, kLong)).ok());
     std::vector<std::unique_ptr<client::Client>> callers;
     std::vector<std::thread> threads;
     for (int i = 0; i < 8; ++i) {

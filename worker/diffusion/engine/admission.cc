@@ -27,7 +27,9 @@ void Admission::Close() {
   changed_.notify_all();
   door_.join();
   loader_.Close();
-  loaded_.reset();
+  std::shared_ptr<const Pipeline> loaded;  // let go of when the lock is no longer held
+  const MutexLock lock(mutex_);
+  loaded = std::move(loaded_);
 }
 
 void Admission::Enter(TrajectoryPtr trajectory) {
@@ -129,7 +131,7 @@ bool Admission::Goes(Waiting& waiting, const std::vector<Waiting>& before, Leavi
 }
 
 void Admission::Load(const std::string& model, uint64_t room_events) {
-  std::shared_ptr<const Pipeline> loaded;
+  std::shared_ptr<const Pipeline> loaded;  // let go of when the lock is no longer held
   std::exception_ptr failure;
   bool room = true;
   try {
