@@ -6,8 +6,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
 #include "proto/support/flag_types.h"
@@ -73,6 +73,8 @@ int Run(const Flags& flags) {
   using namespace mind;
   using namespace mind::server;
 
+  Loop loop(kTick);  // outlives the store, whose threads post to it
+  const Post post = [&loop](std::function<void()> work) { loop.Post(std::move(work)); };
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) {
     LogError("cannot open the job store", {{"error", std::string(store.status().message())}});
@@ -91,15 +93,15 @@ int Run(const Flags& flags) {
   options.max_queue = static_cast<size_t>(flags.max_queue);
   options.max_wait = flags.max_wait;
   options.keep = flags.keep;
+  options.post = post;
   options.clock = [] { return absl::Now(); };
   server::GenerationService service(options, **store, metrics);
   if (absl::Status status = service.Recover(); !status.ok()) {
     LogError("cannot take up the jobs of the earlier run", {{"error", std::string(status.message())}});
     return 1;
   }
-  Loop loop(kTick, [&service] { service.OnTick(); });
-  GenerationApi generation(loop, service);
-  WorkerApi worker(loop, service);
+  GenerationApi generation(post, service, metrics);
+  WorkerApi worker(post, service.workers(), metrics);
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -121,6 +123,8 @@ int Run(const Flags& flags) {
     LogError("cannot listen", {{"address", flags.listen}});
     return 1;
   }
+  loop.Start([&service] { service.OnTick(); });
+  const absl::Cleanup stop = [&loop] { loop.Stop(); };
   loop.Run([&] {
     service.OnServingChange([health = server->GetHealthCheckService()](bool serving) {
       for (const char* name : {"", "mind.v1.GenerationService"}) health->SetServingStatus(name, serving);
@@ -136,7 +140,7 @@ int Run(const Flags& flags) {
   const absl::Duration grace = flags.grace;
   LogInfo("going down", {{"grace", absl::FormatDuration(grace)}});
   EndWithin(grace + kWatchdog);
-  // Jobs may finish, then calls are ended: all of it within the grace.
+  // Jobs may finish and what they made be written, then calls are ended: all of it within the grace.
   const absl::Duration for_calls = std::min(kCallsEnd, grace / 4);
   const absl::Time give_up = absl::Now() + grace - for_calls;
   loop.Run([&] {
@@ -145,7 +149,7 @@ int Run(const Flags& flags) {
   });
   server->GetHealthCheckService()->Shutdown();
   for (bool busy = true; busy && absl::Now() < give_up;) {
-    loop.Run([&] { busy = service.running_jobs() > 0; });
+    loop.Run([&] { busy = service.running_jobs() > 0 || !service.settled(); });
     if (busy) absl::SleepFor(kTick);
   }
   loop.Run([&] { service.CloseWatches(); });

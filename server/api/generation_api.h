@@ -1,21 +1,25 @@
-// The gRPC face of the generation service: reactors that post to the loop and send what comes back. No
-// decisions here.
+// The gRPC face for clients: reactors that post to the loop and send what comes back. No decisions here.
 #ifndef MIND_SERVER_API_GENERATION_API_H_
 #define MIND_SERVER_API_GENERATION_API_H_
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
+
 #include "mind/v1/generation.grpc.pb.h"
-#include "server/dispatch/loop.h"
-#include "server/generation/service.h"
+#include "server/api/event_stream.h"
+#include "server/generation/generation.h"
+#include "server/generation/metrics.h"
 
 namespace mind::server {
 
-// Thread-safe (called by gRPC's threads). `loop` and `service` must outlive the gRPC server it is registered
-// with.
+// Thread-safe (called by gRPC's threads). It and what it refers to must outlive the gRPC server it is
+// registered with.
 class GenerationApi : public v1::GenerationService::CallbackService {
  public:
-  GenerationApi(Loop& loop, GenerationService& service) : loop_(loop), service_(service) {}
+  // `post`: to the loop that `generation` lives on.
+  GenerationApi(Post post, Generation& generation, ServerMetrics& metrics)
+      : context_{std::move(post), generation, metrics} {}
 
   grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerateImage(
       grpc::CallbackServerContext* context, const v1::GenerateImageRequest* request) override;
@@ -45,12 +49,15 @@ class GenerationApi : public v1::GenerationService::CallbackService {
                                         v1::ListWorkersResponse* response) override;
 
  private:
-  // Finds out who calls, runs `work` on the loop, and finishes the call with its status.
-  grpc::ServerUnaryReactor* OnLoop(grpc::CallbackServerContext* context,
-                                   std::function<absl::Status(const Caller&)> work);
+  // How a call ends.
+  using Finish = std::function<void(const absl::Status&)>;
 
-  Loop& loop_;
-  GenerationService& service_;
+  // Finds out who calls and runs `work` on the loop, which finishes the call now or later.
+  grpc::ServerUnaryReactor* OnLoop(grpc::CallbackServerContext* context,
+                                   std::function<void(const Caller&, const Finish&)> work);
+  Generation& generation() const { return context_.generation; }
+
+  const EventStreamContext context_;
 };
 
 }  // namespace mind::server

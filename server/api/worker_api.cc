@@ -11,14 +11,15 @@ namespace {
 // One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive
 // until OnDone.
 //
-// The next message is read when the loop has taken the one before: a worker that says more than the loop can
-// take fills its own connection, not the server's memory.
+// The next message is read when the loop has taken the one before, and what waits to be written leaves room:
+// a worker that says more than the loop or the disk can take fills its own connection, not the server's
+// memory.
 class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>,
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
  public:
-  static WorkerStream* Start(Loop& loop, GenerationService& service) {
-    std::shared_ptr<WorkerStream> stream(new WorkerStream(loop, service));
+  static WorkerStream* Start(const Post& post, WorkerDesk& desk, ServerMetrics& metrics) {
+    std::shared_ptr<WorkerStream> stream(new WorkerStream(post, desk, metrics));
     stream->self_ = stream;
     stream->StartRead(&stream->request_);
     return stream.get();
@@ -26,17 +27,17 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   void OnReadDone(bool ok) override {
     if (!ok) {
-      loop_.Post([stream = shared_from_this()] { stream->Ended(); });
+      post_([stream = shared_from_this()] { stream->Ended(); });
       return;
     }
-    loop_.Post([stream = shared_from_this(), message = std::move(request_)]() mutable {
+    post_([stream = shared_from_this(), message = std::move(request_)]() mutable {
       stream->Take(std::move(message));
-      stream->ReadNext();
+      stream->desk_.WhenReadable(stream.get(), [stream] { stream->ReadNext(); });
     });
   }
 
   void OnWriteDone(bool ok) override {
-    loop_.Post([stream = shared_from_this(), ok] {
+    post_([stream = shared_from_this(), ok] {
       stream->outgoing_.pop_front();
       stream->writing_ = false;
       if (ok) stream->Write();
@@ -44,11 +45,11 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   }
 
   void OnCancel() override {
-    loop_.Post([stream = shared_from_this()] { stream->Ended(); });
+    post_([stream = shared_from_this()] { stream->Ended(); });
   }
 
   void OnDone() override {
-    loop_.Post([stream = shared_from_this()] {
+    post_([stream = shared_from_this()] {
       stream->Ended();
       stream->self_.reset();
     });
@@ -62,16 +63,16 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   void Close(const absl::Status& status) override { FinishOnLoop(ToGrpc(status)); }
 
  private:
-  WorkerStream(Loop& loop, GenerationService& service)
-      : loop_(loop), service_(service), open_call_(service.metrics().open_calls["Connect"]) {}
+  WorkerStream(const Post& post, WorkerDesk& desk, ServerMetrics& metrics)
+      : post_(post), desk_(desk), open_call_(metrics.open_calls["Connect"]) {}
 
   void Take(v1::ConnectRequest message) {
     if (finished_) return;
-    if (registered_) return service_.OnWorkerMessage(this, std::move(message));
+    if (registered_) return desk_.OnMessage(this, std::move(message));
     if (!message.has_register_()) {
       return Close(InvalidField("message", "the first message of a worker must be `register`"));
     }
-    if (absl::Status status = service_.OnRegister(shared_from_this(), message.register_()); !status.ok())
+    if (absl::Status status = desk_.OnRegister(shared_from_this(), message.register_()); !status.ok())
       return Close(status);
     registered_ = true;
   }
@@ -90,7 +91,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   // The worker's side is closed or broken.
   void Ended() {
-    if (registered_) service_.OnWorkerClosed(this);
+    if (registered_) desk_.OnClosed(this);
     registered_ = false;
     FinishOnLoop(grpc::Status::OK);
   }
@@ -101,8 +102,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
     Finish(status);
   }
 
-  Loop& loop_;
-  GenerationService& service_;
+  const Post& post_;
+  WorkerDesk& desk_;
   const OpenCall open_call_;
 
   v1::ConnectRequest request_;  // gRPC's, between StartRead and OnReadDone; else the loop's
@@ -120,7 +121,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
 grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* WorkerApi::Connect(
     grpc::CallbackServerContext*) {
-  return WorkerStream::Start(loop_, service_);
+  return WorkerStream::Start(post_, desk_, metrics_);
 }
 
 }  // namespace mind::server

@@ -4,24 +4,30 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <utility>
+
 #include "mind/v1/worker.grpc.pb.h"
-#include "server/dispatch/loop.h"
-#include "server/generation/service.h"
+#include "server/generation/ledger.h"
+#include "server/generation/metrics.h"
+#include "server/generation/worker_desk.h"
 
 namespace mind::server {
 
-// Thread-safe (called by gRPC's threads). `loop` and `service` must outlive the gRPC server it is registered
-// with.
+// Thread-safe (called by gRPC's threads). It and what it refers to must outlive the gRPC server it is
+// registered with.
 class WorkerApi : public v1::WorkerService::CallbackService {
  public:
-  WorkerApi(Loop& loop, GenerationService& service) : loop_(loop), service_(service) {}
+  // `post`: to the loop that `desk` lives on.
+  WorkerApi(Post post, WorkerDesk& desk, ServerMetrics& metrics)
+      : post_(std::move(post)), desk_(desk), metrics_(metrics) {}
 
   grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(
       grpc::CallbackServerContext* context) override;
 
  private:
-  Loop& loop_;
-  GenerationService& service_;
+  const Post post_;
+  WorkerDesk& desk_;
+  ServerMetrics& metrics_;
 };
 
 }  // namespace mind::server

@@ -4,13 +4,13 @@
 
 namespace mind::server {
 
-Loop::Loop(absl::Duration tick_interval, std::function<void()> on_tick, std::function<absl::Duration()> clock)
-    : tick_interval_(tick_interval),
-      on_tick_(std::move(on_tick)),
-      clock_(std::move(clock)),
-      thread_([this] { Main(); }) {}
+void Loop::Start(std::function<void()> on_tick) {
+  on_tick_ = std::move(on_tick);
+  thread_ = std::thread([this] { Main(); });
+}
 
-Loop::~Loop() {
+void Loop::Stop() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "server/dispatch/moment.h"
@@ -15,17 +16,24 @@ namespace mind::server {
 
 // Runs posted functions one after the other, and a tick in between at a fixed interval, by a clock that never
 // jumps. What only runs here needs no lock. Thread-safe.
+//
+// Takes posts as long as it lives and runs them while it is started, so that whatever posts may outlive what
+// it posts to.
 class Loop {
  public:
   // `clock` tells the time ticks are due by; it may be called from any thread.
-  Loop(absl::Duration tick_interval, std::function<void()> on_tick,
-       std::function<absl::Duration()> clock = SteadyNow);
-  // Runs what was posted before, then joins.
-  ~Loop();
+  explicit Loop(absl::Duration tick_interval, std::function<absl::Duration()> clock = SteadyNow)
+      : tick_interval_(tick_interval), clock_(std::move(clock)) {}
+  ~Loop() { Stop(); }
+
+  // Once.
+  void Start(std::function<void()> on_tick);
+  // Runs what was posted before, then joins; nothing is run any more.
+  void Stop();
 
   void Post(std::function<void()> work);
 
-  // Posts and waits for it to have run. REQUIRES: not called from the loop itself.
+  // Posts and waits for it to have run. REQUIRES: started; not called from the loop itself.
   void Run(const std::function<void()>& work);
 
  private:
@@ -34,8 +42,8 @@ class Loop {
   void RunBatch();
 
   const absl::Duration tick_interval_;
-  const std::function<void()> on_tick_;
   const std::function<absl::Duration()> clock_;
+  std::function<void()> on_tick_;  // set by Start
   // The standard library's, because it can wait by the steady clock; Abseil's waits by the wall clock, which
   // would put off the tick by as much as somebody sets that back.
   std::mutex mutex_;

@@ -1,6 +1,6 @@
 #include "server/generation/event_source.h"
 
-#include <utility>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
@@ -15,83 +15,114 @@ constexpr absl::Duration kFeedKeep = absl::Minutes(5);
 constexpr int kEpochShift = 40;  // numbers of one run of the server: 2^40 are enough
 
 // The event of a picture, cut into parts a message can carry.
-void AppendChunks(const v1::JobEvent& event, const StoredImage& image, std::vector<v1::JobEvent>& out) {
+std::deque<JobEventPtr> CutIntoParts(const v1::JobEvent& event, const StoredImage& image) {
+  std::deque<JobEventPtr> parts;
   size_t offset = 0;
   do {
-    v1::JobEvent part = event;
-    v1::ImageChunk* const chunk = part.mutable_image();
+    const auto part = std::make_shared<v1::JobEvent>(event);
+    v1::ImageChunk* const chunk = part->mutable_image();
     chunk->set_seed(image.seed);
     chunk->set_media_type(image.media_type);
     chunk->set_total_size(image.data.size());
     chunk->set_data(image.data.substr(offset, kChunkBytes));
     offset += chunk->data().size();
     chunk->set_last(offset >= image.data.size());
-    out.push_back(std::move(part));
+    parts.push_back(part);
   } while (offset < image.data.size());
+  return parts;
 }
 
-absl::Status PictureGone(const std::string& job_id, uint32_t index) {
+absl::Status PictureGone(const v1::JobEvent& event) {
   return MakeError(absl::StatusCode::kDataLoss,
-                   absl::StrCat("picture ", index, " of job ", job_id, " is no longer there"), "PICTURE_GONE",
-                   {{"job", job_id}, {"image", absl::StrCat(index)}});
+                   absl::StrCat("picture ", event.image().image_index(), " of job ", event.job_id(),
+                                " is no longer there"),
+                   "PICTURE_GONE",
+                   {{"job", event.job_id()}, {"image", absl::StrCat(event.image().image_index())}});
 }
 
 }  // namespace
 
-EventSource::EventSource(JobStore& store, ServerMetrics& metrics)
-    : store_(store), metrics_(metrics), feeds_(store.epoch() << kEpochShift) {}
+EventSource::EventSource(JobStore& store, ServerMetrics& metrics, Post post)
+    : store_(store), metrics_(metrics), post_(std::move(post)), feeds_(store.epoch() << kEpochShift) {}
 
-absl::Status EventSource::Restore(const StoredJob& stored, std::optional<v1::JobEvent> queued) {
+void EventSource::Restore(const StoredJob& stored, std::optional<v1::JobEvent> queued) {
   const std::string& id = stored.job.id();
-  const auto images = store_.Images(id);
-  if (!images.ok()) return images.status();
-  for (const JobStore::ImageMark& image : *images) {
+  for (const ImageMark& image : stored.images) {
     v1::JobEvent event;
     event.mutable_image()->set_image_index(image.index);
     feeds_.PublishAt(id, image.sequence, std::move(event));
   }
   if (queued) feeds_.Publish(id, *std::move(queued));
-  if (stored.job.has_end_time()) {
-    v1::JobEvent event;
-    *event.mutable_completed()->mutable_job() = PublicJob(stored.job);
-    feeds_.PublishAt(id, stored.end_sequence, std::move(event));
-  }
-  return absl::OkStatus();
+  if (!stored.job.has_end_time()) return;
+  v1::JobEvent event;
+  *event.mutable_completed()->mutable_job() = PublicJob(stored.job);
+  feeds_.PublishAt(id, stored.end_sequence, std::move(event));
 }
 
 WatchId EventSource::Watch(const std::string& job_id, uint64_t after_sequence,
-                           const std::function<void()>& on_news) {
+                           std::function<void()> on_news) {
   const WatchId watch = feeds_.Watch(job_id, after_sequence, on_news);
   if (closed_) on_news();
+  watchers_[watch].on_news = std::move(on_news);
   return watch;
 }
 
-WatchNews EventSource::Next(WatchId watch) {
-  WatchNews news;
-  const JobEventPtr event = closed_ ? nullptr : feeds_.Next(watch);
-  if (event == nullptr) {
-    if (closed_) {
-      news.end = *closed_;
-    } else if (feeds_.Ended(watch)) {
-      news.end = absl::OkStatus();
-    }
+WatchNews EventSource::Next(WatchId id) {
+  const auto found = watchers_.find(id);
+  if (closed_ || found == watchers_.end()) return {.end = closed_.value_or(absl::OkStatus())};
+  Watcher& watcher = found->second;
+  if (!watcher.parts.empty()) {
+    WatchNews news{.event = std::move(watcher.parts.front())};
+    watcher.parts.pop_front();
     return news;
+  }
+  if (watcher.failed) return {.end = watcher.failed};
+  if (watcher.reading) return {};
+  JobEventPtr event = feeds_.Next(id);
+  if (event == nullptr) return {.end = feeds_.Ended(id) ? std::optional(absl::OkStatus()) : std::nullopt};
+  if (event->has_image()) {
+    ReadPicture(id, watcher, event);
+    return {};
   }
   if (event->has_preview()) metrics_.previews_sent.Increment();
-  if (!event->has_image()) {
-    news.events.push_back(*event);
-    return news;
+  return {.event = std::move(event)};
+}
+
+void EventSource::ReadPicture(WatchId id, Watcher& watcher, const JobEventPtr& event) {
+  watcher.reading = true;
+  // Cut up where it was read: copying megabytes is not the loop's.
+  store_.FindImage(event->job_id(), event->image().image_index(),
+                   [this, post = post_, id, event](absl::StatusOr<std::optional<StoredImage>> image) {
+                     absl::StatusOr<Parts> parts = !image.ok() ? image.status()
+                                                   : !image->has_value()
+                                                       ? PictureGone(*event)
+                                                       : absl::StatusOr<Parts>(CutIntoParts(*event, **image));
+                     if (!parts.ok()) {
+                       LogError("cannot read a picture", {{"job", event->job_id()},
+                                                          {"image", event->image().image_index()},
+                                                          {"error", std::string(parts.status().message())}});
+                     }
+                     post([this, id, parts = std::move(parts)] { TakePicture(id, parts); });
+                   });
+}
+
+void EventSource::TakePicture(WatchId id, absl::StatusOr<Parts> parts) {
+  const auto found = watchers_.find(id);
+  if (found == watchers_.end()) return;  // it has left
+  Watcher& watcher = found->second;
+  watcher.reading = false;
+  if (parts.ok()) {
+    watcher.parts = *std::move(parts);
+  } else {
+    watcher.failed = parts.status();
   }
-  const auto image = store_.FindImage(event->job_id(), event->image().image_index());
-  if (image.ok() && image->has_value()) {
-    AppendChunks(*event, **image, news.events);
-    return news;
-  }
-  news.end = image.ok() ? PictureGone(event->job_id(), event->image().image_index()) : image.status();
-  LogError("cannot read a picture", {{"job", event->job_id()},
-                                     {"image", event->image().image_index()},
-                                     {"error", std::string(news.end->message())}});
-  return news;
+  const std::function<void()> on_news = watcher.on_news;  // being told, it may leave
+  on_news();
+}
+
+void EventSource::Unwatch(WatchId watch) {
+  feeds_.Unwatch(watch);
+  watchers_.erase(watch);
 }
 
 void EventSource::Close(const absl::Status& status) {

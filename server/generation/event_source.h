@@ -4,16 +4,19 @@
 #ifndef MIND_SERVER_GENERATION_EVENT_SOURCE_H_
 #define MIND_SERVER_GENERATION_EVENT_SOURCE_H_
 
+#include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "server/generation/job_feed.h"
+#include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
 #include "server/store/job_store.h"
 
@@ -21,30 +24,31 @@ namespace mind::server {
 
 // What a watcher gets next.
 struct WatchNews {
-  std::vector<v1::JobEvent> events;  // in parts that fit a message; empty: there are none now
-  std::optional<absl::Status> end;   // set: after these nothing comes, and why. OK: the job has ended
+  JobEventPtr event;  // null: there is none now. Large pictures come in parts that fit a message
+  std::optional<absl::Status> end;  // set: nothing comes any more, and why. OK: the job has ended
 };
 
 class EventSource {
  public:
-  // Both must outlive it.
-  EventSource(JobStore& store, ServerMetrics& metrics);
+  // `store` and `metrics` must outlive it.
+  EventSource(JobStore& store, ServerMetrics& metrics, Post post);
 
   bool Has(const std::string& job_id) const { return feeds_.Has(job_id); }
   // Makes the feed of a job of an earlier run, or of one that ended long ago. `queued` tells that it waits;
-  // none for a job that has ended. On error there is none.
-  absl::Status Restore(const StoredJob& stored, std::optional<v1::JobEvent> queued);
+  // none for a job that has ended.
+  void Restore(const StoredJob& stored, std::optional<v1::JobEvent> queued);
 
   uint64_t Reserve(const std::string& job_id) { return feeds_.Reserve(job_id); }
   void PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEvent event) {
     feeds_.PublishAt(job_id, sequence, std::move(event));
   }
   void Publish(const std::string& job_id, v1::JobEvent event) { feeds_.Publish(job_id, std::move(event)); }
+  void Forget(const std::string& job_id) { feeds_.Forget(job_id); }
 
   // REQUIRES: Has(job_id). `on_news` is called when Next may have something, now or later.
-  WatchId Watch(const std::string& job_id, uint64_t after_sequence, const std::function<void()>& on_news);
+  WatchId Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news);
   WatchNews Next(WatchId watch);
-  void Unwatch(WatchId watch) { feeds_.Unwatch(watch); }
+  void Unwatch(WatchId watch);
 
   // Ends every watch, of now and of later, with this status.
   void Close(const absl::Status& status);
@@ -54,9 +58,23 @@ class EventSource {
   void Purge(absl::Time now);
 
  private:
+  using Parts = std::deque<JobEventPtr>;
+  // The picture a watch is at.
+  struct Watcher {
+    std::function<void()> on_news;
+    bool reading = false;  // the store has been asked for it
+    Parts parts;           // not taken yet
+    std::optional<absl::Status> failed;
+  };
+
+  void ReadPicture(WatchId id, Watcher& watcher, const JobEventPtr& event);
+  void TakePicture(WatchId id, absl::StatusOr<Parts> parts);
+
   JobStore& store_;
   ServerMetrics& metrics_;
+  const Post post_;
   JobFeeds feeds_;
+  std::map<WatchId, Watcher> watchers_;
   std::optional<absl::Status> closed_;
 };
 

@@ -9,6 +9,9 @@
 namespace mind::server {
 namespace {
 
+// Numbers between a fact and what was told before it: more than news come while a batch is written.
+constexpr uint64_t kRoomForNews = 1 << 20;
+
 // The picture whose slot an event takes; only progress and previews have slots.
 std::optional<uint32_t> SlotImage(const v1::JobEvent& event) {
   if (event.has_progress()) return event.progress().image_index();
@@ -20,13 +23,24 @@ std::optional<uint32_t> SlotImage(const v1::JobEvent& event) {
 
 uint64_t JobFeeds::Reserve(const std::string& job_id) {
   Feed& feed = feeds_[job_id];
-  feed.last_sequence = std::max(feed.last_sequence, base_) + 1;
-  return feed.last_sequence;
+  const uint64_t last = feed.reserved.empty() ? feed.last_told : *feed.reserved.rbegin();
+  const uint64_t sequence = std::max(last, base_) + kRoomForNews;
+  feed.reserved.insert(sequence);
+  return sequence;
+}
+
+void JobFeeds::Publish(const std::string& job_id, v1::JobEvent event) {
+  const Feed& feed = feeds_[job_id];
+  const uint64_t sequence = std::max(feed.last_told, base_) + 1;
+  // There is no number left for it; what it tells is news no more when the fact is told.
+  if (!feed.reserved.empty() && sequence >= *feed.reserved.begin()) return;
+  PublishAt(job_id, sequence, std::move(event));
 }
 
 void JobFeeds::PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEvent event) {
   Feed& feed = feeds_[job_id];
-  feed.last_sequence = std::max(feed.last_sequence, sequence);
+  feed.reserved.erase(sequence);
+  feed.last_told = std::max(feed.last_told, sequence);
   event.set_job_id(job_id);
   event.set_sequence(sequence);
   if (const std::optional<uint32_t> image = SlotImage(event)) {

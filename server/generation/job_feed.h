@@ -7,7 +7,9 @@
 //
 // Sequence numbers rise from event to event of a job. Those of pictures and of `completed` are kept with the
 // facts they tell of, so that they are the same when the feed is made anew from the store; those of news
-// begin above the store's epoch, which rises with every start of the server.
+// begin above the store's epoch, which rises with every start of the server. A fact is told when it is
+// durable, which is some time after it has got its number: news meanwhile are numbered below it, so that no
+// watcher is past the fact before it is told.
 //
 // All on the server's loop; not thread-safe.
 #ifndef MIND_SERVER_GENERATION_JOB_FEED_H_
@@ -39,9 +41,10 @@ class JobFeeds {
   // Keeps the event under a number that was reserved, now or by an earlier run of the server, and tells the
   // job's watchers that there is news.
   void PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEvent event);
-  void Publish(const std::string& job_id, v1::JobEvent event) {
-    PublishAt(job_id, Reserve(job_id), std::move(event));
-  }
+  // News: told now.
+  void Publish(const std::string& job_id, v1::JobEvent event);
+  // The job was none; nobody has watched it.
+  void Forget(const std::string& job_id) { feeds_.erase(job_id); }
 
   bool Has(const std::string& job_id) const { return feeds_.count(job_id) != 0; }
 
@@ -68,7 +71,8 @@ class JobFeeds {
     std::map<uint64_t, JobEventPtr> events;
     std::map<std::pair<int, uint32_t>, uint64_t> slots;  // (kind, picture) → sequence of the event in it
     std::set<WatchId> watchers;
-    uint64_t last_sequence = 0;
+    std::set<uint64_t> reserved;  // numbers of facts that have not been told
+    uint64_t last_told = 0;
     absl::Time ended = absl::InfiniteFuture();
   };
   struct Watcher {

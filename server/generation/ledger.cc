@@ -1,14 +1,17 @@
 #include "server/generation/ledger.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "proto/support/errors.h"
 #include "proto/support/logging.h"
 
 namespace mind::server {
 namespace {
 
-// How often a store that has failed is asked whether it works again, when there is nothing to write.
-constexpr absl::Duration kProbeInterval = absl::Seconds(1);
+// When who was refused shall ask again.
+constexpr absl::Duration kAskAgain = absl::Seconds(5);
 
 v1::Job NotEnded(v1::Job job) {
   job.set_state(job.has_start_time() ? v1::JOB_STATE_RUNNING : v1::JOB_STATE_QUEUED);
@@ -19,70 +22,132 @@ v1::Job NotEnded(v1::Job job) {
 
 }  // namespace
 
-absl::Status Ledger::Note(const absl::Status& status) {
-  if (!status.ok() && failure_.ok()) {
-    LogError("the job store cannot be written", {{"error", std::string(status.message())}});
-  } else if (status.ok() && !failure_.ok()) {
-    LogInfo("the job store can be written again",
-            {{"ends_to_write", endings_.size()}, {"jobs_to_write", unwritten_.size()}});
+Ledger::Ledger(Options options, JobStore& store, Post post)
+    : options_(std::move(options)), store_(store), post_(std::move(post)) {}
+
+// --- What is to be written, and what waits for it.
+
+void Ledger::Write(StoreWrite write) {
+  if (batches_.empty() || batches_.back().begun || batches_.back().bytes >= options_.batch_bytes) {
+    batches_.emplace_back();
   }
-  failure_ = status;
-  return status;
+  Batch& open = batches_.back();
+  const size_t bytes = BytesOf(write);
+  open.writes->push_back(std::move(write));
+  open.bytes += bytes;
+  bytes_ += bytes;
+  if (reliable()) BeginSoon();
 }
 
-void Ledger::Update(const v1::Job& job) {
-  if (Note(store_.Update(job)).ok()) {
-    unwritten_.erase(job.id());
-  } else {
-    unwritten_.insert(job.id());
-  }
+void Ledger::WhenDurable(std::function<void()> then) {
+  if (batches_.empty()) return then();
+  batches_.back().held.push_back({.run = [then = std::move(then)](const absl::Status&) { then(); }});
 }
 
-void Ledger::SaveModels(const std::vector<v1::Model>& models) {
-  if (models.empty() || Note(store_.SaveModels(models)).ok()) return;
-  for (const v1::Model& model : models) models_[model.name()] = model;
+void Ledger::Answer(std::function<void(const absl::Status&)> answer) {
+  if (batches_.empty()) return answer(absl::OkStatus());
+  batches_.back().held.push_back({.run = std::move(answer), .answer = true});
+  if (!reliable()) BeginSoon();  // somebody waits for it: not only when its time has come
 }
 
-absl::Status Ledger::End(v1::Job job, uint64_t sequence, Written written) {
-  unwritten_.erase(job.id());
-  absl::Status status = Note(store_.End(job, sequence));
-  if (status.ok()) {
-    written(job, sequence);
-    return status;
-  }
-  const std::string id = job.id();
-  v1::Job outside = NotEnded(job);
-  endings_[id] = {std::move(job), std::move(outside), sequence, std::move(written)};
-  return status;
+void Ledger::End(const v1::Job& job, uint64_t sequence, std::function<void()> told) {
+  const std::string& id = job.id();
+  endings_[id] = NotEnded(job);
+  Write(EndJob{job, sequence});
+  WhenDurable([this, id, told = std::move(told)] {
+    endings_.erase(id);
+    told();
+  });
 }
 
 const v1::Job* Ledger::FindEnding(const std::string& id) const {
   const auto found = endings_.find(id);
-  return found == endings_.end() ? nullptr : &found->second.outside;
+  return found == endings_.end() ? nullptr : &found->second;
 }
 
-void Ledger::Retry(const std::function<const v1::Job*(const std::string& id)>& find, absl::Time now) {
-  while (!endings_.empty()) {
-    const auto first = endings_.begin();
-    if (!Note(store_.End(first->second.job, first->second.sequence)).ok()) return;
-    const Ending ending = std::move(first->second);
-    endings_.erase(first);  // before anybody is told
-    ending.written(ending.job, ending.sequence);
+void Ledger::Forget(const std::string& id) {
+  forgotten_.insert(id);
+  Write(ForgetJob{id});
+  WhenDurable([this, id] { forgotten_.erase(id); });
+}
+
+void Ledger::WhenRoom(std::function<void()> then) {
+  if (HasRoom()) return then();
+  waiting_for_room_.push_back(std::move(then));
+}
+
+// --- Writing.
+
+void Ledger::BeginSoon() {
+  if (beginning_ || writing_) return;
+  beginning_ = true;
+  post_([this] {
+    beginning_ = false;
+    Begin();
+  });
+}
+
+void Ledger::Begin() {
+  if (writing_ || batches_.empty()) return;
+  writing_ = true;
+  batches_.front().begun = true;
+  store_.Commit(batches_.front().writes, [this, post = post_](const absl::Status& status) {
+    post([this, status] { Written(status); });
+  });
+}
+
+void Ledger::Written(const absl::Status& status) {
+  writing_ = false;
+  status.ok() ? Succeed() : Fail(status);
+}
+
+void Ledger::Succeed() {
+  const Batch written = std::move(batches_.front());
+  batches_.pop_front();
+  bytes_ -= written.bytes;
+  if (!batches_.empty()) BeginSoon();
+  if (!std::exchange(failure_, absl::OkStatus()).ok()) {
+    retry_pause_ = absl::ZeroDuration();
+    LogInfo("the job store can be written again", {{"batches_to_write", batches_.size()}});
+    changed_();
   }
-  while (!unwritten_.empty()) {
-    const v1::Job* const job = find(*unwritten_.begin());
-    if (job != nullptr && !Note(store_.Update(*job)).ok()) return;
-    unwritten_.erase(unwritten_.begin());
+  for (const Held& held : written.held) held.run(absl::OkStatus());
+  if (!HasRoom()) return;
+  for (const std::function<void()>& then : std::exchange(waiting_for_room_, {})) then();
+}
+
+void Ledger::Fail(const absl::Status& status) {
+  const bool news = reliable();
+  failure_ = status;
+  retry_pause_ = std::clamp(2 * retry_pause_, options_.first_retry, options_.longest_retry);
+  retry_at_ = options_.steady_clock() + retry_pause_;
+  if (news) {
+    LogError("the job store cannot be written", {{"error", std::string(status.message())}});
+    changed_();
   }
-  if (!models_.empty()) {
-    std::vector<v1::Model> models;
-    for (const auto& [name, model] : models_) models.push_back(model);
-    if (!Note(store_.SaveModels(models)).ok()) return;
-    models_.clear();
+  Dismiss(Unavailable());
+}
+
+absl::Status Ledger::Unavailable() const {
+  return WithRetry(MakeError(absl::StatusCode::kUnavailable,
+                             absl::StrCat("the server cannot write to its disk: ", failure_.message()),
+                             "STORE_UNAVAILABLE"),
+                   kAskAgain);
+}
+
+void Ledger::Dismiss(const absl::Status& status) {
+  std::vector<Held> answers;
+  for (Batch& batch : batches_) {
+    const auto others = std::stable_partition(batch.held.begin(), batch.held.end(),
+                                              [](const Held& held) { return !held.answer; });
+    std::move(others, batch.held.end(), std::back_inserter(answers));
+    batch.held.erase(others, batch.held.end());
   }
-  if (reliable() || now < next_probe_) return;
-  next_probe_ = now + kProbeInterval;
-  Note(store_.Probe()).IgnoreError();
+  for (const Held& answer : answers) answer.run(status);
+}
+
+void Ledger::OnTick() {
+  if (!reliable() && options_.steady_clock() >= retry_at_) Begin();
 }
 
 }  // namespace mind::server

@@ -57,7 +57,14 @@ constexpr char kSequences[] = R"sql(
   CREATE TABLE damaged(number INTEGER PRIMARY KEY, id TEXT NOT NULL, job BLOB NOT NULL);
 )sql";
 
-constexpr const char* kVersions[] = {kTables, kSequences};
+// Version 3. Jobs that have not ended are walked in order, those that have are found by when.
+constexpr char kWalks[] = R"sql(
+  DROP INDEX IF EXISTS jobs_by_state;
+  CREATE INDEX jobs_unfinished ON jobs(number) WHERE ended_ms IS NULL;
+  CREATE INDEX jobs_ended ON jobs(ended_ms) WHERE ended_ms IS NOT NULL;
+)sql";
+
+constexpr const char* kVersions[] = {kTables, kSequences, kWalks};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace

@@ -24,22 +24,26 @@ class SqliteStatement {
     statement_.reset(statement);
   }
 
-  // Parameters in order. The bytes are copied.
+  // Parameters in order. The bytes are not copied: they must live until the statement has run.
   SqliteStatement& Text(std::string_view value) {
     if (status_.ok()) {
       Check(sqlite3_bind_text(statement_.get(), ++bound_, value.data(), static_cast<int>(value.size()),
-                              SQLITE_TRANSIENT));
+                              SQLITE_STATIC));
     }
     return *this;
   }
   SqliteStatement& Blob(std::string_view value) {
     if (status_.ok()) {
-      Check(sqlite3_bind_blob64(statement_.get(), ++bound_, value.data(), value.size(), SQLITE_TRANSIENT));
+      Check(sqlite3_bind_blob64(statement_.get(), ++bound_, value.data(), value.size(), SQLITE_STATIC));
     }
     return *this;
   }
   SqliteStatement& Int(int64_t value) {
     if (status_.ok()) Check(sqlite3_bind_int64(statement_.get(), ++bound_, value));
+    return *this;
+  }
+  SqliteStatement& Null() {
+    if (status_.ok()) Check(sqlite3_bind_null(statement_.get(), ++bound_));
     return *this;
   }
 

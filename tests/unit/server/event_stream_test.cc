@@ -10,6 +10,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "server/api/generation_api.h"
+#include "server/dispatch/loop.h"
 #include "tests/unit/server/service_rig.h"
 
 namespace mind::server {
@@ -17,8 +18,8 @@ namespace {
 
 class EventStreamTest : public ::testing::Test {
  protected:
-  EventStreamTest()
-      : service_(Options(), store_, metrics_), loop_(absl::Milliseconds(20), [this] { service_.OnTick(); }) {
+  EventStreamTest() {
+    loop_.Start([this] { service_.OnTick(); });
     grpc::ServerBuilder builder;
     builder.RegisterService(&api_);
     server_ = builder.BuildAndStart();
@@ -28,19 +29,21 @@ class EventStreamTest : public ::testing::Test {
       v1::Register registration;
       registration.set_name("w");
       *registration.add_models() = SmallModel("m");
-      EXPECT_TRUE(service_.OnRegister(worker_, registration).ok());
+      EXPECT_TRUE(service_.workers().OnRegister(worker_, registration).ok());
       v1::ConnectRequest capacity;
       capacity.mutable_capacity()->set_max_images(1000);
-      service_.OnWorkerMessage(worker_.get(), capacity);
+      service_.workers().OnMessage(worker_.get(), capacity);
     });
   }
   ~EventStreamTest() override {
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
+    loop_.Stop();
   }
 
-  static GenerationService::Options Options() {
+  GenerationService::Options Options() {
     GenerationService::Options options;
+    options.post = post_;
     options.clock = [] { return absl::Now(); };
     options.max_queue = 1'000'000;
     return options;
@@ -54,22 +57,29 @@ class EventStreamTest : public ::testing::Test {
     while (OpenCalls() > 0 && absl::Now() < give_up) std::this_thread::yield();
     EXPECT_EQ(OpenCalls(), 0);
   }
-  std::string Create() {
-    std::string id;
-    loop_.Run([&] {
-      const auto job = service_.Submit(SmallRequest(), {});
-      if (job.ok()) id = job->id();
+  // What is answered to a question asked on the loop.
+  template <typename T>
+  T Ask(const std::function<void(Generation::Answer<T>)>& ask) {
+    absl::StatusOr<T> result = absl::UnknownError("not answered");
+    absl::Notification answered;
+    loop_.Post([&] {
+      ask([&](absl::StatusOr<T> answer) {
+        result = std::move(answer);
+        answered.Notify();
+      });
     });
-    EXPECT_NE(id, "");
-    return id;
+    answered.WaitForNotification();
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *result : T();
+  }
+  std::string Create() {
+    return Ask<v1::Job>([&](const auto& answer) {
+             service_.Submit(PrepareSubmission(SmallRequest()), {}, std::nullopt, answer);
+           })
+        .id();
   }
   v1::JobState StateOf(const std::string& id) {
-    v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
-    loop_.Run([&] {
-      const auto job = service_.Get(id, {});
-      if (job.ok()) state = job->state();
-    });
-    return state;
+    return Ask<v1::Job>([&](const auto& answer) { service_.Get(id, {}, answer); }).state();
   }
   // The worker says something about a job; on the loop.
   void Preview(const std::string& id, uint32_t step) {
@@ -79,7 +89,7 @@ class EventStreamTest : public ::testing::Test {
     message.mutable_image_preview()->mutable_preview()->set_step(step);
     message.mutable_image_preview()->mutable_preview()->set_media_type("image/jpeg");
     message.mutable_image_preview()->mutable_preview()->set_data(std::string(4096, 'x'));
-    service_.OnWorkerMessage(worker_.get(), message);
+    service_.workers().OnMessage(worker_.get(), message);
   }
   void Finish(const std::string& id) {
     v1::ConnectRequest message;
@@ -88,14 +98,15 @@ class EventStreamTest : public ::testing::Test {
     message.mutable_image_result()->set_seed(1);  // SmallRequest's
     message.mutable_image_result()->set_media_type("image/png");
     message.mutable_image_result()->set_data("picture");
-    loop_.Run([&] { service_.OnWorkerMessage(worker_.get(), message); });
+    loop_.Run([&] { service_.workers().OnMessage(worker_.get(), message); });
   }
 
+  Loop loop_{absl::Milliseconds(20)};
+  const Post post_ = [this](std::function<void()> work) { loop_.Post(std::move(work)); };
   FakeStore store_;
   ServerMetrics metrics_;
-  GenerationService service_;
-  Loop loop_;
-  GenerationApi api_{loop_, service_};
+  GenerationService service_{Options(), store_, metrics_};
+  GenerationApi api_{post_, service_, metrics_};
   std::shared_ptr<FakeSession> worker_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::GenerationService::Stub> stub_;

@@ -1,4 +1,4 @@
-// A job store in memory that fails where a test says so.
+// A job store in memory that fails, is slow, or loses count of what it has done where a test says so.
 #ifndef MIND_TESTS_UNIT_SERVER_FAKE_STORE_H_
 #define MIND_TESTS_UNIT_SERVER_FAKE_STORE_H_
 
@@ -16,81 +16,75 @@ namespace mind::server {
 
 class FakeStore : public JobStore {
  public:
-  struct Failures {
-    bool insert = false, update = false, end = false, image = false, models = false, probe = false;
-    bool read_images = false;
-    void SetWrites(bool failing) { insert = update = end = image = models = probe = failing; }
-  };
-  Failures fail;
+  // Commits do nothing and say so.
+  bool full = false;
+  // Commits are done and said to have failed: nobody knows.
+  bool forgetful = false;
+  // Commits wait for Release.
+  bool slow = false;
+  bool cannot_read_images = false;
+  // Batches asked for, and of them those committed.
+  int commits = 0, committed = 0;
   int model_writes = 0;
 
-  // What a restart of the server does to it.
-  void Reopen() { ++epoch_; }
+  // What a restart of the server does to it: what was not committed is lost.
+  void Reopen() {
+    ++epoch_;
+    waiting_.clear();
+  }
+  // Does what has been waiting, and goes on at once from then on.
+  void Release() {
+    slow = false;
+    for (const auto& one : std::exchange(waiting_, {})) one();
+  }
 
-  absl::Status Insert(const v1::Job& job, const RequestKey& key, bool tied) override {
-    if (fail.insert) return Full();
-    if (!key.replaces.empty()) keys_.erase({key.tenant, key.request_id});
-    if (!key.request_id.empty()) keys_[{key.tenant, key.request_id}] = {job.id(), key.fingerprint};
-    jobs_[job.id()] = {.job = job, .number = ++last_number_, .tied = tied};
-    return absl::OkStatus();
+  void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) override {
+    ++commits;
+    const auto commit = [this, batch = std::move(batch), done = std::move(done)] {
+      if (full) return done(Full());
+      ++committed;
+      for (const StoreWrite& write : *batch) std::visit([this](const auto& one) { Do(one); }, write);
+      done(forgetful ? Full() : absl::OkStatus());
+    };
+    if (!slow) return commit();
+    waiting_.push_back(commit);
   }
-  absl::Status Update(const v1::Job& job) override {
-    if (fail.update) return Full();
-    jobs_.at(job.id()).job = job;
-    return absl::OkStatus();
+  void Purge(absl::Time ended_before, int limit, Done<int> done) override {
+    int purged = 0;
+    std::erase_if(jobs_, [&](const auto& entry) {
+      const v1::Job& job = entry.second.job;
+      return job.has_end_time() && FromTimestamp(job.end_time()) < ended_before && purged++ < limit;
+    });
+    done(std::min(purged, limit));
   }
-  absl::Status End(const v1::Job& job, uint64_t sequence) override {
-    if (fail.end) return Full();
-    jobs_.at(job.id()).job = job;
-    jobs_.at(job.id()).end_sequence = sequence;
-    return absl::OkStatus();
-  }
-  absl::Status Untie(const std::string& id) override {
-    jobs_.at(id).tied = false;
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::optional<StoredJob>> Find(const std::string& id) override {
-    const auto found = jobs_.find(id);
-    return found == jobs_.end() ? std::nullopt : std::optional(found->second);
-  }
-  absl::StatusOr<std::optional<Earlier>> FindRequest(const std::string& tenant,
-                                                     const std::string& request_id) override {
+  void Find(const std::string& id, Done<std::optional<StoredJob>> done) override { done(Now(id)); }
+  void FindRequest(const std::string& tenant, const std::string& request_id,
+                   Done<std::optional<EarlierRequest>> done) override {
     const auto found = keys_.find({tenant, request_id});
-    return found == keys_.end() ? std::nullopt : std::optional(found->second);
+    if (found == keys_.end()) return done(std::nullopt);
+    done(EarlierRequest{jobs_.at(found->second.first), found->second.second});
   }
-  absl::StatusOr<std::vector<StoredJob>> List(const std::string& tenant,
-                                              const std::vector<v1::JobState>& states, uint64_t before,
-                                              int limit) override {
+  void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override {
     std::vector<StoredJob> jobs = Select([&](const StoredJob& stored) {
-      return stored.job.tenant() == tenant && stored.number < before &&
-             (states.empty() || std::find(states.begin(), states.end(), stored.job.state()) != states.end());
+      return stored.job.tenant() == query.tenant && stored.number < query.before &&
+             (query.states.empty() ||
+              std::find(query.states.begin(), query.states.end(), stored.job.state()) != query.states.end());
     });
     std::reverse(jobs.begin(), jobs.end());
-    jobs.resize(std::min(jobs.size(), static_cast<size_t>(limit)));
-    return jobs;
+    jobs.resize(std::min(jobs.size(), static_cast<size_t>(query.limit)));
+    done(jobs);
   }
-  absl::StatusOr<std::vector<StoredJob>> Unfinished() override {
-    return Select([](const StoredJob& stored) { return !stored.job.has_end_time(); });
-  }
-  absl::Status InsertImage(const std::string& job_id, const StoredImage& image) override {
-    if (fail.image) return Full();
-    images_[job_id].emplace(image.index, image);
-    return absl::OkStatus();
-  }
-  absl::StatusOr<std::vector<ImageMark>> Images(const std::string& job_id) override {
-    std::vector<ImageMark> marks;
-    for (const auto& [index, image] : images_[job_id]) marks.push_back({index, image.sequence});
-    return marks;
-  }
-  absl::StatusOr<std::optional<StoredImage>> FindImage(const std::string& job_id, uint32_t index) override {
-    if (fail.read_images) return MakeError(absl::StatusCode::kUnavailable, "I/O error", "STORE_UNAVAILABLE");
+  void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override {
+    if (cannot_read_images) {
+      return done(MakeError(absl::StatusCode::kUnavailable, "I/O error", "STORE_UNAVAILABLE"));
+    }
     const auto found = images_[job_id].find(index);
-    return found == images_[job_id].end() ? std::nullopt : std::optional(found->second);
+    done(found == images_[job_id].end() ? std::nullopt : std::optional(found->second));
   }
-  absl::Status SaveModels(const std::vector<v1::Model>& models) override {
-    if (fail.models) return Full();
-    ++model_writes;
-    for (const v1::Model& model : models) models_[model.name()] = model;
+  absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override {
+    for (StoredJob& stored : Select([](const StoredJob& one) { return !one.job.has_end_time(); })) {
+      take(std::move(stored));
+    }
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<v1::Model>> Models() override {
@@ -98,15 +92,14 @@ class FakeStore : public JobStore {
     for (const auto& [name, model] : models_) models.push_back(model);
     return models;
   }
-  absl::Status Probe() override { return fail.probe ? Full() : absl::OkStatus(); }
   uint64_t epoch() const override { return epoch_; }
-  absl::StatusOr<int> Purge(absl::Time ended_before) override {
-    return static_cast<int>(std::erase_if(jobs_, [&](const auto& entry) {
-      const v1::Job& job = entry.second.job;
-      return job.has_end_time() && FromTimestamp(job.end_time()) < ended_before;
-    }));
-  }
 
+  // The job as it has been committed.
+  std::optional<StoredJob> Now(const std::string& id) const {
+    const auto found = jobs_.find(id);
+    return found == jobs_.end() ? std::nullopt : std::optional(found->second);
+  }
+  size_t size() const { return jobs_.size(); }
   void ForgetImages(const std::string& job_id) { images_.erase(job_id); }
 
  private:
@@ -115,6 +108,35 @@ class FakeStore : public JobStore {
         MakeError(absl::StatusCode::kUnavailable, "job store: database or disk is full", "STORE_FULL"),
         absl::Seconds(5));
   }
+
+  void Do(const InsertJob& write) {
+    if (!write.key.request_id.empty()) {
+      keys_[{write.key.tenant, write.key.request_id}] = {write.job.id(), write.key.fingerprint};
+    }
+    jobs_.try_emplace(write.job.id(),
+                      StoredJob{.job = write.job, .number = ++last_number_, .tied = write.tied});
+  }
+  void Do(const UpdateJob& write) { jobs_.at(write.job.id()).job = write.job; }
+  void Do(const EndJob& write) {
+    jobs_.at(write.job.id()).job = write.job;
+    jobs_.at(write.job.id()).end_sequence = write.sequence;
+  }
+  void Do(const UntieJob& write) { jobs_.at(write.id).tied = false; }
+  void Do(const ForgetJob& write) {
+    jobs_.erase(write.id);
+    std::erase_if(keys_, [&](const auto& entry) { return entry.second.first == write.id; });
+  }
+  void Do(const AddImage& write) {
+    const bool added = images_[write.job_id]
+                           .try_emplace(write.index, StoredImage{write.seed, write.media_type, *write.data})
+                           .second;
+    if (added) jobs_.at(write.job_id).images.push_back({write.index, write.sequence});
+  }
+  void Do(const SaveModel& write) {
+    ++model_writes;
+    models_[write.model.name()] = write.model;
+  }
+
   template <typename Predicate>
   std::vector<StoredJob> Select(const Predicate& predicate) const {
     std::vector<StoredJob> jobs;
@@ -128,8 +150,9 @@ class FakeStore : public JobStore {
 
   uint64_t epoch_ = 1;
   uint64_t last_number_ = 0;
+  std::vector<std::function<void()>> waiting_;
   std::map<std::string, StoredJob> jobs_;
-  std::map<std::pair<std::string, std::string>, Earlier> keys_;
+  std::map<std::pair<std::string, std::string>, std::pair<std::string, std::string>> keys_;
   std::map<std::string, std::map<uint32_t, StoredImage>> images_;
   std::map<std::string, v1::Model> models_;
 };

@@ -19,6 +19,11 @@ constexpr absl::Duration kInterval = absl::Milliseconds(100);
 // A loop whose time stands still but where a test moves it. Everything it does is written down.
 class LoopTest : public testing::Test {
  protected:
+  LoopTest() {
+    loop_.Start([this] { done_.push_back("tick"); });
+  }
+  ~LoopTest() override { loop_.Stop(); }
+
   void Pass(absl::Duration time) { now_ms_ += absl::ToInt64Milliseconds(time); }
   // What has been done until now, the tick included that is due. It comes after what wakes the loop and what
   // is posted by then.
@@ -34,8 +39,7 @@ class LoopTest : public testing::Test {
 
   std::atomic<int64_t> now_ms_ = 1'000'000;
   std::vector<std::string> done_;  // the loop's
-  Loop loop_{kInterval, [this] { done_.push_back("tick"); },
-             [this] { return absl::Milliseconds(now_ms_.load()); }};
+  Loop loop_{kInterval, [this] { return absl::Milliseconds(now_ms_.load()); }};
 };
 
 TEST_F(LoopTest, RunsInTheOrderOfPosting) {
@@ -88,15 +92,29 @@ TEST_F(LoopTest, WorkPostedByWorkDoesNotKeepTheTickAway) {
 TEST(LoopEnd, RunsWhatWasPostedBefore) {
   int ran = 0;
   {
-    Loop loop(kInterval, [] {});
+    Loop loop(kInterval);
+    loop.Start([] {});
     for (int i = 0; i < 100; ++i) loop.Post([&ran] { ++ran; });
   }
   EXPECT_EQ(ran, 100);
 }
 
+TEST(LoopEnd, TakesPostsBeforeItIsStartedAndWhenItHasStopped) {
+  std::vector<std::string> done;
+  Loop loop(kInterval);
+  loop.Post([&done] { done.push_back("before"); });
+  EXPECT_THAT(done, ElementsAre());
+  loop.Start([] {});
+  loop.Stop();
+  EXPECT_THAT(done, ElementsAre("before"));
+  loop.Post([&done] { done.push_back("after"); });
+  EXPECT_THAT(done, ElementsAre("before"));
+}
+
 TEST(LoopEnd, TicksByTheMachinesSteadyClock) {
   absl::Notification ticked;
-  Loop loop(absl::Milliseconds(1), [&] {
+  Loop loop(absl::Milliseconds(1));
+  loop.Start([&] {
     if (!ticked.HasBeenNotified()) ticked.Notify();
   });
   ticked.WaitForNotification();

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -66,7 +67,9 @@ class FakeSession : public WorkerSession {
 class ServiceRig : public ::testing::Test {
  protected:
   ServiceRig() {
+    options_.post = [this](std::function<void()> work) { posted_.push_back(std::move(work)); };
     options_.clock = [this] { return now_; };
+    options_.steady_clock = [this] { return steady_; };
   }
 
   // REQUIRES: options_ are as they shall be.
@@ -77,44 +80,135 @@ class ServiceRig : public ::testing::Test {
   // As after a crash: all that was in memory is lost.
   void Restart() {
     store_.Reopen();
+    posted_.clear();
     service_ = std::make_unique<GenerationService>(options_, store_, metrics_);
     const absl::Status recovered = service_->Recover();
     EXPECT_TRUE(recovered.ok()) << recovered;
+    Settle();
+  }
+  // Does what has been posted to the loop, and what that posts. False: there was nothing.
+  bool Settle() {
+    if (posted_.empty()) return false;
+    while (!posted_.empty()) {
+      const std::function<void()> work = std::move(posted_.front());
+      posted_.pop_front();
+      work();
+    }
+    return true;
   }
   void Tick(absl::Duration later = absl::Milliseconds(100)) {
     now_ += later;
     steady_ += later;
     service().OnTick();
+    Settle();
   }
 
+  // --- Clients. Where nothing else is said, a call has its answer when the loop has nothing to do.
+
+  template <typename T>
+  using Reply = std::shared_ptr<std::optional<absl::StatusOr<T>>>;
+  template <typename T>
+  static std::pair<Reply<T>, Generation::Answer<T>> Expect() {
+    const auto reply = std::make_shared<std::optional<absl::StatusOr<T>>>();
+    return {reply, [reply](absl::StatusOr<T> answer) {
+              EXPECT_FALSE(reply->has_value()) << "answered twice";
+              *reply = std::move(answer);
+            }};
+  }
+  template <typename T>
+  absl::StatusOr<T> Answered(const Reply<T>& reply) {
+    Settle();
+    if (reply->has_value()) return **reply;
+    return absl::DeadlineExceededError("not answered");
+  }
+
+  // Without waiting for the answer.
+  Reply<v1::Job> Ask(const v1::JobRequest& request, const Caller& caller = {},
+                     const std::optional<CallTimes>& tied_to = {}) {
+    const auto [reply, answer] = Expect<v1::Job>();
+    service().Submit(PrepareSubmission(request), caller, tied_to, answer);
+    return reply;
+  }
+  absl::StatusOr<v1::Job> Submit(const v1::JobRequest& request, const Caller& caller = {},
+                                 const std::optional<CallTimes>& tied_to = {}) {
+    return Answered<v1::Job>(Ask(request, caller, tied_to));
+  }
+  void Leave(const std::string& id, const CallTimes& call) {
+    service().Leave(id, call);
+    Settle();
+  }
+  absl::StatusOr<v1::Job> Get(const std::string& id, const Caller& caller = {}) {
+    const auto [reply, answer] = Expect<v1::Job>();
+    service().Get(id, caller, answer);
+    return Answered<v1::Job>(reply);
+  }
+  absl::StatusOr<v1::ListJobsResponse> List(const v1::ListJobsRequest& request, const Caller& caller = {}) {
+    const auto [reply, answer] = Expect<v1::ListJobsResponse>();
+    service().List(request, caller, answer);
+    return Answered<v1::ListJobsResponse>(reply);
+  }
+  absl::StatusOr<v1::Job> Cancel(const std::string& id, const Caller& caller = {}) {
+    const auto [reply, answer] = Expect<v1::Job>();
+    service().Cancel(id, caller, MakeError(absl::StatusCode::kCancelled, "by request", "CANCELLED"), answer);
+    return Answered<v1::Job>(reply);
+  }
+  absl::StatusOr<WatchId> Watch(
+      const std::string& id, uint64_t after_sequence = 0, const Caller& caller = {},
+      const std::function<void()>& on_news = [] {}) {
+    const auto [reply, answer] = Expect<WatchId>();
+    service().Watch(id, after_sequence, caller, on_news, answer);
+    return Answered<WatchId>(reply);
+  }
+  v1::ListWorkersResponse ListWorkers() {
+    const auto [reply, answer] = Expect<v1::ListWorkersResponse>();
+    service().ListWorkers(answer);
+    return *Answered<v1::ListWorkersResponse>(reply);
+  }
+  std::string Create(const v1::JobRequest& request = SmallRequest()) {
+    const auto job = Submit(request);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() ? job->id() : "";
+  }
+  v1::JobState StateOf(const std::string& id) {
+    const auto job = Get(id);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() ? job->state() : v1::JOB_STATE_UNSPECIFIED;
+  }
+
+  // --- Workers.
+
+  absl::Status Register(const std::shared_ptr<FakeSession>& session, const v1::Register& registration) {
+    absl::Status registered = service().workers().OnRegister(session, registration);
+    Settle();
+    return registered;
+  }
+  void Say(const std::shared_ptr<FakeSession>& worker, const v1::ConnectRequest& message) {
+    service().workers().OnMessage(worker.get(), message);
+    Settle();
+  }
+  void Lose(const std::shared_ptr<FakeSession>& worker) {
+    service().workers().OnClosed(worker.get());
+    Settle();
+  }
+  void SayCapacity(const std::shared_ptr<FakeSession>& worker, uint32_t room) {
+    v1::ConnectRequest capacity;
+    capacity.mutable_capacity()->set_max_images(room);
+    Say(worker, capacity);
+  }
   std::shared_ptr<FakeSession> Connect(const std::string& name, uint32_t room,
                                        const std::vector<std::string>& models = {"m"}) {
     auto session = std::make_shared<FakeSession>();
     v1::Register registration;
     registration.set_name(name);
     for (const std::string& model : models) *registration.add_models() = SmallModel(model);
-    const absl::Status registered = service().OnRegister(session, registration);
+    const absl::Status registered = Register(session, registration);
     EXPECT_TRUE(registered.ok()) << registered;
-    v1::ConnectRequest capacity;
-    capacity.mutable_capacity()->set_max_images(room);
-    service().OnWorkerMessage(session.get(), capacity);
+    SayCapacity(session, room);
     return session;
   }
-
-  std::string Create(const v1::JobRequest& request = SmallRequest()) {
-    const auto job = service().Submit(request, {});
-    EXPECT_TRUE(job.ok()) << job.status();
-    return job.ok() ? job->id() : "";
-  }
-  v1::JobState StateOf(const std::string& id) {
-    const auto job = service().Get(id, {});
-    EXPECT_TRUE(job.ok()) << job.status();
-    return job.ok() ? job->state() : v1::JOB_STATE_UNSPECIFIED;
-  }
-
   // The worker has made a picture of its newest attempt at the job.
   void Finish(const std::shared_ptr<FakeSession>& worker, const std::string& id, uint32_t image = 0) {
-    const auto job = service().Get(id, {});
+    const auto job = Get(id);
     ASSERT_TRUE(job.ok()) << job.status();
     v1::ConnectRequest message;
     v1::ImageResult& result = *message.mutable_image_result();
@@ -124,8 +218,10 @@ class ServiceRig : public ::testing::Test {
     result.set_seed(job->spec().seed() + image);
     result.set_media_type("image/png");
     result.set_data("picture " + std::to_string(image));
-    service().OnWorkerMessage(worker.get(), message);
+    Say(worker, message);
   }
+
+  // --- Events.
 
   // All that a watch has to tell now, and how it ended if it has.
   struct Told {
@@ -138,21 +234,24 @@ class ServiceRig : public ::testing::Test {
   Told Listen(WatchId watch) {
     Told told;
     while (!told.end) {
-      WatchNews news = service().Next(watch);
-      if (news.events.empty() && !news.end) break;
-      for (v1::JobEvent& event : news.events) {
-        EXPECT_GE(event.sequence(), told.last_sequence);
-        told.last_sequence = event.sequence();
-        if (event.has_image() && event.image().last()) told.pictures.push_back(event.image().image_index());
-        told.completed = told.completed || event.has_completed();
-        told.events.push_back(std::move(event));
+      const WatchNews news = service().Next(watch);
+      if (news.event == nullptr && !news.end) {
+        if (!Settle()) break;
+        continue;
       }
       told.end = news.end;
+      if (news.event == nullptr) continue;
+      const v1::JobEvent& event = *news.event;
+      EXPECT_GE(event.sequence(), told.last_sequence);
+      told.last_sequence = event.sequence();
+      if (event.has_image() && event.image().last()) told.pictures.push_back(event.image().image_index());
+      told.completed = told.completed || event.has_completed();
+      told.events.push_back(event);
     }
     return told;
   }
   Told WatchFrom(const std::string& id, uint64_t after_sequence = 0) {
-    const auto watch = service().Watch(id, after_sequence, {}, [] {});
+    const auto watch = Watch(id, after_sequence);
     EXPECT_TRUE(watch.ok()) << watch.status();
     if (!watch.ok()) return {};
     Told told = Listen(*watch);
@@ -166,13 +265,10 @@ class ServiceRig : public ::testing::Test {
 
   absl::Time now_ = absl::UnixEpoch() + absl::Hours(500'000);
   absl::Duration steady_;
+  std::deque<std::function<void()>> posted_;
   FakeStore store_;
   ServerMetrics metrics_;
-  GenerationService::Options options_ = [this] {
-    GenerationService::Options options;
-    options.steady_clock = [this] { return steady_; };
-    return options;
-  }();
+  GenerationService::Options options_;
   std::unique_ptr<GenerationService> service_;
 };
 

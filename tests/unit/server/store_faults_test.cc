@@ -1,5 +1,5 @@
-// The service over a store that cannot be written: nothing that was said is taken back, and all comes right
-// when it can be written again.
+// The service over a store that is slow or cannot be written: what is not durable does not leave, nothing
+// that was said is taken back, and all comes right when it can be written again.
 #include <gmock/gmock.h>
 
 #include "tests/unit/server/service_rig.h"
@@ -8,99 +8,279 @@ namespace mind::server {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 class StoreFaultsTest : public ServiceRig {
  protected:
-  absl::StatusOr<v1::Job> Cancel(const std::string& id) {
-    return service().Cancel(id, {}, MakeError(absl::StatusCode::kCancelled, "by request", "CANCELLED"));
+  uint32_t RunningImages() { return ListWorkers().workers(0).running_images(); }
+  static v1::JobRequest Named(const std::string& request_id) {
+    v1::JobRequest request = SmallRequest();
+    request.set_request_id(request_id);
+    return request;
   }
-  uint32_t RunningImages() { return service().ListWorkers().workers(0).running_images(); }
+  // The disk has room again, and the server has noticed.
+  void MakeRoom() {
+    store_.full = false;
+    Tick(absl::Seconds(2));
+    Tick();
+  }
+  bool Waits(const Reply<v1::Job>& reply) {
+    Settle();
+    return !reply->has_value();
+  }
 };
 
-TEST_F(StoreFaultsTest, AJobThatCannotBeStoredIsRefusedWithATimeToTryAgain) {
+// --- What leaves, and when.
+
+TEST_F(StoreFaultsTest, NothingLeavesBeforeItIsDurable) {
+  const auto worker = Connect("w", 1);
+  store_.slow = true;
+  const auto reply = Ask(SmallRequest());
+  EXPECT_TRUE(Waits(reply));
+  EXPECT_THAT(worker->Assigned(), IsEmpty());
+  store_.Release();
+  ASSERT_FALSE(Waits(reply));
+  const std::string id = (*reply)->value().id();
+  EXPECT_EQ(worker->Assigned().size(), 1U);
+
+  const auto watch = Watch(id);
+  ASSERT_TRUE(watch.ok());
+  store_.slow = true;
+  Finish(worker, id);
+  EXPECT_THAT(Listen(*watch).pictures, IsEmpty());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);  // what a restart would find
+  EXPECT_FALSE(worker->sent.back().has_taken());
+  store_.Release();
+  const Told told = Listen(*watch);
+  EXPECT_THAT(told.pictures, ElementsAre(0));
+  EXPECT_TRUE(told.completed);
+  EXPECT_TRUE(worker->sent.back().has_taken());
+}
+
+TEST_F(StoreFaultsTest, ALonePictureTakesTwoCommits) {
+  const auto worker = Connect("w", 1);
+  store_.commits = 0;
+  const CallTimes call{now_, now_ + absl::Minutes(1)};
+  const auto job = Submit(SmallRequest(), {}, call);  // with its assignment
+  ASSERT_TRUE(job.ok());
+  Finish(worker, job->id());  // with its end
+  EXPECT_EQ(StateOf(job->id()), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(store_.commits, 2);
+}
+
+TEST_F(StoreFaultsTest, WhatComesWhileABatchIsWrittenIsOneBatch) {
+  Connect("w", 0);
+  store_.commits = 0;
+  store_.slow = true;
+  std::vector<Reply<v1::Job>> replies;
+  for (int i = 0; i < 64; ++i) {
+    replies.push_back(Ask(SmallRequest()));
+    Settle();
+  }
+  EXPECT_EQ(store_.commits, 1);
+  store_.Release();
+  for (const auto& reply : replies) EXPECT_FALSE(Waits(reply));
+  EXPECT_EQ(store_.commits, 2);
+}
+
+TEST_F(StoreFaultsTest, NewsDoNotWaitForTheDiskAndNoPictureIsMissedForThem) {
+  const auto worker = Connect("w", 2);
+  const std::string id = Create(SmallRequest("m", 2));
+  const auto watch = Watch(id);
+  ASSERT_TRUE(watch.ok());
+  store_.slow = true;
+  Finish(worker, id, 0);
+  v1::ConnectRequest message;
+  v1::ImageProgress& progress = *message.mutable_image_progress();
+  progress.mutable_image()->set_job_id(id);
+  progress.mutable_image()->set_attempt(1);
+  progress.mutable_image()->set_image_index(1);
+  progress.set_step(7);
+  progress.set_steps(20);
+  Say(worker, message);
+  Told told = Listen(*watch);
+  ASSERT_FALSE(told.events.empty());
+  EXPECT_EQ(told.events.back().progress().step(), 7U);
+  EXPECT_THAT(told.pictures, IsEmpty());
+  store_.Release();
+  EXPECT_THAT(Listen(*watch).pictures, ElementsAre(0));
+  EXPECT_THAT(WatchFrom(id, told.last_sequence).pictures, ElementsAre(0));
+}
+
+TEST_F(StoreFaultsTest, AnAssignmentThatIsCancelledBeforeItIsDurableNeverLeaves) {
+  const auto worker = Connect("w", 2);
+  const std::string running = Create();
+  store_.slow = true;
+  const auto reply = Ask(SmallRequest());
+  EXPECT_TRUE(Waits(reply));
+  EXPECT_EQ(RunningImages(), 2U);
+  const auto [cancelled, answer] = Expect<v1::Job>();
+  service().Cancel(running, {}, absl::CancelledError("enough"), answer);
+  EXPECT_TRUE(Waits(cancelled));
+  EXPECT_EQ(worker->sent.back().cancel().job_id(), running);  // at once, past what is held
+  store_.full = true;
+  store_.Release();
+  EXPECT_FALSE(Waits(reply));
+  EXPECT_FALSE((*reply)->ok());
+  EXPECT_EQ(RunningImages(), 1U);  // the worker has not answered the cancel
+  MakeRoom();
+  EXPECT_EQ(worker->Assigned().size(), 1U);
+  EXPECT_EQ(worker->sent.back().cancel().job_id(), running);
+}
+
+// --- The same request, while the first is being written.
+
+TEST_F(StoreFaultsTest, ARequestSentAgainWhileTheFirstIsBeingWrittenGivesItsJob) {
   Connect("w", 1);
-  store_.fail.SetWrites(true);
+  store_.slow = true;
+  const auto first = Ask(Named("r")), second = Ask(Named("r"));
+  v1::JobRequest changed = Named("r");
+  changed.mutable_spec()->set_seed(9);
+  const auto other = Ask(changed);
+  EXPECT_TRUE(Waits(first) && Waits(second) && Waits(other));
+  store_.Release();
+  ASSERT_FALSE(Waits(first) || Waits(second) || Waits(other));
+  EXPECT_EQ((*first)->value().id(), (*second)->value().id());
+  EXPECT_EQ(ReasonOf((*other)->status()), "REQUEST_ID_REUSED");
+  EXPECT_EQ(store_.size(), 1U);
+}
+
+TEST_F(StoreFaultsTest, ARefusedRequestSentAgainIsANewOne) {
+  Connect("w", 1);
+  store_.full = true;
+  EXPECT_FALSE(Submit(Named("r")).ok());
+  store_.full = false;
+  Tick(absl::Seconds(2));
+  const auto job = Submit(Named("r"));
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(store_.size(), 1U);
+  EXPECT_EQ(StateOf(job->id()), v1::JOB_STATE_RUNNING);
+}
+
+// --- A disk without room.
+
+TEST_F(StoreFaultsTest, AJobThatCannotBeStoredIsRefusedWithATimeToTryAgainAndLeavesNoTrace) {
+  Connect("w", 1);
+  store_.full = true;
   for (int i = 0; i < 2; ++i) {  // by the store itself, then because it failed before
-    const absl::Status refused = service().Submit(SmallRequest(), {}).status();
+    const absl::Status refused = Submit(SmallRequest()).status();
     EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
+    EXPECT_EQ(ReasonOf(refused), "STORE_UNAVAILABLE");
     EXPECT_TRUE(GetRetryDelay(refused).has_value());
   }
-  EXPECT_EQ(ReasonOf(service().Submit(SmallRequest(), {}).status()), "STORE_UNAVAILABLE");
-  store_.fail.SetWrites(false);
-  Tick(absl::Seconds(2));
+  MakeRoom();
+  EXPECT_EQ(store_.size(), 0U);
+  EXPECT_EQ(List(v1::ListJobsRequest())->jobs_size(), 0);
+  EXPECT_EQ(service().running_jobs(), 0U);
   EXPECT_EQ(StateOf(Create()), v1::JOB_STATE_RUNNING);
+}
+
+TEST_F(StoreFaultsTest, OfACommitThatNobodyKnowsTheOutcomeOfNothingIsDoneTwice) {
+  const auto worker = Connect("w", 1);
+  const std::string id = Create();
+  store_.forgetful = true;
+  Finish(worker, id);
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
+  EXPECT_FALSE(Submit(SmallRequest()).ok());
+  Tick(absl::Seconds(2));
+  store_.forgetful = false;
+  MakeRoom();
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_THAT(WatchFrom(id).pictures, ElementsAre(0));
+  EXPECT_EQ(store_.size(), 1U);
 }
 
 TEST_F(StoreFaultsTest, HealthFollowsTheStore) {
   Connect("w", 1);
   std::vector<bool> told;
   service().OnServingChange([&told](bool serving) { told.push_back(serving); });
-  store_.fail.SetWrites(true);
-  EXPECT_FALSE(service().Submit(SmallRequest(), {}).ok());
+  store_.full = true;
+  EXPECT_FALSE(Submit(SmallRequest()).ok());
   Tick();
   Tick();
   EXPECT_EQ(metrics_.store_failing.Value(), 1);
-  store_.fail.SetWrites(false);
-  Tick(absl::Seconds(2));
+  MakeRoom();
   EXPECT_THAT(told, ElementsAre(true, false, true));
   EXPECT_EQ(metrics_.store_failing.Value(), 0);
 }
 
-TEST_F(StoreFaultsTest, APictureThatCannotBeStoredIsMadeAgainAndRoomComesBack) {
+TEST_F(StoreFaultsTest, ItIsTriedAgainWithGrowingPauses) {
+  Connect("w", 1);
+  store_.full = true;
+  EXPECT_FALSE(Submit(SmallRequest()).ok());
+  store_.commits = 0;
+  for (int i = 0; i < 100; ++i) Tick(absl::Milliseconds(100));
+  EXPECT_GE(store_.commits, 10);
+  EXPECT_LE(store_.commits, 15);
+}
+
+TEST_F(StoreFaultsTest, APictureThatCannotBeStoredIsKeptUntilItCan) {
   const auto worker = Connect("w", 2);
   const std::string first = Create(), second = Create();
-  store_.fail.SetWrites(true);
+  Create();  // waits
+  store_.full = true;
   Finish(worker, first);
   Finish(worker, second);
   Tick();
-  EXPECT_EQ(RunningImages(), 0U);
-  EXPECT_EQ(StateOf(first), v1::JOB_STATE_QUEUED);  // and is not begun again while that is so
-  EXPECT_EQ(worker->Assigned().size(), 2U);
-  store_.fail.SetWrites(false);
-  Tick(absl::Seconds(2));
-  EXPECT_EQ(worker->Assigned().size(), 4U);
+  EXPECT_EQ(RunningImages(), 1U);  // the third has got its room
+  EXPECT_EQ(StateOf(first), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(worker->Assigned().size(), 2U);  // but is not begun while that is so
+  MakeRoom();
+  EXPECT_EQ(worker->Assigned().size(), 3U);
   for (const std::string& id : {first, second}) {
-    Finish(worker, id);
     EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
     EXPECT_THAT(WatchFrom(id).pictures, ElementsAre(0));
   }
-  EXPECT_EQ(RunningImages(), 0U);
 }
 
-TEST_F(StoreFaultsTest, APictureMaySurviveAnyNumberOfFailures) {
+TEST_F(StoreFaultsTest, APictureNotStoredBeforeACrashIsTakenFromItsWorkerAgain) {
   const auto worker = Connect("w", 1);
   const std::string id = Create();
-  for (int i = 0; i < 50; ++i) {
-    store_.fail.image = true;  // and nothing else: small writes succeed on a disk that is nearly full
-    Finish(worker, id);
-    Tick(absl::Seconds(2));
-    ASSERT_EQ(StateOf(id), v1::JOB_STATE_RUNNING) << i;
-  }
-  store_.fail.image = false;
+  store_.full = true;
   Finish(worker, id);
-  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_FALSE(worker->sent.back().has_taken());  // so it keeps it
+  store_.full = false;
+  Restart();
+  const auto again = Connect("w", 0);
+  Finish(again, id);
+  EXPECT_TRUE(again->sent.back().has_taken());
+  EXPECT_THAT(WatchFrom(id).pictures, ElementsAre(0));
 }
 
-TEST_F(StoreFaultsTest, OfSeveralPicturesOnlyTheOneNotStoredIsMadeAgain) {
+TEST_F(StoreFaultsTest, WorkersAreNotReadOnWhileTooMuchWaitsAndAreNotTakenForSilent) {
+  options_.held_bytes = 100'000;
   const auto worker = Connect("w", 2);
   const std::string id = Create(SmallRequest("m", 2));
-  Finish(worker, id, 0);
-  store_.fail.SetWrites(true);
-  Finish(worker, id, 1);
-  store_.fail.SetWrites(false);
-  Tick(absl::Seconds(2));
-  ASSERT_EQ(worker->Assigned().size(), 2U);
-  ASSERT_EQ(worker->Assigned()[1].images_size(), 1);
-  EXPECT_EQ(worker->Assigned()[1].images(0).image_index(), 1U);
-  Finish(worker, id, 1);
-  EXPECT_THAT(WatchFrom(id).pictures, ElementsAre(0, 1));
+  store_.full = true;
+  const auto readable = [&] {
+    bool now = false;
+    service().workers().WhenReadable(worker.get(), [&now] { now = true; });
+    return now;
+  };
+  EXPECT_TRUE(readable());
+  v1::ConnectRequest message;
+  v1::ImageResult& result = *message.mutable_image_result();
+  result.mutable_image()->set_job_id(id);
+  result.mutable_image()->set_attempt(1);
+  result.set_seed(1);  // SmallRequest's
+  result.set_media_type("image/png");
+  result.set_data(std::string(200'000, 'x'));
+  Say(worker, message);
+  bool read = false;
+  service().workers().WhenReadable(worker.get(), [&read] { read = true; });
+  EXPECT_FALSE(read);
+  for (int i = 0; i < 300; ++i) Tick();  // three leases
+  EXPECT_FALSE(worker->closed);
+  MakeRoom();
+  EXPECT_TRUE(read);
+  EXPECT_TRUE(readable());
 }
 
 TEST_F(StoreFaultsTest, ACancelThatCannotBeWrittenIsNotAcknowledged) {
   const auto worker = Connect("w", 1);
   const std::string id = Create();
-  store_.fail.SetWrites(true);
-  const auto watch = service().Watch(id, 0, {}, [] {});
+  store_.full = true;
+  const auto watch = Watch(id);
   ASSERT_TRUE(watch.ok());
   for (int i = 0; i < 2; ++i) {
     const auto cancelled = Cancel(id);
@@ -110,7 +290,7 @@ TEST_F(StoreFaultsTest, ACancelThatCannotBeWrittenIsNotAcknowledged) {
   }
   EXPECT_TRUE(worker->sent.back().has_cancel());  // but nobody works on it
   EXPECT_FALSE(Listen(*watch).completed);
-  store_.fail.SetWrites(false);
+  store_.full = false;
   const auto cancelled = Cancel(id);
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
   EXPECT_EQ(cancelled->state(), v1::JOB_STATE_CANCELLED);
@@ -125,78 +305,59 @@ TEST_F(StoreFaultsTest, ACancelThatCannotBeWrittenIsNotAcknowledged) {
 TEST_F(StoreFaultsTest, ACancelledJobIsWrittenByItselfWhenThatWorks) {
   Connect("w", 1);
   const std::string id = Create();
-  store_.fail.SetWrites(true);
+  store_.full = true;
   EXPECT_FALSE(Cancel(id).ok());
   Tick();
-  store_.fail.SetWrites(false);
-  Tick();
+  MakeRoom();
   Restart();
   EXPECT_EQ(StateOf(id), v1::JOB_STATE_CANCELLED);
 }
 
-TEST_F(StoreFaultsTest, AnEndThatCannotBeWrittenIsToldWhenItIs) {
-  const auto worker = Connect("w", 1);
-  const std::string id = Create();
-  const auto watch = service().Watch(id, 0, {}, [] {});
-  ASSERT_TRUE(watch.ok());
-  store_.fail.end = true;
-  Finish(worker, id);
-  Told told = Listen(*watch);
-  EXPECT_THAT(told.pictures, ElementsAre(0));
-  EXPECT_FALSE(told.completed);
-  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
-  EXPECT_EQ(RunningImages(), 0U);
-  store_.fail.end = false;
-  Tick();
-  told = Listen(*watch);
-  EXPECT_TRUE(told.completed);
-  EXPECT_EQ(told.end, absl::OkStatus());
-  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
-}
-
-TEST_F(StoreFaultsTest, AnEndNotWrittenBeforeACrashIsFoundAgain) {
-  const auto worker = Connect("w", 1);
-  const std::string id = Create();
-  store_.fail.end = true;
-  Finish(worker, id);
-  store_.fail.end = false;
-  Restart();
-  EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
-  const Told told = WatchFrom(id);
-  EXPECT_THAT(told.pictures, ElementsAre(0));
-  EXPECT_TRUE(told.completed);
-}
-
 TEST_F(StoreFaultsTest, AStateThatCouldNotBeWrittenIsWrittenLater) {
-  store_.fail.update = true;
-  Connect("w", 1);
+  const auto worker = Connect("w", 0);
   const std::string id = Create();
-  EXPECT_EQ(store_.Find(id).value()->job.attempt(), 0U);
-  store_.fail.update = false;
-  Tick();
-  EXPECT_EQ(store_.Find(id).value()->job.attempt(), 1U);
+  store_.full = true;
+  SayCapacity(worker, 1);  // the job is assigned
+  EXPECT_EQ(store_.Now(id)->job.attempt(), 0U);
+  EXPECT_THAT(worker->Assigned(), IsEmpty());
+  MakeRoom();
+  EXPECT_EQ(store_.Now(id)->job.attempt(), 1U);
+  EXPECT_EQ(worker->Assigned().size(), 1U);
 }
 
 TEST_F(StoreFaultsTest, ModelsThatCouldNotBeSavedAreSavedLater) {
   service();
-  store_.fail.SetWrites(true);
+  store_.full = true;
   Connect("w", 1);
   EXPECT_TRUE(store_.Models()->empty());
-  store_.fail.SetWrites(false);
-  Tick();
+  MakeRoom();
   EXPECT_EQ(store_.Models()->size(), 1U);
 }
+
+TEST_F(StoreFaultsTest, AServerGoingDownLeavesNobodyWaitingForTheDisk) {
+  Connect("w", 1);
+  store_.slow = true;
+  const auto reply = Ask(SmallRequest());
+  EXPECT_TRUE(Waits(reply));
+  EXPECT_FALSE(service().settled());
+  service().StopAdmitting();
+  service().CloseWatches();
+  ASSERT_FALSE(Waits(reply));
+  EXPECT_EQ(ReasonOf((*reply)->status()), "SHUTTING_DOWN");
+}
+
+// --- Reading.
 
 TEST_F(StoreFaultsTest, APictureThatCannotBeReadEndsTheWatchWithThat) {
   const auto worker = Connect("w", 1);
   const std::string id = Create();
   Finish(worker, id);
-  store_.fail.read_images = true;
+  store_.cannot_read_images = true;
   Told told = WatchFrom(id);
   ASSERT_TRUE(told.end.has_value());
   EXPECT_EQ(told.end->code(), absl::StatusCode::kUnavailable);
   EXPECT_FALSE(told.completed);
-  store_.fail.read_images = false;
+  store_.cannot_read_images = false;
   EXPECT_THAT(WatchFrom(id, told.last_sequence).pictures, ElementsAre(0));  // taken up where it broke
   store_.ForgetImages(id);
   told = WatchFrom(id);

@@ -9,6 +9,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "server/dispatch/loop.h"
 #include "tests/unit/server/service_rig.h"
 
 namespace mind::server {
@@ -18,8 +19,8 @@ class WorkerApiTest : public ::testing::Test {
  protected:
   using Stream = grpc::ClientReaderWriter<v1::ConnectRequest, v1::ConnectResponse>;
 
-  WorkerApiTest()
-      : service_(Options(), store_, metrics_), loop_(absl::Milliseconds(20), [this] { service_.OnTick(); }) {
+  WorkerApiTest() {
+    loop_.Start([this] { service_.OnTick(); });
     grpc::ServerBuilder builder;
     builder.RegisterService(&api_);
     server_ = builder.BuildAndStart();
@@ -28,10 +29,12 @@ class WorkerApiTest : public ::testing::Test {
   ~WorkerApiTest() override {
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
+    loop_.Stop();
   }
 
-  static GenerationService::Options Options() {
+  GenerationService::Options Options() {
     GenerationService::Options options;
+    options.post = post_;
     options.clock = [] { return absl::Now(); };
     return options;
   }
@@ -54,15 +57,19 @@ class WorkerApiTest : public ::testing::Test {
   }
   // The last capacity that the loop has taken.
   uint32_t MaxImages() {
-    const v1::ListWorkersResponse workers = service_.ListWorkers();
-    return workers.workers().empty() ? 0 : workers.workers(0).max_images();
+    uint32_t max_images = 0;
+    service_.ListWorkers([&](const absl::StatusOr<v1::ListWorkersResponse>& workers) {
+      if (!workers->workers().empty()) max_images = workers->workers(0).max_images();
+    });
+    return max_images;
   }
 
+  Loop loop_{absl::Milliseconds(20)};
+  const Post post_ = [this](std::function<void()> work) { loop_.Post(std::move(work)); };
   FakeStore store_;
   ServerMetrics metrics_;
-  GenerationService service_;
-  Loop loop_;
-  WorkerApi api_{loop_, service_};
+  GenerationService service_{Options(), store_, metrics_};
+  WorkerApi api_{post_, service_.workers(), metrics_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::WorkerService::Stub> stub_;
 };

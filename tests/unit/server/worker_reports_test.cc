@@ -24,14 +24,14 @@ class WorkerReportsTest : public ServiceRig {
     preview.set_image_index(shown);
     preview.set_media_type("image/jpeg");
     preview.set_data("a preview");
-    service().OnWorkerMessage(worker.get(), message);
+    Say(worker, message);
   }
   void Progress(const std::shared_ptr<FakeSession>& worker, const v1::ImageRef& image) {
     v1::ConnectRequest message;
     *message.mutable_image_progress()->mutable_image() = image;
     message.mutable_image_progress()->set_step(1);
     message.mutable_image_progress()->set_steps(20);
-    service().OnWorkerMessage(worker.get(), message);
+    Say(worker, message);
   }
   int Shown(const std::string& job) {
     int shown = 0;
@@ -69,8 +69,8 @@ TEST_F(WorkerReportsTest, AResultThatIsNotWhatWasAskedForIsAFailureOfItsWorker) 
   result.set_seed(99);
   result.set_media_type("image/png");
   result.set_data("a picture of something else");
-  service().OnWorkerMessage(bad.get(), message);
-  const auto job = service().Get(id, {});
+  Say(bad, message);
+  const auto job = Get(id);
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->state(), v1::JOB_STATE_RUNNING);
   EXPECT_EQ(job->attempt(), 2U);
@@ -115,13 +115,13 @@ TEST_F(WorkerReportsTest, ANameThatIsTakenIsRefusedAndItsOwnerKeepsItsWork) {
   registration.set_name("w");
   registration.set_instance("a");
   *registration.add_models() = SmallModel("m");
-  ASSERT_TRUE(service().OnRegister(owner, registration).ok());
+  ASSERT_TRUE(Register(owner, registration).ok());
   v1::ConnectRequest capacity;
   capacity.mutable_capacity()->set_max_images(1);
-  service().OnWorkerMessage(owner.get(), capacity);
+  Say(owner, capacity);
   const std::string id = Create();
   registration.set_instance("b");
-  EXPECT_EQ(service().OnRegister(other, registration).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(Register(other, registration).code(), absl::StatusCode::kAlreadyExists);
   EXPECT_FALSE(owner->closed);
   Finish(owner, id);
   EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
@@ -129,14 +129,14 @@ TEST_F(WorkerReportsTest, ANameThatIsTakenIsRefusedAndItsOwnerKeepsItsWork) {
 
 TEST_F(WorkerReportsTest, GaugesOfAModelFallToZeroAlsoWithNobodyThereToServeIt) {
   const auto worker = Connect("w", 0);
-  service().OnWorkerClosed(worker.get());
+  Lose(worker);
   std::vector<std::string> waiting;
   for (int i = 0; i < 6; ++i) waiting.push_back(Create());
   Tick();
   EXPECT_EQ(metrics_.requests_waiting["m"].Value(), 6);
   EXPECT_GT(metrics_.waiting_seconds["m"].Value(), 0);
   for (const std::string& id : waiting) {
-    EXPECT_TRUE(service().Cancel(id, {}, absl::CancelledError("enough")).ok());
+    EXPECT_TRUE(Cancel(id).ok());
   }
   Tick();
   EXPECT_EQ(metrics_.requests_waiting["m"].Value(), 0);
@@ -150,14 +150,14 @@ TEST_F(WorkerReportsTest, AWorkerThatHangsIsShownAsStuckWhileItSendsHeartbeats) 
   const auto heartbeat = [&] {
     v1::ConnectRequest message;
     message.mutable_capacity()->set_max_images(4);
-    service().OnWorkerMessage(worker.get(), message);
+    Say(worker, message);
   };
   for (int i = 0; i < 700; ++i) {
     heartbeat();
     Tick(absl::Seconds(1));
   }
-  ASSERT_EQ(service().ListWorkers().workers_size(), 1);
-  EXPECT_EQ(service().ListWorkers().workers(0).state(), v1::WORKER_STATE_STUCK);
+  ASSERT_EQ(ListWorkers().workers_size(), 1);
+  EXPECT_EQ(ListWorkers().workers(0).state(), v1::WORKER_STATE_STUCK);
   EXPECT_EQ(metrics_.workers["stuck"].Value(), 1);
   EXPECT_EQ(metrics_.stalls.Value(), 1);
   EXPECT_EQ(StateOf(id), v1::JOB_STATE_QUEUED);

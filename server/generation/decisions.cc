@@ -1,0 +1,127 @@
+#include "server/generation/decisions.h"
+
+#include <utility>
+
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+#include "proto/support/time.h"
+#include "server/generation/outcome.h"
+#include "server/generation/public_job.h"
+
+namespace mind::server {
+namespace {
+
+double SecondsBetween(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
+  return absl::ToDoubleSeconds(FromTimestamp(to) - FromTimestamp(from));
+}
+
+}  // namespace
+
+void Decisions::CarryOut(const Actions& actions) {
+  for (const Action& action : actions) std::visit([this](const auto& one) { Do(one); }, action);
+}
+
+void Decisions::Do(const SendAssign& send) {
+  // The job may have ended in the same breath: then a cancel follows.
+  const v1::Job* const job = state_.dispatcher.Find(send.assign.job_id());
+  if (job != nullptr) state_.ledger.Write(UpdateJob{*job});
+  state_.sessions.Assign(send.worker, send.assign);
+}
+
+void Decisions::Do(const SendCancel& send) {
+  const auto held = state_.sessions.TakeBack(send.cancel.job_id(), send.cancel.attempt());
+  if (!held) {
+    v1::ConnectResponse message;
+    *message.mutable_cancel() = send.cancel;
+    return state_.sessions.Send(send.worker, std::move(message));
+  }
+  // What the worker would say of pictures it has not been given.
+  for (const v1::AssignedImage& image : held->images()) {
+    v1::ConnectRequest stopped;
+    v1::ImageRef& ref = *stopped.mutable_image_cancelled()->mutable_image();
+    ref.set_job_id(held->job_id());
+    ref.set_attempt(held->attempt());
+    ref.set_image_index(image.image_index());
+    CarryOut(state_.dispatcher.OnWorkerMessage(send.worker, stopped, state_.Present()));
+  }
+}
+
+void Decisions::Do(const DropWorker& drop) {
+  state_.metrics.lease_expirations.Increment();
+  LogWarning("lease expired", {{"worker", drop.worker}});
+  state_.catalog.Withdraw(drop.worker, state_.Now());
+  state_.sessions.Close(drop.worker,
+                        absl::DeadlineExceededError("the worker was not heard for longer than its lease"));
+}
+
+void Decisions::Do(const WorkerStuckAction& stuck) {
+  state_.metrics.stalls.Increment();
+  LogError("worker hangs", {{"worker", stuck.worker},
+                            {"job", stuck.image.job_id()},
+                            {"attempt", stuck.image.attempt()},
+                            {"image", stuck.image.image_index()}});
+}
+
+void Decisions::Do(const JobStartedAction& started) {
+  const v1::Job& job = started.job;
+  LogInfo("job started", {{"job", job.id()},
+                          {"attempt", job.attempt()},
+                          {"worker", started.worker},
+                          {"resumed_steps", started.resumed_steps}});
+  if (started.resumed_steps > 0) state_.metrics.resumed.Increment();
+  if (job.attempt() == 1) {
+    state_.metrics.queue_seconds[job.spec().model()].Observe(
+        SecondsBetween(job.create_time(), job.start_time()));
+  }
+  v1::JobEvent event;
+  event.mutable_started()->set_worker(started.worker);
+  event.mutable_started()->set_attempt(job.attempt());
+  event.mutable_started()->set_resumed_steps(started.resumed_steps);
+  state_.EnsureFeed(job);
+  state_.events.Publish(job.id(), std::move(event));
+}
+
+void Decisions::Do(const JobRequeuedAction& requeued) {
+  state_.metrics.requeued.Increment();
+  LogWarning("job requeued", {{"job", requeued.job.id()},
+                              {"attempt", requeued.job.attempt()},
+                              {"worker", requeued.worker},
+                              {"reason", requeued.reason},
+                              {"steps_kept", requeued.job.steps_done()}});
+  state_.events.Publish(requeued.job.id(), state_.QueuedEvent(requeued.job));
+}
+
+void Decisions::Do(const JobEndedAction& ended) {
+  const v1::Job& job = ended.job;
+  state_.ties.Untie(job.id());
+  previewed_.erase(job.id());
+  if (state_.ledger.IsForgotten(job.id())) return state_.events.Forget(job.id());
+  const uint64_t sequence = state_.events.Reserve(job.id());
+  state_.ledger.End(job, sequence, [this, job, sequence] { TellEnded(job, sequence); });
+}
+
+void Decisions::TellEnded(const v1::Job& job, uint64_t sequence) {
+  state_.metrics.requests[OutcomeName(job.state())].Increment();
+  state_.metrics.request_seconds[job.spec().model()].Observe(
+      SecondsBetween(job.create_time(), job.end_time()));
+  LogInfo("job ended", {{"job", job.id()},
+                        {"attempt", job.attempt()},
+                        {"outcome", OutcomeName(job.state())},
+                        {"error", job.error().message()}});
+  v1::JobEvent event;
+  *event.mutable_completed()->mutable_job() = PublicJob(job);
+  state_.events.PublishAt(job.id(), sequence, std::move(event));
+}
+
+void Decisions::ShowPreview(v1::ImagePreview preview) {
+  const v1::Job& job = *state_.dispatcher.Find(preview.image().job_id());
+  if (previewed_.insert(job.id()).second) {
+    state_.metrics.first_preview_seconds[job.spec().model()].Observe(
+        SecondsBetween(job.create_time(), ToTimestamp(state_.Now())));
+  }
+  v1::JobEvent event;
+  *event.mutable_preview() = std::move(*preview.mutable_preview());
+  state_.events.Publish(job.id(), std::move(event));
+}
+
+}  // namespace mind::server

@@ -1,0 +1,63 @@
+// What clients can ask of the server, whatever face they ask through: gRPC, and others beside it.
+//
+// Called on the server's loop. Nothing waits: answers come by callback, on the loop, during the call or
+// later. What has been answered is durable.
+#ifndef MIND_SERVER_GENERATION_GENERATION_H_
+#define MIND_SERVER_GENERATION_GENERATION_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "mind/v1/generation.pb.h"
+#include "server/generation/event_source.h"
+#include "server/generation/submission.h"
+#include "server/generation/validate.h"
+
+namespace mind::server {
+
+// When a call came, and when it will be cut off.
+struct CallTimes {
+  absl::Time started;
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+class Generation {
+ public:
+  template <typename T>
+  using Answer = std::function<void(absl::StatusOr<T>)>;
+
+  virtual ~Generation() = default;
+
+  // A job that lives by itself (CreateJob), or one that is tied to the call that asks for it (GenerateImage):
+  // that call has to Leave it once if it got it, and without a deadline of its own the job gets the call's.
+  virtual void Submit(Submission submission, const Caller& caller, const std::optional<CallTimes>& tied_to,
+                      Answer<v1::Job> answer) = 0;
+  // The call no longer wants the job, or can no longer have it. The last one takes the job along.
+  virtual void Leave(const std::string& id, const CallTimes& call) = 0;
+
+  virtual void Get(const std::string& id, const Caller& caller, Answer<v1::Job> answer) = 0;
+  virtual void List(const v1::ListJobsRequest& request, const Caller& caller,
+                    Answer<v1::ListJobsResponse> answer) = 0;
+  virtual void Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
+                      Answer<v1::Job> answer) = 0;
+
+  // `on_news` is called when Next may have something. Who gets a watch has to Unwatch it.
+  virtual void Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
+                     std::function<void()> on_news, Answer<WatchId> answer) = 0;
+  virtual WatchNews Next(WatchId watch) = 0;
+  virtual void Unwatch(WatchId watch) = 0;
+
+  virtual void ListModels(Answer<v1::ListModelsResponse> answer) = 0;
+  virtual void GetModel(const std::string& name, Answer<v1::Model> answer) = 0;
+  virtual void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) = 0;
+  virtual void ListWorkers(Answer<v1::ListWorkersResponse> answer) = 0;
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_GENERATION_H_

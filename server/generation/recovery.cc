@@ -1,0 +1,45 @@
+#include "server/generation/recovery.h"
+
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "proto/support/logging.h"
+
+namespace mind::server {
+namespace {
+
+void TakeUp(ServiceState& state, Decisions& decisions, StoredJob stored) {
+  v1::Job& job = stored.job;
+  std::set<uint32_t> done;
+  for (const ImageMark& image : stored.images) done.insert(image.index);
+  job.set_state(v1::JOB_STATE_QUEUED);
+  const auto model = state.catalog.models().find(job.spec().model());
+  const double rows =
+      CostInRows(job.spec(), model == state.catalog.models().end() ? nullptr : &model->second);
+  if (stored.tied) state.ties.Orphan(job.id(), state.Now() + state.options.orphan_patience);
+  const Actions actions = state.dispatcher.OnSubmit(job, rows, done, state.Present());
+  // A job without pictures has nothing to tell yet that could not be told when somebody asks.
+  if (!done.empty()) {
+    const bool waits = state.dispatcher.Find(job.id()) != nullptr;
+    state.events.Restore(stored, waits ? std::optional(state.QueuedEvent(job)) : std::nullopt);
+  }
+  decisions.CarryOut(actions);
+}
+
+}  // namespace
+
+absl::Status TakeUpEarlierRun(ServiceState& state, Decisions& decisions) {
+  absl::StatusOr<std::vector<v1::Model>> models = state.store.Models();
+  if (!models.ok()) return models.status();
+  for (v1::Model& model : *models) state.catalog.Remember(std::move(model), state.Now());
+  int64_t jobs = 0;
+  absl::Status status = state.store.ForEachUnfinished([&](StoredJob stored) {
+    TakeUp(state, decisions, std::move(stored));
+    ++jobs;
+  });
+  if (status.ok() && jobs > 0) LogInfo("took up jobs of an earlier run", {{"jobs", jobs}});
+  return status;
+}
+
+}  // namespace mind::server

@@ -1,0 +1,50 @@
+#include "server/generation/service_state.h"
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/errors.h"
+#include "proto/support/time.h"
+#include "server/generation/public_job.h"
+
+namespace mind::server {
+
+ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_store, ServerMetrics& the_metrics)
+    : options(the_options),
+      store(the_store),
+      metrics(the_metrics),
+      dispatcher(options.dispatcher),
+      events(store, metrics, options.post),
+      ledger({.held_bytes = options.held_bytes, .steady_clock = options.steady_clock}, store, options.post),
+      catalog(options.model_memory),
+      sessions(ledger) {}
+
+const v1::Job* ServiceState::FindActive(const std::string& id) const {
+  const v1::Job* const job = dispatcher.Find(id);
+  return job != nullptr ? job : ledger.FindEnding(id);
+}
+
+v1::JobEvent ServiceState::QueuedEvent(const v1::Job& job) const {
+  v1::JobEvent event;
+  *event.mutable_queued()->mutable_job() = PublicJob(job);
+  if (dispatcher.queue().Contains(job.id())) {
+    event.mutable_queued()->set_position(
+        static_cast<uint32_t>(dispatcher.queue().AheadOf(job.id(), Now()).jobs));
+    if (const auto wait = dispatcher.EstimatedWaitOf(job.id(), Now())) {
+      *event.mutable_queued()->mutable_estimated_wait() = ToDuration(*wait);
+    }
+  }
+  return event;
+}
+
+void ServiceState::EnsureFeed(const v1::Job& job) {
+  if (!events.Has(job.id())) events.Publish(job.id(), QueuedEvent(job));
+}
+
+absl::Status UnknownJob(const std::string& id) {
+  return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
+}
+
+absl::Status CallerGone(const std::string& id) {
+  return MakeError(absl::StatusCode::kCancelled, "the caller has gone", "CALLER_GONE", {{"job", id}});
+}
+
+}  // namespace mind::server

@@ -1,0 +1,86 @@
+// The state of the service, which its parts share.
+#ifndef MIND_SERVER_GENERATION_SERVICE_STATE_H_
+#define MIND_SERVER_GENERATION_SERVICE_STATE_H_
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/dispatch/dispatcher.h"
+#include "server/generation/event_source.h"
+#include "server/generation/job_ties.h"
+#include "server/generation/ledger.h"
+#include "server/generation/metrics.h"
+#include "server/generation/model_catalog.h"
+#include "server/generation/validate.h"
+#include "server/generation/worker_sessions.h"
+#include "server/store/job_store.h"
+
+namespace mind::server {
+
+struct ServiceOptions {
+  Dispatcher::Options dispatcher;
+  RequestLimits limits;
+  // Waiting jobs; one more is refused.
+  size_t max_queue = 1000;
+  // A job that would wait longer than this, as estimated, is refused.
+  absl::Duration max_wait = absl::Hours(1);
+  // How long ended jobs and their pictures are kept.
+  absl::Duration keep = absl::Hours(24);
+  // How long after a restart a job that was tied to a call waits to be asked for.
+  absl::Duration orphan_patience = absl::Seconds(30);
+  // A request that names no model does not mean one that nobody has served for longer.
+  absl::Duration model_memory = absl::Hours(1);
+  // Results that wait to be written; beyond, workers are not read on.
+  size_t held_bytes = 256 << 20;
+  Post post;                          // to the loop. REQUIRES: set
+  std::function<absl::Time()> clock;  // REQUIRES: set
+  // For leases and limits: never jumps, whatever becomes of `clock`.
+  std::function<absl::Duration()> steady_clock = SteadyNow;
+};
+
+// All on the server's loop; not thread-safe.
+struct ServiceState {
+  // `store` and `metrics` must outlive it.
+  ServiceState(const ServiceOptions& the_options, JobStore& the_store, ServerMetrics& the_metrics);
+
+  absl::Time Now() const { return options.clock(); }
+  Moment Present() const { return {options.clock(), options.steady_clock()}; }
+
+  // A callback for the store that passes what it is told on to the loop.
+  template <typename T>
+  JobStore::Done<T> OnLoop(std::function<void(absl::StatusOr<T>)> then) const {
+    return [post = options.post, then = std::move(then)](absl::StatusOr<T> result) {
+      post([then, result = std::move(result)]() mutable { then(std::move(result)); });
+    };
+  }
+
+  // A job as the outside sees it, if it has not ended durably; null for others.
+  const v1::Job* FindActive(const std::string& id) const;
+  // That a job waits, and where.
+  v1::JobEvent QueuedEvent(const v1::Job& job) const;
+  // Jobs of an earlier run have no feed until somebody needs one.
+  void EnsureFeed(const v1::Job& job);
+
+  const ServiceOptions options;
+  JobStore& store;
+  ServerMetrics& metrics;
+  Dispatcher dispatcher;
+  EventSource events;
+  Ledger ledger;
+  JobTies ties;
+  ModelCatalog catalog;
+  WorkerSessions sessions;
+};
+
+// There is none of that id, or it is another tenant's, for whom it does not exist.
+absl::Status UnknownJob(const std::string& id);
+// Whoever wanted a tied job has left.
+absl::Status CallerGone(const std::string& id);
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_SERVICE_STATE_H_

@@ -1,0 +1,227 @@
+#include "server/generation/submissions.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+#include "proto/support/time.h"
+#include "server/generation/public_job.h"
+#include "server/generation/request_key.h"
+
+namespace mind::server {
+namespace {
+
+// Whether a call that leaves now does so because its time is up. Its end of the line cuts it off a little
+// before ours: by the time a request travels, and by the rounding of gRPC's timeouts.
+bool TimeIsUp(const CallTimes& call, absl::Time now) {
+  if (call.deadline == absl::InfiniteFuture()) return false;
+  const absl::Duration slack = absl::Milliseconds(500) + (call.deadline - call.started) * 0.02;
+  return now + slack >= call.deadline;
+}
+
+// Whether a job ended because its calls were cut off or left, and not for a reason of its own: then the same
+// request means a new one.
+bool EndedWithItsCalls(const StoredJob& stored, const v1::JobRequest& request) {
+  if (!stored.job.has_error()) return false;
+  const auto info = GetErrorInfo(FromProto(stored.job.error()));
+  if (!info) return false;
+  if (info->reason() == "CALLER_GONE") return true;
+  // Of a tied job whose request gives no deadline, this was the call's.
+  return info->reason() == "DEADLINE_EXCEEDED" && stored.tied && !request.has_deadline();
+}
+
+}  // namespace
+
+void Submissions::Submit(Submission submission, const Caller& caller, const std::optional<CallTimes>& tied_to,
+                         Answer answer) {
+  const auto asked = std::make_shared<Asked>();
+  const std::string& request_id = submission.request.request_id();
+  asked->key = {.tenant = caller.tenant, .request_id = request_id, .fingerprint = submission.fingerprint};
+  asked->submission = std::move(submission);
+  asked->caller = caller;
+  asked->tied_to = tied_to;
+  asked->answer = std::move(answer);
+  if (const absl::Status bad = CheckRequestId(asked->key.request_id); !bad.ok()) return Finish(asked, bad);
+  if (asked->key.request_id.empty()) return Accept(asked);
+  std::deque<AskedPtr>& turns = turns_[{asked->key.tenant, asked->key.request_id}];
+  turns.push_back(asked);
+  if (turns.size() == 1) LookUp(asked);
+}
+
+// --- Requests that came before.
+
+void Submissions::LookUp(const AskedPtr& asked) {
+  state_.store.FindRequest(asked->key.tenant, asked->key.request_id,
+                           state_.OnLoop<std::optional<EarlierRequest>>(
+                               [this, asked](const absl::StatusOr<std::optional<EarlierRequest>>& earlier) {
+                                 OnLookedUp(asked, earlier);
+                               }));
+}
+
+void Submissions::OnLookedUp(const AskedPtr& asked,
+                             const absl::StatusOr<std::optional<EarlierRequest>>& earlier) {
+  if (!earlier.ok()) return Finish(asked, earlier.status());
+  if (!earlier->has_value()) return Accept(asked);
+  const StoredJob& stored = (*earlier)->stored;
+  const std::string& id = stored.job.id();
+  if ((*earlier)->fingerprint != asked->key.fingerprint) {
+    return Finish(asked, MakeError(absl::StatusCode::kAlreadyExists,
+                                   absl::StrCat("request_id \"", asked->key.request_id,
+                                                "\" was used with another request"),
+                                   "REQUEST_ID_REUSED", {{"requestId", asked->key.request_id}, {"job", id}}));
+  }
+  if (state_.ledger.FindEnding(id) != nullptr) {
+    // Whether it ended for good is known when that is written.
+    return state_.ledger.Answer([this, asked](const absl::Status& written) {
+      written.ok() ? LookUp(asked) : Finish(asked, written);
+    });
+  }
+  if (EndedWithItsCalls(stored, asked->submission.request) || state_.ledger.IsForgotten(id)) {
+    asked->key.replaces = id;
+    return Accept(asked);
+  }
+  GiveEarlier(asked, **earlier);
+}
+
+void Submissions::GiveEarlier(const AskedPtr& asked, const EarlierRequest& earlier) {
+  const v1::Job* const active = state_.dispatcher.Find(earlier.stored.job.id());
+  v1::Job job = PublicJob(active != nullptr ? *active : earlier.stored.job);
+  if (asked->tied_to) {
+    state_.ties.Hold(job.id());
+  } else if (state_.ties.IsTied(job.id())) {
+    state_.ledger.Write(UntieJob{job.id()});
+    state_.ties.Untie(job.id());
+    return state_.ledger.Answer([this, asked, job = std::move(job)](const absl::Status& written) {
+      Finish(asked, written.ok() ? absl::StatusOr<v1::Job>(job) : written);
+    });
+  }
+  Finish(asked, std::move(job));
+}
+
+// --- New ones.
+
+absl::Status Submissions::Admit(const std::string& model, int priority) const {
+  if (!admitting_) {
+    return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
+                     absl::Seconds(2));
+  }
+  if (!state_.ledger.reliable()) return state_.ledger.Unavailable();
+  const Dispatcher& dispatcher = state_.dispatcher;
+  const size_t max_queue = state_.options.max_queue;
+  const absl::Duration wait = dispatcher.EstimatedWait(model, priority).value_or(absl::ZeroDuration());
+  // About when one of those waiting will have gone.
+  const absl::Duration retry =
+      std::clamp(wait / static_cast<double>(std::max<size_t>(dispatcher.queued_jobs(), 1)), absl::Seconds(1),
+                 absl::Minutes(1));
+  if (dispatcher.queued_jobs() >= max_queue) {
+    return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
+                               absl::StrCat("the queue is full: ", max_queue, " jobs wait"), "QUEUE_FULL",
+                               {{"queueCapacity", absl::StrCat(max_queue)}}),
+                     retry);
+  }
+  // Work that nobody is there to do must not keep out work that somebody is.
+  if (!state_.catalog.IsServed(model) &&
+      dispatcher.queue().ByModel()[model].jobs * 2 >= static_cast<int64_t>(max_queue)) {
+    return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
+                               absl::StrCat("no connected worker serves the model \"", model,
+                                            "\", and jobs for it fill half of the queue already"),
+                               "QUEUE_FULL", {{"queueCapacity", absl::StrCat(max_queue)}, {"model", model}}),
+                     absl::Minutes(1));
+  }
+  if (wait > state_.options.max_wait) {
+    return WithRetry(
+        MakeError(absl::StatusCode::kResourceExhausted,
+                  absl::StrCat("the job would wait about ",
+                               absl::FormatDuration(absl::Trunc(wait, absl::Seconds(1))), ", longer than ",
+                               absl::FormatDuration(state_.options.max_wait)),
+                  "WAIT_TOO_LONG", {{"estimatedWaitMs", absl::StrCat(absl::ToInt64Milliseconds(wait))}}),
+        std::max(retry, wait - state_.options.max_wait));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Job> Submissions::MakeJob(const Asked& asked, double& rows) {
+  const absl::Time now = state_.Now();
+  const v1::JobRequest& request = asked.submission.request;
+  absl::StatusOr<ValidatedJob> valid =
+      Validate(request, asked.caller, state_.catalog.models(), state_.options.limits,
+               absl::Uniform<uint32_t>(random_), now, state_.catalog.Meant(request.spec(), now));
+  if (!valid.ok()) return valid.status();
+  if (absl::Status status = Admit(valid->spec.model(), valid->priority); !status.ok()) return status;
+  if (asked.tied_to && !request.has_deadline()) valid->deadline = asked.tied_to->deadline;
+  v1::Job job;
+  job.set_id(NewJobId());
+  job.set_steps_total((valid->spec.steps() + valid->later_steps) * valid->spec.image_count());
+  *job.mutable_spec() = std::move(valid->spec);
+  job.set_priority(valid->priority);
+  job.set_tenant(valid->tenant);
+  job.set_state(v1::JOB_STATE_QUEUED);
+  *job.mutable_create_time() = ToTimestamp(now);
+  if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
+  rows = valid->rows;
+  return job;
+}
+
+void Submissions::Accept(const AskedPtr& asked) {
+  double rows = 0;
+  const absl::StatusOr<v1::Job> job = MakeJob(*asked, rows);
+  if (!job.ok()) return Finish(asked, job.status());
+  state_.ledger.Write(InsertJob{.job = *job, .key = asked->key, .tied = asked->tied_to.has_value()});
+  if (asked->tied_to) state_.ties.Tie(job->id());
+  LogInfo("job accepted", {{"job", job->id()},
+                           {"tenant", job->tenant()},
+                           {"model", job->spec().model()},
+                           {"steps", job->spec().steps()},
+                           {"images", job->spec().image_count()}});
+  const Actions actions = state_.dispatcher.OnSubmit(*job, rows, {}, state_.Present());
+  state_.EnsureFeed(*job);
+  decisions_.CarryOut(actions);
+  state_.ledger.Answer([this, asked, job = PublicJob(*job)](const absl::Status& written) {
+    if (!written.ok()) Withdraw(job.id(), written);
+    Finish(asked, written.ok() ? absl::StatusOr<v1::Job>(job) : written);
+  });
+}
+
+void Submissions::Withdraw(const std::string& id, const absl::Status& why) {
+  state_.ledger.Forget(id);
+  decisions_.CarryOut(state_.dispatcher.OnCancel(id, why, state_.Present()));
+}
+
+void Submissions::Finish(const AskedPtr& asked, absl::StatusOr<v1::Job> job) {
+  if (!job.ok()) {
+    const auto info = GetErrorInfo(job.status());
+    state_.metrics.rejections[info ? info->reason() : "INTERNAL"].Increment();
+  }
+  asked->answer(std::move(job));
+  const auto turns = turns_.find({asked->key.tenant, asked->key.request_id});
+  if (turns == turns_.end() || turns->second.front() != asked) return;
+  turns->second.pop_front();
+  if (!turns->second.empty()) return LookUp(turns->second.front());
+  turns_.erase(turns);
+}
+
+std::string Submissions::NewJobId() {
+  // Not to be guessed: whoever knows an id of their tenant's can watch the job.
+  char bytes[12];
+  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) {
+    for (char& byte : bytes) byte = static_cast<char>(absl::Uniform<uint8_t>(random_));
+  }
+  return absl::StrCat("job-", absl::BytesToHexString({bytes, sizeof bytes}));
+}
+
+// --- Calls that leave.
+
+void Submissions::Leave(const std::string& id, const CallTimes& call) {
+  if (!state_.ties.Leave(id) || deaf_) return;
+  const absl::Status reason = TimeIsUp(call, state_.Now()) ? MakeError(absl::StatusCode::kDeadlineExceeded,
+                                                                       "the time of the call was up",
+                                                                       "DEADLINE_EXCEEDED", {{"job", id}})
+                                                           : CallerGone(id);
+  decisions_.CarryOut(state_.dispatcher.OnCancel(id, reason, state_.Present()));
+}
+
+}  // namespace mind::server

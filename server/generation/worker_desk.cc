@@ -1,0 +1,137 @@
+#include "server/generation/worker_desk.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+#include "proto/support/time.h"
+#include "server/generation/check_report.h"
+
+namespace mind::server {
+
+absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& session,
+                                    const v1::Register& registration) {
+  if (absl::Status status = ValidateTenant(registration.name()); !status.ok()) {
+    return InvalidField("register.name",
+                        absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
+  }
+  if (absl::Status status = ModelCatalog::Check(registration); !status.ok()) return status;
+  if (absl::Status status = state_.dispatcher.CheckName(registration); !status.ok()) return status;
+  state_.sessions.Close(registration.name(),
+                        absl::AbortedError("another worker of the same name has connected"));
+  for (v1::Model& model : state_.catalog.Offer(registration, state_.Now())) {
+    state_.ledger.Write(SaveModel{std::move(model)});
+  }
+  state_.sessions.Add(registration.name(), session);
+  LogInfo("worker connected", {{"worker", registration.name()},
+                               {"device", registration.device()},
+                               {"models", registration.models_size()},
+                               {"version", registration.version()}});
+  decisions_.CarryOut(state_.dispatcher.OnWorkerConnected(registration, state_.Present()));
+  v1::ConnectResponse response;
+  response.mutable_registered()->set_lease_ms(
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(state_.options.dispatcher.lease)));
+  session->Send(std::move(response));
+  return absl::OkStatus();
+}
+
+void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest message) {
+  const std::string worker = state_.sessions.NameOf(session);
+  if (worker.empty()) return;
+  const v1::ImageRef finished = message.image_result().image();
+  const bool brought = message.has_image_result();
+  const bool wanted_back = brought && state_.dispatcher.WantsBack(worker, finished);
+  RefuseBadResult(worker, message);
+  if (message.has_image_result()) TakeResult(worker, *message.mutable_image_result());
+  if (brought) state_.sessions.ConfirmTaken(worker, finished);
+  const Actions actions = wanted_back && message.has_image_result()
+                              ? state_.dispatcher.OnResultBroughtBack(worker, finished, state_.Present())
+                              : state_.dispatcher.OnWorkerMessage(worker, message, state_.Present());
+  if (message.has_image_progress() && state_.dispatcher.Holds(worker, message.image_progress().image())) {
+    ShowProgress(message.image_progress());
+  }
+  if (message.has_image_preview() && state_.dispatcher.Holds(worker, message.image_preview().image()) &&
+      IsPreview(message.image_preview())) {
+    decisions_.ShowPreview(std::move(*message.mutable_image_preview()));
+  }
+  decisions_.CarryOut(actions);
+}
+
+void WorkerDesk::RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const {
+  if (!message.has_image_result()) return;
+  const v1::ImageRef image = message.image_result().image();
+  if (!state_.dispatcher.Holds(worker, image) && !state_.dispatcher.WantsBack(worker, image)) return;
+  const absl::Status bad =
+      CheckResult(state_.dispatcher.Find(image.job_id())->spec(), message.image_result());
+  if (bad.ok()) return;
+  *message.mutable_image_failure()->mutable_image() = image;
+  *message.mutable_image_failure()->mutable_error() = ToProto(bad);
+}
+
+void WorkerDesk::TakeResult(const std::string& worker, v1::ImageResult& result) {
+  const v1::ImageRef& ref = result.image();
+  if (!state_.dispatcher.AcceptsResult(worker, ref) && !state_.dispatcher.WantsBack(worker, ref)) {
+    state_.metrics.late_results.Increment();
+    LogWarning("late result refused",
+               {{"job", Printable(ref.job_id())}, {"attempt", ref.attempt()}, {"worker", worker}});
+    return;
+  }
+  const v1::Job& job = *state_.dispatcher.Find(ref.job_id());
+  const uint64_t sequence = state_.events.Reserve(job.id());
+  state_.ledger.Write(
+      AddImage{.job_id = job.id(),
+               .index = ref.image_index(),
+               .seed = result.seed(),
+               .media_type = result.media_type(),
+               .sequence = sequence,
+               .data = std::make_shared<const std::string>(std::move(*result.mutable_data()))});
+  state_.ledger.WhenDurable(
+      [this, id = job.id(), model = job.spec().model(), index = ref.image_index(), sequence] {
+        state_.metrics.images[model].Increment();
+        v1::JobEvent event;
+        event.mutable_image()->set_image_index(index);
+        state_.events.PublishAt(id, sequence, std::move(event));
+      });
+}
+
+void WorkerDesk::ShowProgress(const v1::ImageProgress& progress) {
+  const std::string& id = progress.image().job_id();
+  v1::JobEvent event;
+  event.mutable_progress()->set_image_index(progress.image().image_index());
+  event.mutable_progress()->set_step(progress.step());
+  event.mutable_progress()->set_steps(progress.steps());
+  if (const auto remaining = state_.dispatcher.EstimatedRemaining(id)) {
+    *event.mutable_progress()->mutable_estimated_remaining() = ToDuration(*remaining);
+  }
+  state_.events.Publish(id, std::move(event));
+}
+
+void WorkerDesk::OnClosed(const WorkerSession* session) {
+  const std::string name = state_.sessions.NameOf(session);
+  if (name.empty()) return;
+  state_.sessions.Remove(name);
+  state_.catalog.Withdraw(name, state_.Now());
+  const size_t running = state_.dispatcher.RunningImages(name);
+  if (running > 0) state_.metrics.workers_lost.Increment();
+  LogInfo("worker disconnected", {{"worker", name}, {"running_images", running}});
+  decisions_.CarryOut(state_.dispatcher.OnWorkerLost(name, state_.Present()));
+}
+
+void WorkerDesk::WhenReadable(const WorkerSession* session, std::function<void()> then) {
+  if (state_.ledger.HasRoom()) return then();
+  const std::string worker = state_.sessions.NameOf(session);
+  unread_.insert(worker);
+  state_.ledger.WhenRoom([this, worker, then = std::move(then)] {
+    unread_.erase(worker);
+    then();
+  });
+}
+
+void WorkerDesk::OnTick() {
+  for (const std::string& worker : unread_) {
+    decisions_.CarryOut(state_.dispatcher.OnWorkerMessage(worker, v1::ConnectRequest(), state_.Present()));
+  }
+}
+
+}  // namespace mind::server

@@ -1,0 +1,48 @@
+// Where workers report: who they are, and what becomes of the pictures they were given.
+#ifndef MIND_SERVER_GENERATION_WORKER_DESK_H_
+#define MIND_SERVER_GENERATION_WORKER_DESK_H_
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "mind/v1/worker.pb.h"
+#include "server/generation/decisions.h"
+#include "server/generation/service_state.h"
+
+namespace mind::server {
+
+// All on the server's loop; not thread-safe.
+class WorkerDesk {
+ public:
+  // Both must outlive it.
+  WorkerDesk(ServiceState& state, Decisions& decisions) : state_(state), decisions_(decisions) {}
+
+  // The first message of a stream. On error the stream is to be closed with it.
+  absl::Status OnRegister(const std::shared_ptr<WorkerSession>& session, const v1::Register& registration);
+  void OnMessage(const WorkerSession* session, v1::ConnectRequest message);
+  void OnClosed(const WorkerSession* session);
+
+  // Run when the worker may say more: at once, unless so many results wait to be written that they are
+  // enough.
+  void WhenReadable(const WorkerSession* session, std::function<void()> then);
+  // A worker that is not listened to is not silent.
+  void OnTick();
+
+ private:
+  // Makes a failure of a result that is not what was asked for.
+  void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const;
+  // Writes a picture that counts, and has it told when it is durable.
+  void TakeResult(const std::string& worker, v1::ImageResult& result);
+  void ShowProgress(const v1::ImageProgress& progress);
+
+  ServiceState& state_;
+  Decisions& decisions_;
+  std::set<std::string> unread_;  // workers that wait for WhenReadable
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_WORKER_DESK_H_

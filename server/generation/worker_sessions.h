@@ -1,0 +1,57 @@
+// The streams to the workers that are connected, by name, and what is on its way to them.
+//
+// An assignment leaves when the attempt it begins is durable, so that no number of an attempt is ever given
+// twice. Until then it can be taken back; everything else but what confirms results leaves at once.
+//
+// All on the server's loop; not thread-safe.
+#ifndef MIND_SERVER_GENERATION_WORKER_SESSIONS_H_
+#define MIND_SERVER_GENERATION_WORKER_SESSIONS_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "mind/v1/worker.pb.h"
+#include "server/generation/ledger.h"
+#include "server/generation/worker_session.h"
+
+namespace mind::server {
+
+class WorkerSessions {
+ public:
+  // `ledger` must outlive it.
+  explicit WorkerSessions(Ledger& ledger) : ledger_(ledger) {}
+
+  // REQUIRES: none of that name.
+  void Add(const std::string& worker, const std::shared_ptr<WorkerSession>& session);
+  // Empty: not one of them; it was replaced or dropped, and its stream is closing.
+  std::string NameOf(const WorkerSession* session) const;
+  void Remove(const std::string& worker);
+  // Removes it, if it is there, and closes its stream.
+  void Close(const std::string& worker, const absl::Status& status);
+
+  // To a worker that may have gone: then to nobody.
+  void Send(const std::string& worker, v1::ConnectResponse message);
+  void Assign(const std::string& worker, v1::Assign assign);
+  // An assignment that has not left: it never will. Empty: there is none.
+  std::optional<v1::Assign> TakeBack(const std::string& job_id, uint32_t attempt);
+  // The worker may forget the picture: it is durable, or is when all that has been written is.
+  void ConfirmTaken(const std::string& worker, const v1::ImageRef& image);
+
+ private:
+  using Attempt = std::pair<std::string, uint32_t>;  // of a job, by number
+
+  std::weak_ptr<WorkerSession> Find(const std::string& worker) const;
+
+  Ledger& ledger_;
+  std::map<std::string, std::shared_ptr<WorkerSession>> sessions_;  // by worker
+  std::map<const WorkerSession*, std::string> names_;
+  std::map<Attempt, v1::Assign> held_;  // not durable yet
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_WORKER_SESSIONS_H_

@@ -1,0 +1,136 @@
+#include "server/store/sqlite_reader.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+
+namespace mind::server {
+namespace {
+
+constexpr char kJobColumns[] = "SELECT job, number, tied, end_sequence, id, tenant";
+
+ImageMark ReadMark(const SqliteStatement& row, int column) {
+  return {static_cast<uint32_t>(row.Integer(column)), static_cast<uint64_t>(row.Integer(column + 1))};
+}
+
+}  // namespace
+
+StoredJob SqliteReader::ReadJob(const SqliteStatement& row) {
+  StoredJob stored;
+  stored.number = static_cast<uint64_t>(row.Integer(1));
+  stored.tied = row.Integer(2) != 0;
+  stored.end_sequence = static_cast<uint64_t>(row.Integer(3));
+  if (stored.job.ParseFromString(row.Bytes(0)) && stored.job.id() == row.Bytes(4)) return stored;
+  const DamagedRow damaged{stored.number, row.Bytes(4), row.Bytes(5)};
+  set_aside_(damaged);
+  stored.job = DamagedJob(damaged);
+  stored.end_sequence = DamagedEndSequence(epoch_);
+  return stored;
+}
+
+absl::StatusOr<std::vector<ImageMark>> SqliteReader::ImagesOf(const std::string& job_id) {
+  SqliteStatement rows =
+      Sql("SELECT image_index, sequence FROM images WHERE job_id = ? ORDER BY image_index");
+  rows.Text(job_id);
+  std::vector<ImageMark> images;
+  while (rows.Next()) images.push_back(ReadMark(rows, 0));
+  if (!rows.status().ok()) return rows.status();
+  return images;
+}
+
+absl::StatusOr<std::optional<StoredJob>> SqliteReader::Find(const std::string& id) {
+  SqliteStatement row = Sql(absl::StrCat(kJobColumns, " FROM jobs WHERE id = ?"));
+  row.Text(id);
+  if (!row.Next()) {
+    if (!row.status().ok()) return row.status();
+    return std::nullopt;
+  }
+  StoredJob stored = ReadJob(row);
+  absl::StatusOr<std::vector<ImageMark>> images = ImagesOf(id);
+  if (!images.ok()) return images.status();
+  stored.images = *std::move(images);
+  return stored;
+}
+
+absl::StatusOr<std::optional<EarlierRequest>> SqliteReader::FindRequest(const std::string& tenant,
+                                                                        const std::string& request_id) {
+  SqliteStatement row =
+      Sql(absl::StrCat(kJobColumns, ", fingerprint FROM jobs WHERE tenant = ? AND request_id = ?"));
+  row.Text(tenant).Text(request_id);
+  std::optional<EarlierRequest> earlier;
+  if (row.Next()) earlier = EarlierRequest{ReadJob(row), row.Bytes(6)};
+  if (!row.status().ok()) return row.status();
+  return earlier;
+}
+
+absl::StatusOr<std::vector<StoredJob>> SqliteReader::List(const JobQuery& query) {
+  std::string sql = absl::StrCat(kJobColumns, " FROM jobs WHERE tenant = ? AND number < ?");
+  if (!query.states.empty()) {
+    const auto number = [](std::string* out, v1::JobState state) {
+      absl::StrAppend(out, static_cast<int>(state));
+    };
+    absl::StrAppend(&sql, " AND state IN (", absl::StrJoin(query.states, ", ", number), ")");
+  }
+  absl::StrAppend(&sql, " ORDER BY number DESC LIMIT ", query.limit);
+  const auto before = static_cast<int64_t>(
+      std::min<uint64_t>(query.before, static_cast<uint64_t>(std::numeric_limits<int64_t>::max())));
+  SqliteStatement rows = Sql(sql);
+  rows.Text(query.tenant).Int(before);
+  std::vector<StoredJob> jobs;
+  while (rows.Next()) jobs.push_back(ReadJob(rows));
+  if (!rows.status().ok()) return rows.status();
+  return jobs;
+}
+
+absl::StatusOr<std::optional<StoredImage>> SqliteReader::FindImage(const std::string& job_id,
+                                                                   uint32_t index) {
+  SqliteStatement row = Sql("SELECT seed, media_type, data FROM images WHERE job_id = ? AND image_index = ?");
+  row.Text(job_id).Int(index);
+  std::optional<StoredImage> image;
+  if (row.Next()) {
+    image = StoredImage{
+        .seed = static_cast<uint64_t>(row.Integer(0)), .media_type = row.Bytes(1), .data = row.Bytes(2)};
+  }
+  if (!row.status().ok()) return row.status();
+  return image;
+}
+
+absl::Status SqliteReader::ForEachUnfinished(const std::function<void(StoredJob)>& take) {
+  // Two walks in one order, so that no job is asked about by itself.
+  SqliteStatement marks =
+      Sql("SELECT number, image_index, sequence FROM jobs JOIN images ON job_id = id "
+          "WHERE ended_ms IS NULL ORDER BY number, image_index");
+  SqliteStatement jobs = Sql(absl::StrCat(kJobColumns, " FROM jobs WHERE ended_ms IS NULL ORDER BY number"));
+  bool more = marks.Next();
+  while (jobs.Next()) {
+    StoredJob stored = ReadJob(jobs);
+    while (more && static_cast<uint64_t>(marks.Integer(0)) <= stored.number) {
+      if (static_cast<uint64_t>(marks.Integer(0)) == stored.number) {
+        stored.images.push_back(ReadMark(marks, 1));
+      }
+      more = marks.Next();
+    }
+    // What is being set aside has ended.
+    if (!stored.job.has_end_time()) take(std::move(stored));
+  }
+  return marks.status().ok() ? jobs.status() : marks.status();
+}
+
+absl::StatusOr<std::vector<v1::Model>> SqliteReader::Models() {
+  SqliteStatement rows = Sql("SELECT model, name FROM models ORDER BY name");
+  std::vector<v1::Model> models;
+  while (rows.Next()) {
+    if (models.emplace_back().ParseFromString(rows.Bytes(0))) continue;
+    // The next worker that offers it describes it anew.
+    LogError("a model's row cannot be read and is left out", {{"model", Printable(rows.Bytes(1))}});
+    models.pop_back();
+  }
+  if (!rows.status().ok()) return rows.status();
+  return models;
+}
+
+}  // namespace mind::server

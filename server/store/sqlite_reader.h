@@ -1,0 +1,49 @@
+// The half of the SQLite store that reads.
+#ifndef MIND_SERVER_STORE_SQLITE_READER_H_
+#define MIND_SERVER_STORE_SQLITE_READER_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/store/job_store.h"
+#include "server/store/sqlite_connection.h"
+#include "server/store/sqlite_statement.h"
+#include "server/store/sqlite_writer.h"
+
+namespace mind::server {
+
+// Belongs to one thread at a time. Errors: see JobStore.
+class SqliteReader {
+ public:
+  // A row that cannot be read is given on to be set aside, and is answered as if it already were.
+  using SetAside = std::function<void(const DamagedRow&)>;
+
+  SqliteReader(SqliteConnection connection, uint64_t epoch, SetAside set_aside)
+      : connection_(std::move(connection)), epoch_(epoch), set_aside_(std::move(set_aside)) {}
+
+  absl::StatusOr<std::optional<StoredJob>> Find(const std::string& id);
+  absl::StatusOr<std::optional<EarlierRequest>> FindRequest(const std::string& tenant,
+                                                            const std::string& request_id);
+  absl::StatusOr<std::vector<StoredJob>> List(const JobQuery& query);
+  absl::StatusOr<std::optional<StoredImage>> FindImage(const std::string& job_id, uint32_t index);
+  absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take);
+  absl::StatusOr<std::vector<v1::Model>> Models();
+
+ private:
+  SqliteStatement Sql(const std::string& sql) { return SqliteStatement(connection_.get(), sql); }
+  // The columns of kJobColumns.
+  StoredJob ReadJob(const SqliteStatement& row);
+  absl::StatusOr<std::vector<ImageMark>> ImagesOf(const std::string& job_id);
+
+  SqliteConnection connection_;
+  const uint64_t epoch_;
+  const SetAside set_aside_;
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_STORE_SQLITE_READER_H_

@@ -1,0 +1,71 @@
+// What the store is to write: changes in the order they were decided, all of which reach the disk or none.
+//
+// Every write is idempotent: a batch of which nobody knows whether it was committed is tried again as it is.
+#ifndef MIND_SERVER_STORE_STORE_BATCH_H_
+#define MIND_SERVER_STORE_STORE_BATCH_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "mind/v1/job.pb.h"
+#include "mind/v1/model.pb.h"
+
+namespace mind::server {
+
+// A request_id and the request it was used with.
+struct RequestKey {
+  std::string tenant;
+  std::string request_id;  // empty: the job has none
+  std::string fingerprint;
+  std::string replaces;  // the job that has this request_id and gives it up; empty: none
+};
+
+// A new job.
+struct InsertJob {
+  v1::Job job;
+  RequestKey key;
+  bool tied = false;  // it lives only as long as a call wants it
+};
+// A job that has changed and not ended.
+struct UpdateJob {
+  v1::Job job;
+};
+// A job that has ended, and the number of the event that tells of it.
+struct EndJob {
+  v1::Job job;
+  uint64_t sequence = 0;
+};
+// From now on the job lives by itself.
+struct UntieJob {
+  std::string id;
+};
+// The job was never promised to anybody: as if it had not come.
+struct ForgetJob {
+  std::string id;
+};
+// A finished picture. One that is there already is left as it is.
+struct AddImage {
+  std::string job_id;
+  uint32_t index = 0;
+  uint64_t seed = 0;
+  std::string media_type;
+  uint64_t sequence = 0;  // of the event that tells of it
+  std::shared_ptr<const std::string> data;
+};
+// A model that workers offer, new or described anew.
+struct SaveModel {
+  v1::Model model;
+};
+
+using StoreWrite = std::variant<InsertJob, UpdateJob, EndJob, UntieJob, ForgetJob, AddImage, SaveModel>;
+using StoreBatch = std::vector<StoreWrite>;
+
+// About what it takes up in memory.
+size_t BytesOf(const StoreWrite& write);
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_STORE_STORE_BATCH_H_

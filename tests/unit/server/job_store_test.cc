@@ -1,0 +1,223 @@
+// What every job store has to do, whatever it keeps its jobs in.
+#include "server/store/job_store.h"
+
+#include <gmock/gmock.h>
+
+#include "server/store/sqlite_job_store.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/unit/server/store_rig.h"
+
+namespace mind::server {
+namespace {
+
+// A kind of store: opened again and again over the same data.
+struct StoreKind {
+  const char* name;
+  absl::StatusOr<std::unique_ptr<JobStore>> (*open)(const std::string& directory);
+};
+constexpr StoreKind kSqlite{
+    "Sqlite", [](const std::string& directory) {
+      return absl::StatusOr<std::unique_ptr<JobStore>>(SqliteJobStore::Open(directory));
+    }};
+
+class JobStoreTest : public testing::TestWithParam<StoreKind> {
+ protected:
+  JobStoreTest() { Reopen(); }
+
+  void Reopen() {
+    store_.reset();
+    auto opened = GetParam().open(folder_.string());
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    store_ = *std::move(opened);
+  }
+  void Write(StoreBatch batch) {
+    const absl::Status status = Commit(*store_, std::move(batch));
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  StoredJob Stored(const std::string& id) {
+    const auto found = Find(*store_, id);
+    EXPECT_TRUE(found.ok() && found->has_value()) << id;
+    return found.ok() ? found->value_or(StoredJob()) : StoredJob();
+  }
+  bool Has(const std::string& id) {
+    const auto found = Find(*store_, id);
+    EXPECT_TRUE(found.ok()) << found.status();
+    return found.ok() && found->has_value();
+  }
+
+  const support::TemporaryFolder folder_;
+  std::unique_ptr<JobStore> store_;
+};
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest, testing::Values(kSqlite),
+                         [](const auto& kind) { return kind.param.name; });
+
+TEST_P(JobStoreTest, KeepsJobsOverAReopening) {
+  Write({Inserted("1")});
+  Reopen();
+  EXPECT_EQ(Stored("1").job.spec().prompt(), "提示 1");
+  EXPECT_FALSE(Has("2"));
+}
+
+TEST_P(JobStoreTest, EpochRisesWithEveryOpening) {
+  const uint64_t first = store_->epoch();
+  Reopen();
+  EXPECT_EQ(store_->epoch(), first + 1);
+}
+
+TEST_P(JobStoreTest, ABatchIsCommittedWhollyInItsOrder) {
+  Write({Inserted("1"), UpdateJob{StoreJob("1", v1::JOB_STATE_RUNNING)}, Image("1", 0, "x", 5), Ended("1", 6),
+         Inserted("2")});
+  EXPECT_EQ(Stored("1").job.state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(Stored("1").end_sequence, 6U);
+  EXPECT_EQ(UnfinishedIds(*store_), "2");
+}
+
+TEST_P(JobStoreTest, ABatchThatFailsInTheMiddleChangesNothing) {
+  Write({Inserted("1", {"t", "r", "print", ""})});
+  const StoreBatch batch = {Inserted("2"), Inserted("3", {"t", "r", "print", ""})};  // the id is taken
+  EXPECT_FALSE(Commit(*store_, batch).ok());
+  EXPECT_EQ(List(*store_, "t"), "1");
+  Write({Inserted("4")});
+}
+
+// A commit whose outcome nobody knows is tried again as it is.
+TEST_P(JobStoreTest, ABatchCommittedTwiceIsAsIfOnce) {
+  v1::Model model;
+  model.set_name("m");
+  const StoreBatch first = {Inserted("1", {"t", "r", "print", ""}, true), Inserted("2"), Inserted("gone"),
+                            SaveModel{model}};
+  const StoreBatch second = {Inserted("3", {"t", "r", "print", "1"}, true), Image("2", 0, "x", 5),
+                             Ended("2", 6), UntieJob{"1"}, ForgetJob{"gone"}};
+  for (const StoreBatch& batch : {first, first, second, second}) Write(batch);
+  EXPECT_EQ(List(*store_, "t"), "321");
+  EXPECT_EQ(FindRequest(*store_, "t", "r").value()->stored.job.id(), "3");
+  EXPECT_EQ(Stored("2").images.size(), 1U);
+  EXPECT_FALSE(Stored("1").tied);
+  EXPECT_TRUE(Stored("3").tied);
+  EXPECT_EQ(store_->Models()->size(), 1U);
+}
+
+TEST_P(JobStoreTest, WhatWasAskedForBeforeItIsClosedIsDone) {
+  for (int i = 0; i < 20; ++i) {
+    store_->Commit(std::make_shared<const StoreBatch>(StoreBatch{Inserted(std::to_string(i))}),
+                   [](const absl::Status& status) { EXPECT_TRUE(status.ok()) << status; });
+  }
+  Reopen();
+  EXPECT_EQ(Unfinished(*store_).size(), 20U);
+}
+
+TEST_P(JobStoreTest, FindsTheJobOfARequestId) {
+  Write({Inserted("1", {"t", "request", "print", ""})});
+  const auto earlier = FindRequest(*store_, "t", "request");
+  ASSERT_TRUE(earlier.ok() && earlier->has_value());
+  EXPECT_EQ((*earlier)->stored.job.id(), "1");
+  EXPECT_EQ((*earlier)->fingerprint, "print");
+  EXPECT_FALSE(FindRequest(*store_, "another", "request")->has_value());
+}
+
+TEST_P(JobStoreTest, ARequestIdGoesOverToTheJobThatReplaces) {
+  Write({Inserted("1", {"t", "r", "print", ""}, true)});
+  Write({Inserted("2", {"t", "r", "print", "1"}, true)});
+  EXPECT_EQ(FindRequest(*store_, "t", "r").value()->stored.job.id(), "2");
+  EXPECT_TRUE(Has("1"));
+}
+
+TEST_P(JobStoreTest, ListsNewestFirstByTenantAndState) {
+  Write({Inserted("1"), Inserted("2"), Inserted("3"),
+         InsertJob{StoreJob("4", v1::JOB_STATE_QUEUED, "other"), {}, false},
+         UpdateJob{StoreJob("2", v1::JOB_STATE_RUNNING)}});
+  EXPECT_EQ(List(*store_, "t"), "321");
+  EXPECT_EQ(List(*store_, "t", {}, Stored("3").number, 1), "2");
+  EXPECT_EQ(List(*store_, "t", {v1::JOB_STATE_QUEUED}), "31");
+  EXPECT_EQ(List(*store_, "t", {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING}), "321");
+  EXPECT_EQ(UnfinishedIds(*store_), "1234");
+}
+
+TEST_P(JobStoreTest, KeepsPicturesOnce) {
+  const std::string bytes("\0\x89PNG\0", 6);
+  Write({Inserted("1"), Image("1", 3, bytes, 17, UINT64_MAX)});
+  Write({Image("1", 3, "another", 18)});
+  const StoredJob job = Stored("1");
+  ASSERT_EQ(job.images.size(), 1U);
+  EXPECT_EQ(job.images.front().index, 3U);
+  EXPECT_EQ(job.images.front().sequence, 17U);
+  const auto image = FindImage(*store_, "1", 3);
+  ASSERT_TRUE(image.ok() && image->has_value());
+  EXPECT_EQ((*image)->data, bytes);
+  EXPECT_EQ((*image)->seed, UINT64_MAX);
+  EXPECT_EQ((*image)->media_type, "image/png");
+  EXPECT_FALSE(FindImage(*store_, "1", 0)->has_value());
+}
+
+TEST_P(JobStoreTest, APictureOfAJobThatIsNotThereIsPassedOver) {
+  Write({Image("nobody's", 0, "x", 1), Inserted("1")});
+  EXPECT_FALSE(FindImage(*store_, "nobody's", 0)->has_value());
+  EXPECT_TRUE(Has("1"));
+}
+
+TEST_P(JobStoreTest, AnUpdateDoesNotUndoAnEnd) {
+  Write({Inserted("1"), Ended("1", 3), UpdateJob{StoreJob("1", v1::JOB_STATE_RUNNING)}});
+  EXPECT_EQ(Stored("1").job.state(), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_P(JobStoreTest, GivesWhatHasNotEndedInOrderWithItsPictures) {
+  StoreBatch batch;
+  for (const char* const id : {"1", "2", "3", "4", "5"}) batch.push_back(Inserted(id));
+  for (const char* const id : {"5", "2", "3"}) {
+    for (uint32_t index : {2U, 0U}) batch.push_back(Image(id, index, "x", 10 + index));
+  }
+  batch.push_back(Ended("3", 20));
+  Write(batch);
+  Reopen();
+  const std::vector<StoredJob> jobs = Unfinished(*store_);
+  std::string seen;
+  for (const StoredJob& stored : jobs) {
+    seen += stored.job.id() + ":";
+    for (const ImageMark& mark : stored.images)
+      seen += std::to_string(mark.index) + std::to_string(mark.sequence);
+    seen += " ";
+  }
+  EXPECT_EQ(seen, "1: 2:010212 4: 5:010212 ");
+}
+
+TEST_P(JobStoreTest, KeepsHowAJobEndedAndWhetherItIsTied) {
+  Write({Inserted("1", {}, true), Inserted("2", {}, true), UntieJob{"2"}, Ended("1", UINT64_C(3) << 40)});
+  Reopen();
+  EXPECT_TRUE(Stored("1").tied);
+  EXPECT_EQ(Stored("1").end_sequence, UINT64_C(3) << 40);
+  EXPECT_FALSE(Stored("2").tied);
+  EXPECT_EQ(Stored("2").end_sequence, 0U);
+  EXPECT_EQ(UnfinishedIds(*store_), "2");
+}
+
+TEST_P(JobStoreTest, PurgesEndedJobsWithTheirPicturesAFewAtATime) {
+  StoreBatch batch;
+  for (const char* const id : {"1", "2", "3", "4"}) batch.push_back(Inserted(id));
+  for (const char* const id : {"1", "2", "3"}) {
+    batch.push_back(Image(id, 0, "x", 1));
+    batch.push_back(Ended(id, 5));
+  }
+  Write(batch);
+  EXPECT_EQ(Purge(*store_, absl::UnixEpoch()), 0);
+  EXPECT_EQ(Purge(*store_, absl::UnixEpoch() + absl::Hours(2), 2), 2);
+  EXPECT_EQ(Purge(*store_, absl::UnixEpoch() + absl::Hours(2), 2), 1);
+  EXPECT_EQ(List(*store_, "t"), "4");
+  for (const char* const id : {"1", "2", "3"}) EXPECT_FALSE(FindImage(*store_, id, 0)->has_value());
+}
+
+TEST_P(JobStoreTest, KeepsModelsAsTheyWereDescribedLast) {
+  v1::Model a, b;
+  a.set_name("a");
+  b.set_name("b");
+  Write({SaveModel{a}, SaveModel{b}});
+  a.set_max_steps(7);
+  Write({SaveModel{a}});
+  Reopen();
+  const auto models = store_->Models();
+  ASSERT_TRUE(models.ok()) << models.status();
+  ASSERT_EQ(models->size(), 2U);
+  EXPECT_EQ((*models)[0].max_steps(), 7U);
+}
+
+}  // namespace
+}  // namespace mind::server
