@@ -1,27 +1,42 @@
 #include "server/api/event_stream.h"
 
+#include <utility>
+
+#include "proto/support/errors.h"
+
 namespace mind::server {
 
-EventStream::EventStream(const EventStreamContext& context, const std::string& method)
-    : post_(context.post),
+EventStream::EventStream(EventStreamContext& context, const std::string& method)
+    : context_(context),
       open_call_(context.metrics.open_calls[method]),
       pump_(EventPump::Create(context.generation, context.post, *this)) {}
 
-void EventStream::Open(Begin begin) {
-  self_ = shared_from_this();
-  post_([stream = self_, begin = std::move(begin)] { begin(*stream->pump_); });
+EventStream* EventStream::Start(EventStreamContext& context, const std::string& method, Begin begin) {
+  const std::shared_ptr<EventStream> stream(new EventStream(context, method));
+  stream->self_ = stream;
+  context.post([stream, begin = std::move(begin)] { begin(*stream->pump_); });
+  return stream.get();
 }
 
-void EventStream::Wrote(bool ok) {
-  post_([stream = shared_from_this(), ok] { stream->pump_->Wrote(ok); });
+void EventStream::OnWriteDone(bool ok) {
+  context_.post([stream = shared_from_this(), ok] { stream->pump_->Wrote(ok); });
 }
 
-void EventStream::CallerLeft() {
-  post_([stream = shared_from_this()] { stream->pump_->CallerLeft(); });
+void EventStream::OnCancel() {
+  context_.post([stream = shared_from_this()] { stream->pump_->CallerLeft(); });
 }
 
-void EventStream::Done() {
-  post_([stream = shared_from_this()] { stream->self_.reset(); });
+void EventStream::OnDone() {
+  context_.post([stream = shared_from_this()] { stream->self_.reset(); });
+}
+
+void EventStream::Write(const JobEventPtr& event) {
+  written_ = context_.wires.Of(event);
+  StartWrite(&written_);
+}
+
+void EventStream::Finish(const absl::Status& status) {
+  grpc::ServerWriteReactor<grpc::ByteBuffer>::Finish(ToGrpc(status));
 }
 
 }  // namespace mind::server

@@ -20,6 +20,18 @@ Generation::Answer<T> Give(T* into, Finish finish) {
   };
 }
 
+// Null: the bytes are none.
+template <typename Request>
+std::shared_ptr<Request> Parse(grpc::ByteBuffer bytes) {
+  auto request = std::make_shared<Request>();
+  return grpc::SerializationTraits<Request>::Deserialize(&bytes, request.get()).ok() ? request : nullptr;
+}
+
+// What gRPC says itself of calls that are not raw.
+absl::Status NotARequest() {
+  return absl::InternalError("the request cannot be parsed");
+}
+
 absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
   const auto deadline = context.deadline();
   return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture()
@@ -42,27 +54,34 @@ grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* con
   return reactor;
 }
 
-grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerationApi::GenerateImage(
-    grpc::CallbackServerContext* context, const v1::GenerateImageRequest* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::GenerateImage(grpc::CallbackServerContext* context,
+                                                                         const grpc::ByteBuffer* bytes) {
   const CallTimes times{.started = absl::Now(), .deadline = DeadlineOf(*context)};
   const absl::StatusOr<Caller> caller = CallerOf(*context);
-  const auto submission = std::make_shared<Submission>(PrepareSubmission(request->job()));
-  return EventReactor<v1::GenerateImageResponse>::Start(
-      context_, "GenerateImage", [caller, submission, times](EventPump& pump) {
-        if (!caller.ok()) return pump.Refuse(caller.status());
-        pump.Generate(std::move(*submission), *caller, times);
-      });
+  const auto request = Parse<v1::GenerateImageRequest>(*bytes);
+  if (!caller.ok()) return Refuse("GenerateImage", caller.status());
+  if (request == nullptr) return Refuse("GenerateImage", NotARequest());
+  const auto submission = std::make_shared<Submission>(PrepareSubmission(std::move(*request->mutable_job())));
+  return EventStream::Start(context_, "GenerateImage",
+                            [caller = *caller, submission, times](EventPump& pump) {
+                              pump.Generate(std::move(*submission), caller, times);
+                            });
 }
 
-grpc::ServerWriteReactor<v1::WatchJobResponse>* GenerationApi::WatchJob(grpc::CallbackServerContext* context,
-                                                                        const v1::WatchJobRequest* request) {
-  return EventReactor<v1::WatchJobResponse>::Start(
-      context_, "WatchJob",
-      [caller = CallerOf(*context), id = request->id(),
-       after_sequence = request->after_sequence()](EventPump& pump) {
-        if (!caller.ok()) return pump.Refuse(caller.status());
-        pump.Watch(id, after_sequence, *caller);
-      });
+grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::WatchJob(grpc::CallbackServerContext* context,
+                                                                    const grpc::ByteBuffer* bytes) {
+  const absl::StatusOr<Caller> caller = CallerOf(*context);
+  const auto request = Parse<v1::WatchJobRequest>(*bytes);
+  if (!caller.ok()) return Refuse("WatchJob", caller.status());
+  if (request == nullptr) return Refuse("WatchJob", NotARequest());
+  return EventStream::Start(context_, "WatchJob", [caller = *caller, request](EventPump& pump) {
+    pump.Watch(request->id(), request->after_sequence(), caller);
+  });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::Refuse(const std::string& method,
+                                                                  const absl::Status& status) {
+  return EventStream::Start(context_, method, [status](EventPump& pump) { pump.Refuse(status); });
 }
 
 grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* context,

@@ -5,6 +5,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include <functional>
+#include <string>
+#include <utility>
 
 #include "mind/v1/generation.grpc.pb.h"
 #include "server/api/event_stream.h"
@@ -15,16 +17,19 @@ namespace mind::server {
 
 // Thread-safe (called by gRPC's threads). It and what it refers to must outlive the gRPC server it is
 // registered with.
-class GenerationApi : public v1::GenerationService::CallbackService {
+class GenerationApi
+    : public v1::GenerationService::WithRawCallbackMethod_GenerateImage<
+          v1::GenerationService::WithRawCallbackMethod_WatchJob<v1::GenerationService::CallbackService>> {
  public:
   // `post`: to the loop that `generation` lives on.
   GenerationApi(Post post, Generation& generation, ServerMetrics& metrics)
       : context_{std::move(post), generation, metrics} {}
 
-  grpc::ServerWriteReactor<v1::GenerateImageResponse>* GenerateImage(
-      grpc::CallbackServerContext* context, const v1::GenerateImageRequest* request) override;
-  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(grpc::CallbackServerContext* context,
-                                                           const v1::WatchJobRequest* request) override;
+  // Streams of events: raw, see EventStream.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateImage(grpc::CallbackServerContext* context,
+                                                            const grpc::ByteBuffer* bytes) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* bytes) override;
 
   grpc::ServerUnaryReactor* CreateJob(grpc::CallbackServerContext* context,
                                       const v1::CreateJobRequest* request,
@@ -55,9 +60,11 @@ class GenerationApi : public v1::GenerationService::CallbackService {
   // Finds out who calls and runs `work` on the loop, which finishes the call now or later.
   grpc::ServerUnaryReactor* OnLoop(grpc::CallbackServerContext* context,
                                    std::function<void(const Caller&, const Finish&)> work);
+  // A stream that is none.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Refuse(const std::string& method, const absl::Status& status);
   Generation& generation() const { return context_.generation; }
 
-  const EventStreamContext context_;
+  EventStreamContext context_;
 };
 
 }  // namespace mind::server

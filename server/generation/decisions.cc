@@ -25,7 +25,12 @@ void Decisions::Do(const SendAssign& send) {
   // The job may have ended in the same breath: then a cancel follows.
   const v1::Job* const job = state_.dispatcher.Find(send.assign.job_id());
   if (job != nullptr) state_.ledger.Write(UpdateJob{*job});
-  state_.sessions.Assign(send.worker, send.assign);
+  state_.sessions.Assign(send.worker, send.assign,
+                         [this, worker = send.worker](const v1::Assign& assign, const absl::Status& why) {
+                           LogError("cannot read the pictures of a request",
+                                    {{"job", assign.job_id()}, {"error", std::string(why.message())}});
+                           AnswerFor(worker, assign, why);
+                         });
 }
 
 void Decisions::Do(const SendCancel& send) {
@@ -35,14 +40,24 @@ void Decisions::Do(const SendCancel& send) {
     *message.mutable_cancel() = send.cancel;
     return state_.sessions.Send(send.worker, std::move(message));
   }
-  // What the worker would say of pictures it has not been given.
-  for (const v1::AssignedImage& image : held->images()) {
-    v1::ConnectRequest stopped;
-    v1::ImageRef& ref = *stopped.mutable_image_cancelled()->mutable_image();
-    ref.set_job_id(held->job_id());
-    ref.set_attempt(held->attempt());
+  AnswerFor(send.worker, *held, std::nullopt);
+}
+
+void Decisions::AnswerFor(const std::string& worker, const v1::Assign& assign,
+                          const std::optional<absl::Status>& failed) {
+  for (const v1::AssignedImage& image : assign.images()) {
+    v1::ConnectRequest message;
+    v1::ImageRef& ref = failed ? *message.mutable_image_failure()->mutable_image()
+                               : *message.mutable_image_cancelled()->mutable_image();
+    ref.set_job_id(assign.job_id());
+    ref.set_attempt(assign.attempt());
     ref.set_image_index(image.image_index());
-    CarryOut(state_.dispatcher.OnWorkerMessage(send.worker, stopped, state_.Present()));
+    if (failed) {
+      // Not a code that says something about the worker: it is the job that ends.
+      *message.mutable_image_failure()->mutable_error() =
+          ToProto(MakeError(absl::StatusCode::kAborted, std::string(failed->message()), "PICTURE_GONE"));
+    }
+    CarryOut(state_.dispatcher.OnWorkerMessage(worker, message, state_.Present()));
   }
 }
 

@@ -2,9 +2,11 @@
 #ifndef MIND_SERVER_GENERATION_DECISIONS_H_
 #define MIND_SERVER_GENERATION_DECISIONS_H_
 
+#include <optional>
 #include <set>
 #include <string>
 
+#include "absl/status/status.h"
 #include "server/dispatch/actions.h"
 #include "server/generation/service_state.h"
 
@@ -23,6 +25,10 @@ class Decisions {
 
  private:
   void Do(const SendAssign& send);
+  // Of an assignment that did not leave: what its worker would say of each of its pictures. Empty: that it
+  // has stopped making it.
+  void AnswerFor(const std::string& worker, const v1::Assign& assign,
+                 const std::optional<absl::Status>& failed);
   void Do(const SendCancel& send);
   void Do(const DropWorker& drop);
   void Do(const WorkerStuckAction& stuck);

@@ -40,6 +40,16 @@ absl::Status PictureGone(const v1::JobEvent& event) {
                    {{"job", event.job_id()}, {"image", absl::StrCat(event.image().image_index())}});
 }
 
+absl::StatusOr<std::deque<JobEventPtr>> PartsOf(const v1::JobEvent& event,
+                                                const absl::StatusOr<std::optional<StoredImage>>& image) {
+  if (image.ok() && image->has_value()) return CutIntoParts(event, **image);
+  absl::Status why = image.ok() ? PictureGone(event) : image.status();
+  LogError("cannot read a picture", {{"job", event.job_id()},
+                                     {"image", event.image().image_index()},
+                                     {"error", std::string(why.message())}});
+  return why;
+}
+
 }  // namespace
 
 EventSource::EventSource(JobStore& store, ServerMetrics& metrics, Post post)
@@ -90,19 +100,10 @@ WatchNews EventSource::Next(WatchId id) {
 
 void EventSource::ReadPicture(WatchId id, Watcher& watcher, const JobEventPtr& event) {
   watcher.reading = true;
-  // Cut up where it was read: copying megabytes is not the loop's.
   store_.FindImage(event->job_id(), event->image().image_index(),
-                   [this, post = post_, id, event](absl::StatusOr<std::optional<StoredImage>> image) {
-                     absl::StatusOr<Parts> parts = !image.ok() ? image.status()
-                                                   : !image->has_value()
-                                                       ? PictureGone(*event)
-                                                       : absl::StatusOr<Parts>(CutIntoParts(*event, **image));
-                     if (!parts.ok()) {
-                       LogError("cannot read a picture", {{"job", event->job_id()},
-                                                          {"image", event->image().image_index()},
-                                                          {"error", std::string(parts.status().message())}});
-                     }
-                     post([this, id, parts = std::move(parts)] { TakePicture(id, parts); });
+                   [this, post = post_, id, event](const absl::StatusOr<std::optional<StoredImage>>& image) {
+                     // Cut up where it was read: copying megabytes is not the loop's.
+                     post([this, id, parts = PartsOf(*event, image)] { TakePicture(id, parts); });
                    });
 }
 

@@ -6,8 +6,8 @@
 
 namespace mind::server {
 
-// Without what only the worker needs: the pictures the request brought.
-v1::Job PublicJob(const v1::Job& job);
+// Without the hashes that stand in the places of its pictures.
+v1::Job PublicJob(v1::Job job);
 
 }  // namespace mind::server
 

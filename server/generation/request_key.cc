@@ -2,25 +2,18 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "server/store/blob.h"
 
 namespace mind::server {
 namespace {
 
 constexpr size_t kMaxRequestId = 36;
-
-std::string Sha256(const std::string& bytes) {
-  std::string hash(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
-         reinterpret_cast<unsigned char*>(hash.data()));
-  return hash;
-}
 
 // The same bytes for equal messages, maps included.
 std::string Deterministic(const google::protobuf::Message& message) {

@@ -15,7 +15,7 @@ ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_stor
       events(store, metrics, options.post),
       ledger({.held_bytes = options.held_bytes, .steady_clock = options.steady_clock}, store, options.post),
       catalog(options.model_memory),
-      sessions(ledger) {}
+      sessions(ledger, store, options.post) {}
 
 const v1::Job* ServiceState::FindActive(const std::string& id) const {
   const v1::Job* const job = dispatcher.Find(id);

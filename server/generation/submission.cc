@@ -8,7 +8,8 @@ namespace mind::server {
 
 Submission PrepareSubmission(v1::JobRequest request) {
   std::string fingerprint = request.request_id().empty() ? std::string() : Fingerprint(request);
-  return {std::move(request), std::move(fingerprint)};
+  std::vector<SourcePicture> pictures = TakePictures(*request.mutable_spec());
+  return {std::move(request), std::move(pictures), std::move(fingerprint)};
 }
 
 }  // namespace mind::server

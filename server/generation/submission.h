@@ -4,14 +4,17 @@
 #define MIND_SERVER_GENERATION_SUBMISSION_H_
 
 #include <string>
+#include <vector>
 
 #include "mind/v1/generation.pb.h"
+#include "server/store/source_pictures.h"
 
 namespace mind::server {
 
 struct Submission {
-  v1::JobRequest request;
-  std::string fingerprint;  // of the request, if it has a request_id
+  v1::JobRequest request;               // with hashes in place of its pictures
+  std::vector<SourcePicture> pictures;  // these
+  std::string fingerprint;              // of the request as it came, if it has a request_id
 };
 
 // From any thread.

@@ -84,6 +84,8 @@ void Submissions::OnLookedUp(const AskedPtr& asked,
     asked->key.replaces = id;
     return Accept(asked);
   }
+  // It has ended since that was read.
+  if (!stored.job.has_end_time() && state_.dispatcher.Find(id) == nullptr) return LookUp(asked);
   GiveEarlier(asked, **earlier);
 }
 
@@ -147,6 +149,9 @@ absl::Status Submissions::Admit(const std::string& model, int priority) const {
 absl::StatusOr<v1::Job> Submissions::MakeJob(const Asked& asked, double& rows) {
   const absl::Time now = state_.Now();
   const v1::JobRequest& request = asked.submission.request;
+  if (absl::Status status = CheckPictures(asked.submission.pictures, state_.options.limits); !status.ok()) {
+    return status;
+  }
   absl::StatusOr<ValidatedJob> valid =
       Validate(request, asked.caller, state_.catalog.models(), state_.options.limits,
                absl::Uniform<uint32_t>(random_), now, state_.catalog.Meant(request.spec(), now));
@@ -170,7 +175,9 @@ void Submissions::Accept(const AskedPtr& asked) {
   double rows = 0;
   const absl::StatusOr<v1::Job> job = MakeJob(*asked, rows);
   if (!job.ok()) return Finish(asked, job.status());
-  state_.ledger.Write(InsertJob{.job = *job, .key = asked->key, .tied = asked->tied_to.has_value()});
+  InsertJob insert{.job = *job, .key = asked->key, .tied = asked->tied_to.has_value(), .pictures = {}};
+  for (const SourcePicture& picture : asked->submission.pictures) insert.pictures.push_back(picture.blob);
+  state_.ledger.Write(std::move(insert));
   if (asked->tied_to) state_.ties.Tie(job->id());
   LogInfo("job accepted", {{"job", job->id()},
                            {"tenant", job->tenant()},

@@ -72,13 +72,8 @@ absl::Status ResolveNumber(const std::string& field, double value, double max) {
   return absl::OkStatus();
 }
 
-absl::Status CheckPicture(const std::string& field, const std::string& bytes, size_t limit) {
-  if (bytes.size() <= limit) return absl::OkStatus();
-  return InvalidField(field, absl::StrCat(bytes.size(), " bytes given, at most ", limit, " are allowed"));
-}
-
-// The pictures a request brings along, as far as can be said without decoding them: the worker does that.
-absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
+// Which pictures a request brings along.
+absl::Status ResolveSource(const v1::Model& model, v1::ImageSpec& spec) {
   if (model.needs_mask_image() && (spec.source_image().empty() || spec.mask_image().empty())) {
     return InvalidField(spec.source_image().empty() ? "spec.source_image" : "spec.mask_image",
                         "this model paints into pictures: it needs both source_image and mask_image");
@@ -96,7 +91,7 @@ absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, 
       return InvalidField("spec.source_image", "this model enlarges pictures: it needs one");
     if (!spec.mask_image().empty()) return InvalidField("spec.mask_image", "this model takes none");
     if (spec.has_strength()) return InvalidField("spec.strength", "this model takes none");
-    return CheckPicture("spec.source_image", spec.source_image(), limits.max_source_bytes);
+    return absl::OkStatus();
   }
   if (spec.source_image().empty()) {
     if (!spec.mask_image().empty())
@@ -105,9 +100,6 @@ absl::Status ResolveSource(const v1::Model& model, const RequestLimits& limits, 
     return InvalidField("spec.strength", "given without source_image, which it is about");
   }
   if (!model.takes_source_image()) return InvalidField("spec.source_image", "this model takes none");
-  MIND_RETURN_IF_ERROR(CheckPicture("spec.source_image", spec.source_image(), limits.max_source_bytes));
-  MIND_RETURN_IF_ERROR(CheckPicture("spec.mask_image", spec.mask_image(), limits.max_source_bytes));
-  MIND_RETURN_IF_ERROR(CheckPicture("spec.depth_image", spec.depth_image(), limits.max_source_bytes));
   // What is to be painted anew is, by default, painted from nothing.
   if (!spec.has_strength()) spec.set_strength(spec.mask_image().empty() ? kDefaultStrength : 1);
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.strength", spec.strength(), 1));
@@ -205,7 +197,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
     return InvalidField("spec.clip_skip",
                         absl::StrCat(spec.clip_skip(), " given; it must be 0 to ", model.max_clip_skip()));
   }
-  MIND_RETURN_IF_ERROR(ResolveSource(model, limits, spec));
+  MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
   if (!spec.has_image_count()) spec.set_image_count(1);
   if (spec.image_count() < 1 || spec.image_count() > limits.max_image_count) {
@@ -233,6 +225,17 @@ absl::Status ValidateTenant(const std::string& tenant) {
   if (tenant.empty() || tenant.size() > kMaxTenant || !allowed) {
     return InvalidField("mind-tenant", absl::StrCat("\"", Printable(tenant), "\" given; it must be 1 to ",
                                                     kMaxTenant, " letters, digits, '-', '_' and '.'"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPictures(const std::vector<SourcePicture>& pictures, const RequestLimits& limits) {
+  for (const SourcePicture& picture : pictures) {
+    const size_t size = picture.blob.data->size();
+    if (size <= limits.max_source_bytes) continue;
+    return InvalidField(
+        absl::StrCat("spec.", picture.field),
+        absl::StrCat(size, " bytes given, at most ", limits.max_source_bytes, " are allowed"));
   }
   return absl::OkStatus();
 }

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "mind/v1/generation.pb.h"
 #include "mind/v1/model.pb.h"
+#include "server/store/source_pictures.h"
 
 namespace mind::server {
 
@@ -37,6 +38,9 @@ struct ValidatedJob {
 };
 
 using Models = std::map<std::string, v1::Model>;
+
+// The pictures a request brings, as far as can be said without decoding them: the worker does that.
+absl::Status CheckPictures(const std::vector<SourcePicture>& pictures, const RequestLimits& limits);
 
 // `random_seed` is taken if the request names none, the model that is `meant` likewise, if it is one;
 // request_id is not looked at (request_key.h). Errors name the field, what was given and what is allowed:

@@ -34,22 +34,45 @@ void WorkerSessions::Send(const std::string& worker, v1::ConnectResponse message
   if (const auto session = Find(worker).lock()) session->Send(std::move(message));
 }
 
-void WorkerSessions::Assign(const std::string& worker, v1::Assign assign) {
+void WorkerSessions::Assign(const std::string& worker, v1::Assign assign, Cannot cannot) {
   const Attempt attempt{assign.job_id(), assign.attempt()};
-  held_[attempt] = std::move(assign);
-  ledger_.WhenDurable([this, attempt, to = Find(worker)] {
-    auto held = held_.extract(attempt);
-    const auto session = to.lock();
-    if (held.empty() || session == nullptr) return;
-    v1::ConnectResponse message;
-    *message.mutable_assign() = std::move(held.mapped());
-    session->Send(std::move(message));
-  });
+  held_[attempt] = {std::move(assign), Find(worker), std::move(cannot)};
+  ledger_.WhenDurable([this, attempt] { Release(attempt); });
+}
+
+void WorkerSessions::Release(const Attempt& attempt) {
+  const auto held = held_.find(attempt);
+  if (held == held_.end()) return;
+  const v1::ImageSpec& spec = held->second.assign.spec();
+  if (!HasPictures(spec)) return Leave(attempt, spec);
+  store_.FindSources(
+      attempt.first, [this, post = post_, attempt, spec](absl::StatusOr<PictureBytes> pictures) {
+        absl::StatusOr<v1::ImageSpec> whole = spec;
+        if (!pictures.ok()) {
+          whole = pictures.status();
+        } else if (!PutPictures(*std::move(pictures), *whole)) {
+          whole = absl::DataLossError("a picture that the request brought is no longer there");
+        }
+        post([this, attempt, whole = std::move(whole)]() mutable { Leave(attempt, std::move(whole)); });
+      });
+}
+
+void WorkerSessions::Leave(const Attempt& attempt, absl::StatusOr<v1::ImageSpec> spec) {
+  auto held = held_.extract(attempt);
+  if (held.empty()) return;  // taken back meanwhile
+  Held& one = held.mapped();
+  const auto session = one.to.lock();
+  if (session == nullptr) return;
+  if (!spec.ok()) return one.cannot(one.assign, spec.status());
+  v1::ConnectResponse message;
+  *message.mutable_assign() = std::move(one.assign);
+  *message.mutable_assign()->mutable_spec() = *std::move(spec);
+  session->Send(std::move(message));
 }
 
 std::optional<v1::Assign> WorkerSessions::TakeBack(const std::string& job_id, uint32_t attempt) {
   auto held = held_.extract({job_id, attempt});
-  return held.empty() ? std::nullopt : std::optional(std::move(held.mapped()));
+  return held.empty() ? std::nullopt : std::optional(std::move(held.mapped().assign));
 }
 
 void WorkerSessions::ConfirmTaken(const std::string& worker, const v1::ImageRef& image) {

@@ -1,12 +1,14 @@
 // The streams to the workers that are connected, by name, and what is on its way to them.
 //
 // An assignment leaves when the attempt it begins is durable, so that no number of an attempt is ever given
-// twice. Until then it can be taken back; everything else but what confirms results leaves at once.
+// twice, and with the pictures that its request brought, which are read for it. Until then it can be taken
+// back; everything else but what confirms results leaves at once.
 //
 // All on the server's loop; not thread-safe.
 #ifndef MIND_SERVER_GENERATION_WORKER_SESSIONS_H_
 #define MIND_SERVER_GENERATION_WORKER_SESSIONS_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,16 +16,19 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "mind/v1/worker.pb.h"
 #include "server/generation/ledger.h"
 #include "server/generation/worker_session.h"
+#include "server/store/job_store.h"
 
 namespace mind::server {
 
 class WorkerSessions {
  public:
-  // `ledger` must outlive it.
-  explicit WorkerSessions(Ledger& ledger) : ledger_(ledger) {}
+  // Both must outlive it. `post`: to the loop.
+  WorkerSessions(Ledger& ledger, JobStore& store, Post post)
+      : ledger_(ledger), store_(store), post_(std::move(post)) {}
 
   // REQUIRES: none of that name.
   void Add(const std::string& worker, const std::shared_ptr<WorkerSession>& session);
@@ -35,7 +40,9 @@ class WorkerSessions {
 
   // To a worker that may have gone: then to nobody.
   void Send(const std::string& worker, v1::ConnectResponse message);
-  void Assign(const std::string& worker, v1::Assign assign);
+  // `cannot` is run instead if its pictures cannot be read.
+  using Cannot = std::function<void(const v1::Assign& assign, const absl::Status& why)>;
+  void Assign(const std::string& worker, v1::Assign assign, Cannot cannot);
   // An assignment that has not left: it never will. Empty: there is none.
   std::optional<v1::Assign> TakeBack(const std::string& job_id, uint32_t attempt);
   // The worker may forget the picture: it is durable, or is when all that has been written is.
@@ -44,12 +51,24 @@ class WorkerSessions {
  private:
   using Attempt = std::pair<std::string, uint32_t>;  // of a job, by number
 
+  struct Held {
+    v1::Assign assign;
+    std::weak_ptr<WorkerSession> to;
+    Cannot cannot;
+  };
+
   std::weak_ptr<WorkerSession> Find(const std::string& worker) const;
+  // It is durable: goes on with reading its pictures, if it has any.
+  void Release(const Attempt& attempt);
+  // It leaves, with this spec.
+  void Leave(const Attempt& attempt, absl::StatusOr<v1::ImageSpec> spec);
 
   Ledger& ledger_;
+  JobStore& store_;
+  const Post post_;
   std::map<std::string, std::shared_ptr<WorkerSession>> sessions_;  // by worker
   std::map<const WorkerSession*, std::string> names_;
-  std::map<Attempt, v1::Assign> held_;  // not durable yet
+  std::map<Attempt, Held> held_;  // have not left
 };
 
 }  // namespace mind::server

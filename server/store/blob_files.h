@@ -9,7 +9,8 @@
 
 namespace mind::server {
 
-// A file is written under another name and gets its own when all of it is on the disk: what is there is whole.
+// A file is written under another name and gets its own when all of it is on the disk: what is there is
+// whole.
 class BlobFiles : public BlobStore {
  public:
   // `directory` is made when the first blob is put; its owner alone may read it.

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "mind/v1/model.pb.h"
+#include "server/store/source_pictures.h"
 #include "server/store/store_batch.h"
 
 namespace mind::server {
@@ -68,7 +69,7 @@ class JobStore {
 
   virtual ~JobStore() = default;
 
-  // --- The log.
+  // --- The log. Jobs hold no pictures but their hashes.
 
   // All of it or nothing; OK when it has reached the disk. Batches are committed in the order they are given.
   virtual void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) = 0;
@@ -81,6 +82,8 @@ class JobStore {
   virtual void FindRequest(const std::string& tenant, const std::string& request_id,
                            Done<std::optional<EarlierRequest>> done) = 0;
   virtual void List(const JobQuery& query, Done<std::vector<StoredJob>> done) = 0;
+  // The pictures that the job's spec names. DATA_LOSS: one is no longer there.
+  virtual void FindSources(const std::string& job_id, Done<PictureBytes> done) = 0;
   virtual void FindImage(const std::string& job_id, uint32_t index,
                          Done<std::optional<StoredImage>> done) = 0;
 

@@ -1,7 +1,7 @@
 // The pictures that a request brings: source, mask and depth.
 //
-// Outside the server a spec holds their bytes; inside it holds their hashes in place of them, so that jobs are
-// small wherever they go. The bytes lie in the store and go to workers with the assignment.
+// Outside the server a spec holds their bytes; inside it holds their hashes in place of them, so that jobs
+// are small wherever they go. The bytes lie in the store and go to workers with the assignment.
 #ifndef MIND_SERVER_STORE_SOURCE_PICTURES_H_
 #define MIND_SERVER_STORE_SOURCE_PICTURES_H_
 

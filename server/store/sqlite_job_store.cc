@@ -19,7 +19,7 @@ absl::StatusOr<std::unique_ptr<SqliteJobStore>> SqliteJobStore::Open(const std::
     return absl::FailedPreconditionError(absl::StrCat(directory, ": cannot create: ", error.message()));
   absl::StatusOr<DirectoryLock> lock = DirectoryLock::Take(directory, patience);
   if (!lock.ok()) return lock.status();
-  std::unique_ptr<SqliteJobStore> store(new SqliteJobStore(*std::move(lock)));
+  std::unique_ptr<SqliteJobStore> store(new SqliteJobStore(*std::move(lock), directory));
   const std::string path = directory + "/jobs.db";
   // SQLite gives its companions the same rights.
   const absl::StatusOr<int> made = OpenPrivate(path);
@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<SqliteJobStore>> SqliteJobStore::Open(const std::
 absl::Status SqliteJobStore::Prepare(const std::string& path, absl::Duration patience) {
   absl::StatusOr<SqliteConnection> writing = SqliteConnection::ToWrite(path, patience);
   if (!writing.ok()) return writing.status();
-  absl::Status status = BringUpToDate(writing->get());
+  absl::Status status = BringUpToDate(*writing);
   if (status.ok()) status = QuickCheck(writing->get());
   if (!status.ok()) return status;
   {
@@ -42,15 +42,16 @@ absl::Status SqliteJobStore::Prepare(const std::string& path, absl::Duration pat
     if (epoch.Next()) epoch_ = static_cast<uint64_t>(epoch.Integer(0));
     if (!epoch.status().ok()) return epoch.status();
   }
-  writer_ = std::make_unique<SqliteWriter>(*std::move(writing), epoch_);
+  writer_ = std::make_unique<SqliteWriter>(*std::move(writing), blobs_, epoch_);
   writing_ = std::make_unique<TaskThread>();
+  writing_->Post([this] { writer_->Sweep(); });
   const auto set_aside = [this](const DamagedRow& row) {
     writing_->Post([this, row] { writer_->SetAside(row); });
   };
   for (Reading& one : readers_) {
     absl::StatusOr<SqliteConnection> reading = SqliteConnection::ToRead(path);
     if (!reading.ok()) return reading.status();
-    one.reader = std::make_unique<SqliteReader>(*std::move(reading), epoch_, set_aside);
+    one.reader = std::make_unique<SqliteReader>(*std::move(reading), blobs_, epoch_, set_aside);
     one.thread = std::make_unique<TaskThread>();
   }
   return absl::OkStatus();
@@ -80,6 +81,10 @@ void SqliteJobStore::FindRequest(const std::string& tenant, const std::string& r
 
 void SqliteJobStore::List(const JobQuery& query, Done<std::vector<StoredJob>> done) {
   Read([=](SqliteReader& reader) { done(reader.List(query)); });
+}
+
+void SqliteJobStore::FindSources(const std::string& job_id, Done<PictureBytes> done) {
+  Read([=](SqliteReader& reader) { done(reader.FindSources(job_id)); });
 }
 
 void SqliteJobStore::FindImage(const std::string& job_id, uint32_t index,

@@ -1,4 +1,4 @@
-// The job store in one SQLite file: the default, for one server.
+// The job store in one SQLite file, and files of large pictures beside it: the default, for one server.
 //
 // One thread writes, a few read, each over a connection of its own: SQLite's log lets readers see what has
 // been committed while the next batch is being written.
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "server/store/blob_files.h"
 #include "server/store/directory_lock.h"
 #include "server/store/job_store.h"
 #include "server/store/sqlite_reader.h"
@@ -34,6 +35,7 @@ class SqliteJobStore : public JobStore {
   void FindRequest(const std::string& tenant, const std::string& request_id,
                    Done<std::optional<EarlierRequest>> done) override;
   void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override;
+  void FindSources(const std::string& job_id, Done<PictureBytes> done) override;
   void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
   absl::StatusOr<std::vector<v1::Model>> Models() override;
@@ -47,12 +49,14 @@ class SqliteJobStore : public JobStore {
     std::unique_ptr<TaskThread> thread;
   };
 
-  explicit SqliteJobStore(DirectoryLock lock) : lock_(std::move(lock)) {}
+  SqliteJobStore(DirectoryLock lock, const std::string& directory)
+      : lock_(std::move(lock)), blobs_(directory + "/blobs") {}
   absl::Status Prepare(const std::string& path, absl::Duration patience);
   // Has one of the readers do it, in its turn.
   void Read(std::function<void(SqliteReader&)> work);
 
   const DirectoryLock lock_;
+  BlobFiles blobs_;
   uint64_t epoch_ = 0;
   std::unique_ptr<SqliteWriter> writer_;
   std::unique_ptr<TaskThread> writing_;  // writer_'s thread

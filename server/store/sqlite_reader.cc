@@ -86,16 +86,44 @@ absl::StatusOr<std::vector<StoredJob>> SqliteReader::List(const JobQuery& query)
   return jobs;
 }
 
+absl::StatusOr<PictureBytes> SqliteReader::FindSources(const std::string& job_id) {
+  SqliteStatement rows = Sql("SELECT hash, data FROM sources WHERE job_id = ?");
+  rows.Text(job_id);
+  PictureBytes pictures;
+  while (rows.Next()) {
+    const std::string hash = rows.Bytes(0);
+    std::string data = rows.Bytes(1);
+    if (data.empty()) {
+      absl::StatusOr<std::optional<std::string>> blob = blobs_.Get(hash);
+      if (!blob.ok()) return blob.status();
+      if (!blob->has_value()) {
+        return MakeError(absl::StatusCode::kDataLoss, "a picture that the request brought is no longer there",
+                         "PICTURE_GONE", {{"job", job_id}});
+      }
+      data = **std::move(blob);
+    }
+    pictures[hash] = std::move(data);
+  }
+  if (!rows.status().ok()) return rows.status();
+  return pictures;
+}
+
 absl::StatusOr<std::optional<StoredImage>> SqliteReader::FindImage(const std::string& job_id,
                                                                    uint32_t index) {
-  SqliteStatement row = Sql("SELECT seed, media_type, data FROM images WHERE job_id = ? AND image_index = ?");
+  SqliteStatement row =
+      Sql("SELECT seed, media_type, data, hash FROM images WHERE job_id = ? AND image_index = ?");
   row.Text(job_id).Int(index);
-  std::optional<StoredImage> image;
-  if (row.Next()) {
-    image = StoredImage{
-        .seed = static_cast<uint64_t>(row.Integer(0)), .media_type = row.Bytes(1), .data = row.Bytes(2)};
+  if (!row.Next()) {
+    if (!row.status().ok()) return row.status();
+    return std::nullopt;
   }
-  if (!row.status().ok()) return row.status();
+  StoredImage image{
+      .seed = static_cast<uint64_t>(row.Integer(0)), .media_type = row.Bytes(1), .data = row.Bytes(2)};
+  if (!image.data.empty()) return image;
+  absl::StatusOr<std::optional<std::string>> blob = blobs_.Get(row.Bytes(3));
+  if (!blob.ok()) return blob.status();
+  if (!blob->has_value()) return std::nullopt;
+  image.data = **std::move(blob);
   return image;
 }
 

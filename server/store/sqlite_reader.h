@@ -22,13 +22,15 @@ class SqliteReader {
   // A row that cannot be read is given on to be set aside, and is answered as if it already were.
   using SetAside = std::function<void(const DamagedRow&)>;
 
-  SqliteReader(SqliteConnection connection, uint64_t epoch, SetAside set_aside)
-      : connection_(std::move(connection)), epoch_(epoch), set_aside_(std::move(set_aside)) {}
+  // `blobs` must outlive it.
+  SqliteReader(SqliteConnection connection, BlobStore& blobs, uint64_t epoch, SetAside set_aside)
+      : connection_(std::move(connection)), blobs_(blobs), epoch_(epoch), set_aside_(std::move(set_aside)) {}
 
   absl::StatusOr<std::optional<StoredJob>> Find(const std::string& id);
   absl::StatusOr<std::optional<EarlierRequest>> FindRequest(const std::string& tenant,
                                                             const std::string& request_id);
   absl::StatusOr<std::vector<StoredJob>> List(const JobQuery& query);
+  absl::StatusOr<PictureBytes> FindSources(const std::string& job_id);
   absl::StatusOr<std::optional<StoredImage>> FindImage(const std::string& job_id, uint32_t index);
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take);
   absl::StatusOr<std::vector<v1::Model>> Models();
@@ -40,6 +42,7 @@ class SqliteReader {
   absl::StatusOr<std::vector<ImageMark>> ImagesOf(const std::string& job_id);
 
   SqliteConnection connection_;
+  BlobStore& blobs_;
   const uint64_t epoch_;
   const SetAside set_aside_;
 };

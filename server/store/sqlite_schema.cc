@@ -2,12 +2,15 @@
 
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "mind/v1/job.pb.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "server/store/source_pictures.h"
 #include "server/store/sqlite_statement.h"
 
 namespace mind::server {
@@ -64,7 +67,56 @@ constexpr char kWalks[] = R"sql(
   CREATE INDEX jobs_ended ON jobs(ended_ms) WHERE ended_ms IS NOT NULL;
 )sql";
 
-constexpr const char* kVersions[] = {kTables, kSequences, kWalks};
+// Version 4. Pictures that requests bring lie beside the job, not in it. Large pictures are blobs: their rows
+// have no data, but a hash.
+constexpr char kBlobs[] = R"sql(
+  CREATE TABLE sources(
+    job_id TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE,
+    hash BLOB NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY(job_id, hash));
+  CREATE INDEX sources_by_hash ON sources(hash) WHERE data = x'';
+  ALTER TABLE images ADD COLUMN hash BLOB;
+  CREATE INDEX images_by_hash ON images(hash) WHERE hash IS NOT NULL;
+)sql";
+
+// The pictures of version 3's jobs.
+absl::Status MovePictures(sqlite3* database) {
+  std::vector<int64_t> numbers;
+  SqliteStatement jobs(database, "SELECT number, job FROM jobs");
+  v1::Job job;
+  while (jobs.Next()) {
+    if (job.ParseFromString(jobs.Bytes(1)) && HasPictures(job.spec())) numbers.push_back(jobs.Integer(0));
+  }
+  if (!jobs.status().ok()) return jobs.status();
+  for (const int64_t number : numbers) {
+    SqliteStatement row(database, "SELECT job FROM jobs WHERE number = ?");
+    row.Int(number);
+    if (!row.Next() || !job.ParseFromString(row.Bytes(0))) continue;
+    for (const SourcePicture& picture : TakePictures(*job.mutable_spec())) {
+      const absl::Status moved =
+          SqliteStatement(database, "INSERT OR IGNORE INTO sources(job_id, hash, data) VALUES(?, ?, ?)")
+              .Text(job.id())
+              .Blob(picture.blob.hash)
+              .Blob(*picture.blob.data)
+              .Run();
+      if (!moved.ok()) return moved;
+    }
+    const absl::Status kept = SqliteStatement(database, "UPDATE jobs SET job = ? WHERE number = ?")
+                                  .Blob(job.SerializeAsString())
+                                  .Int(number)
+                                  .Run();
+    if (!kept.ok()) return kept;
+  }
+  return absl::OkStatus();
+}
+
+// How a file becomes one of a version, when it is one of that before.
+struct Version {
+  const char* sql;
+  absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
+};
+constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace
@@ -77,24 +129,30 @@ absl::Status ExecuteSql(sqlite3* database, const char* sql) {
   return code == SQLITE_OK ? absl::OkStatus() : StoreError(code, text);
 }
 
-absl::Status BringUpToDate(sqlite3* database) {
-  SqliteStatement query(database, "PRAGMA user_version");
-  const int found = query.Next() ? static_cast<int>(query.Integer(0)) : 0;
-  if (!query.status().ok()) return query.status();
-  while (query.Next()) {
+absl::Status BringUpToDate(SqliteConnection& connection) {
+  int found = 0;
+  {
+    SqliteStatement query(connection.get(), "PRAGMA user_version");
+    if (query.Next()) found = static_cast<int>(query.Integer(0));
+    if (!query.status().ok()) return query.status();
   }
   if (found > kVersion) {
     return absl::FailedPreconditionError(absl::StrCat("made by a newer mind-server: it is of version ", found,
                                                       ", this one knows up to ", kVersion));
   }
-  std::string sql = "BEGIN IMMEDIATE;";
-  for (int version = found; version < kVersion; ++version) sql += kVersions[version];
-  absl::StrAppend(&sql, "PRAGMA user_version = ", kVersion, ";",
-                  "INSERT INTO meta VALUES('epoch', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1;",
-                  "COMMIT;");
-  const absl::Status status = ExecuteSql(database, sql.c_str());
-  if (!status.ok() && sqlite3_get_autocommit(database) == 0) ExecuteSql(database, "ROLLBACK;").IgnoreError();
-  return status;
+  return connection.Together([&] {
+    absl::Status status;
+    for (int version = found; status.ok() && version < kVersion; ++version) {
+      status = ExecuteSql(connection.get(), kVersions[version].sql);
+      if (status.ok()) status = kVersions[version].then(connection.get());
+    }
+    if (!status.ok()) return status;
+    return ExecuteSql(
+        connection.get(),
+        absl::StrCat("PRAGMA user_version = ", kVersion, ";",
+                     "INSERT INTO meta VALUES('epoch', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1;")
+            .c_str());
+  });
 }
 
 absl::Status QuickCheck(sqlite3* database) {

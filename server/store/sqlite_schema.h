@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include "absl/status/status.h"
+#include "server/store/sqlite_connection.h"
 
 namespace mind::server {
 
@@ -13,7 +14,7 @@ absl::Status ExecuteSql(sqlite3* database, const char* sql);
 
 // Brings the file up to this version, in one transaction. FAILED_PRECONDITION, with the file as it was: it is
 // of a newer one.
-absl::Status BringUpToDate(sqlite3* database);
+absl::Status BringUpToDate(SqliteConnection& connection);
 
 // Looks for damage, for a bounded time. DATA_LOSS says what was found.
 absl::Status QuickCheck(sqlite3* database);

@@ -1,14 +1,59 @@
 #include "server/store/sqlite_writer.h"
 
+#include <string_view>
+
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
 
 namespace mind::server {
+namespace {
+
+// A picture of more bytes is a blob. What is smaller costs less as part of the commit than as a file.
+constexpr size_t kInRow = 64 << 10;
+
+}  // namespace
+
+absl::Status SqliteWriter::Together(const std::function<absl::Status()>& work) {
+  unnamed_.clear();
+  if (absl::Status status = connection_.Together(work); !status.ok()) return status;
+  for (const std::string& hash : unnamed_) {
+    const absl::StatusOr<bool> named = IsNamed(hash);
+    if (!named.ok() || *named) continue;
+    if (const absl::Status deleted = blobs_.Delete(hash); !deleted.ok()) {
+      LogWarning("cannot delete a blob", {{"error", std::string(deleted.message())}});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> SqliteWriter::PutIfLarge(const std::string& data, std::string& hash) {
+  if (data.size() <= kInRow) return false;
+  if (hash.empty()) hash = Sha256(data);
+  if (absl::Status put = blobs_.Put(hash, data); !put.ok()) return put;
+  return true;
+}
+
+absl::StatusOr<bool> SqliteWriter::IsNamed(const std::string& hash) {
+  SqliteStatement names =
+      Sql("SELECT 1 FROM images WHERE hash = ?1 UNION ALL "
+          "SELECT 1 FROM sources WHERE hash = ?1 AND data = x'' LIMIT 1");
+  names.Blob(hash);
+  const bool named = names.Next();
+  if (!names.status().ok()) return names.status();
+  return named;
+}
+
+void SqliteWriter::Sweep() {
+  blobs_.ForEach([this](const std::string& hash) {
+    const absl::StatusOr<bool> named = IsNamed(hash);
+    if (named.ok() && !*named) blobs_.Delete(hash).IgnoreError();  // the next start finds it again
+  });
+}
 
 absl::Status SqliteWriter::Commit(const StoreBatch& batch) {
-  return connection_.Together([&] {
+  return Together([&] {
     for (const StoreWrite& write : batch) {
       absl::Status status = std::visit([this](const auto& one) { return Do(one); }, write);
       if (!status.ok()) return status;
@@ -38,7 +83,19 @@ absl::Status SqliteWriter::Do(const InsertJob& write) {
   } else {
     insert.Text(write.key.request_id).Blob(write.key.fingerprint);
   }
-  return insert.Run();
+  if (absl::Status status = insert.Run(); !status.ok()) return status;
+  for (const Blob& picture : write.pictures) {
+    std::string hash = picture.hash;
+    const absl::StatusOr<bool> large = PutIfLarge(*picture.data, hash);
+    if (!large.ok()) return large.status();
+    const absl::Status kept = Sql("INSERT OR IGNORE INTO sources(job_id, hash, data) VALUES(?, ?, ?)")
+                                  .Text(write.job.id())
+                                  .Blob(hash)
+                                  .Blob(*large ? std::string_view("") : *picture.data)
+                                  .Run();
+    if (!kept.ok()) return kept;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SqliteWriter::Do(const UpdateJob& write) {
@@ -64,20 +121,34 @@ absl::Status SqliteWriter::Do(const UntieJob& write) {
 }
 
 absl::Status SqliteWriter::Do(const ForgetJob& write) {
-  return Sql("DELETE FROM jobs WHERE id = ?").Text(write.id).Run();
+  return Delete(write.id);
+}
+
+absl::Status SqliteWriter::Delete(const std::string& id) {
+  SqliteStatement blobs =
+      Sql("SELECT hash FROM images WHERE job_id = ?1 AND hash IS NOT NULL UNION "
+          "SELECT hash FROM sources WHERE job_id = ?1 AND data = x''");
+  blobs.Text(id);
+  while (blobs.Next()) unnamed_.push_back(blobs.Bytes(0));
+  if (!blobs.status().ok()) return blobs.status();
+  return Sql("DELETE FROM jobs WHERE id = ?").Text(id).Run();
 }
 
 absl::Status SqliteWriter::Do(const AddImage& write) {
+  std::string hash;
+  const absl::StatusOr<bool> large = PutIfLarge(*write.data, hash);
+  if (!large.ok()) return large.status();
   // Of a job that is there: another would make the batch fail for ever.
-  return Sql("INSERT OR IGNORE INTO images(job_id, image_index, seed, media_type, data, sequence) "
-             "SELECT id, ?, ?, ?, ?, ? FROM jobs WHERE id = ?")
-      .Int(write.index)
+  SqliteStatement insert =
+      Sql("INSERT OR IGNORE INTO images(job_id, image_index, seed, media_type, sequence, data, hash) "
+          "SELECT id, ?, ?, ?, ?, ?, ? FROM jobs WHERE id = ?");
+  insert.Int(write.index)
       .Int(static_cast<int64_t>(write.seed))
       .Text(write.media_type)
-      .Blob(*write.data)
       .Int(static_cast<int64_t>(write.sequence))
-      .Text(write.job_id)
-      .Run();
+      .Blob(*large ? std::string_view("") : *write.data);
+  *large ? insert.Blob(hash) : insert.Null();
+  return insert.Text(write.job_id).Run();
 }
 
 absl::Status SqliteWriter::Do(const SaveModel& write) {
@@ -88,13 +159,19 @@ absl::Status SqliteWriter::Do(const SaveModel& write) {
 }
 
 absl::StatusOr<int> SqliteWriter::Purge(absl::Time ended_before, int limit) {
-  const absl::Status status =
-      Sql("DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE ended_ms < ? LIMIT ?)")
-          .Int(absl::ToUnixMillis(ended_before))
-          .Int(limit)
-          .Run();
+  std::vector<std::string> ids;
+  const absl::Status status = Together([&] {
+    SqliteStatement ended = Sql("SELECT id FROM jobs WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?");
+    ended.Int(absl::ToUnixMillis(ended_before)).Int(limit);
+    while (ended.Next()) ids.push_back(ended.Bytes(0));
+    absl::Status deleted = ended.status();
+    for (const std::string& id : ids) {
+      if (deleted.ok()) deleted = Delete(id);
+    }
+    return deleted;
+  });
   if (!status.ok()) return status;
-  return sqlite3_changes(connection_.get());
+  return static_cast<int>(ids.size());
 }
 
 v1::Job DamagedJob(const DamagedRow& row) {

@@ -6,7 +6,9 @@ namespace {
 constexpr size_t kRow = 256;  // the rest of a write
 
 size_t Payload(const InsertJob& write) {
-  return write.job.ByteSizeLong();
+  size_t bytes = write.job.ByteSizeLong();
+  for (const Blob& picture : write.pictures) bytes += picture.data->size();
+  return bytes;
 }
 size_t Payload(const UpdateJob& write) {
   return write.job.ByteSizeLong();

@@ -12,6 +12,7 @@
 
 #include "mind/v1/job.pb.h"
 #include "mind/v1/model.pb.h"
+#include "server/store/blob.h"
 
 namespace mind::server {
 
@@ -27,7 +28,8 @@ struct RequestKey {
 struct InsertJob {
   v1::Job job;
   RequestKey key;
-  bool tied = false;  // it lives only as long as a call wants it
+  bool tied = false;           // it lives only as long as a call wants it
+  std::vector<Blob> pictures;  // that its spec names: source_pictures.h
 };
 // A job that has changed and not ended.
 struct UpdateJob {

@@ -74,6 +74,12 @@ class FakeStore : public JobStore {
     jobs.resize(std::min(jobs.size(), static_cast<size_t>(query.limit)));
     done(jobs);
   }
+  void FindSources(const std::string& job_id, Done<PictureBytes> done) override {
+    if (cannot_read_images) {
+      return done(MakeError(absl::StatusCode::kUnavailable, "I/O error", "STORE_UNAVAILABLE"));
+    }
+    done(sources_[job_id]);
+  }
   void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override {
     if (cannot_read_images) {
       return done(MakeError(absl::StatusCode::kUnavailable, "I/O error", "STORE_UNAVAILABLE"));
@@ -113,6 +119,7 @@ class FakeStore : public JobStore {
     if (!write.key.request_id.empty()) {
       keys_[{write.key.tenant, write.key.request_id}] = {write.job.id(), write.key.fingerprint};
     }
+    for (const Blob& picture : write.pictures) sources_[write.job.id()][picture.hash] = *picture.data;
     jobs_.try_emplace(write.job.id(),
                       StoredJob{.job = write.job, .number = ++last_number_, .tied = write.tied});
   }
@@ -154,6 +161,7 @@ class FakeStore : public JobStore {
   std::map<std::string, StoredJob> jobs_;
   std::map<std::pair<std::string, std::string>, std::pair<std::string, std::string>> keys_;
   std::map<std::string, std::map<uint32_t, StoredImage>> images_;
+  std::map<std::string, PictureBytes> sources_;
   std::map<std::string, v1::Model> models_;
 };
 

@@ -149,6 +149,30 @@ TEST_P(JobStoreTest, KeepsPicturesOnce) {
   EXPECT_FALSE(FindImage(*store_, "1", 0)->has_value());
 }
 
+TEST_P(JobStoreTest, KeepsLargePicturesLikeSmallOnes) {
+  const std::string large(3'000'000, 'x');
+  Write({Inserted("1"), Image("1", 0, large, 1), Image("1", 1, large, 2), Image("1", 2, "small", 3)});
+  Reopen();
+  EXPECT_EQ(FindImage(*store_, "1", 0).value()->data, large);
+  EXPECT_EQ(FindImage(*store_, "1", 1).value()->data, large);
+  EXPECT_EQ(FindImage(*store_, "1", 2).value()->data, "small");
+}
+
+TEST_P(JobStoreTest, KeepsThePicturesThatRequestsBring) {
+  const Blob small = MakeBlob("small"), large = MakeBlob(std::string(3'000'000, 'y'));
+  InsertJob both = Inserted("1"), one = Inserted("2");
+  both.pictures = {small, large};
+  one.pictures = {large};
+  Write({both, one, Inserted("3")});
+  Reopen();
+  EXPECT_EQ(FindSources(*store_, "1").value(),
+            (PictureBytes{{small.hash, *small.data}, {large.hash, *large.data}}));
+  Write({ForgetJob{"1"}});
+  EXPECT_EQ(FindSources(*store_, "2").value(), (PictureBytes{{large.hash, *large.data}}));  // it has it too
+  EXPECT_EQ(FindSources(*store_, "1").value(), PictureBytes());
+  EXPECT_EQ(FindSources(*store_, "3").value(), PictureBytes());
+}
+
 TEST_P(JobStoreTest, APictureOfAJobThatIsNotThereIsPassedOver) {
   Write({Image("nobody's", 0, "x", 1), Inserted("1")});
   EXPECT_FALSE(FindImage(*store_, "nobody's", 0)->has_value());

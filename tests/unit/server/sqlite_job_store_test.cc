@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "tests/support/temporary_folder.h"
@@ -66,8 +67,11 @@ TEST_F(SqliteJobStoreTest, ItsOwnerAloneMayReadIt) {
   std::filesystem::permissions(path, perms::owner_read | perms::owner_write | perms::others_read);
   Reopen();
   ASSERT_TRUE(Write({Inserted("2")}).ok());
-  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
-    EXPECT_EQ(file.status().permissions(), perms::owner_read | perms::owner_write) << file.path();
+  ASSERT_TRUE(Write({Image("2", 0, std::string(100'000, 'x'), 1)}).ok());
+  for (const auto& file : std::filesystem::recursive_directory_iterator(directory_)) {
+    const perms rights = perms::owner_read | perms::owner_write;
+    EXPECT_EQ(file.status().permissions(), file.is_directory() ? rights | perms::owner_exec : rights)
+        << file.path();
   }
 }
 
@@ -99,9 +103,9 @@ TEST_F(SqliteJobStoreTest, TakesUpAFileOfTheFirstVersion) {
   store_.reset();
   std::filesystem::remove_all(directory_);
   std::filesystem::create_directory(directory_);
-  std::string job;
-  for (const unsigned char byte : StoreJob("1").SerializeAsString())
-    absl::StrAppend(&job, absl::Hex(byte, absl::kZeroPad2));
+  v1::Job old = StoreJob("1");
+  old.mutable_spec()->set_source_image("a picture that lay in its job");
+  const std::string job = absl::BytesToHexString(old.SerializeAsString());
   Meddle(R"sql(
     CREATE TABLE jobs(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL,
       request_id TEXT, fingerprint BLOB, state INTEGER NOT NULL, ended_ms INTEGER, job BLOB NOT NULL);
@@ -116,6 +120,11 @@ TEST_F(SqliteJobStoreTest, TakesUpAFileOfTheFirstVersion) {
   Reopen();
   EXPECT_EQ(store_->epoch(), 5U);
   EXPECT_EQ(UnfinishedIds(*store_), "1");
+  const PictureBytes pictures = FindSources(*store_, "1").value();
+  ASSERT_EQ(pictures.size(), 1U);
+  EXPECT_EQ(pictures.begin()->first, Unfinished(*store_)[0].job.spec().source_image());
+  EXPECT_EQ(pictures.begin()->second, "a picture that lay in its job");
+  EXPECT_EQ(FindImage(*store_, "1", 2).value()->data, "x");
   const std::vector<ImageMark> images = Find(*store_, "1").value()->images;
   ASSERT_EQ(images.size(), 1U);
   EXPECT_GT(images.front().sequence, (UINT64_C(4) << 40) + 1'000'000);  // above all that was told
@@ -128,7 +137,7 @@ TEST_F(SqliteJobStoreTest, RefusesAFileOfANewerVersion) {
   ASSERT_FALSE(opened.ok());
   EXPECT_THAT(std::string(opened.status().message()),
               testing::HasSubstr("newer mind-server: it is of version 99"));
-  Meddle("PRAGMA user_version = 3");  // as it was
+  Meddle("PRAGMA user_version = 4");  // as it was
   Reopen();
 }
 
@@ -148,6 +157,46 @@ TEST_F(SqliteJobStoreTest, NoticesADamagedFileAtTheStart) {
   const auto opened = SqliteJobStore::Open(directory_);
   ASSERT_FALSE(opened.ok());
   EXPECT_THAT(std::string(opened.status().message()), testing::HasSubstr("damaged"));
+}
+
+// Large pictures are files, which go with the last job that has them.
+TEST_F(SqliteJobStoreTest, FilesOfPicturesGoWithTheirJobs) {
+  const auto files = [this] {
+    int count = 0;
+    const std::string blobs = directory_ + "/blobs";
+    if (!std::filesystem::exists(blobs)) return 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(blobs)) {
+      count += entry.is_regular_file() ? 1 : 0;
+    }
+    return count;
+  };
+  const std::string shared(100'000, 's'), own(100'000, 'o');
+  InsertJob first = Inserted("1"), second = Inserted("2");
+  first.pictures = second.pictures = {MakeBlob(shared)};
+  ASSERT_TRUE(Write({first, second, Image("1", 0, own, 1), Image("2", 0, "small", 1)}).ok());
+  EXPECT_EQ(files(), 2);
+  ASSERT_TRUE(Write({Ended("1", 2)}).ok());
+  EXPECT_EQ(Purge(*store_, absl::UnixEpoch() + absl::Hours(2)), 1);
+  EXPECT_EQ(files(), 1);
+  EXPECT_EQ(FindSources(*store_, "2").value().size(), 1U);
+  ASSERT_TRUE(Write({ForgetJob{"2"}}).ok());
+  EXPECT_EQ(files(), 0);
+  // What a crash has left behind goes at the next start.
+  BlobFiles(directory_ + "/blobs").Put(Sha256(own), own).IgnoreError();
+  EXPECT_EQ(files(), 1);
+  Reopen();
+  EXPECT_TRUE(Write({}).ok());
+  EXPECT_EQ(files(), 0);
+}
+
+TEST_F(SqliteJobStoreTest, APictureWhoseFileIsDamagedIsNotGivenOut) {
+  const std::string data(100'000, 'x'), hex = absl::BytesToHexString(Sha256(data));
+  ASSERT_TRUE(Write({Inserted("1"), Image("1", 0, data, 1)}).ok());
+  const std::string path = absl::StrCat(directory_, "/blobs/", hex.substr(0, 2), "/", hex);
+  std::filesystem::resize_file(path, 50'000);
+  EXPECT_EQ(FindImage(*store_, "1", 0).status().code(), absl::StatusCode::kDataLoss);
+  std::filesystem::remove(path);
+  EXPECT_EQ(FindImage(*store_, "1", 0).value(), std::nullopt);
 }
 
 // No file may be written, as on a disk without room; until it is destroyed.
@@ -171,7 +220,8 @@ class NoRoom {
 
 TEST_F(SqliteJobStoreTest, WithoutRoomItSaysSoChangesNothingAndGoesOnLater) {
   ASSERT_TRUE(Write({Inserted("1")}).ok());
-  const StoreBatch batch = {Inserted("2"), Image("1", 0, "x", 1), Inserted("3", {"t", "r", "p", "1"}, true)};
+  const StoreBatch batch = {Inserted("2"), Image("1", 0, "x", 1), Inserted("3", {"t", "r", "p", "1"}, true),
+                            Image("1", 1, std::string(100'000, 'x'), 2)};
   {
     const NoRoom no_room;
     for (int i = 0; i < 3; ++i) {
@@ -185,7 +235,7 @@ TEST_F(SqliteJobStoreTest, WithoutRoomItSaysSoChangesNothingAndGoesOnLater) {
   EXPECT_TRUE(Write(batch).ok());
   Reopen();
   EXPECT_EQ(UnfinishedIds(*store_), "123");
-  EXPECT_EQ(Find(*store_, "1").value()->images.size(), 1U);
+  EXPECT_EQ(Find(*store_, "1").value()->images.size(), 2U);
 }
 
 TEST_F(SqliteJobStoreTest, AnswersQuestionsWhileABatchIsBeingWritten) {

@@ -70,6 +70,9 @@ inline absl::StatusOr<std::optional<StoredImage>> FindImage(JobStore& store, con
   return Await<absl::StatusOr<std::optional<StoredImage>>>(
       [&](const auto& done) { store.FindImage(job, index, done); });
 }
+inline absl::StatusOr<PictureBytes> FindSources(JobStore& store, const std::string& job) {
+  return Await<absl::StatusOr<PictureBytes>>([&](const auto& done) { store.FindSources(job, done); });
+}
 inline int Purge(JobStore& store, absl::Time ended_before, int limit = 1000) {
   const auto purged =
       Await<absl::StatusOr<int>>([&](const auto& done) { store.Purge(ended_before, limit, done); });

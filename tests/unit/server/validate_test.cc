@@ -237,9 +237,6 @@ const Bad kBad[] = {
        r.mutable_spec()->set_strength(0.01);
      },
      kInvalid, "spec.strength: 0.01 of 30 steps is less than one"},
-    {"SourceTooLarge",
-     [](auto& r) { r.mutable_spec()->set_source_image(std::string(17 * 1024 * 1024, 'x')); }, kInvalid,
-     "spec.source_image: 17825792 bytes given, at most 16777216 are allowed"},
     {"TooManyImages", [](auto& r) { r.mutable_spec()->set_image_count(17); }, kInvalid,
      "spec.image_count: 17 given; it must be 1 to 16"},
     {"NoImages", [](auto& r) { r.mutable_spec()->set_image_count(0); }, kInvalid,
