@@ -1,8 +1,8 @@
 // bench-submissions HOST:PORT DIRECTORY [SECONDS]: what a running server takes in, beside what its disk can
 // do.
 //
-// Connects a worker that makes every picture at once, so that only the server is measured: calls of
-// GenerateImage one after the other, then CreateJob 64 at a time. DIRECTORY is one on the disk that holds the
+// Connects a worker that makes every picture at once, so that only the server is measured: GenerateImage one
+// after the other and 64 at a time, then CreateJob 64 at a time. DIRECTORY is one on the disk that holds the
 // server's data: how long it takes to write and sync 4 KiB there is printed beside.
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
@@ -97,7 +97,6 @@ class NullWorker {
     context_.TryCancel();
     thread_.join();
   }
-  int pictures() const { return pictures_; }
 
  private:
   void Work() {
@@ -113,7 +112,6 @@ class NullWorker {
       result.set_media_type("image/png");
       result.set_data("no picture");
       stream_->Write(message);
-      ++pictures_;
     }
     stream_->Finish();
   }
@@ -121,7 +119,6 @@ class NullWorker {
   const std::unique_ptr<v1::WorkerService::Stub> stub_;
   grpc::ClientContext context_;
   const std::unique_ptr<grpc::ClientReaderWriter<v1::ConnectRequest, v1::ConnectResponse>> stream_;
-  std::atomic<int> pictures_ = 0;
   std::thread thread_;
 };
 
@@ -134,51 +131,59 @@ v1::JobRequest Request() {
   return request;
 }
 
+// Whether it made its picture.
+bool Generate(v1::GenerationService::Stub& stub) {
+  grpc::ClientContext context;
+  v1::GenerateImageRequest request;
+  *request.mutable_job() = Request();
+  const auto reader = stub.GenerateImage(&context, request);
+  v1::GenerateImageResponse response;
+  while (reader->Read(&response)) {
+  }
+  return reader->Finish().ok();
+}
+
+bool Create(v1::GenerationService::Stub& stub) {
+  grpc::ClientContext context;
+  v1::CreateJobRequest request;
+  *request.mutable_job() = Request();
+  v1::CreateJobResponse response;
+  return stub.CreateJob(&context, request, &response).ok();
+}
+
+// Calls a second that succeed, with 64 at a time.
+double RateOf(bool (*call)(v1::GenerationService::Stub&), v1::GenerationService::Stub& stub, double seconds) {
+  std::atomic<int> succeeded = 0;
+  const Clock::time_point begin = Clock::now();
+  std::vector<std::thread> callers;
+  for (int i = 0; i < kCallers; ++i) {
+    callers.emplace_back([&] {
+      while (SecondsSince(begin) < seconds) succeeded += call(stub) ? 1 : 0;
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  return succeeded / SecondsSince(begin);
+}
+
 void Measure(const std::string& server, const std::string& directory, double seconds) {
   const std::shared_ptr<grpc::Channel> channel =
       grpc::CreateChannel(server, grpc::InsecureChannelCredentials());
   const NullWorker worker(channel);
   const auto stub = v1::GenerationService::NewStub(channel);
-  const double sync = SecondsOfSync(directory);
-
   std::vector<double> lone;
   for (int i = 0; i < kLoneCalls; ++i) {
     const Clock::time_point begin = Clock::now();
-    grpc::ClientContext context;
-    v1::GenerateImageRequest request;
-    *request.mutable_job() = Request();
-    const auto reader = stub->GenerateImage(&context, request);
-    v1::GenerateImageResponse response;
-    while (reader->Read(&response)) {
-    }
-    if (const grpc::Status status = reader->Finish(); !status.ok()) Fail(status.error_message());
+    if (!Generate(*stub)) Fail("no picture came");
     lone.push_back(SecondsSince(begin));
   }
-
-  std::atomic<int> created = 0, refused = 0;
-  const int pictures_before = worker.pictures();
-  const Clock::time_point begin = Clock::now();
-  std::vector<std::thread> callers;
-  for (int i = 0; i < kCallers; ++i) {
-    callers.emplace_back([&] {
-      while (SecondsSince(begin) < seconds) {
-        grpc::ClientContext context;
-        v1::CreateJobRequest request;
-        *request.mutable_job() = Request();
-        v1::CreateJobResponse response;
-        stub->CreateJob(&context, request, &response).ok() ? ++created : ++refused;
-      }
-    });
-  }
-  for (std::thread& caller : callers) caller.join();
-  const double took = SecondsSince(begin);
-  std::printf("a sync of 4 KiB: %.2f ms (median of %d): %.0f a second\n", 1e3 * sync, kSyncs, 1 / sync);
-  std::printf("GenerateImage, one after the other: %.2f ms (median of %d): %.1f syncs\n", 1e3 * Median(lone),
-              kLoneCalls, Median(lone) / sync);
-  std::printf(
-      "CreateJob, %d at a time: %.0f a second (%d refused), %.1f a sync; pictures taken in: %.0f a second\n",
-      kCallers, created / took, refused.load(), created / took * sync,
-      (worker.pictures() - pictures_before) / took);
+  const double generated = RateOf(Generate, *stub, seconds);
+  const double created = RateOf(Create, *stub, seconds);
+  const double sync = SecondsOfSync(directory);  // last: the machine is as busy as it was
+  std::printf("a sync of 4 KiB: %.2f ms, %.0f a second\n", 1e3 * sync, 1 / sync);
+  std::printf("GenerateImage, one after the other: %.2f ms\n", 1e3 * Median(lone));
+  std::printf("GenerateImage, %d at a time: %.0f a second, %.1f a sync\n", kCallers, generated,
+              generated * sync);
+  std::printf("CreateJob, %d at a time: %.0f a second, %.1f a sync\n", kCallers, created, created * sync);
 }
 
 }  // namespace
