@@ -137,8 +137,8 @@ absl::Status GenerationService::Admit(const std::string& model, int priority) co
                      retry);
   }
   // Work that nobody is there to do must not keep out work that somebody is.
-  if (!catalog_.IsServed(model) &&
-      dispatcher_.queue().ByModel()[model].jobs * 2 >= static_cast<int64_t>(options_.max_queue)) {
+  if (dispatcher_.workers() > 0 && !catalog_.IsServed(model) &&
+      dispatcher_.queue().Of(model).jobs * 2 >= static_cast<int64_t>(options_.max_queue)) {
     return WithRetry(
         MakeError(absl::StatusCode::kResourceExhausted,
                   absl::StrCat("no connected worker serves the model \"", model,
@@ -383,9 +383,8 @@ v1::JobEvent GenerationService::QueuedEvent(const v1::Job& job) const {
   v1::JobEvent event;
   *event.mutable_queued()->mutable_job() = PublicJob(job);
   if (dispatcher_.queue().Contains(job.id())) {
-    event.mutable_queued()->set_position(
-        static_cast<uint32_t>(dispatcher_.queue().AheadOf(job.id(), Now()).jobs));
-    if (const auto wait = dispatcher_.EstimatedWaitOf(job.id(), Now())) {
+    event.mutable_queued()->set_position(static_cast<uint32_t>(dispatcher_.queue().AheadOf(job.id())));
+    if (const auto wait = dispatcher_.EstimatedWaitOf(job.id())) {
       *event.mutable_queued()->mutable_estimated_wait() = ToDuration(*wait);
     }
   }

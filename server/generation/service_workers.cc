@@ -188,17 +188,17 @@ void GenerationService::CarryOut(const Actions& actions) {
     } else if (const auto* const started = std::get_if<JobStartedAction>(&action)) {
       const v1::Job& job = started->job;
       LogInfo("job started", {{"job", job.id()},
-                              {"attempt", job.attempt()},
+                              {"attempt", started->attempt},
                               {"worker", started->worker},
                               {"resumed_steps", started->resumed_steps}});
       if (started->resumed_steps > 0) metrics_.resumed.Increment();
-      if (job.attempt() == 1) {
+      if (started->attempt == 1) {
         metrics_.queue_seconds[job.spec().model()].Observe(
             SecondsBetween(job.create_time(), job.start_time()));
       }
       v1::JobEvent event;
       event.mutable_started()->set_worker(started->worker);
-      event.mutable_started()->set_attempt(job.attempt());
+      event.mutable_started()->set_attempt(started->attempt);
       event.mutable_started()->set_resumed_steps(started->resumed_steps);
       events_.Publish(job.id(), std::move(event));
     } else if (const auto* const requeued = std::get_if<JobRequeuedAction>(&action)) {
@@ -208,6 +208,8 @@ void GenerationService::CarryOut(const Actions& actions) {
                                   {"worker", requeued->worker},
                                   {"reason", requeued->reason},
                                   {"steps_kept", requeued->job.steps_done()}});
+      // While others of its pictures are being made, it does not wait.
+      if (requeued->job.state() != v1::JOB_STATE_QUEUED) continue;
       events_.Publish(requeued->job.id(), QueuedEvent(requeued->job));
     } else if (const auto* const ended = std::get_if<JobEndedAction>(&action)) {
       OnEnded(ended->job);
