@@ -32,6 +32,11 @@ struct Dispatcher::Round {
   // By model and priority: the last job that found no room although its offers seemed to have some. Room only
   // shrinks in a round: the search goes on behind it.
   std::map<std::pair<std::string, int>, const JobQueue::Waiting*> passed;
+  const JobQueue::Waiting* Passed(const std::string& model, int priority) const {
+    if (passed.empty()) return nullptr;
+    const auto found = passed.find({model, priority});
+    return found == passed.end() ? nullptr : found->second;
+  }
 };
 
 void Dispatcher::Settle(const Moment& now, Actions& actions) {
@@ -49,7 +54,7 @@ void Dispatcher::EndHopeless(const Moment& now, Actions& actions) {
     const std::set<std::string> ids = failed->second;
     for (const std::string& id : ids) {
       const ActiveJob& job = *jobs_.at(id);
-      if (fleet_.Able(job) > 0) continue;
+      if (!queue_.Contains(id) || fleet_.Able(job) > 0) continue;
       End(id, v1::JOB_STATE_FAILED, absl::Status(job.last_failure()), now, actions);
     }
   }
@@ -75,10 +80,9 @@ const JobQueue::Waiting* Dispatcher::NextInOrder(const Round& round) const {
     for (const std::string& model : changed_) {
       const uint64_t open = fleet_.Open(model, priority);
       if (open == 0) continue;
-      const auto passed = round.passed.find({model, priority});
-      const JobQueue::Waiting* const next = passed == round.passed.end()
-                                                ? queue_.First(model, priority, open)
-                                                : JobQueue::Next(*passed->second, open);
+      const JobQueue::Waiting* const passed = round.Passed(model, priority);
+      const JobQueue::Waiting* const next =
+          passed == nullptr ? queue_.First(model, priority, open) : JobQueue::Next(*passed, open);
       if (next != nullptr && (first == nullptr || next->GoesBefore(*first))) first = next;
     }
   }

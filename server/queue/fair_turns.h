@@ -21,7 +21,19 @@ namespace mind::server {
 
 class FairTurns {
  public:
-  struct Tenant;
+  struct Claim;
+
+ private:
+  struct Tenant {
+    std::string name;
+    Claim* first = nullptr;
+    Claim* last = nullptr;
+    Claim* to_move_up = nullptr;  // this and later ones may start too late
+    int gaps = 0;                 // before or after that; none if it is null
+    double finish = 0;            // of what has begun
+  };
+
+ public:
   // What a waiting job claims. Belongs to the caller; stays where it is from Join to Leave.
   struct Claim {
     int64_t portions = 0;
@@ -40,7 +52,7 @@ class FairTurns {
     Claim* after = nullptr;
   };
 
-  // `moved` is called after the start of a claim has changed that was in a chain already, with what it was.
+  // `moved` is called after the start of a claim has changed because a gap before it has closed.
   explicit FairTurns(std::function<void(Claim&)> moved) : moved_(std::move(moved)) {}
 
   // At the end of its tenant's chain. REQUIRES: portions and cost are set; it is in none.
@@ -71,16 +83,6 @@ class FairTurns {
   std::set<std::pair<double, Tenant*>> idle_;  // those with empty chains, by the end of what they have begun
   double virtual_time_ = 0;
   uint64_t joined_ = 0;
-
- public:
-  struct Tenant {
-    std::string name;
-    Claim* first = nullptr;
-    Claim* last = nullptr;
-    Claim* to_move_up = nullptr;  // this and later ones may start too late
-    int gaps = 0;                 // before or after that; none if it is null
-    double finish = 0;            // of what has begun
-  };
 };
 
 }  // namespace mind::server
