@@ -21,7 +21,9 @@ bool CanRunOn(const Worker& worker, const ActiveJob& job) {
 
 std::vector<std::string> Fleet::Add(const v1::Register& registration, const Moment& now) {
   Worker& worker = workers_.try_emplace(registration.name(), registration, now).first->second;
+  by_name_[registration.name()] = &worker;
   auto record = std::make_unique<Record>();
+  record->number = ++came_;
   std::vector<std::string> news;
   for (const v1::Model& model : registration.models()) {
     bool added = false;
@@ -63,7 +65,7 @@ void Fleet::Remove(const std::string& name) {
   Worker& worker = found->second;
   Record& record = *records_.at(&worker);
   for (Stand& stand : record.stands) {
-    TakeSeats(worker, stand, false);
+    TakeSeats(worker, record, stand, false);
     SetTrusted(stand, false);
     --stand.entry->groups[stand.group].members;
   }
@@ -71,17 +73,18 @@ void Fleet::Remove(const std::string& name) {
   if (record.counted != nullptr) --(census_.*record.counted);
   std::erase_if(reservations_, [&](const auto& reservation) { return reservation.second == name; });
   records_.erase(&worker);
+  by_name_.erase(name);
   workers_.erase(found);
 }
 
 Worker* Fleet::Find(const std::string& name) {
-  const auto found = workers_.find(name);
-  return found == workers_.end() ? nullptr : &found->second;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 const Worker* Fleet::Find(const std::string& name) const {
-  const auto found = workers_.find(name);
-  return found == workers_.end() ? nullptr : &found->second;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 void Fleet::Refresh(Worker& worker, const Moment& now) {
@@ -99,7 +102,7 @@ void Fleet::Refresh(Worker& worker, const Moment& now) {
     if (reload) stand.loaded = worker.HasLoaded(stand.model);
     SetTrusted(stand, record.able && worker.Trusted(stand.model, now));
     if (idle && !record.idle) opened_.insert(stand.model);
-    TakeSeats(worker, stand, open);
+    TakeSeats(worker, record, stand, open);
   }
   record.loads = worker.loads();
   record.idle = idle;
@@ -124,7 +127,7 @@ void Fleet::SetTrusted(Stand& stand, bool trusted) {
   opened_.insert(stand.model);  // who may be chosen depends on who is trusted
 }
 
-void Fleet::TakeSeats(Worker& worker, Stand& stand, bool open) {
+void Fleet::TakeSeats(Worker& worker, const Record& record, Stand& stand, bool open) {
   const int64_t load = static_cast<int64_t>(worker.running().size()) + (stand.loaded ? 0 : kLoadPenalty) +
                        (stand.trusted ? 0 : kDistrustPenalty);
   std::array<std::set<Seat>, kPriorities>& seats = stand.entry->groups[stand.group].open;
@@ -132,13 +135,13 @@ void Fleet::TakeSeats(Worker& worker, Stand& stand, bool open) {
     const bool seated = open && worker.Room(static_cast<int>(place)) > 0;
     bool& was_seated = stand.seated[place];
     if (was_seated && seated && load != stand.load) {
-      auto seat = seats[place].extract(Seat{stand.load, &worker});
+      auto seat = seats[place].extract(Seat{stand.load, record.number, &worker});
       seat.value().load = load;
       seats[place].insert(std::move(seat));
     } else if (was_seated && !seated) {
-      seats[place].erase(Seat{stand.load, &worker});
+      seats[place].erase(Seat{stand.load, record.number, &worker});
     } else if (!was_seated && seated) {
-      seats[place].insert(Seat{load, &worker});
+      seats[place].insert(Seat{load, record.number, &worker});
       opened_.insert(stand.model);
     }
     was_seated = seated;

@@ -84,12 +84,13 @@ class Fleet {
   const Census& census() const { return census_; }
 
  private:
-  // A worker with room, as busy as it looks to a model.
+  // A worker with room, as busy as it looks to a model. Of equally busy ones, who came first is first.
   struct Seat {
     int64_t load = 0;
+    uint64_t number = 0;
     Worker* worker = nullptr;
     bool operator<(const Seat& other) const {
-      return load != other.load ? load < other.load : worker->name() < other.worker->name();
+      return load != other.load ? load < other.load : number < other.number;
     }
   };
   // An offer, and who makes it.
@@ -116,6 +117,7 @@ class Fleet {
     int64_t load = 0;  // of its seats
   };
   struct Record {
+    uint64_t number = 0;        // in the order in which they came
     std::vector<Stand> stands;  // one a model
     bool able = false;
     bool idle = false;
@@ -131,7 +133,7 @@ class Fleet {
   static size_t GroupOf(ModelEntry& entry, const v1::Model& model, bool& added);
   void SetAble(Record& record, bool able);
   void SetTrusted(Stand& stand, bool trusted);
-  void TakeSeats(Worker& worker, Stand& stand, bool open);
+  void TakeSeats(Worker& worker, const Record& record, Stand& stand, bool open);
   void Count(const Worker& worker, Record& record);
   // Calls `visit` with the seats there are for this job, in each group the least busy first, until it returns
   // true: the group's best.
@@ -142,7 +144,9 @@ class Fleet {
   const ModelEntry* FindModel(const std::string& model) const;
 
   std::map<std::string, Worker> workers_;
+  absl::flat_hash_map<std::string, Worker*> by_name_;  // the same, found sooner
   absl::flat_hash_map<const Worker*, std::unique_ptr<Record>> records_;
+  uint64_t came_ = 0;
   std::map<std::string, ModelEntry> models_;
   std::set<std::string> opened_;
   std::set<std::string> known_models_;
