@@ -26,15 +26,16 @@ struct WorkerStuckAction {  // it gets nothing until it answers for the picture 
   std::string worker;
   v1::ImageRef image;
 };
-struct JobStartedAction {
+struct JobStartedAction {  // an attempt has begun its first picture
   v1::Job job;
   std::string worker;
+  uint32_t attempt = 0;  // the job's newest may be another
   uint32_t resumed_steps = 0;
 };
-struct JobRequeuedAction {
-  v1::Job job;
-  std::string worker;  // that had it
-  std::string reason;  // for people
+struct JobRequeuedAction {  // an attempt has ended, and pictures of it wait again
+  v1::Job job;              // RUNNING if others of its pictures still do
+  std::string worker;       // that had them
+  std::string reason;       // for people
 };
 struct JobEndedAction {  // state is final
   v1::Job job;

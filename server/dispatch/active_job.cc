@@ -13,92 +13,147 @@ ActiveJob::ActiveJob(const v1::Job& accepted, double rows, const std::set<uint32
       images_(accepted.spec().image_count()),
       recovered_attempt_(accepted.attempt()) {
   if (job.has_deadline()) deadline = FromTimestamp(job.deadline());
+  job.set_images_done(0);
+  job.set_steps_done(0);
   for (const uint32_t index : images_done) {
     if (index < images_.size()) NoteDone(index);
   }
-  UpdateCounts();
 }
 
-void ActiveJob::BeginAttempt(const std::string& on, const std::string& revision, absl::Time now) {
-  worker = on;
-  revision_ = revision;
-  start_reported = false;
-  avoid.clear();
-  passed_over = 0;
-  outstanding.clear();
-  job.set_attempt(job.attempt() + 1);
+// --- Attempts.
+
+uint32_t ActiveJob::BeginAttempt(const std::string& worker, const std::string& revision, absl::Time now) {
+  const uint32_t number = job.attempt() + 1;
+  job.set_attempt(number);
   job.set_state(v1::JOB_STATE_RUNNING);
   if (!job.has_start_time()) *job.mutable_start_time() = ToTimestamp(now);
-  attempts_[job.attempt()] = on;
-  for (uint32_t index = 0; index < images_.size(); ++index) {
-    Image& image = images_[index];
-    if (image.done) continue;
-    if (!SameWeights(image.revision, revision)) image = Image();
-    image.step = image.checkpoint_step;
-    image.stepped = false;
-    outstanding.insert(index);
-  }
-  UpdateCounts();
-  steps_at_start = job.steps_done();
+  if (revision_.empty()) revision_ = revision;
+  avoid.clear();
+  attempts_[number].worker = worker;
+  return number;
 }
 
-void ActiveJob::EndAttempt() {
-  worker.clear();
-  outstanding.clear();
-  job.set_state(v1::JOB_STATE_QUEUED);
-  for (Image& image : images_) {
-    if (image.done) continue;
-    image.step = image.checkpoint_step;
-    image.stepped = false;
-  }
-  UpdateCounts();
+void ActiveJob::Give(uint32_t index, uint32_t number) {
+  Image& image = images_[index];
+  Attempt& attempt = attempts_.at(number);
+  image.attempt = number;
+  image.begun = true;
+  image.stepped = false;
+  if (attempt.outstanding.empty()) ++alive_;
+  attempt.images.insert(index);
+  attempt.outstanding.insert(index);
+  attempt.resumed_steps += image.checkpoint_step;
 }
 
-bool ActiveJob::IsHeldBy(const std::string& by, const v1::ImageRef& image) const {
-  return running() && worker == by && job.attempt() == image.attempt() &&
-         outstanding.count(image.image_index()) != 0;
+void ActiveJob::GiveBack(uint32_t index) {
+  Image& image = images_[index];
+  Attempt& attempt = attempts_.at(image.attempt);
+  image.attempt = 0;
+  image.stepped = false;
+  SetStep(image, image.checkpoint_step);
+  attempt.gave_back = true;
+  attempt.outstanding.erase(index);
+  if (!attempt.outstanding.empty()) return;
+  --alive_;
+  if (!running()) job.set_state(v1::JOB_STATE_QUEUED);
+  ReviewRevision();
 }
 
-bool ActiveJob::MayBeOf(const std::string& from, const v1::ImageRef& image) const {
-  if (image.image_index() >= images_.size() || image.attempt() < 1 || image.attempt() > job.attempt())
-    return false;
-  const auto attempt = attempts_.find(image.attempt());
-  return attempt == attempts_.end() ? image.attempt() <= recovered_attempt_ : attempt->second == from;
+ActiveJob::Attempt* ActiveJob::FindHeld(const std::string& worker, const v1::ImageRef& ref) {
+  const uint32_t index = ref.image_index();
+  if (index >= images_.size() || ref.attempt() == 0 || images_[index].attempt != ref.attempt())
+    return nullptr;
+  Attempt& attempt = attempts_.at(ref.attempt());
+  return attempt.worker == worker ? &attempt : nullptr;
 }
 
-bool ActiveJob::Wants(const std::string& from, const v1::ImageRef& image) const {
-  return !running() && MayBeOf(from, image) && !images_[image.image_index()].done;
+bool ActiveJob::MayBeOf(const std::string& from, const v1::ImageRef& ref) const {
+  if (ref.image_index() >= images_.size() || ref.attempt() < 1) return false;
+  if (ref.attempt() <= recovered_attempt_) return true;
+  const auto attempt = attempts_.find(ref.attempt());
+  return attempt != attempts_.end() && attempt->second.worker == from &&
+         attempt->second.images.count(ref.image_index()) != 0;
 }
+
+bool ActiveJob::Wants(const std::string& from, const v1::ImageRef& ref) const {
+  return MayBeOf(from, ref) && images_[ref.image_index()].waits();
+}
+
+// --- What is known of its pictures.
 
 void ActiveJob::NoteProgress(uint32_t index, uint32_t step, uint32_t steps) {
   Image& image = images_[index];
-  image.step = std::min(step, steps_per_image());
+  SetStep(image, std::min(step, steps_per_image()));
   image.stepped = steps > 0 && step >= steps;
-  UpdateCounts();
 }
 
 void ActiveJob::NoteDone(uint32_t index) {
-  images_[index] = {.done = true, .step = steps_per_image()};
-  UpdateCounts();
+  Image& image = images_[index];
+  if (image.attempt != 0) {
+    Attempt& attempt = attempts_.at(image.attempt);
+    attempt.outstanding.erase(index);
+    if (attempt.outstanding.empty()) --alive_;
+    if (!running()) job.set_state(v1::JOB_STATE_QUEUED);
+  }
+  SetStep(image, steps_per_image());
+  image = {.done = true, .begun = true, .step = image.step};
+  job.set_images_done(job.images_done() + 1);
 }
 
 void ActiveJob::TakeCheckpoint(const std::string& from, const std::string& revision, const v1::ImageRef& ref,
                                uint32_t step, const std::string& data) {
   if (!MayBeOf(from, ref) || data.empty() || step > steps_per_image()) return;
-  if (running() && !SameWeights(revision, revision_)) return;
+  if (!SameWeights(revision, revision_)) return;
   Image& image = images_[ref.image_index()];
   if (image.done || step <= image.checkpoint_step) return;
   image.checkpoint_step = step;
   image.checkpoint = data;
-  image.revision = revision;
+  if (image.attempt == 0) SetStep(image, step);
+  if (revision_.empty()) revision_ = revision;
 }
 
-void ActiveJob::NoteLoss() {
-  const bool decoding = std::any_of(outstanding.begin(), outstanding.end(),
-                                    [this](uint32_t index) { return images_[index].stepped; });
+void ActiveJob::DropCheckpoint(uint32_t index) {
+  Image& image = images_[index];
+  image.checkpoint_step = 0;
+  image.checkpoint.clear();
+  if (image.attempt == 0) SetStep(image, 0);
+}
+
+void ActiveJob::ForgetRevision() {
+  for (uint32_t index = 0; index < images_.size(); ++index) {
+    if (!images_[index].done) DropCheckpoint(index);
+  }
+  revision_.clear();
+}
+
+void ActiveJob::ReviewRevision() {
+  const bool kept = std::any_of(images_.begin(), images_.end(), [](const Image& image) {
+    return image.done || image.attempt != 0 || image.checkpoint_step > 0;
+  });
+  if (!kept) revision_.clear();
+}
+
+void ActiveJob::SetStep(Image& image, uint32_t step) {
+  job.set_steps_done(job.steps_done() - image.step + step);
+  image.step = step;
+}
+
+// --- What goes wrong.
+
+void ActiveJob::NoteLoss(uint32_t number) {
+  const std::set<uint32_t>& lost = attempts_.at(number).outstanding;
+  const bool decoding =
+      std::any_of(lost.begin(), lost.end(), [this](uint32_t index) { return images_[index].stepped; });
   const uint32_t kept = Kept();
   const bool further = job.images_done() > done_at_loss_ || (!decoding && kept > kept_at_loss_);
-  losses_ = further ? 1 : losses_ + 1;
+  if (further) {
+    losses_ = 1;
+  } else if (number > attempt_at_loss_) {
+    ++losses_;
+  } else {
+    return;
+  }
+  attempt_at_loss_ = job.attempt();
   kept_at_loss_ = std::max(kept_at_loss_, kept);
   done_at_loss_ = job.images_done();
 }
@@ -106,10 +161,6 @@ void ActiveJob::NoteLoss() {
 void ActiveJob::NoteFailure(const std::string& on, const absl::Status& error) {
   failed_on_.insert(on);
   last_failure_ = error;
-}
-
-double ActiveJob::RemainingRows() const {
-  return rows_ * (1 - static_cast<double>(job.steps_done()) / std::max<double>(job.steps_total(), 1));
 }
 
 uint32_t ActiveJob::Kept() const {
@@ -121,14 +172,39 @@ uint32_t ActiveJob::Kept() const {
   return kept;
 }
 
-void ActiveJob::UpdateCounts() {
-  uint32_t done = 0, steps = 0;
-  for (const Image& image : images_) {
-    done += image.done ? 1 : 0;
-    steps += image.step;
+// --- Views.
+
+Work ActiveJob::WorkAfter(uint32_t step) const {
+  const uint32_t left = steps_per_image() - std::min(step, steps_per_image());
+  const double rows = RowsPerStep() * left;
+  return {.rows = rows, .row_megapixels = rows * megapixels(), .steps = left};
+}
+
+uint32_t ActiveJob::NextWaiting() const {
+  uint32_t fresh = 0;
+  bool found = false;
+  for (uint32_t index = 0; index < images_.size(); ++index) {
+    if (!images_[index].waits()) continue;
+    if (images_[index].begun) return index;
+    if (!found) fresh = index;
+    found = true;
   }
-  job.set_images_done(done);
-  job.set_steps_done(steps);
+  return fresh;
+}
+
+int64_t ActiveJob::fresh() const {
+  return std::count_if(images_.begin(), images_.end(),
+                       [](const Image& image) { return image.waits() && !image.begun; });
+}
+
+JobQueue::Returned ActiveJob::returned() const {
+  JobQueue::Returned returned;
+  for (const Image& image : images_) {
+    if (!image.waits() || !image.begun) continue;
+    ++returned.pictures;
+    returned.work += WorkAfter(image.checkpoint_step);
+  }
+  return returned;
 }
 
 }  // namespace mind::server

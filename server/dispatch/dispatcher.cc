@@ -12,14 +12,6 @@ namespace {
 // A larger one could not be sent on: messages to workers end at 64 MiB.
 constexpr size_t kMaxCheckpointBytes = 48 << 20;
 
-v1::ImageRef RefOf(const Worker::PictureKey& key) {
-  v1::ImageRef ref;
-  ref.set_job_id(key.job);
-  ref.set_attempt(key.attempt);
-  ref.set_image_index(key.image);
-  return ref;
-}
-
 // Reasons that lie with the worker or its device, not with the job.
 bool IsAboutTheWorker(const absl::Status& error) {
   return absl::IsResourceExhausted(error) || absl::IsFailedPrecondition(error) || absl::IsInternal(error) ||
@@ -31,101 +23,154 @@ bool IsAboutTheWorker(const absl::Status& error) {
 // --- Jobs.
 
 Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done,
-                             const Moment& now) {
-  const auto [entry, added] = jobs_.try_emplace(job.id(), job, rows, images_done);
-  ActiveJob& active = entry->second;
+                             const Moment& given) {
+  const Moment now = Listening(given);
   Actions actions;
+  std::unique_ptr<ActiveJob>& entry = jobs_[job.id()];
+  entry = std::make_unique<ActiveJob>(job, rows, images_done);
+  ActiveJob& active = *entry;
   if (active.AllDone()) {
     End(job.id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
     return actions;
   }
+  if (active.deadline != absl::InfiniteFuture()) deadlines_.Set(job.id(), active.deadline);
+  active.offers = fleet_.OffersFor(active);
   queue_.Push(ToQueued(active));
-  unsettled_ = true;
+  changed_.insert(active.model());
   Settle(now, actions);
   return actions;
 }
 
-Actions Dispatcher::OnCancel(const std::string& id, const absl::Status& reason, const Moment& now) {
+Actions Dispatcher::OnCancel(const std::string& id, const absl::Status& reason, const Moment& given) {
+  const Moment now = Listening(given);
   Actions actions;
-  if (jobs_.count(id) == 0) return actions;
+  if (!jobs_.contains(id)) return actions;
   const bool cancelled = absl::IsCancelled(reason);
   End(id, cancelled ? v1::JOB_STATE_CANCELLED : v1::JOB_STATE_FAILED, reason, now, actions);
   Settle(now, actions);
   return actions;
 }
 
-void Dispatcher::Stop(ActiveJob& active, const Moment& now, Actions& actions) {
-  const auto worker = workers_.find(active.worker);
-  if (worker == workers_.end() || active.outstanding.empty()) return;
-  worker->second.Stop(active.id(), active.job.attempt(), now);
-  SendCancel send{.worker = active.worker};
-  send.cancel.set_job_id(active.id());
-  send.cancel.set_attempt(active.job.attempt());
+void Dispatcher::Requeue(ActiveJob& job, const Moment& now) {
+  job.offers = fleet_.OffersFor(job);
+  queue_.SetReturned(ToQueued(job), job.returned());
+  const bool waits = queue_.Contains(job.id());
+  if (waits) {
+    queue_.SetOffers(job.id(), job.offers);
+    changed_.insert(job.model());
+    if (!job.revision().empty()) {
+      revisions_.SetAtLatest(job.id(), now.steady + options_.revision_patience);
+    }
+    if (!job.failed_on().empty()) failed_[job.model()].insert(job.id());
+  }
+}
+
+void Dispatcher::Stop(const ActiveJob& job, uint32_t number, const Moment& now, Actions& actions) {
+  const ActiveJob::Attempt& attempt = job.attempts().at(number);
+  Worker* const worker = fleet_.Find(attempt.worker);
+  if (worker == nullptr || attempt.outstanding.empty()) return;
+  for (const uint32_t image : attempt.outstanding) {
+    const Worker::PictureKey key{job.id(), number, image};
+    running_.Change(job.model(), job.job.priority(), worker->Find(key)->left, Work());
+    worker->NoteStopping(key, now);
+  }
+  overdue_.SetAtLatest(worker->name(), now.steady + options_.progress.stall);
+  SendCancel send{.worker = worker->name()};
+  send.cancel.set_job_id(job.id());
+  send.cancel.set_attempt(number);
   actions.push_back(std::move(send));
 }
 
-void Dispatcher::Requeue(ActiveJob& active, const std::string& reason, bool lost, const Moment& now,
-                         Actions& actions) {
-  if (lost) active.NoteLoss();
-  if (active.losses() >= options_.max_losses) {
-    End(active.id(), v1::JOB_STATE_FAILED,
-        MakeError(
-            absl::StatusCode::kInternal,
-            absl::StrCat("the job lost its worker ", active.losses(), " times in a row without progress"),
-            "WORKER_LOST", {{"attempts", absl::StrCat(active.job.attempt())}}),
+void Dispatcher::EndAttempt(ActiveJob& job, uint32_t number, const std::string& reason, bool lost,
+                            const Moment& now, Actions& actions) {
+  if (lost) job.NoteLoss(number);
+  if (job.losses() >= options_.max_losses) {
+    End(job.id(), v1::JOB_STATE_FAILED,
+        MakeError(absl::StatusCode::kInternal,
+                  absl::StrCat("the job lost its worker ", job.losses(), " times in a row without progress"),
+                  "WORKER_LOST", {{"attempts", absl::StrCat(job.job.attempt())}}),
         now, actions);
     return;
   }
-  Stop(active, now, actions);
-  const std::string worker = active.worker;
-  active.EndAttempt();
-  queue_.PushToHead(ToQueued(active));
-  if (active.failures() > 0) failed_once_.insert(active.id());
-  unsettled_ = true;
-  actions.push_back(JobRequeuedAction{active.job, worker, reason});
+  Stop(job, number, now, actions);
+  const ActiveJob::Attempt& attempt = job.attempts().at(number);
+  const std::set<uint32_t> images = attempt.outstanding;
+  for (const uint32_t image : images) job.GiveBack(image);
+  CountRunning(job);
+  Requeue(job, now);
+  actions.push_back(JobRequeuedAction{job.job, attempt.worker, reason});
 }
 
-void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
-                     Actions& actions) {
-  const auto found = jobs_.find(id);
-  ActiveJob& active = found->second;
+void Dispatcher::CountRunning(ActiveJob& job) {
+  if (job.running() == job.counted_running) return;
+  job.counted_running = job.running();
+  running_jobs_ += job.running() ? 1 : -1;
+  running_.CountJob(job.model(), job.running() ? 1 : -1);
+}
+
+void Dispatcher::End(const std::string& given, v1::JobState state, const absl::Status& error,
+                     const Moment& now, Actions& actions) {
+  const std::string id = given;  // it may be the job's own
+  ActiveJob& job = *jobs_.at(id);
   queue_.Remove(id);
-  failed_once_.erase(id);
-  reservations_.erase(id);
-  if (active.running()) Stop(active, now, actions);
-  active.job.set_state(state);
-  *active.job.mutable_end_time() = ToTimestamp(now.wall);
-  if (!error.ok()) *active.job.mutable_error() = ToProto(error);
-  actions.push_back(JobEndedAction{std::move(active.job)});
-  jobs_.erase(found);
-  unsettled_ = true;
+  deadlines_.Erase(id);
+  revisions_.Erase(id);
+  ForgetFailed(job);
+  fleet_.EndReservation(id, now);
+  for (const auto& [number, attempt] : job.attempts()) Stop(job, number, now, actions);
+  if (job.counted_running) {
+    --running_jobs_;
+    running_.CountJob(job.model(), -1);
+  }
+  job.job.set_state(state);
+  *job.job.mutable_end_time() = ToTimestamp(now.wall);
+  if (!error.ok()) *job.job.mutable_error() = ToProto(error);
+  actions.push_back(JobEndedAction{std::move(job.job)});
+  jobs_.erase(id);
+}
+
+void Dispatcher::ForgetFailed(const ActiveJob& job) {
+  if (job.failed_on().empty()) return;
+  const auto failed = failed_.find(job.model());
+  if (failed == failed_.end()) return;
+  failed->second.erase(job.id());
+  if (failed->second.empty()) failed_.erase(failed);
 }
 
 // --- Workers come and go.
 
 absl::Status Dispatcher::CheckName(const v1::Register& registration) const {
-  const auto found = workers_.find(registration.name());
-  if (found == workers_.end()) return absl::OkStatus();
-  const std::string& instance = found->second.registration().instance();
+  const Worker* const connected = fleet_.Find(registration.name());
+  if (connected == nullptr) return absl::OkStatus();
+  const std::string& instance = connected->registration().instance();
   if (instance.empty() || registration.instance().empty() || instance == registration.instance()) {
     return absl::OkStatus();
   }
   return MakeError(absl::StatusCode::kAlreadyExists,
                    absl::StrCat("another worker named \"", registration.name(), "\" is connected (device ",
-                                Printable(found->second.registration().device(), 40),
+                                Printable(connected->registration().device(), 40),
                                 "): give each worker a name of its own with --name, or stop the other"),
                    "WORKER_NAME_TAKEN", {{"worker", registration.name()}});
 }
 
-Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, const Moment& now) {
+Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, const Moment& given) {
+  const Moment now = Listening(given);
   Actions actions;
   LoseWorker(registration.name(), now, actions);
-  workers_.try_emplace(registration.name(), registration, now);
+  for (const std::string& model : fleet_.Add(registration, now)) {
+    queue_.ForEach(model, [this](const std::string& id) {
+      ActiveJob& job = *jobs_.at(id);
+      job.offers = fleet_.OffersFor(job);
+      queue_.SetOffers(id, job.offers);
+    });
+  }
+  leases_.Set(registration.name(), now.steady + options_.lease);
   Settle(now, actions);
   return actions;
 }
 
-Actions Dispatcher::OnWorkerLost(const std::string& worker, const Moment& now) {
+Actions Dispatcher::OnWorkerLost(const std::string& worker, const Moment& given) {
+  const Moment now = Listening(given);
   Actions actions;
   LoseWorker(worker, now, actions);
   Settle(now, actions);
@@ -133,35 +178,43 @@ Actions Dispatcher::OnWorkerLost(const std::string& worker, const Moment& now) {
 }
 
 void Dispatcher::LoseWorker(const std::string& name, const Moment& now, Actions& actions) {
-  const auto found = workers_.find(name);
-  if (found == workers_.end()) return;
-  std::set<std::string> orphans;
-  for (const auto& [key, picture] : found->second.running()) {
-    const auto job = jobs_.find(key.job);
-    if (job != jobs_.end() && job->second.worker == name && job->second.job.attempt() == key.attempt) {
-      orphans.insert(key.job);
+  const Worker* const worker = fleet_.Find(name);
+  if (worker == nullptr) return;
+  std::set<std::pair<std::string, uint32_t>> orphans;
+  for (const auto& [key, picture] : worker->running()) {
+    running_.Remove(picture.model, picture.priority, picture.left);
+    const ActiveJob* const job = FindJob(key.job);
+    if (job != nullptr && job->images()[key.image].attempt == key.attempt)
+      orphans.emplace(key.job, key.attempt);
+  }
+  for (const v1::Model& model : worker->registration().models()) {
+    hopes_.insert(model.name());
+    if (prices_.Forget(name, model.name())) queue_.SetPrice(model.name(), *prices_.Find(model.name()));
+  }
+  leases_.Erase(name);
+  overdue_.Erase(name);
+  trust_.Erase(name);
+  fleet_.Remove(name);
+  for (const auto& [id, attempt] : orphans) {
+    if (ActiveJob* const job = FindJob(id)) {
+      EndAttempt(*job, attempt, "its worker was lost", true, now, actions);
     }
   }
-  std::set<std::string> models;
-  for (const v1::Model& model : found->second.registration().models()) models.insert(model.name());
-  workers_.erase(found);
-  for (const std::string& model : models) UpdatePrice(model);
-  for (const std::string& id : orphans) Requeue(jobs_.at(id), "its worker was lost", true, now, actions);
-  unsettled_ = true;
 }
 
 // --- What workers say.
 
 Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRequest& message,
-                                    const Moment& now) {
+                                    const Moment& given) {
+  const Moment now = Listening(given);
   Actions actions;
-  const auto found = workers_.find(name);
-  if (found == workers_.end()) return actions;
-  Worker& worker = found->second;
+  Worker* const found = fleet_.Find(name);
+  if (found == nullptr) return actions;
+  Worker& worker = *found;
   worker.Hear(now);
   switch (message.message_case()) {
     case v1::ConnectRequest::kCapacity:
-      OnCapacity(worker, message.capacity());
+      OnCapacity(worker, message.capacity(), now);
       break;
     case v1::ConnectRequest::kImageStarted:
       OnStarted(worker, message.image_started(), now, actions);
@@ -171,7 +224,7 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
       break;
     case v1::ConnectRequest::kImageCheckpoint: {
       const v1::ImageCheckpoint& checkpoint = message.image_checkpoint();
-      OnCheckpoint(worker, checkpoint.image(), checkpoint.step(), checkpoint.data());
+      OnCheckpoint(worker, checkpoint.image(), checkpoint.step(), checkpoint.data(), now);
       break;
     }
     case v1::ConnectRequest::kImageResult:
@@ -182,20 +235,21 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
                 actions);
       break;
     case v1::ConnectRequest::kImageCancelled:
-      // Nobody told it to, if it is still the newest attempt: then it is a failure like any other.
+      // Nobody told it to, if the attempt still has it: then it is a failure like any other.
       OnFailure(worker, message.image_cancelled().image(),
                 MakeError(absl::StatusCode::kInternal, "the worker stopped the picture unasked", "ENGINE"),
                 now, actions);
       break;
     case v1::ConnectRequest::kImageHandedBack: {
       const v1::ImageHandedBack& handed = message.image_handed_back();
-      OnCheckpoint(worker, handed.image(), handed.step(), handed.checkpoint());
+      OnCheckpoint(worker, handed.image(), handed.step(), handed.checkpoint(), now);
       OnImageLeft(worker, handed.image(), now, actions);
       break;
     }
     case v1::ConnectRequest::kDraining:
       worker.SetDraining();
-      unsettled_ = true;
+      fleet_.Refresh(worker, now);
+      for (const v1::Model& model : worker.registration().models()) hopes_.insert(model.name());
       break;
     case v1::ConnectRequest::kRegister:
     case v1::ConnectRequest::kImagePreview:
@@ -208,54 +262,61 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
 
 bool Dispatcher::Holds(const std::string& worker, const v1::ImageRef& image) const {
   const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && found->second.IsHeldBy(worker, image);
+  return found != jobs_.end() && found->second->IsHeldBy(worker, image);
 }
 
 bool Dispatcher::WantsBack(const std::string& worker, const v1::ImageRef& image) const {
   const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && workers_.count(worker) != 0 && found->second.Wants(worker, image);
+  return found != jobs_.end() && fleet_.Find(worker) != nullptr && found->second->Wants(worker, image);
 }
 
 Actions Dispatcher::OnResultBroughtBack(const std::string& name, const v1::ImageRef& image,
-                                        const Moment& now) {
+                                        const Moment& given) {
+  const Moment now = Listening(given);
   Actions actions;
-  ActiveJob& job = jobs_.at(image.job_id());
-  workers_.at(name).Hear(now);
+  ActiveJob& job = *jobs_.at(image.job_id());
+  fleet_.Find(name)->Hear(now);
+  const bool fresh = !job.images()[image.image_index()].begun;
   job.NoteDone(image.image_index());
   if (job.AllDone()) {
-    End(image.job_id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
-  } else {  // there is less left to make
-    queue_.Remove(image.job_id());
-    queue_.PushToHead(ToQueued(job));
+    End(job.id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
+  } else if (fresh) {  // there is less left to make
+    queue_.Drop(job.id());
+  } else {
+    Requeue(job, now);
   }
   Settle(now, actions);
   return actions;
 }
 
-ActiveJob* Dispatcher::FindHeld(const std::string& worker, const v1::ImageRef& image) {
-  return Holds(worker, image) ? &jobs_.at(image.job_id()) : nullptr;
+ActiveJob* Dispatcher::FindJob(const std::string& id) {
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? nullptr : found->second.get();
 }
 
-void Dispatcher::OnCapacity(Worker& worker, const v1::Capacity& capacity) {
-  const bool was_ready = worker.ready();
-  const v1::Capacity before = worker.capacity();
+ActiveJob* Dispatcher::FindHeld(const std::string& worker, const v1::ImageRef& image) {
+  ActiveJob* const job = FindJob(image.job_id());
+  return job != nullptr && job->IsHeldBy(worker, image) ? job : nullptr;
+}
+
+void Dispatcher::OnCapacity(Worker& worker, const v1::Capacity& capacity, const Moment& now) {
   worker.SetCapacity(capacity);
-  for (const v1::ModelSpeed& speed : capacity.speeds()) UpdatePrice(speed.model());
-  unsettled_ |= !was_ready || before.max_images() != worker.capacity().max_images() ||
-                before.loaded_models_size() != worker.capacity().loaded_models_size();
+  fleet_.Refresh(worker, now);
+  UpdatePrices(worker, capacity);
+  if (worker.EngineHangs(options_.progress.stall)) overdue_.SetAtLatest(worker.name(), now.steady);
 }
 
 void Dispatcher::OnStarted(Worker& worker, const v1::ImageStarted& started, const Moment& now,
                            Actions& actions) {
-  ActiveJob* const job = FindHeld(worker.name(), started.image());
-  if (job == nullptr) return;
-  if (Worker::Picture* const picture = worker.Find(KeyOf(started.image()))) {
-    picture->started = true;
-    picture->moved = now.steady;
-  }
-  if (job->start_reported) return;
-  job->start_reported = true;
-  actions.push_back(JobStartedAction{job->job, worker.name(), job->steps_at_start});
+  ActiveJob* const job = FindJob(started.image().job_id());
+  ActiveJob::Attempt* const attempt =
+      job == nullptr ? nullptr : job->FindHeld(worker.name(), started.image());
+  if (attempt == nullptr) return;
+  const Worker::PictureKey key = KeyOf(started.image());
+  worker.NoteMoved(key, worker.Find(key)->left, now);
+  if (attempt->start_reported) return;
+  attempt->start_reported = true;
+  actions.push_back(JobStartedAction{job->job, worker.name(), key.attempt, attempt->resumed_steps});
 }
 
 void Dispatcher::OnProgress(Worker& worker, const v1::ImageProgress& progress, const Moment& now) {
@@ -264,31 +325,38 @@ void Dispatcher::OnProgress(Worker& worker, const v1::ImageProgress& progress, c
   const uint32_t index = progress.image().image_index();
   const uint32_t before = job->images()[index].step;
   job->NoteProgress(index, progress.step(), progress.steps());
-  Worker::Picture* const picture = worker.Find(KeyOf(progress.image()));
-  if (picture == nullptr || job->images()[index].step == before) return;
-  picture->started = true;
-  picture->moved = now.steady;
+  const uint32_t step = job->images()[index].step;
+  if (step == before) return;
+  const Worker::PictureKey key = KeyOf(progress.image());
+  const Work left = job->WorkAfter(step);
+  running_.Change(job->model(), job->job.priority(), worker.Find(key)->left, left);
+  worker.NoteMoved(key, left, now);
 }
 
-void Dispatcher::OnCheckpoint(Worker& worker, const v1::ImageRef& image, uint32_t step,
-                              const std::string& data) {
-  const auto job = jobs_.find(image.job_id());
-  if (job == jobs_.end() || data.size() > kMaxCheckpointBytes) return;
-  const Offer* const offer = worker.OfferOf(job->second.model());
+void Dispatcher::OnCheckpoint(const Worker& worker, const v1::ImageRef& image, uint32_t step,
+                              const std::string& data, const Moment& now) {
+  ActiveJob* const job = FindJob(image.job_id());
+  if (job == nullptr || data.size() > kMaxCheckpointBytes) return;
+  const Offer* const offer = worker.OfferOf(job->model());
   if (offer == nullptr) return;
-  job->second.TakeCheckpoint(worker.name(), offer->revision(), image, step, data);
+  job->TakeCheckpoint(worker.name(), offer->revision(), image, step, data);
+  // What waits of it has become less, or may go to fewer workers.
+  const bool waits = image.image_index() < job->images().size() && job->images()[image.image_index()].waits();
+  if (waits && queue_.Contains(job->id())) Requeue(*job, now);
 }
 
 void Dispatcher::OnResult(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions) {
-  if (ActiveJob* const job = FindHeld(worker.name(), image)) {
-    worker.NoteSuccess(job->model());
-    job->NoteDone(image.image_index());
-    if (job->AllDone()) {
-      job->outstanding.clear();
-      End(image.job_id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
-    }
+  ActiveJob* const job = FindHeld(worker.name(), image);
+  FreeRoom(worker, KeyOf(image), now);
+  if (job == nullptr) return;
+  worker.NoteSuccess(job->model());
+  job->NoteDone(image.image_index());
+  CountRunning(*job);
+  if (job->AllDone()) {
+    End(job->id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
+  } else {
+    ReportIfGivenBack(*job, image.attempt(), actions);
   }
-  OnImageLeft(worker, image, now, actions);
 }
 
 void Dispatcher::OnFailure(Worker& worker, const v1::ImageRef& image, const absl::Status& error,
@@ -303,95 +371,47 @@ void Dispatcher::OnFailure(Worker& worker, const v1::ImageRef& image, const absl
   if (IsAboutTheWorker(error)) {
     if (!job->HasFailedOn(worker.name())) {
       worker.NoteFailure(job->model(), options_.failures_before_distrust, options_.distrust, now);
+      if (!worker.Trusted(job->model(), now)) {
+        trust_.SetAtLatest(worker.name(), worker.TrustedAgain(job->model()));
+      }
     }
     job->NoteFailure(worker.name(), error);
-    trusted_again_ = std::min(trusted_again_, worker.TrustedAgain(now));
-    const bool elsewhere = std::any_of(workers_.begin(), workers_.end(),
-                                       [&](const auto& entry) { return MayTake(entry.second, *job); });
-    if (elsewhere && job->failures() < options_.max_failures) return OnImageLeft(worker, image, now, actions);
+    job->offers = fleet_.OffersFor(*job);
+    const int failures = static_cast<int>(job->failed_on().size());
+    if (fleet_.Able(*job) > 0 && failures < options_.max_failures) {
+      return OnImageLeft(worker, image, now, actions);
+    }
   }
-  job->outstanding.erase(index);
-  End(image.job_id(), v1::JOB_STATE_FAILED, error, now, actions);
-  OnImageLeft(worker, image, now, actions);
+  FreeRoom(worker, KeyOf(image), now);
+  job->GiveBack(index);
+  End(job->id(), v1::JOB_STATE_FAILED, error, now, actions);
 }
 
 void Dispatcher::OnImageLeft(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions) {
-  if (worker.Remove(KeyOf(image))) unsettled_ = true;
   ActiveJob* const job = FindHeld(worker.name(), image);
+  FreeRoom(worker, KeyOf(image), now);
   if (job == nullptr) return;
-  job->outstanding.erase(image.image_index());
-  if (!job->outstanding.empty()) return;
-  const std::string reason = job->HasFailedOn(worker.name()) ? absl::StrCat("its worker could not make it: ",
-                                                                            job->last_failure().message())
+  job->GiveBack(image.image_index());
+  CountRunning(*job);
+  Requeue(*job, now);
+  ReportIfGivenBack(*job, image.attempt(), actions);
+}
+
+void Dispatcher::ReportIfGivenBack(const ActiveJob& job, uint32_t number, Actions& actions) {
+  const ActiveJob::Attempt& attempt = job.attempts().at(number);
+  if (!attempt.outstanding.empty() || !attempt.gave_back) return;
+  const std::string reason = job.HasFailedOn(attempt.worker) ? absl::StrCat("its worker could not make it: ",
+                                                                            job.last_failure().message())
                                                              : "its worker gave it back";
-  Requeue(*job, reason, false, now, actions);
+  actions.push_back(JobRequeuedAction{job.job, attempt.worker, reason});
 }
 
-// --- Time.
-
-Actions Dispatcher::OnTick(const Moment& now) {
-  Actions actions;
-  const absl::Duration unheard = now.steady - last_tick_.value_or(now.steady) - options_.late_tick;
-  last_tick_ = now.steady;
-  std::vector<std::string> silent;
-  for (auto& [name, worker] : workers_) {
-    if (unheard > absl::ZeroDuration()) worker.Forgive(unheard, now);
-    if (worker.Silence(now) > options_.lease) silent.push_back(name);
-  }
-  for (const std::string& name : silent) {
-    actions.push_back(DropWorker{name});
-    LoseWorker(name, now, actions);
-  }
-  for (auto& [name, worker] : workers_) TakeFromStuck(worker, now, actions);
-  EndLate(now, actions);
-  if (now.steady >= trusted_again_) {
-    trusted_again_ = absl::InfiniteDuration();
-    for (const auto& [name, worker] : workers_) {
-      trusted_again_ = std::min(trusted_again_, worker.TrustedAgain(now));
-    }
-    unsettled_ = true;
-  }
-  Settle(now, actions);
-  return actions;
-}
-
-void Dispatcher::TakeFromStuck(Worker& worker, const Moment& now, Actions& actions) {
-  const bool was_stuck = worker.stuck();
-  const std::vector<Worker::Overdue> overdue = worker.FindOverdue(options_.progress, now);
-  if (worker.stuck() && !was_stuck) {
-    const auto hanging =
-        std::find_if(overdue.begin(), overdue.end(), [](const auto& one) { return !one.waits; });
-    actions.push_back(WorkerStuckAction{worker.name(), RefOf(hanging->key)});
-    unsettled_ = true;
-  }
-  for (const Worker::Overdue& one : overdue) {
-    ActiveJob* const job = FindHeld(worker.name(), RefOf(one.key));
-    if (job == nullptr) continue;  // it had been told to stop already
-    if (one.waits) job->avoid = worker.name();
-    Requeue(*job, one.waits ? "its worker did not get to it" : "it made no progress", !one.waits, now,
-            actions);
-  }
-}
-
-void Dispatcher::EndLate(const Moment& now, Actions& actions) {
-  std::vector<std::string> late;
-  for (const auto& [id, job] : jobs_) {
-    if (now.wall >= job.deadline) late.push_back(id);
-  }
-  for (const std::string& id : late) {
-    const v1::Job& job = jobs_.at(id).job;
-    const absl::Time created = FromTimestamp(job.create_time());
-    const absl::Time started = job.has_start_time() ? FromTimestamp(job.start_time()) : now.wall;
-    End(id, v1::JOB_STATE_FAILED,
-        MakeError(
-            absl::StatusCode::kDeadlineExceeded,
-            absl::StrCat("the deadline passed after ", job.steps_done(), " of ", job.steps_total(), " steps"),
-            "DEADLINE_EXCEEDED",
-            {{"queuedMs", absl::StrCat(absl::ToInt64Milliseconds(started - created))},
-             {"stepsDone", absl::StrCat(job.steps_done())},
-             {"stepsTotal", absl::StrCat(job.steps_total())}}),
-        now, actions);
-  }
+void Dispatcher::FreeRoom(Worker& worker, const Worker::PictureKey& key, const Moment& now) {
+  const Worker::Picture* const picture = worker.Find(key);
+  if (picture == nullptr) return;
+  running_.Remove(picture->model, picture->priority, picture->left);
+  worker.Remove(key, now);
+  fleet_.Refresh(worker, now);
 }
 
 }  // namespace mind::server

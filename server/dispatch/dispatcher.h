@@ -4,25 +4,34 @@
 // from it. No threads, no clock, no I/O, so that a test (or a simulation of many faults) drives it directly.
 // The threaded shell around it is generation/service.
 //
-// dispatcher.cc takes the events, placement.cc decides where jobs go, estimates.cc says how long they take.
+// No event looks at all jobs or all workers: order is the JobQueue's, room the Fleet's, what is due is found
+// by its time, and sums are kept as they change.
+//
+// dispatcher.cc takes the events, leases.cc those that time brings, placement.cc decides where pictures go,
+// estimates.cc says how long they take.
 #ifndef MIND_SERVER_DISPATCH_DISPATCHER_H_
 #define MIND_SERVER_DISPATCH_DISPATCHER_H_
 
-#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "mind/v1/worker.pb.h"
 #include "server/dispatch/actions.h"
 #include "server/dispatch/active_job.h"
+#include "server/dispatch/due_times.h"
+#include "server/dispatch/fleet.h"
 #include "server/dispatch/moment.h"
+#include "server/dispatch/prices.h"
+#include "server/dispatch/running_work.h"
 #include "server/dispatch/worker.h"
 #include "server/queue/job_queue.h"
 
@@ -49,14 +58,15 @@ class Dispatcher {
     // others have the model.
     int failures_before_distrust = 3;
     absl::Duration distrust = absl::Minutes(1);
-    // When so many later jobs have gone before a job, because they fitted where it did not, a worker is kept
-    // free for it.
-    int max_passed_over = 8;
+    // A job that has begun goes on only with the weights it began with. When no worker has had them for this
+    // long, what is left of it begins anew with others.
+    absl::Duration revision_patience = absl::Minutes(10);
     // What one evaluation row is taken to cost before any worker has measured the model.
     double default_row_seconds = 0.05;
   };
 
-  explicit Dispatcher(const Options& options) : options_(options), queue_(options.default_row_seconds) {}
+  explicit Dispatcher(const Options& options)
+      : options_(options), queue_(Price{.row = options.default_row_seconds}) {}
 
   // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over
   // all pictures; `images_done` are pictures that need not be made (after a restart).
@@ -70,7 +80,7 @@ class Dispatcher {
   Actions OnWorkerConnected(const v1::Register& registration, const Moment& now);
   Actions OnWorkerLost(const std::string& worker, const Moment& now);
   // One message of a connected worker (not `register`); also renews its lease. It is believed about pictures
-  // of the newest attempt that this worker holds; checkpoints also about older attempts of its own, and about
+  // of attempts that this worker holds; checkpoints also about older attempts of its own, and about
   // those of an earlier run of the server. Results must have passed AcceptsResult.
   Actions OnWorkerMessage(const std::string& worker, const v1::ConnectRequest& message, const Moment& now);
 
@@ -80,11 +90,11 @@ class Dispatcher {
   // Whether waiting jobs may be placed; they may at first. From the next event on; what runs goes on.
   void SetPlacing(bool placing) { placing_ = placing; }
 
-  // Whether that worker holds this picture in the newest attempt of its job, so that what it says of it
-  // counts.
+  // Whether that worker holds this picture in this attempt, the newest that has the picture, so that what it
+  // says of it counts.
   bool Holds(const std::string& worker, const v1::ImageRef& image) const;
   // Whether a finished picture of an older attempt, which this worker had or an earlier run of the server
-  // knew, is wanted: its job waits to be made again.
+  // knew, is wanted: it waits to be made again.
   bool WantsBack(const std::string& worker, const v1::ImageRef& image) const;
   // Instead of OnWorkerMessage, for a picture that is. REQUIRES: WantsBack
   Actions OnResultBroughtBack(const std::string& worker, const v1::ImageRef& image, const Moment& now);
@@ -97,101 +107,124 @@ class Dispatcher {
 
   // The job as it is now, if it has not ended.
   const v1::Job* Find(const std::string& id) const;
+  // Jobs with pictures that wait; jobs with pictures on a worker. One can be both.
   size_t queued_jobs() const { return queue_.size(); }
-  size_t running_jobs() const { return jobs_.size() - queue_.size(); }
-  size_t workers() const { return workers_.size(); }
+  size_t running_jobs() const { return running_jobs_; }
+  size_t workers() const { return fleet_.workers().size(); }
   const JobQueue& queue() const { return queue_; }
-  // What a row of the model costs: the mean of the connected workers that have measured it, else the last
-  // that was known, else the default.
-  double RowSeconds(const std::string& model) const { return queue_.RowSeconds(model); }
+  const Fleet& fleet() const { return fleet_; }
+  // What the model costs: by the connected workers that have measured it, else the last that was known, else
+  // the default. All that is not the default can be kept, and set after a restart.
+  const Price& PriceOf(const std::string& model) const { return queue_.PriceOf(model); }
+  std::map<std::string, Price> KnownPrices() const { return prices_.All(); }
+  void SetPrice(const std::string& model, const Price& price);
   // How long a job of this model and priority would wait if it came now, by the work that goes before it on
-  // the workers that have the model; empty if none is connected.
+  // the workers that have the model, as far as that is expected to be theirs; empty if none is connected.
   std::optional<absl::Duration> EstimatedWait(const std::string& model, int priority) const;
-  std::optional<absl::Duration> EstimatedWaitOf(const std::string& id, absl::Time now) const;
+  std::optional<absl::Duration> EstimatedWaitOf(const std::string& id) const;
   std::optional<absl::Duration> EstimatedRemaining(const std::string& id) const;
   // By name. Valid until the next event.
-  const std::map<std::string, Worker>& Workers() const { return workers_; }
+  const std::map<std::string, Worker>& Workers() const { return fleet_.workers(); }
   size_t RunningImages(const std::string& worker) const;
-  std::map<std::string, int64_t> RunningByModel() const;
+  std::map<std::string, int64_t> RunningByModel() const { return running_.Jobs(); }
 
  private:
+  friend class DispatcherAudit;  // recounts, in tests
+
   static Worker::PictureKey KeyOf(const v1::ImageRef& image) {
     return {image.job_id(), image.attempt(), image.image_index()};
   }
+  ActiveJob* FindJob(const std::string& id);
   // Null unless the worker holds it.
   ActiveJob* FindHeld(const std::string& worker, const v1::ImageRef& image);
   QueuedJob ToQueued(const ActiveJob& job) const;
 
   // --- Events (dispatcher.cc).
 
-  void OnCapacity(Worker& worker, const v1::Capacity& capacity);
+  void OnCapacity(Worker& worker, const v1::Capacity& capacity, const Moment& now);
   void OnStarted(Worker& worker, const v1::ImageStarted& started, const Moment& now, Actions& actions);
   void OnProgress(Worker& worker, const v1::ImageProgress& progress, const Moment& now);
-  void OnCheckpoint(Worker& worker, const v1::ImageRef& image, uint32_t step, const std::string& data);
+  void OnCheckpoint(const Worker& worker, const v1::ImageRef& image, uint32_t step, const std::string& data,
+                    const Moment& now);
   void OnResult(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
   void OnFailure(Worker& worker, const v1::ImageRef& image, const absl::Status& error, const Moment& now,
                  Actions& actions);
-  // The worker no longer holds this picture: frees its room, and requeues the job when it was the attempt's
-  // last.
+  // The worker no longer has this picture, and has not made it.
   void OnImageLeft(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
+  // It takes up no more room there.
+  void FreeRoom(Worker& worker, const Worker::PictureKey& key, const Moment& now);
+  // An attempt that has ended, and not with results alone, is told of.
+  static void ReportIfGivenBack(const ActiveJob& job, uint32_t attempt, Actions& actions);
+  // What waits of it has changed, or what would do for it: the queue is told.
+  void Requeue(ActiveJob& job, const Moment& now);
+  // Whether it runs may have changed.
+  void CountRunning(ActiveJob& job);
+  void ForgetFailed(const ActiveJob& job);
   void LoseWorker(const std::string& name, const Moment& now, Actions& actions);
-  void EndLate(const Moment& now, Actions& actions);
-  void TakeFromStuck(Worker& worker, const Moment& now, Actions& actions);
   // Tells the attempt's worker to stop, if it is at it.
-  void Stop(ActiveJob& job, const Moment& now, Actions& actions);
-  // Back to the head of the queue. `lost`: it took its worker with it, or hangs it.
-  void Requeue(ActiveJob& job, const std::string& reason, bool lost, const Moment& now, Actions& actions);
+  void Stop(const ActiveJob& job, uint32_t attempt, const Moment& now, Actions& actions);
+  // Its pictures wait again. `lost`: it took its worker with it, or hangs it; that may end the job.
+  void EndAttempt(ActiveJob& job, uint32_t attempt, const std::string& reason, bool lost, const Moment& now,
+                  Actions& actions);
   void End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
            Actions& actions);
 
+  // --- Time (leases.cc).
+
+  // The present by a clock that stands still while the server does not listen. All below go by it.
+  Moment Listening(const Moment& now) const { return {now.wall, now.steady - deaf_}; }
+  void DropSilent(const Moment& now, Actions& actions);
+  void TakeFromStuck(const Moment& now, Actions& actions);
+  void TakeFromStuck(Worker& worker, const Moment& now, Actions& actions);
+  void EndLate(const Moment& now, Actions& actions);
+  void GiveUpRevisions(const Moment& now);
+
   // --- Placement (placement.cc).
 
-  struct PlacementRound {
-    const Moment& now;
-    std::vector<ActiveJob*> passed;   // those that found no place
-    std::set<std::string> kept_free;  // workers reserved for some of these
-    // Kinds of job for which there is no room; it only shrinks in a round.
-    std::set<std::tuple<std::string, int, int64_t, bool>> full;
-  };
+  struct Round;
 
-  // Places what can be placed, if something has changed since the last time.
+  // Ends what has no hope and places what can be placed, by what has changed since the last time.
   void Settle(const Moment& now, Actions& actions);
   // Ends jobs that every worker they could go to has failed.
   void EndHopeless(const Moment& now, Actions& actions);
   void Place(const Moment& now, Actions& actions);
-  // Null if there is none with room.
-  Worker* ChooseWorker(const ActiveJob& job, PlacementRound& round);
-  void Assign(ActiveJob& job, Worker& worker, const Moment& now, Actions& actions);
-  // Whether it could ever run there, by what the worker offers and has failed.
-  static bool CanRunOn(const Worker& worker, const ActiveJob& job);
-  // The same of a worker that will take work again.
-  static bool MayTake(const Worker& worker, const ActiveJob& job);
-  // Whether there is room for it now.
-  bool FitsOn(const Worker& worker, const ActiveJob& job) const;
+  // The first in order for which there may be room; null if there is none.
+  const JobQueue::Waiting* NextInOrder(const Round& round) const;
+  // Gives a picture of it to a worker, and all of them if it must run alone. False if there is no room for it
+  // after all.
+  bool PlaceOne(ActiveJob& job, Round& round);
+  bool PlaceAlone(ActiveJob& job, Round& round);
+  void Give(ActiveJob& job, Worker& worker, Round& round);
+  void Send(const Round& round, Actions& actions) const;
   // It may be what its workers die of.
   bool MustRunAlone(const ActiveJob& job) const { return job.losses() >= options_.losses_before_alone; }
-  // A job has gone to this worker before those that were passed; who has been passed too often gets a worker
-  // kept free.
-  void NotePassedOver(const Worker& by, PlacementRound& round);
-  void Reserve(const ActiveJob& job, PlacementRound& round);
 
   // --- Estimates (estimates.cc).
 
-  void UpdatePrice(const std::string& model);
-  // How much of a waiting job's work is expected to fall on these workers: their part of those that have its
-  // model. Valid until the next event.
-  std::function<double(const QueuedJob&)> SharesOn(const std::set<const Worker*>& workers) const;
-  std::set<const Worker*> WorkersWith(const std::string& model) const;
+  void UpdatePrices(const Worker& worker, const v1::Capacity& capacity);
+  // By model: how much of its work is expected to fall on the workers that have this one.
+  JobQueue::Shares SharesWith(const std::string& model) const;
 
   const Options options_;
   JobQueue queue_;
-  std::map<std::string, ActiveJob> jobs_;
-  std::map<std::string, Worker> workers_;
-  std::set<std::string> failed_once_;                // waiting jobs that a worker has failed
-  std::map<std::string, std::string> reservations_;  // by waiting job: the worker kept free for it
+  Fleet fleet_;
+  Prices prices_;
+  RunningWork running_;
+  absl::flat_hash_map<std::string, std::unique_ptr<ActiveJob>> jobs_;
+  size_t running_jobs_ = 0;
+  // Waiting jobs that workers have failed, by model; and the models that have lost a worker since the last
+  // look.
+  std::map<std::string, std::set<std::string>> failed_;
+  std::set<std::string> hopes_;
+  std::set<std::string> changed_;  // models with room or waiting jobs that have not been looked at
   bool placing_ = true;
-  bool unsettled_ = false;  // room or queue have changed since the last placement
-  absl::Duration trusted_again_ = absl::InfiniteDuration();  // when a distrusted worker gets its next chance
+
+  DueTimes<absl::Duration> leases_;     // of workers
+  DueTimes<absl::Duration> overdue_;    // workers with pictures that may hang
+  DueTimes<absl::Duration> trust_;      // workers that get another chance
+  DueTimes<absl::Duration> revisions_;  // jobs that wait for their weights
+  DueTimes<absl::Time> deadlines_;      // of jobs
+  absl::Duration deaf_;                 // in all
   std::optional<absl::Duration> last_tick_;
 };
 

@@ -5,111 +5,100 @@
 
 namespace mind::server {
 
-void Dispatcher::UpdatePrice(const std::string& model) {
-  double sum = 0;
-  int measured = 0;
-  for (const auto& [name, worker] : workers_) {
-    const std::optional<double> seconds = worker.RowSeconds(model);
-    if (!seconds || worker.OfferOf(model) == nullptr) continue;
-    sum += *seconds;
-    ++measured;
+void Dispatcher::UpdatePrices(const Worker& worker, const v1::Capacity& capacity) {
+  if (capacity.speeds().empty()) return;
+  std::map<std::string, Work> running;  // by model: one row of each picture, to tell the mean size
+  for (const auto& [key, picture] : worker.running()) {
+    if (picture.left.rows > 0) {
+      running[picture.model] +=
+          {.rows = 1, .row_megapixels = picture.left.row_megapixels / picture.left.rows};
+    }
   }
-  if (measured > 0) queue_.SetRowSeconds(model, sum / measured);
+  for (const v1::ModelSpeed& speed : capacity.speeds()) {
+    const std::optional<double> seconds = worker.RowSeconds(speed.model());
+    if (!seconds || worker.OfferOf(speed.model()) == nullptr) continue;
+    const auto rows = running.find(speed.model());
+    const double megapixels = rows == running.end() ? 0 : rows->second.row_megapixels / rows->second.rows;
+    if (prices_.Report(worker.name(), speed.model(), *seconds, megapixels)) {
+      queue_.SetPrice(speed.model(), *prices_.Find(speed.model()));
+    }
+  }
 }
 
-std::set<const Worker*> Dispatcher::WorkersWith(const std::string& model) const {
-  std::set<const Worker*> with;
-  for (const auto& [name, worker] : workers_) {
-    if (!worker.draining() && !worker.stuck() && worker.OfferOf(model) != nullptr) with.insert(&worker);
-  }
-  return with;
+void Dispatcher::SetPrice(const std::string& model, const Price& price) {
+  prices_.Set(model, price);
+  queue_.SetPrice(model, price);
 }
 
-std::function<double(const QueuedJob&)> Dispatcher::SharesOn(const std::set<const Worker*>& workers) const {
-  return [this, workers, shares = std::map<std::string, double>()](const QueuedJob& job) mutable {
-    const auto [share, added] = shares.try_emplace(job.model, 0);
-    if (!added) return share->second;
-    const std::set<const Worker*> able = WorkersWith(job.model);
-    const auto common = std::count_if(
-        able.begin(), able.end(), [&workers](const Worker* worker) { return workers.count(worker) != 0; });
-    if (common > 0) share->second = static_cast<double>(common) / static_cast<double>(able.size());
-    return share->second;
-  };
+JobQueue::Shares Dispatcher::SharesWith(const std::string& model) const {
+  return [this, &model](const std::string& other) { return fleet_.Share(other, model); };
 }
 
 std::optional<absl::Duration> Dispatcher::EstimatedWait(const std::string& model, int priority) const {
-  const std::set<const Worker*> workers = WorkersWith(model);
-  if (workers.empty()) return std::nullopt;
-  double seconds = queue_.CostSeconds(priority, SharesOn(workers));
-  const bool room = std::any_of(workers.begin(), workers.end(), [priority](const Worker* worker) {
-    return worker->usable() && worker->Room(priority) > 0;
+  const int64_t workers = fleet_.Able(model);
+  if (workers == 0) return std::nullopt;
+  const JobQueue::Shares share = SharesWith(model);
+  double seconds = queue_.CostSeconds(priority, share);
+  if (seconds == 0 && fleet_.Open(model, priority) != 0) return absl::ZeroDuration();
+  running_.ForEach(priority, [&](const std::string& other, const Work& left) {
+    seconds += share(other) * PriceOf(other).Of(left);
   });
-  if (seconds == 0 && room) return absl::ZeroDuration();
-  for (const auto& [id, job] : jobs_) {
-    if (!job.running() || job.job.priority() < priority) continue;
-    const auto worker = workers_.find(job.worker);
-    if (worker == workers_.end() || workers.count(&worker->second) == 0) continue;
-    seconds += job.RemainingRows() * RowSeconds(job.model());
-  }
-  return absl::Seconds(seconds / static_cast<double>(workers.size()));
+  return absl::Seconds(seconds / static_cast<double>(workers));
 }
 
-std::optional<absl::Duration> Dispatcher::EstimatedWaitOf(const std::string& id, absl::Time now) const {
+std::optional<absl::Duration> Dispatcher::EstimatedWaitOf(const std::string& id) const {
   if (!queue_.Contains(id)) return std::nullopt;
-  const std::set<const Worker*> workers = WorkersWith(jobs_.at(id).model());
-  if (workers.empty()) return std::nullopt;
-  return absl::Seconds(queue_.AheadOf(id, now, SharesOn(workers)).cost_seconds /
-                       static_cast<double>(workers.size()));
+  const std::string& model = jobs_.at(id)->model();
+  const int64_t workers = fleet_.Able(model);
+  if (workers == 0) return std::nullopt;
+  return absl::Seconds(queue_.CostAheadOf(id, SharesWith(model)) / static_cast<double>(workers));
 }
 
 std::optional<absl::Duration> Dispatcher::EstimatedRemaining(const std::string& id) const {
   const auto found = jobs_.find(id);
-  if (found == jobs_.end() || !found->second.running()) return std::nullopt;
-  const auto worker = workers_.find(found->second.worker);
-  if (worker == workers_.end()) return std::nullopt;
-  // Batch neighbours share the worker: their rows are done in between.
-  std::set<std::string> neighbours;
-  for (const auto& [key, picture] : worker->second.running()) neighbours.insert(key.job);
-  const double own = found->second.RemainingRows();
-  double rows = 0;
-  for (const std::string& neighbour : neighbours) {
-    const auto job = jobs_.find(neighbour);
-    if (job == jobs_.end() || job->second.worker != found->second.worker) continue;
-    rows += std::min(job->second.RemainingRows(), own);
+  if (found == jobs_.end() || !found->second->running()) return std::nullopt;
+  const ActiveJob& job = *found->second;
+  const double row = PriceOf(job.model()).OfRow(job.megapixels());
+  double seconds = 0;
+  int attempts = 0;
+  for (const auto& [number, attempt] : job.attempts()) {
+    const Worker* const worker = fleet_.Find(attempt.worker);
+    if (worker == nullptr || attempt.outstanding.empty()) continue;
+    ++attempts;
+    double longest = 0;
+    for (const uint32_t image : attempt.outstanding) {
+      longest = std::max(longest, job.WorkAfter(job.images()[image].step).rows);
+    }
+    // Batch neighbours share the worker: their rows are done in between, as long as they have some.
+    const double rows =
+        std::min(worker->left().rows, longest * static_cast<double>(worker->running().size()));
+    seconds = std::max(seconds, rows * worker->RowSeconds(job.model()).value_or(row));
   }
-  const std::string& model = found->second.model();
-  return absl::Seconds(rows * worker->second.RowSeconds(model).value_or(RowSeconds(model)));
+  const Work waits = job.returned().work + job.WorkAfter(0) * job.fresh();
+  return absl::Seconds(seconds + PriceOf(job.model()).Of(waits) / std::max(attempts, 1));
 }
 
 // --- Views.
 
 const v1::Job* Dispatcher::Find(const std::string& id) const {
   const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : &found->second.job;
+  return found == jobs_.end() ? nullptr : &found->second->job;
 }
 
 QueuedJob Dispatcher::ToQueued(const ActiveJob& active) const {
-  const v1::Job& job = active.job;
-  return {.id = job.id(),
-          .tenant = job.tenant(),
+  return {.id = active.id(),
+          .tenant = active.job.tenant(),
           .model = active.model(),
-          .priority = job.priority(),
-          .rows = active.RemainingRows(),
-          .steps = static_cast<int64_t>(job.steps_total()) - job.steps_done(),
+          .priority = active.job.priority(),
+          .offers = active.offers,
+          .pictures = active.fresh(),
+          .picture = active.WorkAfter(0),
           .deadline = active.deadline};
 }
 
 size_t Dispatcher::RunningImages(const std::string& worker) const {
-  const auto found = workers_.find(worker);
-  return found == workers_.end() ? 0 : found->second.running().size();
-}
-
-std::map<std::string, int64_t> Dispatcher::RunningByModel() const {
-  std::map<std::string, int64_t> models;
-  for (const auto& [id, job] : jobs_) {
-    if (job.running()) ++models[job.model()];
-  }
-  return models;
+  const Worker* const found = fleet_.Find(worker);
+  return found == nullptr ? 0 : found->running().size();
 }
 
 }  // namespace mind::server

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+
 namespace mind::server {
 namespace {
 
@@ -9,6 +11,13 @@ std::set<std::string> SamplerNames(const v1::Model& model) {
   std::set<std::string> names;
   for (const v1::Sampler& sampler : model.samplers()) names.insert(sampler.name());
   return names;
+}
+
+// Names may hold anything: each goes with its length.
+std::string Joined(const std::set<std::string>& names) {
+  std::string joined = absl::StrCat(names.size(), ";");
+  for (const std::string& name : names) absl::StrAppend(&joined, name.size(), ":", name);
+  return joined;
 }
 
 }  // namespace
@@ -25,7 +34,10 @@ Offer::Offer(const v1::Model& model)
       needs_mask_(model.needs_mask_image()),
       needs_depth_(model.needs_depth_image()),
       samplers_(SamplerNames(model)),
-      loras_(model.loras().begin(), model.loras().end()) {}
+      loras_(model.loras().begin(), model.loras().end()),
+      key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
+                        max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
+                        needs_depth_, ";", Joined(samplers_), Joined(loras_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&

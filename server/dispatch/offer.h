@@ -21,6 +21,9 @@ class Offer {
   // Whether the worker's own description allows it. REQUIRES: every default filled in.
   bool Allows(const v1::ImageSpec& spec) const;
 
+  // Of equal offers, and of no others.
+  const std::string& key() const { return key_; }
+
   // Of the weights; empty if not known.
   const std::string& revision() const { return revision_; }
 
@@ -39,6 +42,7 @@ class Offer {
   const bool needs_depth_;
   const std::set<std::string> samplers_;
   const std::set<std::string> loras_;
+  const std::string key_;
 };
 
 // Whether state made with one of two revisions can be gone on with by the other: what is not known is taken

@@ -1,179 +1,186 @@
-// Where jobs go.
+// Where pictures go.
 #include <algorithm>
-#include <tuple>
 
-#include "proto/support/errors.h"
 #include "server/dispatch/dispatcher.h"
 
 namespace mind::server {
 namespace {
 
-// A worker that would first have to load the model counts as this many pictures busier; one on which the job
-// has waited in vain comes after all others.
-constexpr int64_t kLoadPenalty = 4;
-constexpr int64_t kAvoidPenalty = 1'000'000;
-
 // What an assignment may hold: messages to workers end at 64 MiB.
 constexpr size_t kMaxAssignBytes = 60 << 20;
 
+// What is left of that for checkpoints.
+size_t RoomBeside(const v1::ImageSpec& spec) {
+  constexpr size_t kOther = 1024;
+  return kMaxAssignBytes - std::min(kMaxAssignBytes, spec.ByteSizeLong() + kOther);
+}
+
 }  // namespace
 
+// What is given out together: the pictures of a job that go to one worker in a round are one attempt.
+struct Dispatcher::Round {
+  struct Sending {
+    const ActiveJob* job = nullptr;
+    Worker* worker = nullptr;
+    uint32_t attempt = 0;
+    std::vector<uint32_t> images;
+  };
+
+  const Moment& now;
+  std::vector<Sending> sendings;  // in the order in which they were begun
+  std::map<std::pair<const ActiveJob*, const Worker*>, size_t> places;
+  // By model and priority: the last job that found no room although its offers seemed to have some. Room only
+  // shrinks in a round: the search goes on behind it.
+  std::map<std::pair<std::string, int>, const JobQueue::Waiting*> passed;
+  const JobQueue::Waiting* Passed(const std::string& model, int priority) const {
+    if (passed.empty()) return nullptr;
+    const auto found = passed.find({model, priority});
+    return found == passed.end() ? nullptr : found->second;
+  }
+};
+
 void Dispatcher::Settle(const Moment& now, Actions& actions) {
-  if (!unsettled_) return;
-  EndHopeless(now, actions);
+  if (!hopes_.empty()) EndHopeless(now, actions);
   if (!placing_) return;
-  unsettled_ = false;
-  Place(now, actions);
+  changed_.merge(fleet_.TakeOpened());
+  if (!changed_.empty()) Place(now, actions);
 }
 
 void Dispatcher::EndHopeless(const Moment& now, Actions& actions) {
-  const std::set<std::string> waiting = failed_once_;
-  for (const std::string& id : waiting) {
-    const ActiveJob& job = jobs_.at(id);
-    const bool hope = std::any_of(workers_.begin(), workers_.end(),
-                                  [&](const auto& entry) { return MayTake(entry.second, job); });
-    if (!hope) End(id, v1::JOB_STATE_FAILED, absl::Status(job.last_failure()), now, actions);
+  for (const std::string& model : std::exchange(hopes_, {})) {
+    const auto failed = failed_.find(model);
+    // A job is failed by fewer workers than max_failures before it ends: with more there, there is hope.
+    if (failed == failed_.end() || fleet_.Able(model) >= options_.max_failures) continue;
+    const std::set<std::string> ids = failed->second;
+    for (const std::string& id : ids) {
+      const ActiveJob& job = *jobs_.at(id);
+      if (!queue_.Contains(id) || fleet_.Able(job) > 0) continue;
+      End(id, v1::JOB_STATE_FAILED, absl::Status(job.last_failure()), now, actions);
+    }
   }
 }
 
 void Dispatcher::Place(const Moment& now, Actions& actions) {
-  std::erase_if(reservations_, [this](const auto& reservation) {
-    const auto worker = workers_.find(reservation.second);
-    return worker == workers_.end() || !worker->second.usable();
-  });
-  if (queue_.size() == 0) return;
-  const bool room = std::any_of(workers_.begin(), workers_.end(), [this](const auto& entry) {
-    return entry.second.usable() && entry.second.Room(queue_.highest_priority()) > 0;
-  });
-  if (!room) return;
+  queue_.Advance(now.wall);
+  Round round{.now = now};
+  const std::map<std::string, std::string> reservations = fleet_.reservations();
+  for (const auto& [id, worker] : reservations) PlaceAlone(*jobs_.at(id), round);
+  while (const JobQueue::Waiting* const next = NextInOrder(round)) {
+    ActiveJob& job = *jobs_.at(next->id());
+    if (!PlaceOne(job, round)) round.passed[{job.model(), job.job.priority()}] = next;
+  }
+  changed_.clear();
+  Send(round, actions);
+}
 
-  std::vector<std::string> order;
-  for (const QueuedJob* const job : queue_.InOrder(now.wall)) order.push_back(job->id);
-  PlacementRound round{.now = now};
-  for (const std::string& id : order) {
-    ActiveJob& job = jobs_.at(id);
-    if (Worker* const worker = ChooseWorker(job, round)) {
-      Assign(job, *worker, now, actions);
-      NotePassedOver(*worker, round);
-    } else {
-      round.passed.push_back(&job);
-      const auto reservation = reservations_.find(id);
-      if (reservation != reservations_.end()) round.kept_free.insert(reservation->second);
+const JobQueue::Waiting* Dispatcher::NextInOrder(const Round& round) const {
+  const JobQueue::Waiting* first = nullptr;
+  for (int priority = v1::Priority_MAX; first == nullptr && priority >= v1::Priority_MIN; --priority) {
+    if (queue_.Waits(priority) == 0) continue;
+    for (const std::string& model : changed_) {
+      const uint64_t open = fleet_.Open(model, priority);
+      if (open == 0) continue;
+      const JobQueue::Waiting* const passed = round.Passed(model, priority);
+      const JobQueue::Waiting* const next =
+          passed == nullptr ? queue_.First(model, priority, open) : JobQueue::Next(*passed, open);
+      if (next != nullptr && (first == nullptr || next->GoesBefore(*first))) first = next;
     }
   }
+  return first;
 }
 
-Worker* Dispatcher::ChooseWorker(const ActiveJob& job, PlacementRound& round) {
-  const std::tuple kind(job.model(), static_cast<int>(job.job.priority()), job.images_left(),
-                        MustRunAlone(job));
-  if (round.full.count(kind) != 0) return nullptr;
-  std::vector<Worker*> open;
-  for (auto& [name, worker] : workers_) {
-    if (worker.usable() && worker.OfferOf(job.model()) != nullptr && round.kept_free.count(name) == 0 &&
-        FitsOn(worker, job)) {
-      open.push_back(&worker);
+bool Dispatcher::PlaceOne(ActiveJob& job, Round& round) {
+  if (MustRunAlone(job)) return PlaceAlone(job, round);
+  Worker* const worker = fleet_.Choose(job);
+  if (worker == nullptr) return false;
+  Give(job, *worker, round);
+  return true;
+}
+
+bool Dispatcher::PlaceAlone(ActiveJob& job, Round& round) {
+  if (job.running()) return false;
+  const auto reservation = fleet_.reservations().find(job.id());
+  Worker* worker = nullptr;
+  if (reservation != fleet_.reservations().end()) {
+    worker = fleet_.Find(reservation->second);
+    if (!worker->running().empty()) return false;
+    fleet_.EndReservation(job.id(), round.now);
+    if (!fleet_.Fits(*worker, job)) return false;
+  } else {
+    worker = fleet_.ChooseIdle(job);
+  }
+  if (worker == nullptr) {
+    // None is idle, and with others always waiting none may ever be. One at a time is kept free, or a few
+    // such jobs would stop all work.
+    if (fleet_.reservations().empty()) {
+      if (Worker* const kept = fleet_.Choose(job)) fleet_.Reserve(*kept, job.id(), round.now);
     }
+    return false;
   }
-  if (open.empty()) {
-    round.full.insert(kind);
-    return nullptr;
-  }
-  // One that is not trusted is better than none, but waiting for a trusted one is better still.
-  const bool some_trusted = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
-    return MayTake(entry.second, job) && entry.second.Trusted(job.model(), round.now);
-  });
-  Worker* best = nullptr;
-  int64_t best_load = 0;
-  for (Worker* const worker : open) {
-    if (!CanRunOn(*worker, job) || (some_trusted && !worker->Trusted(job.model(), round.now))) continue;
-    const int64_t load = static_cast<int64_t>(worker->running().size()) +
-                         (worker->HasLoaded(job.model()) ? 0 : kLoadPenalty) +
-                         (job.avoid == worker->name() ? kAvoidPenalty : 0);
-    if (best != nullptr && load >= best_load) continue;
-    best = worker;
-    best_load = load;
-  }
-  return best;
-}
-
-bool Dispatcher::CanRunOn(const Worker& worker, const ActiveJob& job) {
-  const Offer* const offer = worker.OfferOf(job.model());
-  return offer != nullptr && !job.HasFailedOn(worker.name()) && offer->Allows(job.job.spec());
-}
-
-bool Dispatcher::MayTake(const Worker& worker, const ActiveJob& job) {
-  return !worker.draining() && !worker.stuck() && CanRunOn(worker, job);
-}
-
-bool Dispatcher::FitsOn(const Worker& worker, const ActiveJob& job) const {
-  if (worker.RunsAlone()) return false;
   const int priority = job.job.priority();
-  const int64_t room = worker.Room(priority);
-  if (MustRunAlone(job)) return room > 0 && worker.running().empty();
-  // A job larger than the whole worker runs where nothing else of its class does.
-  return room >= job.images_left() || (room > 0 && worker.Occupied(priority) == 0);
+  while (queue_.Contains(job.id()) && worker->Room(priority) > 0) Give(job, *worker, round);
+  return true;
 }
 
-void Dispatcher::NotePassedOver(const Worker& by, PlacementRound& round) {
-  for (ActiveJob* const job : round.passed) {
-    if (!CanRunOn(by, *job) || ++job->passed_over < options_.max_passed_over) continue;
-    Reserve(*job, round);
+void Dispatcher::Give(ActiveJob& job, Worker& worker, Round& round) {
+  const auto [place, added] = round.places.try_emplace({&job, &worker}, round.sendings.size());
+  if (added) {
+    const std::string& revision = worker.OfferOf(job.model())->revision();
+    round.sendings.push_back({.job = &job,
+                              .worker = &worker,
+                              .attempt = job.BeginAttempt(worker.name(), revision, round.now.wall),
+                              .images = {}});
   }
+  Round::Sending& sending = round.sendings[place->second];
+  const uint32_t image = job.NextWaiting();
+  const bool fresh = !job.images()[image].begun;
+  // What does not fit beside the request begins anew.
+  if (!job.images()[image].checkpoint.empty() &&
+      job.images()[image].checkpoint.size() > RoomBeside(job.job.spec())) {
+    job.DropCheckpoint(image);
+  }
+  const Work left = job.WorkAfter(job.images()[image].checkpoint_step);
+  job.Give(image, sending.attempt);
+  sending.images.push_back(image);
+  CountRunning(job);
+  if (fresh) queue_.Take(job.id());
+  if (!fresh || added) Requeue(job, round.now);  // with its weights chosen, fewer may do for the rest
+  worker.Add({job.id(), sending.attempt, image}, {.priority = job.job.priority(),
+                                                  .model = job.model(),
+                                                  .rows_per_step = job.RowsPerStep(),
+                                                  .alone = MustRunAlone(job),
+                                                  .moved = round.now.steady,
+                                                  .left = left});
+  running_.Add(job.model(), job.job.priority(), left);
+  overdue_.SetAtLatest(worker.name(), round.now.steady + options_.progress.stall);
+  fleet_.Refresh(worker, round.now);
 }
 
-void Dispatcher::Reserve(const ActiveJob& job, PlacementRound& round) {
-  const Worker* nearest = nullptr;
-  int64_t fewest = 0;
-  for (const auto& [name, worker] : workers_) {
-    if (!worker.usable() || !CanRunOn(worker, job)) continue;
-    for (const auto& [other, reserved] : reservations_) {
-      if (reserved == name) return;  // one at a time is kept free, or none would do any work
+void Dispatcher::Send(const Round& round, Actions& actions) const {
+  for (const Round::Sending& sending : round.sendings) {
+    const ActiveJob& job = *sending.job;
+    SendAssign empty{.worker = sending.worker->name(), .assign = {}};
+    empty.assign.set_job_id(job.id());
+    empty.assign.set_attempt(sending.attempt);
+    *empty.assign.mutable_spec() = job.job.spec();
+    empty.assign.set_priority(job.job.priority());
+    const size_t room = RoomBeside(job.job.spec());
+    SendAssign send = empty;
+    size_t bytes = 0;
+    for (const uint32_t index : sending.images) {
+      const std::string& checkpoint = job.images()[index].checkpoint;
+      if (bytes > 0 && bytes + checkpoint.size() > room) {  // the rest comes after
+        actions.push_back(std::move(send));
+        send = empty;
+        bytes = 0;
+      }
+      bytes += checkpoint.size();
+      v1::AssignedImage* const assigned = send.assign.add_images();
+      assigned->set_image_index(index);
+      assigned->set_checkpoint(checkpoint);
     }
-    const int64_t occupied = MustRunAlone(job) ? static_cast<int64_t>(worker.running().size())
-                                               : worker.Occupied(job.job.priority());
-    if (nearest != nullptr && occupied >= fewest) continue;
-    nearest = &worker;
-    fewest = occupied;
+    actions.push_back(std::move(send));
   }
-  if (nearest == nullptr) return;
-  reservations_[job.id()] = nearest->name();
-  round.kept_free.insert(nearest->name());
-}
-
-void Dispatcher::Assign(ActiveJob& active, Worker& worker, const Moment& now, Actions& actions) {
-  queue_.Take(active.id());
-  failed_once_.erase(active.id());
-  reservations_.erase(active.id());
-  active.BeginAttempt(worker.name(), worker.OfferOf(active.model())->revision(), now.wall);
-  const v1::Job& job = active.job;
-  SendAssign empty{.worker = worker.name()};
-  empty.assign.set_job_id(job.id());
-  empty.assign.set_attempt(job.attempt());
-  *empty.assign.mutable_spec() = job.spec();
-  empty.assign.set_priority(job.priority());
-  const size_t room = kMaxAssignBytes - std::min(kMaxAssignBytes, empty.assign.ByteSizeLong());
-  SendAssign send = empty;
-  size_t bytes = 0;
-  for (const uint32_t index : active.outstanding) {
-    // What does not fit beside the request begins anew; what does not fit beside the others comes after them.
-    if (active.images()[index].checkpoint.size() > room) active.DropCheckpoint(index);
-    const std::string& checkpoint = active.images()[index].checkpoint;
-    if (bytes > 0 && bytes + checkpoint.size() > room) {
-      actions.push_back(std::move(send));
-      send = empty;
-      bytes = 0;
-    }
-    bytes += checkpoint.size();
-    v1::AssignedImage* const assigned = send.assign.add_images();
-    assigned->set_image_index(index);
-    assigned->set_checkpoint(checkpoint);
-    worker.Add({job.id(), job.attempt(), index}, {.priority = job.priority(),
-                                                  .model = active.model(),
-                                                  .rows_per_step = active.RowsPerStep(),
-                                                  .alone = MustRunAlone(active),
-                                                  .moved = now.steady});
-  }
-  actions.push_back(std::move(send));
 }
 
 }  // namespace mind::server

@@ -17,6 +17,11 @@ Worker::Worker(const v1::Register& registration, const Moment& now)
 }
 
 void Worker::SetCapacity(const v1::Capacity& capacity) {
+  const auto& loaded = capacity_.loaded_models();
+  if (!std::equal(loaded.begin(), loaded.end(), capacity.loaded_models().begin(),
+                  capacity.loaded_models().end())) {
+    ++loads_;
+  }
   capacity_ = capacity;
   capacity_.set_max_images(std::min(capacity.max_images(), kMaxImages));
   ready_ = true;
@@ -33,41 +38,99 @@ void Worker::NoteFailure(const std::string& model, int max_failures, absl::Durat
   if (++failures.in_a_row >= max_failures) failures.trusted_again = now.steady + cool_down;
 }
 
-Worker::Picture* Worker::Find(const PictureKey& key) {
+void Worker::Count(const Picture& picture, int by) {
+  by_priority_[PlaceOf(picture.priority)] += by;
+  alone_ += picture.alone ? by : 0;
+  hanging_ += picture.hangs ? by : 0;
+}
+
+void Worker::Add(const PictureKey& key, Picture picture) {
+  Count(picture, 1);
+  left_ += picture.left;
+  running_.emplace(key, std::move(picture));
+}
+
+bool Worker::Remove(const PictureKey& key, const Moment& now) {
+  const auto found = running_.find(key);
+  if (found == running_.end()) return false;
+  const int priority = found->second.priority;
+  const bool moved = !found->second.stopping && !found->second.hangs;
+  Count(found->second, -1);
+  left_ -= found->second.left;
+  running_.erase(found);
+  if (moved) NoteBlocked(priority, now);
+  if (running_.empty()) left_ = Work();  // no rounding is carried along
+  return true;
+}
+
+const Worker::Picture* Worker::Find(const PictureKey& key) const {
   const auto found = running_.find(key);
   return found == running_.end() ? nullptr : &found->second;
 }
 
-void Worker::Stop(const std::string& job, uint32_t attempt, const Moment& now) {
-  for (auto it = running_.lower_bound({job, attempt, 0});
-       it != running_.end() && it->first.job == job && it->first.attempt == attempt; ++it) {
-    it->second.stopping = true;
-    it->second.moved = now.steady;
+void Worker::NoteMoved(const PictureKey& key, const Work& left, const Moment& now) {
+  Picture& picture = running_.at(key);
+  picture.started = true;
+  picture.moved = now.steady;
+  SetLeft(picture, left);
+}
+
+void Worker::NoteStopping(const PictureKey& key, const Moment& now) {
+  Picture& picture = running_.at(key);
+  SetLeft(picture, Work());
+  picture.stopping = true;
+  picture.moved = now.steady;
+  NoteBlocked(picture.priority, now);
+}
+
+void Worker::SetLeft(Picture& picture, const Work& left) {
+  left_ -= picture.left;
+  left_ += left;
+  picture.left = left;
+}
+
+void Worker::NoteBlocked(int priority, const Moment& now) {
+  if (Occupied(0) == Occupied(priority)) return;  // the usual: there are none below
+  if (HighestMoving() >= priority) return;        // they still are not
+  for (auto& [key, picture] : running_) {
+    if (picture.priority < priority && !picture.stopping) picture.moved = now.steady;
   }
 }
 
-void Worker::Forgive(absl::Duration time, const Moment& now) {
-  last_heard_ = std::min(last_heard_ + time, now.steady);
-  for (auto& [key, picture] : running_) picture.moved = std::min(picture.moved + time, now.steady);
+int Worker::HighestMoving() const {
+  int highest = -1;
+  for (const auto& [key, picture] : running_) {
+    if (!picture.stopping && !picture.hangs) highest = std::max(highest, picture.priority);
+  }
+  return highest;
 }
 
 std::vector<Worker::Overdue> Worker::FindOverdue(const ProgressLimits& limits, const Moment& now) {
-  // The engine's own word counts too: it tells a hang from pictures that only wait for each other.
-  const absl::Duration step_age = absl::Milliseconds(capacity_.last_step_age_ms());
+  const int highest = HighestMoving();
+  for (auto& [key, picture] : running_) {
+    if (!picture.stopping && picture.priority < highest) picture.moved = now.steady;
+  }
   std::vector<Overdue> overdue;
   for (auto& [key, picture] : running_) {
+    if (!picture.stopping && picture.priority < highest) continue;
     const absl::Duration patience = Patience(picture, limits);
-    if (!picture.stopping && HigherMoves(picture)) {
-      picture.moved = now.steady;
-      continue;
-    }
-    const bool engine_hangs = picture.started && step_age > patience;
+    // The engine's own word counts too: it tells a hang from pictures that only wait for each other.
+    const bool engine_hangs = picture.started && EngineHangs(patience);
     if (picture.hangs || (now.steady - picture.moved <= patience && !engine_hangs)) continue;
     const bool waits = !picture.started && !picture.stopping && OthersMove(key, patience, now);
     picture.hangs = !waits;
+    hanging_ += waits ? 0 : 1;
     overdue.push_back({key, waits});
   }
   return overdue;
+}
+
+absl::Duration Worker::NextOverdue(const ProgressLimits& limits, const Moment& now) const {
+  absl::Duration next = now.steady + std::max(limits.stall, absl::Seconds(1));
+  for (const auto& [key, picture] : running_) {
+    if (!picture.hangs) next = std::min(next, picture.moved + Patience(picture, limits));
+  }
+  return next;
 }
 
 absl::Duration Worker::Patience(const Picture& picture, const ProgressLimits& limits) const {
@@ -77,13 +140,6 @@ absl::Duration Worker::Patience(const Picture& picture, const ProgressLimits& li
   const double step = *row_seconds * picture.rows_per_step * static_cast<double>(running_.size());
   const absl::Duration begun = std::max(limits.stall, absl::Seconds(limits.stall_steps * step));
   return picture.started ? begun : std::max(begun, limits.start);
-}
-
-bool Worker::HigherMoves(const Picture& picture) const {
-  return std::any_of(running_.begin(), running_.end(), [&](const auto& entry) {
-    const Picture& other = entry.second;
-    return other.priority > picture.priority && !other.stopping && !other.hangs;
-  });
 }
 
 bool Worker::OthersMove(const PictureKey& key, absl::Duration limit, const Moment& now) const {
@@ -109,30 +165,20 @@ bool Worker::Trusted(const std::string& model, const Moment& now) const {
   return found == failures_.end() || now.steady >= found->second.trusted_again;
 }
 
-absl::Duration Worker::TrustedAgain(const Moment& now) const {
-  absl::Duration next = absl::InfiniteDuration();
-  for (const auto& [model, failures] : failures_) {
-    if (failures.trusted_again > now.steady) next = std::min(next, failures.trusted_again);
-  }
-  return next;
+absl::Duration Worker::TrustedAgain(const std::string& model) const {
+  const auto found = failures_.find(model);
+  return found == failures_.end() ? -absl::InfiniteDuration() : found->second.trusted_again;
 }
 
 int64_t Worker::Occupied(int priority) const {
-  return std::count_if(running_.begin(), running_.end(),
-                       [priority](const auto& entry) { return entry.second.priority >= priority; });
-}
-
-bool Worker::RunsAlone() const {
-  return std::any_of(running_.begin(), running_.end(), [](const auto& entry) { return entry.second.alone; });
+  int64_t occupied = 0;
+  for (size_t place = PlaceOf(priority); place < kPriorities; ++place) occupied += by_priority_[place];
+  return occupied;
 }
 
 std::optional<double> Worker::RowSeconds(const std::string& model) const {
   const auto found = row_seconds_.find(model);
   return found == row_seconds_.end() ? std::nullopt : std::optional(found->second);
-}
-
-bool Worker::stuck() const {
-  return std::any_of(running_.begin(), running_.end(), [](const auto& entry) { return entry.second.hangs; });
 }
 
 v1::WorkerState Worker::state() const {

@@ -4,6 +4,8 @@
 #ifndef MIND_SERVER_DISPATCH_WORKER_H_
 #define MIND_SERVER_DISPATCH_WORKER_H_
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -15,6 +17,7 @@
 #include "mind/v1/worker.pb.h"
 #include "server/dispatch/moment.h"
 #include "server/dispatch/offer.h"
+#include "server/queue/work.h"
 
 namespace mind::server {
 
@@ -28,6 +31,12 @@ struct ProgressLimits {
   // speed has not been measured yet: at least this.
   absl::Duration start = absl::Minutes(10);
 };
+
+// Priorities as places in an array.
+inline constexpr size_t kPriorities = v1::Priority_MAX + 1;
+inline size_t PlaceOf(int priority) {
+  return static_cast<size_t>(std::clamp(priority, 0, static_cast<int>(v1::Priority_MAX)));
+}
 
 class Worker {
  public:
@@ -52,7 +61,8 @@ class Worker {
     bool started = false;   // denoising has begun
     bool stopping = false;  // the worker has been told to stop it
     bool hangs = false;     // it did not move, or not stop, in time
-    absl::Duration moved;   // when it last was given, moved on, or told to stop
+    absl::Duration moved;   // when it last was given, moved on, could move, or was told to stop
+    Work left;              // to be done; nothing once it is to be stopped
   };
 
   Worker(const v1::Register& registration, const Moment& now);
@@ -71,19 +81,23 @@ class Worker {
 
   // --- What runs on it.
 
-  void Add(const PictureKey& key, Picture picture) { running_[key] = std::move(picture); }
+  // REQUIRES: it is not there.
+  void Add(const PictureKey& key, Picture picture);
   // False if it was not there.
-  bool Remove(const PictureKey& key) { return running_.erase(key) != 0; }
-  Picture* Find(const PictureKey& key);
-  // The worker is being told to stop this attempt.
-  void Stop(const std::string& job, uint32_t attempt, const Moment& now);
+  bool Remove(const PictureKey& key, const Moment& now);
+  // Null if it is not there.
+  const Picture* Find(const PictureKey& key) const;
+  // It is being made. REQUIRES: it is there.
+  void NoteMoved(const PictureKey& key, const Work& left, const Moment& now);
+  // The worker is being told to stop it. REQUIRES: it is there.
+  void NoteStopping(const PictureKey& key, const Moment& now);
   const std::map<PictureKey, Picture>& running() const { return running_; }
+  // All that it has to do.
+  const Work& left() const { return left_; }
 
   // --- Time.
 
-  // Nobody listened for so long: that much silence and standstill does not count.
-  void Forgive(absl::Duration time, const Moment& now);
-  absl::Duration Silence(const Moment& now) const { return now.steady - last_heard_; }
+  absl::Duration last_heard() const { return last_heard_; }
   struct Overdue {
     PictureKey key;
     // It only waits, for a model or for memory: others move. Otherwise it hangs.
@@ -92,22 +106,31 @@ class Worker {
   // Pictures that have not moved, or not stopped, for too long. Those that higher ones keep from moving are
   // not among them; those found hanging are marked so.
   std::vector<Overdue> FindOverdue(const ProgressLimits& limits, const Moment& now);
+  // Until then there is nothing new for FindOverdue to find, unless pictures come, are told to stop, or
+  // become fewer; at most one stall limit from now.
+  absl::Duration NextOverdue(const ProgressLimits& limits, const Moment& now) const;
+  // Whether the engine says that it has been at one step for longer than that.
+  bool EngineHangs(absl::Duration limit) const {
+    return absl::Milliseconds(capacity_.last_step_age_ms()) > limit;
+  }
 
   // --- For placement.
 
   // Null if it does not have the model.
   const Offer* OfferOf(const std::string& model) const;
   bool HasLoaded(const std::string& model) const;
+  // How often what it has loaded has changed.
+  uint64_t loads() const { return loads_; }
   // Whether it takes work at all now.
   bool usable() const { return ready_ && !draining_ && !stuck(); }
   bool Trusted(const std::string& model, const Moment& now) const;
-  // When the next model is trusted again; the infinite future if there is none to wait for.
-  absl::Duration TrustedAgain(const Moment& now) const;
+  // When it is trusted with the model again; the infinite past if it never was not.
+  absl::Duration TrustedAgain(const std::string& model) const;
   int64_t Occupied(int priority) const;  // pictures of this priority or higher
   // Pictures it would still take at this priority: lower ones can be paused and do not count.
   int64_t Room(int priority) const { return int64_t{capacity_.max_images()} - Occupied(priority); }
   // Whether a picture that must be alone runs on it.
-  bool RunsAlone() const;
+  bool RunsAlone() const { return alone_ > 0; }
 
   // Seconds a row of this model takes here, if it has been measured.
   std::optional<double> RowSeconds(const std::string& model) const;
@@ -118,7 +141,7 @@ class Worker {
   absl::Time connected() const { return connected_; }
   bool ready() const { return ready_; }  // has sent its capacity
   bool draining() const { return draining_; }
-  bool stuck() const;
+  bool stuck() const { return hanging_ > 0; }
   // For people. One that has not sent its capacity yet is as good as busy.
   v1::WorkerState state() const;
 
@@ -129,7 +152,13 @@ class Worker {
   };
 
   absl::Duration Patience(const Picture& picture, const ProgressLimits& limits) const;
-  bool HigherMoves(const Picture& picture) const;
+  void SetLeft(Picture& picture, const Work& left);
+  // Takes it into the counts, or out of them.
+  void Count(const Picture& picture, int by);
+  // One of this priority moves no more: if it was the last, those below have not been able to until now.
+  void NoteBlocked(int priority, const Moment& now);
+  // The highest that can move; below 0 if there is none.
+  int HighestMoving() const;
   // Whether another picture has moved within that time.
   bool OthersMove(const PictureKey& key, absl::Duration limit, const Moment& now) const;
 
@@ -137,10 +166,15 @@ class Worker {
   const absl::Time connected_;
   std::map<std::string, Offer> offers_;
   v1::Capacity capacity_;
+  uint64_t loads_ = 0;
   bool ready_ = false;
   bool draining_ = false;
   absl::Duration last_heard_;
   std::map<PictureKey, Picture> running_;
+  std::array<int64_t, kPriorities> by_priority_{};  // of those
+  int64_t alone_ = 0;
+  int64_t hanging_ = 0;
+  Work left_;
   std::map<std::string, double> row_seconds_;  // by model
   std::map<std::string, Failures> failures_;   // by model
 };

@@ -80,17 +80,17 @@ void Decisions::Do(const WorkerStuckAction& stuck) {
 void Decisions::Do(const JobStartedAction& started) {
   const v1::Job& job = started.job;
   LogInfo("job started", {{"job", job.id()},
-                          {"attempt", job.attempt()},
+                          {"attempt", started.attempt},
                           {"worker", started.worker},
                           {"resumed_steps", started.resumed_steps}});
   if (started.resumed_steps > 0) state_.metrics.resumed.Increment();
-  if (job.attempt() == 1) {
+  if (started.attempt == 1) {
     state_.metrics.queue_seconds[job.spec().model()].Observe(
         SecondsBetween(job.create_time(), job.start_time()));
   }
   v1::JobEvent event;
   event.mutable_started()->set_worker(started.worker);
-  event.mutable_started()->set_attempt(job.attempt());
+  event.mutable_started()->set_attempt(started.attempt);
   event.mutable_started()->set_resumed_steps(started.resumed_steps);
   state_.EnsureFeed(job);
   state_.events.Publish(job.id(), std::move(event));
@@ -103,6 +103,8 @@ void Decisions::Do(const JobRequeuedAction& requeued) {
                               {"worker", requeued.worker},
                               {"reason", requeued.reason},
                               {"steps_kept", requeued.job.steps_done()}});
+  // While others of its pictures are being made, it does not wait.
+  if (requeued.job.state() != v1::JOB_STATE_QUEUED) return;
   state_.events.Publish(requeued.job.id(), state_.QueuedEvent(requeued.job));
 }
 

@@ -1,23 +1,6 @@
 #include "server/generation/metrics.h"
 
 namespace mind::server {
-namespace {
-
-const char* StateName(v1::WorkerState state) {
-  switch (state) {
-    case v1::WORKER_STATE_DRAINING:
-      return "draining";
-    case v1::WORKER_STATE_STUCK:
-      return "stuck";
-    case v1::WORKER_STATE_BUSY:
-      return "busy";
-    default:
-      return "ready";
-  }
-}
-
-}  // namespace
-
 ServerMetrics::ServerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
       requests_waiting(GaugeFamily(*registry, "mind_requests_waiting", "Jobs in the queue"), "model"),
@@ -78,16 +61,11 @@ ServerMetrics::ServerMetrics()
 
 void ServerMetrics::Describe(const Dispatcher& dispatcher, size_t capacity) {
   queue_capacity.Set(static_cast<double>(capacity));
-  std::map<std::string, JobQueue::Waiting> waiting = dispatcher.queue().ByModel();
+  std::map<std::string, JobQueue::Sum> waiting = dispatcher.queue().ByModel();
   std::map<std::string, int64_t> running = dispatcher.RunningByModel();
-  std::map<std::string, int64_t> states = {
-      {"ready", 0}, {"busy", 0}, {"draining", 0}, {"starting", 0}, {"stuck", 0}};
-  for (const auto& [name, worker] : dispatcher.Workers()) {
-    ++states[worker.ready() ? StateName(worker.state()) : "starting"];
-    for (const v1::Model& model : worker.registration().models()) described_.insert(model.name());
-  }
+  const Fleet& fleet = dispatcher.fleet();
+  described_.insert(fleet.known_models().begin(), fleet.known_models().end());
   for (const auto& [model, amount] : waiting) described_.insert(model);
-  for (const auto& [model, count] : running) described_.insert(model);
   // Every model ever seen is set, so that a gauge falls back to 0.
   for (const std::string& model : described_) {
     waiting.try_emplace(model);
@@ -99,7 +77,12 @@ void ServerMetrics::Describe(const Dispatcher& dispatcher, size_t capacity) {
     waiting_seconds[model].Set(amount.cost_seconds);
   }
   for (const auto& [model, count] : running) requests_running[model].Set(static_cast<double>(count));
-  for (const auto& [state, count] : states) workers[state].Set(static_cast<double>(count));
+  const Fleet::Census& census = fleet.census();
+  workers["starting"].Set(static_cast<double>(census.starting));
+  workers["ready"].Set(static_cast<double>(census.ready));
+  workers["busy"].Set(static_cast<double>(census.busy));
+  workers["draining"].Set(static_cast<double>(census.draining));
+  workers["stuck"].Set(static_cast<double>(census.stuck));
 }
 
 }  // namespace mind::server

@@ -26,9 +26,8 @@ v1::JobEvent ServiceState::QueuedEvent(const v1::Job& job) const {
   v1::JobEvent event;
   *event.mutable_queued()->mutable_job() = PublicJob(job);
   if (dispatcher.queue().Contains(job.id())) {
-    event.mutable_queued()->set_position(
-        static_cast<uint32_t>(dispatcher.queue().AheadOf(job.id(), Now()).jobs));
-    if (const auto wait = dispatcher.EstimatedWaitOf(job.id(), Now())) {
+    event.mutable_queued()->set_position(static_cast<uint32_t>(dispatcher.queue().AheadOf(job.id())));
+    if (const auto wait = dispatcher.EstimatedWaitOf(job.id())) {
       *event.mutable_queued()->mutable_estimated_wait() = ToDuration(*wait);
     }
   }

@@ -126,8 +126,8 @@ absl::Status Submissions::Admit(const std::string& model, int priority) const {
                      retry);
   }
   // Work that nobody is there to do must not keep out work that somebody is.
-  if (!state_.catalog.IsServed(model) &&
-      dispatcher.queue().ByModel()[model].jobs * 2 >= static_cast<int64_t>(max_queue)) {
+  if (dispatcher.workers() > 0 && !state_.catalog.IsServed(model) &&
+      dispatcher.queue().Of(model).jobs * 2 >= static_cast<int64_t>(max_queue)) {
     return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
                                absl::StrCat("no connected worker serves the model \"", model,
                                             "\", and jobs for it fill half of the queue already"),

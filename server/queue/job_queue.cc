@@ -1,7 +1,6 @@
 #include "server/queue/job_queue.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace mind::server {
 namespace {
@@ -11,140 +10,268 @@ namespace {
 constexpr double kSlackFactor = 2;
 constexpr absl::Duration kSlackFloor = absl::Seconds(1);
 
+// Prices tremble with every report. Only one that has risen by more makes the times anew at which slack ends;
+// one that has fallen is noticed when such a time comes.
+constexpr double kNotableRise = 1.25;
+
+enum Rank { kReturned, kUrgent, kInTurn };
+
 }  // namespace
 
-void JobQueue::Push(QueuedJob job) {
-  double& finish = finish_tags_[job.tenant];
-  Entry entry{.job = std::move(job),
-              .virtual_time = virtual_time_,
-              .start_tag = std::max(virtual_time_, finish),
-              .arrival = ++arrivals_};
-  entry.charged = Cost(entry.job);
-  finish = entry.start_tag + entry.charged;
-  Insert(std::move(entry));
+JobQueue::JobQueue(const Price& default_price)
+    : default_price_(default_price), turns_([](FairTurns::Claim& claim) {
+        Waiting& waiting = static_cast<Waiting&>(claim);
+        Exit(waiting);
+        Enter(waiting);
+      }) {}
+
+// --- Jobs.
+
+void JobQueue::Push(const QueuedJob& job) {
+  Waiting& waiting = Add(job);
+  waiting.portions = job.pictures;
+  waiting.cost = waiting.model_->price.Of(job.picture);
+  turns_.Join(waiting, job.tenant);
+  Enter(waiting);
+  WatchSlack(waiting);
 }
 
-void JobQueue::PushToHead(QueuedJob job) {
-  Insert({.job = std::move(job),
-          .head = true,
-          .virtual_time = virtual_time_,
-          .start_tag = virtual_time_,
-          .arrival = ++arrivals_});
+void JobQueue::SetReturned(const QueuedJob& job, const Returned& returned) {
+  const auto found = entries_.find(job.id);
+  if (found == entries_.end() && returned.pictures == 0) return;
+  const bool added = found == entries_.end();
+  Waiting& waiting = added ? Add(job) : *found->second;
+  if (!waiting.returned()) waiting.return_arrival_ = ++arrivals_;
+  waiting.returned_ = returned;
+  if (!added) return Reenter(waiting);
+  Enter(waiting);
+  WatchSlack(waiting);
+}
+
+void JobQueue::Take(const std::string& id) {
+  Waiting& waiting = *entries_.at(id);
+  turns_.Begin(waiting);
+  Reenter(waiting);
+}
+
+void JobQueue::Drop(const std::string& id) {
+  Waiting& waiting = *entries_.at(id);
+  turns_.Drop(waiting);
+  Reenter(waiting);
 }
 
 bool JobQueue::Remove(const std::string& id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return false;
-  const Entry removed = found->second;
-  Erase(found);
-  if (!removed.head) Refund(removed);
+  Waiting& waiting = *found->second;
+  if (waiting.portions > 0) turns_.Leave(waiting);
+  Exit(waiting);
+  Forget(waiting);
   return true;
 }
 
-void JobQueue::Take(const std::string& id) {
-  const auto found = entries_.find(id);
-  virtual_time_ = std::max(virtual_time_, found->second.start_tag);
-  Erase(found);
-  ForgetTenantsOfThePast();
+void JobQueue::SetOffers(const std::string& id, uint64_t offers) {
+  Waiting& waiting = *entries_.at(id);
+  if (waiting.offers == offers) return;
+  waiting.offers = offers;
+  Line::Update(waiting);
 }
 
-void JobQueue::Insert(Entry entry) {
-  ++by_priority_[entry.job.priority];
-  const std::string id = entry.job.id;
-  entries_.emplace(id, std::move(entry));
+JobQueue::Model& JobQueue::ModelOf(const std::string& name) {
+  const auto [model, added] = models_.try_emplace(name);
+  if (added) model->second.price = model->second.slack_price = default_price_;
+  return model->second;
 }
 
-void JobQueue::Erase(std::map<std::string, Entry>::iterator entry) {
-  const auto priority = by_priority_.find(entry->second.job.priority);
-  if (--priority->second == 0) by_priority_.erase(priority);
-  entries_.erase(entry);
+JobQueue::Waiting& JobQueue::Add(const QueuedJob& job) {
+  std::unique_ptr<Waiting>& entry = entries_[job.id];
+  entry = std::make_unique<Waiting>();
+  entry->job_ = job;
+  entry->model_ = &ModelOf(job.model);
+  entry->offers = job.offers;
+  entry->arrival_ = ++arrivals_;
+  ++by_priority_[job.priority];
+  return *entry;
 }
 
-void JobQueue::Refund(const Entry& removed) {
-  std::vector<Entry*> later;
-  for (auto& [id, entry] : entries_) {
-    if (!entry.head && entry.job.tenant == removed.job.tenant && entry.arrival > removed.arrival) {
-      later.push_back(&entry);
+void JobQueue::Enter(Waiting& waiting) {
+  if (waiting.returned()) {
+    waiting.turn = {kReturned, 0, waiting.return_arrival_};
+  } else if (waiting.urgent_) {
+    waiting.turn = {kUrgent, absl::ToDoubleSeconds(waiting.job_.deadline - absl::UnixEpoch()),
+                    waiting.arrival_};
+  } else {
+    waiting.turn = {kInTurn, waiting.start, waiting.arrival_};
+  }
+  waiting.work = waiting.returned_.work + waiting.job_.picture * waiting.portions;
+  waiting.model_->lines[waiting.job_.priority].Insert(waiting);
+}
+
+void JobQueue::Exit(Waiting& waiting) {
+  const auto line = waiting.model_->lines.find(waiting.job_.priority);
+  line->second.Erase(waiting);
+  if (line->second.empty()) waiting.model_->lines.erase(line);
+}
+
+void JobQueue::Reenter(Waiting& waiting) {
+  Exit(waiting);
+  if (waiting.portions + waiting.returned_.pictures == 0) return Forget(waiting);
+  Enter(waiting);
+  WatchSlack(waiting);
+}
+
+void JobQueue::Forget(Waiting& waiting) {
+  UnwatchSlack(waiting);
+  --by_priority_.at(waiting.job_.priority);
+  entries_.erase(entries_.find(waiting.id()));
+}
+
+// --- Time and prices.
+
+absl::Time JobQueue::SlackUntil(const Waiting& waiting) {
+  return waiting.job_.deadline - kSlackFloor -
+         absl::Seconds(kSlackFactor * waiting.model_->price.Of(waiting.work));
+}
+
+void JobQueue::WatchSlack(Waiting& waiting) {
+  UnwatchSlack(waiting);
+  if (waiting.urgent_ || waiting.job_.deadline == absl::InfiniteFuture()) return;
+  waiting.slack_until_ = SlackUntil(waiting);
+  waiting.model_->slack.emplace(waiting.slack_until_, &waiting);
+}
+
+void JobQueue::UnwatchSlack(Waiting& waiting) {
+  if (waiting.slack_until_ == absl::InfiniteFuture()) return;
+  waiting.model_->slack.erase({waiting.slack_until_, &waiting});
+  waiting.slack_until_ = absl::InfiniteFuture();
+}
+
+void JobQueue::Advance(absl::Time now) {
+  for (auto& [name, model] : models_) {
+    while (!model.slack.empty() && model.slack.begin()->first < now) {
+      Waiting& waiting = *model.slack.begin()->second;
+      UnwatchSlack(waiting);
+      if (SlackUntil(waiting) < now) {
+        Exit(waiting);
+        waiting.urgent_ = true;
+        Enter(waiting);
+      } else {  // it has become cheaper since
+        model.slack_price.row = std::min(model.slack_price.row, model.price.row);
+        model.slack_price.row_megapixel =
+            std::min(model.slack_price.row_megapixel, model.price.row_megapixel);
+        WatchSlack(waiting);
+      }
     }
   }
-  std::sort(later.begin(), later.end(),
-            [](const Entry* a, const Entry* b) { return a->arrival < b->arrival; });
-  double gap = removed.charged;  // how far the next may move up
-  double finish = removed.start_tag;
-  for (Entry* const entry : later) {
-    const double moved = std::max(entry->start_tag - gap, entry->virtual_time);
-    gap = entry->start_tag - moved;
-    entry->start_tag = moved;
-    finish = moved + entry->charged;
+}
+
+void JobQueue::SetPrice(const std::string& name, const Price& price) {
+  Model& model = ModelOf(name);
+  model.price = price;
+  if (price.row <= kNotableRise * model.slack_price.row &&
+      price.row_megapixel <= kNotableRise * model.slack_price.row_megapixel) {
+    return;
   }
-  // Jobs of the tenant that came later and run already keep what they were charged.
-  double& last = finish_tags_[removed.job.tenant];
-  last = std::max(finish, last - gap);
-  ForgetTenantsOfThePast();
+  model.slack_price = price;
+  const std::set<std::pair<absl::Time, Waiting*>> watched = model.slack;
+  for (const auto& [time, waiting] : watched) WatchSlack(*waiting);
 }
 
-void JobQueue::ForgetTenantsOfThePast() {
-  std::erase_if(finish_tags_, [this](const auto& tag) { return tag.second <= virtual_time_; });
+const Price& JobQueue::PriceOf(const std::string& model) const {
+  const auto found = models_.find(model);
+  return found == models_.end() ? default_price_ : found->second.price;
 }
 
-bool JobQueue::Before(const Entry& a, const Entry& b, absl::Time now) const {
-  const auto urgent = [&](const Entry& entry) {
-    return entry.job.deadline - now < kSlackFloor + absl::Seconds(kSlackFactor * Cost(entry.job));
-  };
-  if (a.job.priority != b.job.priority) return a.job.priority > b.job.priority;
-  if (a.head != b.head) return a.head;
-  const bool urgent_a = urgent(a), urgent_b = urgent(b);
-  if (urgent_a != urgent_b) return urgent_a;
-  if (urgent_a && a.job.deadline != b.job.deadline) return a.job.deadline < b.job.deadline;
-  return std::tie(a.start_tag, a.arrival) < std::tie(b.start_tag, b.arrival);
+// --- Who is next.
+
+const JobQueue::Waiting* JobQueue::First(const std::string& name, int priority, uint64_t offers) const {
+  const auto model = models_.find(name);
+  if (model == models_.end()) return nullptr;
+  const auto line = model->second.lines.find(priority);
+  if (line == model->second.lines.end()) return nullptr;
+  return static_cast<const Waiting*>(line->second.First(offers));
 }
 
-std::vector<const QueuedJob*> JobQueue::InOrder(absl::Time now) const {
-  std::vector<const Entry*> entries;
-  entries.reserve(entries_.size());
-  for (const auto& [id, entry] : entries_) entries.push_back(&entry);
-  std::sort(entries.begin(), entries.end(),
-            [&](const Entry* a, const Entry* b) { return Before(*a, *b, now); });
-  std::vector<const QueuedJob*> jobs;
-  jobs.reserve(entries.size());
-  for (const Entry* const entry : entries) jobs.push_back(&entry->job);
-  return jobs;
+const JobQueue::Waiting* JobQueue::Next(const Waiting& waiting, uint64_t offers) {
+  return static_cast<const Waiting*>(Line::Next(waiting, offers));
 }
 
-double JobQueue::RowSeconds(const std::string& model) const {
-  const auto found = row_seconds_.find(model);
-  return found == row_seconds_.end() ? default_row_seconds_ : found->second;
+void JobQueue::ForEach(const std::string& name,
+                       const std::function<void(const std::string& id)>& visit) const {
+  const auto model = models_.find(name);
+  if (model == models_.end()) return;
+  for (const auto& [priority, line] : model->second.lines) {
+    line.ForEach([&](const Line::Node& node) { visit(static_cast<const Waiting&>(node).id()); });
+  }
 }
 
-JobQueue::Ahead JobQueue::AheadOf(const std::string& id, absl::Time now,
-                                  const std::function<double(const QueuedJob&)>& share) const {
-  const Entry& self = entries_.at(id);
-  Ahead ahead;
-  for (const auto& [other_id, other] : entries_) {
-    if (other_id == id || !Before(other, self, now)) continue;
-    ++ahead.jobs;
-    ahead.cost_seconds += share(other.job) * Cost(other.job);
+// --- Sums.
+
+int64_t JobQueue::Waits(int priority) const {
+  const auto found = by_priority_.find(priority);
+  return found == by_priority_.end() ? 0 : found->second;
+}
+
+int64_t JobQueue::AheadOf(const std::string& id) const {
+  const Waiting& self = *entries_.at(id);
+  int64_t ahead = 0;
+  for (const auto& [name, model] : models_) {
+    for (const auto& [priority, line] : model.lines) {
+      if (priority < self.job_.priority) break;
+      ahead += priority > self.job_.priority ? line.sum().jobs : line.Before(self.turn).jobs;
+    }
   }
   return ahead;
 }
 
-std::map<std::string, JobQueue::Waiting> JobQueue::ByModel() const {
-  std::map<std::string, Waiting> models;
-  for (const auto& [id, entry] : entries_) {
-    Waiting& waiting = models[entry.job.model];
-    ++waiting.jobs;
-    waiting.steps += entry.job.steps;
-    waiting.cost_seconds += Cost(entry.job);
+double JobQueue::CostAheadOf(const std::string& id, const Shares& share) const {
+  const Waiting& self = *entries_.at(id);
+  double cost = 0;
+  for (const auto& [name, model] : models_) {
+    Work work;
+    for (const auto& [priority, line] : model.lines) {
+      if (priority < self.job_.priority) break;
+      work += priority > self.job_.priority ? line.sum().work : line.Before(self.turn).work;
+    }
+    if (work.rows > 0) cost += share(name) * model.price.Of(work);
   }
-  return models;
+  return cost;
 }
 
-double JobQueue::CostSeconds(int priority, const std::function<double(const QueuedJob&)>& share) const {
-  double total = 0;
-  for (const auto& [id, entry] : entries_) {
-    if (entry.job.priority >= priority) total += share(entry.job) * Cost(entry.job);
+double JobQueue::CostSeconds(int priority, const Shares& share) const {
+  double cost = 0;
+  for (const auto& [name, model] : models_) {
+    Work work;
+    for (const auto& [line_priority, line] : model.lines) {
+      if (line_priority >= priority) work += line.sum().work;
+    }
+    if (work.rows > 0) cost += share(name) * model.price.Of(work);
   }
-  return total;
+  return cost;
+}
+
+JobQueue::Sum JobQueue::SumOf(const Model& model) {
+  Sum sum;
+  for (const auto& [priority, line] : model.lines) {
+    const Standing standing = line.sum();
+    sum.jobs += standing.jobs;
+    sum.steps += standing.work.steps;
+    sum.cost_seconds += model.price.Of(standing.work);
+  }
+  return sum;
+}
+
+JobQueue::Sum JobQueue::Of(const std::string& model) const {
+  const auto found = models_.find(model);
+  return found == models_.end() ? Sum() : SumOf(found->second);
+}
+
+std::map<std::string, JobQueue::Sum> JobQueue::ByModel() const {
+  std::map<std::string, Sum> sums;
+  for (const auto& [name, model] : models_) {
+    if (!model.lines.empty()) sums[name] = SumOf(model);
+  }
+  return sums;
 }
 
 }  // namespace mind::server

@@ -1,8 +1,11 @@
-// The order in which waiting jobs run.
+// The order in which waiting pictures are given to workers.
 //
-// Priority class first. Within a class: jobs given back by a lost worker; then jobs whose deadline leaves no
-// slack, nearest deadline first; then by start tags of start-time fair queueing (Goyal et al. 1996), so that
-// tenants share by the cost of what they run, not by how much they submit; then by arrival.
+// A job waits with some of its pictures: those that have not begun, and those that a worker has given back.
+// Priority class first. Within a class: jobs with pictures given back; then jobs whose deadline leaves no
+// slack, nearest deadline first; then by fair turns between tenants (FairTurns), where each picture is a
+// portion; then by arrival. A picture is taken from the first job that the worker with room can make.
+//
+// One Line a model and class keeps order and running sums, so that nothing here looks at all that wait.
 //
 // Plain state: no threads, no clock of its own, no I/O. Times come in with the calls.
 #ifndef MIND_SERVER_QUEUE_JOB_QUEUE_H_
@@ -11,10 +14,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "server/queue/fair_turns.h"
+#include "server/queue/line.h"
+#include "server/queue/work.h"
 
 namespace mind::server {
 
@@ -22,80 +31,126 @@ struct QueuedJob {
   std::string id;
   std::string tenant;
   std::string model;
-  int priority = 0;   // higher goes first
-  double rows = 0;    // denoiser rows still to do: what it costs, at the model's price
-  int64_t steps = 0;  // denoiser steps still to do
+  int priority = 0;      // higher goes first
+  uint64_t offers = 1;   // which of the model's offers would do, a bit each
+  int64_t pictures = 1;  // that have not begun
+  Work picture;          // one of them
   absl::Time deadline = absl::InfiniteFuture();
 };
 
 class JobQueue {
+  struct Model;
+
  public:
-  // A row costs `default_row_seconds` until SetRowSeconds says otherwise.
-  explicit JobQueue(double default_row_seconds) : default_row_seconds_(default_row_seconds) {}
+  // Pictures of a job that a worker has given back.
+  struct Returned {
+    int64_t pictures = 0;
+    Work work;  // of all of them
+  };
 
-  // At the tail of its class and tenant. REQUIRES: no job of this id waits.
-  void Push(QueuedJob job);
-  // Before all others of its class: work that had begun. Its tenant is not charged again.
-  void PushToHead(QueuedJob job);
-  // It will not run: its tenant gets back what it was charged. False if no such job waits.
-  bool Remove(const std::string& id);
-  // It runs now. REQUIRES: Contains(id)
+  // What models cost until SetPrice says otherwise.
+  explicit JobQueue(const Price& default_price);
+
+  // --- Jobs. One whose last picture has been taken is not in the queue.
+
+  // At the tail of its class and tenant. REQUIRES: it is not in the queue, and has pictures.
+  void Push(const QueuedJob& job);
+  // So many of its pictures now wait that had begun: they go before all others of the class, and their tenant
+  // is not charged again. For a job that is not in the queue, `job.pictures` must be 0.
+  void SetReturned(const QueuedJob& job, const Returned& returned);
+  // A picture that had not begun goes to a worker. REQUIRES: the job has one.
   void Take(const std::string& id);
+  // A picture that had not begun need not be made any more. REQUIRES: the job has one.
+  void Drop(const std::string& id);
+  // The job will not go on: its tenant gets back what it was charged for pictures that have not begun. False
+  // if it is not in the queue.
+  bool Remove(const std::string& id);
+  // REQUIRES: Contains(id)
+  void SetOffers(const std::string& id, uint64_t offers);
 
-  // All of them, first to run first. Valid until the queue changes.
-  std::vector<const QueuedJob*> InOrder(absl::Time now) const;
+  // --- Time and prices.
 
-  // What a row of this model costs from now on: estimates and urgency follow, turns already given do not.
-  void SetRowSeconds(const std::string& model, double seconds) { row_seconds_[model] = seconds; }
-  double RowSeconds(const std::string& model) const;
+  // Deadlines that leave no slack by now put their jobs forward, for good.
+  void Advance(absl::Time now);
+  // What the model costs from now on. Estimates and slack follow, turns already given do not.
+  void SetPrice(const std::string& model, const Price& price);
+  const Price& PriceOf(const std::string& model) const;
+
+  // --- Who is next.
+
+  // A waiting job, by its place.
+  class Waiting : private Line::Node, private FairTurns::Claim {
+   public:
+    const std::string& id() const { return job_.id; }
+    // Whether it goes before the other. REQUIRES: both of one class.
+    bool GoesBefore(const Waiting& other) const { return turn < other.turn; }
+    bool returned() const { return returned_.pictures > 0; }
+
+   private:
+    friend class JobQueue;
+    Model* model_ = nullptr;
+    QueuedJob job_;
+    Returned returned_;
+    uint64_t arrival_ = 0;
+    uint64_t return_arrival_ = 0;
+    bool urgent_ = false;
+    absl::Time slack_until_ = absl::InfiniteFuture();  // as it stands in Model::slack
+  };
+  // The first of a class and model that one of these offers would do for; null if there is none. And the one
+  // after that. Valid until the queue changes.
+  const Waiting* First(const std::string& model, int priority, uint64_t offers) const;
+  static const Waiting* Next(const Waiting& waiting, uint64_t offers);
+  // Calls `visit` with each job of the model. It may set offers, and change nothing else of the queue.
+  void ForEach(const std::string& model, const std::function<void(const std::string& id)>& visit) const;
+
+  // --- Sums.
 
   size_t size() const { return entries_.size(); }
-  bool Contains(const std::string& id) const { return entries_.count(id) != 0; }
-  // The highest class that waits. REQUIRES: size() > 0
-  int highest_priority() const { return by_priority_.rbegin()->first; }
-  // Jobs that go before this one, and their cost, each weighed by `share`. REQUIRES: Contains(id)
-  struct Ahead {
-    int64_t jobs = 0;
-    double cost_seconds = 0;
-  };
-  Ahead AheadOf(
-      const std::string& id, absl::Time now,
-      const std::function<double(const QueuedJob&)>& share = [](const QueuedJob&) { return 1; }) const;
-
-  struct Waiting {
+  bool Contains(const std::string& id) const { return entries_.contains(id); }
+  // Jobs of this class.
+  int64_t Waits(int priority) const;
+  // How many jobs go before it. REQUIRES: Contains(id)
+  int64_t AheadOf(const std::string& id) const;
+  // What those cost, each weighed by the share of its model.
+  using Shares = std::function<double(const std::string& model)>;
+  double CostAheadOf(const std::string& id, const Shares& share) const;
+  // The cost of all of this class or higher.
+  double CostSeconds(int priority, const Shares& share) const;
+  struct Sum {
     int64_t jobs = 0;
     int64_t steps = 0;
     double cost_seconds = 0;
   };
-  std::map<std::string, Waiting> ByModel() const;
-  // The cost of those of this class or higher, each weighed by `share`.
-  double CostSeconds(int priority, const std::function<double(const QueuedJob&)>& share) const;
+  // Of a model, if any wait; of all models with waiting jobs.
+  Sum Of(const std::string& model) const;
+  std::map<std::string, Sum> ByModel() const;
 
  private:
-  struct Entry {
-    QueuedJob job;
-    bool head = false;
-    double virtual_time = 0;  // when it came
-    double start_tag = 0;
-    double charged = 0;
-    uint64_t arrival = 0;
+  struct Model {
+    Price price;
+    std::map<int, Line, std::greater<>> lines;        // by class; none is empty
+    std::set<std::pair<absl::Time, Waiting*>> slack;  // who becomes urgent when, or later
+    Price slack_price;                                // by which those times were worked out, or a lower one
   };
 
-  bool Before(const Entry& a, const Entry& b, absl::Time now) const;
-  double Cost(const QueuedJob& job) const { return job.rows * RowSeconds(job.model); }
-  void Insert(Entry entry);
-  void Erase(std::map<std::string, Entry>::iterator entry);
-  // Moves up what a tenant submitted after a job that will not run.
-  void Refund(const Entry& removed);
-  // Tenants whose last job ended in the past start level with the others: their tags need not be kept.
-  void ForgetTenantsOfThePast();
+  Model& ModelOf(const std::string& name);
+  Waiting& Add(const QueuedJob& job);
+  // Into its line, where it belongs now; out of it; and anew, or out of the queue if nothing of it waits.
+  static void Enter(Waiting& waiting);
+  static void Exit(Waiting& waiting);
+  void Reenter(Waiting& waiting);
+  void Forget(Waiting& waiting);
+  static absl::Time SlackUntil(const Waiting& waiting);
+  // Notes when its deadline leaves no slack, instead of what was noted before.
+  static void WatchSlack(Waiting& waiting);
+  static void UnwatchSlack(Waiting& waiting);
+  static Sum SumOf(const Model& model);
 
-  const double default_row_seconds_;
-  std::map<std::string, double> row_seconds_;  // by model
-  std::map<std::string, Entry> entries_;
-  std::map<int, size_t> by_priority_;
-  std::map<std::string, double> finish_tags_;  // of each tenant's last job
-  double virtual_time_ = 0;                    // start tag of the job last taken
+  const Price default_price_;
+  std::map<std::string, Model> models_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Waiting>> entries_;
+  std::map<int, int64_t> by_priority_;
+  FairTurns turns_;
   uint64_t arrivals_ = 0;
 };
 

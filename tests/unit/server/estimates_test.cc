@@ -18,9 +18,9 @@ TEST_F(EstimatesTest, NobodyWaitsForWorkThatWouldNotGoBefore) {
   EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_NORMAL), absl::Seconds(10 * 10.0 * kSteps));
   EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_HIGH), absl::ZeroDuration());
   EXPECT_EQ(dispatcher_.EstimatedWait("C", v1::PRIORITY_HIGH), std::nullopt);
-  // A worker with both models is expected to take half of what waits.
+  // A worker with both models is expected to take half of the work for A.
   Connect(Registration("both", {Model("A"), Model("B")}), 0);
-  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL), absl::Seconds(9 * 10.0 * kSteps / 2 / 2));
+  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL), absl::Seconds(10 * 10.0 * kSteps / 2 / 2));
 }
 
 TEST_F(EstimatesTest, WithRoomNothingWaitsHoweverMuchRuns) {
@@ -35,31 +35,75 @@ TEST_F(EstimatesTest, NumbersThatAreNoneAreNoMeasurements) {
   Capacity("w", 1, {{"m", 2}});
   for (const double bad : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity(), 1e300}) {
     Capacity("w", 1, {{"m", bad}});
-    EXPECT_EQ(dispatcher_.RowSeconds("m"), 2) << bad;
+    EXPECT_EQ(dispatcher_.PriceOf("m").row, 2) << bad;
   }
 }
 
 TEST_F(EstimatesTest, ARowCostsWhatTheConnectedWorkersSayTogether) {
-  EXPECT_EQ(dispatcher_.RowSeconds("m"), 0.05);
+  EXPECT_EQ(dispatcher_.PriceOf("m").row, 0.05);
   Connect("slow", 1);
   Connect("fast", 1);
   Capacity("slow", 1, {{"m", 3}});
   Capacity("fast", 1, {{"m", 1}});
-  EXPECT_EQ(dispatcher_.RowSeconds("m"), 2);
+  EXPECT_EQ(dispatcher_.PriceOf("m").row, 2);
   Capacity("slow", 1, {{"m", 3}});  // whoever spoke last
-  EXPECT_EQ(dispatcher_.RowSeconds("m"), 2);
+  EXPECT_EQ(dispatcher_.PriceOf("m").row, 2);
   Lose("slow");
-  EXPECT_EQ(dispatcher_.RowSeconds("m"), 1);
+  EXPECT_EQ(dispatcher_.PriceOf("m").row, 1);
   Lose("fast");
-  EXPECT_EQ(dispatcher_.RowSeconds("m"), 1) << "the last that was known";
+  EXPECT_EQ(dispatcher_.PriceOf("m").row, 1) << "the last that was known";
 }
 
 TEST_F(EstimatesTest, WhatWaitsIsPricedByWhatIsKnownNow) {
   Submit("j");
-  EXPECT_DOUBLE_EQ(dispatcher_.queue().ByModel().at("m").cost_seconds, 0.05 * kSteps);
+  EXPECT_DOUBLE_EQ(dispatcher_.queue().Of("m").cost_seconds, 0.05 * kSteps);
   Connect("w", 0);
   Capacity("w", 0, {{"m", 20}});
-  EXPECT_DOUBLE_EQ(dispatcher_.queue().ByModel().at("m").cost_seconds, 20 * kSteps);
+  EXPECT_DOUBLE_EQ(dispatcher_.queue().Of("m").cost_seconds, 20 * kSteps);
+}
+
+TEST_F(EstimatesTest, WhatRunsCountsByWhatIsLeftOfIt) {
+  Connect("w", 1);
+  Capacity("w", 1, {{"m", 2}});
+  Submit("j");
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::Seconds(2.0 * kSteps));
+  Progress("w", Ref("j", 1), 4);
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::Seconds(2.0 * (kSteps - 4)));
+  EXPECT_EQ(dispatcher_.EstimatedRemaining("j"), absl::Seconds(2.0 * (kSteps - 4)));
+  Cancel("j");
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::ZeroDuration());
+  EXPECT_EQ(dispatcher_.EstimatedRemaining("j"), std::nullopt);
+}
+
+TEST_F(EstimatesTest, BatchNeighboursShareTheTime) {
+  Connect("w", 4);
+  Capacity("w", 4, {{"m", 1}});
+  Submit("j", 2);
+  Submit("k");
+  Progress("w", Ref("j", 1, 0), 5);
+  EXPECT_EQ(dispatcher_.EstimatedRemaining("k"), absl::Seconds(2.5 * kSteps));
+}
+
+TEST_F(EstimatesTest, WhatIsKnownOfCostsIsKeptAndSet) {
+  dispatcher_.SetPrice("m", {.row = 7});
+  Submit("j");
+  EXPECT_EQ(dispatcher_.queue().Of("m").cost_seconds, 7 * kSteps);
+  EXPECT_EQ(dispatcher_.KnownPrices().at("m").row, 7);
+  Connect("w", 0);
+  Capacity("w", 0, {{"m", 3}});
+  EXPECT_EQ(dispatcher_.KnownPrices().at("m").row, 3);
+}
+
+TEST_F(EstimatesTest, PositionsAreThoseOfTheOrder) {
+  Submit("a");
+  Submit("b");
+  Submit(Job("high", 1, v1::PRIORITY_HIGH));
+  EXPECT_EQ(dispatcher_.queue().AheadOf("high"), 0);
+  EXPECT_EQ(dispatcher_.queue().AheadOf("a"), 1);
+  EXPECT_EQ(dispatcher_.queue().AheadOf("b"), 2);
+  Connect("w", 0);
+  Capacity("w", 0, {{"m", 2}});
+  EXPECT_EQ(dispatcher_.EstimatedWaitOf("b"), absl::Seconds(2 * 2.0 * kSteps));
 }
 
 }  // namespace

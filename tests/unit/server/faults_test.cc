@@ -384,12 +384,37 @@ TEST_F(FaultsTest, ABadCheckpointSendsItsPictureBackToTheStartAndNoOther) {
   Checkpoint("w", Ref("j", 1, 1), 6);
   Lose("w");
   Connect("w");
-  Failure("w", Ref("j", 2, 0), absl::DataLossError("damaged"));
-  const auto assigned = Of<SendAssign>(HandBack("w", Ref("j", 2, 1), 7));
+  const auto assigned = Of<SendAssign>(Failure("w", Ref("j", 2, 0), absl::DataLossError("damaged")));
   ASSERT_EQ(assigned.size(), 1U);
-  ASSERT_EQ(assigned[0].assign.images_size(), 2);
+  EXPECT_EQ(assigned[0].assign.attempt(), 3U);
+  ASSERT_EQ(assigned[0].assign.images_size(), 1);
+  EXPECT_EQ(assigned[0].assign.images(0).image_index(), 0U);
   EXPECT_EQ(assigned[0].assign.images(0).checkpoint(), "");
-  EXPECT_EQ(assigned[0].assign.images(1).checkpoint(), "state at 7");
+  EXPECT_TRUE(dispatcher_.Holds("w", Ref("j", 2, 1))) << "the other goes on";
+}
+
+TEST_F(FaultsTest, WorkersLostTogetherAreOneLossOfTheirJob) {
+  for (int i = 0; i < 8; ++i) Connect("w" + std::to_string(i), 1);
+  Submit("j", 8);
+  for (int i = 0; i < 8; ++i) Lose("w" + std::to_string(i));
+  EXPECT_FALSE(Ended("j"));
+  for (int i = 0; i < 8; ++i) Connect("v" + std::to_string(i), 1);
+  EXPECT_EQ(dispatcher_.RunningImages("v0"), 1U);
+  EXPECT_EQ(dispatcher_.RunningImages("v7"), 1U) << "it need not run alone yet";
+}
+
+TEST_F(FaultsTest, AJobSpreadOverWorkersThatKillsThemIsFailed) {
+  Submit("j", 4);
+  int deaths = 0;
+  for (int round = 0; round < 50 && !Ended("j"); ++round) {
+    const std::string name = "w" + std::to_string(round);
+    Connect(name, 1);
+    if (round < 1) continue;  // two are alive at any time
+    Lose("w" + std::to_string(round - 1));
+    ++deaths;
+  }
+  EXPECT_EQ(Ended("j"), v1::JOB_STATE_FAILED);
+  EXPECT_LE(deaths, 10);
 }
 
 TEST_F(FaultsTest, AWorkerThatRefusesCheckpointsItWasNotGivenHasFailed) {

@@ -333,6 +333,13 @@ TEST_F(GenerationServiceTest, AModelNobodyServesAnyMoreIsNotMeantByNone) {
   EXPECT_TRUE(Submit(SmallRequest("renamed"), {}).ok());  // by its name it may still be asked for
 }
 
+TEST_F(GenerationServiceTest, WithNobodyConnectedAKnownModelMayFillTheQueue) {
+  options_.max_queue = 10;
+  Lose(Connect("old", 1, {"m"}));
+  for (int i = 0; i < 10; ++i) Create(SmallRequest("m"));
+  EXPECT_EQ(ReasonOf(Submit(SmallRequest("m")).status()), "QUEUE_FULL");
+}
+
 TEST_F(GenerationServiceTest, JobsForAModelNobodyServesLeaveRoomForOthers) {
   options_.max_queue = 10;
   Lose(Connect("old", 1, {"gone"}));

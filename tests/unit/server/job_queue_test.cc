@@ -8,11 +8,29 @@ namespace {
 const absl::Time kNow = absl::UnixEpoch() + absl::Hours(1);
 
 QueuedJob Job(const std::string& id, const std::string& tenant = "a", int priority = 2, double cost = 1) {
-  return {.id = id, .tenant = tenant, .model = "m", .priority = priority, .rows = cost, .steps = 10};
+  return {.id = id,
+          .tenant = tenant,
+          .model = "m",
+          .priority = priority,
+          .picture = {.rows = cost, .row_megapixels = cost / 4, .steps = 10}};
 }
 
+QueuedJob Pictures(QueuedJob job, int64_t pictures) {
+  job.pictures = pictures;
+  return job;
+}
+
+std::string First(JobQueue& queue, absl::Time now = kNow) {
+  queue.Advance(now);
+  for (int priority = 3; priority >= 0; --priority) {
+    if (const auto* const first = queue.First("m", priority, 1)) return first->id();
+  }
+  return "";
+}
+
+// A picture of the first job goes to a worker.
 std::string TakeFirst(JobQueue& queue) {
-  const std::string id = queue.InOrder(kNow).front()->id;
+  const std::string id = First(queue);
   queue.Take(id);
   return id;
 }
@@ -24,13 +42,13 @@ std::string Order(JobQueue& queue) {
 }
 
 TEST(JobQueue, IsFirstComeFirstServedForOneTenant) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   for (const char* id : {"1", "2", "3"}) queue.Push(Job(id));
   EXPECT_EQ(Order(queue), "123");
 }
 
 TEST(JobQueue, HigherPriorityGoesFirst) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   queue.Push(Job("1", "a", 1));
   queue.Push(Job("2", "a", 3));
   queue.Push(Job("3", "a", 2));
@@ -38,7 +56,7 @@ TEST(JobQueue, HigherPriorityGoesFirst) {
 }
 
 TEST(JobQueue, TenantsTakeTurnsHoweverMuchOneSubmits) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   for (const char* id : {"1", "2", "3", "4"}) queue.Push(Job(id, "greedy"));
   queue.Push(Job("x", "modest"));
   queue.Push(Job("y", "modest"));
@@ -46,14 +64,14 @@ TEST(JobQueue, TenantsTakeTurnsHoweverMuchOneSubmits) {
 }
 
 TEST(JobQueue, TenantsShareByCostNotByNumber) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   for (const char* id : {"1", "2", "3"}) queue.Push(Job(id, "large", 2, 3));
   for (const char* id : {"a", "b", "c", "d", "e", "f"}) queue.Push(Job(id, "small", 2, 1));
   EXPECT_EQ(Order(queue), "1abc2def3");
 }
 
 TEST(JobQueue, ATenantThatWasIdleDoesNotSaveUpTurns) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   for (int i = 0; i < 5; ++i) {
     queue.Push(Job("w" + std::to_string(i), "busy"));
     TakeFirst(queue);
@@ -65,7 +83,7 @@ TEST(JobQueue, ATenantThatWasIdleDoesNotSaveUpTurns) {
 }
 
 TEST(JobQueue, ADeadlineWithoutSlackGoesBeforeFairness) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   queue.Push(Job("1"));
   QueuedJob later = Job("2");
   later.deadline = kNow + absl::Hours(1);
@@ -80,15 +98,80 @@ TEST(JobQueue, ADeadlineWithoutSlackGoesBeforeFairness) {
 }
 
 TEST(JobQueue, WorkThatHadBegunGoesFirstInItsClass) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   queue.Push(Job("1"));
   queue.Push(Job("2", "a", 3));
-  queue.PushToHead(Job("3"));
-  EXPECT_EQ(Order(queue), "231");
+  const QueuedJob begun = Pictures(Job("3"), 0);
+  queue.SetReturned(begun, {.pictures = 1, .work = {.rows = 1, .steps = 5}});
+  EXPECT_EQ(TakeFirst(queue), "2");
+  EXPECT_EQ(First(queue), "3");
+  EXPECT_EQ(queue.Of("m").steps, 15);
+  queue.SetReturned(begun, {});
+  EXPECT_EQ(Order(queue), "1");
+}
+
+// --- Pictures.
+
+TEST(JobQueue, PicturesOfAJobTakeTurnsWithOtherTenants) {
+  JobQueue queue(Price{.row = 1});
+  queue.Push(Pictures(Job("L", "large"), 4));
+  for (const char* id : {"a", "b", "c"}) queue.Push(Job(id, "small"));
+  EXPECT_EQ(Order(queue), "LaLbLcL");
+}
+
+TEST(JobQueue, AJobWaitsUntilItsLastPictureIsTaken) {
+  JobQueue queue(Price{.row = 1});
+  queue.Push(Pictures(Job("1"), 3));
+  EXPECT_EQ(queue.Of("m").cost_seconds, 3);
+  queue.Take("1");
+  EXPECT_EQ(queue.Of("m").cost_seconds, 2);
+  queue.Drop("1");
+  EXPECT_TRUE(queue.Contains("1"));
+  queue.Take("1");
+  EXPECT_FALSE(queue.Contains("1"));
+  EXPECT_EQ(queue.Of("m").jobs, 0);
+}
+
+TEST(JobQueue, ReturnedPicturesGoFirstAndTheOthersKeepTheirTurn) {
+  JobQueue queue(Price{.row = 1});
+  queue.Push(Pictures(Job("L", "a"), 3));
+  for (const char* id : {"x", "y", "z"}) queue.Push(Job(id, "b"));
+  EXPECT_EQ(TakeFirst(queue), "L");
+  EXPECT_EQ(TakeFirst(queue), "x");
+  const QueuedJob large = Pictures(Job("L", "a"), 2);
+  queue.SetReturned(large, {.pictures = 1, .work = {.rows = 0.5}});
+  EXPECT_EQ(First(queue), "L");
+  EXPECT_EQ(queue.Of("m").cost_seconds, 4.5);
+  queue.SetReturned(large, {});
+  EXPECT_EQ(Order(queue), "LyLz");
+}
+
+TEST(JobQueue, ACancelledJobKeepsTheChargeOfWhatHasBegun) {
+  JobQueue queue(Price{.row = 1});
+  queue.Push(Pictures(Job("1", "a"), 4));
+  EXPECT_EQ(TakeFirst(queue), "1");
+  EXPECT_EQ(TakeFirst(queue), "1");
+  queue.Remove("1");
+  queue.Push(Job("2", "a"));
+  for (const char* id : {"x", "y", "z"}) queue.Push(Job(id, "b"));
+  EXPECT_EQ(Order(queue), "x2yz");
+}
+
+// --- Refunds.
+
+TEST(JobQueue, TheLongChainOfATenantMovesUpBeforeItsTurnComes) {
+  JobQueue queue(Price{.row = 1});
+  for (int i = 0; i < 1000; ++i) queue.Push(Job("a" + std::to_string(i), "a"));
+  for (int i = 0; i < 500; ++i) queue.Push(Job("b" + std::to_string(i), "b"));
+  for (int i = 0; i < 500; ++i) queue.Remove("a" + std::to_string(i));
+  for (int i = 0; i < 500; ++i) {
+    EXPECT_EQ(TakeFirst(queue), "a" + std::to_string(500 + i));
+    EXPECT_EQ(TakeFirst(queue), "b" + std::to_string(i));
+  }
 }
 
 TEST(JobQueue, AJobThatWillNotRunIsNotCharged) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   for (int i = 0; i < 20; ++i) queue.Push(Job("x" + std::to_string(i), "changes its mind"));
   queue.Push(Job("y", "patient"));
   queue.Push(Job("z", "patient"));
@@ -98,7 +181,7 @@ TEST(JobQueue, AJobThatWillNotRunIsNotCharged) {
 }
 
 TEST(JobQueue, WhatCameAfterAJobThatWillNotRunMovesUp) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   for (const char* id : {"1", "2", "3"}) queue.Push(Job(id, "a"));
   for (const char* id : {"x", "y", "z"}) queue.Push(Job(id, "b"));
   queue.Remove("1");
@@ -106,7 +189,7 @@ TEST(JobQueue, WhatCameAfterAJobThatWillNotRunMovesUp) {
 }
 
 TEST(JobQueue, WhatATenantHasRunStaysCharged) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
   queue.Push(Job("1", "a", 2, 5));
   queue.Push(Job("2", "a", 2, 5));
   EXPECT_EQ(TakeFirst(queue), "1");
@@ -116,33 +199,92 @@ TEST(JobQueue, WhatATenantHasRunStaysCharged) {
   EXPECT_EQ(Order(queue), "x3");
 }
 
+// --- Prices.
+
 TEST(JobQueue, TellsWhatARowCostsNow) {
-  JobQueue queue(0.5);
+  JobQueue queue(Price{.row = 0.5});
   queue.Push(Job("1", "a", 2, 4));
-  EXPECT_EQ(queue.ByModel().at("m").cost_seconds, 2);
-  queue.SetRowSeconds("m", 10);
-  EXPECT_EQ(queue.ByModel().at("m").cost_seconds, 40);
-  // Whether a deadline leaves slack follows.
-  QueuedJob late = Job("2", "a", 2, 1);
+  EXPECT_EQ(queue.Of("m").cost_seconds, 2);
+  queue.SetPrice("m", {.row = 10});
+  EXPECT_EQ(queue.Of("m").cost_seconds, 40);
+  queue.SetPrice("m", {.row = 10, .row_megapixel = 2});
+  EXPECT_EQ(queue.ByModel().at("m").cost_seconds, 42);
+}
+
+TEST(JobQueue, ADeadlineThatAPriceMakesUrgentIsSeenAtOnce) {
+  JobQueue queue(Price{.row = 1});
+  queue.Push(Job("1"));
+  QueuedJob late = Job("2");
   late.deadline = kNow + absl::Seconds(20);
   queue.Push(late);
-  EXPECT_EQ(queue.InOrder(kNow).front()->id, "2");
-  queue.SetRowSeconds("m", 1);
-  EXPECT_EQ(queue.InOrder(kNow).front()->id, "1");
+  EXPECT_EQ(First(queue), "1");
+  queue.SetPrice("m", {.row = 10});
+  EXPECT_EQ(First(queue), "2");
+}
+
+TEST(JobQueue, ADeadlineIsNotUrgentYetWhereThePriceHasFallen) {
+  JobQueue queue(Price{.row = 10});
+  queue.Push(Job("1"));
+  QueuedJob late = Job("2");
+  late.deadline = kNow + absl::Seconds(40);
+  queue.Push(late);
+  queue.SetPrice("m", {.row = 1});
+  EXPECT_EQ(First(queue, kNow + absl::Seconds(30)), "1");
+  EXPECT_EQ(First(queue, kNow + absl::Seconds(38)), "2");
+}
+
+TEST(JobQueue, APriceThatRisesAgainIsSeenAfterItHadFallen) {
+  JobQueue queue(Price{.row = 10});
+  queue.Push(Job("1"));
+  QueuedJob late = Job("2");
+  late.deadline = kNow + absl::Seconds(40);
+  queue.Push(late);
+  queue.SetPrice("m", {.row = 1});
+  EXPECT_EQ(First(queue, kNow + absl::Seconds(30)), "1");
+  queue.SetPrice("m", {.row = 10});
+  EXPECT_EQ(First(queue, kNow + absl::Seconds(31)), "2");
+}
+
+// --- Offers and sums.
+
+TEST(JobQueue, TellsTheFirstThatAnOfferWouldDoFor) {
+  JobQueue queue(Price{.row = 1});
+  for (int i = 0; i < 8; ++i) {
+    QueuedJob job = Job(std::to_string(i));
+    job.offers = i < 4 ? 0b01 : 0b11;
+    queue.Push(job);
+  }
+  EXPECT_EQ(queue.First("m", 2, 0b01)->id(), "0");
+  EXPECT_EQ(queue.First("m", 2, 0b10)->id(), "4");
+  EXPECT_EQ(JobQueue::Next(*queue.First("m", 2, 0b10), 0b10)->id(), "5");
+  EXPECT_EQ(queue.First("m", 2, 0b100), nullptr);
+  EXPECT_EQ(queue.First("m", 3, 0b01), nullptr);
+  EXPECT_EQ(queue.First("n", 2, 0b01), nullptr);
+  queue.SetOffers("2", 0b10);
+  EXPECT_EQ(queue.First("m", 2, 0b10)->id(), "2");
 }
 
 TEST(JobQueue, TellsWhatIsAheadAndWhatWaits) {
-  JobQueue queue(1);
+  JobQueue queue(Price{.row = 1});
+  const auto all = [](const std::string&) { return 1.0; };
+  const auto half = [](const std::string&) { return 0.5; };
   queue.Push(Job("1", "a", 2, 3));
   queue.Push(Job("2", "a", 2, 4));
-  EXPECT_EQ(queue.AheadOf("2", kNow).jobs, 1);
-  EXPECT_EQ(queue.AheadOf("2", kNow).cost_seconds, 3);
-  EXPECT_EQ(queue.ByModel().at("m").steps, 20);
-  const auto half = [](const QueuedJob&) { return 0.5; };
-  EXPECT_EQ(queue.AheadOf("2", kNow, half).cost_seconds, 1.5);
+  EXPECT_EQ(queue.AheadOf("2"), 1);
+  EXPECT_EQ(queue.CostAheadOf("2", all), 3);
+  EXPECT_EQ(queue.Of("m").steps, 20);
+  EXPECT_EQ(queue.CostAheadOf("2", half), 1.5);
   EXPECT_EQ(queue.CostSeconds(2, half), 3.5);
   EXPECT_EQ(queue.CostSeconds(3, half), 0);
-  EXPECT_EQ(queue.highest_priority(), 2);
+  QueuedJob other = Job("3", "b", 3, 5);
+  other.model = "n";
+  queue.Push(other);
+  EXPECT_EQ(queue.AheadOf("2"), 2);
+  EXPECT_EQ(queue.CostAheadOf("2", all), 8);
+  EXPECT_EQ(queue.CostSeconds(3, all), 5);
+  EXPECT_EQ(queue.AheadOf("3"), 0);
+  EXPECT_EQ(queue.Waits(2), 2);
+  EXPECT_EQ(queue.Waits(3), 1);
   EXPECT_TRUE(queue.Remove("1"));
   EXPECT_FALSE(queue.Remove("1"));
 }

@@ -39,9 +39,90 @@ TEST_F(PlacementTest, HighPriorityFindsRoomWhereLowerJobsFillIt) {
 
 // --- Jobs of many pictures.
 
-TEST_F(PlacementTest, AJobLargerThanAnyWorkersRoomRunsOnAnIdleOne) {
-  Connect("w", 2);
-  EXPECT_EQ(Of<SendAssign>(Submit("j", 5)).size(), 1U);
+TEST_F(PlacementTest, PicturesOfAJobGoWhereThereIsRoom) {
+  Connect("w1", 2);
+  Connect("w2", 1);
+  const auto assigned = Of<SendAssign>(Submit("j", 5));
+  ASSERT_EQ(assigned.size(), 2U);
+  EXPECT_EQ(assigned[0].worker, "w1");
+  EXPECT_EQ(assigned[0].assign.attempt(), 1U);
+  EXPECT_EQ(assigned[0].assign.images_size(), 2);
+  EXPECT_EQ(assigned[1].worker, "w2");
+  EXPECT_EQ(assigned[1].assign.attempt(), 2U);
+  EXPECT_EQ(assigned[1].assign.images_size(), 1);
+  EXPECT_EQ(dispatcher_.running_jobs(), 1U);
+  EXPECT_EQ(dispatcher_.queued_jobs(), 1U) << "two pictures wait";
+
+  const auto next = Of<SendAssign>(Result("w2", Ref("j", 2, assigned[1].assign.images(0).image_index())));
+  ASSERT_EQ(next.size(), 1U);
+  EXPECT_EQ(next[0].worker, "w2");
+  EXPECT_EQ(next[0].assign.attempt(), 3U);
+}
+
+TEST_F(PlacementTest, AJobIsSpreadEvenly) {
+  Connect("w1", 16);
+  Connect("w2", 16);
+  const auto assigned = Of<SendAssign>(Submit("j", 16));
+  ASSERT_EQ(assigned.size(), 2U);
+  EXPECT_EQ(assigned[0].assign.images_size(), 8);
+  EXPECT_EQ(assigned[1].assign.images_size(), 8);
+}
+
+TEST_F(PlacementTest, EveryPictureCountsForTheAttemptThatHasIt) {
+  Connect("w1", 1);
+  Connect("w2", 1);
+  Submit("j", 2);
+  EXPECT_TRUE(dispatcher_.AcceptsResult("w1", Ref("j", 1, 0)));
+  EXPECT_TRUE(dispatcher_.AcceptsResult("w2", Ref("j", 2, 1)));
+  EXPECT_FALSE(dispatcher_.AcceptsResult("w1", Ref("j", 2, 1)));
+  EXPECT_FALSE(dispatcher_.AcceptsResult("w1", Ref("j", 1, 1)));
+  EXPECT_FALSE(dispatcher_.AcceptsResult("w2", Ref("j", 2, 0)));
+  Checkpoint("w1", Ref("j", 1, 1), 9);  // not its picture
+  Connect("w3", 1);
+  const auto assigned = Of<SendAssign>(Lose("w2"));
+  ASSERT_EQ(assigned.size(), 1U);
+  EXPECT_EQ(assigned[0].worker, "w3");
+  EXPECT_EQ(assigned[0].assign.attempt(), 3U);
+  EXPECT_EQ(assigned[0].assign.images(0).checkpoint(), "");
+  EXPECT_EQ(dispatcher_.Find("j")->state(), v1::JOB_STATE_RUNNING);
+  Result("w1", Ref("j", 1, 0));
+  Result("w3", Ref("j", 3, 1));
+  EXPECT_EQ(Ended("j"), v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(PlacementTest, TheLossOfOneWorkerTakesBackItsPicturesAlone) {
+  Connect("w1", 1);
+  Connect("w2", 1);
+  Submit("j", 2);
+  const Actions actions = Lose("w1");
+  ASSERT_EQ(Of<JobRequeuedAction>(actions).size(), 1U);
+  EXPECT_EQ(Of<JobRequeuedAction>(actions)[0].job.state(), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(dispatcher_.queued_jobs(), 1U);
+  Lose("w2");
+  EXPECT_EQ(dispatcher_.Find("j")->state(), v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(dispatcher_.running_jobs(), 0U);
+}
+
+TEST_F(PlacementTest, CancellingStopsEveryAttempt) {
+  Connect("w1", 1);
+  Connect("w2", 1);
+  Submit("j", 3);
+  const auto stopped = Of<SendCancel>(Cancel("j"));
+  ASSERT_EQ(stopped.size(), 2U);
+  EXPECT_EQ(stopped[0].cancel.attempt(), 1U);
+  EXPECT_EQ(stopped[1].cancel.attempt(), 2U);
+  EXPECT_EQ(dispatcher_.queued_jobs(), 0U);
+}
+
+TEST_F(PlacementTest, EachAttemptIsToldOfWhenItBegins) {
+  Connect("w1", 2);
+  Connect("w2", 1);
+  Submit("j", 3);
+  const auto first = Of<JobStartedAction>(Started("w1", Ref("j", 1, 0)));
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].attempt, 1U);
+  EXPECT_EQ(Of<JobStartedAction>(Started("w2", Ref("j", 2, 1))).size(), 1U);
+  EXPECT_TRUE(Of<JobStartedAction>(Started("w1", Ref("j", 1, 2))).empty());
 }
 
 TEST_F(PlacementTest, AJobLargerThanAWorkerDoesNotWaitForLowerOnes) {
@@ -49,70 +130,69 @@ TEST_F(PlacementTest, AJobLargerThanAWorkerDoesNotWaitForLowerOnes) {
   Submit(Job("low", 1, v1::PRIORITY_LOW));
   Submit(Job("high", 5, v1::PRIORITY_HIGH));
   EXPECT_EQ(WorkerOf("high"), "w");
+  EXPECT_EQ(dispatcher_.RunningImages("w"), 3U);
 }
 
-TEST_F(PlacementTest, AJobOfSixteenPicturesStartsAfterABoundedNumberOfLaterOnes) {
+TEST_F(PlacementTest, AJobOfSixteenPicturesIsNotPassedOver) {
   Connect("w", 16);
   std::vector<std::string> running;
-  auto small = [&, count = 0]() mutable {
-    running.push_back("small" + std::to_string(count++));
-    Submit(running.back());
+  const auto small = [&](const std::string& id) {
+    v1::Job job = Job(id);
+    job.set_tenant("small");
+    running.push_back(id);
+    Submit(job);
   };
-  for (int i = 0; i < 4; ++i) small();
+  for (int i = 0; i < 16; ++i) small("s" + std::to_string(i));
   Submit("large", 16);
-  int later = 0;
-  while (WorkerOf("large").empty()) {
-    ASSERT_LT(later, 100);
-    small();  // there is always one more
-    ++later;
-    for (const std::string& id : running) {
-      if (WorkerOf(id).empty()) continue;
-      Result("w", Ref(id, 1));
-      break;
-    }
-  }
-  int went_before = 0;
-  for (const auto& [id, job] : ended_) went_before += id.starts_with("small") ? 1 : 0;
-  EXPECT_LE(went_before, 4 + 8);
+  for (int i = 16; i < 48; ++i) small("s" + std::to_string(i));
+  // As pictures end, the two tenants take turns.
+  for (int i = 0; i < 16; ++i) Result("w", Ref("s" + std::to_string(i), 1));
+  int large = 0;
+  for (const auto& [key, picture] : dispatcher_.Workers().at("w").running())
+    large += key.job == "large" ? 1 : 0;
+  EXPECT_GE(large, 8);
+  EXPECT_LE(large, 9);
 }
 
-TEST_F(PlacementTest, WhileOneWorkerIsKeptFreeTheOthersWork) {
-  Connect("w1", 4);
-  Connect("w2", 4);
-  Submit("a1", 1);
-  Submit("a2", 1);
-  Submit("large", 4);
-  Submit("larger", 4);
-  for (int i = 0; i < 40; ++i) {
-    const std::string id = "s" + std::to_string(i);
-    Submit(id);
-    if (WorkerOf(id).empty()) break;
-    ASSERT_LT(i, 30);
-    if (i > 20) continue;  // from here on they stay
-    Result(WorkerOf(id), Ref(id, 1));
+// --- Jobs that must run alone.
+
+TEST_F(PlacementTest, AWorkerIsKeptFreeForAJobThatMustRunAlone) {
+  Connect("w", 1);
+  Submit("suspect");
+  for (int i = 0; i < 2; ++i) {
+    Lose("w");
+    if (i == 0) Connect("w", 1);
   }
-  EXPECT_EQ(WorkerOf("large"), "");
-  // Kept free: one of them, not both.
-  EXPECT_EQ(dispatcher_.RunningImages("w1") + dispatcher_.RunningImages("w2"), 5U);
-  const std::string kept = dispatcher_.RunningImages("w1") == 1 ? "w1" : "w2";
-  Result(kept, Ref(kept == "w1" ? "a1" : "a2", 1));
-  EXPECT_EQ(WorkerOf("large"), kept);
+  Connect("w1", 4);  // takes it, alone
+  ASSERT_EQ(WorkerOf("suspect"), "w1");
+  Submit("waits");
+  EXPECT_EQ(WorkerOf("waits"), "");
+  Result("w1", Ref("suspect", 3));
+  EXPECT_EQ(WorkerOf("waits"), "w1");
 }
 
 TEST_F(PlacementTest, WhatIsKeptFreeIsOpenAgainWhenTheJobIsCancelled) {
-  Connect("w", 2);
-  Submit("runs");
-  Submit("large", 2);
-  std::string last;
-  for (int i = 0; i < 9; ++i) {
-    last = "s" + std::to_string(i);
-    Submit(last);
-    if (!WorkerOf(last).empty()) Result("w", Ref(last, 1));
+  Submit("suspect");
+  for (int i = 0; i < 2; ++i) {
+    Connect("w", 2);
+    Lose("w");
   }
-  EXPECT_EQ(WorkerOf(last), "");
-  EXPECT_FALSE(Ended(last));
-  Cancel("large");
-  EXPECT_EQ(WorkerOf(last), "w");
+  Register(Registration("w"));
+  Cancel("suspect");
+  Submit("suspect2");
+  Capacity("w", 1);
+  for (int i = 0; i < 2; ++i) {
+    Lose("w");
+    if (i == 0) Connect("w", 1);
+  }
+  // Others run when it comes back to the queue: it waits for the last of them, and nothing new is begun.
+  dispatcher_.SetPlacing(false);
+  Connect("w", 4);
+  dispatcher_.SetPlacing(true);
+  EXPECT_EQ(AttemptOf("suspect2"), 2U);
+  Cancel("suspect2");
+  Submit("other");
+  EXPECT_EQ(WorkerOf("other"), "w");
 }
 
 // --- What a worker offers.
@@ -144,23 +224,75 @@ TEST_F(PlacementTest, AJobGoesOnlyWhereTheWorkersOwnModelAllowsIt) {
   for (const v1::Job& job : jobs) EXPECT_EQ(WorkerOf(job.id()), "full") << job.id();
 }
 
-TEST_F(PlacementTest, CheckpointsGoOnlyToTheSameWeights) {
+TEST_F(PlacementTest, AJobGoesOnOnlyWithTheWeightsItBeganWith) {
   Connect(Registration("a1", {Model("m", "A")}), 1);
   Submit("j");
   Checkpoint("a1", Ref("j", 1), 7);
   Connect(Registration("b", {Model("m", "B")}), 1);
-  auto assigned = Of<SendAssign>(Lose("a1"));
+  EXPECT_TRUE(Of<SendAssign>(Lose("a1")).empty());
+  EXPECT_TRUE(Of<SendAssign>(Wait(absl::Minutes(9), {"b"})).empty());
+  Submit("k");
+  EXPECT_EQ(WorkerOf("k"), "b") << "nobody waits for it";
+  const auto assigned = Of<SendAssign>(Connect(Registration("a2", {Model("m", "A")}), 1));
+  ASSERT_EQ(assigned.size(), 1U);
+  EXPECT_EQ(assigned[0].worker, "a2");
+  EXPECT_EQ(assigned[0].assign.images(0).checkpoint(), "state at 7");
+}
+
+TEST_F(PlacementTest, WhereRevisionsAreNotKnownStateIsGoneOnWith) {
+  Connect(Registration("a", {Model("m", "A")}), 1);
+  Submit("j");
+  Checkpoint("a", Ref("j", 1), 7);
+  Connect(Registration("unknown", {Model("m")}), 1);
+  const auto assigned = Of<SendAssign>(Lose("a"));
+  ASSERT_EQ(assigned.size(), 1U);
+  EXPECT_EQ(assigned[0].assign.images(0).checkpoint(), "state at 7");
+}
+
+TEST_F(PlacementTest, AJobThatHasKeptNothingMayBeginWithOtherWeights) {
+  Connect(Registration("a", {Model("m", "A")}), 1);
+  Submit("j");
+  Connect(Registration("b", {Model("m", "B")}), 1);
+  Lose("a");
+  EXPECT_EQ(WorkerOf("j"), "b");
+}
+
+TEST_F(PlacementTest, PicturesOfOneJobComeFromTheSameWeights) {
+  Connect(Registration("a", {Model("m", "A")}), 1);
+  Connect(Registration("b", {Model("m", "B")}), 1);
+  Submit("j", 3);
+  EXPECT_EQ(dispatcher_.RunningImages("a"), 1U);
+  EXPECT_EQ(dispatcher_.RunningImages("b"), 0U);
+  Result("a", Ref("j", 1, 0));
+  EXPECT_EQ(dispatcher_.RunningImages("a"), 1U);
+  EXPECT_EQ(dispatcher_.RunningImages("b"), 0U);
+}
+
+TEST_F(PlacementTest, WeightsThatNeverComeBackAreNotWaitedForForEver) {
+  Connect(Registration("a", {Model("m", "A")}), 1);
+  Submit("j", 2);
+  Result("a", Ref("j", 1, 0));
+  Checkpoint("a", Ref("j", 2, 1), 7);
+  Connect(Registration("b", {Model("m", "B")}), 1);
+  Lose("a");
+  EXPECT_EQ(WorkerOf("j"), "");
+  const auto assigned = Of<SendAssign>(Wait(absl::Minutes(11), {"b"}));
   ASSERT_EQ(assigned.size(), 1U);
   EXPECT_EQ(assigned[0].assign.images(0).checkpoint(), "");
-  // What the first kept no longer fits; what this one makes does, though it is less.
-  Register(Registration("a1", {Model("m", "A")}));
-  Checkpoint("a1", Ref("j", 1), 8);
-  Checkpoint("b", Ref("j", 2), 2);
-  Connect(Registration("unknown", {Model("m")}), 1);
-  assigned = Of<SendAssign>(Lose("b"));
-  ASSERT_EQ(assigned.size(), 1U);
-  EXPECT_EQ(assigned[0].worker, "unknown");
-  EXPECT_EQ(assigned[0].assign.images(0).checkpoint(), "state at 2");
+}
+
+TEST_F(PlacementTest, WorkersMayAllDescribeAModelDifferently) {
+  for (int i = 0; i < 100; ++i) {
+    v1::Model model = Model();
+    model.add_loras("lora" + std::to_string(i));
+    Connect(Registration("w" + std::to_string(i), {model}), 1);
+  }
+  for (int i = 99; i >= 0; --i) {
+    v1::Job job = Job("j" + std::to_string(i));
+    job.mutable_spec()->add_loras()->set_name("lora" + std::to_string(i));
+    Submit(job);
+    EXPECT_EQ(WorkerOf(job.id()), "w" + std::to_string(i));
+  }
 }
 
 TEST_F(PlacementTest, AnAssignmentTooLargeForAMessageComesInParts) {

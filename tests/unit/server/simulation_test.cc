@@ -1,7 +1,11 @@
 // The dispatcher under random events, beside a simple account of what must be true.
+//
+// MIND_SIMULATIONS: how many schedules; a failure names its seed.
+#include <cstdlib>
 #include <random>
 #include <set>
 
+#include "tests/unit/server/dispatcher_audit.h"
 #include "tests/unit/server/dispatcher_rig.h"
 
 namespace mind::server {
@@ -9,20 +13,60 @@ namespace {
 
 using Key = Worker::PictureKey;
 
-class SimulationTest : public DispatcherRig, public testing::WithParamInterface<uint32_t> {
- protected:
+uint32_t Schedules(uint32_t usual) {
+  const char* const wanted = std::getenv("MIND_SIMULATIONS");
+  return wanted == nullptr ? usual : static_cast<uint32_t>(std::atoi(wanted));
+}
+
+// One run of random events, from a seed.
+class Schedule : public DispatcherRig {
+ public:
+  explicit Schedule(uint32_t seed) : random_(seed) {}
+  void TestBody() override {}
+
+  void Chaos(int events) {
+    for (int event = 0; event < events && !HasFailure(); ++event) {
+      AnyEvent();
+      Check();
+    }
+  }
+
+  // All goes well from here on: everything ends.
+  void Calm() {
+    if (HasFailure()) return;
+    Place(true);
+    for (const char* const name : {"w0", "w1", "w2"}) ConnectOne(name, "A");
+    for (int round = 0; round < 3000 && ended_.size() < jobs_.size() && !HasFailure(); ++round) {
+      Pass(absl::Milliseconds(500));
+      Note(Tick());
+      for (const char* const name : {"w0", "w1", "w2"}) Note(Say(name, v1::ConnectRequest()));
+      for (auto& [name, worker] : workers_) {
+        const std::map<Key, uint32_t> held = worker.held;
+        for (const auto& [key, step] : held) Finish(name, key);
+      }
+      Check();
+    }
+    EXPECT_EQ(ended_.size(), jobs_.size()) << "a job starves";
+    EXPECT_EQ(dispatcher_.queued_jobs() + dispatcher_.running_jobs(), 0U);
+    for (const char* const name : {"w0", "w1", "w2"}) EXPECT_EQ(dispatcher_.RunningImages(name), 0U);
+  }
+
+ private:
   // --- The account.
 
   struct SimulatedWorker {
     std::map<Key, uint32_t> held;  // with the step it is at
     std::set<Key> stopping;
+    uint32_t room = 0;
     bool draining = false;
   };
   struct SimulatedJob {
     uint32_t images = 0;
-    uint32_t attempt = 0;
-    std::string worker;       // of the newest attempt
-    std::set<uint32_t> done;  // pictures whose result was accepted
+    int priority = 0;
+    std::set<uint32_t> attempts;             // every number ever assigned
+    std::map<uint32_t, std::string> holder;  // by picture: who makes it
+    std::map<uint32_t, uint32_t> attempt;    // by picture: in which attempt
+    std::set<uint32_t> done;                 // pictures whose result was accepted
   };
 
   uint32_t Pick(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
@@ -34,27 +78,16 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
   void Note(const Actions& actions) {
     for (const Action& action : actions) {
       if (const auto* const send = std::get_if<SendAssign>(&action)) {
-        SimulatedJob& job = jobs_.at(send->assign.job_id());
-        SimulatedWorker& worker = workers_.at(send->worker);
-        EXPECT_FALSE(worker.draining) << "a draining worker is given nothing";
-        EXPECT_EQ(send->assign.attempt(), job.attempt + 1);
-        job.attempt = send->assign.attempt();
-        job.worker = send->worker;
-        for (const v1::AssignedImage& image : send->assign.images()) {
-          EXPECT_EQ(job.done.count(image.image_index()), 0U) << "a finished picture is not made again";
-          const Key key{send->assign.job_id(), job.attempt, image.image_index()};
-          worker.held[key] = 0;
-          said_.push_back({send->worker, key});
-        }
+        NoteAssigned(*send);
       } else if (const auto* const cancel = std::get_if<SendCancel>(&action)) {
         SimulatedWorker& worker = workers_.at(cancel->worker);
         for (const auto& [key, step] : worker.held) {
-          if (key.job == cancel->cancel.job_id() && key.attempt == cancel->cancel.attempt()) {
-            worker.stopping.insert(key);
-          }
+          if (key.job != cancel->cancel.job_id() || key.attempt != cancel->cancel.attempt()) continue;
+          worker.stopping.insert(key);
+          Release(key);
         }
       } else if (const auto* const drop = std::get_if<DropWorker>(&action)) {
-        workers_.erase(drop->worker);
+        LoseSimulated(drop->worker);
       } else if (const auto* const ended = std::get_if<JobEndedAction>(&action)) {
         const SimulatedJob& job = jobs_.at(ended->job.id());
         EXPECT_EQ(ended->job.state() == v1::JOB_STATE_SUCCEEDED, job.done.size() == job.images);
@@ -62,43 +95,117 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
     }
   }
 
+  void NoteAssigned(const SendAssign& send) {
+    const std::string& id = send.assign.job_id();
+    const uint32_t attempt = send.assign.attempt();
+    SimulatedJob& job = jobs_.at(id);
+    SimulatedWorker& worker = workers_.at(send.worker);
+    EXPECT_FALSE(worker.draining) << "a draining worker is given nothing";
+    EXPECT_FALSE(Ended(id)) << "a job that has ended is given to nobody";
+    EXPECT_TRUE(job.attempts.insert(attempt).second)
+        << "attempt " << attempt << " of " << id << " is assigned twice";
+    EXPECT_EQ(*job.attempts.rbegin(), attempt) << "attempts are numbered in order";
+    EXPECT_GT(send.assign.images_size(), 0);
+    for (const v1::AssignedImage& image : send.assign.images()) {
+      const uint32_t index = image.image_index();
+      EXPECT_EQ(job.done.count(index), 0U) << "a finished picture is not made again";
+      EXPECT_EQ(job.holder.count(index), 0U) << "two make one picture";
+      job.holder[index] = send.worker;
+      job.attempt[index] = attempt;
+      const Key key{id, attempt, index};
+      worker.held[key] = 0;
+      said_.push_back({send.worker, key});
+    }
+    uint32_t occupied = 0;
+    for (const auto& [key, step] : worker.held)
+      occupied += jobs_.at(key.job).priority >= job.priority ? 1 : 0;
+    EXPECT_LE(occupied, worker.room) << "more than " << send.worker << " has room for";
+  }
+
+  // Nobody makes it any more.
+  void Release(const Key& key) {
+    SimulatedJob& job = jobs_.at(key.job);
+    const auto attempt = job.attempt.find(key.image);
+    if (attempt != job.attempt.end() && attempt->second == key.attempt) job.holder.erase(key.image);
+  }
+  void LetGo(const std::string& name, const Key& key) {
+    workers_.at(name).held.erase(key);
+    if (workers_.at(name).stopping.erase(key) == 0) Release(key);
+  }
+  void LoseSimulated(const std::string& name) {
+    const auto found = workers_.find(name);
+    if (found == workers_.end()) return;
+    for (const auto& [key, step] : found->second.held) {
+      if (found->second.stopping.count(key) != 0) continue;
+      Release(key);
+      finished_[name].push_back(key);  // it may have been done when the stream broke
+    }
+    workers_.erase(found);
+  }
+  void Finish(const std::string& name, const Key& key) {
+    const v1::ImageRef ref = Ref(key.job, key.attempt, key.image);
+    const bool stopping = workers_.at(name).stopping.count(key) != 0;
+    EXPECT_EQ(dispatcher_.AcceptsResult(name, ref), !stopping);
+    LetGo(name, key);
+    if (stopping) return Note(Cancelled(name, ref));
+    jobs_.at(key.job).done.insert(key.image);
+    Note(Result(name, ref));
+  }
+
   // After each event: the dispatcher believes of each worker what that worker knows of itself.
   void Check() {
-    ASSERT_EQ(dispatcher_.workers(), workers_.size());
+    EXPECT_EQ(dispatcher_.workers(), workers_.size());
     for (const auto& [name, worker] : workers_) {
-      ASSERT_EQ(dispatcher_.RunningImages(name), worker.held.size()) << name;
+      EXPECT_EQ(dispatcher_.RunningImages(name), worker.held.size()) << name;
     }
-    for (const auto& [name, key] : said_) {
-      const bool accepted = dispatcher_.AcceptsResult(name, Ref(key.job, key.attempt, key.image));
+    const auto& [name, key] = said_.empty() ? nobody_ : OneOf(said_);
+    if (!name.empty()) {
       const SimulatedJob& job = jobs_.at(key.job);
-      const bool held = workers_.count(name) != 0 && workers_.at(name).held.count(key) != 0;
-      const bool newest = job.attempt == key.attempt && job.worker == name;
-      ASSERT_FALSE(accepted && !(held && newest && job.done.count(key.image) == 0 && !Ended(key.job)))
-          << "accepted an old attempt's picture";
-      ASSERT_TRUE(accepted || !held || !newest || Ended(key.job) ||
-                  workers_.at(name).stopping.count(key) != 0)
-          << "refused the newest attempt's picture";
+      const auto holder = job.holder.find(key.image);
+      const bool holds = !Ended(key.job) && holder != job.holder.end() && holder->second == name &&
+                         job.attempt.at(key.image) == key.attempt && job.done.count(key.image) == 0;
+      EXPECT_EQ(dispatcher_.AcceptsResult(name, Ref(key.job, key.attempt, key.image)), holds)
+          << name << " " << key.job << " " << key.attempt << " " << key.image;
     }
+    DispatcherAudit(dispatcher_, now_).Check();
   }
 
   // --- Events.
 
-  void ConnectOne(const std::string& name) {
-    workers_.erase(name);
-    const Actions lost = Register(Registration(name, {Model("m", Pick(2) == 0 ? "" : "A")}));
+  void ConnectOne(const std::string& name, const std::string& revision) {
+    std::vector<v1::Model> models = {Model("m", revision)};
+    if (Pick(3) != 0) models.push_back(Model("n"));
+    if (Pick(3) == 0) models[0].set_max_width(32);  // too small for all
+    if (revision == "A") models = {Model("m", "A"), Model("n")};
+    LoseSimulated(name);
+    const Actions lost = Register(Registration(name, models));
     workers_[name];
     Note(lost);
-    Note(Capacity(
-        name, 3,
-        Pick(2) == 0 ? std::map<std::string, double>{{"m", 0.01}} : std::map<std::string, double>{}));
+    for (const Key& key : std::exchange(finished_[name], {})) BringBack(name, key);
+    workers_[name].room = 1 + Pick(4);
+    Note(Capacity(name, workers_[name].room,
+                  Pick(2) == 0 ? std::map<std::string, double>{{"m", 0.01 * (1 + Pick(3))}}
+                               : std::map<std::string, double>{}));
   }
+
+  void BringBack(const std::string& name, const Key& key) {
+    const v1::ImageRef ref = Ref(key.job, key.attempt, key.image);
+    if (Pick(2) == 0 || !dispatcher_.WantsBack(name, ref)) return;
+    SimulatedJob& job = jobs_.at(key.job);
+    EXPECT_EQ(job.done.count(key.image) + job.holder.count(key.image), 0U);
+    job.done.insert(key.image);
+    Note(Noted(dispatcher_.OnResultBroughtBack(name, ref, now_)));
+  }
+
+  void Place(bool placing) { dispatcher_.SetPlacing(placing); }
 
   void SubmitOne() {
     const std::string id = "j" + std::to_string(jobs_.size());
-    v1::Job job = Job(id, 1 + Pick(4), static_cast<v1::Priority>(1 + Pick(3)));
+    v1::Job job = Job(id, 1 + Pick(5), static_cast<v1::Priority>(1 + Pick(3)), Pick(3) == 0 ? "n" : "m");
     job.set_tenant("t" + std::to_string(Pick(3)));
     if (Pick(6) == 0) *job.mutable_deadline() = ToTimestamp(now_.wall + absl::Seconds(1 + Pick(60)));
     jobs_[id].images = job.spec().image_count();
+    jobs_[id].priority = job.priority();
     Note(Submit(job));
   }
 
@@ -106,12 +213,8 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
   void Report(const std::string& name, const Key& key) {
     SimulatedWorker& worker = workers_.at(name);
     const v1::ImageRef ref = Ref(key.job, key.attempt, key.image);
-    const auto let_go = [&] {
-      worker.held.erase(key);
-      worker.stopping.erase(key);
-    };
     if (worker.stopping.count(key) != 0 && Pick(2) == 0) {
-      let_go();
+      LetGo(name, key);
       return Note(Cancelled(name, ref));
     }
     switch (Pick(9)) {
@@ -128,12 +231,10 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
         return Note(Checkpoint(name, ref, std::min(worker.held.at(key), kSteps - 1)));
       case 5:
       case 6:
-        let_go();
-        if (dispatcher_.AcceptsResult(name, ref)) jobs_.at(key.job).done.insert(key.image);
-        return Note(Result(name, ref));
+        return Finish(name, key);
       case 7: {
         if (Pick(3) != 0) return;
-        let_go();
+        LetGo(name, key);
         const absl::Status errors[] = {absl::InternalError("x"), absl::ResourceExhaustedError("x"),
                                        absl::DataLossError("x"), absl::InvalidArgumentError("x")};
         return Note(Failure(name, ref, errors[Pick(4)]));
@@ -141,7 +242,7 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
       default: {
         if (!worker.draining) return;
         const uint32_t step = worker.held.at(key);
-        let_go();
+        LetGo(name, key);
         return Note(HandBack(name, ref, std::min(step, kSteps - 1)));
       }
     }
@@ -178,9 +279,10 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
         if (jobs_.size() < 40) SubmitOne();
         return;
       case 2:
-        return ConnectOne(name);
+        return ConnectOne(name, Pick(2) == 0 ? "" : Pick(2) == 0 ? "A" : "B");
       case 3:
-        if (Pick(2) == 0 || workers_.erase(name) == 0) return;
+        if (Pick(2) == 0 || workers_.count(name) == 0) return;
+        LoseSimulated(name);
         return Note(Lose(name));
       case 4:
         if (Pick(3) == 0 && !jobs_.empty()) Note(Cancel(OneOf(jobs_).first));
@@ -193,6 +295,8 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
         Pass(absl::Seconds(Pick(20)));
         return Note(Tick());
       case 7:
+        if (Pick(5) == 0) Place(Pick(3) != 0);
+        [[fallthrough]];
       case 8:
         Pass(absl::Milliseconds(Pick(900)));
         return Note(Tick());
@@ -206,45 +310,96 @@ class SimulationTest : public DispatcherRig, public testing::WithParamInterface<
     }
   }
 
-  std::mt19937 random_{GetParam()};
+  std::mt19937 random_;
   std::map<std::string, SimulatedWorker> workers_;
   std::map<std::string, SimulatedJob> jobs_;
-  std::vector<std::pair<std::string, Key>> said_;  // everything ever assigned
+  std::vector<std::pair<std::string, Key>> said_;     // everything ever assigned
+  std::map<std::string, std::vector<Key>> finished_;  // by lost worker
+  const std::pair<std::string, Key> nobody_;
 };
 
-TEST_P(SimulationTest, EveryJobEndsOnceNoOldAttemptCountsAndAllRoomComesBack) {
-  for (int event = 0; event < 400; ++event) {
-    AnyEvent();
-    Check();
-    if (HasFatalFailure()) return;
+TEST(Simulation, EveryJobEndsOnceNoOldAttemptCountsAndAllSumsAreRight) {
+  const uint32_t schedules = Schedules(150);
+  for (uint32_t seed = 0; seed < schedules && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    Schedule schedule(seed);
+    schedule.Chaos(200);
+    schedule.Calm();
   }
-  // Then all goes well.
-  for (const char* const name : {"w0", "w1", "w2"}) ConnectOne(name);
-  for (int round = 0; round < 1000 && ended_.size() < jobs_.size(); ++round) {
-    Pass(absl::Milliseconds(100));
-    Note(Tick());
-    for (auto& [name, worker] : workers_) {
-      const std::map<Key, uint32_t> held = worker.held;
-      for (const auto& [key, step] : held) {
-        const v1::ImageRef ref = Ref(key.job, key.attempt, key.image);
-        worker.held.erase(key);
-        if (worker.stopping.erase(key) != 0) {
-          Note(Cancelled(name, ref));
-          continue;
-        }
-        ASSERT_TRUE(dispatcher_.AcceptsResult(name, ref));
-        jobs_.at(key.job).done.insert(key.image);
-        Note(Result(name, ref));
-      }
-    }
-    Check();
-  }
-  EXPECT_EQ(ended_.size(), jobs_.size());
-  EXPECT_EQ(dispatcher_.queued_jobs() + dispatcher_.running_jobs(), 0U);
-  for (const char* const name : {"w0", "w1", "w2"}) EXPECT_EQ(dispatcher_.RunningImages(name), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, SimulationTest, testing::Range(0U, 100U));
+// --- Fairness.
+
+// Tenants with jobs of all sizes and as much to do as there is time for: what each is given, in seconds,
+// differs by no more than the largest picture of each.
+class Crowd : public DispatcherRig {
+ public:
+  explicit Crowd(uint32_t seed) : random_(seed) {}
+  void TestBody() override {}
+
+  void Run() {
+    for (int i = 0; i < 200; ++i) SubmitOne();
+    Take(Connect("w0", 2));
+    Take(Connect("w1", 1));
+    for (int turn = 0; turn < 400 && !running_.empty(); ++turn) {
+      const size_t at = random_() % running_.size();
+      const auto [worker, ref] = running_[at];
+      running_.erase(running_.begin() + static_cast<ptrdiff_t>(at));
+      Take(Result(worker, ref));
+      if (random_() % 3 == 0) CancelOne();
+      SubmitOne();
+      const auto [least, most] = std::minmax({given_["t0"], given_["t1"], given_["t2"]});
+      ASSERT_LE(most - least, 2 * kLargest) << "after " << turn;
+    }
+  }
+
+ private:
+  static constexpr uint32_t kLargest = 8 * kSteps;  // rows of a picture
+
+  void SubmitOne() {
+    const std::string id = "j" + std::to_string(++submitted_);
+    v1::Job job = Job(id, 1 + random_() % 16);
+    job.set_tenant("t" + std::to_string(submitted_ % 3));
+    const uint32_t rows = kSteps * (1 + random_() % 8);
+    picture_[id] = rows;
+    tenant_[id] = job.tenant();
+    for (const SendAssign& send : Of<SendAssign>(Noted(
+             dispatcher_.OnSubmit(job, static_cast<double>(rows) * job.spec().image_count(), {}, now_)))) {
+      Count(send);
+    }
+  }
+  void CancelOne() {
+    const std::string id = "j" + std::to_string(1 + random_() % submitted_);
+    const v1::Job* const job = dispatcher_.Find(id);
+    if (job == nullptr || job->state() != v1::JOB_STATE_QUEUED || job->attempt() > 0) return;
+    Take(Cancel(id));
+  }
+  void Take(const Actions& actions) {
+    for (const SendAssign& send : Of<SendAssign>(actions)) Count(send);
+  }
+  void Count(const SendAssign& send) {
+    for (const v1::AssignedImage& image : send.assign.images()) {
+      running_.emplace_back(send.worker,
+                            Ref(send.assign.job_id(), send.assign.attempt(), image.image_index()));
+      given_[tenant_.at(send.assign.job_id())] += picture_.at(send.assign.job_id());
+    }
+  }
+
+  std::mt19937 random_;
+  uint32_t submitted_ = 0;
+  std::map<std::string, uint32_t> picture_;  // by job: rows of one
+  std::map<std::string, std::string> tenant_;
+  std::map<std::string, double> given_;  // by tenant: rows
+  std::vector<std::pair<std::string, v1::ImageRef>> running_;
+};
+
+TEST(Simulation, TenantsShareToWithinAPicturesCost) {
+  const uint32_t schedules = Schedules(20);
+  for (uint32_t seed = 0; seed < schedules && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    Crowd(seed).Run();
+  }
+}
 
 }  // namespace
 }  // namespace mind::server
