@@ -60,7 +60,7 @@ void WriteFolder(const std::string& path, const std::function<void(const std::st
       fs::rename(beside, path, error);
       moved = !error;
     }
-    fs::remove_all(beside, error);
+    if (moved) fs::remove_all(beside, error);  // else it is all there is
   } else {
     fs::rename(beside, path, error);
     moved = !error;
