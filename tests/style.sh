@@ -14,4 +14,11 @@ if grep -rnE '(grpc|absl|google/protobuf|mind/v1)' --include='*.h' --include='*.
   echo "the engine includes nothing of gRPC, protobuf or Abseil"
   status=1
 fi
+# A ctest entry runs the suites named after its file, and no others.
+for file in tests/unit/*/*_test.cc; do
+  suite=$(basename "$file" _test.cc | sed -E 's/(^|_)(.)/\U\2/g')
+  for given in $(sed -nE 's/^TEST(_F|_P)?\((\w+),.*/\2/p' "$file" | sort -u); do
+    [[ $given == "$suite"* ]] || { echo "$file: suite $given is run by nothing; it must begin with $suite"; status=1; }
+  done
+done
 exit $status

@@ -140,7 +140,7 @@ int Run(const Flags& flags) {
       LogError("no model to serve", {{"models", flags.models}});
       return 1;
     }
-  } catch (const diffusion::Error& e) {
+  } catch (const std::exception& e) {
     LogError("cannot load the models", {{"error", e.what()}});
     return 1;
   }

@@ -49,7 +49,8 @@ FlagReader File(std::function<std::string*()> bytes) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream read;
     read << file.rdbuf();
-    if (!file) return absl::StrCat(path, " cannot be read");
+    // A directory opens like a file, and is read like one with nothing in it.
+    if (!file || !read) return absl::StrCat("\"", path, "\" cannot be read, or is empty");
     *bytes() = read.str();
     return "";
   };
@@ -88,7 +89,7 @@ FlagReader Setting(v1::ImageSpec* spec) {
     const size_t equals = text.find('=');
     if (equals == 0 || equals == std::string::npos) return absl::StrCat("\"", text, "\" is not NAME=VALUE");
     const std::string given = text.substr(equals + 1);
-    google::protobuf::Value& value = (*spec->mutable_sampler_parameters())[text.substr(0, equals)];
+    google::protobuf::Value value;
     double number = 0;
     if (given == "true" || given == "false") {
       value.set_bool_value(given == "true");
@@ -102,6 +103,7 @@ FlagReader Setting(v1::ImageSpec* spec) {
     } else {
       value.set_string_value(given);
     }
+    (*spec->mutable_sampler_parameters())[text.substr(0, equals)] = value;
     return "";
   };
 }

@@ -35,8 +35,9 @@ std::string Output::WhyNot(uint32_t pictures) const {
   }
   std::error_code error;
   if (fs::is_directory(out_, error)) return absl::StrCat(out_, " is a directory; --out wants a file");
-  if (fs::exists(out_, error) && access(out_.c_str(), W_OK) != 0)
-    return absl::StrCat("cannot write ", out_, ": not allowed");
+  if (pictures <= 1 && fs::exists(out_, error)) {  // a device, say, in a folder where nothing may be made
+    return access(out_.c_str(), W_OK) == 0 ? "" : absl::StrCat("cannot write ", out_, ": not allowed");
+  }
   fs::path folder = fs::path(out_).parent_path();
   if (folder.empty()) folder = ".";
   if (!fs::is_directory(folder, error))

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "proto/support/errors.h"
 #include "proto/support/line_writer.h"
 
@@ -17,8 +19,9 @@ constexpr absl::Duration kLastLines = absl::Seconds(1);
 constexpr char kPattern[] = R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})";
 
 std::string DroppedLine(uint64_t dropped) {
-  return R"({"level":"warning","message":"standard error could not keep up","lines_dropped":)" +
-         std::to_string(dropped) + "}\n";
+  return absl::StrCat(
+      R"({"time":")", absl::FormatTime("%Y-%m-%dT%H:%M:%E3S%Ez", absl::Now(), absl::LocalTimeZone()),
+      R"(","level":"warning","message":"standard error could not keep up","lines_dropped":)", dropped, "}\n");
 }
 
 // Lives on while the process ends: threads may still log.

@@ -22,11 +22,6 @@ image::RgbView View(const at::Tensor& picture) {
   return {picture.data_ptr<uint8_t>(), static_cast<int>(picture.size(1)), static_cast<int>(picture.size(0))};
 }
 
-// What was thrown may quote a file or a request: not every byte of those is text.
-std::string Said(const std::string& what) {
-  return Printable(what, kMaxErrorBytes);
-}
-
 // LibTorch has no type of its own for this on the CPU, and CUDA's libraries say it in their own words.
 absl::Status StatusOfTorch(const std::string& message) {
   constexpr char kText[] = "out of memory for this request";
@@ -36,7 +31,7 @@ absl::Status StatusOfTorch(const std::string& message) {
     if (absl::StrContains(message, words))
       return MakeError(absl::StatusCode::kResourceExhausted, kText, "OUT_OF_GPU_MEMORY");
   }
-  return MakeError(absl::StatusCode::kInternal, Said(message), "ENGINE");
+  return MakeError(absl::StatusCode::kInternal, message, "ENGINE");
 }
 
 absl::Status StatusOf(std::exception_ptr error) {
@@ -44,17 +39,17 @@ absl::Status StatusOf(std::exception_ptr error) {
   try {
     std::rethrow_exception(error);
   } catch (const diffusion::CheckpointError& e) {
-    return MakeError(StatusCode::kDataLoss, Said(e.what()), "BAD_CHECKPOINT");
+    return MakeError(StatusCode::kDataLoss, e.what(), "BAD_CHECKPOINT");
   } catch (const diffusion::RequestError& e) {
-    return MakeError(StatusCode::kInvalidArgument, Said(e.what()), "INVALID_REQUEST");
+    return MakeError(StatusCode::kInvalidArgument, e.what(), "INVALID_REQUEST");
   } catch (const diffusion::ModelError& e) {
-    return MakeError(StatusCode::kFailedPrecondition, Said(e.what()), "BAD_MODEL");
+    return MakeError(StatusCode::kFailedPrecondition, e.what(), "BAD_MODEL");
   } catch (const std::bad_alloc&) {
     return MakeError(StatusCode::kResourceExhausted, "out of memory for this request", "OUT_OF_MEMORY");
   } catch (const c10::Error& e) {
     return StatusOfTorch(e.what_without_backtrace());
   } catch (const std::exception& e) {
-    return MakeError(StatusCode::kInternal, Said(e.what()), "ENGINE");
+    return MakeError(StatusCode::kInternal, e.what(), "ENGINE");
   } catch (...) {
     return MakeError(StatusCode::kInternal, "unknown error", "ENGINE");
   }

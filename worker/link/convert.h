@@ -20,8 +20,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
 
 // What the engine threw, as the status the job fails with. A damaged checkpoint becomes DATA_LOSS, upon which
 // the server starts the picture again; running out of memory RESOURCE_EXHAUSTED; a bad request
-// INVALID_ARGUMENT; all else INTERNAL. Texts are printable UTF-8 of at most kMaxErrorBytes.
-inline constexpr size_t kMaxErrorBytes = 1000;
+// INVALID_ARGUMENT; all else INTERNAL. What was thrown may quote a file or a request: texts are made
+// printable and cut (MakeError).
 google::rpc::Status ErrorStatus(std::exception_ptr error);
 
 // uint8 [H, W, 3] of a PNG, JPEG or WebP file. Throws diffusion::RequestError.

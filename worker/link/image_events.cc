@@ -20,7 +20,7 @@ void ImageEvents::OnStarted(int64_t step) {
   v1::ConnectRequest message;
   *message.mutable_image_started()->mutable_image() = image_;
   message.mutable_image_started()->set_step(static_cast<uint32_t>(step));
-  callbacks_.report(std::move(message));
+  Report(std::move(message));
 }
 
 void ImageEvents::OnStep(int64_t step, int64_t steps) {
@@ -29,7 +29,7 @@ void ImageEvents::OnStep(int64_t step, int64_t steps) {
   *progress->mutable_image() = image_;
   progress->set_step(static_cast<uint32_t>(step));
   progress->set_steps(static_cast<uint32_t>(steps));
-  callbacks_.report(std::move(message));
+  Report(std::move(message));
 }
 
 void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
@@ -44,7 +44,7 @@ void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
     preview->set_data(std::move(encoded.data));
     preview->set_width(static_cast<uint32_t>(picture.size(1)));
     preview->set_height(static_cast<uint32_t>(picture.size(0)));
-    if (callbacks_.report(std::move(message))) metrics_.previews.Increment();
+    if (Report(std::move(message))) metrics_.previews.Increment();
   } catch (const std::exception& e) {
     LogFields fields = Fields(image_);
     fields["error"] = e.what();
@@ -53,13 +53,13 @@ void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
 }
 
 void ImageEvents::OnCheckpoint(int64_t step, std::string bytes) {
-  if (ended_ || !CheckpointFits(step, bytes)) return;
+  if (!CheckpointFits(step, bytes)) return;
   v1::ConnectRequest message;
   v1::ImageCheckpoint* const checkpoint = message.mutable_image_checkpoint();
   *checkpoint->mutable_image() = image_;
   checkpoint->set_step(static_cast<uint32_t>(step));
   checkpoint->set_data(std::move(bytes));
-  if (callbacks_.report(std::move(message))) metrics_.checkpoints.Increment();
+  if (Report(std::move(message))) metrics_.checkpoints.Increment();
 }
 
 void ImageEvents::OnPicture(at::Tensor picture) {
@@ -117,9 +117,17 @@ void ImageEvents::OnFailed(std::exception_ptr error) {
   End(std::move(message));
 }
 
+bool ImageEvents::Report(v1::ConnectRequest report) {
+  const absl::MutexLock lock(&mutex_);
+  return !ended_ && callbacks_.report(std::move(report));
+}
+
 void ImageEvents::End(v1::ConnectRequest report) {
-  ended_ = true;
-  callbacks_.report(std::move(report));
+  {
+    const absl::MutexLock lock(&mutex_);
+    ended_ = true;
+    callbacks_.report(std::move(report));
+  }
   callbacks_.ended();
 }
 

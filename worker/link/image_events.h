@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "mind/v1/worker.pb.h"
 #include "proto/support/message_size.h"
 #include "worker/diffusion/engine/trajectory_request.h"
@@ -13,14 +15,16 @@
 
 namespace mind {
 
-// Calls come from the engine's threads. What is too large for the link concerns the one picture: its result
-// becomes a failure that says so, its checkpoints are left out.
+// Calls come from the engine's threads, and late previews and checkpoints even after the picture's end: those
+// are dropped, so that whoever stands behind the callbacks may go once `ended` was called. What is too large
+// for the link concerns the one picture: its result becomes a failure that says so, its checkpoints are left
+// out.
 class ImageEvents : public diffusion::TrajectoryEvents {
  public:
   struct Callbacks {
-    // True if it goes to the server.
+    // True if it goes to the server. Not called any more once `ended` is.
     std::function<bool(v1::ConnectRequest)> report;
-    // The engine has let go of it.
+    // The last call of all.
     std::function<void()> ended;
   };
 
@@ -42,8 +46,10 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   void OnFailed(std::exception_ptr error) override;
 
  private:
-  // The picture's last report.
-  void End(v1::ConnectRequest report);
+  // False, and nothing is reported, if the picture has ended.
+  bool Report(v1::ConnectRequest report) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The picture's last report. Waits for one that is under way.
+  void End(v1::ConnectRequest report) ABSL_LOCKS_EXCLUDED(mutex_);
   bool CheckpointFits(int64_t step, const std::string& bytes);
 
   const v1::ImageRef image_;
@@ -51,8 +57,11 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   WorkerMetrics& metrics_;
   const Callbacks callbacks_;
   const size_t max_payload_;
-  std::atomic<bool> ended_ = false;  // a late checkpoint has nothing to go on with
   std::atomic<bool> told_of_too_large_ = false;
+
+  // Held while one is reported: that only puts it where it waits to be sent.
+  absl::Mutex mutex_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace mind

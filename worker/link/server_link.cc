@@ -70,7 +70,8 @@ ServerLink::~ServerLink() {
   }
   thread_.join();
   HandBackAll();
-  const absl::MutexLock lock(&mutex_);  // the engine's events refer to us until the last picture has ended
+  const absl::MutexLock lock(
+      &mutex_);  // pictures refer to us until they have ended, and not after (ImageEvents)
   mutex_.Await(absl::Condition(this, &ServerLink::Idle));
 }
 

@@ -1,6 +1,7 @@
 #include "worker/link/stream.h"
 
 namespace mind {
+
 std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, Callbacks callbacks) {
   std::shared_ptr<Stream> stream(new Stream(std::move(callbacks)));
   stream->self_ = stream;

@@ -22,6 +22,17 @@ bool OnDisk(const std::string& path) {
   return close(file) == 0 && done;
 }
 
+// Likewise a folder with all that is in it, whoever wrote it there.
+bool AllOnDisk(const std::string& folder) {
+  bool done = OnDisk(folder);
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    done = OnDisk(entry->path().string()) && done;
+  }
+  return done && !error;
+}
+
 std::string FolderOf(const std::string& path) {
   const std::string folder = fs::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
@@ -52,6 +63,7 @@ void WriteFolder(const std::string& path, const std::function<void(const std::st
   fs::remove_all(beside, error);
   if (!fs::create_directories(beside, error)) throw diffusion::Error(path + ": cannot be written");
   fill(beside);
+  if (!AllOnDisk(beside)) throw diffusion::Error(path + ": cannot be written");
   bool moved = false;
   if (fs::exists(path, error)) {
     moved = Exchange(beside, path);
@@ -60,7 +72,7 @@ void WriteFolder(const std::string& path, const std::function<void(const std::st
       fs::rename(beside, path, error);
       moved = !error;
     }
-    fs::remove_all(beside, error);
+    if (moved) fs::remove_all(beside, error);  // else it is all there is
   } else {
     fs::rename(beside, path, error);
     moved = !error;

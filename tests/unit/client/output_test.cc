@@ -35,6 +35,7 @@ TEST(Output, SaysBeforehandWhatCannotBeWritten) {
   EXPECT_THAT(Output("-").WhyNot(2), HasSubstr("standard output takes one picture, and these are 2"));
   EXPECT_THAT(Output("/nowhere/x.png").WhyNot(1), HasSubstr("there is no directory /nowhere"));
   EXPECT_THAT(Output("/tmp").WhyNot(1), HasSubstr("/tmp is a directory"));
+  EXPECT_EQ(Output("/dev/null").WhyNot(1), "");  // though nobody but root may make files there
   EXPECT_EQ(Output(::testing::TempDir() + "/x.png").WhyNot(3), "");
 }
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "tests/support/model_folder.h"
@@ -104,6 +106,19 @@ TEST_F(ModelCacheTest, PreloadsWhatThereIsRoomFor) {
   cache.Preload();
   EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "b", "c"));
   EXPECT_EQ(unloaded_, "");
+}
+
+TEST_F(ModelCacheTest, AFolderThatCannotBeReadIsNamed) {
+  const std::string file = folder_.path() + "/file";
+  std::ofstream(file) << "no folder";
+  for (const std::string& path : {std::string("/nowhere"), file, "/" + std::string(5000, 'x')}) {
+    try {
+      ModelCache cache(path, {});
+      ADD_FAILURE() << path;
+    } catch (const ModelError& e) {
+      EXPECT_THAT(e.what(), HasSubstr(path + ": not a directory that can be read: "));
+    }
+  }
 }
 
 TEST_F(ModelCacheTest, OneThatCannotBeLoadedDoesNotTakeTheOthersDown) {

@@ -50,7 +50,7 @@ TEST(Tiles, TilesOfALocalEncoderMakeTheWhole) {
   }
 }
 
-class RealTilesTest : public testing::Test {
+class TilesOfARealAutoencoder : public testing::Test {
  protected:
   const std::string folder_ = MIND_MODELS "/emoji/vae";
   FileParameters weights_{ReadComponent(folder_), {}};
@@ -79,7 +79,7 @@ class RealTilesTest : public testing::Test {
 
 // Drift between tiles is theirs by nature, an edge is not: no line of the tiled picture stands out more than
 // the whole one's most prominent does.
-TEST_F(RealTilesTest, ADecodersTilesShowNoSeam) {
+TEST_F(TilesOfARealAutoencoder, ADecodersTilesShowNoSeam) {
   const c10::InferenceMode inference;
   const at::Tensor latents = Means(Picture());
   const auto decode = [&](const at::Tensor& part) { return autoencoder_.Decode(part); };
@@ -89,7 +89,7 @@ TEST_F(RealTilesTest, ADecodersTilesShowNoSeam) {
   for (const int64_t dim : {2, 3}) EXPECT_LT(Edge(tiled, dim), 1.2 * Edge(whole, dim) + 0.01) << dim;
 }
 
-TEST_F(RealTilesTest, AnEncodersTilesComeCloseToTheWhole) {
+TEST_F(TilesOfARealAutoencoder, AnEncodersTilesComeCloseToTheWhole) {
   const c10::InferenceMode inference;
   const at::Tensor whole = Means(Picture());
   const at::Tensor tiled =

@@ -240,8 +240,11 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   const Clock::time_point begin = Clock::now();
   const std::vector<RowResult> results = executor_->Run(batch.front()->pipeline().denoiser(), rows);
   const double forward = Seconds(Clock::now() - begin);
+  const bool failed = std::any_of(results.begin(), results.end(),
+                                  [](const RowResult& result) { return result.error != nullptr; });
   // Now, while all of the batch is the step thread's: a trajectory at its stage's end is not, once resumed.
-  costs_.Record(*batch.front(), rows.size(), std::max(forward, 1e-9));
+  // A step that fails, for want of memory say, is over too soon to tell what one takes.
+  if (!failed) costs_.Record(*batch.front(), rows.size(), std::max(forward, 1e-9));
   batches_.Took(forward);
 
   size_t row = 0;

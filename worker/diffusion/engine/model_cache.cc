@@ -23,16 +23,18 @@ std::string ReasonOf(const std::exception& error) {
 }  // namespace
 
 ModelCache::ModelCache(const std::string& folder, Options options) : options_(std::move(options)) {
-  std::error_code error;
   if (ModelDirectory::LooksLikeOne(folder)) {
     Consider(fs::canonical(folder).string());
     return;
   }
   std::set<std::string> paths;  // in name order, whatever the file system's
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.is_directory(error)) paths.insert(entry.path().string());
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->is_directory(ignored)) paths.insert(entry->path().string());
   }
-  if (!fs::is_directory(folder)) throw ModelError(folder + ": not a directory");
+  if (error) throw ModelError(folder + ": not a directory that can be read: " + error.message());
   for (const std::string& path : paths) {
     if (ModelDirectory::LooksLikeOne(path)) Consider(path);
   }

@@ -8,10 +8,11 @@
 
 namespace mind::diffusion {
 
-// To be called after all suites. Reports as failures: a case that an index (components/index*.json,
-// schedulers/index.json, e2e/index.json) lists and nobody ran; a record in schedulers/ or e2e/ that belongs
-// to no case; a suite with fewer cases than manifest.json says, {"e2e": 21, …}, where there is one. Parts of
-// the directory that no suite replays are reported as unsupported.
+// To be called after all suites. Reports as failures: a case that an index (schedulers/index.json,
+// e2e/index.json) lists and nobody ran; a record in schedulers/ or e2e/ that belongs to no case (components/
+// is run by its indices and its records in any case); a suite with fewer cases than manifest.json says,
+// {"e2e": 21, …}, where there is one. Parts of the directory that no suite replays are reported as
+// unsupported.
 void CheckComplete(const std::filesystem::path& directory, Report& report);
 
 }  // namespace mind::diffusion

@@ -17,23 +17,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-5;
-constexpr double kFloors = 20;  // golden README: where 20 times a case's own noise floor is more, that
-
-}  // namespace
-
-at::Tensor FakeModel(const nlohmann::json& model, const at::Tensor& x, double timestep) {
-  const float t = static_cast<float>(timestep);
-  const at::Tensor output = (model.at("a").get<double>() * x) * std::cos(t / 1000) +
-                            model.at("b").get<double>() * at::sin(model.at("c").get<double>() * x);
-  const nlohmann::json learned = model.value("learned_variance_channels", nlohmann::json());
-  if (learned.is_null()) return output;
-  const at::Tensor wave = at::sin(2 * x + t / 500);
-  const at::Tensor variance = learned == "learned_range" ? 0.9 * wave : 0.02 * (1.1 + wave);
-  return at::cat({output, variance}, x.dim() - 3);
-}
-
-namespace {
+constexpr double kTolerance = 1e-5;  // golden README: of tables and levels
 
 SamplerConfig ConfigOf(const nlohmann::json& item, const std::string& name) {
   SamplerConfig config = SamplerConfig::From(Config(item.at("config"), name));
@@ -83,7 +67,7 @@ class SamplerCase {
         record_(record),
         device_(device),
         config_(ConfigOf(item, item.at("name"))),
-        tolerance_(std::max(kTolerance, kFloors * item.value("fp32_vs_fp64_max_rel_diff", 0.0))),
+        tolerance_(SamplerTolerance(item)),
         first_step_(item.at("t_start")),
         calls_(record.Get("model_inputs").size(0)) {
     const auto& count = item.at("num_inference_steps");

@@ -1,4 +1,4 @@
-// Cases of schedulers/ that are recorded in a form of their own.
+// What the cases of schedulers/ share, and those that are recorded in a form of their own.
 #ifndef MIND_WORKER_DIFFUSION_GOLDEN_SAMPLER_FORMS_H_
 #define MIND_WORKER_DIFFUSION_GOLDEN_SAMPLER_FORMS_H_
 
@@ -13,6 +13,9 @@ namespace mind::diffusion {
 
 // The closed-form model of the golden README: (a·x)·cos(t/1000) + b·sin(c·x), float32, in this order.
 at::Tensor FakeModel(const nlohmann::json& model, const at::Tensor& x, double timestep);
+
+// Of a case's samples, relative to the largest value.
+double SamplerTolerance(const nlohmann::json& item);
 
 // Each returns false without checking anything if the case is not of its form.
 bool CheckRespacing(const nlohmann::json& item, Report::Case& result);

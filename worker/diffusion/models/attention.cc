@@ -33,7 +33,7 @@ at::Tensor InBlocks(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   const at::Tensor values = SplitHeads(v, heads);
   const at::Tensor bias = mask.defined() ? mask.expand({batch, heads, length, keys}) : mask;
   const int64_t row_bytes = keys * static_cast<int64_t>(q.element_size());
-  const int64_t rows = std::clamp<int64_t>(kAttentionBytes / row_bytes, kLeastQueries, length);
+  const int64_t rows = std::min(std::max(kAttentionBytes / row_bytes, kLeastQueries), length);
   const int64_t together = std::clamp<int64_t>(kAttentionBytes / (row_bytes * rows), 1, heads);
   at::Tensor out = at::empty_like(queries);
   for (int64_t row = 0; row < batch; ++row) {

@@ -1,0 +1,74 @@
+#include "client/cli/generate_flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace mind::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+class GenerateFlags : public ::testing::Test {
+ protected:
+  GenerateFlags() { AddGenerateFlags(app_, options_); }
+
+  // Why they are refused; empty if they are not.
+  std::string Parse(std::vector<std::string> arguments) {
+    try {
+      app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+      return "";
+    } catch (const CLI::ParseError& e) {
+      return e.what();
+    }
+  }
+  const v1::ImageSpec& spec() const { return options_.request.spec(); }
+
+  CLI::App app_;
+  GenerateOptions options_;
+};
+
+TEST_F(GenerateFlags, FillInTheRequest) {
+  EXPECT_EQ(Parse({"a cat", "--size", "64x96", "--priority", "high", "--format=webp", "-n", "3", "--lora",
+                   "style:0.5", "--set", "eta=0.5", "--set", "order=3", "--detach"}),
+            "");
+  EXPECT_EQ(spec().prompt(), "a cat");
+  EXPECT_EQ(spec().width(), 64U);
+  EXPECT_EQ(spec().height(), 96U);
+  EXPECT_EQ(options_.request.priority(), v1::PRIORITY_HIGH);
+  EXPECT_EQ(spec().format(), v1::IMAGE_FORMAT_WEBP);
+  EXPECT_EQ(spec().image_count(), 3U);
+  ASSERT_EQ(spec().loras_size(), 1);
+  EXPECT_EQ(spec().loras(0).name(), "style");
+  EXPECT_EQ(spec().loras(0).scale(), 0.5);
+  EXPECT_EQ(spec().sampler_parameters().at("eta").number_value(), 0.5);
+  EXPECT_EQ(spec().sampler_parameters().size(), 2U);
+  EXPECT_TRUE(options_.detach);
+}
+
+TEST_F(GenerateFlags, OfOneSettingTheLastCounts) {
+  EXPECT_EQ(Parse({"--set", "sigmas=9,3,1", "--set", "sigmas=8,2"}), "");
+  const auto& sigmas = spec().sampler_parameters().at("sigmas").list_value();
+  ASSERT_EQ(sigmas.values_size(), 2);
+  EXPECT_EQ(sigmas.values(0).number_value(), 8);
+}
+
+// Else the request would be sent without a picture, and another made than was asked for.
+TEST_F(GenerateFlags, APictureThatCannotBeReadIsRefused) {
+  const std::string empty = ::testing::TempDir() + "/empty.png";
+  std::ofstream(empty).close();
+  for (const std::string& path : {std::string("/nowhere/x.png"), ::testing::TempDir(), empty})
+    EXPECT_THAT(Parse({"--image", path}), HasSubstr("--image: \"" + path + "\" cannot be read, or is empty"));
+}
+
+TEST_F(GenerateFlags, RefuseByNameAndSayWhatIsAllowed) {
+  EXPECT_THAT(Parse({"--size", "64"}), HasSubstr("--size: \"64\" is not WIDTHxHEIGHT"));
+  EXPECT_THAT(Parse({"--priority", "urgent"}), HasSubstr("--priority: \"urgent\" is not low|normal|high"));
+  EXPECT_THAT(Parse({"--set", "eta"}), HasSubstr("--set: \"eta\" is not NAME=VALUE"));
+  EXPECT_THAT(Parse({"--lora", "style:much"}), HasSubstr("--lora: \"style:much\" is not NAME or NAME:SCALE"));
+  EXPECT_THAT(Parse({"--deadline", "30"}), HasSubstr("--deadline: \"30\" is not a duration"));
+}
+
+}  // namespace
+}  // namespace mind::cli
