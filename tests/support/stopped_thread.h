@@ -11,8 +11,8 @@
 namespace mind::support {
 
 // Stops one thread of a running process, by its name, until the end of the scope: the others go on. For the
-// thread that made it, which must be of the process that started the other. Throws std::runtime_error where it
-// cannot be stopped.
+// thread that made it, which must be of the process that started the other. Throws std::runtime_error where
+// it cannot be stopped.
 class StoppedThread {
  public:
   StoppedThread(const Process& process, const std::string& name);

@@ -24,28 +24,33 @@ using EventPtr = std::shared_ptr<const v1::WatchJobResponse>;
 // One who watches: first hears that the job waits, then of the newest preview.
 class Watch : public grpc::ServerWriteReactor<v1::WatchJobResponse> {
  public:
-  // `leave` is called before its end begins: nothing may be sent from then on.
+  // `leave` is called before it ends: nothing may be sent from then on.
   explicit Watch(std::function<void(Watch*)> leave) : leave_(std::move(leave)) {}
 
   void Send(EventPtr event) ABSL_LOCKS_EXCLUDED(mutex_) {
     const absl::MutexLock lock(&mutex_);
     next_ = std::move(event);
-    WriteNext();
+    Go();
   }
-  void OnWriteDone(bool ok) override {
+  void OnWriteDone(bool) override {
     const absl::MutexLock lock(&mutex_);
     current_ = nullptr;
-    if (ok) WriteNext();
+    Go();
   }
   void OnCancel() override {
     leave_(this);
-    Finish(grpc::Status::CANCELLED);
+    const absl::MutexLock lock(&mutex_);
+    leaving_ = true;
+    Go();
   }
   void OnDone() override { delete this; }
 
  private:
-  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (current_ != nullptr || next_ == nullptr) return;
+  // One write at a time; the end is one too.
+  void Go() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (current_ != nullptr) return;
+    if (leaving_) return Finish(grpc::Status::CANCELLED);
+    if (next_ == nullptr) return;
     current_ = std::exchange(next_, nullptr);
     StartWrite(current_.get());
   }
@@ -54,6 +59,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchJobResponse> {
   absl::Mutex mutex_;
   EventPtr current_ ABSL_GUARDED_BY(mutex_);  // gRPC reads it
   EventPtr next_ ABSL_GUARDED_BY(mutex_);
+  bool leaving_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class Generation : public v1::GenerationService::CallbackService {
@@ -94,34 +100,46 @@ class WorkerCall : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Connec
   explicit WorkerCall(Generation& generation) : generation_(generation) { StartRead(&request_); }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return Finish(grpc::Status::OK);
+    const absl::MutexLock lock(&mutex_);
+    if (!ok) {
+      over_ = true;
+      return Go();
+    }
     v1::ConnectResponse response;
     if (request_.has_register_()) response.mutable_registered()->set_lease_ms(3'600'000);
     if (request_.has_image_result())
       *response.mutable_taken()->mutable_image() = request_.image_result().image();
-    if (response.message_case() != v1::ConnectResponse::MESSAGE_NOT_SET) Send(std::move(response));
+    if (response.message_case() != v1::ConnectResponse::MESSAGE_NOT_SET) {
+      outgoing_.push_back(std::move(response));
+      Go();
+    }
     if (request_.has_image_preview())
       generation_.Tell(std::move(*request_.mutable_image_preview()->mutable_preview()));
     StartRead(&request_);
   }
-  void OnWriteDone(bool ok) override {
+  void OnWriteDone(bool) override {
     const absl::MutexLock lock(&mutex_);
     outgoing_.pop_front();
-    if (ok && !outgoing_.empty()) StartWrite(&outgoing_.front());
+    writing_ = false;
+    Go();
   }
   void OnDone() override { delete this; }
 
  private:
-  void Send(v1::ConnectResponse response) ABSL_LOCKS_EXCLUDED(mutex_) {
-    const absl::MutexLock lock(&mutex_);
-    outgoing_.push_back(std::move(response));
-    if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
+  void Go() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (writing_) return;
+    if (over_) return Finish(grpc::Status::OK);
+    if (outgoing_.empty()) return;
+    writing_ = true;
+    StartWrite(&outgoing_.front());
   }
 
   Generation& generation_;
   v1::ConnectRequest request_;  // gRPC's, between StartRead and OnReadDone
   absl::Mutex mutex_;
-  std::deque<v1::ConnectResponse> outgoing_ ABSL_GUARDED_BY(mutex_);  // gRPC reads the front
+  std::deque<v1::ConnectResponse> outgoing_ ABSL_GUARDED_BY(mutex_);  // gRPC reads the front while writing_
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class Workers : public v1::WorkerService::CallbackService {
