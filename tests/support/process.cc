@@ -19,7 +19,6 @@
 namespace mind::support {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(120);
 constexpr absl::Duration kPoll = absl::Milliseconds(10);
 
 std::string Slurp(const std::string& path) {
@@ -85,8 +84,8 @@ int Process::Wait() {
   return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
 }
 
-std::string Process::AwaitLine(const std::string& text) {
-  const absl::Time give_up = absl::Now() + kPatience;
+std::string Process::AwaitLine(const std::string& text, absl::Duration patience) {
+  const absl::Time give_up = absl::Now() + patience;
   for (;;) {
     const bool ended = !running();  // before its output is read: what it said last counts
     for (const std::string& line : std::vector<std::string>(absl::StrSplit(Output(), '\n'))) {

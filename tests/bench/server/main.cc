@@ -61,27 +61,34 @@ Flags ParseFlags(int argc, char** argv) {
   return flags;
 }
 
-void Run(Flags flags) {
+// Whether all could be measured.
+bool Run(const Flags& flags) {
   Report report;
+  bool all = true;
   std::printf("%s on %s\n", flags.setting.server.c_str(), Report::Machine().c_str());
-  flags.setting.sync_seconds = MeasureSync(flags.setting.folder, report);
   for (const Part& part : kParts) {
     const bool wanted =
         flags.only.empty() || std::find(flags.only.begin(), flags.only.end(), part.name) != flags.only.end();
-    if (wanted) part.measure(flags.setting, report);
+    if (!wanted) continue;
+    try {
+      part.measure(flags.setting, report);
+    } catch (const std::exception& error) {  // the others are worth their time
+      std::fprintf(stderr, "bench-server: %s: %s\n", part.name, error.what());
+      all = false;
+    }
   }
-  if (flags.json.empty()) return;
+  if (flags.json.empty()) return all;
   std::ofstream file(flags.json);
   file << report.ToJson().dump(2) << "\n";
   if (!file.flush()) throw std::runtime_error("cannot write " + flags.json);
+  return all;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    Run(ParseFlags(argc, argv));
-    return 0;
+    return Run(ParseFlags(argc, argv)) ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench-server: %s\n", error.what());
     return 1;

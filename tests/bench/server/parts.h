@@ -11,12 +11,11 @@
 namespace mind::bench {
 
 struct Setting {
-  std::string program;      // this one
-  std::string server;       // the mind-server that is measured
-  std::string folder;       // where servers have their data
-  double seconds = 3;       // for each measurement, at most
-  bool large = false;       // whether sizes that take minutes are measured too
-  double sync_seconds = 0;  // what writing a page over takes in that folder
+  std::string program;  // this one
+  std::string server;   // the mind-server that is measured
+  std::string folder;   // where servers have their data
+  double seconds = 3;   // for each measurement, at most
+  bool large = false;   // whether sizes that take minutes are measured too
 
   absl::Duration limit() const { return absl::Seconds(seconds); }
   // Preparing may take longer than measuring: queues are filled.
@@ -29,17 +28,16 @@ struct Part {
   void (*measure)(const Setting& setting, Report& report);
 };
 
-// The disk's part: done in every run, since others are told as multiples of it.
-double MeasureSync(const std::string& folder, Report& report);
-
+void MeasureDisk(const Setting& setting, Report& report);
 void MeasureSubmission(const Setting& setting, Report& report);
 void MeasurePictures(const Setting& setting, Report& report);
 void MeasureQueue(const Setting& setting, Report& report);
 void MeasureWorkers(const Setting& setting, Report& report);
 void MeasureWatchers(const Setting& setting, Report& report);
 
-inline constexpr std::array<Part, 5> kParts = {
-    {{"submit", "CreateJob", MeasureSubmission},
+inline constexpr std::array<Part, 6> kParts = {
+    {{"disk", "syncs", MeasureDisk},
+     {"submit", "CreateJob", MeasureSubmission},
      {"picture", "GenerateImage", MeasurePictures},
      {"queue", "long queues, and restarting with the longest", MeasureQueue},
      {"workers", "what many workers say", MeasureWorkers},

@@ -56,7 +56,7 @@ class Queue {
     const size_t jobs = unfinished();
     const double before = server_.process().ResidentMebibytes();
     const Stopwatch time;
-    server_.Restart();
+    server_.Restart(std::max(absl::Minutes(2), setting_.preparation()));
     const double seconds = time.Seconds();
     const double after = server_.process().ResidentMebibytes();
     return {absl::StrCat(jobs),

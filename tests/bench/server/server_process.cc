@@ -21,9 +21,10 @@ std::string PortIn(const std::string& line) {
 
 }  // namespace
 
-ServerProcess::ServerProcess(const std::vector<std::string>& command, const std::string& output_stem)
+ServerProcess::ServerProcess(const std::vector<std::string>& command, const std::string& output_stem,
+                             absl::Duration patience)
     : process_(command, output_stem),
-      address_(absl::StrCat("127.0.0.1:", PortIn(process_.AwaitLine(kSaysPort)))) {}
+      address_(absl::StrCat("127.0.0.1:", PortIn(process_.AwaitLine(kSaysPort, patience)))) {}
 
 double ServerProcess::CpuSeconds() const {
   clockid_t clock{};
@@ -56,9 +57,9 @@ MindServer::MindServer(std::string program, const std::string& folder, std::vect
   Restart();
 }
 
-void MindServer::Restart() {
+void MindServer::Restart(absl::Duration patience) {
   process_.reset();
-  process_ = std::make_unique<ServerProcess>(command_, (folder_ / "server").string());
+  process_ = std::make_unique<ServerProcess>(command_, (folder_ / "server").string(), patience);
 }
 
 }  // namespace mind::bench

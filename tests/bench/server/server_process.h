@@ -15,8 +15,9 @@ namespace mind::bench {
 // A server that says "listening on port N" on standard output when it can be used. Killed when destroyed.
 class ServerProcess {
  public:
-  // Returns when it can be used.
-  ServerProcess(const std::vector<std::string>& command, const std::string& output_stem);
+  // Returns when it can be used; throws std::runtime_error if it cannot by then.
+  ServerProcess(const std::vector<std::string>& command, const std::string& output_stem,
+                absl::Duration patience = support::Process::kPatience);
 
   const std::string& address() const { return address_; }
   // Of all its threads since it began.
@@ -35,8 +36,9 @@ class MindServer {
   // `folder`: where the data lie, in a folder of their own.
   MindServer(std::string program, const std::string& folder, std::vector<std::string> flags = {});
 
-  // kill -9, and the same again on the same data, on another port. Returns when it can be used.
-  void Restart();
+  // kill -9, and the same again on the same data, on another port. Returns when it can be used; throws
+  // std::runtime_error if it cannot by then.
+  void Restart(absl::Duration patience = support::Process::kPatience);
   const ServerProcess& process() const { return *process_; }
   const std::string& address() const { return process_->address(); }
 
