@@ -42,14 +42,16 @@ class Queue {
 
   Row Measure() {
     const size_t jobs = unfinished();
+    const double cpu = server_.process().CpuSeconds();
     const Submitted probes = Submit(
         {.server = server_.address(), .jobs = kProbes, .limit = setting_.limit(), .steps = kMostSteps});
+    const double job_cpu = (server_.process().CpuSeconds() - cpu) / static_cast<double>(probes.jobs);
     submitted_ += probes.jobs;
     const Cost word = CostOfProgress({worker_.get()}, server_.process(), setting_.limit());
-    const double drained = PicturesASecond();
-    return {
-        absl::StrCat(jobs),
-        {Median(probes.each_seconds) * 1e3, 1e6 / word.messages_a_second, word.cpu_seconds * 1e6, drained}};
+    const Drained drained = Drain();
+    return {absl::StrCat(jobs),
+            {Median(probes.each_seconds) * 1e3, job_cpu * 1e6, 1e6 / word.messages_a_second,
+             word.cpu_seconds * 1e6, drained.pictures_a_second, drained.cpu_seconds * 1e6}};
   }
 
   Row MeasureRestart() {
@@ -64,16 +66,23 @@ class Queue {
   }
 
  private:
+  struct Drained {
+    double pictures_a_second = 0;
+    double cpu_seconds = 0;  // of the server, a picture
+  };
+
   // Until half of the queue is made, so that it stays about as long as it was.
-  double PicturesASecond() {
+  Drained Drain() {
     const uint64_t before = worker_->taken();
+    const double cpu = server_.process().CpuSeconds();
     const Stopwatch time;
     worker_->Make();
     worker_->AwaitTaken(before + unfinished() / 2, setting_.limit());
-    const double rate = static_cast<double>(worker_->taken() - before) / time.Seconds();
+    const double pictures = static_cast<double>(worker_->taken() - before);
+    const Drained drained{pictures / time.Seconds(), (server_.process().CpuSeconds() - cpu) / pictures};
     worker_->Hold();
     worker_->Ping();
-    return rate;
+    return drained;
   }
 
   const Setting& setting_;
