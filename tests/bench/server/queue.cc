@@ -103,16 +103,16 @@ void MeasureQueue(const Setting& setting, Report& report) {
     queue.Fill(size);
     rows.push_back(queue.Measure());
   }
-  report.Add(
-      {.title = "Long queues",
-       .what = absl::StrCat(
-           "While so many jobs wait (fewer than meant where filling took longer than ",
-           absl::FormatDuration(setting.preparation()),
-           "): CreateJob, one after the other; progress that a worker tells; then pictures that one "
-           "worker of 16 places makes, until half are made or ",
-           absl::FormatDuration(setting.limit()), " are over."),
-       .columns = {"jobs", "CreateJob, median, ms", "progress, µs", "progress, server CPU, µs", "pictures/s"},
-       .rows = rows});
+  report.Add({.title = "Long queues",
+              .what = absl::StrCat(
+                  "While so many jobs wait (fewer than meant where filling took longer than ",
+                  absl::FormatDuration(setting.preparation()),
+                  "): CreateJob, one after the other; progress that a worker tells; then pictures that one "
+                  "worker of 16 places makes, until half are made or ",
+                  absl::FormatDuration(setting.limit()), " are over."),
+              .columns = {"jobs", "CreateJob, median, ms", "its server CPU, µs", "progress, µs",
+                          "its server CPU, µs", "pictures/s", "server CPU a picture, µs"},
+              .rows = rows});
   queue.Fill(sizes.back());
   report.Add({.title = "Restarting",
               .what = "kill -9 and start with so many jobs: until it listens; its resident memory before and "

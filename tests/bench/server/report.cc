@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -34,6 +35,8 @@ void Report::Add(Table table) {
   for (const Row& row : table.rows) {
     std::vector<std::string> cells = {row.label};
     for (const double value : row.values) cells.push_back(Shown(value));
+    if (cells.size() != table.columns.size())
+      throw std::logic_error(table.title + ": a row unlike its columns");
     text += Line(cells);
   }
   std::fputs(text.c_str(), stdout);
