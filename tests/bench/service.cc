@@ -3,7 +3,6 @@
 // Each round makes eight pictures one at a time, each asked for when the last has come, then eight by one
 // request, which share their batch. Prints the latency of a lone picture, both rates and their ratio.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -11,17 +10,17 @@
 #include <vector>
 
 #include "client/cpp/client.h"
+#include "tests/bench/statistics.h"
+#include "tests/bench/stopwatch.h"
 
 namespace mind::client {
 namespace {
 
+using bench::Median;
+using bench::Stopwatch;
+
 constexpr uint32_t kPictures = 8;
 constexpr int kRounds = 7;
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 v1::JobRequest Request(const std::string& model, uint32_t steps) {
   v1::JobRequest request;
@@ -37,10 +36,10 @@ v1::JobRequest Request(const std::string& model, uint32_t steps) {
 double SecondsOf(Client& client, v1::JobRequest request, uint32_t count) {
   request.mutable_spec()->set_image_count(count);
   uint32_t pictures = 0;
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch time;
   const absl::StatusOr<v1::Job> job =
       client.Generate(request, {.event = {}, .picture = [&](const Picture&) { ++pictures; }});
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = time.Seconds();
   if (!job.ok()) throw std::runtime_error(job.status().ToString());
   if (pictures != count) throw std::runtime_error(job->error().message());
   return seconds;

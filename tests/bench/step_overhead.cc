@@ -11,24 +11,23 @@
 
 #include <ATen/Parallel.h>
 
+#include "tests/bench/statistics.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/registry.h"
+#include "worker/diffusion/samplers/run.h"
 
 namespace mind::diffusion {
 namespace {
 
+using bench::Median;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kRepeats = 7;
 
 double Since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 class Awaited : public TrajectoryEvents {
@@ -85,19 +84,13 @@ double BareLoop(const Pipeline& pipeline, RowExecutor& executor, const Trajector
   SampleState state;
   state.noise = std::make_unique<SeededNoise>(request.seed);
   state.x = state.noise->Draw(pipeline.LatentShape(request.width, request.height)) * sampler->initial_scale();
-  Evaluator evaluator;
-  for (; state.step < sampler->steps(); ++state.step) {
-    Task step = sampler->Step(state, evaluator);
-    for (step.Resume(); !step.done(); step.Resume()) {
-      std::vector<EvaluationRow> rows;
-      for (const ConditionRow& row : conditioning.rows)
-        rows.push_back({evaluator.input(), evaluator.timestep(), row});
-      std::vector<at::Tensor> outputs;
-      for (const RowResult& result : executor.Run(pipeline.denoiser(), rows))
-        outputs.push_back(result.output);
-      evaluator.Answer(Guide(conditioning, outputs));
-    }
-  }
+  RunToEnd(*sampler, state, [&](const at::Tensor& input, double timestep) {
+    std::vector<EvaluationRow> rows;
+    for (const ConditionRow& row : conditioning.rows) rows.push_back({input, timestep, row});
+    std::vector<at::Tensor> outputs;
+    for (const RowResult& result : executor.Run(pipeline.denoiser(), rows)) outputs.push_back(result.output);
+    return Guide(conditioning, outputs);
+  });
   ToBytes(pipeline.Decode(state.x));
   return Since(begin);
 }

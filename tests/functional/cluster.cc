@@ -1,30 +1,19 @@
 #include "tests/functional/cluster.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/ptrace.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "tests/support/loopback.h"
 
 namespace mind::testing {
 namespace {
@@ -32,36 +21,18 @@ namespace {
 constexpr absl::Duration kPatience = absl::Seconds(120);
 constexpr absl::Duration kPoll = absl::Milliseconds(10);
 
-std::string Slurp(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 int PortIn(const std::string& line, const std::string& before) {
   const size_t at = line.find(before);
   return at == std::string::npos ? 0 : std::atoi(line.c_str() + at + before.size());
 }
 
-// The body of GET /metrics; empty if nobody answers.
+// What GET /metrics answers; empty if nobody does.
 std::string Scrape(int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string text;
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
-      char buffer[4096];
-      for (ssize_t size = 0; (size = recv(fd, buffer, sizeof buffer, 0)) > 0;)
-        text.append(buffer, static_cast<size_t>(size));
-    }
+  try {
+    return support::HttpGet(support::Connect(port), "/metrics");
+  } catch (const std::system_error&) {
+    return "";
   }
-  close(fd);
-  return text;
 }
 
 }  // namespace
@@ -90,93 +61,6 @@ v1::Job JobNow(client::Client& client, const std::string& id) {
 int RunningImages(client::Client& client) {
   const auto workers = client.Workers();
   return workers.ok() && !workers->empty() ? static_cast<int>(workers->front().running_images()) : -1;
-}
-
-Process::Process(const std::vector<std::string>& command, const std::string& output_stem)
-    : stem_(output_stem) {
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  const std::string out = stem_ + ".out", err = stem_ + ".err";
-  pid_ = fork();
-  if (pid_ == 0) {
-    const int out_fd = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    const int err_fd = open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    dup2(out_fd, STDOUT_FILENO);
-    dup2(err_fd, STDERR_FILENO);
-    execv(arguments[0], arguments.data());
-    _exit(127);
-  }
-}
-
-Process::~Process() {
-  if (running()) {
-    kill(pid_, SIGKILL);
-    Wait();
-  }
-}
-
-bool Process::running() {
-  if (!ended_ && waitpid(pid_, &status_, WNOHANG) == pid_) ended_ = true;
-  return !ended_;
-}
-
-void Process::Kill(int signal) {
-  if (running()) kill(pid_, signal);
-}
-
-void Process::LimitFiles(uint64_t bytes) {
-  rlimit limit{};
-  ASSERT_EQ(prlimit(pid_, RLIMIT_FSIZE, nullptr, &limit), 0);
-  limit.rlim_cur = bytes;
-  ASSERT_EQ(prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr), 0);
-}
-
-StoppedThread::StoppedThread(const Process& process, const std::string& name) {
-  for (const auto& entry :
-       std::filesystem::directory_iterator(absl::StrCat("/proc/", process.pid(), "/task"))) {
-    const std::string thread = entry.path().filename();
-    if (Slurp(entry.path() / "comm") == name + "\n") thread_ = std::stoi(thread);
-  }
-  if (thread_ < 0) {
-    ADD_FAILURE() << "no thread named " << name;
-    return;
-  }
-  EXPECT_EQ(ptrace(PTRACE_SEIZE, thread_, nullptr, nullptr), 0) << strerror(errno);
-  EXPECT_EQ(ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr), 0) << strerror(errno);
-  EXPECT_EQ(waitpid(thread_, nullptr, __WALL), thread_) << strerror(errno);
-}
-
-StoppedThread::~StoppedThread() {
-  if (thread_ >= 0) ptrace(PTRACE_DETACH, thread_, nullptr, nullptr);
-}
-
-int Process::Wait() {
-  if (!ended_) waitpid(pid_, &status_, 0);
-  ended_ = true;
-  return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
-}
-
-std::string Process::AwaitLine(const std::string& text) {
-  std::string found;
-  Await(absl::StrCat("\"", text, "\" from ", stem_), [&] {
-    for (const std::string& line : std::vector<std::string>(absl::StrSplit(Output(), '\n'))) {
-      if (absl::StrContains(line, text)) found = line;
-    }
-    if (found.empty() && !running()) {
-      ADD_FAILURE() << stem_ << " ended: " << Errors();
-      return true;
-    }
-    return !found.empty();
-  });
-  return found;
-}
-
-std::string Process::Output() const {
-  return Slurp(stem_ + ".out");
-}
-std::string Process::Errors() const {
-  return Slurp(stem_ + ".err");
 }
 
 Cluster::Cluster(std::vector<std::string> server_flags) : server_flags_(std::move(server_flags)) {

@@ -3,8 +3,6 @@
 #ifndef MIND_TESTS_FUNCTIONAL_CLUSTER_H_
 #define MIND_TESTS_FUNCTIONAL_CLUSTER_H_
 
-#include <sys/types.h>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,49 +11,13 @@
 
 #include "absl/time/time.h"
 #include "client/cpp/client.h"
+#include "tests/support/process.h"
+#include "tests/support/stopped_thread.h"
 
 namespace mind::testing {
 
-// A child process whose output goes to files. Killed when destroyed.
-class Process {
- public:
-  Process(const std::vector<std::string>& command, const std::string& output_stem);
-  ~Process();
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  // Waits for a line with this in it on standard output and gives the line; fails the test if the process
-  // ends first.
-  std::string AwaitLine(const std::string& text);
-  void Kill(int signal);
-  // From now on none of its files may grow beyond this many bytes.
-  void LimitFiles(uint64_t bytes);
-  // Waits for its end: the exit status, or minus the signal.
-  int Wait();
-  bool running();
-  pid_t pid() const { return pid_; }
-  std::string Output() const;
-  std::string Errors() const;
-
- private:
-  pid_t pid_ = -1;
-  bool ended_ = false;
-  int status_ = 0;
-  std::string stem_;
-};
-
-// Stops one thread of a running process, by its name, until the end of the scope: the others go on. For the
-// thread that made it, which must be of a process that started the other.
-class StoppedThread {
- public:
-  StoppedThread(const Process& process, const std::string& name);
-  ~StoppedThread();
-  StoppedThread(const StoppedThread&) = delete;
-  StoppedThread& operator=(const StoppedThread&) = delete;
-
- private:
-  pid_t thread_ = -1;
-};
+using support::Process;
+using support::StoppedThread;
 
 class Cluster {
  public:

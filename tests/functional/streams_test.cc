@@ -2,11 +2,9 @@
 // every time.
 //
 // Some hundreds of calls in the suite; MIND_STRESS_CALLS=100000 and MIND_STRESS_ENDS=100 for long.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 
 #include "mind/v1/generation.grpc.pb.h"
 #include "tests/functional/cluster.h"
+#include "tests/support/loopback.h"
 
 namespace mind::testing {
 namespace {
@@ -58,14 +57,8 @@ void BadCall(v1::GenerationService::Stub& stub, const std::string& job, std::mt1
 
 // A connection that has begun to speak HTTP/2 and then says nothing more.
 int HalfOpen(int port, const std::string& rest) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  const std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + rest;
-  EXPECT_EQ(send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  const int fd = support::Connect(port);
+  support::SendAll(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + rest);
   return fd;
 }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "worker/diffusion/samplers/noise_levels.h"
-#include "worker/diffusion/samplers/sampler.h"
+#include "worker/diffusion/samplers/run.h"
 
 namespace mind::diffusion::exact {
 
@@ -18,7 +18,7 @@ constexpr double kMean = 0.7, kDeviation = 0.5;  // of the Gaussian data
 constexpr double kBetaMin = 0.1, kBetaMax = 20;  // of the variance-preserving SDE
 
 // A network: what it answers to x at what it is told.
-using Network = std::function<at::Tensor(const at::Tensor& x, double told)>;
+using Network = Evaluate;
 
 // The SDE's log alpha at a time, and the time of a lambda: log(alpha / sigma).
 inline double LogAlphaOfTime(double t) {
@@ -93,14 +93,8 @@ inline at::Tensor MixtureNoise(const at::Tensor& x, double lambda) {
 // Runs a sampler from state.step to its end, or for `limit` steps. Returns the evaluations made.
 inline int64_t Run(const Sampler& sampler, SampleState& state, const Network& network,
                    int64_t limit = INT64_MAX) {
-  Evaluator evaluator;
   int64_t evaluations = 0;
-  for (; state.step < std::min(sampler.steps(), limit); ++state.step) {
-    Task step = sampler.Step(state, evaluator);
-    for (step.Resume(); !step.done(); step.Resume(), ++evaluations) {
-      evaluator.Answer(network(evaluator.input(), evaluator.timestep()));
-    }
-  }
+  while (state.step < std::min(sampler.steps(), limit)) evaluations += TakeStep(sampler, state, network);
   return evaluations;
 }
 

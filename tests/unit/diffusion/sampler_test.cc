@@ -10,6 +10,7 @@
 #include "worker/diffusion/samplers/continuous_path.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 #include "worker/diffusion/samplers/registry.h"
+#include "worker/diffusion/samplers/run.h"
 
 namespace mind::diffusion {
 namespace {
@@ -40,13 +41,7 @@ at::Tensor Sample(const std::string& name, int64_t steps, int64_t draws) {
   SampleState state;
   state.noise = std::make_unique<SeededNoise>(1);
   state.x = state.noise->Draw({1, 1, draws}) * sampler->initial_scale();
-  Evaluator evaluator;
-  for (; state.step < sampler->steps(); ++state.step) {
-    Task step = sampler->Step(state, evaluator);
-    for (step.Resume(); !step.done(); step.Resume()) {
-      evaluator.Answer(ExactNoise(alphas, evaluator.input(), evaluator.timestep()));
-    }
-  }
+  RunToEnd(*sampler, state, [&alphas](const at::Tensor& x, double t) { return ExactNoise(alphas, x, t); });
   return state.x;
 }
 
@@ -105,9 +100,7 @@ TEST(Sampler, RefusesWhatCannotGoTogether) {
       SampleState state;
       state.noise = std::make_unique<SeededNoise>(1);
       state.x = at::ones({1, 2, 2});
-      Evaluator evaluator;
-      Task step = sampler->Step(state, evaluator);
-      for (step.Resume(); !step.done(); step.Resume()) evaluator.Answer(at::zeros({1, 2, 2}));
+      TakeStep(*sampler, state, [](const at::Tensor& x, double) { return at::zeros_like(x); });
       return "";
     } catch (const Error& e) {
       return e.what();
@@ -175,15 +168,7 @@ int64_t RunOn(const Sampler& sampler, const std::function<at::Tensor(const at::T
   SampleState state;
   state.noise = std::make_unique<SeededNoise>(1);
   state.x = state.noise->Draw({1, 2, 2}) * sampler.initial_scale();
-  Evaluator evaluator;
-  int64_t evaluations = 0;
-  for (; state.step < sampler.steps(); ++state.step) {
-    Task step = sampler.Step(state, evaluator);
-    for (step.Resume(); !step.done(); step.Resume(), ++evaluations) {
-      evaluator.Answer(network(evaluator.input()));
-    }
-  }
-  return evaluations;
+  return RunToEnd(sampler, state, [&network](const at::Tensor& x, double) { return network(x); });
 }
 
 class SamplerThatAdapts : public testing::TestWithParam<const char*> {};

@@ -10,6 +10,7 @@
 #include "worker/diffusion/samplers/dpm_solver_multistep.h"
 #include "worker/diffusion/samplers/registry.h"
 #include "worker/diffusion/samplers/repaint.h"
+#include "worker/diffusion/samplers/run.h"
 #include "worker/diffusion/samplers/scheduler_classes.h"
 
 namespace mind::diffusion {
@@ -54,16 +55,14 @@ Walk WalkOf(const std::string& sampler_name, const json& file) {
     SampleState state;
     state.noise = std::make_unique<SeededNoise>(7);
     state.x = state.noise->Draw({1, 2, 2}) * sampler->initial_scale();
-    Evaluator evaluator;
-    for (; state.step < sampler->steps(); ++state.step) {
-      Task step = sampler->Step(state, evaluator);
-      for (step.Resume(); !step.done(); step.Resume()) {
-        walk.seen.push_back(evaluator.timestep());
-        see(evaluator.input());
-        evaluator.Answer(evaluator.input().sin() * 3 + 0.5);
-      }
-      see(state.x);
-    }
+    RunToEnd(
+        *sampler, state,
+        [&](const at::Tensor& input, double timestep) {
+          walk.seen.push_back(timestep);
+          see(input);
+          return input.sin() * 3 + 0.5;
+        },
+        [&] { see(state.x); });
   } catch (const Error& e) {
     walk.error = e.what();
   }
@@ -225,14 +224,8 @@ TEST_P(SchedulerClasses, ItsSamplersTakeTheEvaluationsThatAreAnnounced) {
       SampleState state;
       state.noise = std::make_unique<SeededNoise>(7);
       state.x = state.noise->Draw({1, 2, 2}) * few->initial_scale();
-      int64_t evaluations = 0;
-      Evaluator evaluator;
-      for (; state.step < few->steps(); ++state.step) {
-        Task step = few->Step(state, evaluator);
-        for (step.Resume(); !step.done(); step.Resume(), ++evaluations) {
-          evaluator.Answer(evaluator.input().sin());
-        }
-      }
+      const int64_t evaluations =
+          RunToEnd(*few, state, [](const at::Tensor& input, double) { return input.sin(); });
       EXPECT_EQ(evaluations, few->evaluations()) << info.name << " " << corrections;
     }
   }
