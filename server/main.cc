@@ -8,6 +8,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
 #include "proto/support/flag_types.h"
@@ -19,6 +20,10 @@
 #include "server/api/worker_api.h"
 #include "server/dispatch/loop.h"
 #include "server/generation/service.h"
+#include "server/http/http_server.h"
+#include "server/http/native.h"
+#include "server/http/openai.h"
+#include "server/http/page.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace {
@@ -31,6 +36,8 @@ constexpr absl::Duration kWatchdog = absl::Seconds(5);
 
 struct Flags {
   std::string listen = "127.0.0.1:8080";
+  std::string http;
+  std::string http_origins;
   std::string metrics = "127.0.0.1:9090";
   std::string data = "data";
   int max_queue = 1000;
@@ -48,6 +55,13 @@ Flags ParseFlags(int argc, char** argv) {
   CLI::App app("Takes picture requests over gRPC, queues them, and has workers run them.");
   SetUpCommandLine(app);
   AddText(app, "--listen", flags.listen, "HOST:PORT", "For clients and workers; port 0 picks a free one");
+  AddText(app, "--http", flags.http, "HOST:PORT",
+          "For the page and the APIs over HTTP: OpenAI's Images API, JSON, events; port 0 picks a free one. "
+          "If left "
+          "out there is none");
+  AddText(app, "--http-origins", flags.http_origins, "ORIGINS",
+          "Origins of other web pages that may use the APIs over HTTP, with commas between "
+          "(https://studio.example); *: any");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
   AddText(app, "--data", flags.data, "DIR", "Holds the job store; created if missing");
   AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
@@ -103,6 +117,12 @@ int Run(const Flags& flags) {
   GenerationApi generation(post, service, metrics);
   WorkerApi worker(post, service.workers(), metrics);
 
+  const FaceContext faces{.post = post, .generation = service};
+  Router router;
+  AddOpenAiFace(faces, router);
+  AddNativeFace(faces, router);
+  AddPage(router);
+
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -125,6 +145,18 @@ int Run(const Flags& flags) {
   }
   loop.Start([&service] { service.OnTick(); });
   const absl::Cleanup stop = [&loop] { loop.Stop(); };
+  std::unique_ptr<HttpServer> http;
+  if (!flags.http.empty()) {
+    auto started = HttpServer::Start(
+        {.address = flags.http, .cors_origins = absl::StrSplit(flags.http_origins, ',', absl::SkipEmpty())},
+        router);
+    if (!started.ok()) {
+      LogError("cannot start", {{"error", std::string(started.status().message())}});
+      return 1;
+    }
+    http = *std::move(started);
+    std::printf("http on port %d\n", http->port());
+  }
   loop.Run([&] {
     service.OnServingChange([health = server->GetHealthCheckService()](bool serving) {
       for (const char* name : {"", "mind.v1.GenerationService"}) health->SetServingStatus(name, serving);
@@ -148,6 +180,7 @@ int Run(const Flags& flags) {
     service.StopAdmitting();
   });
   server->GetHealthCheckService()->Shutdown();
+  if (http != nullptr) http->StopAccepting();
   for (bool busy = true; busy && absl::Now() < give_up;) {
     loop.Run([&] { busy = service.running_jobs() > 0 || !service.settled(); });
     if (busy) absl::SleepFor(kTick);

@@ -17,6 +17,7 @@
 #include "server/generation/event_source.h"
 #include "server/generation/submission.h"
 #include "server/generation/validate.h"
+#include "server/store/job_store.h"
 
 namespace mind::server {
 
@@ -45,6 +46,10 @@ class Generation {
                     Answer<v1::ListJobsResponse> answer) = 0;
   virtual void Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
                       Answer<v1::Job> answer) = 0;
+
+  // A finished picture. NOT_FOUND: there is no such job, or that picture of it is not done.
+  virtual void GetImage(const std::string& id, uint32_t index, const Caller& caller,
+                        Answer<StoredImage> answer) = 0;
 
   // `on_news` is called when Next may have something. Who gets a watch has to Unwatch it.
   virtual void Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,

@@ -95,6 +95,23 @@ void GenerationService::AnswerCancelled(const std::string& id, const Caller& cal
   });
 }
 
+void GenerationService::GetImage(const std::string& id, uint32_t index, const Caller& caller,
+                                 Answer<StoredImage> answer) {
+  const auto find = [this, id, index, answer = std::move(answer)](const absl::StatusOr<v1::Job>& job) {
+    if (!job.ok()) return answer(job.status());
+    state_.store.FindImage(
+        id, index,
+        state_.OnLoop<std::optional<StoredImage>>(
+            [id, index, answer](absl::StatusOr<std::optional<StoredImage>> found) {
+              if (!found.ok()) return answer(found.status());
+              if (found->has_value()) return answer(**std::move(found));
+              answer(NotFound("image", absl::StrCat(id, "/", index),
+                              absl::StrCat("the job ", id, " has no finished picture ", index)));
+            }));
+  };
+  Get(id, caller, find);
+}
+
 void GenerationService::Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
                               std::function<void()> on_news, Answer<WatchId> answer) {
   if (const v1::Job* const job = state_.FindActive(id)) {

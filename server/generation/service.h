@@ -40,6 +40,8 @@ class GenerationService : public Generation {
             Answer<v1::ListJobsResponse> answer) override;
   void Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
               Answer<v1::Job> answer) override;
+  void GetImage(const std::string& id, uint32_t index, const Caller& caller,
+                Answer<StoredImage> answer) override;
   void Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
              std::function<void()> on_news, Answer<WatchId> answer) override;
   WatchNews Next(WatchId watch) override { return state_.events.Next(watch); }

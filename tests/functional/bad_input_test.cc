@@ -6,6 +6,7 @@
 
 #include "proto/support/errors.h"
 #include "tests/functional/cluster.h"
+#include "tests/support/temporary_folder.h"
 
 namespace mind::testing {
 namespace {
@@ -70,7 +71,8 @@ TEST(BadInput, BytesThatAreNoMessageAreRefused) {
 }
 
 TEST(BadInput, ProgramsNameWhatIsWrongWithTheirFlags) {
-  const std::string out = ::testing::TempDir() + "/bad-flag";
+  const support::TemporaryFolder folder;
+  const std::string out = folder.path() + "/bad-flag";
   const auto errors_of = [&](std::vector<std::string> command) {
     command[0] = MIND_BIN "/" + command[0];
     Process process(command, out);

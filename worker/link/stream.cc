@@ -4,7 +4,6 @@ namespace mind {
 
 std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, Callbacks callbacks) {
   std::shared_ptr<Stream> stream(new Stream(std::move(callbacks)));
-  stream->self_ = stream;
   stub.async()->Connect(&stream->context_, stream.get());
   stream->AddHold();  // writes start outside of reactions; let go when reading is over
   stream->StartRead(&stream->incoming_);
@@ -60,7 +59,6 @@ void Stream::OnReadDone(bool ok) {
 }
 
 void Stream::OnDone(const grpc::Status& status) {
-  const std::shared_ptr<Stream> self = std::move(self_);
   const absl::MutexLock lock(&mutex_);
   status_ = status;
   ended_ = true;

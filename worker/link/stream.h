@@ -16,6 +16,9 @@
 namespace mind {
 
 // Thread-safe. What order reports are sent in, and which are not sent at all, is the Outbox's.
+//
+// Whoever dials keeps it until it has ended. It does not keep itself: then one of gRPC's threads could be the
+// last to let go of it, and of the channel with it, and a channel's end waits for that very thread.
 class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectResponse> {
  public:
   struct Callbacks {
@@ -25,6 +28,7 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
     std::function<void()> preview_dropped;
   };
 
+  // REQUIRES: the caller holds it until ended().
   static std::shared_ptr<Stream> Dial(v1::WorkerService::Stub& stub, Callbacks callbacks);
 
   // False if the stream has ended: the report goes nowhere. True says that it will be written, not that the
@@ -62,8 +66,6 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
   bool reading_over_ ABSL_GUARDED_BY(mutex_) = false;  // no write may be started any more
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::Status status_ ABSL_GUARDED_BY(mutex_);
-
-  std::shared_ptr<Stream> self_;  // until OnDone
 };
 
 }  // namespace mind

@@ -1,0 +1,50 @@
+// The settings a picture was made with: the text that the server writes into its PNGs, in A1111's form.
+// @ts-check
+
+/** The PNG's text chunks by keyword. @param {ArrayBuffer} bytes @returns {Record<string, string>} */
+function textsIn(bytes) {
+  const view = new DataView(bytes);
+  const all = new Uint8Array(bytes);
+  /** @type {Record<string, string>} */
+  const texts = {};
+  if (bytes.byteLength < 8 || view.getUint32(0) !== 0x89504e47) return texts;
+  for (let at = 8; at + 12 <= bytes.byteLength;) {
+    const length = view.getUint32(at);
+    const type = String.fromCharCode(...all.subarray(at + 4, at + 8));
+    const data = all.subarray(at + 8, at + 8 + length);
+    const end = data.indexOf(0);
+    const keyword = new TextDecoder('latin1').decode(data.subarray(0, Math.max(end, 0)));
+    if (type === 'tEXt') texts[keyword] = new TextDecoder('latin1').decode(data.subarray(end + 1));
+    // Keyword, two bytes on compression, a language and a translated keyword, each with a zero behind; none of ours is compressed.
+    if (type === 'iTXt' && data[end + 1] === 0) {
+      const language = data.indexOf(0, end + 3);
+      texts[keyword] = new TextDecoder().decode(data.subarray(data.indexOf(0, language + 1) + 1));
+    }
+    at += 12 + length;
+  }
+  return texts;
+}
+
+/** A spec of what an infotext says. @param {string} text */
+export function parseInfotext(text) {
+  const lines = text.trim().split('\n');
+  const last = lines.pop() ?? '';
+  /** @type {Record<string, string>} */
+  const values = {};
+  for (const [, name, value] of last.matchAll(/\s*([\w ]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)/g)) {
+    values[name.trim()] = value.startsWith('"') ? JSON.parse(value) : value;
+  }
+  if (Object.keys(values).length < 3) return null;
+  const negativeAt = lines.findIndex(line => line.startsWith('Negative prompt:'));
+  const prompt = (negativeAt < 0 ? lines : lines.slice(0, negativeAt)).join('\n');
+  const negativePrompt = negativeAt < 0 ? '' : lines.slice(negativeAt).join('\n').slice('Negative prompt:'.length).trim();
+  const [width, height] = (values.Size ?? '').split('x').map(Number);
+  return {prompt, negativePrompt, model: values.Model, steps: values.Steps, guidance: values['CFG scale'], seed: values.Seed,
+    sampler: values.Sampler, ...(width && height ? {width, height} : {})};
+}
+
+/** The settings in a picture; null if it has none. @param {Blob} file */
+export async function settingsIn(file) {
+  const text = textsIn(await file.arrayBuffer()).parameters;
+  return text ? parseInfotext(text) : null;
+}

@@ -1,0 +1,131 @@
+// The page: makes pictures, shows them while they form, and remembers which jobs are this browser's.
+// @ts-check
+
+import * as api from './api.js';
+import {Card} from './card.js';
+import {byId, element} from './dom.js';
+import {fillFields, requestOf, showFields} from './fields.js';
+import {showOperators} from './operators.js';
+import {acceptPictures, showSource} from './source.js';
+import {currentLanguage, say, setLanguage, translate} from './texts.js';
+
+const REMEMBERED = 200;
+const NO_MODEL_RETRY_MS = 2000;
+
+/** @type {any[]} */
+let models = [];
+
+/** @returns {string[]} ids, the newest first */
+const remembered = () => JSON.parse(localStorage.getItem('jobs') ?? '[]');
+const remember = (/** @type {string[]} */ ids) => localStorage.setItem('jobs', JSON.stringify(ids.slice(0, REMEMBERED)));
+
+/** @param {string} name */
+function chooseModel(name) {
+  const model = models.find(one => one.name === name) ?? models[0];
+  if (!model) return;
+  byId('model').value = model.name;
+  showFields(model);
+  showSource(model);
+}
+
+/** @param {any} spec */
+function useSettings(spec) {
+  if (spec.model) chooseModel(spec.model);
+  fillFields(spec);
+  byId('prompt').focus();
+}
+
+/** @param {any} job @param {boolean} first whether it goes before the others */
+function addCard(job, first) {
+  const card = new Card(job, {
+    again: useSettings,
+    forget: id => {
+      remember(remembered().filter(one => one !== id));
+      card.stop();
+      card.element.remove();
+      byId('nothing').hidden = byId('cards').childElementCount > 0;
+    },
+  });
+  byId('cards')[first ? 'prepend' : 'append'](card.element);
+  byId('nothing').hidden = true;
+}
+
+/** @param {string | null} why */
+function refuse(why) {
+  byId('refusal').hidden = why === null;
+  byId('refusal').textContent = why ?? '';
+}
+
+async function make() {
+  refuse(null);
+  try {
+    const job = await api.create(requestOf());
+    remember([job.id, ...remembered()]);
+    addCard(job, true);
+  } catch (refusal) {
+    refuse(/** @type {Error} */ (refusal).message || say('unreachable'));
+  }
+}
+
+async function loadModels() {
+  try {
+    models = await api.models();
+  } catch {
+    refuse(say('unreachable'));
+  }
+  if (models.length === 0) {
+    if (byId('refusal').hidden) refuse(say('noModel'));
+    setTimeout(loadModels, NO_MODEL_RETRY_MS);
+    return;
+  }
+  refuse(null);
+  byId('model').replaceChildren(...models.map(one => element('option', {value: one.name, textContent: one.name})));
+  // As the server means it: a cascade goes before its stages.
+  const stages = models.flatMap(one => one.stages);
+  const takesText = models.filter(one => one.tasks.includes('TASK_TEXT_TO_IMAGE'));
+  chooseModel((takesText.find(one => !stages.includes(one.name)) ?? takesText[0] ?? models[0]).name);
+}
+
+/** The jobs of this browser, and the one a link names before them. */
+async function loadWorks() {
+  const linked = location.hash.startsWith('#job-') ? [location.hash.slice(1)] : [];
+  for (const id of [...linked, ...remembered().filter(one => !linked.includes(one))]) {
+    try {
+      addCard(await api.job(id), false);
+    } catch (refusal) {
+      // Not kept any longer.
+      if (/** @type {any} */ (refusal).status === 404) remember(remembered().filter(one => one !== id));
+    }
+  }
+}
+
+function showView() {
+  const operators = location.hash === '#operators';
+  byId('operators').hidden = !operators;
+  byId('create').hidden = operators;
+  for (const link of document.querySelectorAll('nav a')) {
+    const here = (/** @type {HTMLElement} */ (link).dataset.view === 'operators') === operators;
+    here ? link.setAttribute('aria-current', 'page') : link.removeAttribute('aria-current');
+  }
+  showOperators(operators);
+}
+
+byId('language').value = currentLanguage();
+byId('language').addEventListener('change', (/** @type {any} */ event) => {
+  setLanguage(event.target.value);
+  chooseModel(byId('model').value);
+});
+byId('model').addEventListener('change', (/** @type {any} */ event) => chooseModel(event.target.value));
+byId('request').addEventListener('submit', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  make();
+});
+byId('request').addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) make();
+});
+addEventListener('hashchange', showView);
+translate();
+acceptPictures(useSettings);
+showView();
+loadModels();
+loadWorks();

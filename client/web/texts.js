@@ -1,0 +1,69 @@
+// The page's words, in English and Chinese.
+// @ts-check
+
+/** @type {Record<string, Record<string, string>>} */
+const TEXTS = {
+  en: {
+    skip: 'To the pictures', create: 'Create', operators: 'Operators', language: 'Language',
+    prompt: 'What do you want to see?', promptHint: 'A red apple on a wooden table — or 一个红苹果',
+    model: 'Model', make: 'Make pictures', works: 'Your pictures', nothing: 'Your pictures will form here.',
+    negative: 'What you do not want to see', size: 'Size', width: 'Width', height: 'Height', steps: 'Steps', guidance: 'Guidance',
+    sampler: 'Sampler', seed: 'Seed', seedHint: 'random', count: 'Pictures', format: 'Format', more: 'More', classLabel: 'Class',
+    strength: 'How far from it', loras: 'LoRAs',
+    drop: 'Drop a picture to begin with — or one made here, for its settings', choose: 'Choose a picture',
+    paint: 'Paint over what shall change.', brush: 'Brush', clear: 'Clear', remove: 'Remove',
+    queued: 'Waiting', ahead: '{n} before it', soon: 'about {t}', started: 'Starting', step: 'Step {a} of {b}', left: '{t} left',
+    done: 'Done in {t}', failed: 'Failed: {why}', cancelled: 'Cancelled', lost: 'No longer on the server',
+    cancel: 'Cancel', again: 'Use these settings', share: 'Copy link', copied: 'Link copied', save: 'Save', forget: 'Remove from page',
+    picture: 'Picture {n}: {prompt}', preview: 'Preview of picture {n}',
+    workers: 'Workers', queue: 'Queue', waiting: 'Waiting', running: 'Running', noWorkers: 'No worker is connected.',
+    of: '{a} of {b} pictures', models: 'Models', second: '{n} s', minute: '{n} min', settings: 'Settings taken from the picture',
+    noModel: 'No worker has offered a model yet.', unreachable: 'The server does not answer.',
+  },
+  zh: {
+    skip: '跳到图片', create: '创作', operators: '运维', language: '语言',
+    prompt: '想看到什么？', promptHint: '木桌上的一个红苹果',
+    model: '模型', make: '生成图片', works: '你的图片', nothing: '图片会在这里逐渐成形。',
+    negative: '不想看到什么', size: '尺寸', width: '宽', height: '高', steps: '步数', guidance: '引导强度',
+    sampler: '采样器', seed: '种子', seedHint: '随机', count: '张数', format: '格式', more: '更多', classLabel: '类别',
+    strength: '改动幅度', loras: 'LoRA',
+    drop: '拖入一张起始图片——或这里生成的图片以取回参数', choose: '选择图片',
+    paint: '涂抹要改动的地方。', brush: '画笔', clear: '清除', remove: '移除',
+    queued: '排队中', ahead: '前面还有 {n} 个', soon: '约 {t}', started: '正在开始', step: '第 {a} / {b} 步', left: '剩余 {t}',
+    done: '用时 {t}', failed: '失败：{why}', cancelled: '已取消', lost: '服务器上已不存在',
+    cancel: '取消', again: '使用这些参数', share: '复制链接', copied: '链接已复制', save: '保存', forget: '从页面移除',
+    picture: '第 {n} 张：{prompt}', preview: '第 {n} 张的预览',
+    workers: '工作进程', queue: '队列', waiting: '等待', running: '运行中', noWorkers: '没有已连接的工作进程。',
+    of: '{a} / {b} 张', models: '模型', second: '{n} 秒', minute: '{n} 分钟', settings: '已取回图片中的参数',
+    noModel: '还没有工作进程提供模型。', unreachable: '服务器没有应答。',
+  },
+};
+
+let language = localStorage.getItem('language') ?? (navigator.language.startsWith('zh') ? 'zh' : 'en');
+
+export const currentLanguage = () => language;
+
+/** The words for a name, with {places} filled. @param {string} name @param {Record<string, string | number>} [places] */
+export function say(name, places = {}) {
+  return TEXTS[language][name].replace(/\{(\w+)\}/g, (_, place) => String(places[place]));
+}
+
+/** For people: "12 s", "3 min". @param {number} seconds */
+export const duration = seconds =>
+  seconds < 90 ? say('second', {n: seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)}) : say('minute', {n: Math.round(seconds / 60)});
+
+/** Puts the words of the language into the elements that name them. @param {ParentNode} [root] */
+export function translate(root = document) {
+  document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
+  for (const element of root.querySelectorAll('[data-text]')) element.textContent = say(/** @type {HTMLElement} */ (element).dataset.text ?? '');
+  for (const element of root.querySelectorAll('[data-placeholder]')) {
+    /** @type {HTMLTextAreaElement} */ (element).placeholder = say(/** @type {HTMLElement} */ (element).dataset.placeholder ?? '');
+  }
+}
+
+/** @param {string} to */
+export function setLanguage(to) {
+  language = to in TEXTS ? to : 'en';
+  localStorage.setItem('language', language);
+  translate();
+}

@@ -1,0 +1,21 @@
+# Writes OUTPUT, a C++ source that holds FILES as EmbeddedFiles() gives them (server/http/page.h).
+set(entries "")
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} bytes HEX)
+  string(REGEX REPLACE "(..)" "\\\\x\\1" escaped "${bytes}")
+  string(LENGTH "${bytes}" digits)
+  math(EXPR size "${digits} / 2")
+  string(APPEND entries "    {\"${name}\", std::string(\"${escaped}\", ${size})},\n")
+endforeach()
+file(WRITE ${OUTPUT} "#include \"server/http/page.h\"
+
+namespace mind::server {
+
+std::map<std::string, std::string> EmbeddedFiles() {
+  return {
+${entries}  };
+}
+
+}  // namespace mind::server
+")

@@ -1,0 +1,40 @@
+// One request and the answer to it.
+#ifndef MIND_SERVER_HTTP_EXCHANGE_H_
+#define MIND_SERVER_HTTP_EXCHANGE_H_
+
+#include <functional>
+#include <memory>
+
+#include "server/http/message.h"
+
+namespace mind::server {
+
+// Handlers get it on one of the server's threads, which they must not block, and answer from any thread, now
+// or later: either Answer once, or Begin, any number of Sends, and End. What comes after the caller has gone
+// is dropped. An exchange that is let go of without an answer is answered with 500.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual const HttpRequest& request() const = 0;
+
+  virtual void Answer(HttpResponse response) = 0;
+
+  // The answer's body comes in parts. While nothing is sent for a while, `heartbeat` is, if given: so that
+  // who is in between keeps the connection, and a caller who has gone is noticed.
+  virtual void Begin(HttpResponse head, SharedBytes heartbeat) = 0;
+  // `sent` is called, on one of the server's threads, when the next part may be sent: no sooner than the
+  // caller takes them. Not at all if the caller has gone. REQUIRES: the part before has been sent.
+  virtual void Send(SharedBytes part, std::function<void()> sent) = 0;
+  virtual void End() = 0;
+
+  // `gone` is called at most once, on one of the server's threads: the caller has gone before the end of the
+  // answer.
+  virtual void OnGone(std::function<void()> gone) = 0;
+};
+
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_HTTP_EXCHANGE_H_

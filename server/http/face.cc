@@ -1,0 +1,47 @@
+#include "server/http/face.h"
+
+#include "server/generation/validate.h"
+
+namespace mind::server {
+
+absl::StatusOr<Caller> CallerOf(const HttpRequest& request) {
+  Caller caller;
+  if (const std::string& tenant = request.Header("mind-tenant"); !tenant.empty()) caller.tenant = tenant;
+  if (absl::Status status = ValidateTenant(caller.tenant); !status.ok()) return status;
+  return caller;
+}
+
+void OnLoop(const FaceContext& context, const ExchangePtr& exchange, const ErrorForm& error_form,
+            std::function<void(const Caller&)> work) {
+  absl::StatusOr<Caller> caller = CallerOf(exchange->request());
+  if (!caller.ok()) return exchange->Answer(error_form(caller.status()));
+  context.post([caller = *std::move(caller), work = std::move(work)] { work(caller); });
+}
+
+JobCall::JobCall(const FaceContext& context, std::unique_ptr<Listener> listener)
+    : context_(context),
+      listener_(std::move(listener)),
+      pump_(EventPump::Create(context.generation, context.post, *this)) {}
+
+void JobCall::Start(const FaceContext& context, const ExchangePtr& exchange,
+                    std::unique_ptr<Listener> listener, Begin begin) {
+  const std::shared_ptr<JobCall> call(new JobCall(context, std::move(listener)));
+  context.post([call, begin = std::move(begin)] {
+    call->self_ = call;
+    begin(*call->pump_);
+  });
+  exchange->OnGone([call] { call->context_.post([call] { call->pump_->CallerLeft(); }); });
+}
+
+void JobCall::Write(const JobEventPtr& event) {
+  listener_->OnEvent(
+      event, [call = shared_from_this()] { call->context_.post([call] { call->pump_->Wrote(true); }); });
+}
+
+void JobCall::Finish(const absl::Status& status) {
+  listener_->OnEnd(status);
+  listener_.reset();
+  const std::shared_ptr<JobCall> last = std::move(self_);
+}
+
+}  // namespace mind::server

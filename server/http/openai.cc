@@ -1,0 +1,108 @@
+#include "server/http/openai.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "nlohmann/json.hpp"
+#include "proto/support/errors.h"
+#include "server/http/openai_images.h"
+#include "server/http/openai_request.h"
+#include "server/http/proto_json.h"
+
+namespace mind::server {
+namespace {
+
+// A model as OpenAI lists it; all we know of it is in `mind`.
+nlohmann::json Listed(const v1::Model& model) {
+  return {{"id", model.name()},
+          {"object", "model"},
+          {"created", 0},
+          {"owned_by", "mind-diffusion"},
+          {"mind", nlohmann::json::parse(ToJson(model))}};
+}
+
+HttpResponse Json(const nlohmann::json& body) {
+  return Answered(200, "application/json", body.dump());
+}
+
+// The request is complete: makes the pictures.
+void Run(const FaceContext& context, const ExchangePtr& exchange, const Caller& caller,
+         const OpenAiRequest& request, const std::string& prefix) {
+  const CallTimes call{.started = absl::Now()};
+  std::unique_ptr<JobCall::Listener> listener =
+      request.stream ? NewImagesStream(exchange, request, prefix) : NewImagesAnswer(exchange, request);
+  JobCall::Start(context, exchange, std::move(listener),
+                 [submission = PrepareSubmission(request.job), caller, call](EventPump& pump) {
+                   pump.Generate(submission, caller, call);
+                 });
+}
+
+// POST /v1/images/…
+void Make(const FaceContext& context, const ExchangePtr& exchange, absl::StatusOr<OpenAiRequest> request,
+          const std::string& prefix) {
+  if (!request.ok()) return exchange->Answer(OpenAiError(request.status()));
+  OnLoop(context, exchange, OpenAiError,
+         [&context, exchange, request = *std::move(request), prefix](const Caller& caller) mutable {
+           const bool asks = request.quality != Quality::kAuto || request.partial_images > 0;
+           if (!asks) return Run(context, exchange, caller, request, prefix);
+           context.generation.GetModel(
+               request.job.spec().model(),
+               [&context, exchange, caller, request, prefix](const absl::StatusOr<v1::Model>& model) mutable {
+                 if (!model.ok()) return exchange->Answer(OpenAiError(model.status()));
+                 SetSteps(*model, request);
+                 Run(context, exchange, caller, request, prefix);
+               });
+         });
+}
+
+}  // namespace
+
+void AddOpenAiFace(const FaceContext& context, Router& router) {
+  using Arguments = Router::Arguments;
+  router.Add("POST", "/v1/images/generations", [&context](const ExchangePtr& exchange, const Arguments&) {
+    Make(context, exchange, ParseGeneration(exchange->request()), "image_generation");
+  });
+  router.Add("POST", "/v1/images/edits", [&context](const ExchangePtr& exchange, const Arguments&) {
+    Make(context, exchange, ParseEdit(exchange->request()), "image_edit");
+  });
+  router.Add("POST", "/v1/images/variations", [](const ExchangePtr& exchange, const Arguments&) {
+    exchange->Answer(OpenAiError(MakeError(
+        absl::StatusCode::kUnimplemented,
+        "variations are not supported; /v1/images/edits with a picture and a prompt is what comes nearest",
+        "NOT_SUPPORTED")));
+  });
+  router.Add("GET", "/v1/models", [&context](const ExchangePtr& exchange, const Arguments&) {
+    OnLoop(context, exchange, OpenAiError, [&context, exchange](const Caller&) {
+      context.generation.ListModels([exchange](const absl::StatusOr<v1::ListModelsResponse>& models) {
+        if (!models.ok()) return exchange->Answer(OpenAiError(models.status()));
+        nlohmann::json data = nlohmann::json::array();
+        for (const v1::Model& model : models->models()) data.push_back(Listed(model));
+        exchange->Answer(Json({{"object", "list"}, {"data", std::move(data)}}));
+      });
+    });
+  });
+  router.Add("GET", "/v1/models/{}", [&context](const ExchangePtr& exchange, const Arguments& of) {
+    OnLoop(context, exchange, OpenAiError, [&context, exchange, name = of[0]](const Caller&) {
+      context.generation.GetModel(name, [exchange](const absl::StatusOr<v1::Model>& model) {
+        exchange->Answer(model.ok() ? Json(Listed(*model)) : OpenAiError(model.status()));
+      });
+    });
+  });
+  router.SetNobody("/", [](const ExchangePtr& exchange, const std::string& allow) {
+    if (allow.empty()) {
+      return exchange->Answer(
+          OpenAiError(MakeError(absl::StatusCode::kNotFound,
+                                "nothing is at " + Printable(exchange->request().path, 100), "UNKNOWN_URL")));
+    }
+    HttpResponse response =
+        OpenAiError(MakeError(absl::StatusCode::kInvalidArgument,
+                              Printable(exchange->request().path, 100) + " takes " + allow + ", not " +
+                                  Printable(exchange->request().method, 20),
+                              "METHOD_NOT_ALLOWED"));
+    response.status = 405;
+    response.headers.emplace_back("allow", allow);
+    exchange->Answer(std::move(response));
+  });
+}
+
+}  // namespace mind::server

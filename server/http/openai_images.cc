@@ -1,0 +1,143 @@
+#include "server/http/openai_images.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/time/clock.h"
+#include "nlohmann/json.hpp"
+#include "server/http/openai.h"
+#include "server/http/picture_parts.h"
+#include "server/http/sse.h"
+
+namespace mind::server {
+namespace {
+
+// Nothing that is made here is a token, and invented numbers would bill somebody.
+nlohmann::json NoUsage() {
+  return {{"input_tokens", 0},
+          {"input_tokens_details", {{"image_tokens", 0}, {"text_tokens", 0}}},
+          {"output_tokens", 0},
+          {"total_tokens", 0}};
+}
+
+// What is said of a request in every answer.
+nlohmann::json Described(const OpenAiRequest& request) {
+  return {{"background", "opaque"},
+          {"output_format", request.output_format},
+          {"quality", request.quality_name},
+          {"size", request.size}};
+}
+
+class ImagesAnswer : public JobCall::Listener {
+ public:
+  ImagesAnswer(ExchangePtr exchange, const OpenAiRequest& request)
+      : exchange_(std::move(exchange)), body_(Described(request)) {}
+
+  void OnEvent(const JobEventPtr& event, std::function<void()> taken) override {
+    if (event->has_queued() && body_["size"] == "auto") {
+      const v1::ImageSpec& spec = event->queued().job().spec();
+      body_["size"] = std::to_string(spec.width()) + "x" + std::to_string(spec.height());
+    }
+    if (event->has_image()) {
+      if (std::optional<Picture> picture = parts_.Add(event->image())) {
+        pictures_[picture->index] = {{"b64_json", absl::Base64Escape(picture->data)},
+                                     {"seed", picture->seed}};
+      }
+    }
+    taken();
+  }
+
+  void OnEnd(const absl::Status& status) override {
+    if (!status.ok()) return exchange_->Answer(OpenAiError(status));
+    body_["created"] = absl::ToUnixSeconds(absl::Now());
+    body_["usage"] = NoUsage();
+    nlohmann::json& data = body_["data"] = nlohmann::json::array();
+    for (auto& [index, picture] : pictures_) data.push_back(std::move(picture));
+    exchange_->Answer(Answered(200, "application/json", body_.dump()));
+  }
+
+ private:
+  const ExchangePtr exchange_;
+  nlohmann::json body_;
+  PictureParts parts_;
+  std::map<uint32_t, nlohmann::json> pictures_;
+};
+
+class ImagesStream : public JobCall::Listener {
+ public:
+  ImagesStream(ExchangePtr exchange, const OpenAiRequest& request, std::string prefix)
+      : exchange_(std::move(exchange)),
+        described_(Described(request)),
+        partial_images_(request.partial_images),
+        several_(request.job.spec().image_count() > 1),
+        prefix_(std::move(prefix)) {}
+
+  void OnEvent(const JobEventPtr& event, std::function<void()> taken) override {
+    if (!std::exchange(began_, true)) exchange_->Begin(SseHead(), SseHeartbeat());
+    if (event->has_preview()) {
+      int& sent = partials_sent_[event->preview().image_index()];
+      if (sent >= partial_images_) return taken();
+      nlohmann::json data =
+          Picturing("partial_image", event->preview().image_index(), event->preview().data());
+      data["partial_image_index"] = sent++;
+      return Send(data, std::move(taken));
+    }
+    if (!event->has_image()) return taken();
+    const std::optional<Picture> picture = parts_.Add(event->image());
+    if (!picture) return taken();
+    nlohmann::json data = Picturing("completed", picture->index, picture->data);
+    data["usage"] = NoUsage();
+    data["seed"] = picture->seed;
+    Send(data, std::move(taken));
+  }
+
+  void OnEnd(const absl::Status& status) override {
+    if (!began_) return exchange_->Answer(OpenAiError(status));
+    if (!status.ok()) {
+      exchange_->Send(
+          std::make_shared<const std::string>(SseEvent(std::nullopt, "error", *OpenAiError(status).body)),
+          nullptr);
+    }
+    exchange_->End();
+  }
+
+ private:
+  nlohmann::json Picturing(const std::string& what, uint32_t index, const std::string& picture) const {
+    nlohmann::json data = described_;
+    data["type"] = prefix_ + "." + what;
+    data["b64_json"] = absl::Base64Escape(picture);
+    data["created_at"] = absl::ToUnixSeconds(absl::Now());
+    if (several_) data["image_index"] = index;
+    return data;
+  }
+
+  void Send(const nlohmann::json& data, std::function<void()> taken) {
+    exchange_->Send(std::make_shared<const std::string>(
+                        SseEvent(std::nullopt, data["type"].get_ref<const std::string&>(), data.dump())),
+                    std::move(taken));
+  }
+
+  const ExchangePtr exchange_;
+  const nlohmann::json described_;
+  const int partial_images_;
+  const bool several_;
+  const std::string prefix_;
+  bool began_ = false;
+  PictureParts parts_;
+  std::map<uint32_t, int> partials_sent_;  // by picture
+};
+
+}  // namespace
+
+std::unique_ptr<JobCall::Listener> NewImagesAnswer(const ExchangePtr& exchange,
+                                                   const OpenAiRequest& request) {
+  return std::make_unique<ImagesAnswer>(exchange, request);
+}
+
+std::unique_ptr<JobCall::Listener> NewImagesStream(const ExchangePtr& exchange, const OpenAiRequest& request,
+                                                   const std::string& prefix) {
+  return std::make_unique<ImagesStream>(exchange, request, prefix);
+}
+
+}  // namespace mind::server

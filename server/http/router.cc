@@ -1,0 +1,69 @@
+#include "server/http/router.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace mind::server {
+namespace {
+
+std::string AllowedBy(const std::map<std::string, Router::Handler>& handlers) {
+  std::string allow;
+  for (const auto& [method, handler] : handlers) {
+    absl::StrAppend(&allow, method, ", ");
+    if (method == "GET") absl::StrAppend(&allow, "HEAD, ");
+  }
+  return absl::StrCat(allow, "OPTIONS");
+}
+
+}  // namespace
+
+void Router::Add(const std::string& method, const std::string& pattern, Handler handler) {
+  Node* node = &root_;
+  for (const absl::string_view segment : absl::StrSplit(pattern, '/', absl::SkipEmpty())) {
+    std::unique_ptr<Node>& next = segment == "{}" ? node->any : node->words[std::string(segment)];
+    if (next == nullptr) next = std::make_unique<Node>();
+    node = next.get();
+  }
+  node->handlers[method] = std::move(handler);
+}
+
+void Router::SetNobody(const std::string& prefix, Nobody nobody) {
+  nobodies_[prefix] = std::move(nobody);
+}
+
+const Router::Node* Router::Find(const Node& node, const std::vector<std::string>& segments, size_t at,
+                                 Arguments& arguments) {
+  if (at == segments.size()) return node.handlers.empty() ? nullptr : &node;
+  if (const auto word = node.words.find(segments[at]); word != node.words.end()) {
+    if (const Node* const found = Find(*word->second, segments, at + 1, arguments)) return found;
+  }
+  if (node.any == nullptr || segments[at].empty()) return nullptr;
+  arguments.push_back(segments[at]);
+  if (const Node* const found = Find(*node.any, segments, at + 1, arguments)) return found;
+  arguments.pop_back();
+  return nullptr;
+}
+
+void Router::Dispatch(const ExchangePtr& exchange) const {
+  const HttpRequest& request = exchange->request();
+  Arguments arguments;
+  const Node* const node = Find(root_, request.segments, 0, arguments);
+  const std::string allow = node == nullptr ? "" : AllowedBy(node->handlers);
+  if (node != nullptr && request.method == "OPTIONS") {
+    return exchange->Answer({.status = 204, .content_type = "", .headers = {{"allow", allow}}});
+  }
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
+  if (node != nullptr) {
+    if (const auto handler = node->handlers.find(method); handler != node->handlers.end()) {
+      return handler->second(exchange, arguments);
+    }
+  }
+  for (auto nobody = nobodies_.rbegin(); nobody != nobodies_.rend(); ++nobody) {
+    if (absl::StartsWith(request.path, nobody->first)) return nobody->second(exchange, allow);
+  }
+}
+
+}  // namespace mind::server

@@ -1,0 +1,189 @@
+// The faces over HTTP with a server behind them that does as the test says.
+#ifndef MIND_TESTS_UNIT_HTTP_FACE_RIG_H_
+#define MIND_TESTS_UNIT_HTTP_FACE_RIG_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nlohmann/json.hpp"
+#include "proto/support/errors.h"
+#include "server/http/native.h"
+#include "server/http/openai.h"
+#include "tests/unit/http/fake_exchange.h"
+
+namespace mind::server {
+
+// Remembers what it was asked, and answers as it was told to. A watch gets what `events` holds, then the end.
+class FakeGeneration : public Generation {
+ public:
+  void Submit(Submission submission, const Caller& caller, const std::optional<CallTimes>& tied_to,
+              Answer<v1::Job> answer) override {
+    submitted.push_back(submission.request);
+    tied = tied_to.has_value();
+    tenant = caller.tenant;
+    if (!refuse.ok()) return answer(refuse);
+    v1::Job job;
+    job.set_id("job-1");
+    *job.mutable_spec() = submission.request.spec();
+    answer(job);
+  }
+  void Leave(const std::string& id, const CallTimes&) override { left.push_back(id); }
+  void Get(const std::string& id, const Caller&, Answer<v1::Job> answer) override { answer(JobOf(id)); }
+  void List(const v1::ListJobsRequest& request, const Caller&, Answer<v1::ListJobsResponse> answer) override {
+    listed = request;
+    v1::ListJobsResponse response;
+    response.add_jobs()->set_id("job-1");
+    answer(response);
+  }
+  void Cancel(const std::string& id, const Caller&, const absl::Status&, Answer<v1::Job> answer) override {
+    answer(JobOf(id));
+  }
+  void GetImage(const std::string& id, uint32_t index, const Caller&, Answer<StoredImage> answer) override {
+    if (id != "job-1" || index > 0) return answer(NotFound("image", id, "no such picture"));
+    answer(StoredImage{.seed = 7, .media_type = "image/png", .data = "0123456789"});
+  }
+  void Watch(const std::string& id, uint64_t after_sequence, const Caller&, std::function<void()> on_news,
+             Answer<WatchId> answer) override {
+    after = after_sequence;
+    news = std::move(on_news);
+    if (id != "job-1") return answer(JobOf(id).status());
+    answer(WatchId{1});
+  }
+  WatchNews Next(WatchId) override {
+    if (events.empty()) return {.event = nullptr, .end = end};
+    WatchNews next{.event = std::make_shared<const v1::JobEvent>(events.front())};
+    events.pop_front();
+    return next;
+  }
+  void Unwatch(WatchId) override { ++unwatched; }
+  void ListModels(Answer<v1::ListModelsResponse> answer) override {
+    v1::ListModelsResponse response;
+    *response.add_models() = model;
+    answer(response);
+  }
+  void GetModel(const std::string& name, Answer<v1::Model> answer) override {
+    if (!name.empty() && name != model.name())
+      return answer(NotFound("model", name, "no model of that name"));
+    answer(model);
+  }
+  void ListSamplers(const std::string&, Answer<v1::ListSamplersResponse> answer) override {
+    v1::ListSamplersResponse response;
+    response.set_default_sampler("euler");
+    answer(response);
+  }
+  void ListWorkers(Answer<v1::ListWorkersResponse> answer) override {
+    v1::ListWorkersResponse response;
+    response.add_workers()->set_name("w");
+    answer(response);
+  }
+
+  static absl::StatusOr<v1::Job> JobOf(const std::string& id) {
+    if (id != "job-1") return NotFound("job", id, "no such job");
+    v1::Job job;
+    job.set_id(id);
+    job.set_steps_total(20);
+    return job;
+  }
+
+  // What the test says.
+  absl::Status refuse;
+  v1::Model model;
+  std::deque<v1::JobEvent> events;
+  std::optional<absl::Status> end = absl::OkStatus();  // unset: more may come
+  // What was asked.
+  std::vector<v1::JobRequest> submitted;
+  v1::ListJobsRequest listed;
+  std::vector<std::string> left;
+  std::string tenant;
+  bool tied = false;
+  uint64_t after = 0;
+  int unwatched = 0;
+  std::function<void()> news;
+};
+
+class FaceRig : public testing::Test {
+ protected:
+  FaceRig() {
+    generation_.model.set_name("emoji");
+    generation_.model.set_default_steps(20);
+    generation_.model.set_max_steps(30);
+    AddOpenAiFace(context_, router_);
+    AddNativeFace(context_, router_);
+  }
+
+  using FakeExchangePtr = std::shared_ptr<FakeExchange>;
+
+  // Until nothing is left to do.
+  FakeExchangePtr Ask(const std::string& method, const std::string& target, const std::string& body = "",
+                      const std::map<std::string, std::string>& headers = {}) {
+    const auto exchange = std::make_shared<FakeExchange>(method, target, body);
+    for (const auto& [name, value] : headers) exchange->mutable_request().headers[name] = value;
+    router_.Dispatch(exchange);
+    RunLoop();
+    return exchange;
+  }
+  void RunLoop() {
+    while (!posted_.empty()) {
+      const std::function<void()> work = std::move(posted_.front());
+      posted_.pop_front();
+      work();
+    }
+  }
+  static nlohmann::json BodyOf(const FakeExchangePtr& exchange) {
+    return nlohmann::json::parse(exchange->answer && exchange->answer->body ? *exchange->answer->body
+                                                                            : "null");
+  }
+  static std::string HeaderOf(const FakeExchangePtr& exchange, const std::string& name) {
+    for (const auto& [given, value] : exchange->answer->headers) {
+      if (given == name) return value;
+    }
+    return "";
+  }
+
+  static v1::JobEvent Picture(uint32_t index, const std::string& data, bool last = true,
+                              uint64_t sequence = 5) {
+    v1::JobEvent event;
+    event.set_sequence(sequence);
+    event.mutable_image()->set_image_index(index);
+    event.mutable_image()->set_seed(7 + index);
+    event.mutable_image()->set_media_type("image/png");
+    event.mutable_image()->set_data(data);
+    event.mutable_image()->set_last(last);
+    return event;
+  }
+  static v1::JobEvent Preview(uint32_t index, const std::string& data) {
+    v1::JobEvent event;
+    event.mutable_preview()->set_image_index(index);
+    event.mutable_preview()->set_data(data);
+    return event;
+  }
+  static v1::JobEvent Completed(const absl::Status& error = absl::OkStatus()) {
+    v1::JobEvent event;
+    event.set_sequence(9);
+    event.mutable_completed()->mutable_job()->set_id("job-1");
+    if (!error.ok()) *event.mutable_completed()->mutable_job()->mutable_error() = ToProto(error);
+    return event;
+  }
+
+  FakeGeneration generation_;
+  Router router_;
+
+ private:
+  std::deque<std::function<void()>> posted_;
+  const FaceContext context_{
+      .post = [this](std::function<void()> work) { posted_.push_back(std::move(work)); },
+      .generation = generation_};
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_TESTS_UNIT_HTTP_FACE_RIG_H_

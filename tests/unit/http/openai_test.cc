@@ -1,0 +1,214 @@
+#include "server/http/openai.h"
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "tests/unit/http/face_rig.h"
+
+namespace mind::server {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class OpenAi : public FaceRig {
+ protected:
+  FakeExchangePtr Generate(const std::string& body, const std::map<std::string, std::string>& headers = {}) {
+    return Ask("POST", "/v1/images/generations", body, headers);
+  }
+  nlohmann::json ErrorOf(const std::string& body) {
+    const auto exchange = Generate(body);
+    nlohmann::json error = BodyOf(exchange)["error"];
+    error["status"] = exchange->answer->status;
+    return error;
+  }
+  // The events of a stream: each one's data, whose type is its name.
+  static std::vector<nlohmann::json> EventsOf(const FakeExchangePtr& exchange) {
+    std::vector<nlohmann::json> events;
+    for (const absl::string_view block : absl::StrSplit(exchange->parts, "\n\n", absl::SkipEmpty())) {
+      const std::vector<std::string> lines = absl::StrSplit(block, '\n');
+      EXPECT_EQ(lines.size(), 2U) << block;
+      events.push_back(nlohmann::json::parse(lines.at(1).substr(6)));
+      if (events.back().contains("type")) {
+        EXPECT_EQ(lines.at(0), absl::StrCat("event: ", events.back()["type"].get<std::string>()));
+      }
+    }
+    return events;
+  }
+};
+
+TEST_F(OpenAi, GivesAllPicturesAtOnceInOrder) {
+  generation_.events = {Preview(0, "no"), Picture(1, "two"), Picture(0, "on", false), Picture(0, "e"),
+                        Completed()};
+  const auto exchange =
+      Generate(R"({"prompt": "一只猫", "model": "emoji", "n": 2, "size": "64x32", "user": "u"})");
+  ASSERT_EQ(exchange->answer->status, 200);
+  const nlohmann::json body = BodyOf(exchange);
+  ASSERT_EQ(body["data"].size(), 2U);
+  EXPECT_EQ(body["data"][0]["b64_json"], absl::Base64Escape("one"));
+  EXPECT_EQ(body["data"][1]["b64_json"], absl::Base64Escape("two"));
+  EXPECT_EQ(body["data"][1]["seed"], 8);
+  EXPECT_EQ(body["size"], "64x32");
+  EXPECT_TRUE(body["created"].is_number_integer());
+  EXPECT_EQ(body["usage"]["total_tokens"], 0);
+  const v1::ImageSpec& spec = generation_.submitted.at(0).spec();
+  EXPECT_EQ(spec.prompt(), "一只猫");
+  EXPECT_EQ(spec.model(), "emoji");
+  EXPECT_EQ(spec.image_count(), 2U);
+  EXPECT_EQ(spec.width(), 64U);
+  EXPECT_EQ(spec.height(), 32U);
+  EXPECT_EQ(spec.preview_every(), 0U);  // nobody looks
+  EXPECT_TRUE(generation_.tied);
+  EXPECT_THAT(generation_.left, ElementsAre("job-1"));
+}
+
+TEST_F(OpenAi, TakesOurOwnFieldsTooAndPassesOverNullAndWhatNobodyKnows) {
+  Generate(R"({"prompt": "a", "model": "gpt-image-1", "negative_prompt": "blur", "num_inference_steps": 7,
+               "guidance_scale": 2.5, "seed": 3, "sampler": "euler", "loras": [{"name": "x", "scale": 0.5}],
+               "priority": "high", "output_format": "webp", "n": null, "size": null, "moderation": "low", "new": {}})",
+           {{"idempotency-key", "key-1"}, {"mind-tenant", "acme"}});
+  ASSERT_EQ(generation_.submitted.size(), 1U);
+  const v1::JobRequest& request = generation_.submitted[0];
+  EXPECT_EQ(request.spec().model(), "");  // the server's own
+  EXPECT_EQ(request.spec().negative_prompt(), "blur");
+  EXPECT_EQ(request.spec().steps(), 7U);
+  EXPECT_EQ(request.spec().guidance(), 2.5);
+  EXPECT_EQ(request.spec().seed(), 3U);
+  EXPECT_EQ(request.spec().sampler(), "euler");
+  EXPECT_EQ(request.spec().loras(0).scale(), 0.5);
+  EXPECT_EQ(request.spec().format(), v1::IMAGE_FORMAT_WEBP);
+  EXPECT_EQ(request.priority(), v1::PRIORITY_HIGH);
+  EXPECT_EQ(request.request_id(), "key-1");
+  EXPECT_EQ(generation_.tenant, "acme");
+}
+
+TEST_F(OpenAi, QualityIsHowManyStepsOfTheModelsOwn) {
+  const std::map<std::string, uint32_t> expected = {{"low", 10}, {"high", 30}, {"hd", 30}};
+  for (const auto& [quality, steps] : expected) {
+    Generate(absl::StrCat(R"({"prompt": "a", "quality": ")", quality, "\"}"));
+    EXPECT_EQ(generation_.submitted.back().spec().steps(), steps) << quality;
+  }
+  Generate(R"({"prompt": "a", "quality": "medium"})");
+  EXPECT_FALSE(generation_.submitted.back().spec().has_steps());
+  Generate(R"({"prompt": "a", "quality": "low", "num_inference_steps": 3})");
+  EXPECT_EQ(generation_.submitted.back().spec().steps(), 3U);
+}
+
+TEST_F(OpenAi, StreamsAsManyPartialsAsWereAskedFor) {
+  generation_.events = {Preview(0, "p1"), Preview(0, "p2"), Preview(0, "p3"), Picture(0, "whole"),
+                        Completed()};
+  const auto exchange = Generate(R"({"prompt": "a", "stream": true, "partial_images": 2})");
+  EXPECT_EQ(exchange->answer->content_type, "text/event-stream");
+  EXPECT_TRUE(exchange->ended);
+  const std::vector<nlohmann::json> events = EventsOf(exchange);
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0]["type"], "image_generation.partial_image");
+  EXPECT_EQ(events[0]["b64_json"], absl::Base64Escape("p1"));
+  EXPECT_EQ(events[1]["partial_image_index"], 1);
+  EXPECT_EQ(events[2]["type"], "image_generation.completed");
+  EXPECT_EQ(events[2]["b64_json"], absl::Base64Escape("whole"));
+  for (const nlohmann::json& event : events) {
+    for (const char* const field : {"created_at", "size", "quality", "background", "output_format"}) {
+      EXPECT_TRUE(event.contains(field)) << field;
+    }
+    EXPECT_FALSE(event.contains("error"));
+  }
+  EXPECT_TRUE(events[2].contains("usage"));
+  EXPECT_EQ(generation_.submitted.back().spec().preview_every(), 6U);  // of 20 steps
+}
+
+TEST_F(OpenAi, AStreamThatFailsSaysSoInAnEvent) {
+  generation_.events = {Preview(0, "p1"),
+                        Completed(MakeError(absl::StatusCode::kInternal, "it broke", "ENGINE"))};
+  const std::vector<nlohmann::json> events =
+      EventsOf(Generate(R"({"prompt": "a", "stream": true, "partial_images": 1})"));
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[1]["error"]["message"], "it broke");
+  EXPECT_EQ(events[1]["error"]["type"], "server_error");
+}
+
+TEST_F(OpenAi, ACallerWhoGoesTakesTheJobAlong) {
+  generation_.end = std::nullopt;  // it goes on
+  const auto exchange = Generate(R"({"prompt": "a"})");
+  EXPECT_FALSE(exchange->answer.has_value());
+  EXPECT_TRUE(generation_.left.empty());
+  exchange->gone();
+  RunLoop();
+  EXPECT_THAT(generation_.left, ElementsAre("job-1"));
+  EXPECT_EQ(generation_.unwatched, 1);
+}
+
+TEST_F(OpenAi, EditsArePicturesToBeginWith) {
+  const auto exchange =
+      Ask("POST", "/v1/images/edits",
+          "--X\r\nContent-Disposition: form-data; name=\"image[]\"; filename=\"a.png\"\r\n\r\nPNG\r\n"
+          "--X\r\nContent-Disposition: form-data; name=\"mask\"; filename=\"m.png\"\r\n\r\nMASK\r\n"
+          "--X\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na hat\r\n"
+          "--X\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n2\r\n--X--",
+          {{"content-type", "multipart/form-data; boundary=X"}});
+  ASSERT_EQ(exchange->answer->status, 200);
+  const v1::ImageSpec& spec = generation_.submitted.at(0).spec();
+  EXPECT_EQ(spec.source_image(), "PNG");
+  EXPECT_EQ(spec.mask_image(), "MASK");
+  EXPECT_EQ(spec.prompt(), "a hat");
+  EXPECT_EQ(spec.image_count(), 2U);
+  Ask("POST", "/v1/images/edits",
+      absl::StrCat(R"({"prompt": "a hat", "images": [{"image_url": "data:image/png;base64,)",
+                   absl::Base64Escape("PNG"), "\"}]}"));
+  EXPECT_EQ(generation_.submitted.back().spec().source_image(), "PNG");
+}
+
+TEST_F(OpenAi, SaysWhatIsWrongByOpenAisNames) {
+  EXPECT_EQ(ErrorOf("{}")["param"], "prompt");
+  EXPECT_EQ(ErrorOf(R"({"prompt": "a", "n": 11})")["param"], "n");
+  EXPECT_EQ(ErrorOf(R"({"prompt": "a", "size": "large"})")["code"], "invalid_size");
+  EXPECT_EQ(ErrorOf(R"({"prompt": "a", "background": "transparent"})")["param"], "background");
+  EXPECT_EQ(ErrorOf(R"({"prompt": "a", "quality": "best"})")["param"], "quality");
+  EXPECT_EQ(ErrorOf("nonsense")["type"], "invalid_request_error");
+  generation_.refuse = InvalidField("job.spec.width", "width must be a multiple of 8");
+  EXPECT_EQ(ErrorOf(R"({"prompt": "a"})")["param"], "size");
+  const auto edit = Ask("POST", "/v1/images/edits", R"({"prompt": "a", "image": "http://host/a.png"})");
+  EXPECT_THAT(BodyOf(edit)["error"]["message"].get<std::string>(), HasSubstr("must be a data URL"));
+  EXPECT_EQ(Ask("POST", "/v1/images/variations")->answer->status, 501);
+}
+
+TEST_F(OpenAi, ErrorsHaveTheStatusThatClientsActOn) {
+  const auto status_of = [&](const absl::Status& error) {
+    generation_.refuse = error;
+    return ErrorOf(R"({"prompt": "a", "model": "emoji"})");
+  };
+  EXPECT_EQ(status_of(NotFound("model", "x", "no model of that name"))["status"], 404);
+  EXPECT_EQ(status_of(NotFound("model", "x", "no model of that name"))["code"], "model_not_found");
+  EXPECT_EQ(status_of(MakeError(absl::StatusCode::kAlreadyExists, "used", "REQUEST_ID_USED"))["status"], 400);
+  EXPECT_EQ(
+      status_of(MakeError(absl::StatusCode::kResourceExhausted, "too large", "OUT_OF_GPU_MEMORY"))["status"],
+      422);
+  const absl::Status full =
+      WithRetry(MakeError(absl::StatusCode::kResourceExhausted, "the queue is full", "QUEUE_FULL"),
+                absl::Milliseconds(1500));
+  EXPECT_EQ(status_of(full)["type"], "rate_limit_error");
+  const auto exchange = Generate(R"({"prompt": "a"})");
+  EXPECT_EQ(exchange->answer->status, 429);
+  EXPECT_EQ(HeaderOf(exchange, "retry-after"), "2");
+  EXPECT_EQ(HeaderOf(exchange, "retry-after-ms"), "1500");
+}
+
+TEST_F(OpenAi, ListsModels) {
+  const nlohmann::json models = BodyOf(Ask("GET", "/v1/models"));
+  EXPECT_EQ(models["object"], "list");
+  EXPECT_EQ(models["data"][0]["id"], "emoji");
+  EXPECT_EQ(models["data"][0]["mind"]["defaultSteps"], 20);
+  EXPECT_EQ(BodyOf(Ask("GET", "/v1/models/emoji"))["object"], "model");
+  EXPECT_EQ(Ask("GET", "/v1/models/none")->answer->status, 404);
+}
+
+TEST_F(OpenAi, WhatIsNotThereIsAnErrorOfItsKind) {
+  EXPECT_EQ(Ask("GET", "/v1/nothing")->answer->status, 404);
+  EXPECT_EQ(BodyOf(Ask("GET", "/v1/nothing"))["error"]["code"], "unknown_url");
+  const auto wrong = Ask("GET", "/v1/images/generations");
+  EXPECT_EQ(wrong->answer->status, 405);
+  EXPECT_EQ(HeaderOf(wrong, "allow"), "POST, OPTIONS");
+}
+
+}  // namespace
+}  // namespace mind::server
