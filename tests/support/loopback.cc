@@ -47,7 +47,11 @@ void SendAll(int fd, const std::string& bytes) {
 }
 
 std::string HttpGet(int fd, const std::string& target) {
-  SendAll(fd, "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  return Ask(fd, "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+}
+
+std::string Ask(int fd, const std::string& bytes) {
+  SendAll(fd, bytes);
   std::string text;
   char buffer[4096];
   for (ssize_t size = 0; (size = recv(fd, buffer, sizeof buffer, 0)) > 0;)

@@ -15,7 +15,9 @@ int Connect(int port);
 
 // Throws std::system_error if not all of it could be handed over.
 void SendAll(int fd, const std::string& bytes);
-// Sends GET of a target, gives all that is answered until the other end closes, and closes the socket.
+// Sends bytes, gives all that is answered until the other end closes, and closes the socket.
+std::string Ask(int fd, const std::string& bytes);
+// The same for GET of a target.
 std::string HttpGet(int fd, const std::string& target);
 
 }  // namespace mind::support
