@@ -5,9 +5,9 @@
 #ifndef MIND_SERVER_QUEUE_LINE_H_
 #define MIND_SERVER_QUEUE_LINE_H_
 
-#include <compare>
 #include <cstdint>
 #include <functional>
+#include <tuple>
 
 #include "server/queue/work.h"
 
@@ -18,7 +18,9 @@ struct Turn {
   int rank = 0;   // the kind of place
   double at = 0;  // among those of a rank
   uint64_t arrival = 0;
-  friend auto operator<=>(const Turn&, const Turn&) = default;
+  bool operator<(const Turn& other) const {
+    return std::tie(rank, at, arrival) < std::tie(other.rank, other.at, other.arrival);
+  }
 };
 
 // What a line, or a part of it, comes to.

@@ -72,7 +72,7 @@ TEST(BadInput, BytesThatAreNoMessageAreRefused) {
 
 TEST(BadInput, ProgramsNameWhatIsWrongWithTheirFlags) {
   const support::TemporaryFolder folder;
-  const std::string out = folder.path() + "/bad-flag";
+  const std::string out = folder.path() / "bad-flag";
   const auto errors_of = [&](std::vector<std::string> command) {
     command[0] = MIND_BIN "/" + command[0];
     Process process(command, out);
