@@ -11,7 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class OpenAi : public FaceRig {
+class Openai : public FaceRig {
  protected:
   FakeExchangePtr Generate(const std::string& body, const std::map<std::string, std::string>& headers = {}) {
     return Ask("POST", "/v1/images/generations", body, headers);
@@ -37,7 +37,7 @@ class OpenAi : public FaceRig {
   }
 };
 
-TEST_F(OpenAi, GivesAllPicturesAtOnceInOrder) {
+TEST_F(Openai, GivesAllPicturesAtOnceInOrder) {
   generation_.events = {Preview(0, "no"), Picture(1, "two"), Picture(0, "on", false), Picture(0, "e"),
                         Completed()};
   const auto exchange =
@@ -62,7 +62,7 @@ TEST_F(OpenAi, GivesAllPicturesAtOnceInOrder) {
   EXPECT_THAT(generation_.left, ElementsAre("job-1"));
 }
 
-TEST_F(OpenAi, TakesOurOwnFieldsTooAndPassesOverNullAndWhatNobodyKnows) {
+TEST_F(Openai, TakesOurOwnFieldsTooAndPassesOverNullAndWhatNobodyKnows) {
   Generate(R"({"prompt": "a", "model": "gpt-image-1", "negative_prompt": "blur", "num_inference_steps": 7,
                "guidance_scale": 2.5, "seed": 3, "sampler": "euler", "loras": [{"name": "x", "scale": 0.5}],
                "priority": "high", "output_format": "webp", "n": null, "size": null, "moderation": "low", "new": {}})",
@@ -82,7 +82,7 @@ TEST_F(OpenAi, TakesOurOwnFieldsTooAndPassesOverNullAndWhatNobodyKnows) {
   EXPECT_EQ(generation_.tenant, "acme");
 }
 
-TEST_F(OpenAi, QualityIsHowManyStepsOfTheModelsOwn) {
+TEST_F(Openai, QualityIsHowManyStepsOfTheModelsOwn) {
   const std::map<std::string, uint32_t> expected = {{"low", 10}, {"high", 30}, {"hd", 30}};
   for (const auto& [quality, steps] : expected) {
     Generate(absl::StrCat(R"({"prompt": "a", "quality": ")", quality, "\"}"));
@@ -94,7 +94,7 @@ TEST_F(OpenAi, QualityIsHowManyStepsOfTheModelsOwn) {
   EXPECT_EQ(generation_.submitted.back().spec().steps(), 3U);
 }
 
-TEST_F(OpenAi, StreamsAsManyPartialsAsWereAskedFor) {
+TEST_F(Openai, StreamsAsManyPartialsAsWereAskedFor) {
   generation_.events = {Preview(0, "p1"), Preview(0, "p2"), Preview(0, "p3"), Picture(0, "whole"),
                         Completed()};
   const auto exchange = Generate(R"({"prompt": "a", "stream": true, "partial_images": 2})");
@@ -117,7 +117,7 @@ TEST_F(OpenAi, StreamsAsManyPartialsAsWereAskedFor) {
   EXPECT_EQ(generation_.submitted.back().spec().preview_every(), 6U);  // of 20 steps
 }
 
-TEST_F(OpenAi, AStreamThatFailsSaysSoInAnEvent) {
+TEST_F(Openai, AStreamThatFailsSaysSoInAnEvent) {
   generation_.events = {Preview(0, "p1"),
                         Completed(MakeError(absl::StatusCode::kInternal, "it broke", "ENGINE"))};
   const std::vector<nlohmann::json> events =
@@ -127,7 +127,7 @@ TEST_F(OpenAi, AStreamThatFailsSaysSoInAnEvent) {
   EXPECT_EQ(events[1]["error"]["type"], "server_error");
 }
 
-TEST_F(OpenAi, ACallerWhoGoesTakesTheJobAlong) {
+TEST_F(Openai, ACallerWhoGoesTakesTheJobAlong) {
   generation_.end = std::nullopt;  // it goes on
   const auto exchange = Generate(R"({"prompt": "a"})");
   EXPECT_FALSE(exchange->answer.has_value());
@@ -138,7 +138,7 @@ TEST_F(OpenAi, ACallerWhoGoesTakesTheJobAlong) {
   EXPECT_EQ(generation_.unwatched, 1);
 }
 
-TEST_F(OpenAi, EditsArePicturesToBeginWith) {
+TEST_F(Openai, EditsArePicturesToBeginWith) {
   const auto exchange =
       Ask("POST", "/v1/images/edits",
           "--X\r\nContent-Disposition: form-data; name=\"image[]\"; filename=\"a.png\"\r\n\r\nPNG\r\n"
@@ -158,7 +158,7 @@ TEST_F(OpenAi, EditsArePicturesToBeginWith) {
   EXPECT_EQ(generation_.submitted.back().spec().source_image(), "PNG");
 }
 
-TEST_F(OpenAi, SaysWhatIsWrongByOpenAisNames) {
+TEST_F(Openai, SaysWhatIsWrongByOpenAisNames) {
   EXPECT_EQ(ErrorOf("{}")["param"], "prompt");
   EXPECT_EQ(ErrorOf(R"({"prompt": "a", "n": 11})")["param"], "n");
   EXPECT_EQ(ErrorOf(R"({"prompt": "a", "size": "large"})")["code"], "invalid_size");
@@ -172,7 +172,7 @@ TEST_F(OpenAi, SaysWhatIsWrongByOpenAisNames) {
   EXPECT_EQ(Ask("POST", "/v1/images/variations")->answer->status, 501);
 }
 
-TEST_F(OpenAi, ErrorsHaveTheStatusThatClientsActOn) {
+TEST_F(Openai, ErrorsHaveTheStatusThatClientsActOn) {
   const auto status_of = [&](const absl::Status& error) {
     generation_.refuse = error;
     return ErrorOf(R"({"prompt": "a", "model": "emoji"})");
@@ -193,7 +193,7 @@ TEST_F(OpenAi, ErrorsHaveTheStatusThatClientsActOn) {
   EXPECT_EQ(HeaderOf(exchange, "retry-after-ms"), "1500");
 }
 
-TEST_F(OpenAi, ListsModels) {
+TEST_F(Openai, ListsModels) {
   const nlohmann::json models = BodyOf(Ask("GET", "/v1/models"));
   EXPECT_EQ(models["object"], "list");
   EXPECT_EQ(models["data"][0]["id"], "emoji");
@@ -202,7 +202,7 @@ TEST_F(OpenAi, ListsModels) {
   EXPECT_EQ(Ask("GET", "/v1/models/none")->answer->status, 404);
 }
 
-TEST_F(OpenAi, WhatIsNotThereIsAnErrorOfItsKind) {
+TEST_F(Openai, WhatIsNotThereIsAnErrorOfItsKind) {
   EXPECT_EQ(Ask("GET", "/v1/nothing")->answer->status, 404);
   EXPECT_EQ(BodyOf(Ask("GET", "/v1/nothing"))["error"]["code"], "unknown_url");
   const auto wrong = Ask("GET", "/v1/images/generations");
