@@ -108,10 +108,10 @@ void Dispatcher::CountRunning(ActiveJob& job) {
   running_.CountJob(job.model(), job.running() ? 1 : -1);
 }
 
-void Dispatcher::End(const std::string& given, v1::JobState state, const absl::Status& error,
-                     const Moment& now, Actions& actions) {
-  const std::string id = given;  // it may be the job's own
-  ActiveJob& job = *jobs_.at(id);
+void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
+                     Actions& actions) {
+  const auto entry = jobs_.find(id);
+  ActiveJob& job = *entry->second;
   queue_.Remove(id);
   deadlines_.Erase(id);
   revisions_.Erase(id);
@@ -125,8 +125,8 @@ void Dispatcher::End(const std::string& given, v1::JobState state, const absl::S
   job.job.set_state(state);
   *job.job.mutable_end_time() = ToTimestamp(now.wall);
   if (!error.ok()) *job.job.mutable_error() = ToProto(error);
-  actions.push_back(JobEndedAction{std::move(job.job)});
-  jobs_.erase(id);
+  actions.push_back(JobEndedAction{std::move(job.job)});  // `id` may have been its own
+  jobs_.erase(entry);
 }
 
 void Dispatcher::ForgetFailed(const ActiveJob& job) {
