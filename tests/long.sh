@@ -18,7 +18,7 @@ run_stage() {
     simulation) MIND_SIMULATIONS=100000 build/dev/bin/test-server --gtest_filter="Simulation.*" ;;
     asan-ubsan | tsan) sanitized "$1" ;;
     fuzz) cmake --preset fuzz >/dev/null && cmake --build --preset fuzz && ctest --preset fuzz ;;
-    tidy) cmake --preset dev >/dev/null && tests/tidy.sh build/dev engine ;;
+    tidy) cmake --preset dev >/dev/null && tests/tidy.sh build/dev services && tests/tidy.sh build/dev engine ;;
     *)
       echo "long.sh: no stage '$1'" >&2
       return 2

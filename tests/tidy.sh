@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # clang-tidy, and with it Clang's analysis of locks (-Wthread-safety).
 #   tests/tidy.sh BUILD [services|engine]
-# services (the default): what does not include LibTorch. engine: what does; its headers take most of a minute a file, so
-# this belongs to the long mode. BUILD is a build directory with compile_commands.json.
+# services (the default): what does not include LibTorch. engine: what does; its headers take most of a minute a file. Both
+# belong to the long mode. BUILD is a build directory with compile_commands.json.
 set -euo pipefail
 build=$1
 part=${2:-services}

@@ -18,6 +18,7 @@
 #include "proto/support/errors.h"
 #include "server/http/native.h"
 #include "server/http/openai.h"
+#include "server/store/source_pictures.h"
 #include "tests/unit/http/fake_exchange.h"
 
 namespace mind::server {
@@ -27,6 +28,9 @@ class FakeGeneration : public Generation {
  public:
   void Submit(Submission submission, const Caller& caller, const std::optional<CallTimes>& tied_to,
               Answer<v1::Job> answer) override {
+    PictureBytes pictures;
+    for (const SourcePicture& picture : submission.pictures) pictures[picture.blob.hash] = *picture.blob.data;
+    EXPECT_TRUE(PutPictures(std::move(pictures), *submission.request.mutable_spec()));
     submitted.push_back(submission.request);
     tied = tied_to.has_value();
     tenant = caller.tenant;

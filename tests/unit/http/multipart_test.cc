@@ -21,7 +21,7 @@ std::string Part(const std::string& header, const std::string& data) {
 }
 
 TEST(Multipart, GivesEachPartByName) {
-  const std::string picture("\x89PNG\r\n\x1a\n--X is not at the start of a line\0", 44);
+  const std::string picture = "\x89PNG\r\n\x1a\n--X is not at the start of a line" + std::string(1, '\0');
   const std::string body = absl::StrCat(
       Part("Content-Disposition: form-data; name=\"prompt\"", "一只猫\r\nand more"),
       Part("content-type: image/png\r\nCONTENT-DISPOSITION:form-data; filename=\"a \\\"b\\\".png\"; "
