@@ -15,6 +15,7 @@ void AnnotateIgnoreReadsEnd(const char* file, int line);
 
 #define LOCK _ZN4absl7debian35Mutex4LockEv
 #define UNLOCK _ZN4absl7debian35Mutex6UnlockEv
+#define LOCK_WHEN _ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE
 #define AWAIT _ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE
 #define AWAIT_TIMEOUT _ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE
 #define AWAIT_DEADLINE _ZN4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE
@@ -24,6 +25,7 @@ void AnnotateIgnoreReadsEnd(const char* file, int line);
 
 void EXPAND(REAL, LOCK)(absl::Mutex* mutex);
 void EXPAND(REAL, UNLOCK)(absl::Mutex* mutex);
+void EXPAND(REAL, LOCK_WHEN)(absl::Mutex* mutex, const absl::Condition& condition);
 void EXPAND(REAL, AWAIT)(absl::Mutex* mutex, const absl::Condition& condition);
 bool EXPAND(REAL, AWAIT_TIMEOUT)(absl::Mutex* mutex, const absl::Condition& condition,
                                  absl::Duration timeout);
@@ -43,6 +45,13 @@ void EXPAND(WRAP, UNLOCK)(absl::Mutex* mutex) {
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
   EXPAND(REAL, UNLOCK)(mutex);
   AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+
+void EXPAND(WRAP, LOCK_WHEN)(absl::Mutex* mutex, const absl::Condition& condition) {
+  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+  EXPAND(REAL, LOCK_WHEN)(mutex, condition);
+  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+  __tsan_acquire(mutex);
 }
 
 void EXPAND(WRAP, AWAIT)(absl::Mutex* mutex, const absl::Condition& condition) {
