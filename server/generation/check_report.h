@@ -11,7 +11,8 @@
 
 namespace mind::server {
 
-// Whether this is a picture as asked for: format and seed. INTERNAL if not.
+// Whether this is a picture as asked for, as far as can be told without looking at it. INTERNAL if not. The
+// seed it says is not asked: what watchers are told is the one that was asked for.
 absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& result);
 
 // Whether it is a preview of the picture it says, of a size that watchers can be sent.

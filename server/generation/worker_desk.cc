@@ -82,7 +82,7 @@ void WorkerDesk::TakeResult(const std::string& worker, v1::ImageResult& result) 
   state_.ledger.Write(
       AddImage{.job_id = job.id(),
                .index = ref.image_index(),
-               .seed = result.seed(),
+               .seed = job.spec().seed() + ref.image_index(),
                .media_type = result.media_type(),
                .sequence = sequence,
                .data = std::make_shared<const std::string>(std::move(*result.mutable_data()))});
