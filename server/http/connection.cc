@@ -1,7 +1,6 @@
 #include "server/http/connection.h"
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -154,6 +153,7 @@ void Connection::Refuse(Error error) {
 void Connection::RefuseWith(int status, const std::string& code, const std::string& message) {
   keep_alive_ = false;
   handling_ = refused_ = true;
+  began_ = ending_ = false;
   const nlohmann::json error = {
       {"error",
        {{"message", message}, {"type", "invalid_request_error"}, {"param", nullptr}, {"code", code}}}};

@@ -151,6 +151,14 @@ TEST_F(HttpServerTest, RequestsSentTogetherAreAnsweredInOrder) {
   EXPECT_LT(answers.find("hello"), answers.find("nobody"));
 }
 
+TEST_F(HttpServerTest, ALaterRequestIsRefusedAsTheFirstIs) {
+  Start();
+  for (const char* const bad : {"nonsense\r\n\r\n", "GET /hello HTTP/1.1\r\n\r\n"}) {
+    const std::string answers = Ask(absl::StrCat("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n", bad));
+    EXPECT_THAT(answers, HasSubstr("helloHTTP/1.1 400 Bad Request\r\n")) << bad;
+  }
+}
+
 TEST_F(HttpServerTest, HeadHasNoBody) {
   Start();
   const std::string answer = Ask("HEAD /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
