@@ -53,6 +53,10 @@ class Connection::ConnectionExchange : public Exchange {
       c.Answer(number, std::move(response));
     });
   }
+  void Answer(std::function<HttpResponse()> make) override {
+    answered_ = true;
+    Post([number = number_, make = std::move(make)](Connection& c) { c.Answer(number, make()); });
+  }
   void Begin(HttpResponse head, SharedBytes heartbeat) override {
     Post([number = number_, head = std::move(head), heartbeat = std::move(heartbeat)](Connection& c) mutable {
       c.Begin(number, std::move(head), std::move(heartbeat));
@@ -61,6 +65,11 @@ class Connection::ConnectionExchange : public Exchange {
   void Send(SharedBytes part, std::function<void()> sent) override {
     Post([number = number_, part = std::move(part), sent = std::move(sent)](Connection& c) mutable {
       c.Send(number, std::move(part), std::move(sent));
+    });
+  }
+  void Send(std::function<SharedBytes()> make, std::function<void()> sent) override {
+    Post([number = number_, make = std::move(make), sent = std::move(sent)](Connection& c) mutable {
+      c.Send(number, make(), std::move(sent));
     });
   }
   void End() override {

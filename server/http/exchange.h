@@ -19,6 +19,9 @@ class Exchange {
   virtual const HttpRequest& request() const = 0;
 
   virtual void Answer(HttpResponse response) = 0;
+  // The same, and Send below, with what is made on the connection's thread: what takes time in proportion to
+  // its size is not the caller's to do, who may be the server's loop.
+  virtual void Answer(std::function<HttpResponse()> make) = 0;
 
   // The answer's body comes in parts. While nothing is sent for a while, `heartbeat` is, if given: so that
   // who is in between keeps the connection, and a caller who has gone is noticed.
@@ -26,6 +29,7 @@ class Exchange {
   // `sent` is called, on one of the server's threads, when the next part may be sent: no sooner than the
   // caller takes them. Not at all if the caller has gone. REQUIRES: the part before has been sent.
   virtual void Send(SharedBytes part, std::function<void()> sent) = 0;
+  virtual void Send(std::function<SharedBytes()> make, std::function<void()> sent) = 0;
   virtual void End() = 0;
 
   // `gone` is called at most once, on one of the server's threads: the caller has gone before the end of the

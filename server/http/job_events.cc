@@ -48,7 +48,7 @@ class JobEvents : public JobCall::Listener {
     if (!std::exchange(began_, true)) exchange_->Begin(SseHead(), SseHeartbeat());
     // Of a picture's parts only the last is told, without what is in it.
     if (event->has_image() && !event->image().last()) return taken();
-    exchange_->Send(Encode(event), std::move(taken));
+    exchange_->Send([event] { return Encode(event); }, std::move(taken));
   }
 
   void OnEnd(const absl::Status& status) override {

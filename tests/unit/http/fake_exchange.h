@@ -24,11 +24,15 @@ class FakeExchange : public Exchange {
   HttpRequest& mutable_request() { return request_; }
   const HttpRequest& request() const override { return request_; }
   void Answer(HttpResponse response) override { answer = std::move(response); }
+  void Answer(std::function<HttpResponse()> make) override { answer = make(); }
   void Begin(HttpResponse head, SharedBytes) override { answer = std::move(head); }
   // Takes each part at once.
   void Send(SharedBytes part, std::function<void()> sent) override {
     parts += *part;
     if (sent) sent();
+  }
+  void Send(std::function<SharedBytes()> make, std::function<void()> sent) override {
+    Send(make(), std::move(sent));
   }
   void End() override { ended = true; }
   void OnGone(std::function<void()> on_gone) override { gone = std::move(on_gone); }
