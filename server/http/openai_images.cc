@@ -41,8 +41,7 @@ class ImagesAnswer : public JobCall::Listener {
     }
     if (event->has_image()) {
       if (std::optional<Picture> picture = parts_.Add(event->image())) {
-        pictures_[picture->index] = {{"b64_json", absl::Base64Escape(picture->data)},
-                                     {"seed", picture->seed}};
+        pictures_[picture->index] = *std::move(picture);
       }
     }
     taken();
@@ -52,16 +51,21 @@ class ImagesAnswer : public JobCall::Listener {
     if (!status.ok()) return exchange_->Answer(OpenAiError(status));
     body_["created"] = absl::ToUnixSeconds(absl::Now());
     body_["usage"] = NoUsage();
-    nlohmann::json& data = body_["data"] = nlohmann::json::array();
-    for (auto& [index, picture] : pictures_) data.push_back(std::move(picture));
-    exchange_->Answer(Answered(200, "application/json", body_.dump()));
+    exchange_->Answer([body = std::move(body_), pictures = std::move(pictures_)] {
+      nlohmann::json answer = body;
+      nlohmann::json& data = answer["data"] = nlohmann::json::array();
+      for (const auto& [index, picture] : pictures) {
+        data.push_back({{"b64_json", absl::Base64Escape(picture.data)}, {"seed", picture.seed}});
+      }
+      return Answered(200, "application/json", answer.dump());
+    });
   }
 
  private:
   const ExchangePtr exchange_;
   nlohmann::json body_;
   PictureParts parts_;
-  std::map<uint32_t, nlohmann::json> pictures_;
+  std::map<uint32_t, Picture> pictures_;
 };
 
 class ImagesStream : public JobCall::Listener {
@@ -78,18 +82,17 @@ class ImagesStream : public JobCall::Listener {
     if (event->has_preview()) {
       int& sent = partials_sent_[event->preview().image_index()];
       if (sent >= partial_images_) return taken();
-      nlohmann::json data =
-          Picturing("partial_image", event->preview().image_index(), event->preview().data());
+      nlohmann::json data = Told("partial_image", event->preview().image_index());
       data["partial_image_index"] = sent++;
-      return Send(data, std::move(taken));
+      return Send(std::move(data), event->preview().data(), std::move(taken));
     }
     if (!event->has_image()) return taken();
-    const std::optional<Picture> picture = parts_.Add(event->image());
+    std::optional<Picture> picture = parts_.Add(event->image());
     if (!picture) return taken();
-    nlohmann::json data = Picturing("completed", picture->index, picture->data);
+    nlohmann::json data = Told("completed", picture->index);
     data["usage"] = NoUsage();
     data["seed"] = picture->seed;
-    Send(data, std::move(taken));
+    Send(std::move(data), std::move(picture->data), std::move(taken));
   }
 
   void OnEnd(const absl::Status& status) override {
@@ -103,19 +106,23 @@ class ImagesStream : public JobCall::Listener {
   }
 
  private:
-  nlohmann::json Picturing(const std::string& what, uint32_t index, const std::string& picture) const {
+  // An event without its picture.
+  nlohmann::json Told(const std::string& what, uint32_t index) const {
     nlohmann::json data = described_;
     data["type"] = prefix_ + "." + what;
-    data["b64_json"] = absl::Base64Escape(picture);
     data["created_at"] = absl::ToUnixSeconds(absl::Now());
     if (several_) data["image_index"] = index;
     return data;
   }
 
-  void Send(const nlohmann::json& data, std::function<void()> taken) {
-    exchange_->Send(std::make_shared<const std::string>(
-                        SseEvent(std::nullopt, data["type"].get_ref<const std::string&>(), data.dump())),
-                    std::move(taken));
+  void Send(nlohmann::json told, std::string picture, std::function<void()> taken) {
+    const auto make = [told = std::move(told), picture = std::move(picture)] {
+      nlohmann::json data = told;
+      data["b64_json"] = absl::Base64Escape(picture);
+      return std::make_shared<const std::string>(
+          SseEvent(std::nullopt, data["type"].get_ref<const std::string&>(), data.dump()));
+    };
+    exchange_->Send(make, std::move(taken));
   }
 
   const ExchangePtr exchange_;
