@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "proto/support/errors.h"
+#include "server/api/inbox.h"
 
 namespace mind::server {
 namespace {
@@ -11,9 +12,9 @@ namespace {
 // One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive
 // until OnDone.
 //
-// The next message is read when the loop has taken the one before, and what waits to be written leaves room:
-// a worker that says more than the loop or the disk can take fills its own connection, not the server's
-// memory.
+// What has been read waits in an Inbox until the loop takes it, which it does when what waits to be written
+// leaves room: a worker that says more than the loop or the disk can take fills its own connection, not the
+// server's memory.
 class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>,
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
@@ -30,10 +31,13 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
       post_([stream = shared_from_this()] { stream->Ended(); });
       return;
     }
-    post_([stream = shared_from_this(), message = std::move(request_)]() mutable {
-      stream->Take(std::move(message));
-      stream->desk_.WhenReadable(stream.get(), [stream] { stream->ReadNext(); });
-    });
+    const Inbox::Put put = inbox_.Add(std::move(request_));
+    if (put.first) {
+      post_([stream = shared_from_this()] {
+        stream->desk_.WhenReadable(stream.get(), [stream] { stream->TakeAll(); });
+      });
+    }
+    if (put.read_on) StartRead(&request_);
   }
 
   void OnWriteDone(bool ok) override {
@@ -77,10 +81,10 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
     registered_ = true;
   }
 
-  void ReadNext() {
-    if (finished_) return;
-    request_.Clear();
-    StartRead(&request_);
+  void TakeAll() {
+    Inbox::Taken taken = inbox_.TakeAll();
+    for (v1::ConnectRequest& message : taken.messages) Take(std::move(message));
+    if (taken.was_full && !finished_) StartRead(&request_);
   }
 
   void Write() {
@@ -91,6 +95,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   // The worker's side is closed or broken.
   void Ended() {
+    TakeAll();  // what it said before
     if (registered_) desk_.OnClosed(this);
     registered_ = false;
     FinishOnLoop(grpc::Status::OK);
@@ -106,7 +111,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   WorkerDesk& desk_;
   const OpenCall open_call_;
 
-  v1::ConnectRequest request_;  // gRPC's, between StartRead and OnReadDone; else the loop's
+  v1::ConnectRequest request_;  // gRPC's; the loop's while it has not gone on with the reading of a full inbox
+  Inbox inbox_;
 
   // The loop's. The front of outgoing_ belongs to gRPC while writing_.
   std::deque<v1::ConnectResponse> outgoing_;
