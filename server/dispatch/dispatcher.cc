@@ -222,6 +222,10 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
     case v1::ConnectRequest::kImageProgress:
       OnProgress(worker, message.image_progress(), now);
       break;
+    case v1::ConnectRequest::kImagesProgress:
+      for (const v1::ImageProgress& progress : message.images_progress().images())
+        OnProgress(worker, progress, now);
+      break;
     case v1::ConnectRequest::kImageCheckpoint: {
       const v1::ImageCheckpoint& checkpoint = message.image_checkpoint();
       OnCheckpoint(worker, checkpoint.image(), checkpoint.step(), checkpoint.data(), now);

@@ -32,6 +32,7 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
   v1::ConnectResponse response;
   response.mutable_registered()->set_lease_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(state_.options.dispatcher.lease)));
+  response.mutable_registered()->set_images_progress(true);
   session->Send(std::move(response));
   return absl::OkStatus();
 }
@@ -48,9 +49,8 @@ void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest mess
   const Actions actions = wanted_back && message.has_image_result()
                               ? state_.dispatcher.OnResultBroughtBack(worker, finished, state_.Present())
                               : state_.dispatcher.OnWorkerMessage(worker, message, state_.Present());
-  if (message.has_image_progress() && state_.dispatcher.Holds(worker, message.image_progress().image())) {
-    ShowProgress(message.image_progress());
-  }
+  if (message.has_image_progress()) ShowProgress(worker, message.image_progress());
+  for (const v1::ImageProgress& progress : message.images_progress().images()) ShowProgress(worker, progress);
   if (message.has_image_preview() && state_.dispatcher.Holds(worker, message.image_preview().image()) &&
       IsPreview(message.image_preview())) {
     decisions_.ShowPreview(std::move(*message.mutable_image_preview()));
@@ -95,7 +95,8 @@ void WorkerDesk::TakeResult(const std::string& worker, v1::ImageResult& result) 
       });
 }
 
-void WorkerDesk::ShowProgress(const v1::ImageProgress& progress) {
+void WorkerDesk::ShowProgress(const std::string& worker, const v1::ImageProgress& progress) {
+  if (!state_.dispatcher.Holds(worker, progress.image())) return;
   const std::string& id = progress.image().job_id();
   v1::JobEvent event;
   event.mutable_progress()->set_image_index(progress.image().image_index());

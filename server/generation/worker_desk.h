@@ -36,7 +36,7 @@ class WorkerDesk {
   void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const;
   // Writes a picture that counts, and has it told when it is durable.
   void TakeResult(const std::string& worker, v1::ImageResult& result);
-  void ShowProgress(const v1::ImageProgress& progress);
+  void ShowProgress(const std::string& worker, const v1::ImageProgress& progress);
 
   ServiceState& state_;
   Decisions& decisions_;

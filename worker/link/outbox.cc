@@ -77,7 +77,19 @@ ReportPtr Outbox::Take() {
   std::deque<ReportPtr>& queue = facts_.empty() ? news_ : facts_;
   ReportPtr report = std::move(queue.front());
   queue.pop_front();
-  return report;
+  return together_ && report->has_image_progress() ? WithAllProgress(std::move(report)) : report;
+}
+
+ReportPtr Outbox::WithAllProgress(ReportPtr first) {
+  v1::ConnectRequest all;
+  std::erase_if(news_, [&](const ReportPtr& waiting) {
+    if (!waiting->has_image_progress()) return false;
+    *all.mutable_images_progress()->add_images() = waiting->image_progress();
+    return true;
+  });
+  if (!all.has_images_progress()) return first;
+  *all.mutable_images_progress()->add_images() = first->image_progress();
+  return std::make_shared<const v1::ConnectRequest>(std::move(all));
 }
 
 void Outbox::RemoveNews(const v1::ConnectRequest& end) {

@@ -22,11 +22,14 @@ bool EndsPicture(const v1::ConnectRequest& report);
 // Facts (registration, capacity, a picture's beginning and end) go first, in order. Then news, of which a
 // picture has one place each for progress, checkpoint and preview: a newer one takes the place of an older
 // one that still waits, so that a slow link makes news rarer, not late, and what waits is bounded by the
-// pictures in progress. A picture's end takes its news away. Not thread-safe.
+// pictures in progress. A picture's end takes its news away. To a server that understands it, all progress
+// that waits goes as one message. Not thread-safe.
 class Outbox {
  public:
   // Gives the kind of what was dropped because of it, if anything was.
   v1::ConnectRequest::MessageCase Put(ReportPtr report);
+  // The server understands progress of several pictures in one message.
+  void SendProgressTogether() { together_ = true; }
   bool empty() const { return facts_.empty() && news_.empty(); }
   // REQUIRES: !empty()
   ReportPtr Take();
@@ -34,9 +37,12 @@ class Outbox {
  private:
   // Takes the news of a picture that ends away; a checkpoint that its end does not make worthless is sent.
   void RemoveNews(const v1::ConnectRequest& end);
+  // Adds what else waits of progress to what was taken.
+  ReportPtr WithAllProgress(ReportPtr first);
 
   std::deque<ReportPtr> facts_;
   std::deque<ReportPtr> news_;
+  bool together_ = false;
 };
 
 }  // namespace mind

@@ -198,6 +198,7 @@ void ServerLink::OnRegistered(const v1::Registered& registered) {
   const absl::MutexLock lock(&mutex_);
   lease_ = absl::Milliseconds(std::max(registered.lease_ms(), 40U));
   if (stream_ == nullptr) return;
+  if (registered.images_progress()) stream_->SendProgressTogether();
   if (draining_) stream_->Send(Draining());
   stream_->Send(capacity);
 }

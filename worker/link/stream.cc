@@ -19,6 +19,11 @@ bool Stream::Send(ReportPtr report) {
   return true;
 }
 
+void Stream::SendProgressTogether() {
+  const absl::MutexLock lock(&mutex_);
+  outbox_.SendProgressTogether();
+}
+
 void Stream::CloseAfterSending() {
   const absl::MutexLock lock(&mutex_);
   closing_ = true;

@@ -34,6 +34,8 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
   // False if the stream has ended: the report goes nowhere. True says that it will be written, not that the
   // server gets it.
   bool Send(ReportPtr report) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The server understands progress of several pictures in one message.
+  void SendProgressTogether() ABSL_LOCKS_EXCLUDED(mutex_);
   // Sends what waits, then tells the server that nothing follows; the server then ends the stream.
   void CloseAfterSending() ABSL_LOCKS_EXCLUDED(mutex_);
   // Ends it now.

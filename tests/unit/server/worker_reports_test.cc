@@ -42,6 +42,23 @@ class WorkerReportsTest : public ServiceRig {
   }
 };
 
+TEST_F(WorkerReportsTest, ProgressOfSeveralPicturesIsThatOfEach) {
+  const auto worker = Connect("w", 2);
+  const std::string id = Create(SmallRequest("m", 2));
+  const auto forger = Connect("forger", 2);
+  v1::ConnectRequest message;
+  for (uint32_t image = 0; image < 2; ++image) {
+    v1::ImageProgress& progress = *message.mutable_images_progress()->add_images();
+    *progress.mutable_image() = Ref(id, 1, image);
+    progress.set_step(3 + image);
+    progress.set_steps(20);
+  }
+  Say(forger, message);
+  EXPECT_EQ(Shown(id), 0);
+  Say(worker, message);
+  EXPECT_EQ(Shown(id), 2);
+}
+
 TEST_F(WorkerReportsTest, WatchersSeeOnlyWhatTheWorkerOfThePictureSays) {
   const auto worker = Connect("w", 1);
   const std::string id = Create();

@@ -40,6 +40,11 @@ class FakeServer : public v1::WorkerService::Service {
     const absl::MutexLock lock(&mutex_);
     refusal_ = status;
   }
+  // From now on workers hear that it understands progress of several pictures in one message.
+  void UnderstandImagesProgress() {
+    const absl::MutexLock lock(&mutex_);
+    images_progress_ = true;
+  }
   // Whether what workers send is read at all.
   void SetReading(bool reading) {
     const absl::MutexLock lock(&mutex_);
@@ -76,6 +81,13 @@ class FakeServer : public v1::WorkerService::Service {
     return AwaitLines(stream, [&](const std::vector<std::string>& lines) {
       return std::find(lines.begin(), lines.end(), line) != lines.end();
     });
+  }
+  // Whether stream number `stream` has said something of that kind.
+  bool HasHeard(size_t stream, v1::ConnectRequest::MessageCase kind) {
+    const absl::MutexLock lock(&mutex_);
+    return stream < heard_.size() &&
+           std::any_of(heard_[stream].begin(), heard_[stream].end(),
+                       [kind](const v1::ConnectRequest& message) { return message.message_case() == kind; });
   }
   // The last message of that kind, once there is one.
   v1::ConnectRequest AwaitMessage(size_t stream, v1::ConnectRequest::MessageCase kind) {
@@ -116,6 +128,7 @@ class FakeServer : public v1::WorkerService::Service {
       if (request.has_register_()) {
         v1::ConnectResponse response;
         response.mutable_registered()->set_lease_ms(1000);
+        response.mutable_registered()->set_images_progress(images_progress_);
         stream->Write(response);
       }
     }
@@ -140,6 +153,7 @@ class FakeServer : public v1::WorkerService::Service {
   absl::Mutex mutex_;
   grpc::Status refusal_;
   bool reading_ = true;
+  bool images_progress_ = false;
   grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>* stream_ = nullptr;
   grpc::ServerContext* context_ = nullptr;
   std::vector<std::vector<v1::ConnectRequest>> heard_;

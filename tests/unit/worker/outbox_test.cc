@@ -41,6 +41,17 @@ TEST(Outbox, NewerNewsTakesThePlaceOfOlder) {
               ElementsAre("preview a/0 100", "progress a/0 100", "checkpoint a/0 100", "checkpoint a/1 100"));
 }
 
+TEST(Outbox, ProgressThatWaitsGoesTogetherToAServerThatUnderstandsIt) {
+  Outbox outbox;
+  outbox.SendProgressTogether();
+  for (uint32_t image = 0; image < 3; ++image) outbox.Put(Progress("a", image, 4 + image));
+  outbox.Put(Preview("a", 1, 4));
+  outbox.Put(Progress("a", 1, 9));
+  EXPECT_THAT(Drained(outbox), ElementsAre("progress of a/0 4, a/1 9, a/2 6", "preview a/1 4"));
+  outbox.Put(Progress("a", 0, 5));
+  EXPECT_THAT(Drained(outbox), ElementsAre("progress a/0 5")) << "alone it goes as it is";
+}
+
 TEST(Outbox, HeartbeatsDoNotPileUp) {
   Outbox outbox;
   v1::ConnectRequest capacity;

@@ -2,11 +2,14 @@
 #ifndef MIND_TESTS_UNIT_WORKER_REPORTS_H_
 #define MIND_TESTS_UNIT_WORKER_REPORTS_H_
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "worker/link/outbox.h"
 
 namespace mind {
@@ -94,6 +97,15 @@ inline std::string LineOf(const v1::ConnectRequest& report) {
       return line("started");
     case Kind::kImageProgress:
       return absl::StrCat(line("progress"), " ", report.image_progress().step());
+    case Kind::kImagesProgress: {
+      std::vector<std::string> pictures;
+      for (const v1::ImageProgress& progress : report.images_progress().images()) {
+        const v1::ImageRef& image = progress.image();
+        pictures.push_back(absl::StrCat(image.job_id(), "/", image.image_index(), " ", progress.step()));
+      }
+      std::sort(pictures.begin(), pictures.end());
+      return absl::StrCat("progress of ", absl::StrJoin(pictures, ", "));
+    }
     case Kind::kImagePreview:
       return absl::StrCat(line("preview"), " ", report.image_preview().preview().step());
     case Kind::kImageCheckpoint:

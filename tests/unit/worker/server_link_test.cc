@@ -101,6 +101,21 @@ TEST_F(ServerLinkTest, RegistersThenTellsItsCapacity) {
             registration.register_().instance());
 }
 
+TEST_F(ServerLinkTest, ProgressGoesTogetherWhereTheServerUnderstandsIt) {
+  server_.UnderstandImagesProgress();
+  ServerLink link(Options(), maker_, metrics_);
+  server_.AwaitMessage(0, Kind::kCapacity);
+  Assign("a", 3);
+  for (size_t i = 0; i < 3; ++i) maker_.AwaitPicture(i);
+  // What is said while a message is on its way waits, and goes together.
+  for (int64_t step = 1; !server_.HasHeard(0, Kind::kImagesProgress); ++step) {
+    for (size_t i = 0; i < 3; ++i) maker_.AwaitPicture(i)->OnStep(step, 1'000'000'000);
+  }
+  const v1::ConnectRequest together = server_.AwaitMessage(0, Kind::kImagesProgress);
+  EXPECT_GE(together.images_progress().images_size(), 2);
+  for (size_t i = 0; i < 3; ++i) maker_.AwaitPicture(i)->OnCancelled(1);
+}
+
 TEST_F(ServerLinkTest, APictureFinishedWhileTheStreamIsBrokenIsTheNextOnesFirstReport) {
   ServerLink link(Options(), maker_, metrics_);
   server_.AwaitMessage(0, Kind::kCapacity);
