@@ -111,7 +111,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   WorkerDesk& desk_;
   const OpenCall open_call_;
 
-  v1::ConnectRequest request_;  // gRPC's; the loop's while it has not gone on with the reading of a full inbox
+  v1::ConnectRequest request_;  // gRPC's; while a full inbox stops the reading, the loop's
   Inbox inbox_;
 
   // The loop's. The front of outgoing_ belongs to gRPC while writing_.
