@@ -102,11 +102,13 @@ class HttpServer::Impl {
 
   void Accept() {
     if (context_->open >= context_->limits.connections) return AcceptLater();
-    const std::shared_ptr<asio::io_context>& io = threads_[next_++ % threads_.size()].io;
-    const auto socket = std::make_shared<tcp::socket>(*io);
-    acceptor_.async_accept(*socket, [this, io, socket](boost::system::error_code error) {
+    const size_t next = next_++ % threads_.size();
+    const auto socket = std::make_shared<tcp::socket>(*threads_[next].io);
+    // Does not share in the io_context: that holds this handler, and would then hold itself.
+    acceptor_.async_accept(*socket, [this, next, socket](boost::system::error_code error) {
       if (error == asio::error::operation_aborted) return;
       if (error) return AcceptLater();
+      const std::shared_ptr<asio::io_context>& io = threads_[next].io;
       const auto connection = std::make_shared<Connection>(std::move(*socket), io, context_);
       asio::post(*io, [connection] { connection->Run(); });
       Accept();
