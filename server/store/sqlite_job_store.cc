@@ -96,8 +96,8 @@ absl::Status SqliteJobStore::ForEachUnfinished(const std::function<void(StoredJo
   return readers_.front().reader->ForEachUnfinished(take);
 }
 
-absl::StatusOr<std::vector<v1::Model>> SqliteJobStore::Models() {
-  return readers_.front().reader->Models();
+void SqliteJobStore::Models(Done<std::vector<v1::Model>> done) {
+  Read([=](SqliteReader& reader) { done(reader.Models()); });
 }
 
 }  // namespace mind::server

@@ -94,7 +94,7 @@ TEST_P(JobStoreTest, ABatchCommittedTwiceIsAsIfOnce) {
   EXPECT_EQ(Stored("2").images.size(), 1U);
   EXPECT_FALSE(Stored("1").tied);
   EXPECT_TRUE(Stored("3").tied);
-  EXPECT_EQ(store_->Models()->size(), 1U);
+  EXPECT_EQ(AllModels(*store_)->size(), 1U);
 }
 
 TEST_P(JobStoreTest, WhatWasAskedForBeforeItIsClosedIsDone) {
@@ -237,7 +237,7 @@ TEST_P(JobStoreTest, KeepsModelsAsTheyWereDescribedLast) {
   a.set_max_steps(7);
   Write({SaveModel{a}});
   Reopen();
-  const auto models = store_->Models();
+  const auto models = AllModels(*store_);
   ASSERT_TRUE(models.ok()) << models.status();
   ASSERT_EQ(models->size(), 2U);
   EXPECT_EQ((*models)[0].max_steps(), 7U);
