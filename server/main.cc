@@ -24,7 +24,7 @@
 #include "server/http/native.h"
 #include "server/http/openai.h"
 #include "server/http/page.h"
-#include "server/store/sqlite_job_store.h"
+#include "server/store/opened_store.h"
 
 namespace {
 
@@ -40,6 +40,7 @@ struct Flags {
   std::string http_origins;
   std::string metrics = "127.0.0.1:9090";
   std::string data = "data";
+  std::string store;
   int max_queue = 1000;
   absl::Duration max_wait = absl::Hours(1);
   absl::Duration lease = absl::Seconds(10);
@@ -63,7 +64,12 @@ Flags ParseFlags(int argc, char** argv) {
           "Origins of other web pages that may use the APIs over HTTP, with commas between "
           "(https://studio.example); *: any");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
-  AddText(app, "--data", flags.data, "DIR", "Holds the job store; created if missing");
+  AddText(app, "--data", flags.data, "DIR",
+          "Holds the job store, where --store names no other; created if missing");
+  AddText(
+      app, "--store", flags.store, "URL",
+      "A PostgreSQL database that holds the job store instead: postgresql://HOST/DATABASE. If left out it is "
+      "a file in --data");
   AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
   AddDuration(app, "--max-wait", flags.max_wait, absl::ZeroDuration(), longest,
               "A job that would wait longer is refused");
@@ -89,7 +95,7 @@ int Run(const Flags& flags) {
 
   Loop loop(kTick);  // outlives the store, whose threads post to it
   const Post post = [&loop](std::function<void()> work) { loop.Post(std::move(work)); };
-  absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
+  const auto store = OpenStore(flags.store, flags.data);
   if (!store.ok()) {
     LogError("cannot open the job store", {{"error", std::string(store.status().message())}});
     return 1;
@@ -109,7 +115,7 @@ int Run(const Flags& flags) {
   options.keep = flags.keep;
   options.post = post;
   options.clock = [] { return absl::Now(); };
-  server::GenerationService service(options, **store, metrics);
+  server::GenerationService service(options, store->jobs(), metrics);
   if (absl::Status status = service.Recover(); !status.ok()) {
     LogError("cannot take up the jobs of the earlier run", {{"error", std::string(status.message())}});
     return 1;

@@ -209,6 +209,9 @@ void GenerationService::OnTick() {
   }
   decisions_.CarryOut(state_.dispatcher.OnTick(state_.Present()));
   state_.metrics.Describe(state_.dispatcher, state_.options.max_queue);
+  const StoreDurability durability = state_.store.durability();
+  state_.metrics.store_synchronous["disk"].Set(durability.disk ? 1 : 0);
+  state_.metrics.store_synchronous["standby"].Set(durability.standby ? 1 : 0);
   state_.metrics.store_failing.Set(state_.ledger.reliable() ? 0 : 1);
   state_.events.TakeMetrics();
   if (now < next_purge_) return;

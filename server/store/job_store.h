@@ -14,6 +14,7 @@
 #include "server/store/job_reader.h"
 #include "server/store/source_pictures.h"
 #include "server/store/store_batch.h"
+#include "server/store/store_durability.h"
 
 namespace mind::server {
 
@@ -37,6 +38,8 @@ class JobStore : public virtual JobReader {
 
   // At the start: gives each job that has not ended, in order of creation. Waits for the disk.
   virtual absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) = 0;
+  // What survives what, once it is committed. Thread-safe.
+  virtual StoreDurability durability() const = 0;
   // Counts who has written to this store: of a server, or of its term where several share the store. Event
   // sequences of a later epoch are above those of an earlier.
   virtual uint64_t epoch() const = 0;

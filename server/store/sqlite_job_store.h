@@ -39,6 +39,7 @@ class SqliteJobStore : public JobStore {
   void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override;
   void Models(Done<std::vector<v1::Model>> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
+  StoreDurability durability() const override { return durability_; }
   uint64_t epoch() const override { return epoch_; }
 
  private:
@@ -58,6 +59,7 @@ class SqliteJobStore : public JobStore {
   const DirectoryLock lock_;
   BlobFiles blobs_;
   uint64_t epoch_ = 0;
+  StoreDurability durability_;
   std::unique_ptr<SqliteWriter> writer_;
   std::unique_ptr<TaskThread> writing_;  // writer_'s thread
   std::array<Reading, kReaders> readers_;

@@ -98,6 +98,7 @@ class FakeStore : public JobStore {
     for (const auto& [name, model] : models_) models.push_back(model);
     done(models);
   }
+  StoreDurability durability() const override { return {.disk = true}; }
   uint64_t epoch() const override { return epoch_; }
 
   // The job as it has been committed.

@@ -3,8 +3,13 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "server/store/sqlite_job_store.h"
+#include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/server/postgres_rig.h"
 #include "tests/unit/server/store_rig.h"
 
 namespace mind::server {
@@ -19,6 +24,15 @@ constexpr StoreKind kSqlite{
     "Sqlite", [](const std::string& directory) {
       return absl::StatusOr<std::unique_ptr<JobStore>>(SqliteJobStore::Open(directory));
     }};
+// In a schema of the folder's own.
+constexpr StoreKind kPostgres{"Postgres", [](const std::string& directory) {
+                                const std::string file = directory + "/schema";
+                                if (!std::filesystem::exists(file))
+                                  std::ofstream(file) << support::SharedPostgres().NewSchema();
+                                std::string url;
+                                std::getline(std::ifstream(file), url);
+                                return absl::StatusOr<std::unique_ptr<JobStore>>(OpenPostgres(url));
+                              }};
 
 class JobStoreTest : public testing::TestWithParam<StoreKind> {
  protected:
@@ -48,7 +62,7 @@ class JobStoreTest : public testing::TestWithParam<StoreKind> {
   const support::TemporaryFolder folder_;
   std::unique_ptr<JobStore> store_;
 };
-INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest, testing::Values(kSqlite),
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest, testing::Values(kSqlite, kPostgres),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(JobStoreTest, KeepsJobsOverAReopening) {
