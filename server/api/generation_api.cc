@@ -75,7 +75,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::WatchJob(grpc::Callba
   if (!caller.ok()) return Refuse("WatchJob", caller.status());
   if (request == nullptr) return Refuse("WatchJob", NotARequest());
   return EventStream::Start(context_, "WatchJob", [caller = *caller, request](EventPump& pump) {
-    pump.Watch(request->id(), request->after_sequence(), caller);
+    pump.Watch(request->id(), {.after_sequence = request->after_sequence()}, caller);
   });
 }
 

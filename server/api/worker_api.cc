@@ -19,7 +19,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
  public:
-  static WorkerStream* Start(const Post& post, WorkerDesk& desk, ServerMetrics& metrics) {
+  static WorkerStream* Start(const Post& post, Reception& desk, ServerMetrics& metrics) {
     std::shared_ptr<WorkerStream> stream(new WorkerStream(post, desk, metrics));
     stream->self_ = stream;
     stream->StartRead(&stream->request_);
@@ -67,7 +67,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   void Close(const absl::Status& status) override { FinishOnLoop(ToGrpc(status)); }
 
  private:
-  WorkerStream(const Post& post, WorkerDesk& desk, ServerMetrics& metrics)
+  WorkerStream(const Post& post, Reception& desk, ServerMetrics& metrics)
       : post_(post), desk_(desk), open_call_(metrics.open_calls["Connect"]) {}
 
   void Take(v1::ConnectRequest message) {
@@ -108,7 +108,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   }
 
   const Post& post_;
-  WorkerDesk& desk_;
+  Reception& desk_;
   const OpenCall open_call_;
 
   v1::ConnectRequest request_;  // gRPC's; while a full inbox stops the reading, the loop's

@@ -9,7 +9,7 @@
 #include "mind/v1/worker.grpc.pb.h"
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
-#include "server/generation/worker_desk.h"
+#include "server/generation/reception.h"
 
 namespace mind::server {
 
@@ -18,7 +18,7 @@ namespace mind::server {
 class WorkerApi : public v1::WorkerService::CallbackService {
  public:
   // `post`: to the loop that `desk` lives on.
-  WorkerApi(Post post, WorkerDesk& desk, ServerMetrics& metrics)
+  WorkerApi(Post post, Reception& desk, ServerMetrics& metrics)
       : post_(std::move(post)), desk_(desk), metrics_(metrics) {}
 
   grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(
@@ -26,7 +26,7 @@ class WorkerApi : public v1::WorkerService::CallbackService {
 
  private:
   const Post post_;
-  WorkerDesk& desk_;
+  Reception& desk_;
   ServerMetrics& metrics_;
 };
 

@@ -19,21 +19,21 @@ void EventPump::Generate(Submission submission, const Caller& caller, const Call
                        if (!job.ok()) return self->End(job.status());
                        if (self->ended()) return self->generation_.Leave(job->id(), call);
                        self->tied_ = call;
-                       self->Begin(job->id(), 0, caller);
+                       self->Begin(job->id(), {}, caller);
                      });
 }
 
-void EventPump::Watch(const std::string& job_id, uint64_t after_sequence, const Caller& caller) {
-  Begin(job_id, after_sequence, caller);
+void EventPump::Watch(const std::string& job_id, const WatchStart& start, const Caller& caller) {
+  Begin(job_id, start, caller);
 }
 
-void EventPump::Begin(const std::string& job_id, uint64_t after_sequence, const Caller& caller) {
+void EventPump::Begin(const std::string& job_id, const WatchStart& start, const Caller& caller) {
   job_id_ = job_id;
   // Posted, so that who tells the news is not called back while it does.
   const auto on_news = [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->post_([self] { self->Pump(); });
   };
-  generation_.Watch(job_id, after_sequence, caller, on_news,
+  generation_.Watch(job_id, start, caller, on_news,
                     [self = shared_from_this()](const absl::StatusOr<WatchId>& watch) {
                       if (!watch.ok()) return self->End(watch.status());
                       if (self->ended()) return self->generation_.Unwatch(*watch);

@@ -37,7 +37,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
   // A new job, tied to this call; the call ends as the job does.
   void Generate(Submission submission, const Caller& caller, const CallTimes& call);
   // A job that is there, from after a sequence number on; the call ends with OK when the job has ended.
-  void Watch(const std::string& job_id, uint64_t after_sequence, const Caller& caller);
+  void Watch(const std::string& job_id, const WatchStart& start, const Caller& caller);
   // The call is none.
   void Refuse(const absl::Status& status) { End(status); }
 
@@ -57,7 +57,7 @@ class EventPump : public std::enable_shared_from_this<EventPump> {
       : generation_(generation), post_(post), sink_(sink) {}
 
   bool ended() const { return state_ == State::kEnding || state_ == State::kFinished; }
-  void Begin(const std::string& job_id, uint64_t after_sequence, const Caller& caller);
+  void Begin(const std::string& job_id, const WatchStart& start, const Caller& caller);
   void Pump();
   void End(const absl::Status& status);
   // Lets go of the job, once.

@@ -1,6 +1,7 @@
 #include "server/generation/event_source.h"
 
 #include <memory>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
@@ -52,8 +53,8 @@ absl::StatusOr<std::deque<JobEventPtr>> PartsOf(const v1::JobEvent& event,
 
 }  // namespace
 
-EventSource::EventSource(JobStore& store, ServerMetrics& metrics, Post post)
-    : store_(store), metrics_(metrics), post_(std::move(post)), feeds_(store.epoch() << kEpochShift) {}
+EventSource::EventSource(JobReader& store, uint64_t epoch, ServerMetrics& metrics, Post post)
+    : store_(store), metrics_(metrics), post_(std::move(post)), feeds_(epoch << kEpochShift) {}
 
 void EventSource::Restore(const StoredJob& stored, std::optional<v1::JobEvent> queued) {
   const std::string& id = stored.job.id();
@@ -69,11 +70,11 @@ void EventSource::Restore(const StoredJob& stored, std::optional<v1::JobEvent> q
   feeds_.PublishAt(id, stored.end_sequence, std::move(event));
 }
 
-WatchId EventSource::Watch(const std::string& job_id, uint64_t after_sequence,
-                           std::function<void()> on_news) {
+WatchId EventSource::Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news,
+                           Pictures pictures) {
   const WatchId watch = feeds_.Watch(job_id, after_sequence, on_news);
   if (closed_) on_news();
-  watchers_[watch].on_news = std::move(on_news);
+  watchers_[watch] = {.job_id = job_id, .on_news = std::move(on_news), .pictures = pictures};
   return watch;
 }
 
@@ -90,7 +91,7 @@ WatchNews EventSource::Next(WatchId id) {
   if (watcher.reading) return {};
   JobEventPtr event = feeds_.Next(id);
   if (event == nullptr) return {.end = feeds_.Ended(id) ? std::optional(absl::OkStatus()) : std::nullopt};
-  if (event->has_image()) {
+  if (event->has_image() && watcher.pictures == Pictures::kWhole) {
     ReadPicture(id, watcher, event);
     return {};
   }
@@ -124,6 +125,18 @@ void EventSource::TakePicture(WatchId id, absl::StatusOr<Parts> parts) {
 void EventSource::Unwatch(WatchId watch) {
   feeds_.Unwatch(watch);
   watchers_.erase(watch);
+}
+
+void EventSource::Fail(const std::string& job_id, const absl::Status& status) {
+  std::vector<std::function<void()>> to_tell;
+  for (auto& [id, watcher] : watchers_) {
+    if (watcher.job_id != job_id) continue;
+    watcher.failed = status;
+    to_tell.push_back(watcher.on_news);
+    feeds_.Unwatch(id);
+  }
+  feeds_.Forget(job_id);
+  for (const std::function<void()>& on_news : to_tell) on_news();
 }
 
 void EventSource::Close(const absl::Status& status) {

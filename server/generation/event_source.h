@@ -18,7 +18,7 @@
 #include "server/generation/job_feed.h"
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
-#include "server/store/job_store.h"
+#include "server/store/job_reader.h"
 
 namespace mind::server {
 
@@ -30,8 +30,8 @@ struct WatchNews {
 
 class EventSource {
  public:
-  // `store` and `metrics` must outlive it.
-  EventSource(JobStore& store, ServerMetrics& metrics, Post post);
+  // `store` and `metrics` must outlive it. `epoch`: news are numbered above those of earlier ones.
+  EventSource(JobReader& store, uint64_t epoch, ServerMetrics& metrics, Post post);
 
   bool Has(const std::string& job_id) const { return feeds_.Has(job_id); }
   // Makes the feed of a job of an earlier run, or of one that ended long ago. `queued` tells that it waits;
@@ -45,11 +45,16 @@ class EventSource {
   void Publish(const std::string& job_id, v1::JobEvent event) { feeds_.Publish(job_id, std::move(event)); }
   void Forget(const std::string& job_id) { feeds_.Forget(job_id); }
 
+  // Of a picture: all of it, or only that it is there.
+  enum class Pictures { kWhole, kMarks };
   // REQUIRES: Has(job_id). `on_news` is called when Next may have something, now or later.
-  WatchId Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news);
+  WatchId Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news,
+                Pictures pictures = Pictures::kWhole);
   WatchNews Next(WatchId watch);
   void Unwatch(WatchId watch);
 
+  // Ends the watches of a job with this status, and forgets its feed.
+  void Fail(const std::string& job_id, const absl::Status& status);
   // Ends every watch, of now and of later, with this status.
   void Close(const absl::Status& status);
 
@@ -61,7 +66,9 @@ class EventSource {
   using Parts = std::deque<JobEventPtr>;
   // The picture a watch is at.
   struct Watcher {
+    std::string job_id;
     std::function<void()> on_news;
+    Pictures pictures = Pictures::kWhole;
     bool reading = false;  // the store has been asked for it
     Parts parts;           // not taken yet
     std::optional<absl::Status> failed;
@@ -70,7 +77,7 @@ class EventSource {
   void ReadPicture(WatchId id, Watcher& watcher, const JobEventPtr& event);
   void TakePicture(WatchId id, absl::StatusOr<Parts> parts);
 
-  JobStore& store_;
+  JobReader& store_;
   ServerMetrics& metrics_;
   const Post post_;
   JobFeeds feeds_;

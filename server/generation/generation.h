@@ -17,7 +17,7 @@
 #include "server/generation/event_source.h"
 #include "server/generation/submission.h"
 #include "server/generation/validate.h"
-#include "server/store/job_store.h"
+#include "server/store/job_reader.h"
 
 namespace mind::server {
 
@@ -25,6 +25,21 @@ namespace mind::server {
 struct CallTimes {
   absl::Time started;
   absl::Time deadline = absl::InfiniteFuture();
+  // The other front that the call has come to; empty: this process. When a front is lost so are its calls.
+  std::string front = {};
+};
+
+// Where a watch begins, and for whom it is.
+struct WatchStart {
+  // Another front, on behalf of those who watch there. It reads pictures out of the store itself: it is told
+  // that they are there, without their bytes.
+  struct Front {
+    std::string name;
+    int tied_calls = 0;  // of its own, that the job is tied to
+  };
+
+  uint64_t after_sequence = 0;
+  std::optional<Front> front = {};
 };
 
 class Generation {
@@ -52,7 +67,7 @@ class Generation {
                         Answer<StoredImage> answer) = 0;
 
   // `on_news` is called when Next may have something. Who gets a watch has to Unwatch it.
-  virtual void Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
+  virtual void Watch(const std::string& id, const WatchStart& start, const Caller& caller,
                      std::function<void()> on_news, Answer<WatchId> answer) = 0;
   virtual WatchNews Next(WatchId watch) = 0;
   virtual void Unwatch(WatchId watch) = 0;

@@ -1,8 +1,9 @@
-// Which jobs live only as long as a call wants them, and how many calls that are.
+// Which jobs live only as long as a call wants them, and whose calls those are.
 //
 // GenerateImage ties its job to the call; calls that repeat its request_id hold it too, and the last to leave
-// takes it along. A job of CreateJob is never tied. When a crash of the server has ended a tied job's calls,
-// it is an orphan for a while: whoever asks for it in that time takes it up, else nobody wants it any more.
+// takes it along. A job of CreateJob is never tied. Calls do not leave by a crash, of this server or of a
+// front that they came to: the job waits for a while for whoever comes back for it, and only then nobody
+// wants it any more. A front counts as there while it watches the job.
 //
 // Plain state; all on the server's loop.
 #ifndef MIND_SERVER_GENERATION_JOB_TIES_H_
@@ -16,30 +17,45 @@
 
 namespace mind::server {
 
+// Fronts by name; this process is the one without.
 class JobTies {
  public:
-  // A new job, tied to one call.
-  void Tie(const std::string& id) { ties_[id] = {.calls = 1}; }
+  // A new job, tied to one call of this front. Until that watches it is waited for until then; for ever,
+  // where nothing else is said.
+  void Tie(const std::string& id, const std::string& front = {}, absl::Time until = absl::InfiniteFuture());
   // A tied job whose calls a crash has ended.
-  void Orphan(const std::string& id, absl::Time until) { ties_[id] = {.until = until}; }
+  void Orphan(const std::string& id, absl::Time until) { ties_[id] = {.orphan_until = until}; }
   bool IsTied(const std::string& id) const { return ties_.count(id) != 0; }
 
-  // One more call wants the job. Nothing for a job that lives by itself.
-  void Hold(const std::string& id);
-  // A call leaves. True: it was the last that the job was tied to.
-  bool Leave(const std::string& id);
+  // These do nothing for a job that lives by itself.
+
+  // One more call wants the job.
+  void Hold(const std::string& id, const std::string& front = {}, absl::Time until = absl::InfiniteFuture());
+  // The front begins to watch it, on behalf of so many tied calls among others.
+  void Watch(const std::string& id, const std::string& front, int calls);
+  // The front watches it no more; if its calls have not left, it is waited for until then.
+  void Unwatch(const std::string& id, const std::string& front, absl::Time until);
+  // A call leaves. True: it was the last that the job was tied to. It is no longer tied then.
+  bool Leave(const std::string& id, const std::string& front = {});
   // From now on the job lives by itself; also: it has ended.
   void Untie(const std::string& id) { ties_.erase(id); }
-  // A watcher has come: an orphan lives by itself from now on.
+  // Somebody watches it who has no tied call: an orphan lives by itself from now on.
   void Adopt(const std::string& id);
 
-  // Orphans whose time is over. They are no longer tied.
+  // Those that nobody has come back for in time. They are no longer tied.
   std::vector<std::string> TakeAbandoned(absl::Time now);
 
  private:
+  struct Front {
+    int calls = 0;
+    int watches = 0;                            // from one connection to the next there may be two
+    absl::Time until = absl::InfiniteFuture();  // while it does not watch
+  };
   struct Ties {
-    int calls = 0;                              // 0: an orphan
-    absl::Time until = absl::InfiniteFuture();  // while an orphan
+    std::map<std::string, Front> fronts;
+    absl::Time orphan_until = absl::InfinitePast();  // for calls of an earlier run
+
+    bool wanted() const;
   };
   std::map<std::string, Ties> ties_;
 };

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "server/store/term_store.h"
 
 namespace mind::server {
 namespace {
@@ -117,6 +118,8 @@ void Ledger::Succeed() {
 }
 
 void Ledger::Fail(const absl::Status& status) {
+  const auto info = GetErrorInfo(status);
+  if (info && info->reason() == kTermOver) return options_.term_over();
   const bool news = reliable();
   failure_ = status;
   retry_pause_ = std::clamp(2 * retry_pause_, options_.first_retry, options_.longest_retry);

@@ -40,6 +40,8 @@ class Ledger {
     absl::Duration first_retry = absl::Milliseconds(100);
     absl::Duration longest_retry = absl::Seconds(1);
     std::function<absl::Duration()> steady_clock;  // REQUIRES: set
+    // Run when the store belongs to somebody else from now on: nothing is tried again.
+    std::function<void()> term_over = [] {};
   };
 
   // `store` must outlive it.

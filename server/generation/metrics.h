@@ -40,6 +40,7 @@ struct ServerMetrics {
   LabelledGauge waiting_seconds;            // model
   LabelledGauge workers;                    // state
   LabelledGauge open_calls;                 // method
+  LabelledGauge store_synchronous;          // with
   LabelledCounter requests;                 // outcome
   LabelledCounter rejections;               // reason
   LabelledCounter images;                   // model

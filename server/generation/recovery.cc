@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "proto/support/logging.h"
 
 namespace mind::server {
@@ -27,10 +28,21 @@ void TakeUp(ServiceState& state, Decisions& decisions, StoredJob stored) {
   decisions.CarryOut(actions);
 }
 
+absl::StatusOr<std::vector<v1::Model>> ReadModels(JobReader& store) {
+  absl::StatusOr<std::vector<v1::Model>> models;
+  absl::Notification read;
+  store.Models([&](absl::StatusOr<std::vector<v1::Model>> answer) {
+    models = std::move(answer);
+    read.Notify();
+  });
+  read.WaitForNotification();
+  return models;
+}
+
 }  // namespace
 
 absl::Status TakeUpEarlierRun(ServiceState& state, Decisions& decisions) {
-  absl::StatusOr<std::vector<v1::Model>> models = state.store.Models();
+  absl::StatusOr<std::vector<v1::Model>> models = ReadModels(state.store);
   if (!models.ok()) return models.status();
   for (v1::Model& model : *models) state.catalog.Remember(std::move(model), state.Now());
   int64_t jobs = 0;

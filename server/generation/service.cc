@@ -7,6 +7,7 @@
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
 #include "server/generation/job_pages.h"
+#include "server/generation/model_summary.h"
 #include "server/generation/outcome.h"
 #include "server/generation/public_job.h"
 #include "server/generation/recovery.h"
@@ -17,16 +18,6 @@ namespace {
 constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
 // Jobs forgotten at once: what they take to forget is what a batch has to wait.
 constexpr int kPurgeAtOnce = 100;
-
-// A model with no more of its samplers than a list of models tells.
-v1::Model Summary(v1::Model model) {
-  for (v1::Sampler& sampler : *model.mutable_samplers()) {
-    sampler.clear_description();
-    sampler.clear_aliases();
-    sampler.clear_parameters();
-  }
-  return model;
-}
 
 }  // namespace
 
@@ -99,35 +90,52 @@ void GenerationService::GetImage(const std::string& id, uint32_t index, const Ca
                                  Answer<StoredImage> answer) {
   const auto find = [this, id, index, answer = std::move(answer)](const absl::StatusOr<v1::Job>& job) {
     if (!job.ok()) return answer(job.status());
-    state_.store.FindImage(
-        id, index,
-        state_.OnLoop<std::optional<StoredImage>>(
-            [id, index, answer](absl::StatusOr<std::optional<StoredImage>> found) {
-              if (!found.ok()) return answer(found.status());
-              if (found->has_value()) return answer(**std::move(found));
-              answer(NotFound("image", absl::StrCat(id, "/", index),
-                              absl::StrCat("the job ", id, " has no finished picture ", index)));
-            }));
+    state_.store.FindImage(id, index,
+                           state_.OnLoop<std::optional<StoredImage>>(
+                               [id, index, answer](absl::StatusOr<std::optional<StoredImage>> found) {
+                                 if (!found.ok()) return answer(found.status());
+                                 if (found->has_value()) return answer(**std::move(found));
+                                 answer(UnknownImage(id, index));
+                               }));
   };
   Get(id, caller, find);
 }
 
-void GenerationService::Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
+void GenerationService::Watch(const std::string& id, const WatchStart& start, const Caller& caller,
                               std::function<void()> on_news, Answer<WatchId> answer) {
   if (const v1::Job* const job = state_.FindActive(id)) {
     if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
     state_.EnsureFeed(*job);
-    state_.ties.Adopt(id);
-    return answer(state_.events.Watch(id, after_sequence, std::move(on_news)));
+    if (!start.front || start.front->tied_calls == 0) state_.ties.Adopt(id);
+    return answer(BeginWatch(id, start, std::move(on_news)));
   }
   FindEnded(id, caller,
-            [this, after_sequence, on_news = std::move(on_news),
+            [this, start, on_news = std::move(on_news),
              answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
               if (!found.ok()) return answer(found.status());
               const std::string& job = found->job.id();
               if (!state_.events.Has(job)) state_.events.Restore(*found, std::nullopt);
-              answer(state_.events.Watch(job, after_sequence, on_news));
+              answer(BeginWatch(job, start, on_news));
             });
+}
+
+WatchId GenerationService::BeginWatch(const std::string& id, const WatchStart& start,
+                                      std::function<void()> on_news) {
+  using Pictures = EventSource::Pictures;
+  const WatchId watch = state_.events.Watch(id, start.after_sequence, std::move(on_news),
+                                            start.front ? Pictures::kMarks : Pictures::kWhole);
+  if (!start.front) return watch;
+  state_.ties.Watch(id, start.front->name, start.front->tied_calls);
+  front_watches_[watch] = {id, start.front->name};
+  return watch;
+}
+
+void GenerationService::Unwatch(WatchId watch) {
+  state_.events.Unwatch(watch);
+  const auto found = front_watches_.extract(watch);
+  if (found.empty()) return;
+  const auto& [id, front] = found.mapped();
+  state_.ties.Unwatch(id, front, state_.Now() + state_.options.front_patience);
 }
 
 // --- Models and workers.
@@ -209,6 +217,9 @@ void GenerationService::OnTick() {
   }
   decisions_.CarryOut(state_.dispatcher.OnTick(state_.Present()));
   state_.metrics.Describe(state_.dispatcher, state_.options.max_queue);
+  const StoreDurability durability = state_.store.durability();
+  state_.metrics.store_synchronous["disk"].Set(durability.disk ? 1 : 0);
+  state_.metrics.store_synchronous["standby"].Set(durability.standby ? 1 : 0);
   state_.metrics.store_failing.Set(state_.ledger.reliable() ? 0 : 1);
   state_.events.TakeMetrics();
   if (now < next_purge_) return;

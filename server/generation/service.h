@@ -7,8 +7,10 @@
 #define MIND_SERVER_GENERATION_SERVICE_H_
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "server/generation/decisions.h"
 #include "server/generation/generation.h"
@@ -42,10 +44,10 @@ class GenerationService : public Generation {
               Answer<v1::Job> answer) override;
   void GetImage(const std::string& id, uint32_t index, const Caller& caller,
                 Answer<StoredImage> answer) override;
-  void Watch(const std::string& id, uint64_t after_sequence, const Caller& caller,
+  void Watch(const std::string& id, const WatchStart& start, const Caller& caller,
              std::function<void()> on_news, Answer<WatchId> answer) override;
   WatchNews Next(WatchId watch) override { return state_.events.Next(watch); }
-  void Unwatch(WatchId watch) override { state_.events.Unwatch(watch); }
+  void Unwatch(WatchId watch) override;
   void ListModels(Answer<v1::ListModelsResponse> answer) override;
   void GetModel(const std::string& name, Answer<v1::Model> answer) override;
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
@@ -68,12 +70,16 @@ class GenerationService : public Generation {
   // not done so by themselves: their jobs are left for the next run.
   void CloseWatches();
   size_t running_jobs() const { return state_.dispatcher.running_jobs(); }
+  // Whether more results may come in before what waits has been written.
+  bool has_room() const { return state_.ledger.HasRoom(); }
   // Whether all that has been decided is durable.
   bool settled() const { return state_.ledger.settled(); }
 
  private:
   // A job that has ended durably, of this tenant.
   void FindEnded(const std::string& id, const Caller& caller, Answer<StoredJob> answer);
+  // The job has a feed.
+  WatchId BeginWatch(const std::string& id, const WatchStart& start, std::function<void()> on_news);
   void AnswerCancelled(const std::string& id, const Caller& caller, const Answer<v1::Job>& answer);
   void TellServing();
   void Purge();
@@ -82,6 +88,7 @@ class GenerationService : public Generation {
   Decisions decisions_;
   Submissions submissions_;
   WorkerDesk worker_desk_;
+  std::map<WatchId, std::pair<std::string, std::string>> front_watches_;  // job, front
   absl::Time next_purge_ = absl::InfinitePast();
   bool purging_ = false;
   std::function<void(bool)> tell_serving_;

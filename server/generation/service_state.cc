@@ -12,8 +12,11 @@ ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_stor
       store(the_store),
       metrics(the_metrics),
       dispatcher(options.dispatcher),
-      events(store, metrics, options.post),
-      ledger({.held_bytes = options.held_bytes, .steady_clock = options.steady_clock}, store, options.post),
+      events(store, store.epoch(), metrics, options.post),
+      ledger({.held_bytes = options.held_bytes,
+              .steady_clock = options.steady_clock,
+              .term_over = options.term_over},
+             store, options.post),
       catalog(options.model_memory),
       sessions(ledger, store, options.post) {}
 
@@ -40,6 +43,11 @@ void ServiceState::EnsureFeed(const v1::Job& job) {
 
 absl::Status UnknownJob(const std::string& id) {
   return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
+}
+
+absl::Status UnknownImage(const std::string& id, uint32_t index) {
+  return NotFound("image", absl::StrCat(id, "/", index),
+                  absl::StrCat("the job ", id, " has no finished picture ", index));
 }
 
 absl::Status CallerGone(const std::string& id) {

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/generation/event_source.h"
+#include "server/generation/job_id.h"
 #include "server/generation/job_ties.h"
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
@@ -34,10 +35,15 @@ struct ServiceOptions {
   absl::Duration orphan_patience = absl::Seconds(30);
   // A request that names no model does not mean one that nobody has served for longer.
   absl::Duration model_memory = absl::Hours(1);
+  // How long a job that is tied to the calls of another front waits for it once it is gone.
+  absl::Duration front_patience = absl::Seconds(30);
+  // Run when another server has taken the store: nothing that this service knows is to be believed.
+  std::function<void()> term_over = [] {};
   // Results that wait to be written; beyond, workers are not read on.
   size_t held_bytes = 256 << 20;
   Post post;                          // to the loop. REQUIRES: set
   std::function<absl::Time()> clock;  // REQUIRES: set
+  std::function<std::string()> new_job_id = NewJobId;
   // For leases and limits: never jumps, whatever becomes of `clock`.
   std::function<absl::Duration()> steady_clock = SteadyNow;
 };
@@ -78,6 +84,8 @@ struct ServiceState {
 
 // There is none of that id, or it is another tenant's, for whom it does not exist.
 absl::Status UnknownJob(const std::string& id);
+// The job has no such picture, or it is not finished.
+absl::Status UnknownImage(const std::string& id, uint32_t index);
 // Whoever wanted a tied job has left.
 absl::Status CallerGone(const std::string& id);
 

@@ -1,10 +1,7 @@
 #include "server/generation/submissions.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
@@ -93,7 +90,7 @@ void Submissions::GiveEarlier(const AskedPtr& asked, const EarlierRequest& earli
   const v1::Job* const active = state_.dispatcher.Find(earlier.stored.job.id());
   v1::Job job = PublicJob(active != nullptr ? *active : earlier.stored.job);
   if (asked->tied_to) {
-    state_.ties.Hold(job.id());
+    state_.ties.Hold(job.id(), asked->tied_to->front, FrontMustWatchBy(*asked->tied_to));
   } else if (state_.ties.IsTied(job.id())) {
     state_.ledger.Write(UntieJob{job.id()});
     state_.ties.Untie(job.id());
@@ -102,6 +99,10 @@ void Submissions::GiveEarlier(const AskedPtr& asked, const EarlierRequest& earli
     });
   }
   Finish(asked, std::move(job));
+}
+
+absl::Time Submissions::FrontMustWatchBy(const CallTimes& call) const {
+  return call.front.empty() ? absl::InfiniteFuture() : state_.Now() + state_.options.front_patience;
 }
 
 // --- New ones.
@@ -159,7 +160,7 @@ absl::StatusOr<v1::Job> Submissions::MakeJob(const Asked& asked, double& rows) {
   if (absl::Status status = Admit(valid->spec.model(), valid->priority); !status.ok()) return status;
   if (asked.tied_to && !request.has_deadline()) valid->deadline = asked.tied_to->deadline;
   v1::Job job;
-  job.set_id(NewJobId());
+  job.set_id(state_.options.new_job_id());
   job.set_steps_total((valid->spec.steps() + valid->later_steps) * valid->spec.image_count());
   *job.mutable_spec() = std::move(valid->spec);
   job.set_priority(valid->priority);
@@ -178,7 +179,9 @@ void Submissions::Accept(const AskedPtr& asked) {
   InsertJob insert{.job = *job, .key = asked->key, .tied = asked->tied_to.has_value(), .pictures = {}};
   for (const SourcePicture& picture : asked->submission.pictures) insert.pictures.push_back(picture.blob);
   state_.ledger.Write(std::move(insert));
-  if (asked->tied_to) state_.ties.Tie(job->id());
+  if (asked->tied_to) {
+    state_.ties.Tie(job->id(), asked->tied_to->front, FrontMustWatchBy(*asked->tied_to));
+  }
   LogInfo("job accepted", {{"job", job->id()},
                            {"tenant", job->tenant()},
                            {"model", job->spec().model()},
@@ -211,19 +214,10 @@ void Submissions::Finish(const AskedPtr& asked, absl::StatusOr<v1::Job> job) {
   turns_.erase(turns);
 }
 
-std::string Submissions::NewJobId() {
-  // Not to be guessed: whoever knows an id of their tenant's can watch the job.
-  char bytes[12];
-  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) {
-    for (char& byte : bytes) byte = static_cast<char>(absl::Uniform<uint8_t>(random_));
-  }
-  return absl::StrCat("job-", absl::BytesToHexString({bytes, sizeof bytes}));
-}
-
 // --- Calls that leave.
 
 void Submissions::Leave(const std::string& id, const CallTimes& call) {
-  if (!state_.ties.Leave(id) || deaf_) return;
+  if (!state_.ties.Leave(id, call.front) || deaf_) return;
   const absl::Status reason = TimeIsUp(call, state_.Now()) ? MakeError(absl::StatusCode::kDeadlineExceeded,
                                                                        "the time of the call was up",
                                                                        "DEADLINE_EXCEEDED", {{"job", id}})

@@ -55,6 +55,8 @@ class Submissions {
   void OnLookedUp(const AskedPtr& asked, const absl::StatusOr<std::optional<EarlierRequest>>& earlier);
   // The same request has made this job.
   void GiveEarlier(const AskedPtr& asked, const EarlierRequest& earlier);
+  // A tied call of another front is one for good when the front watches the job.
+  absl::Time FrontMustWatchBy(const CallTimes& call) const;
   void Accept(const AskedPtr& asked);
   absl::StatusOr<v1::Job> MakeJob(const Asked& asked, double& rows);
   // Whether there is room for one more job of this model and priority.
@@ -62,7 +64,6 @@ class Submissions {
   // The job was refused after all: its record could not be written.
   void Withdraw(const std::string& id, const absl::Status& why);
   void Finish(const AskedPtr& asked, absl::StatusOr<v1::Job> job);
-  std::string NewJobId();
 
   ServiceState& state_;
   Decisions& decisions_;

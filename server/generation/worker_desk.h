@@ -10,24 +10,25 @@
 #include "absl/status/status.h"
 #include "mind/v1/worker.pb.h"
 #include "server/generation/decisions.h"
+#include "server/generation/reception.h"
 #include "server/generation/service_state.h"
 
 namespace mind::server {
 
 // All on the server's loop; not thread-safe.
-class WorkerDesk {
+class WorkerDesk : public Reception {
  public:
   // Both must outlive it.
   WorkerDesk(ServiceState& state, Decisions& decisions) : state_(state), decisions_(decisions) {}
 
-  // The first message of a stream. On error the stream is to be closed with it.
-  absl::Status OnRegister(const std::shared_ptr<WorkerSession>& session, const v1::Register& registration);
-  void OnMessage(const WorkerSession* session, v1::ConnectRequest message);
-  void OnClosed(const WorkerSession* session);
+  absl::Status OnRegister(const std::shared_ptr<WorkerSession>& session,
+                          const v1::Register& registration) override;
+  void OnMessage(const WorkerSession* session, v1::ConnectRequest message) override;
+  void OnClosed(const WorkerSession* session) override;
+  void WhenReadable(const WorkerSession* session, std::function<void()> then) override;
 
-  // Run when the worker may say more: at once, unless so many results wait to be written that they are
-  // enough.
-  void WhenReadable(const WorkerSession* session, std::function<void()> then);
+  // Ends all streams with this status; nothing is decided about it.
+  void CloseAll(const absl::Status& status) { state_.sessions.CloseAll(status); }
   // A worker that is not listened to is not silent.
   void OnTick();
 

@@ -25,6 +25,11 @@ void WorkerSessions::Close(const std::string& worker, const absl::Status& status
   if (session != nullptr) session->Close(status);
 }
 
+void WorkerSessions::CloseAll(const absl::Status& status) {
+  names_.clear();
+  for (const auto& [worker, session] : std::exchange(sessions_, {})) session->Close(status);
+}
+
 std::weak_ptr<WorkerSession> WorkerSessions::Find(const std::string& worker) const {
   const auto found = sessions_.find(worker);
   return found == sessions_.end() ? std::weak_ptr<WorkerSession>() : found->second;

@@ -38,6 +38,8 @@ class WorkerSessions {
   // Removes it, if it is there, and closes its stream.
   void Close(const std::string& worker, const absl::Status& status);
 
+  void CloseAll(const absl::Status& status);
+
   // To a worker that may have gone: then to nobody.
   void Send(const std::string& worker, v1::ConnectResponse message);
   // `cannot` is run instead if its pictures cannot be read.

@@ -90,7 +90,9 @@ void Watch(const FaceContext& context, const ExchangePtr& exchange, const std::s
   const absl::StatusOr<Caller> caller = CallerOf(asked);
   if (!caller.ok()) return exchange->Answer(ErrorResponse(caller.status()));
   JobCall::Start(context, exchange, NewJobEvents(exchange),
-                 [id, after = *after, caller = *caller](EventPump& pump) { pump.Watch(id, after, caller); });
+                 [id, after = *after, caller = *caller](EventPump& pump) {
+                   pump.Watch(id, {.after_sequence = after}, caller);
+                 });
 }
 
 // Of "bytes=first-last", where it asks for one range that is there.

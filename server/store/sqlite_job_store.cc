@@ -42,6 +42,13 @@ absl::Status SqliteJobStore::Prepare(const std::string& path, absl::Duration pat
     if (epoch.Next()) epoch_ = static_cast<uint64_t>(epoch.Integer(0));
     if (!epoch.status().ok()) return epoch.status();
   }
+  {
+    constexpr int64_t kFull = 2;
+    SqliteStatement synchronous(writing->get(), "PRAGMA synchronous");
+    if (synchronous.Next()) durability_.disk = synchronous.Integer(0) >= kFull;
+    if (!synchronous.status().ok()) return synchronous.status();
+    durability_.settings = absl::StrCat("synchronous = ", synchronous.Integer(0));
+  }
   writer_ = std::make_unique<SqliteWriter>(*std::move(writing), blobs_, epoch_);
   writing_ = std::make_unique<TaskThread>();
   writing_->Post([this] { writer_->Sweep(); });
@@ -96,8 +103,8 @@ absl::Status SqliteJobStore::ForEachUnfinished(const std::function<void(StoredJo
   return readers_.front().reader->ForEachUnfinished(take);
 }
 
-absl::StatusOr<std::vector<v1::Model>> SqliteJobStore::Models() {
-  return readers_.front().reader->Models();
+void SqliteJobStore::Models(Done<std::vector<v1::Model>> done) {
+  Read([=](SqliteReader& reader) { done(reader.Models()); });
 }
 
 }  // namespace mind::server

@@ -37,8 +37,9 @@ class SqliteJobStore : public JobStore {
   void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override;
   void FindSources(const std::string& job_id, Done<PictureBytes> done) override;
   void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override;
+  void Models(Done<std::vector<v1::Model>> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
-  absl::StatusOr<std::vector<v1::Model>> Models() override;
+  StoreDurability durability() const override { return durability_; }
   uint64_t epoch() const override { return epoch_; }
 
  private:
@@ -58,6 +59,7 @@ class SqliteJobStore : public JobStore {
   const DirectoryLock lock_;
   BlobFiles blobs_;
   uint64_t epoch_ = 0;
+  StoreDurability durability_;
   std::unique_ptr<SqliteWriter> writer_;
   std::unique_ptr<TaskThread> writing_;  // writer_'s thread
   std::array<Reading, kReaders> readers_;

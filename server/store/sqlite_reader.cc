@@ -24,12 +24,8 @@ StoredJob SqliteReader::ReadJob(const SqliteStatement& row) {
   stored.number = static_cast<uint64_t>(row.Integer(1));
   stored.tied = row.Integer(2) != 0;
   stored.end_sequence = static_cast<uint64_t>(row.Integer(3));
-  if (stored.job.ParseFromString(row.Bytes(0)) && stored.job.id() == row.Bytes(4)) return stored;
-  const DamagedRow damaged{stored.number, row.Bytes(4), row.Bytes(5)};
-  set_aside_(damaged);
-  stored.job = DamagedJob(damaged);
-  stored.end_sequence = DamagedEndSequence(epoch_);
-  return stored;
+  const DamagedRow identity{stored.number, row.Bytes(4), row.Bytes(5)};
+  return ParseStoredJob(std::move(stored), row.Bytes(0), identity, epoch_, set_aside_);
 }
 
 absl::StatusOr<std::vector<ImageMark>> SqliteReader::ImagesOf(const std::string& job_id) {

@@ -9,19 +9,18 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/store/job_store.h"
+#include "server/store/blob_store.h"
+#include "server/store/damaged_job.h"
+#include "server/store/job_reader.h"
+#include "server/store/source_pictures.h"
 #include "server/store/sqlite_connection.h"
 #include "server/store/sqlite_statement.h"
-#include "server/store/sqlite_writer.h"
 
 namespace mind::server {
 
 // Belongs to one thread at a time. Errors: see JobStore.
 class SqliteReader {
  public:
-  // A row that cannot be read is given on to be set aside, and is answered as if it already were.
-  using SetAside = std::function<void(const DamagedRow&)>;
-
   // `blobs` must outlive it.
   SqliteReader(SqliteConnection connection, BlobStore& blobs, uint64_t epoch, SetAside set_aside)
       : connection_(std::move(connection)), blobs_(blobs), epoch_(epoch), set_aside_(std::move(set_aside)) {}

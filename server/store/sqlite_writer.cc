@@ -2,7 +2,6 @@
 
 #include <string_view>
 
-#include "absl/time/clock.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
@@ -172,21 +171,6 @@ absl::StatusOr<int> SqliteWriter::Purge(absl::Time ended_before, int limit) {
   });
   if (!status.ok()) return status;
   return static_cast<int>(ids.size());
-}
-
-v1::Job DamagedJob(const DamagedRow& row) {
-  v1::Job job;
-  job.set_id(row.id);
-  job.set_tenant(row.tenant);
-  job.set_state(v1::JOB_STATE_FAILED);
-  *job.mutable_create_time() = *job.mutable_end_time() = ToTimestamp(absl::Now());
-  *job.mutable_error() = ToProto(MakeError(
-      absl::StatusCode::kDataLoss, "the server's record of this job cannot be read", "STORE_DAMAGED"));
-  return job;
-}
-
-uint64_t DamagedEndSequence(uint64_t epoch) {
-  return (epoch + 1) << 40;
 }
 
 void SqliteWriter::SetAside(const DamagedRow& row) {

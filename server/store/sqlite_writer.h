@@ -11,17 +11,12 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/store/blob_store.h"
+#include "server/store/damaged_job.h"
 #include "server/store/sqlite_connection.h"
 #include "server/store/sqlite_statement.h"
 #include "server/store/store_batch.h"
 
 namespace mind::server {
-
-// A job whose row cannot be read.
-struct DamagedRow {
-  uint64_t number = 0;
-  std::string id, tenant;
-};
 
 // Large pictures become blobs, before the commit of the rows that name them; small ones lie in their rows,
 // which saves them syncs of their own. Blobs that no row names any more are deleted after the commit.
@@ -64,11 +59,6 @@ class SqliteWriter {
   const uint64_t epoch_;
   std::vector<std::string> unnamed_;  // in this commit: blobs that a deleted row has named
 };
-
-// What a job whose row cannot be read is to the outside.
-v1::Job DamagedJob(const DamagedRow& row);
-// The number of the event that tells of its end: it comes after everything else, see JobFeeds.
-uint64_t DamagedEndSequence(uint64_t epoch);
 
 }  // namespace mind::server
 

@@ -55,9 +55,9 @@ class FakeGeneration : public Generation {
     if (id != "job-1" || index > 0) return answer(NotFound("image", id, "no such picture"));
     answer(StoredImage{.seed = 7, .media_type = "image/png", .data = "0123456789"});
   }
-  void Watch(const std::string& id, uint64_t after_sequence, const Caller&, std::function<void()> on_news,
+  void Watch(const std::string& id, const WatchStart& start, const Caller&, std::function<void()> on_news,
              Answer<WatchId> answer) override {
-    after = after_sequence;
+    after = start.after_sequence;
     news = std::move(on_news);
     if (id != "job-1") return answer(JobOf(id).status());
     answer(WatchId{1});

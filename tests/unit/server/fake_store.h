@@ -93,11 +93,12 @@ class FakeStore : public JobStore {
     }
     return absl::OkStatus();
   }
-  absl::StatusOr<std::vector<v1::Model>> Models() override {
+  void Models(Done<std::vector<v1::Model>> done) override {
     std::vector<v1::Model> models;
     for (const auto& [name, model] : models_) models.push_back(model);
-    return models;
+    done(models);
   }
+  StoreDurability durability() const override { return {.disk = true}; }
   uint64_t epoch() const override { return epoch_; }
 
   // The job as it has been committed.

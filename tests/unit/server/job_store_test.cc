@@ -3,8 +3,13 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "server/store/sqlite_job_store.h"
+#include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/unit/server/postgres_rig.h"
 #include "tests/unit/server/store_rig.h"
 
 namespace mind::server {
@@ -19,6 +24,15 @@ constexpr StoreKind kSqlite{
     "Sqlite", [](const std::string& directory) {
       return absl::StatusOr<std::unique_ptr<JobStore>>(SqliteJobStore::Open(directory));
     }};
+// In a schema of the folder's own.
+constexpr StoreKind kPostgres{"Postgres", [](const std::string& directory) {
+                                const std::string file = directory + "/schema";
+                                if (!std::filesystem::exists(file))
+                                  std::ofstream(file) << support::SharedPostgres().NewSchema();
+                                std::string url;
+                                std::getline(std::ifstream(file), url);
+                                return absl::StatusOr<std::unique_ptr<JobStore>>(OpenPostgres(url));
+                              }};
 
 class JobStoreTest : public testing::TestWithParam<StoreKind> {
  protected:
@@ -48,7 +62,7 @@ class JobStoreTest : public testing::TestWithParam<StoreKind> {
   const support::TemporaryFolder folder_;
   std::unique_ptr<JobStore> store_;
 };
-INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest, testing::Values(kSqlite),
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest, testing::Values(kSqlite, kPostgres),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(JobStoreTest, KeepsJobsOverAReopening) {
@@ -94,7 +108,7 @@ TEST_P(JobStoreTest, ABatchCommittedTwiceIsAsIfOnce) {
   EXPECT_EQ(Stored("2").images.size(), 1U);
   EXPECT_FALSE(Stored("1").tied);
   EXPECT_TRUE(Stored("3").tied);
-  EXPECT_EQ(store_->Models()->size(), 1U);
+  EXPECT_EQ(AllModels(*store_)->size(), 1U);
 }
 
 TEST_P(JobStoreTest, WhatWasAskedForBeforeItIsClosedIsDone) {
@@ -237,7 +251,7 @@ TEST_P(JobStoreTest, KeepsModelsAsTheyWereDescribedLast) {
   a.set_max_steps(7);
   Write({SaveModel{a}});
   Reopen();
-  const auto models = store_->Models();
+  const auto models = AllModels(*store_);
   ASSERT_TRUE(models.ok()) << models.status();
   ASSERT_EQ(models->size(), 2U);
   EXPECT_EQ((*models)[0].max_steps(), 7U);

@@ -156,7 +156,7 @@ class ServiceRig : public ::testing::Test {
       const std::string& id, uint64_t after_sequence = 0, const Caller& caller = {},
       const std::function<void()>& on_news = [] {}) {
     const auto [reply, answer] = Expect<WatchId>();
-    service().Watch(id, after_sequence, caller, on_news, answer);
+    service().Watch(id, {.after_sequence = after_sequence}, caller, on_news, answer);
     return Answered<WatchId>(reply);
   }
   v1::ListWorkersResponse ListWorkers() {

@@ -94,7 +94,7 @@ TEST_F(SqliteJobStoreTest, AModelThatCannotBeReadIsLeftOut) {
   ASSERT_TRUE(Write({SaveModel{model}}).ok());
   Meddle("INSERT INTO models VALUES('b', x'ff')");
   Reopen();
-  const auto models = store_->Models();
+  const auto models = AllModels(*store_);
   ASSERT_TRUE(models.ok()) << models.status();
   EXPECT_EQ(models->size(), 1U);
 }

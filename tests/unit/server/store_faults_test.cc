@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/unit/server/service_rig.h"
+#include "tests/unit/server/store_rig.h"
 
 namespace mind::server {
 namespace {
@@ -329,9 +330,9 @@ TEST_F(StoreFaultsTest, ModelsThatCouldNotBeSavedAreSavedLater) {
   service();
   store_.full = true;
   Connect("w", 1);
-  EXPECT_TRUE(store_.Models()->empty());
+  EXPECT_TRUE(AllModels(store_)->empty());
   MakeRoom();
-  EXPECT_EQ(store_.Models()->size(), 1U);
+  EXPECT_EQ(AllModels(store_)->size(), 1U);
 }
 
 TEST_F(StoreFaultsTest, AServerGoingDownLeavesNobodyWaitingForTheDisk) {

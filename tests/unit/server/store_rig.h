@@ -57,21 +57,24 @@ inline absl::Status Commit(JobStore& store, StoreBatch batch) {
   return Await<absl::Status>(
       [&](const auto& done) { store.Commit(std::make_shared<const StoreBatch>(std::move(batch)), done); });
 }
-inline absl::StatusOr<std::optional<StoredJob>> Find(JobStore& store, const std::string& id) {
+inline absl::StatusOr<std::optional<StoredJob>> Find(JobReader& store, const std::string& id) {
   return Await<absl::StatusOr<std::optional<StoredJob>>>([&](const auto& done) { store.Find(id, done); });
 }
-inline absl::StatusOr<std::optional<EarlierRequest>> FindRequest(JobStore& store, const std::string& tenant,
+inline absl::StatusOr<std::optional<EarlierRequest>> FindRequest(JobReader& store, const std::string& tenant,
                                                                  const std::string& request_id) {
   return Await<absl::StatusOr<std::optional<EarlierRequest>>>(
       [&](const auto& done) { store.FindRequest(tenant, request_id, done); });
 }
-inline absl::StatusOr<std::optional<StoredImage>> FindImage(JobStore& store, const std::string& job,
+inline absl::StatusOr<std::optional<StoredImage>> FindImage(JobReader& store, const std::string& job,
                                                             uint32_t index) {
   return Await<absl::StatusOr<std::optional<StoredImage>>>(
       [&](const auto& done) { store.FindImage(job, index, done); });
 }
 inline absl::StatusOr<PictureBytes> FindSources(JobStore& store, const std::string& job) {
   return Await<absl::StatusOr<PictureBytes>>([&](const auto& done) { store.FindSources(job, done); });
+}
+inline absl::StatusOr<std::vector<v1::Model>> AllModels(JobReader& store) {
+  return Await<absl::StatusOr<std::vector<v1::Model>>>([&](const auto& done) { store.Models(done); });
 }
 inline int Purge(JobStore& store, absl::Time ended_before, int limit = 1000) {
   const auto purged =
@@ -81,7 +84,7 @@ inline int Purge(JobStore& store, absl::Time ended_before, int limit = 1000) {
 }
 
 // The ids one after the other, or what went wrong.
-inline std::string List(JobStore& store, const std::string& tenant,
+inline std::string List(JobReader& store, const std::string& tenant,
                         const std::vector<v1::JobState>& states = {}, uint64_t before = UINT64_MAX,
                         int limit = 10) {
   const auto jobs = Await<absl::StatusOr<std::vector<StoredJob>>>([&](const auto& done) {

@@ -1,0 +1,83 @@
+#include "server/cluster/cluster_api.h"
+
+#include <memory>
+
+#include "proto/support/errors.h"
+#include "proto/support/time.h"
+#include "server/api/caller.h"
+
+namespace mind::server {
+namespace {
+
+CallTimes FromProto(const internal::v1::Call& call) {
+  return {.started = FromTimestamp(call.started()),
+          .deadline = call.has_deadline() ? FromTimestamp(call.deadline()) : absl::InfiniteFuture(),
+          .front = call.front()};
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ClusterApi::Submit(grpc::CallbackServerContext* context,
+                                             const internal::v1::SubmitRequest* request,
+                                             internal::v1::SubmitResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  absl::StatusOr<Caller> caller = CallerOf(*context);
+  if (!caller.ok()) {
+    reactor->Finish(ToGrpc(caller.status()));
+    return reactor;
+  }
+  std::optional<CallTimes> tied_to;
+  if (request->has_tied_to()) tied_to = FromProto(request->tied_to());
+  const auto submission = std::make_shared<Submission>(PrepareSubmission(request->job()));
+  context_.post([this, reactor, response, submission, tied_to, caller = *std::move(caller)] {
+    seat_.Submit(std::move(*submission), caller, tied_to, [reactor, response](absl::StatusOr<v1::Job> job) {
+      if (job.ok()) *response->mutable_job() = *std::move(job);
+      reactor->Finish(ToGrpc(job.status()));
+    });
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* ClusterApi::Leave(grpc::CallbackServerContext* context,
+                                            const internal::v1::LeaveRequest* request,
+                                            internal::v1::LeaveResponse*) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  context_.post([this, reactor, request] {
+    const bool vacant = seat_.vacant();
+    if (!vacant) seat_.Leave(request->id(), FromProto(request->call()));
+    reactor->Finish(ToGrpc(vacant ? LeaderSeat::NotLeading() : absl::OkStatus()));
+  });
+  return reactor;
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* ClusterApi::Watch(grpc::CallbackServerContext* context,
+                                                              const grpc::ByteBuffer* bytes) {
+  const absl::StatusOr<Caller> caller = CallerOf(*context);
+  const auto request = std::make_shared<internal::v1::WatchRequest>();
+  grpc::ByteBuffer copy = *bytes;
+  const bool parsed =
+      grpc::SerializationTraits<internal::v1::WatchRequest>::Deserialize(&copy, request.get()).ok();
+  absl::Status bad = caller.status();
+  if (!parsed) bad = absl::InternalError("the request cannot be parsed");
+  return EventStream::Start(context_, "Watch", [caller, request, bad](EventPump& pump) {
+    if (!bad.ok()) return pump.Refuse(bad);
+    pump.Watch(request->id(),
+               {.after_sequence = request->after_sequence(),
+                .front = WatchStart::Front{.name = request->front(),
+                                           .tied_calls = static_cast<int>(request->tied_calls())}},
+               *caller);
+  });
+}
+
+grpc::ServerUnaryReactor* ClusterApi::Announce(grpc::CallbackServerContext* context,
+                                               const internal::v1::AnnounceRequest* request,
+                                               internal::v1::AnnounceResponse*) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  context_.post([this, reactor, request] {
+    announced_(request->term(), request->address());
+    reactor->Finish(grpc::Status::OK);
+  });
+  return reactor;
+}
+
+}  // namespace mind::server

@@ -1,0 +1,333 @@
+#include "server/cluster/leader_client.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+#include "proto/support/time.h"
+#include "server/generation/model_summary.h"
+#include "server/generation/public_job.h"
+#include "server/generation/service_state.h"
+
+namespace mind::server {
+namespace {
+
+constexpr absl::Duration kPause = absl::Milliseconds(100);  // between two streams of a job
+constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
+
+internal::v1::Call ToProto(const CallTimes& call, const std::string& front) {
+  internal::v1::Call proto;
+  *proto.mutable_started() = ToTimestamp(call.started);
+  if (call.deadline != absl::InfiniteFuture()) *proto.mutable_deadline() = ToTimestamp(call.deadline);
+  proto.set_front(front);
+  return proto;
+}
+
+// So that the request may be sent again.
+std::string NewRequestId() {
+  absl::BitGen random;
+  return absl::StrFormat("f-%016x%016x", absl::Uniform<uint64_t>(random), absl::Uniform<uint64_t>(random));
+}
+
+// Takes time in proportion to the request's pictures.
+internal::v1::SubmitRequest Pack(Submission submission, const std::optional<internal::v1::Call>& tied_to) {
+  internal::v1::SubmitRequest request;
+  *request.mutable_job() = std::move(submission.request);
+  if (request.job().request_id().empty()) request.mutable_job()->set_request_id(NewRequestId());
+  if (tied_to) *request.mutable_tied_to() = *tied_to;
+  PictureBytes pictures;
+  for (const SourcePicture& picture : submission.pictures) pictures[picture.blob.hash] = *picture.blob.data;
+  PutPictures(std::move(pictures), *request.mutable_job()->mutable_spec());  // it brings what it names
+  return request;
+}
+
+template <typename Response>
+Generation::Answer<Response> JobOf(Generation::Answer<v1::Job> answer) {
+  return [answer = std::move(answer)](absl::StatusOr<Response> response) {
+    response.ok() ? answer(std::move(*response->mutable_job())) : answer(response.status());
+  };
+}
+
+}  // namespace
+
+LeaderClient::LeaderClient(const Options& options, JobReader& store, ServerMetrics& metrics)
+    : options_(options),
+      store_(store),
+      events_(store, 0, metrics, options.post),
+      calls_({.patience = options.patience, .steady_clock = options.steady_clock, .post = options.post}),
+      gate_(options.post) {
+  gate_.Open();
+}
+
+void LeaderClient::Join() {
+  calls_.Join();
+  in_flight_.Wait();
+}
+
+// --- The leader.
+
+void LeaderClient::PointTo(LeaderLinkPtr leader) {
+  calls_.PointTo(std::move(leader));
+  for (auto& [id, upstream] : upstreams_) {
+    // The one before may hang without a word.
+    if (upstream.stream != nullptr) std::exchange(upstream.stream, nullptr)->Stop();
+    Connect(id, upstream);
+  }
+}
+
+void LeaderClient::OnTick() {
+  calls_.OnTick();
+  const absl::Duration now = options_.steady_clock();
+  for (auto& [id, upstream] : upstreams_) {
+    if (upstream.stream == nullptr && now >= upstream.again) Connect(id, upstream);
+  }
+  if (now < next_purge_) return;
+  next_purge_ = now + kPurgeInterval;
+  events_.Purge(options_.clock());
+}
+
+void LeaderClient::Close(const absl::Status& status) {
+  closed_ = true;
+  calls_.Close(status);
+  for (auto& [id, upstream] : std::exchange(upstreams_, {})) {
+    if (upstream.stream != nullptr) upstream.stream->Stop();
+  }
+  events_.Close(status);
+}
+
+// --- Jobs.
+
+void LeaderClient::Submit(Submission submission, const Caller& caller,
+                          const std::optional<CallTimes>& tied_to, Answer<v1::Job> answer) {
+  using Response = internal::v1::SubmitResponse;
+  std::optional<internal::v1::Call> call;
+  if (tied_to) call = ToProto(*tied_to, options_.front);
+  const Answer<Response> then = [this, tied = tied_to.has_value(),
+                                 answer = std::move(answer)](absl::StatusOr<Response> response) {
+    if (!response.ok()) return answer(response.status());
+    if (tied) ++tied_[response->job().id()];
+    answer(std::move(*response->mutable_job()));
+  };
+  if (submission.pictures.empty()) {
+    return calls_.Ask<Response>(
+        caller.tenant, Pack(std::move(submission), call),
+        [](const LeaderLink& leader, auto... with) { leader.cluster->async()->Submit(with...); }, then);
+  }
+  const auto whole = std::make_shared<Submission>(std::move(submission));
+  packing_.Post([this, post = gate_.post(), whole, call, caller, then] {
+    const auto request = std::make_shared<internal::v1::SubmitRequest>(Pack(std::move(*whole), call));
+    post([this, request, caller, then] {
+      calls_.Ask<Response>(
+          caller.tenant, std::move(*request),
+          [this](const LeaderLink& leader, auto... with) {
+            packing_.Post([stub = leader.cluster->async(), with...] { stub->Submit(with...); });
+          },
+          then);
+    });
+  });
+}
+
+void LeaderClient::Leave(const std::string& id, const CallTimes& call) {
+  const auto tied = tied_.find(id);
+  if (tied != tied_.end() && --tied->second == 0) tied_.erase(tied);
+  if (closed_) return;
+  internal::v1::LeaveRequest request;
+  request.set_id(id);
+  *request.mutable_call() = ToProto(call, options_.front);
+  calls_.Ask<internal::v1::LeaveResponse>(
+      Caller().tenant, std::move(request),
+      [](const LeaderLink& leader, auto... with) { leader.cluster->async()->Leave(with...); },
+      [id](const absl::StatusOr<internal::v1::LeaveResponse>& left) {
+        if (left.ok()) return;
+        LogWarning("cannot tell the leader that a call has left its job",
+                   {{"job", id}, {"error", std::string(left.status().message())}});
+      });
+}
+
+template <typename T>
+StoreDone<T> LeaderClient::OnLoop(std::function<void(absl::StatusOr<T>)> then) {
+  return [post = gate_.post(), then = std::move(then)](absl::StatusOr<T> result) {
+    post([then, result = std::move(result)]() mutable { then(std::move(result)); });
+  };
+}
+
+void LeaderClient::Find(const std::string& id, const Caller& caller, Answer<StoredJob> answer) {
+  if (!IsValidUtf8(id)) return answer(UnknownJob(id));
+  store_.Find(id, OnLoop<std::optional<StoredJob>>([id, tenant = caller.tenant, answer = std::move(answer)](
+                                                       absl::StatusOr<std::optional<StoredJob>> found) {
+                if (!found.ok()) return answer(found.status());
+                if (!found->has_value() || (*found)->job.tenant() != tenant) return answer(UnknownJob(id));
+                answer(**std::move(found));
+              }));
+}
+
+void LeaderClient::Get(const std::string& id, const Caller& caller, Answer<v1::Job> answer) {
+  Find(id, caller, [this, id, caller, answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
+    if (!found.ok()) return answer(found.status());
+    if (found->job.has_end_time()) return answer(PublicJob(found->job));
+    v1::GetJobRequest request;
+    request.set_id(id);
+    calls_.Ask<v1::GetJobResponse>(
+        caller.tenant, std::move(request),
+        [](const LeaderLink& leader, auto... with) { leader.generation->async()->GetJob(with...); },
+        JobOf<v1::GetJobResponse>(answer));
+  });
+}
+
+void LeaderClient::List(const v1::ListJobsRequest& request, const Caller& caller,
+                        Answer<v1::ListJobsResponse> answer) {
+  calls_.Ask<v1::ListJobsResponse>(
+      caller.tenant, request,
+      [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListJobs(with...); },
+      std::move(answer));
+}
+
+void LeaderClient::Cancel(const std::string& id, const Caller& caller, const absl::Status&,
+                          Answer<v1::Job> answer) {
+  v1::CancelJobRequest request;
+  request.set_id(id);
+  calls_.Ask<v1::CancelJobResponse>(
+      caller.tenant, std::move(request),
+      [](const LeaderLink& leader, auto... with) { leader.generation->async()->CancelJob(with...); },
+      JobOf<v1::CancelJobResponse>(std::move(answer)));
+}
+
+void LeaderClient::GetImage(const std::string& id, uint32_t index, const Caller& caller,
+                            Answer<StoredImage> answer) {
+  Find(id, caller, [this, id, index, answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
+    if (!found.ok()) return answer(found.status());
+    store_.FindImage(id, index,
+                     OnLoop<std::optional<StoredImage>>(
+                         [id, index, answer](absl::StatusOr<std::optional<StoredImage>> image) {
+                           if (!image.ok()) return answer(image.status());
+                           if (!image->has_value()) return answer(UnknownImage(id, index));
+                           answer(**std::move(image));
+                         }));
+  });
+}
+
+// --- Watches.
+
+void LeaderClient::Watch(const std::string& id, const WatchStart& start, const Caller& caller,
+                         std::function<void()> on_news, Answer<WatchId> answer) {
+  const auto upstream = upstreams_.find(id);
+  if (upstream != upstreams_.end() && upstream->second.tenant == caller.tenant) {
+    return answer(BeginWatch(id, start.after_sequence, std::move(on_news)));
+  }
+  Find(id, caller,
+       [this, start, on_news = std::move(on_news),
+        answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
+         if (!found.ok()) return answer(found.status());
+         const std::string& job = found->job.id();
+         const bool ended = found->job.has_end_time();
+         if (!ended && !closed_) {
+           upstreams_.try_emplace(job, Upstream{.number = ++last_upstream_, .tenant = found->job.tenant()});
+         }
+         if (ended && !events_.Has(job)) events_.Restore(*found, std::nullopt);
+         answer(BeginWatch(job, start.after_sequence, on_news));
+       });
+}
+
+WatchId LeaderClient::BeginWatch(const std::string& id, uint64_t after_sequence,
+                                 std::function<void()> on_news) {
+  const WatchId watch = events_.Watch(id, after_sequence, std::move(on_news));
+  const auto upstream = upstreams_.find(id);
+  watchers_[watch] = {id, upstream == upstreams_.end() ? 0 : upstream->second.number};
+  if (upstream == upstreams_.end()) return watch;
+  ++upstream->second.watchers;
+  if (upstream->second.stream == nullptr) Connect(id, upstream->second);
+  return watch;
+}
+
+void LeaderClient::Unwatch(WatchId watch) {
+  events_.Unwatch(watch);
+  const auto left = watchers_.extract(watch);
+  if (left.empty()) return;
+  const auto& [job, number] = left.mapped();
+  const auto upstream = upstreams_.find(job);
+  if (upstream == upstreams_.end() || upstream->second.number != number) return;
+  if (--upstream->second.watchers > 0) return;
+  // Nobody keeps the feed up any more.
+  if (upstream->second.stream != nullptr) upstream->second.stream->Stop();
+  events_.Forget(upstream->first);
+  upstreams_.erase(upstream);
+}
+
+void LeaderClient::Connect(const std::string& id, Upstream& upstream) {
+  if (calls_.leader() == nullptr) return;
+  internal::v1::WatchRequest request;
+  request.set_id(id);
+  request.set_after_sequence(upstream.last_sequence);
+  request.set_front(options_.front);
+  const auto tied = tied_.find(id);
+  request.set_tied_calls(tied == tied_.end() ? 0 : static_cast<uint32_t>(tied->second));
+  upstream.stream =
+      UpstreamWatch::Start(calls_.leader(), upstream.tenant, std::move(request), options_.post, in_flight_,
+                           {.event = [this, id](v1::JobEvent event) { OnEvent(id, std::move(event)); },
+                            .ended = [this, id](const absl::Status& status) { OnStreamEnded(id, status); }});
+}
+
+void LeaderClient::OnEvent(const std::string& id, v1::JobEvent event) {
+  Upstream& upstream = upstreams_.at(id);
+  const uint64_t sequence = event.sequence();
+  if (sequence <= upstream.last_sequence) return;
+  upstream.last_sequence = sequence;
+  events_.PublishAt(id, sequence, std::move(event));
+}
+
+void LeaderClient::OnStreamEnded(const std::string& id, const absl::Status& status) {
+  Upstream& upstream = upstreams_.at(id);
+  upstream.stream = nullptr;
+  if (LeaderCalls::IsLost(status)) {
+    upstream.again = options_.steady_clock() + kPause;
+    return;
+  }
+  // The feed is complete, or never will be.
+  upstreams_.erase(id);
+  if (!status.ok()) events_.Fail(id, status);
+}
+
+// --- Models and workers.
+
+void LeaderClient::ListModels(Answer<v1::ListModelsResponse> answer) {
+  store_.Models(OnLoop<std::vector<v1::Model>>(
+      [answer = std::move(answer)](absl::StatusOr<std::vector<v1::Model>> models) {
+        if (!models.ok()) return answer(models.status());
+        v1::ListModelsResponse response;
+        for (const v1::Model& model : *models) *response.add_models() = Summary(model);
+        answer(std::move(response));
+      }));
+}
+
+void LeaderClient::GetModel(const std::string& name, Answer<v1::Model> answer) {
+  v1::GetModelRequest request;
+  request.set_name(name);
+  calls_.Ask<v1::GetModelResponse>(
+      Caller().tenant, std::move(request),
+      [](const LeaderLink& leader, auto... with) { leader.generation->async()->GetModel(with...); },
+      [answer = std::move(answer)](absl::StatusOr<v1::GetModelResponse> response) {
+        response.ok() ? answer(std::move(*response->mutable_model())) : answer(response.status());
+      });
+}
+
+void LeaderClient::ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) {
+  v1::ListSamplersRequest request;
+  request.set_model(model);
+  calls_.Ask<v1::ListSamplersResponse>(
+      Caller().tenant, std::move(request),
+      [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListSamplers(with...); },
+      std::move(answer));
+}
+
+void LeaderClient::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
+  calls_.Ask<v1::ListWorkersResponse>(
+      Caller().tenant, v1::ListWorkersRequest(),
+      [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListWorkers(with...); },
+      std::move(answer));
+}
+
+}  // namespace mind::server

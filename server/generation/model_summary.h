@@ -1,0 +1,21 @@
+// A model as lists of models tell it.
+#ifndef MIND_SERVER_GENERATION_MODEL_SUMMARY_H_
+#define MIND_SERVER_GENERATION_MODEL_SUMMARY_H_
+
+#include "mind/v1/model.pb.h"
+
+namespace mind::server {
+
+// With no more of its samplers than who chooses a model needs.
+inline v1::Model Summary(v1::Model model) {
+  for (v1::Sampler& sampler : *model.mutable_samplers()) {
+    sampler.clear_description();
+    sampler.clear_aliases();
+    sampler.clear_parameters();
+  }
+  return model;
+}
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_MODEL_SUMMARY_H_

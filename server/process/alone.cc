@@ -1,0 +1,13 @@
+#include "server/process/alone.h"
+
+namespace mind::server {
+
+absl::StatusOr<std::unique_ptr<Alone>> Alone::Create(const ServiceOptions& options,
+                                                     std::unique_ptr<JobStore> store,
+                                                     ServerMetrics& metrics) {
+  std::unique_ptr<Alone> alone(new Alone(options, std::move(store), metrics));
+  if (absl::Status status = alone->service_.Recover(); !status.ok()) return status;
+  return alone;
+}
+
+}  // namespace mind::server

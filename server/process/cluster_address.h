@@ -1,0 +1,24 @@
+// Where a front may be reached by the others.
+#ifndef MIND_SERVER_PROCESS_CLUSTER_ADDRESS_H_
+#define MIND_SERVER_PROCESS_CLUSTER_ADDRESS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace mind::server {
+
+// HOST:PORT, split. IPv6 hosts stand in brackets, and come without them.
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+absl::StatusOr<HostPort> SplitHostPort(const std::string& address);
+
+// What fronts say to each other is neither encrypted nor authenticated: OK for a loopback address alone.
+absl::Status CheckClusterAddress(const std::string& address);
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_PROCESS_CLUSTER_ADDRESS_H_

@@ -1,0 +1,54 @@
+#include "server/process/flags.h"
+
+#include "proto/support/flag_types.h"
+
+namespace mind::server {
+
+Flags ParseFlags(int argc, char** argv) {
+  const absl::Duration longest = absl::Hours(24 * 36500);
+  Flags flags;
+  CLI::App app("Takes picture requests over gRPC, queues them, and has workers run them.");
+  SetUpCommandLine(app);
+  AddText(app, "--listen", flags.listen, "HOST:PORT", "For clients and workers; port 0 picks a free one");
+  AddText(app, "--listen-workers", flags.listen_workers, "HOST:PORT",
+          "For workers, who then have no place at --listen; port 0 picks a free one");
+  AddText(app, "--http", flags.http, "HOST:PORT",
+          "For the page and the APIs over HTTP: OpenAI's Images API, JSON, events; port 0 picks a free one. "
+          "If left "
+          "out there is none");
+  AddText(app, "--http-origins", flags.http_origins, "ORIGINS",
+          "Origins of other web pages that may use the APIs over HTTP, with commas between "
+          "(https://studio.example); *: any");
+  AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
+  AddText(app, "--data", flags.data, "DIR",
+          "Holds the job store, where --store names no other; created if missing");
+  AddText(app, "--store", flags.store, "URL",
+          "A PostgreSQL database that holds the job store instead: postgresql://HOST/DATABASE. Several "
+          "servers may "
+          "share it. If left out the store is a file in --data");
+  AddText(app, "--cluster", flags.cluster, "HOST:PORT",
+          "Where other servers on the same PostgreSQL reach this one; port 0 picks a free one. Must be a "
+          "loopback address: it is not encrypted");
+  AddDuration(app, "--leader-lease", flags.leader_lease, absl::Milliseconds(500), absl::Hours(1),
+              "Of several servers on one PostgreSQL: when the one that leads has not been heard for so long, "
+              "another does");
+  AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
+  AddDuration(app, "--max-wait", flags.max_wait, absl::ZeroDuration(), longest,
+              "A job that would wait longer is refused");
+  AddDuration(app, "--lease", flags.lease, absl::Milliseconds(100), absl::Hours(1),
+              "A worker silent for longer is lost");
+  AddDuration(
+      app, "--stall", flags.stall, absl::Seconds(1), absl::Hours(24),
+      "A picture that has begun and has not moved for so long, nor for twenty of its steps, is made by "
+      "another worker");
+  AddDuration(app, "--keep", flags.keep, absl::ZeroDuration(), longest,
+              "How long ended jobs and their pictures are kept");
+  AddDuration(app, "--grace", flags.grace, absl::ZeroDuration(), absl::Hours(24),
+              "After SIGTERM: how long running jobs may still finish; the others go on after a restart. A "
+              "second SIGTERM ends the program at once");
+  GiveTwins(app);
+  ParseCommandLine(app, argc, argv);
+  return flags;
+}
+
+}  // namespace mind::server

@@ -1,0 +1,34 @@
+// What the server is told on its command line.
+#ifndef MIND_SERVER_PROCESS_FLAGS_H_
+#define MIND_SERVER_PROCESS_FLAGS_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace mind::server {
+
+struct Flags {
+  std::string listen = "127.0.0.1:8080";
+  std::string listen_workers;
+  std::string http;
+  std::string http_origins;
+  std::string metrics = "127.0.0.1:9090";
+  std::string data = "data";
+  std::string store;
+  std::string cluster = "127.0.0.1:0";
+  int max_queue = 1000;
+  absl::Duration max_wait = absl::Hours(1);
+  absl::Duration lease = absl::Seconds(10);
+  absl::Duration leader_lease = absl::Seconds(5);
+  absl::Duration stall = absl::Seconds(60);
+  absl::Duration keep = absl::Hours(24);
+  absl::Duration grace = absl::Seconds(10);
+};
+
+// Ends the program where they are wrong, or ask for help.
+Flags ParseFlags(int argc, char** argv);
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_PROCESS_FLAGS_H_

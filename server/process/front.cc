@@ -1,0 +1,187 @@
+#include "server/process/front.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+#include "proto/support/message_size.h"
+#include "server/cluster/leader_calls.h"
+#include "server/cluster/term_witness.h"
+#include "server/process/cluster_address.h"
+
+namespace mind::server {
+namespace {
+
+constexpr absl::Duration kAnnouncement = absl::Seconds(5);
+constexpr absl::Duration kEnd = absl::Milliseconds(500);  // for what other fronts still ask
+
+std::string RandomName() {
+  absl::BitGen random;
+  return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random), absl::Uniform<uint64_t>(random));
+}
+
+absl::Status GoingDown() {
+  return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
+                   absl::Seconds(2));
+}
+
+}  // namespace
+
+Front::Front(const Options& options, ServerMetrics& metrics)
+    : options_(options),
+      name_(RandomName()),
+      leadership_({.service = options.service,
+                   .open = [this](uint64_t term) { return options_.open_store(term, name_); },
+                   .elsewhere = [this](std::function<void()> work) { elsewhere_.Post(std::move(work)); },
+                   .lost = [this](uint64_t term, const std::string& why) { campaign_->OnLost(term, why); },
+                   .serving =
+                       [this](bool serving) {
+                         leader_serves_ = serving;
+                         TellServing();
+                       }},
+                  metrics, seat_),
+      client_({.front = name_,
+               .post = options.service.post,
+               .clock = options.service.clock,
+               .steady_clock = options.service.steady_clock},
+              *options.store, metrics),
+      relay_(metrics),
+      questions_(options.service.post, seat_, metrics),
+      streams_(options.service.post, seat_, metrics),
+      cluster_(options.service.post, seat_, metrics,
+               [this](uint64_t term, const std::string& leader) { campaign_->OnHigherTerm(term, leader); }) {}
+
+absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Options& options, ServerMetrics& metrics) {
+  if (absl::Status status = CheckClusterAddress(options.cluster); !status.ok()) return status;
+  std::unique_ptr<Front> front(new Front(options, metrics));
+  if (absl::Status status = front->Listen(); !status.ok()) return status;
+  Campaign::Candidate& candidate = *front;
+  front->campaign_ = std::make_unique<Campaign>(
+      Campaign::Options{
+          .election = {.holder = front->name_, .address = front->address_, .lease = options.lease},
+          .post = options.service.post,
+          .steady_clock = options.service.steady_clock},
+      *options.terms, candidate);
+  return front;
+}
+
+absl::Status Front::Listen() {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(options_.cluster, grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&questions_);
+  builder.RegisterService(&streams_);
+  builder.RegisterService(&cluster_);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> witnesses;
+  witnesses.push_back(std::make_unique<TermWitness>(
+      [this](uint64_t term) { options_.service.post([this, term] { campaign_->OnHigherTerm(term); }); }));
+  builder.experimental().SetInterceptorCreators(std::move(witnesses));
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on the cluster port ", options_.cluster));
+  }
+  const std::string host = options_.cluster.substr(0, options_.cluster.rfind(':'));
+  address_ = absl::StrCat(host, ":", port);
+  LogInfo("reached by other servers", {{"address", address_}});
+  return absl::OkStatus();
+}
+
+// --- The election.
+
+void Front::OnTick() {
+  campaign_->OnTick();
+  leadership_.OnTick();
+  if (campaign_->frozen()) leadership_.OnFrozen();
+  client_.OnTick();
+}
+
+void Front::Lead(uint64_t term) {
+  if (leader_ != nullptr) Announce(leader_, term, address_);
+  leader_serves_ = true;
+  leadership_.Begin(term);
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  PointTo(std::make_shared<LeaderLink>(term, server_->InProcessChannel(arguments)));
+}
+
+void Front::StepDown(uint64_t, const std::string&) {
+  leadership_.End();
+  leader_serves_ = true;
+  PointTo(nullptr);
+}
+
+void Front::Follow(uint64_t term, const std::string& address) {
+  if (address.empty()) return PointTo(nullptr);
+  const LeaderLinkPtr before = leader_;
+  PointTo(std::make_shared<LeaderLink>(term, DialFront(address)));
+  if (before != nullptr) Announce(before, term, address);
+}
+
+void Front::PointTo(LeaderLinkPtr leader) {
+  leader_ = leader;
+  client_.PointTo(leader);
+  relay_.PointTo(leader);
+  TellServing();
+}
+
+void Front::Announce(const LeaderLinkPtr& to, uint64_t term, const std::string& address) {
+  if (to->term >= term) return;
+  struct Announcement {
+    LeaderLinkPtr to;
+    std::shared_ptr<void> token;
+    grpc::ClientContext context;
+    internal::v1::AnnounceRequest request;
+    internal::v1::AnnounceResponse response;
+  };
+  const auto one = std::make_shared<Announcement>();
+  one->to = to;
+  one->token = announcing_.Begin();
+  one->request.set_term(term);
+  one->request.set_address(address);
+  one->context.set_wait_for_ready(true);
+  one->context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kAnnouncement));
+  to->cluster->async()->Announce(&one->context, &one->request, &one->response, [one](const grpc::Status&) {});
+}
+
+// --- The process.
+
+void Front::OnServingChange(std::function<void(bool)> tell) {
+  tell_serving_ = std::move(tell);
+  TellServing();
+}
+
+void Front::TellServing() {
+  if (tell_serving_) tell_serving_(leader_ != nullptr && leader_serves_ && !winding_down_);
+}
+
+void Front::WindDown() {
+  winding_down_ = true;
+  TellServing();
+  campaign_->Retire([this] { retired_ = true; });
+}
+
+void Front::CloseCalls() {
+  client_.Close(GoingDown());
+  relay_.PointTo(nullptr);
+}
+
+void Front::Join() {
+  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kEnd));
+  server_->Wait();
+  client_.Join();
+  relay_.Join();
+  announcing_.Wait();
+}
+
+}  // namespace mind::server

@@ -1,0 +1,104 @@
+#include "server/process/ports.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "proto/support/message_size.h"
+#include "server/http/native.h"
+#include "server/http/openai.h"
+#include "server/http/page.h"
+
+namespace mind::server {
+namespace {
+
+absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(const std::vector<grpc::Service*>& services,
+                                                        const std::string& address, int& port) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  for (grpc::Service* const service : services) builder.RegisterService(service);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  // Long streams are kept alive from both ends; the defaults would answer the workers' pings with GOAWAY.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0)
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address));
+  return server;
+}
+
+}  // namespace
+
+Ports::Ports(const Post& post, Core& core, ServerMetrics& metrics)
+    : generation_(post, core.generation(), metrics), faces_{.post = post, .generation = core.generation()} {
+  AddOpenAiFace(faces_, router_);
+  AddNativeFace(faces_, router_);
+  AddPage(router_);
+}
+
+absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const Flags& flags, const Post& post, Core& core,
+                                                   ServerMetrics& metrics) {
+  std::unique_ptr<Ports> ports(new Ports(post, core, metrics));
+  if (absl::Status status = ports->Listen(flags, core.workers()); !status.ok()) return status;
+  return ports;
+}
+
+absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  std::vector<grpc::Service*> at_listen = {&generation_};
+  if (flags.listen_workers.empty()) {
+    at_listen.push_back(&workers);
+  } else {
+    auto server = ListenFor({&workers}, flags.listen_workers, worker_port_);
+    if (!server.ok()) return server.status();
+    workers_ = *std::move(server);
+  }
+  auto server = ListenFor(at_listen, flags.listen, port_);
+  if (!server.ok()) return server.status();
+  clients_ = *std::move(server);
+  grpc::Server& for_workers = workers_ == nullptr ? *clients_ : *workers_;
+  for_workers.GetHealthCheckService()->SetServingStatus("mind.v1.WorkerService", true);
+  return absl::OkStatus();
+}
+
+absl::Status Ports::OpenHttp(const Flags& flags) {
+  if (flags.http.empty()) return absl::OkStatus();
+  auto started = HttpServer::Start(
+      {.address = flags.http, .cors_origins = absl::StrSplit(flags.http_origins, ',', absl::SkipEmpty())},
+      router_);
+  if (!started.ok()) return started.status();
+  http_ = *std::move(started);
+  return absl::OkStatus();
+}
+
+void Ports::TellServing(bool serving) {
+  for (const char* const name : {"", "mind.v1.GenerationService"}) {
+    clients_->GetHealthCheckService()->SetServingStatus(name, serving);
+  }
+}
+
+void Ports::StopAccepting() {
+  clients_->GetHealthCheckService()->Shutdown();
+  if (workers_ != nullptr) workers_->GetHealthCheckService()->Shutdown();
+  if (http_ != nullptr) http_->StopAccepting();
+}
+
+void Ports::Close(absl::Duration limit) {
+  const auto end = std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit);
+  clients_->Shutdown(end);
+  if (workers_ != nullptr) workers_->Shutdown(end);
+  clients_->Wait();
+  if (workers_ != nullptr) workers_->Wait();
+  http_.reset();
+}
+
+}  // namespace mind::server

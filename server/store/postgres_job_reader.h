@@ -1,0 +1,55 @@
+// What a PostgreSQL store can be asked, by whoever does not decide about jobs.
+#ifndef MIND_SERVER_STORE_POSTGRES_JOB_READER_H_
+#define MIND_SERVER_STORE_POSTGRES_JOB_READER_H_
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/store/damaged_job.h"
+#include "server/store/job_reader.h"
+#include "server/store/postgres_reader.h"
+#include "server/store/task_thread.h"
+
+namespace mind::server {
+
+// A few threads, each with a connection of its own, made when it is first needed. Before somebody has decided
+// with the store for the first time there are no tables, and it is UNAVAILABLE. A job whose
+// row cannot be read is answered as DATA_LOSS, but is not set aside; who decides does that.
+class PostgresJobReader : public virtual JobReader {
+ public:
+  explicit PostgresJobReader(const std::string& url) : PostgresJobReader(url, 0, [](const DamagedRow&) {}) {}
+  // Does all it was asked for before.
+  ~PostgresJobReader() override = default;
+
+  void Find(const std::string& id, Done<std::optional<StoredJob>> done) override;
+  void FindRequest(const std::string& tenant, const std::string& request_id,
+                   Done<std::optional<EarlierRequest>> done) override;
+  void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override;
+  void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override;
+  void Models(Done<std::vector<v1::Model>> done) override;
+
+ protected:
+  PostgresJobReader(const std::string& url, uint64_t epoch, const SetAside& set_aside);
+  // Has one of the readers do it, in its turn.
+  void Read(std::function<void(PostgresReader&)> work);
+  // Does all it was asked for; after that it is asked nothing.
+  void StopReading();
+
+ private:
+  static constexpr size_t kReaders = 2;
+  struct Reading {
+    std::unique_ptr<PostgresReader> reader;
+    std::unique_ptr<TaskThread> thread;  // reader's
+  };
+
+  std::array<Reading, kReaders> readers_;
+  size_t next_reader_ = 0;
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_STORE_POSTGRES_JOB_READER_H_

@@ -1,0 +1,46 @@
+#include "server/store/postgres_job_store.h"
+
+#include <utility>
+
+namespace mind::server {
+
+absl::StatusOr<std::unique_ptr<PostgresJobStore>> PostgresJobStore::Open(const std::string& url,
+                                                                         const std::string& holder,
+                                                                         uint64_t term) {
+  std::unique_ptr<PostgresJobStore> store(new PostgresJobStore(url, holder, term));
+  if (absl::Status status = store->writer_.Prepare(); !status.ok()) return status;
+  return store;
+}
+
+PostgresJobStore::PostgresJobStore(const std::string& url, const std::string& holder, uint64_t term)
+    : PostgresJobReader(
+          url, term,
+          [this](const DamagedRow& row) { writing_.Post([this, row] { writer_.SetAside(row); }); }),
+      url_(url),
+      term_(term),
+      writer_(url, holder, term) {}
+
+PostgresJobStore::~PostgresJobStore() {
+  StopReading();  // readers give rows to the writer
+}
+
+void PostgresJobStore::Commit(std::shared_ptr<const StoreBatch> batch,
+                              std::function<void(absl::Status)> done) {
+  writing_.Post([this, batch = std::move(batch), done = std::move(done)] { done(writer_.Commit(*batch)); });
+}
+
+void PostgresJobStore::Purge(absl::Time ended_before, int limit, Done<int> done) {
+  writing_.Post([=, this, done = std::move(done)] { done(writer_.Purge(ended_before, limit)); });
+}
+
+void PostgresJobStore::FindSources(const std::string& job_id, Done<PictureBytes> done) {
+  Read([=](PostgresReader& reader) { done(reader.FindSources(job_id)); });
+}
+
+absl::Status PostgresJobStore::ForEachUnfinished(const std::function<void(StoredJob)>& take) {
+  PostgresReader reader(
+      url_, term_, [this](const DamagedRow& row) { writing_.Post([this, row] { writer_.SetAside(row); }); });
+  return reader.ForEachUnfinished(take);
+}
+
+}  // namespace mind::server

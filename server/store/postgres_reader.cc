@@ -1,0 +1,148 @@
+#include "server/store/postgres_reader.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+
+// Statements are literals.
+#define MIND_JOB_COLUMNS "SELECT job, number, tied, end_sequence, id, tenant"
+
+namespace mind::server {
+namespace {
+
+// Jobs that a start reads at a time: it never holds all of them, and no statement takes long.
+constexpr int kPage = 2000;
+
+ImageMark ReadMark(const PostgresRows& rows, int row, int column) {
+  return {static_cast<uint32_t>(rows.Integer(row, column)),
+          static_cast<uint64_t>(rows.Integer(row, column + 1))};
+}
+
+}  // namespace
+
+StoredJob PostgresReader::ReadJob(const PostgresRows& rows, int row) {
+  StoredJob stored;
+  stored.number = static_cast<uint64_t>(rows.Integer(row, 1));
+  stored.tied = rows.Integer(row, 2) != 0;
+  stored.end_sequence = static_cast<uint64_t>(rows.Integer(row, 3));
+  const DamagedRow identity{stored.number, rows.Text(row, 4), rows.Text(row, 5)};
+  return ParseStoredJob(std::move(stored), rows.Bytes(row, 0), identity, epoch_, set_aside_);
+}
+
+absl::StatusOr<std::optional<StoredJob>> PostgresReader::Find(const std::string& id) {
+  const auto found = connection_.Ask({
+      PostgresCall(MIND_JOB_COLUMNS " FROM jobs WHERE id = $1").Text(id),
+      PostgresCall("SELECT image_index, sequence FROM images WHERE job_id = $1 ORDER BY image_index")
+          .Text(id),
+  });
+  if (!found.ok()) return found.status();
+  const PostgresRows &jobs = (*found)[0], &marks = (*found)[1];
+  if (jobs.size() == 0) return std::nullopt;
+  StoredJob stored = ReadJob(jobs, 0);
+  for (int row = 0; row < marks.size(); ++row) stored.images.push_back(ReadMark(marks, row, 0));
+  return stored;
+}
+
+absl::StatusOr<std::optional<EarlierRequest>> PostgresReader::FindRequest(const std::string& tenant,
+                                                                          const std::string& request_id) {
+  const auto found = connection_.Ask(
+      {PostgresCall(MIND_JOB_COLUMNS ", fingerprint FROM jobs WHERE tenant = $1 AND request_id = $2")
+           .Text(tenant)
+           .Text(request_id)});
+  if (!found.ok()) return found.status();
+  const PostgresRows& rows = found->front();
+  if (rows.size() == 0) return std::nullopt;
+  return EarlierRequest{ReadJob(rows, 0), rows.Text(0, 6)};
+}
+
+absl::StatusOr<std::vector<StoredJob>> PostgresReader::List(const JobQuery& query) {
+  constexpr uint64_t kLast = std::numeric_limits<int64_t>::max();
+  const std::vector<int> states(query.states.begin(), query.states.end());
+  const auto found = connection_.Ask(
+      {PostgresCall(MIND_JOB_COLUMNS
+                    " FROM jobs WHERE tenant = $1 AND number < $2 "
+                    "AND ($3::int[] = '{}' OR state = ANY($3::int[])) ORDER BY number DESC LIMIT $4")
+           .Text(query.tenant)
+           .Int(static_cast<int64_t>(std::min(query.before, kLast)))
+           .Ints(states)
+           .Int(query.limit)});
+  if (!found.ok()) return found.status();
+  std::vector<StoredJob> jobs;
+  for (int row = 0; row < found->front().size(); ++row) jobs.push_back(ReadJob(found->front(), row));
+  return jobs;
+}
+
+absl::StatusOr<PictureBytes> PostgresReader::FindSources(const std::string& job_id) {
+  const auto found =
+      connection_.Ask({PostgresCall("SELECT hash, data FROM sources WHERE job_id = $1").Text(job_id)});
+  if (!found.ok()) return found.status();
+  PictureBytes pictures;
+  const PostgresRows& rows = found->front();
+  for (int row = 0; row < rows.size(); ++row) pictures[rows.Text(row, 0)] = rows.Text(row, 1);
+  return pictures;
+}
+
+absl::StatusOr<std::optional<StoredImage>> PostgresReader::FindImage(const std::string& job_id,
+                                                                     uint32_t index) {
+  const auto found = connection_.Ask(
+      {PostgresCall("SELECT seed, media_type, data FROM images WHERE job_id = $1 AND image_index = $2")
+           .Text(job_id)
+           .Int(index)});
+  if (!found.ok()) return found.status();
+  const PostgresRows& rows = found->front();
+  if (rows.size() == 0) return std::nullopt;
+  return StoredImage{.seed = static_cast<uint64_t>(rows.Integer(0, 0)),
+                     .media_type = rows.Text(0, 1),
+                     .data = rows.Text(0, 2)};
+}
+
+absl::Status PostgresReader::ForEachUnfinished(const std::function<void(StoredJob)>& take) {
+  int64_t after = 0;
+  for (bool more = true; more;) {
+    const auto found = connection_.Ask({
+        PostgresCall(MIND_JOB_COLUMNS
+                     " FROM jobs WHERE ended_ms IS NULL AND number > $1 ORDER BY number LIMIT $2")
+            .Int(after)
+            .Int(kPage),
+        // The pictures of these, in the same order.
+        PostgresCall("SELECT number, image_index, sequence FROM (SELECT number, id FROM jobs "
+                     "WHERE ended_ms IS NULL AND number > $1 ORDER BY number LIMIT $2) AS page "
+                     "JOIN images ON job_id = id ORDER BY number, image_index")
+            .Int(after)
+            .Int(kPage),
+    });
+    if (!found.ok()) return found.status();
+    const PostgresRows &jobs = (*found)[0], &marks = (*found)[1];
+    int mark = 0;
+    for (int row = 0; row < jobs.size(); ++row) {
+      StoredJob stored = ReadJob(jobs, row);
+      after = static_cast<int64_t>(stored.number);
+      for (; mark < marks.size() && marks.Integer(mark, 0) == after; ++mark) {
+        stored.images.push_back(ReadMark(marks, mark, 1));
+      }
+      // What is being set aside has ended.
+      if (!stored.job.has_end_time()) take(std::move(stored));
+    }
+    more = jobs.size() == kPage;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<v1::Model>> PostgresReader::Models() {
+  const auto found = connection_.Ask({PostgresCall("SELECT model, name FROM models ORDER BY name")});
+  if (!found.ok()) return found.status();
+  const PostgresRows& rows = found->front();
+  std::vector<v1::Model> models;
+  for (int row = 0; row < rows.size(); ++row) {
+    const std::string_view bytes = rows.Bytes(row, 0);
+    if (models.emplace_back().ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) continue;
+    // The next worker that offers it describes it anew.
+    LogError("a model's row cannot be read and is left out", {{"model", Printable(rows.Bytes(row, 1))}});
+    models.pop_back();
+  }
+  return models;
+}
+
+}  // namespace mind::server

@@ -1,0 +1,207 @@
+#include "server/store/postgres_writer.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
+#include "proto/support/time.h"
+#include "server/store/postgres_error.h"
+#include "server/store/postgres_schema.h"
+#include "server/store/postgres_session.h"
+
+namespace mind::server {
+namespace {
+
+// In this order: not this session as well. Gives those that are still there.
+constexpr char kEndOthers[] =
+    "WITH others AS MATERIALIZED (SELECT pid FROM pg_stat_activity "
+    "WHERE application_name = $1 AND pid <> pg_backend_pid()) "
+    "SELECT pid FROM others WHERE NOT pg_terminate_backend(pid, 5000)";
+
+}  // namespace
+
+class PostgresWriter::Calls {
+ public:
+  // A transaction of this term's.
+  explicit Calls(uint64_t term) {
+    calls_.emplace_back("BEGIN");
+    calls_.push_back(FenceOf(term));
+  }
+
+  void Add(PostgresCall call) { calls_.push_back(std::move(call)); }
+  void Add(const InsertJob& write);
+  void Add(const UpdateJob& write);
+  void Add(const EndJob& write);
+  void Add(const UntieJob& write);
+  void Add(const ForgetJob& write);
+  void Add(const AddImage& write);
+  void Add(const SaveModel& write);
+  const std::vector<PostgresCall>& Done() {
+    calls_.emplace_back("COMMIT");
+    return calls_;
+  }
+
+ private:
+  std::string_view Keep(std::string bytes) { return kept_.emplace_back(std::move(bytes)); }
+
+  std::vector<PostgresCall> calls_;
+  std::deque<std::string> kept_;
+};
+
+void PostgresWriter::Calls::Add(const InsertJob& write) {
+  if (!write.key.replaces.empty()) {
+    Add(PostgresCall("UPDATE jobs SET request_id = NULL, fingerprint = NULL WHERE id = $1")
+            .Text(write.key.replaces));
+  }
+  PostgresCall insert(
+      "INSERT INTO jobs(id, tenant, state, job, tied, request_id, fingerprint) "
+      "VALUES($1, $2, $3, $4, $5::int <> 0, $6, $7) ON CONFLICT(id) DO NOTHING");
+  insert.Text(write.job.id())
+      .Text(write.job.tenant())
+      .Int(write.job.state())
+      .Bytes(Keep(write.job.SerializeAsString()))
+      .Int(write.tied ? 1 : 0);
+  if (write.key.request_id.empty()) {
+    insert.Null().Null();
+  } else {
+    insert.Text(write.key.request_id).Bytes(write.key.fingerprint);
+  }
+  Add(std::move(insert));
+  for (const Blob& picture : write.pictures) {
+    Add(PostgresCall("INSERT INTO sources(job_id, hash, data) VALUES($1, $2, $3) ON CONFLICT DO NOTHING")
+            .Text(write.job.id())
+            .Bytes(picture.hash)
+            .Bytes(*picture.data));
+  }
+}
+
+void PostgresWriter::Calls::Add(const UpdateJob& write) {
+  Add(PostgresCall("UPDATE jobs SET state = $2, job = $3 WHERE id = $1 AND ended_ms IS NULL")
+          .Text(write.job.id())
+          .Int(write.job.state())
+          .Bytes(Keep(write.job.SerializeAsString())));
+}
+
+void PostgresWriter::Calls::Add(const EndJob& write) {
+  Add(PostgresCall("UPDATE jobs SET state = $2, job = $3, ended_ms = $4, end_sequence = $5 WHERE id = $1")
+          .Text(write.job.id())
+          .Int(write.job.state())
+          .Bytes(Keep(write.job.SerializeAsString()))
+          .Int(absl::ToUnixMillis(FromTimestamp(write.job.end_time())))
+          .Int(static_cast<int64_t>(write.sequence)));
+}
+
+void PostgresWriter::Calls::Add(const UntieJob& write) {
+  Add(PostgresCall("UPDATE jobs SET tied = false WHERE id = $1").Text(write.id));
+}
+
+void PostgresWriter::Calls::Add(const ForgetJob& write) {
+  Add(PostgresCall("DELETE FROM jobs WHERE id = $1").Text(write.id));
+}
+
+void PostgresWriter::Calls::Add(const AddImage& write) {
+  // Of a job that is there: another would make the batch fail for ever.
+  Add(PostgresCall("INSERT INTO images(job_id, image_index, seed, media_type, sequence, data) "
+                   "SELECT id, $2, $3, $4, $5, $6 FROM jobs WHERE id = $1 ON CONFLICT DO NOTHING")
+          .Text(write.job_id)
+          .Int(write.index)
+          .Int(static_cast<int64_t>(write.seed))
+          .Text(write.media_type)
+          .Int(static_cast<int64_t>(write.sequence))
+          .Bytes(*write.data));
+}
+
+void PostgresWriter::Calls::Add(const SaveModel& write) {
+  Add(PostgresCall("INSERT INTO models VALUES($1, $2) ON CONFLICT(name) DO UPDATE SET model = $2")
+          .Text(write.model.name())
+          .Bytes(Keep(write.model.SerializeAsString())));
+}
+
+PostgresWriter::PostgresWriter(const std::string& url, const std::string& holder, uint64_t term)
+    : session_(WriterSession(holder)),
+      term_(term),
+      connection_(url, session_,
+                  [this](PostgresConnection& connection) { return BeginSession(connection); }) {}
+
+absl::Status PostgresWriter::BeginSession(PostgresConnection& connection) {
+  const auto alive = connection.Run({PostgresCall(kEndOthers).Text(session_)});
+  if (!alive.ok()) return alive.status();
+  if (alive->front().size() > 0) return PostgresLost("an earlier session has not ended yet");
+  return ReadDurability(connection);
+}
+
+absl::Status PostgresWriter::ReadDurability(PostgresConnection& connection) {
+  const auto found = connection.Run(
+      {PostgresCall("SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', "
+                    "'synchronous_commit', 'synchronous_standby_names') ORDER BY name")});
+  if (!found.ok()) return found.status();
+  std::map<std::string, std::string> settings;
+  const PostgresRows& rows = found->front();
+  for (int row = 0; row < rows.size(); ++row) settings[rows.Text(row, 0)] = rows.Text(row, 1);
+  StoreDurability now;
+  const std::string& commit = settings["synchronous_commit"];
+  now.disk = settings["fsync"] == "on" && settings["full_page_writes"] == "on" && commit != "off";
+  now.standby = !settings["synchronous_standby_names"].empty() && commit != "off" && commit != "local";
+  now.settings = absl::StrJoin(settings, ", ", absl::PairFormatter(" = "));
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (now == std::exchange(durability_, now)) return absl::OkStatus();
+  }
+  if (!now.disk) {
+    LogWarning("a power cut may lose jobs that were accepted: the database does not wait for its disk",
+               {{"settings", now.settings}});
+  } else if (!now.standby) {
+    LogWarning("a failover may lose the last jobs that were accepted: no standby is waited for",
+               {{"settings", now.settings}});
+  } else {
+    LogInfo("what is accepted is on the disk and on a standby's", {{"settings", now.settings}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PostgresWriter::Prepare() {
+  return BringUpToDate(connection_, term_);
+}
+
+absl::Status PostgresWriter::Commit(const StoreBatch& batch) {
+  Calls calls(term_);
+  for (const StoreWrite& write : batch) {
+    std::visit([&](const auto& one) { calls.Add(one); }, write);
+  }
+  return connection_.Run(calls.Done()).status();
+}
+
+absl::StatusOr<int> PostgresWriter::Purge(absl::Time ended_before, int limit) {
+  // Settings may change while the database runs.
+  if (absl::Status read = ReadDurability(connection_); !read.ok()) return read;
+  Calls calls(term_);
+  calls.Add(PostgresCall("DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE ended_ms < $1 "
+                         "ORDER BY ended_ms LIMIT $2 FOR UPDATE SKIP LOCKED)")
+                .Int(absl::ToUnixMillis(ended_before))
+                .Int(limit));
+  const auto done = connection_.Run(calls.Done());
+  if (!done.ok()) return done.status();
+  return static_cast<int>((*done)[done->size() - 2].changed());
+}
+
+void PostgresWriter::SetAside(const DamagedRow& row) {
+  Calls calls(term_);
+  calls.Add(PostgresCall("INSERT INTO damaged SELECT number, id, job FROM jobs WHERE number = $1 "
+                         "ON CONFLICT DO NOTHING")
+                .Int(static_cast<int64_t>(row.number)));
+  const EndJob end{DamagedJob(row), DamagedEndSequence(term_)};
+  calls.Add(end);
+  const absl::Status done = connection_.Run(calls.Done()).status();
+  LogError("a job's row cannot be read and is set aside",
+           {{"job", Printable(row.id)}, {"set_aside", done.ok() ? "yes" : std::string(done.message())}});
+}
+
+StoreDurability PostgresWriter::durability() const {
+  const absl::MutexLock lock(&mutex_);
+  return durability_;
+}
+
+}  // namespace mind::server
