@@ -21,9 +21,11 @@
 #include "server/dispatch/loop.h"
 #include "server/generation/service.h"
 #include "server/http/http_server.h"
+#include "server/http/kserve.h"
 #include "server/http/native.h"
 #include "server/http/openai.h"
 #include "server/http/page.h"
+#include "server/http/sdapi.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace {
@@ -121,6 +123,8 @@ int Run(const Flags& flags) {
   Router router;
   AddOpenAiFace(faces, router);
   AddNativeFace(faces, router);
+  AddSdapiFace(faces, router);
+  AddKserveFace(faces, router);
   AddPage(router);
 
   grpc::EnableDefaultHealthCheckService(true);
