@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "proto/support/errors.h"
+#include "server/http/data_url.h"
 #include "server/http/json_fields.h"
 #include "server/http/multipart.h"
 #include "worker/image/alpha_mask.h"
@@ -120,19 +120,6 @@ void SetPreviews(OpenAiRequest& request) {
 
 void SetIdempotency(const HttpRequest& http, OpenAiRequest& request) {
   if (const std::string& key = http.Header("idempotency-key"); !key.empty()) request.job.set_request_id(key);
-}
-
-// The bytes of "data:image/png;base64,…".
-std::optional<std::string> FromDataUrl(const std::string& url) {
-  const size_t comma = url.find(',');
-  const absl::string_view head = absl::string_view(url).substr(0, std::min(comma, url.size()));
-  std::string bytes;
-  if (comma == std::string::npos || !absl::StartsWithIgnoreCase(head, "data:") ||
-      !absl::EndsWithIgnoreCase(head, ";base64") ||
-      !absl::Base64Unescape(absl::string_view(url).substr(comma + 1), &bytes)) {
-    return std::nullopt;
-  }
-  return bytes;
 }
 
 // A picture out of {"image_url": "data:…"} or the data URL itself.

@@ -9,9 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "proto/support/message_size.h"
+#include "server/http/kserve.h"
 #include "server/http/native.h"
 #include "server/http/openai.h"
 #include "server/http/page.h"
+#include "server/http/sdapi.h"
 
 namespace mind::server {
 namespace {
@@ -41,6 +43,8 @@ Ports::Ports(const Post& post, Core& core, ServerMetrics& metrics)
     : generation_(post, core.generation(), metrics), faces_{.post = post, .generation = core.generation()} {
   AddOpenAiFace(faces_, router_);
   AddNativeFace(faces_, router_);
+  AddSdapiFace(faces_, router_);
+  AddKserveFace(faces_, router_);
   AddPage(router_);
 }
 

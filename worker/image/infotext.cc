@@ -1,31 +1,18 @@
 #include "worker/image/infotext.h"
 
-#include <map>
+#include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <sstream>
+
+#include "worker/image/a1111_sampler.h"
 
 namespace mind::image {
 namespace {
 
-std::string SamplerName(const std::string& ours) {
-  static const std::map<std::string, std::string>* const names =
-      new std::map<std::string, std::string>{{"ddim", "DDIM"},
-                                             {"pndm", "PLMS"},
-                                             {"euler", "Euler"},
-                                             {"euler_a", "Euler a"},
-                                             {"heun", "Heun"},
-                                             {"lms", "LMS"},
-                                             {"dpm2", "DPM2"},
-                                             {"dpm2_a", "DPM2 a"},
-                                             {"dpmpp_sde", "DPM++ SDE"},
-                                             {"dpmpp_2m", "DPM++ 2M"},
-                                             {"dpmpp_2m_sde", "DPM++ 2M SDE"},
-                                             {"unipc", "UniPC"},
-                                             {"dpm_adaptive", "DPM adaptive"},
-                                             {"lcm", "LCM"}};
-  const auto found = names->find(ours);
-  return found == names->end() ? ours : found->second;
-}
+constexpr char kNegativePrompt[] = "Negative prompt:";
+// A last line with fewer settings than this is part of the prompt.
+constexpr size_t kFewestValues = 3;
 
 // Values with a comma, colon or newline are quoted as JSON, or the reader would split them.
 std::string Quoted(const std::string& value) {
@@ -33,19 +20,67 @@ std::string Quoted(const std::string& value) {
   return nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+bool IsSpace(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+std::string_view Stripped(std::string_view text) {
+  while (!text.empty() && IsSpace(text.front())) text.remove_prefix(1);
+  while (!text.empty() && IsSpace(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+bool IsOfName(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x80 || std::isalnum(byte) != 0 || c == '_' || c == ' ' || c == '-' || c == '/';
+}
+
+// Past the closing quote of a JSON text that begins the line; 0 if it has none.
+size_t EndOfQuoted(std::string_view line) {
+  for (size_t at = 1; at < line.size(); ++at) {
+    if (line[at] == '\\') {
+      ++at;
+    } else if (line[at] == '"') {
+      return at + 1;
+    }
+  }
+  return 0;
+}
+
+// "Steps: 20, Sampler: Euler, …".
+std::vector<std::pair<std::string, std::string>> ParseValues(std::string_view line) {
+  std::vector<std::pair<std::string, std::string>> values;
+  while (!(line = Stripped(line)).empty()) {
+    const size_t colon = static_cast<size_t>(
+        std::find_if_not(line.begin(), line.end(), [](char c) { return IsOfName(c); }) - line.begin());
+    if (colon == 0 || colon == line.size() || line[colon] != ':') break;
+    const std::string name(Stripped(line.substr(0, colon)));
+    line = Stripped(line.substr(colon + 1));
+    size_t end = !line.empty() && line.front() == '"' ? EndOfQuoted(line) : 0;
+    std::string value;
+    if (end > 0) {
+      const nlohmann::json text = nlohmann::json::parse(line.substr(0, end), nullptr, false);
+      value = text.is_string() ? text.get<std::string>() : std::string(line.substr(0, end));
+    } else {
+      end = std::min(line.find(','), line.size());
+      value = std::string(Stripped(line.substr(0, end)));
+    }
+    values.emplace_back(name, std::move(value));
+    line = Stripped(line.substr(end));
+    if (!line.empty() && line.front() == ',') line.remove_prefix(1);
+  }
+  return values;
+}
+
 }  // namespace
 
 std::string FormatInfotext(const Infotext& info) {
-  constexpr std::string_view kKarras = "_karras";
-  std::string sampler = info.sampler;
-  const bool karras = sampler.size() > kKarras.size() && sampler.ends_with(kKarras);
-  if (karras) sampler.resize(sampler.size() - kKarras.size());
-
+  const A1111Sampler sampler = A1111SamplerOf(info.sampler);
   std::ostringstream out;
   out << info.prompt << "\n";
-  if (!info.negative_prompt.empty()) out << "Negative prompt: " << info.negative_prompt << "\n";
-  out << "Steps: " << info.steps << ", Sampler: " << Quoted(SamplerName(sampler));
-  if (karras) out << ", Schedule type: Karras";
+  if (!info.negative_prompt.empty()) out << kNegativePrompt << " " << info.negative_prompt << "\n";
+  out << "Steps: " << info.steps << ", Sampler: " << Quoted(sampler.name);
+  if (sampler.karras) out << ", Schedule type: Karras";
   if (!info.sampler_parameters.empty()) out << ", Sampler parameters: " << Quoted(info.sampler_parameters);
   out << ", CFG scale: " << nlohmann::json(info.guidance).dump() << ", Seed: " << info.seed
       << ", Size: " << info.width << "x" << info.height << ", Model: " << Quoted(info.model);
@@ -56,6 +91,24 @@ std::string FormatInfotext(const Infotext& info) {
   if (info.noise_level >= 0) out << ", Noise level: " << info.noise_level;
   out << ", RNG: CPU, Version: " << Quoted(info.version);
   return out.str();
+}
+
+InfotextFields ParseInfotext(std::string_view text) {
+  InfotextFields fields;
+  text = Stripped(text);
+  const size_t last_line = text.rfind('\n') + 1;  // 0 if there is but one
+  fields.values = ParseValues(text.substr(last_line));
+  if (fields.values.size() < kFewestValues) {
+    fields.values.clear();
+  } else {
+    text = text.substr(0, last_line);
+  }
+  size_t negative = text.starts_with(kNegativePrompt) ? 0 : text.find(std::string("\n") + kNegativePrompt);
+  fields.prompt = std::string(Stripped(text.substr(0, negative)));
+  if (negative == std::string_view::npos) return fields;
+  negative = text.find(kNegativePrompt, negative) + sizeof(kNegativePrompt) - 1;
+  fields.negative_prompt = std::string(Stripped(text.substr(negative)));
+  return fields;
 }
 
 }  // namespace mind::image

@@ -5,6 +5,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mind::image {
 
@@ -28,6 +31,17 @@ struct Infotext {
 };
 
 std::string FormatInfotext(const Infotext& info);
+
+// An infotext read again, ours or another program's.
+struct InfotextFields {
+  std::string prompt;
+  std::string negative_prompt;
+  // "Steps", "Sampler", …, in the order written; empty where the last line holds no settings.
+  std::vector<std::pair<std::string, std::string>> values;
+};
+
+// Takes any text; one without settings is a prompt.
+InfotextFields ParseInfotext(std::string_view text);
 
 }  // namespace mind::image
 

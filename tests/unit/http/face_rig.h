@@ -16,8 +16,10 @@
 
 #include "nlohmann/json.hpp"
 #include "proto/support/errors.h"
+#include "server/http/kserve.h"
 #include "server/http/native.h"
 #include "server/http/openai.h"
+#include "server/http/sdapi.h"
 #include "server/store/source_pictures.h"
 #include "tests/unit/http/fake_exchange.h"
 
@@ -49,6 +51,7 @@ class FakeGeneration : public Generation {
     answer(response);
   }
   void Cancel(const std::string& id, const Caller&, const absl::Status&, Answer<v1::Job> answer) override {
+    cancelled.push_back(id);
     answer(JobOf(id));
   }
   void GetImage(const std::string& id, uint32_t index, const Caller&, Answer<StoredImage> answer) override {
@@ -81,12 +84,13 @@ class FakeGeneration : public Generation {
   }
   void ListSamplers(const std::string&, Answer<v1::ListSamplersResponse> answer) override {
     v1::ListSamplersResponse response;
+    *response.mutable_samplers() = model.samplers();
     response.set_default_sampler("euler");
     answer(response);
   }
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override {
     v1::ListWorkersResponse response;
-    response.add_workers()->set_name("w");
+    *response.add_workers() = worker;
     answer(response);
   }
 
@@ -101,12 +105,13 @@ class FakeGeneration : public Generation {
   // What the test says.
   absl::Status refuse;
   v1::Model model;
+  v1::Worker worker;
   std::deque<v1::JobEvent> events;
   std::optional<absl::Status> end = absl::OkStatus();  // unset: more may come
   // What was asked.
   std::vector<v1::JobRequest> submitted;
   v1::ListJobsRequest listed;
-  std::vector<std::string> left;
+  std::vector<std::string> left, cancelled;
   std::string tenant;
   bool tied = false;
   uint64_t after = 0;
@@ -117,11 +122,14 @@ class FakeGeneration : public Generation {
 class FaceRig : public testing::Test {
  protected:
   FaceRig() {
+    generation_.worker.set_name("w");
     generation_.model.set_name("emoji");
     generation_.model.set_default_steps(20);
     generation_.model.set_max_steps(30);
     AddOpenAiFace(context_, router_);
     AddNativeFace(context_, router_);
+    AddSdapiFace(context_, router_);
+    AddKserveFace(context_, router_);
   }
 
   using FakeExchangePtr = std::shared_ptr<FakeExchange>;
@@ -153,6 +161,20 @@ class FaceRig : public testing::Test {
     return "";
   }
 
+  // As accepted, the first event of a job.
+  static v1::JobEvent Queued(const v1::ImageSpec& spec) {
+    v1::JobEvent event;
+    event.set_sequence(1);
+    event.mutable_queued()->mutable_job()->set_id("job-1");
+    *event.mutable_queued()->mutable_job()->mutable_spec() = spec;
+    return event;
+  }
+  static v1::JobEvent Progress(uint32_t index, uint32_t step) {
+    v1::JobEvent event;
+    event.mutable_progress()->set_image_index(index);
+    event.mutable_progress()->set_step(step);
+    return event;
+  }
   static v1::JobEvent Picture(uint32_t index, const std::string& data, bool last = true,
                               uint64_t sequence = 5) {
     v1::JobEvent event;

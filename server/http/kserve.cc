@@ -1,0 +1,90 @@
+#include "server/http/kserve.h"
+
+#include <algorithm>
+#include <string>
+
+#include "nlohmann/json.hpp"
+#include "proto/support/errors.h"
+#include "server/http/status.h"
+
+namespace mind::server {
+namespace {
+
+using nlohmann::json;
+
+HttpResponse Json(int status, const json& body) {
+  return Answered(status, "application/json", body.dump());
+}
+
+HttpResponse Error(const absl::Status& error) {
+  HttpResponse response = Json(HttpStatusOf(error), {{"error", std::string(error.message())}});
+  AddRetryHeaders(error, response);
+  return response;
+}
+
+bool Serves(const v1::Worker& worker, const std::string& model) {
+  const bool has = model.empty() ? !worker.models().empty()
+                                 : std::find(worker.models().begin(), worker.models().end(), model) !=
+                                       worker.models().end();
+  return has && (worker.state() == v1::WORKER_STATE_READY || worker.state() == v1::WORKER_STATE_BUSY);
+}
+
+// Whether some worker serves the model; any, where none is named.
+void AnswerReady(const FaceContext& context, const ExchangePtr& exchange, const std::string& model) {
+  context.generation.ListWorkers([exchange, model](const absl::StatusOr<v1::ListWorkersResponse>& workers) {
+    if (!workers.ok()) return exchange->Answer(Error(workers.status()));
+    const bool ready = std::any_of(workers->workers().begin(), workers->workers().end(),
+                                   [&model](const v1::Worker& worker) { return Serves(worker, model); });
+    json body = {{"ready", ready}};
+    if (!model.empty()) body["name"] = model;
+    exchange->Answer(Json(ready ? 200 : 503, body));
+  });
+}
+
+}  // namespace
+
+void AddKserveFace(const FaceContext& context, Router& router) {
+  using Arguments = Router::Arguments;
+  router.Add("GET", "/v2", [](const ExchangePtr& exchange, const Arguments&) {
+    exchange->Answer(
+        Json(200, {{"name", "mind-diffusion"}, {"version", MIND_VERSION}, {"extensions", json::array()}}));
+  });
+  router.Add("GET", "/v2/health/live", [](const ExchangePtr& exchange, const Arguments&) {
+    exchange->Answer(Json(200, {{"live", true}}));
+  });
+  router.Add("GET", "/v2/health/ready", [&context](const ExchangePtr& exchange, const Arguments&) {
+    OnLoop(context, exchange, Error,
+           [&context, exchange](const Caller&) { AnswerReady(context, exchange, ""); });
+  });
+  // `answer` gets a model that is known.
+  const auto with_model = [&context](auto answer) {
+    return [&context, answer](const ExchangePtr& exchange, const Arguments& of) {
+      OnLoop(context, exchange, Error, [&context, exchange, answer, name = of[0]](const Caller&) {
+        context.generation.GetModel(name, [exchange, answer](const absl::StatusOr<v1::Model>& model) {
+          model.ok() ? answer(exchange, *model) : exchange->Answer(Error(model.status()));
+        });
+      });
+    };
+  };
+  router.Add("GET", "/v2/models/{}", with_model([](const ExchangePtr& exchange, const v1::Model& model) {
+               exchange->Answer(Json(200, {{"name", model.name()},
+                                           {"versions", json::array()},
+                                           {"platform", "mind-diffusion"},
+                                           {"inputs", json::array()},
+                                           {"outputs", json::array()}}));
+             }));
+  router.Add("GET", "/v2/models/{}/ready",
+             with_model([&context](const ExchangePtr& exchange, const v1::Model& model) {
+               AnswerReady(context, exchange, model.name());
+             }));
+  router.SetNobody("/v2/", [](const ExchangePtr& exchange, const std::string& allow) {
+    const std::string path = Printable(exchange->request().path, 100);
+    exchange->Answer(
+        Json(allow.empty() ? 404 : 405,
+             {{"error", allow.empty() ? path + ": health and models are all there is; pictures are "
+                                               "made through /v1/images/generations"
+                                      : path + " takes " + allow}}));
+  });
+}
+
+}  // namespace mind::server

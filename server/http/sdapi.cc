@@ -1,0 +1,264 @@
+#include "server/http/sdapi.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "nlohmann/json.hpp"
+#include "proto/support/errors.h"
+#include "server/http/data_url.h"
+#include "server/http/json_fields.h"
+#include "server/http/sdapi_answer.h"
+#include "server/http/sdapi_error.h"
+#include "server/http/sdapi_lists.h"
+#include "server/http/sdapi_request.h"
+#include "server/http/sdapi_tasks.h"
+
+namespace mind::server {
+namespace {
+
+using nlohmann::json;
+
+// The face's handlers hold it.
+struct Face {
+  const FaceContext& context;
+  const std::shared_ptr<SdapiTasks> tasks = std::make_shared<SdapiTasks>();
+};
+
+HttpResponse Json(const json& body) {
+  return Answered(200, "application/json", body.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+void CancelJob(const FaceContext& context, const Caller& caller, const SdapiTask& task) {
+  const absl::Status reason =
+      MakeError(absl::StatusCode::kCancelled, "interrupted", "CANCELLED", {{"job", task.job_id}});
+  // A job that has ended by itself meanwhile is no error here.
+  context.generation.Cancel(task.job_id, caller, reason, [](const absl::StatusOr<v1::Job>&) {});
+}
+
+// POST txt2img, img2img
+void Make(const Face& face, const ExchangePtr& exchange, absl::StatusOr<SdapiRequest> request) {
+  if (!request.ok()) return exchange->Answer(SdapiError(request.status()));
+  Submission submission = PrepareSubmission(std::move(request->job));
+  const auto make = [&context = face.context, tasks = face.tasks, exchange, request = *std::move(request),
+                     submission = std::move(submission)](const Caller& caller) mutable {
+    const absl::Time now = absl::Now();
+    v1::ImageSpec& spec = *submission.request.mutable_spec();
+    SdapiOptions options = tasks->OptionsOf(caller.tenant);
+    if (request.keeps_settings) {
+      if (!spec.model().empty()) options.model = spec.model();
+      if (request.sets_clip_skip) options.clip_skip = spec.clip_skip();
+      tasks->SetOptions(caller.tenant, options);
+    }
+    if (spec.model().empty()) spec.set_model(options.model);
+    if (!request.sets_clip_skip && options.clip_skip) spec.set_clip_skip(*options.clip_skip);
+    const SdapiTaskPtr task = tasks->Begin(caller.tenant, request.task_id, now);
+    JobCall::Start(context, exchange,
+                   NewSdapiAnswer(exchange, std::move(request), tasks, task,
+                                  [&context, caller, task] { CancelJob(context, caller, *task); }),
+                   [submission, caller, call = CallTimes{.started = now}](EventPump& pump) {
+                     pump.Generate(submission, caller, call);
+                   });
+  };
+  OnLoop(face.context, exchange, SdapiError, make);
+}
+
+// POST interrupt, skip. All pictures of a call are made at the same time, so there is no next one to skip to.
+void Interrupt(const Face& face, const ExchangePtr& exchange, bool skip) {
+  OnLoop(face.context, exchange, SdapiError,
+         [&context = face.context, tasks = face.tasks, exchange, skip](const Caller& caller) {
+           if (const auto task = tasks->Find(caller.tenant, exchange->request().Query("id_task"))) {
+             task->interrupted = true;
+             task->skipped = skip;
+             if (!task->job_id.empty()) CancelJob(context, caller, *task);
+           }
+           exchange->Answer(Json(json::object()));
+         });
+}
+
+// GET progress
+void Progress(const Face& face, const ExchangePtr& exchange) {
+  OnLoop(face.context, exchange, SdapiError, [tasks = face.tasks, exchange](const Caller& caller) {
+    const HttpRequest& asked = exchange->request();
+    const SdapiTaskPtr task = tasks->Find(caller.tenant, asked.Query("id_task"));
+    const bool shown = task != nullptr && asked.Query("skip_current_image") != "true";
+    exchange->Answer([body = ProgressOf(task.get(), absl::Now()), preview = shown ? task->preview : nullptr] {
+      json answer = body;
+      if (preview != nullptr) answer["current_image"] = absl::Base64Escape(preview->preview().data());
+      return Json(answer);
+    });
+  });
+}
+
+// POST /internal/progress
+void TaskProgress(const Face& face, const ExchangePtr& exchange) {
+  const absl::StatusOr<json> asked = ParseJsonObject(exchange->request().body);
+  if (!asked.ok()) return exchange->Answer(SdapiError(asked.status()));
+  JsonFields fields(*asked);
+  const std::string id = fields.Text("id_task").value_or("");
+  if (id.empty()) fields.Refuse("id_task", "must name a task, its force_task_id");
+  const bool live = fields.Flag("live_preview").value_or(true);
+  if (!fields.status().ok()) return exchange->Answer(SdapiError(fields.status()));
+  OnLoop(face.context, exchange, SdapiError, [tasks = face.tasks, exchange, id, live](const Caller& caller) {
+    const SdapiTaskPtr task = tasks->Find(caller.tenant, id);
+    const bool active = task != nullptr && !task->steps.empty();
+    const json progress = ProgressOf(task.get(), absl::Now());
+    const json body = {
+        {"active", active},
+        {"queued", task != nullptr && !active},
+        {"completed", task == nullptr && tasks->HasEnded(caller.tenant, id)},
+        {"progress", progress["progress"]},
+        {"eta", progress["eta_relative"]},
+        {"live_preview", nullptr},
+        {"id_live_preview",
+         task == nullptr || task->preview == nullptr ? json(-1) : json(task->preview->sequence())},
+        {"textinfo", task != nullptr && !active ? "In queue..." : ""}};
+    exchange->Answer([body, preview = task != nullptr && live ? task->preview : nullptr] {
+      json answer = body;
+      if (preview != nullptr) {
+        answer["live_preview"] = absl::StrCat("data:", preview->preview().media_type(), ";base64,",
+                                              absl::Base64Escape(preview->preview().data()));
+      }
+      return Json(answer);
+    });
+  });
+}
+
+// GET options
+void GetOptions(const Face& face, const ExchangePtr& exchange) {
+  OnLoop(face.context, exchange, SdapiError,
+         [&context = face.context, tasks = face.tasks, exchange](const Caller& caller) {
+           const SdapiOptions options = tasks->OptionsOf(caller.tenant);
+           context.generation.GetModel(
+               options.model, [exchange, options](const absl::StatusOr<v1::Model>& model) {
+                 // Who has chosen none gets the server's own, if it has one by now.
+                 const json name = !options.model.empty() ? json(options.model)
+                                   : model.ok()           ? json(model->name())
+                                                          : json();
+                 exchange->Answer(Json({{"sd_model_checkpoint", name},
+                                        {"sd_checkpoint_hash", ""},
+                                        {"sd_vae", "Automatic"},
+                                        {"CLIP_stop_at_last_layers", options.clip_skip.value_or(0) + 1},
+                                        {"samples_format", "png"}}));
+               });
+         });
+}
+
+// POST options
+void SetOptions(const Face& face, const ExchangePtr& exchange) {
+  const absl::StatusOr<json> given = ParseJsonObject(exchange->request().body);
+  if (!given.ok()) return exchange->Answer(SdapiError(given.status()));
+  JsonFields fields(*given, /*from_form=*/true);
+  const std::optional<std::string> title = fields.Text("sd_model_checkpoint");
+  const std::optional<int64_t> layers = fields.Whole("CLIP_stop_at_last_layers", 0, 64);
+  if (!fields.status().ok()) return exchange->Answer(SdapiError(fields.status()));
+  OnLoop(face.context, exchange, SdapiError,
+         [&context = face.context, tasks = face.tasks, exchange, title, layers](const Caller& caller) {
+           SdapiOptions options = tasks->OptionsOf(caller.tenant);
+           if (layers) options.clip_skip = static_cast<uint32_t>(std::max<int64_t>(*layers - 1, 0));
+           if (title) options.model = ModelOfTitle(*title);
+           const auto keep = [tasks, exchange, options, tenant = caller.tenant] {
+             tasks->SetOptions(tenant, options);
+             exchange->Answer(Json(json()));
+           };
+           if (!title || options.model.empty()) return keep();
+           context.generation.GetModel(options.model,
+                                       [exchange, keep](const absl::StatusOr<v1::Model>& model) {
+                                         model.ok() ? keep() : exchange->Answer(SdapiError(model.status()));
+                                       });
+         });
+}
+
+// POST png-info
+void PngInfo(const ExchangePtr& exchange) {
+  const absl::StatusOr<json> asked = ParseJsonObject(exchange->request().body);
+  if (!asked.ok()) return exchange->Answer(SdapiError(asked.status()));
+  JsonFields fields(*asked);
+  const std::optional<std::string> file = FromBase64(fields.Text("image").value_or(""));
+  if (!file || file->empty()) fields.Refuse("image", "must be a picture in base64 or a data URL");
+  if (!fields.status().ok()) return exchange->Answer(SdapiError(fields.status()));
+  const absl::StatusOr<json> info = SdapiPngInfo(*file);
+  exchange->Answer(info.ok() ? Json(*info) : SdapiError(info.status()));
+}
+
+// Answers with what `list` makes of it, or the error.
+template <typename Message, typename List>
+Generation::Answer<Message> Listing(const ExchangePtr& exchange, List list) {
+  return [exchange, list](const absl::StatusOr<Message>& message) {
+    exchange->Answer(message.ok() ? Json(list(*message)) : SdapiError(message.status()));
+  };
+}
+
+void AddLists(const std::shared_ptr<Face>& face, Router& router) {
+  // `ask` gets the caller's model.
+  const auto add = [&](const std::string& name, auto ask) {
+    router.Add("GET", "/sdapi/v1/" + name,
+               [face, ask](const ExchangePtr& exchange, const Router::Arguments&) {
+                 OnLoop(face->context, exchange, SdapiError, [face, exchange, ask](const Caller& caller) {
+                   ask(face->context.generation, face->tasks->OptionsOf(caller.tenant).model, exchange);
+                 });
+               });
+  };
+  add("sd-models", [](Generation& generation, const std::string&, const ExchangePtr& exchange) {
+    generation.ListModels(Listing<v1::ListModelsResponse>(exchange, SdapiModels));
+  });
+  add("samplers", [](Generation& generation, const std::string& model, const ExchangePtr& exchange) {
+    generation.ListSamplers(model, Listing<v1::ListSamplersResponse>(exchange, SdapiSamplers));
+  });
+  add("loras", [](Generation& generation, const std::string& model, const ExchangePtr& exchange) {
+    generation.GetModel(model, Listing<v1::Model>(exchange, SdapiLoras));
+  });
+  std::vector<std::pair<std::string, json>> fixed = SdapiFixedLists();
+  fixed.emplace_back("schedulers", SdapiSchedulers());
+  for (const auto& [name, list] : fixed) {
+    router.Add("GET", "/sdapi/v1/" + name,
+               [answer = Json(list)](const ExchangePtr& exchange, const auto&) { exchange->Answer(answer); });
+  }
+  // Workers tell by themselves what they have.
+  for (const char* const what : {"refresh-checkpoints", "refresh-loras", "refresh-vae"}) {
+    router.Add("POST", absl::StrCat("/sdapi/v1/", what),
+               [](const ExchangePtr& exchange, const auto&) { exchange->Answer(Json(json())); });
+  }
+}
+
+}  // namespace
+
+void AddSdapiFace(const FaceContext& context, Router& router) {
+  const auto face = std::make_shared<Face>(Face{.context = context});
+  const auto add = [&](const char* method, const char* path, auto handle) {
+    router.Add(method, path,
+               [face, handle](const ExchangePtr& exchange, const auto&) { handle(*face, exchange); });
+  };
+  add("POST", "/sdapi/v1/txt2img", [](const Face& f, const ExchangePtr& exchange) {
+    Make(f, exchange, ParseTxt2Img(exchange->request()));
+  });
+  add("POST", "/sdapi/v1/img2img", [](const Face& f, const ExchangePtr& exchange) {
+    Make(f, exchange, ParseImg2Img(exchange->request()));
+  });
+  add("POST", "/sdapi/v1/interrupt",
+      [](const Face& f, const ExchangePtr& exchange) { Interrupt(f, exchange, false); });
+  add("POST", "/sdapi/v1/skip",
+      [](const Face& f, const ExchangePtr& exchange) { Interrupt(f, exchange, true); });
+  add("GET", "/sdapi/v1/progress", Progress);
+  add("POST", "/internal/progress", TaskProgress);
+  add("GET", "/sdapi/v1/options", GetOptions);
+  add("POST", "/sdapi/v1/options", SetOptions);
+  add("POST", "/sdapi/v1/png-info", [](const Face&, const ExchangePtr& exchange) { PngInfo(exchange); });
+  AddLists(face, router);
+  router.SetNobody("/sdapi/", [](const ExchangePtr& exchange, const std::string& allow) {
+    const std::string path = Printable(exchange->request().path, 100);
+    HttpResponse response = SdapiError(
+        MakeError(absl::StatusCode::kNotFound,
+                  allow.empty() ? "nothing is at " + path : path + " takes " + allow, "UNKNOWN_URL"));
+    if (!allow.empty()) {
+      response.status = 405;
+      response.headers.emplace_back("allow", allow);
+    }
+    exchange->Answer(std::move(response));
+  });
+}
+
+}  // namespace mind::server

@@ -1,0 +1,254 @@
+#include "server/http/sdapi_request.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "proto/support/errors.h"
+#include "server/http/data_url.h"
+#include "server/http/json_fields.h"
+
+namespace mind::server {
+namespace {
+
+constexpr int64_t kMostPictures = 16;
+constexpr int64_t kMostSteps = 100'000;
+constexpr int64_t kMostPixels = 1 << 20;  // a side
+constexpr uint64_t kMostRandomSeed = 4294967294;
+constexpr double kUsualStrength = 0.75;  // A1111's
+
+bool IsSomething(const nlohmann::json* value) {
+  return value != nullptr && !((value->is_string() || value->is_array() || value->is_object()) &&
+                               (value->empty() || *value == ""));
+}
+
+// What A1111 has and we have not, where a request asks for it.
+void RefuseWhatCannotBe(JsonFields& fields) {
+  for (const char* const flag : {"enable_hr", "tiling", "restore_faces"}) {
+    if (fields.Flag(flag).value_or(false)) fields.Refuse(flag, "not supported; it must be false");
+  }
+  for (const char* const text : {"refiner_checkpoint", "infotext", "firstpass_image"}) {
+    if (IsSomething(fields.Any(text))) fields.Refuse(text, "not supported; leave it out");
+  }
+  if (const auto name = fields.Text("script_name"); name && !name->empty()) {
+    fields.Refuse("script_name",
+                  absl::StrCat("Script '", Printable(*name, 60), "' not found; there are none"));
+  }
+  if (const nlohmann::json* const scripts = fields.Any("alwayson_scripts"); IsSomething(scripts)) {
+    const std::string first = scripts->is_object() ? scripts->begin().key() : "";
+    fields.Refuse("alwayson_scripts",
+                  absl::StrCat("always on script ", Printable(first, 60), " not found; there are none"));
+  }
+  if (const nlohmann::json* const styles = fields.Any("styles"); IsSomething(styles)) {
+    fields.Refuse("styles", "there are none; write them into the prompt");
+  }
+  for (const char* const number : {"subseed_strength", "s_churn", "s_tmin", "s_min_uncond"}) {
+    if (fields.Number(number, -1e9, 1e9).value_or(0) != 0)
+      fields.Refuse(number, "not supported; it must be 0");
+  }
+  if (fields.Number("s_noise", -1e9, 1e9).value_or(1) != 1)
+    fields.Refuse("s_noise", "not supported; it must be 1");
+  for (const char* const side : {"seed_resize_from_h", "seed_resize_from_w"}) {
+    if (fields.Whole(side, -1, kMostPixels).value_or(0) > 0)
+      fields.Refuse(side, "not supported; it must be 0 or -1");
+  }
+}
+
+// "DPM++ 2M" and "Karras" together are "DPM++ 2M Karras", which our samplers have among their other names.
+void ReadSampler(JsonFields& fields, v1::ImageSpec& spec) {
+  std::string name = fields.Text("sampler_name").value_or("");
+  if (name.empty()) name = fields.Text("sampler_index").value_or("");
+  spec.set_sampler(name);
+  const double eta = fields.Number("eta", 0, 1).value_or(-1);
+  if (absl::EqualsIgnoreCase(name, "ddim") && eta >= 0) {
+    (*spec.mutable_sampler_parameters())["eta"].set_number_value(eta);
+  } else if (eta > 0 && eta < 1) {
+    fields.Refuse("eta", "only DDIM is told an eta");
+  }
+  const std::string given = fields.Text("scheduler").value_or("");
+  const std::string scheduler = absl::AsciiStrToLower(given);
+  if (scheduler.empty() || scheduler == "automatic") return;
+  if (scheduler == "karras" && !name.empty()) {
+    if (!absl::EndsWithIgnoreCase(name, "karras")) spec.set_sampler(absl::StrCat(name, " Karras"));
+  } else if (scheduler == "karras" || scheduler == "exponential" || scheduler == "beta") {
+    (*spec.mutable_sampler_parameters())["schedule"].set_string_value(scheduler);
+  } else {
+    fields.Refuse("scheduler", absl::StrCat("must be one of Automatic, Karras, Exponential, Beta; given: ",
+                                            Printable(given, 60)));
+  }
+}
+
+// Layers from the last, as A1111 counts them: 1 is all of them.
+void ReadClipSkip(JsonFields& fields, const std::string& name, SdapiRequest& request) {
+  const auto layers = fields.Whole(name, 0, 64);
+  if (!layers) return;
+  request.job.mutable_spec()->set_clip_skip(static_cast<uint32_t>(std::max<int64_t>(*layers - 1, 0)));
+  request.sets_clip_skip = true;
+}
+
+void ReadSettings(JsonFields& fields, SdapiRequest& request) {
+  const nlohmann::json* const given = fields.Any("override_settings");
+  if (given == nullptr) return;
+  if (!given->is_object()) return fields.Refuse("override_settings", "must be an object");
+  JsonFields settings(*given, /*from_form=*/true);
+  const auto model = settings.Text("sd_model_checkpoint");
+  if (model) request.job.mutable_spec()->set_model(ModelOfTitle(*model));
+  ReadClipSkip(settings, "CLIP_stop_at_last_layers", request);
+  const auto vae = settings.Text("sd_vae");
+  if (vae && !vae->empty() && !absl::EqualsIgnoreCase(*vae, "automatic") &&
+      !absl::EqualsIgnoreCase(*vae, "none"))
+    settings.Refuse("sd_vae", "a model's own is the only one; it must be \"Automatic\"");
+  const auto format = settings.Text("samples_format");
+  if (format && !absl::EqualsIgnoreCase(*format, "png"))
+    settings.Refuse("samples_format", "pictures are answered as png");
+  if (!settings.status().ok()) {
+    const auto bad = GetBadRequest(settings.status());
+    fields.Refuse("override_settings." + bad->field_violations(0).field(),
+                  bad->field_violations(0).description());
+  }
+  request.keeps_settings = !fields.Flag("override_settings_restore_afterwards").value_or(true);
+}
+
+void ReadCount(JsonFields& fields, v1::ImageSpec& spec) {
+  const int64_t size = fields.Whole("batch_size", 1, kMostPictures).value_or(1);
+  const int64_t batches = fields.Whole("n_iter", 1, kMostPictures).value_or(1);
+  if (size * batches > kMostPictures) {
+    fields.Refuse("batch_size", absl::StrCat("n_iter times batch_size may be ", kMostPictures,
+                                             " pictures, given: ", size * batches));
+  }
+  spec.set_image_count(static_cast<uint32_t>(size * batches));
+}
+
+// Always given: a seed of ours may be larger than the numbers that JavaScript can hold.
+void ReadSeed(JsonFields& fields, v1::ImageSpec& spec) {
+  const int64_t seed = fields.Whole("seed", -1, INT64_MAX).value_or(-1);
+  absl::BitGen random;
+  spec.set_seed(seed >= 0 ? static_cast<uint64_t>(seed)
+                          : absl::Uniform<uint64_t>(absl::IntervalClosed, random, 0, kMostRandomSeed));
+}
+
+void ReadShared(JsonFields& fields, SdapiRequest& request) {
+  v1::ImageSpec& spec = *request.job.mutable_spec();
+  const std::string prompt = fields.Text("prompt").value_or("");
+  if (fields.Flag("disable_extra_networks").value_or(false)) {
+    spec.set_prompt(prompt);
+  } else {
+    ReadPrompt(prompt, spec);
+  }
+  spec.set_negative_prompt(fields.Text("negative_prompt").value_or(""));
+  if (const auto width = fields.Whole("width", 1, kMostPixels)) spec.set_width(static_cast<uint32_t>(*width));
+  if (const auto height = fields.Whole("height", 1, kMostPixels))
+    spec.set_height(static_cast<uint32_t>(*height));
+  if (const auto steps = fields.Whole("steps", 1, kMostSteps)) spec.set_steps(static_cast<uint32_t>(*steps));
+  if (const auto guidance = fields.Number("cfg_scale", 0, 100)) spec.set_guidance(*guidance);
+  ReadSeed(fields, spec);
+  ReadCount(fields, spec);
+  ReadSampler(fields, spec);
+  ReadClipSkip(fields, "clip_skip", request);
+  ReadSettings(fields, request);
+  RefuseWhatCannotBe(fields);
+  spec.set_format(v1::IMAGE_FORMAT_PNG);
+  request.task_id = fields.Text("force_task_id").value_or("");
+  request.send_images = fields.Flag("send_images").value_or(true);
+}
+
+std::optional<std::string> ReadPicture(const nlohmann::json& value, const std::string& name,
+                                       JsonFields& fields) {
+  if (value.is_string()) {
+    if (std::optional<std::string> bytes = FromBase64(value.get_ref<const std::string&>())) return bytes;
+  }
+  fields.Refuse(
+      name, "must be a picture in base64 or a data URL (\"data:image/png;base64,…\"): URLs are not fetched");
+  return std::nullopt;
+}
+
+// What img2img has beside txt2img.
+void ReadSource(JsonFields& fields, v1::ImageSpec& spec) {
+  const nlohmann::json* const images = fields.Any("init_images");
+  if (images == nullptr || !images->is_array() || images->size() != 1) {
+    return fields.Refuse("init_images", "must be a list of one picture");
+  }
+  if (auto bytes = ReadPicture(images->front(), "init_images", fields))
+    spec.set_source_image(*std::move(bytes));
+  spec.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kUsualStrength));
+  if (fields.Whole("resize_mode", 0, 3).value_or(0) != 0)
+    fields.Refuse("resize_mode", "pictures are resized whole; it must be 0");
+  const nlohmann::json* const mask = fields.Any("mask");
+  if (!IsSomething(mask)) return;
+  if (auto bytes = ReadPicture(*mask, "mask", fields)) spec.set_mask_image(*std::move(bytes));
+  if (fields.Flag("inpaint_full_res").value_or(false))
+    fields.Refuse("inpaint_full_res", "masks are painted in the whole picture; it must be false");
+  if (fields.Whole("inpainting_mask_invert", 0, 1).value_or(0) != 0)
+    fields.Refuse("inpainting_mask_invert", "what is white is painted anew; it must be 0");
+}
+
+template <typename Read>
+absl::StatusOr<SdapiRequest> Parse(const HttpRequest& http, const Read& read) {
+  absl::StatusOr<nlohmann::json> object = ParseJsonObject(http.body);
+  if (!object.ok()) return object.status();
+  SdapiRequest request;
+  // Numbers and flags in texts are taken, as A1111 does.
+  JsonFields fields(*object, /*from_form=*/true);
+  ReadShared(fields, request);
+  read(fields, *request.job.mutable_spec());
+  if (!fields.status().ok()) return fields.status();
+  // Pictures are repeated only where that is asked for.
+  if (!fields.Flag("include_init_images").value_or(false)) {
+    for (const char* const picture : {"init_images", "mask"}) {
+      if (object->contains(picture)) (*object)[picture] = nullptr;
+    }
+  }
+  request.echo = *std::move(object);
+  return request;
+}
+
+}  // namespace
+
+std::string ModelOfTitle(const std::string& title) {
+  absl::string_view name = absl::StripAsciiWhitespace(title);
+  if (absl::EndsWith(name, "]") && absl::StrContains(name, " [")) name = name.substr(0, name.rfind(" ["));
+  for (const char* const ending : {".safetensors", ".ckpt"}) name = absl::StripSuffix(name, ending);
+  return std::string(name);
+}
+
+void ReadPrompt(const std::string& prompt, v1::ImageSpec& spec) {
+  constexpr absl::string_view kBegin = "<lora:";
+  std::string text;
+  absl::string_view left = prompt;
+  for (size_t at = left.find(kBegin); at != absl::string_view::npos; at = left.find(kBegin)) {
+    const size_t end = left.find('>', at);
+    if (end == absl::string_view::npos) break;
+    const std::pair<absl::string_view, absl::string_view> use =
+        absl::StrSplit(left.substr(at + kBegin.size(), end - at - kBegin.size()), absl::MaxSplits(':', 1));
+    double scale = 1;
+    if (!use.second.empty() && !absl::SimpleAtod(use.second, &scale)) {
+      // Not a LoRA as anybody writes it: it stays what the prompt says.
+      absl::StrAppend(&text, left.substr(0, end + 1));
+    } else {
+      absl::StrAppend(&text, left.substr(0, at));
+      v1::LoraUse* const lora = spec.add_loras();
+      lora->set_name(std::string(use.first));
+      lora->set_scale(scale);
+    }
+    left.remove_prefix(end + 1);
+  }
+  absl::StrAppend(&text, left);
+  spec.set_prompt(spec.loras().empty() ? text : std::string(absl::StripAsciiWhitespace(text)));
+}
+
+absl::StatusOr<SdapiRequest> ParseTxt2Img(const HttpRequest& request) {
+  return Parse(request, [](JsonFields&, v1::ImageSpec&) {});
+}
+
+absl::StatusOr<SdapiRequest> ParseImg2Img(const HttpRequest& request) {
+  return Parse(request, ReadSource);
+}
+
+}  // namespace mind::server

@@ -1,0 +1,57 @@
+#include "worker/image/infotext.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mind::image {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+TEST(Infotext, IsReadAsItWasWritten) {
+  const Infotext info{.prompt = "a cat,\non a mat",
+                      .negative_prompt = "blur: no",
+                      .steps = 20,
+                      .sampler = "euler_a",
+                      .sampler_parameters = R"({"eta":0.5,"x":"\"q\""})",
+                      .guidance = 7.5,
+                      .strength = 0.5,
+                      .seed = 5,
+                      .width = 64,
+                      .height = 32,
+                      .model = "sd, v1",
+                      .version = "Mind 1"};
+  const InfotextFields fields = ParseInfotext(FormatInfotext(info));
+  EXPECT_EQ(fields.prompt, info.prompt);
+  EXPECT_EQ(fields.negative_prompt, info.negative_prompt);
+  EXPECT_THAT(fields.values,
+              ElementsAre(Pair("Steps", "20"), Pair("Sampler", "Euler a"),
+                          Pair("Sampler parameters", info.sampler_parameters), Pair("CFG scale", "7.5"),
+                          Pair("Seed", "5"), Pair("Size", "64x32"), Pair("Model", "sd, v1"),
+                          Pair("Denoising strength", "0.5"), Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
+}
+
+TEST(Infotext, WithoutSettingsIsAPrompt) {
+  EXPECT_EQ(ParseInfotext("a cat\nStyle: ink, Mood: dark").prompt, "a cat\nStyle: ink, Mood: dark");
+  EXPECT_THAT(ParseInfotext("a cat").values, IsEmpty());
+  EXPECT_EQ(ParseInfotext("").prompt, "");
+  EXPECT_EQ(ParseInfotext("Negative prompt: x").negative_prompt, "x");
+  EXPECT_EQ(ParseInfotext("Negative prompt: x").prompt, "");
+}
+
+TEST(Infotext, OfSettingsAloneHasNoPrompt) {
+  const InfotextFields fields = ParseInfotext("Steps: 1, Seed: 2, Size: 3x4");
+  EXPECT_EQ(fields.prompt, "");
+  EXPECT_EQ(fields.values.size(), 3U);
+}
+
+TEST(Infotext, ThatIsDamagedIsReadAsFarAsItGoes) {
+  EXPECT_EQ(ParseInfotext("p\nSteps: 1, Seed: 2, Model: \"open, Size: 3x4").values.size(), 4U);
+  EXPECT_EQ(ParseInfotext("p\nSteps: 1, Seed: 2, Size: 3x4, ((((").values.size(), 3U);
+  EXPECT_THAT(ParseInfotext("p\n: : :").values, IsEmpty());
+}
+
+}  // namespace
+}  // namespace mind::image
