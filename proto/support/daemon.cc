@@ -8,6 +8,9 @@
 namespace mind {
 namespace {
 
+// Ends the wait of EndsAtOnce: sent to its thread alone.
+constexpr int kOver = SIGUSR1;
+
 sigset_t TerminationSignals() {
   sigset_t set;
   sigemptyset(&set);
@@ -37,18 +40,20 @@ void WaitForTermination() {
 }
 
 EndsAtOnce::EndsAtOnce() {
-  for (const int number : {SIGTERM, SIGINT}) {
-    std::signal(number, [](int) { _exit(0); });
-  }
-  thread_ = std::thread([this] {
-    const sigset_t set = TerminationSignals();
-    pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-    over_.WaitForNotification();
+  sigset_t awaited = TerminationSignals();
+  sigaddset(&awaited, kOver);
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &awaited, &before);  // the thread inherits it: what is awaited has to be held
+  thread_ = std::thread([awaited] {
+    int signal = 0;
+    sigwait(&awaited, &signal);
+    if (signal != kOver) _exit(0);
   });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 EndsAtOnce::~EndsAtOnce() {
-  over_.Notify();
+  pthread_kill(thread_.native_handle(), kOver);
   thread_.join();
 }
 

@@ -4,8 +4,6 @@
 
 #include <thread>
 
-#include "absl/synchronization/notification.h"
-
 namespace mind {
 
 // From now on SIGTERM and SIGINT no longer end the process but are held for WaitForTermination. Call before
@@ -25,8 +23,7 @@ class EndsAtOnce {
   EndsAtOnce& operator=(const EndsAtOnce&) = delete;
 
  private:
-  absl::Notification over_;
-  std::thread thread_;  // the only one that the signals reach
+  std::thread thread_;  // the only one that waits for the signals
 };
 
 }  // namespace mind
