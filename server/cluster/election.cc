@@ -121,7 +121,10 @@ ElectionActions Election::Point(uint64_t term, const std::string& address) {
 
 ElectionActions Election::OnLost(uint64_t term, std::string why) {
   if (leads_ != term) return {};
-  return Stop(std::move(why));
+  ElectionActions actions = Stop(std::move(why));
+  // Where it is this front that cannot, another may.
+  actions.push_back(GiveUpTerm{term});
+  return actions;
 }
 
 ElectionActions Election::Retire() {

@@ -91,8 +91,8 @@ class Election {
 
   // Somebody says that this term has begun, and where its leader is; empty: nothing of that.
   ElectionActions OnHigherTerm(uint64_t term, const std::string& address, absl::Duration now);
-  // The store has refused a write because this term is over, or the leader can hold no more of what it cannot
-  // write.
+  // This front cannot lead in this term: the store has refused a write because it is over, or cannot be
+  // opened for it, or the leader can hold no more of what it cannot write.
   ElectionActions OnLost(uint64_t term, std::string why);
   // This front goes: it leads no more, and never will.
   ElectionActions Retire();

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "proto/support/errors.h"
+#include "proto/support/labelled_metric.h"
 #include "proto/support/logging.h"
 #include "proto/support/message_size.h"
 #include "server/cluster/leader_calls.h"
@@ -35,6 +36,8 @@ absl::Status GoingDown() {
 Front::Front(const Options& options, ServerMetrics& metrics)
     : options_(options),
       name_(RandomName()),
+      metrics_(metrics),
+      leads_(GaugeFamily(*metrics.registry, "mind_server_leads", "1 while this server leads").Add({})),
       leadership_({.service = options.service,
                    .open = [this](uint64_t term) { return options_.open_store(term, name_); },
                    .elsewhere = [this](std::function<void()> work) { elsewhere_.Post(std::move(work)); },
@@ -103,11 +106,14 @@ void Front::OnTick() {
   leadership_.OnTick();
   if (campaign_->frozen()) leadership_.OnFrozen();
   client_.OnTick();
+  // Those of this front's faces; the leader's service knows only fronts.
+  metrics_.watchers.Set(static_cast<double>(client_.watchers()));
 }
 
 void Front::Lead(uint64_t term) {
   if (leader_ != nullptr) Announce(leader_, term, address_);
   leader_serves_ = true;
+  leads_.Set(1);
   leadership_.Begin(term);
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
@@ -116,6 +122,7 @@ void Front::Lead(uint64_t term) {
 }
 
 void Front::StepDown(uint64_t, const std::string&) {
+  leads_.Set(0);
   leadership_.End();
   leader_serves_ = true;
   PointTo(nullptr);

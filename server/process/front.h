@@ -9,6 +9,7 @@
 #define MIND_SERVER_PROCESS_FRONT_H_
 
 #include <grpcpp/grpcpp.h>
+#include <prometheus/gauge.h>
 
 #include <cstdint>
 #include <functional>
@@ -79,6 +80,8 @@ class Front : public Core, private Campaign::Candidate {
   const std::string name_;  // of this process, and of no other
   std::string address_;     // of its cluster port
   TaskThread elsewhere_;
+  ServerMetrics& metrics_;
+  prometheus::Gauge& leads_;
   LeaderSeat seat_;
   Leadership leadership_;
   LeaderClient client_;

@@ -259,7 +259,7 @@ TEST_F(ElectionTest, AnAnswerToAnEarlierLeaderIsNoneToALaterOne) {
 TEST_F(ElectionTest, ARefusedWriteEndsTheTermItWasOfAndNoOther) {
   BecomeLeader(3);
   EXPECT_THAT(NamesOf(election_.OnLost(2, "")), IsEmpty());
-  EXPECT_THAT(NamesOf(election_.OnLost(3, "")), ElementsAre("step down 3"));
+  EXPECT_THAT(NamesOf(election_.OnLost(3, "")), ElementsAre("step down 3", "give up 3"));
   EXPECT_THAT(NamesOf(election_.OnLost(3, "")), IsEmpty());
 }
 

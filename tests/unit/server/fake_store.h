@@ -124,12 +124,20 @@ class FakeStore : public JobStore {
     jobs_.try_emplace(write.job.id(),
                       StoredJob{.job = write.job, .number = ++last_number_, .tied = write.tied});
   }
-  void Do(const UpdateJob& write) { jobs_.at(write.job.id()).job = write.job; }
-  void Do(const EndJob& write) {
-    jobs_.at(write.job.id()).job = write.job;
-    jobs_.at(write.job.id()).end_sequence = write.sequence;
+  // As an UPDATE does, these do nothing where there is no such job: a batch may come again after the job it
+  // speaks of has been forgotten.
+  void Do(const UpdateJob& write) {
+    if (const auto found = jobs_.find(write.job.id()); found != jobs_.end()) found->second.job = write.job;
   }
-  void Do(const UntieJob& write) { jobs_.at(write.id).tied = false; }
+  void Do(const EndJob& write) {
+    const auto found = jobs_.find(write.job.id());
+    if (found == jobs_.end()) return;
+    found->second.job = write.job;
+    found->second.end_sequence = write.sequence;
+  }
+  void Do(const UntieJob& write) {
+    if (const auto found = jobs_.find(write.id); found != jobs_.end()) found->second.tied = false;
+  }
   void Do(const ForgetJob& write) {
     jobs_.erase(write.id);
     std::erase_if(keys_, [&](const auto& entry) { return entry.second.first == write.id; });
