@@ -12,9 +12,11 @@ for section in "${sections[@]}"; do
   packages+=("${found[@]}")
 done
 
+# What is there, and what that stands in for: nodejs of other sources brings npm with it, and excludes Debian's.
+present=$(dpkg-query -W -f='${db:Status-Status} ${Package} ${Provides}\n' | sed -n 's/^installed //p' | tr -s ', ' '\n')
 missing=()
 for package in "${packages[@]}"; do
-  dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  grep -qxF -- "$package" <<<"$present" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 export DEBIAN_FRONTEND=noninteractive

@@ -12,6 +12,7 @@ const ended = (/** @type {any} */ job) => ['JOB_STATE_SUCCEEDED', 'JOB_STATE_FAI
  * @typedef {object} Wishes
  * @property {(spec: any) => void} again
  * @property {(id: string) => void} forget
+ * @property {(url: string, words: string) => void} enlarge
  */
 
 export class Card {
@@ -31,7 +32,7 @@ export class Card {
       this.pictures.set(i, {frame, line});
       grid.append(frame);
     }
-    this.element = element('article', {className: 'card', id: job.id, ariaLabel: job.spec.prompt || job.spec.model}, [grid,
+    this.element = element('article', {className: job.spec.imageCount > 1 ? 'card several' : 'card', id: job.id, ariaLabel: job.spec.prompt || job.spec.model}, [grid,
       element('div', {className: 'about'}, [element('p', {textContent: job.spec.prompt || job.spec.model}), this.state, this.actions])]);
     this.stop = api.watch(job.id, (name, event) => this.tell(name, event));
     this.offer();
@@ -70,7 +71,14 @@ export class Card {
     if (!image) picture.frame.prepend(image = element('img', {decoding: 'async'}));
     const words = {n: index + 1, prompt: this.job.spec.prompt || this.job.spec.model};
     Object.assign(image, {src: url, className: forming ? 'forming' : '', alt: say(forming ? 'preview' : 'picture', words)});
-    if (!forming) picture.line.style.width = '0';
+    if (forming) return;
+    picture.line.style.width = '0';
+    if (image.parentElement === picture.frame) {
+      // Finished: it can be looked at closely.
+      const open = element('button', {type: 'button', className: 'open', ariaLabel: say('enlarge', words)}, [image]);
+      open.addEventListener('click', () => this.wishes.enlarge(url, image.alt));
+      picture.frame.prepend(open);
+    }
   }
 
   /** @param {any} job */

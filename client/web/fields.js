@@ -1,62 +1,147 @@
-// The form's fields, built from what a model says of itself.
+// The form's fields, built from what a model and its samplers say of themselves.
 // @ts-check
 
+import * as api from './api.js';
 import {byId, element} from './dom.js';
 import {say} from './texts.js';
 import {currentSource} from './source.js';
 
+// What a slider reaches; the number beside it goes as far as the server does.
+const USUAL_STEPS = 150;
+const USUAL_GUIDANCE = 20;
+const MOST_GUIDANCE = 100;
+const MOST_PICTURES = 16;
+const LORA_SCALE = 2;
+
 /** @type {any} */
 let shown = null;
+/** The shown model's samplers, as mind.v1.Sampler in JSON. @type {any[]} */
+let samplers = [];
+/** By model, so that choosing one again asks nothing. @type {Map<string, any[]>} */
+const known = new Map();
 
-/** A range with its value beside its name. @param {string} name @param {number} min @param {number} max @param {number} step @param {number} value */
-function range(name, min, max, step, value) {
-  const output = element('output', {textContent: String(value)});
-  const input = element('input', {type: 'range', name, id: name, min, max, step, value});
-  input.addEventListener('input', () => output.textContent = input.value);
-  return element('div', {className: 'field'}, [element('label', {htmlFor: name}, [say(name), output]), input]);
+/**
+ * A number and a slider for it.
+ * @param {string} name of the field @param {string} label
+ * @param {{min: number, max: number, step: number, value: number, usual?: number}} range `usual`: how far the slider goes
+ */
+function range(name, label, {min, max, step, value, usual = max}) {
+  const number = element('input', {type: 'number', name, id: name, min, max, step, value, required: true});
+  const slider = element('input', {type: 'range', min, max: Math.min(usual, max), step, value, ariaLabel: label});
+  slider.addEventListener('input', () => number.value = slider.value);
+  number.addEventListener('input', () => slider.value = number.value);
+  return element('div', {className: 'field range'}, [element('label', {htmlFor: name, textContent: label}), number, slider]);
 }
 
-/** @param {string} name @param {string[]} choices @param {string} value */
-function choice(name, choices, value) {
-  const select = element('select', {name, id: name}, choices.map(one => element('option', {value: one, textContent: one})));
+/** @param {string} name @param {string} label @param {{value: string, text: string}[]} choices @param {string} value */
+function choice(name, label, choices, value) {
+  const select = element('select', {name, id: name}, choices.map(one => element('option', {value: one.value, textContent: one.text})));
   select.value = value;
-  return element('div', {className: 'field'}, [element('label', {htmlFor: name, textContent: say(name)}), select]);
+  return element('div', {className: 'field'}, [element('label', {htmlFor: name, textContent: label}), select]);
 }
 
-/** @param {string} name @param {object} properties */
-const input = (name, properties) => element('div', {className: 'field'},
-  [element('label', {htmlFor: name, textContent: say(name)}), element('input', {name, id: name, ...properties})]);
+/** @param {string[]} values */
+const plain = values => values.map(value => ({value, text: value}));
+
+/** @param {string} name @param {string} label @param {object} properties */
+const input = (name, label, properties) => element('div', {className: 'field'},
+  [element('label', {htmlFor: name, textContent: label}), element('input', {name, id: name, ...properties})]);
 
 /** @param {HTMLElement[]} two */
 const pair = (...two) => element('div', {className: 'pair'}, two);
 
 /** @param {any} model */
 function sizes(model) {
-  const width = range('width', model.sizeMultiple, model.maxWidth, model.sizeMultiple, model.defaultWidth);
-  const height = range('height', model.sizeMultiple, model.maxHeight, model.sizeMultiple, model.defaultHeight);
-  return model.maxWidth > model.sizeMultiple || model.maxHeight > model.sizeMultiple ? [pair(width, height)] : [];
+  /** @param {string} name @param {number} max @param {number} value */
+  const side = (name, max, value) => range(name, say(name), {min: model.sizeMultiple, max, step: model.sizeMultiple, value});
+  return model.maxWidth > model.sizeMultiple || model.maxHeight > model.sizeMultiple
+    ? [pair(side('width', model.maxWidth, model.defaultWidth), side('height', model.maxHeight, model.defaultHeight))] : [];
 }
 
-/** Shows the fields of a model, with its own defaults. @param {any} model */
+/** @param {any} model */
+function classes(model) {
+  if (!model.classCount) return [];
+  return [model.classNames.length ? choice('classLabel', say('classLabel'), plain(model.classNames), model.classNames[0])
+    : input('classLabel', say('classLabel'), {type: 'number', min: 0, max: model.classCount - 1, value: 0})];
+}
+
+/** A field for something that a sampler can be told. @param {any} parameter a mind.v1.SamplerParameter in JSON */
+function parameterField(parameter) {
+  const name = `parameter-${parameter.name}`;
+  const {kind, min, max, defaultValue} = parameter;
+  const made = kind === 'PARAMETER_KIND_FLAG'
+    ? choice(name, parameter.name, plain(['true', 'false']), String(defaultValue))
+    : kind === 'PARAMETER_KIND_CHOICE' ? choice(name, parameter.name, plain(parameter.choices), String(defaultValue))
+      : input(name, parameter.name, kind === 'PARAMETER_KIND_NUMBERS'
+        ? {type: 'text', placeholder: say('numbers', {min, max})}
+        : {type: 'number', min, max, step: kind === 'PARAMETER_KIND_INTEGER' ? 1 : 'any', placeholder: String(defaultValue ?? '')});
+  const field = made.querySelector('input, select');
+  field.dataset.parameter = parameter.name;
+  field.dataset.kind = kind;
+  field.dataset.usual = String(defaultValue ?? '');
+  field.setAttribute('aria-describedby', `${name}-about`);
+  made.append(element('p', {className: 'hint', id: `${name}-about`, textContent: parameter.description}));
+  return made;
+}
+
+/** Shows what the chosen sampler can be told. */
+function showParameters() {
+  const sampler = samplers.find(one => one.name === byId('sampler').value);
+  byId('sampler-about').textContent = sampler?.description ?? '';
+  byId('parameters').replaceChildren(...(sampler?.parameters ?? []).map(parameterField));
+}
+
+/** @param {any} model */
+async function loadSamplers(model) {
+  if (!known.has(model.name)) known.set(model.name, (await api.samplers(model.name)).samplers);
+  if (shown !== model) return;  // another has been chosen meanwhile
+  samplers = known.get(model.name) ?? [];
+  showParameters();
+}
+
+/** Shows the fields of a model, with its own defaults. @param {any} model @returns {Promise<void>} when its samplers are known */
 export function showFields(model) {
   shown = model;
+  samplers = known.get(model.name) ?? [];
+  const names = plain(model.samplers.map((/** @type {any} */ one) => one.name));
   const more = [
-    pair(choice('sampler', model.samplers.map((/** @type {any} */ one) => one.name), model.defaultSampler),
-      input('seed', {type: 'number', min: 0, placeholder: say('seedHint')})),
-    ...(model.takesPrompt ? [range('guidance', 1, 20, 0.5, model.defaultGuidance || 1)] : []),
-    ...(model.takesNegativePrompt ? [input('negative', {type: 'text', maxLength: 8192})] : []),
-    choice('format', ['PNG', 'JPEG', 'WEBP'], 'PNG'),
-    ...(model.loras.length ? [choice('loras', ['', ...model.loras], '')] : []),
+    input('seed', say('seed'), {type: 'number', min: 0, placeholder: say('seedHint')}),
+    ...(model.takesPrompt ? [range('guidance', say('guidance'),
+      {min: 0, max: MOST_GUIDANCE, step: 0.5, value: model.defaultGuidance || 1, usual: USUAL_GUIDANCE})] : []),
+    ...(model.takesNegativePrompt ? [input('negative', say('negative'), {type: 'text', maxLength: 8192}),
+      range('guidanceRescale', say('guidanceRescale'), {min: 0, max: 1, step: 0.05, value: 0})] : []),
+    ...(model.maxClipSkip ? [range('clipSkip', say('clipSkip'), {min: 0, max: model.maxClipSkip, step: 1, value: 0})] : []),
+    ...(model.maxNoiseLevel ? [range('noiseLevel', say('noiseLevel'), {min: 0, max: model.maxNoiseLevel, step: 1, value: 20})] : []),
+    ...model.loras.map((/** @type {string} */ lora) =>
+      range(`lora-${lora}`, say('lora', {name: lora}), {min: -LORA_SCALE, max: LORA_SCALE, step: 0.05, value: 0})),
+    choice('format', say('format'), plain(['PNG', 'JPEG', 'WEBP']), 'PNG'),
+    choice('sampler', say('sampler'), names, model.defaultSampler),
+    element('p', {className: 'hint', id: 'sampler-about'}),
+    element('div', {id: 'parameters', className: 'parameters'}),
   ];
-  const fields = [
-    ...(model.classCount ? [model.classNames.length ? choice('classLabel', model.classNames, model.classNames[0])
-      : input('classLabel', {type: 'number', min: 0, max: model.classCount - 1, value: 0})] : []),
-    ...sizes(model),
-    pair(range('steps', 1, Math.min(model.maxSteps, 150), 1, model.defaultSteps), range('count', 1, 8, 1, 1)),
-    element('details', {}, [element('summary', {textContent: say('more')}), ...more]),
-  ];
+  const open = document.querySelector('#fields details')?.hasAttribute('open') ?? false;
   byId('prompt').closest('.field').hidden = !model.takesPrompt;
-  byId('fields').replaceChildren(...fields);
+  byId('fields').replaceChildren(
+    ...classes(model), ...sizes(model),
+    pair(range('steps', say('steps'), {min: 1, max: model.maxSteps, step: 1, value: model.defaultSteps, usual: USUAL_STEPS}),
+      range('count', say('count'), {min: 1, max: MOST_PICTURES, step: 1, value: 1, usual: 8})),
+    element('details', {open}, [element('summary', {textContent: say('more')}), ...more]));
+  byId('sampler').addEventListener('change', showParameters);
+  return loadSamplers(model);
+}
+
+/** What the sampler is told where the form says something else than its default. */
+function parametersOf() {
+  /** @type {Record<string, any>} */
+  const told = {};
+  for (const field of document.querySelectorAll('[data-parameter]')) {
+    const {value, dataset} = /** @type {HTMLInputElement} */ (field);
+    if (value.trim() === '' || value === dataset.usual) continue;
+    told[dataset.parameter ?? ''] = dataset.kind === 'PARAMETER_KIND_FLAG' ? value === 'true'
+      : dataset.kind === 'PARAMETER_KIND_CHOICE' ? value
+        : dataset.kind === 'PARAMETER_KIND_NUMBERS' ? value.split(/[\s,]+/).filter(Boolean).map(Number) : Number(value);
+  }
+  return told;
 }
 
 /** What the form asks for, as a mind.v1.JobRequest in JSON. */
@@ -64,30 +149,47 @@ export function requestOf() {
   const form = byId('request');
   /** @param {string} name */
   const value = name => form.elements[name]?.value ?? '';
+  const samplerParameters = parametersOf();
+  const listed = Object.values(samplerParameters).some(Array.isArray);  // which says how many steps there are
   /** @type {any} */
   const spec = {
-    model: shown.name,
-    steps: Number(value('steps')), sampler: value('sampler'), imageCount: Number(value('count')),
-    format: `IMAGE_FORMAT_${value('format')}`,
-    ...currentSource(),
+    model: shown.name, sampler: value('sampler'), samplerParameters, imageCount: Number(value('count')),
+    format: `IMAGE_FORMAT_${value('format')}`, ...(listed ? {} : {steps: Number(value('steps'))}), ...currentSource(),
   };
-  if (value('width')) Object.assign(spec, {width: Number(value('width')), height: Number(value('height'))});
-  if (shown.takesPrompt) Object.assign(spec, {prompt: value('prompt'), guidance: Number(value('guidance'))});
+  if (shown.takesPrompt) spec.prompt = value('prompt');
+  for (const name of ['width', 'height', 'guidance', 'guidanceRescale', 'clipSkip', 'noiseLevel']) {
+    if (value(name) !== '') spec[name] = Number(value(name));
+  }
   if (value('negative')) spec.negativePrompt = value('negative');
   if (value('seed') !== '') spec.seed = value('seed');
   if (value('classLabel') !== '') spec.classLabel = value('classLabel');
-  if (value('loras')) spec.loras = [{name: value('loras')}];
+  spec.loras = shown.loras.map((/** @type {string} */ name) => ({name, scale: Number(value(`lora-${name}`))}))
+    .filter((/** @type {any} */ lora) => lora.scale !== 0);
   return {spec, priority: 'PRIORITY_HIGH'};
 }
 
-/** Puts a spec's values back into the form, as far as it has fields for them. @param {any} spec */
+/** A sampler of the shown model by any of its names. @param {string} name */
+function samplerNamed(name) {
+  const is = (/** @type {string} */ one) => one.toLowerCase() === name.toLowerCase();
+  return samplers.find(one => is(one.name) || one.aliases.some(is))?.name;
+}
+
+/** Puts a spec's values back into the form, as far as it has fields for them. REQUIRES: showFields is through. @param {any} spec */
 export function fillFields(spec) {
+  const fields = byId('request').elements;
+  const sampler = spec.sampler && samplerNamed(spec.sampler);
+  const loras = Object.fromEntries((spec.loras ?? []).map((/** @type {any} */ one) => [`lora-${one.name}`, one.scale]));
   const values = {prompt: spec.prompt, negative: spec.negativePrompt, width: spec.width, height: spec.height, steps: spec.steps,
-    guidance: spec.guidance, sampler: spec.sampler, seed: spec.seed, classLabel: spec.classLabel};
+    guidance: spec.guidance, guidanceRescale: spec.guidanceRescale, clipSkip: spec.clipSkip, noiseLevel: spec.noiseLevel,
+    sampler, seed: spec.seed, classLabel: spec.classLabel, ...loras};
   for (const [name, value] of Object.entries(values)) {
-    const field = byId('request').elements[name];
-    if (!field || value === undefined) continue;
-    field.value = value;
-    field.dispatchEvent(new Event('input'));
+    if (!fields[name] || value === undefined) continue;
+    fields[name].value = value;
+    fields[name].dispatchEvent(new Event('input'));
+  }
+  showParameters();
+  for (const [name, value] of Object.entries(spec.samplerParameters ?? {})) {
+    const field = fields[`parameter-${name}`];
+    if (field) field.value = Array.isArray(value) ? value.join(', ') : String(value);
   }
 }

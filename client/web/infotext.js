@@ -39,8 +39,14 @@ export function parseInfotext(text) {
   const prompt = (negativeAt < 0 ? lines : lines.slice(0, negativeAt)).join('\n');
   const negativePrompt = negativeAt < 0 ? '' : lines.slice(negativeAt).join('\n').slice('Negative prompt:'.length).trim();
   const [width, height] = (values.Size ?? '').split('x').map(Number);
+  // A schedule is part of the sampler's name here.
+  const karras = values['Schedule type'] === 'Karras' && !/karras$/i.test(values.Sampler ?? '');
+  const parameters = values['Sampler parameters'];
   return {prompt, negativePrompt, model: values.Model, steps: values.Steps, guidance: values['CFG scale'], seed: values.Seed,
-    sampler: values.Sampler, ...(width && height ? {width, height} : {})};
+    sampler: values.Sampler && values.Sampler + (karras ? ' Karras' : ''),
+    strength: values['Denoising strength'], guidanceRescale: values['CFG Rescale'], noiseLevel: values['Noise level'],
+    clipSkip: values['Clip skip'] && String(Number(values['Clip skip']) - 1), classLabel: values.Class,
+    samplerParameters: parameters ? JSON.parse(parameters) : {}, ...(width && height ? {width, height} : {})};
 }
 
 /** The settings in a picture; null if it has none. @param {Blob} file */

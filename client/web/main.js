@@ -20,25 +20,33 @@ const remembered = () => JSON.parse(localStorage.getItem('jobs') ?? '[]');
 const remember = (/** @type {string[]} */ ids) => localStorage.setItem('jobs', JSON.stringify(ids.slice(0, REMEMBERED)));
 
 /** @param {string} name */
-function chooseModel(name) {
+async function chooseModel(name) {
   const model = models.find(one => one.name === name) ?? models[0];
   if (!model) return;
   byId('model').value = model.name;
-  showFields(model);
   showSource(model);
+  await showFields(model);
 }
 
 /** @param {any} spec */
-function useSettings(spec) {
-  if (spec.model) chooseModel(spec.model);
+async function useSettings(spec) {
+  await chooseModel(spec.model ?? byId('model').value);
   fillFields(spec);
   byId('prompt').focus();
+}
+
+/** Shows a picture as large as the window. @param {string} url @param {string} words what it is */
+function enlarge(url, words) {
+  const image = byId('enlarged').querySelector('img');
+  Object.assign(image, {src: url, alt: words});
+  byId('enlarged').showModal();
 }
 
 /** @param {any} job @param {boolean} first whether it goes before the others */
 function addCard(job, first) {
   const card = new Card(job, {
     again: useSettings,
+    enlarge,
     forget: id => {
       remember(remembered().filter(one => one !== id));
       card.stop();
@@ -58,6 +66,7 @@ function refuse(why) {
 
 async function make() {
   refuse(null);
+  if (!byId('request').reportValidity()) return;
   try {
     const job = await api.create(requestOf());
     remember([job.id, ...remembered()]);
@@ -124,6 +133,13 @@ byId('request').addEventListener('keydown', (/** @type {KeyboardEvent} */ event)
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) make();
 });
 addEventListener('hashchange', showView);
+byId('enlarged').addEventListener('click', () => byId('enlarged').close());
+for (const idea of document.querySelectorAll('.idea')) {
+  idea.addEventListener('click', () => {
+    byId('prompt').value = idea.textContent;
+    make();
+  });
+}
 translate();
 acceptPictures(useSettings);
 showView();

@@ -1,6 +1,7 @@
 #include "server/http/http_server.h"
 
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,6 +14,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/logging.h"
 #include "server/http/connection.h"
 
 namespace mind::server {
@@ -23,6 +25,19 @@ using asio::ip::tcp;
 
 // Before the next try where accepting fails: no descriptors are left, perhaps.
 constexpr std::chrono::milliseconds kAcceptPause{200};
+// Beside connections: the store's, the log, workers.
+constexpr size_t kOtherFiles = 256;
+
+// A connection is an open file. As many as the process may have open; says so where that is too few.
+void AllowFiles(size_t connections) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= connections + kOtherFiles) return;
+  LogWarning(
+      "fewer files may be open than connections are allowed: raise ulimit -n",
+      {{"files", limit.rlim_cur}, {"connections", connections}, {"needed", connections + kOtherFiles}});
+}
 
 std::string NewIdPrefix() {
   char bytes[4] = {};
@@ -133,6 +148,7 @@ class HttpServer::Impl {
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router) {
   const absl::StatusOr<Address> address = Split(options.address);
   if (!address.ok()) return address.status();
+  AllowFiles(options.limits.connections);
   try {
     return std::unique_ptr<HttpServer>(new HttpServer(std::make_unique<Impl>(options, *address, router)));
   } catch (const boost::system::system_error& e) {

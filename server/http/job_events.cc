@@ -2,53 +2,24 @@
 
 #include <utility>
 
-#include "server/http/proto_json.h"
 #include "server/http/sse.h"
 #include "server/http/status.h"
 
 namespace mind::server {
 namespace {
 
-std::string NameOf(const v1::JobEvent& event) {
-  switch (event.event_case()) {
-    case v1::JobEvent::kQueued:
-      return "queued";
-    case v1::JobEvent::kStarted:
-      return "started";
-    case v1::JobEvent::kProgress:
-      return "progress";
-    case v1::JobEvent::kPreview:
-      return "preview";
-    case v1::JobEvent::kImage:
-      return "image";
-    case v1::JobEvent::kCompleted:
-      return "completed";
-    case v1::JobEvent::EVENT_NOT_SET:
-      break;
-  }
-  return "";
-}
-
-SharedBytes Encode(const JobEventPtr& event) {
-  v1::JobEvent shown;
-  const v1::JobEvent* message = event.get();
-  if (event->has_image()) {
-    shown = *event;
-    shown.mutable_image()->clear_data();
-    message = &shown;
-  }
-  return std::make_shared<const std::string>(SseEvent(event->sequence(), NameOf(*event), ToJson(*message)));
-}
-
 class JobEvents : public JobCall::Listener {
  public:
-  explicit JobEvents(ExchangePtr exchange) : exchange_(std::move(exchange)) {}
+  JobEvents(ExchangePtr exchange, std::shared_ptr<EventEncodings> encodings)
+      : exchange_(std::move(exchange)), encodings_(std::move(encodings)) {}
 
   void OnEvent(const JobEventPtr& event, std::function<void()> taken) override {
     if (!std::exchange(began_, true)) exchange_->Begin(SseHead(), SseHeartbeat());
     // Of a picture's parts only the last is told, without what is in it.
     if (event->has_image() && !event->image().last()) return taken();
-    exchange_->Send([event] { return Encode(event); }, std::move(taken));
+    // Each watcher reads pictures for itself; the bytes of one are not to be kept for others.
+    if (event->has_image()) return exchange_->Send([event] { return EncodeEvent(*event); }, std::move(taken));
+    exchange_->Send(encodings_->Of(event), std::move(taken));
   }
 
   void OnEnd(const absl::Status& status) override {
@@ -63,13 +34,15 @@ class JobEvents : public JobCall::Listener {
 
  private:
   const ExchangePtr exchange_;
+  const std::shared_ptr<EventEncodings> encodings_;
   bool began_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<JobCall::Listener> NewJobEvents(const ExchangePtr& exchange) {
-  return std::make_unique<JobEvents>(exchange);
+std::unique_ptr<JobCall::Listener> NewJobEvents(const ExchangePtr& exchange,
+                                                std::shared_ptr<EventEncodings> encodings) {
+  return std::make_unique<JobEvents>(exchange, std::move(encodings));
 }
 
 }  // namespace mind::server

@@ -81,7 +81,8 @@ void Cancel(const FaceContext& context, const ExchangePtr& exchange, const std::
 }
 
 // GET /v1/jobs/{id}/events
-void Watch(const FaceContext& context, const ExchangePtr& exchange, const std::string& id) {
+void Watch(const FaceContext& context, const ExchangePtr& exchange, const std::string& id,
+           const std::shared_ptr<EventEncodings>& encodings) {
   const HttpRequest& asked = exchange->request();
   absl::StatusOr<uint64_t> after = QueryNumber(asked, "after_sequence", 0);
   uint64_t last = 0;
@@ -89,7 +90,7 @@ void Watch(const FaceContext& context, const ExchangePtr& exchange, const std::s
   if (!after.ok()) return exchange->Answer(ErrorResponse(after.status()));
   const absl::StatusOr<Caller> caller = CallerOf(asked);
   if (!caller.ok()) return exchange->Answer(ErrorResponse(caller.status()));
-  JobCall::Start(context, exchange, NewJobEvents(exchange),
+  JobCall::Start(context, exchange, NewJobEvents(exchange, encodings),
                  [id, after = *after, caller = *caller](EventPump& pump) {
                    pump.Watch(id, {.after_sequence = after}, caller);
                  });
@@ -165,9 +166,10 @@ void AddNativeFace(const FaceContext& context, Router& router) {
   router.Add("DELETE", "/v1/jobs/{}", [&context](const ExchangePtr& exchange, const Arguments& of) {
     Cancel(context, exchange, of[0]);
   });
-  router.Add("GET", "/v1/jobs/{}/events", [&context](const ExchangePtr& exchange, const Arguments& of) {
-    Watch(context, exchange, of[0]);
-  });
+  router.Add(
+      "GET", "/v1/jobs/{}/events",
+      [&context, encodings = std::make_shared<EventEncodings>()](
+          const ExchangePtr& exchange, const Arguments& of) { Watch(context, exchange, of[0], encodings); });
   router.Add("GET", "/v1/jobs/{}/images/{}", [&context](const ExchangePtr& exchange, const Arguments& of) {
     GetImage(context, exchange, of[0], of[1]);
   });

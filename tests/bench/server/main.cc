@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "proto/support/command_line.h"
+#include "tests/bench/server/bare_http.h"
 #include "tests/bench/server/bare_server.h"
+#include "tests/bench/server/event_readers.h"
 #include "tests/bench/server/parts.h"
 
 namespace {
@@ -56,8 +58,18 @@ Flags ParseFlags(int argc, char** argv) {
                    })));
   AddText(app, "--json", flags.json, "FILE", "Write what was measured there too");
   CLI::App& bare = *app.add_subcommand("bare-server", "The server that the others are compared with");
+  CLI::App& bare_http = *app.add_subcommand("bare-http", "The same over HTTP");
+  CLI::App& readers = *app.add_subcommand("event-readers", "Those who read events over HTTP");
+  int port = 0;
+  size_t count = 0;
+  std::string targets;
+  readers.add_option("port", port, "The server's, on this host")->required();
+  readers.add_option("count", count, "How many")->required();
+  readers.add_option("targets", targets, "A file of what they ask for")->required();
   ParseCommandLine(app, argc, argv);
   if (bare.parsed()) RunBareServer();
+  if (bare_http.parsed()) RunBareHttp();
+  if (readers.parsed()) RunEventReaders(port, count, targets);
   return flags;
 }
 

@@ -34,14 +34,16 @@ void MeasurePictures(const Setting& setting, Report& report);
 void MeasureQueue(const Setting& setting, Report& report);
 void MeasureWorkers(const Setting& setting, Report& report);
 void MeasureWatchers(const Setting& setting, Report& report);
+void MeasureStreams(const Setting& setting, Report& report);
 
-inline constexpr std::array<Part, 6> kParts = {
+inline constexpr std::array<Part, 7> kParts = {
     {{"disk", "syncs", MeasureDisk},
      {"submit", "CreateJob", MeasureSubmission},
      {"picture", "GenerateImage", MeasurePictures},
      {"queue", "long queues, and restarting with the longest", MeasureQueue},
      {"workers", "what many workers say", MeasureWorkers},
-     {"watchers", "many who watch one job", MeasureWatchers}}};
+     {"watchers", "many who watch one job", MeasureWatchers},
+     {"streams", "many who read events over HTTP", MeasureStreams}}};
 
 }  // namespace mind::bench
 

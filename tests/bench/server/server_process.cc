@@ -1,5 +1,6 @@
 #include "tests/bench/server/server_process.h"
 
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <system_error>
@@ -13,6 +14,7 @@ namespace mind::bench {
 namespace {
 
 constexpr char kSaysPort[] = "listening on port ";
+constexpr char kSaysHttpPort[] = "http on port ";
 
 std::string PortIn(const std::string& line) {
   const std::string rest = line.substr(line.find(kSaysPort) + sizeof kSaysPort - 1);
@@ -24,7 +26,12 @@ std::string PortIn(const std::string& line) {
 ServerProcess::ServerProcess(const std::vector<std::string>& command, const std::string& output_stem,
                              absl::Duration patience)
     : process_(command, output_stem),
-      address_(absl::StrCat("127.0.0.1:", PortIn(process_.AwaitLine(kSaysPort, patience)))) {}
+      address_(absl::StrCat("127.0.0.1:", PortIn(process_.AwaitLine(kSaysPort, patience)))) {
+  // Said before it.
+  const std::string output = process_.Output();
+  const size_t http = output.find(kSaysHttpPort);
+  if (http != std::string::npos) http_port_ = std::atoi(output.c_str() + http + sizeof kSaysHttpPort - 1);
+}
 
 double ServerProcess::CpuSeconds() const {
   clockid_t clock{};

@@ -20,6 +20,8 @@ class ServerProcess {
                 absl::Duration patience = support::Process::kPatience);
 
   const std::string& address() const { return address_; }
+  // Of what it has said it serves over HTTP; 0: nothing.
+  int http_port() const { return http_port_; }
   // Of all its threads since it began.
   double CpuSeconds() const;
   double ResidentMebibytes() const;
@@ -27,6 +29,7 @@ class ServerProcess {
  private:
   support::Process process_;
   std::string address_;
+  int http_port_ = 0;
 };
 
 // mind-server on data of its own, which go when it is destroyed. It takes any number of jobs, and lets
@@ -41,6 +44,7 @@ class MindServer {
   void Restart(absl::Duration patience = support::Process::kPatience);
   const ServerProcess& process() const { return *process_; }
   const std::string& address() const { return process_->address(); }
+  int http_port() const { return process_->http_port(); }
 
  private:
   const support::TemporaryFolder folder_;

@@ -1,13 +1,11 @@
 // How long a preview takes to all who watch, beside the least that gRPC could do.
-#include <sys/resource.h>
-
-#include <cstdio>
 #include <stdexcept>
 
 #include "absl/strings/str_cat.h"
 #include "tests/bench/server/bare_server.h"
 #include "tests/bench/server/null_worker.h"
 #include "tests/bench/server/parts.h"
+#include "tests/bench/server/previews.h"
 #include "tests/bench/server/server_process.h"
 #include "tests/bench/server/submit.h"
 #include "tests/bench/server/watchers.h"
@@ -18,28 +16,13 @@
 namespace mind::bench {
 namespace {
 
-constexpr size_t kPreviewBytes = 4096;
 constexpr uint32_t kRounds = 30;
-constexpr int kTurns = 2;            // of each server, in turns: the machine may change
-constexpr size_t kOtherFiles = 200;  // beside one a watcher
+constexpr int kTurns = 2;  // of each server, in turns: the machine may change
 
 struct Measured {
   std::vector<double> seconds;  // of a preview, to all
   double cpu_seconds = 0;       // of the server, for all of them
 };
-
-v1::ConnectRequest PreviewOf(const v1::ImageRef& image, uint32_t step) {
-  v1::ConnectRequest message;
-  v1::ImagePreview& preview = *message.mutable_image_preview();
-  *preview.mutable_image() = image;
-  preview.mutable_preview()->set_image_index(image.image_index());
-  preview.mutable_preview()->set_step(step);
-  preview.mutable_preview()->set_media_type("image/jpeg");
-  preview.mutable_preview()->set_width(64);
-  preview.mutable_preview()->set_height(64);
-  preview.mutable_preview()->set_data(std::string(kPreviewBytes, 'x'));
-  return message;
-}
 
 void Reach(const ServerProcess& server, NullWorker& worker, const v1::ImageRef& image, size_t count,
            absl::Duration limit, Measured& measured) {
@@ -95,24 +78,12 @@ Row Measure(const Setting& setting, size_t count) {
            cpu(bare) * 1e6, cpu(mind) / cpu(bare)}};
 }
 
-// Raises it as far as it goes, for the servers too.
-void WarnOfFewFiles(size_t watchers) {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur >= watchers + kOtherFiles) return;
-  std::fprintf(stderr,
-               "bench-server: only %llu files may be open, %zu watchers need about %zu: see ulimit -n\n",
-               static_cast<unsigned long long>(limit.rlim_cur), watchers, watchers + kOtherFiles);
-}
-
 }  // namespace
 
 void MeasureWatchers(const Setting& setting, Report& report) {
   std::vector<size_t> counts = {100, 1000};
   if (setting.large) counts.push_back(10'000);
-  WarnOfFewFiles(counts.back());
+  AllowFiles(counts.back());
   std::vector<Row> rows;
   for (const size_t count : counts) rows.push_back(Measure(setting, count));
   report.Add(

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -325,6 +326,21 @@ TEST_F(HttpServerTest, AddressesThatAreNoneAreRefused) {
   Start();
   EXPECT_TRUE(absl::IsUnavailable(
       HttpServer::Start({.address = absl::StrCat("127.0.0.1:", server_->port())}, router_).status()));
+}
+
+// A connection is an open file, and what a shell allows by default is a thousand.
+TEST(HttpServerFiles, MayBeAsManyAsTheProcessIsAllowed) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 512;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  Router router;
+  ASSERT_TRUE(HttpServer::Start({.address = "127.0.0.1:0", .threads = 1}, router).ok());
+  rlimit after{};
+  getrlimit(RLIMIT_NOFILE, &after);
+  EXPECT_EQ(after.rlim_cur, before.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &before);
 }
 
 }  // namespace

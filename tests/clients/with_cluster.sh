@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs a command beside a server with a worker, and a server without one, on free ports.
+#   tests/clients/with_cluster.sh BIN MODELS COMMAND…
+# The command finds them in MIND_HTTP (http://127.0.0.1:PORT), MIND_GRPC (127.0.0.1:PORT) and MIND_IDLE_HTTP.
+set -euo pipefail
+bin=$1 models=$2
+shift 2
+folder=$(mktemp -d)
+pids=()
+stop() {
+  status=$?
+  if [ ${#pids[@]} -gt 0 ]; then kill -9 "${pids[@]}" 2>/dev/null || true; wait "${pids[@]}" 2>/dev/null || true; fi
+  [ $status -eq 0 ] || tail -n 20 "$folder"/*.err >&2
+  rm -rf "$folder"
+}
+trap stop EXIT
+
+# A line of a program's output, once it is there.
+await() {
+  until grep -sm1 -- "$2" "$1"; do
+    kill -0 "$3" 2>/dev/null || { echo "$1: ended without saying \"$2\"" >&2; exit 1; }
+    sleep 0.05
+  done
+}
+start_server() {
+  "$bin/mind-server" --listen 127.0.0.1:0 --http 127.0.0.1:0 --metrics 127.0.0.1:0 --data "$folder/$1" \
+    >"$folder/$1.out" 2>"$folder/$1.err" &
+  pids+=($!)
+  grpc=$(await "$folder/$1.out" "listening on port" $! | sed -E 's/.*listening on port ([0-9]+).*/\1/')
+  http=$(await "$folder/$1.out" "http on port" $! | sed -E 's/.*port ([0-9]+).*/\1/')
+}
+start_server idle
+export MIND_IDLE_HTTP=http://127.0.0.1:$http
+start_server server
+export MIND_HTTP=http://127.0.0.1:$http MIND_GRPC=127.0.0.1:$grpc
+"$bin/mind-worker" --server "$MIND_GRPC" --metrics 127.0.0.1:0 --models "$models" \
+  >"$folder/worker.out" 2>"$folder/worker.err" &
+pids+=($!)
+until curl -sf "$MIND_HTTP/v2/health/ready" >/dev/null; do
+  kill -0 ${pids[-1]} 2>/dev/null || { echo "the worker has ended" >&2; exit 1; }
+  sleep 0.05
+done
+"$@"
