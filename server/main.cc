@@ -9,6 +9,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
 #include "proto/support/flag_types.h"
@@ -23,6 +24,7 @@
 #include "server/http/http_server.h"
 #include "server/http/native.h"
 #include "server/http/openai.h"
+#include "server/http/openapi.h"
 #include "server/http/page.h"
 #include "server/store/sqlite_job_store.h"
 
@@ -38,6 +40,7 @@ struct Flags {
   std::string listen = "127.0.0.1:8080";
   std::string http;
   std::string http_origins;
+  std::string http_url;
   std::string metrics = "127.0.0.1:9090";
   std::string data = "data";
   int max_queue = 1000;
@@ -62,6 +65,10 @@ Flags ParseFlags(int argc, char** argv) {
   AddText(app, "--http-origins", flags.http_origins, "ORIGINS",
           "Origins of other web pages that may use the APIs over HTTP, with commas between "
           "(https://studio.example); *: any");
+  AddText(
+      app, "--http-url", flags.http_url, "URL",
+      "How callers reach --http, for links to it: https://pictures.example. If left out, http and the host "
+      "that they name");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
   AddText(app, "--data", flags.data, "DIR", "Holds the job store; created if missing");
   AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
@@ -117,11 +124,13 @@ int Run(const Flags& flags) {
   GenerationApi generation(post, service, metrics);
   WorkerApi worker(post, service.workers(), metrics);
 
-  const FaceContext faces{.post = post, .generation = service};
+  const FaceContext faces{
+      .post = post, .generation = service, .url = std::string(absl::StripSuffix(flags.http_url, "/"))};
   Router router;
   AddOpenAiFace(faces, router);
   AddNativeFace(faces, router);
   AddPage(router);
+  AddOpenApi(router);
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

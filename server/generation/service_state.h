@@ -16,6 +16,7 @@
 #include "server/generation/metrics.h"
 #include "server/generation/model_catalog.h"
 #include "server/generation/validate.h"
+#include "server/generation/webhook.h"
 #include "server/generation/worker_sessions.h"
 #include "server/store/job_store.h"
 
@@ -36,6 +37,8 @@ struct ServiceOptions {
   absl::Duration model_memory = absl::Hours(1);
   // Results that wait to be written; beyond, workers are not read on.
   size_t held_bytes = 256 << 20;
+  // Tells of jobs' ends; must outlive the service. Null: nobody is told.
+  WebhookSender* webhooks = nullptr;
   Post post;                          // to the loop. REQUIRES: set
   std::function<absl::Time()> clock;  // REQUIRES: set
   // For leases and limits: never jumps, whatever becomes of `clock`.
@@ -64,6 +67,8 @@ struct ServiceState {
   v1::JobEvent QueuedEvent(const v1::Job& job) const;
   // Jobs of an earlier run have no feed until somebody needs one.
   void EnsureFeed(const v1::Job& job);
+  // Has the end of a job, which is durable, told to who is to be told of it.
+  void TellWebhook(const v1::Job& job);
 
   const ServiceOptions options;
   JobStore& store;

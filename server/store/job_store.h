@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,7 @@ struct JobQuery {
   std::vector<v1::JobState> states;  // empty: any
   uint64_t before = 0;               // only numbers below this
   int limit = 0;
+  std::map<std::string, std::string> labels = {};  // that it has, all of them
 };
 
 // Called from one thread, the server's loop.
@@ -92,6 +94,10 @@ class JobStore {
   // Gives each job that has not ended, in order of creation.
   virtual absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) = 0;
   virtual absl::StatusOr<std::vector<v1::Model>> Models() = 0;
+  // Gives each job that has ended and whose webhook has not been settled since (SettleWebhook).
+  virtual absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) = 0;
+  // What AddSecret has kept for this purpose, newest first.
+  virtual absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) = 0;
   // Counts how often this store has been opened; event sequences of a later opening are above those of an
   // earlier.
   virtual uint64_t epoch() const = 0;

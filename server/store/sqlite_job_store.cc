@@ -100,4 +100,12 @@ absl::StatusOr<std::vector<v1::Model>> SqliteJobStore::Models() {
   return readers_.front().reader->Models();
 }
 
+absl::Status SqliteJobStore::ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) {
+  return readers_.front().reader->ForEachUnsettledWebhook(take);
+}
+
+absl::StatusOr<std::vector<StoredSecret>> SqliteJobStore::Secrets(const std::string& purpose) {
+  return readers_.front().reader->Secrets(purpose);
+}
+
 }  // namespace mind::server

@@ -39,6 +39,8 @@ class SqliteJobStore : public JobStore {
   void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
   absl::StatusOr<std::vector<v1::Model>> Models() override;
+  absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
+  absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
   uint64_t epoch() const override { return epoch_; }
 
  private:
