@@ -27,6 +27,7 @@
 #include "server/http/openapi.h"
 #include "server/http/page.h"
 #include "server/store/sqlite_job_store.h"
+#include "server/webhooks/webhook_deliverer.h"
 
 namespace {
 
@@ -41,6 +42,8 @@ struct Flags {
   std::string http;
   std::string http_origins;
   std::string http_url;
+  std::string webhooks;
+  std::string webhook_secret_file;
   std::string metrics = "127.0.0.1:9090";
   std::string data = "data";
   int max_queue = 1000;
@@ -69,6 +72,13 @@ Flags ParseFlags(int argc, char** argv) {
       app, "--http-url", flags.http_url, "URL",
       "How callers reach --http, for links to it: https://pictures.example. If left out, http and the host "
       "that they name");
+  AddText(app, "--webhooks", flags.webhooks, "ORIGINS",
+          "Origins that may be told of jobs' ends, with commas between (https://studio.example); if left out "
+          "there "
+          "are none");
+  AddText(
+      app, "--webhook-secret-file", flags.webhook_secret_file, "FILE",
+      "What webhooks are signed with: a line whsec_ and base64; two while one takes the place of the other");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
   AddText(app, "--data", flags.data, "DIR", "Holds the job store; created if missing");
   AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
@@ -101,6 +111,17 @@ int Run(const Flags& flags) {
     LogError("cannot open the job store", {{"error", std::string(store.status().message())}});
     return 1;
   }
+  std::unique_ptr<WebhookDeliverer> webhooks;
+  const std::vector<std::string> webhook_origins = absl::StrSplit(flags.webhooks, ',', absl::SkipEmpty());
+  if (!webhook_origins.empty()) {
+    absl::StatusOr<std::unique_ptr<WebhookDeliverer>> started =
+        WebhookDeliverer::For(webhook_origins, flags.webhook_secret_file);
+    if (!started.ok()) {
+      LogError("cannot start", {{"error", std::string(started.status().message())}});
+      return 1;
+    }
+    webhooks = *std::move(started);
+  }
   ServerMetrics metrics;
   const auto endpoint = MetricsEndpoint::Create(flags.metrics, metrics.registry);
   if (!endpoint.ok()) {
@@ -114,6 +135,8 @@ int Run(const Flags& flags) {
   options.max_queue = static_cast<size_t>(flags.max_queue);
   options.max_wait = flags.max_wait;
   options.keep = flags.keep;
+  options.limits.webhook_origins = webhook_origins;
+  options.webhooks = webhooks.get();
   options.post = post;
   options.clock = [] { return absl::Now(); };
   server::GenerationService service(options, **store, metrics);
