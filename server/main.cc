@@ -33,7 +33,9 @@ int Run(const Flags& flags) {
   ServerMetrics metrics;
   const auto endpoint = MetricsEndpoint::Create(flags.metrics, metrics.registry);
   if (!endpoint.ok()) return CannotStart(endpoint.status());
-  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, metrics);
+  const absl::StatusOr<std::unique_ptr<WebhookDeliverer>> webhooks = OpenWebhooks(flags);
+  if (!webhooks.ok()) return CannotStart(webhooks.status());
+  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, webhooks->get(), metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
   absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, core, metrics);

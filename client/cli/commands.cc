@@ -125,12 +125,35 @@ std::string Allowed(const v1::SamplerParameter& parameter) {
   }
 }
 
+int DryRun(client::Client& client, const Common& common, const v1::JobRequest& request) {
+  const absl::StatusOr<v1::CreateJobResponse> checked = client.Check(request);
+  if (!checked.ok()) return Report(checked.status(), common);
+  if (common.json) {
+    PrintJson(*checked);
+    return kOk;
+  }
+  const v1::JobEstimate& estimate = checked->estimate();
+  const auto about = [](bool known, const google::protobuf::Duration& duration) {
+    return known ? absl::StrCat("about ", absl::FormatDuration(
+                                              absl::Trunc(FromDuration(duration), absl::Milliseconds(100))))
+                 : std::string("not known");
+  };
+  std::printf("model        %s\nevaluations  %g\nwait         %s, with %u jobs waiting\nrun          %s\n",
+              Shown(checked->job().spec().model()).c_str(), estimate.evaluations(),
+              about(estimate.has_estimated_wait(), estimate.estimated_wait()).c_str(), estimate.queued_jobs(),
+              about(estimate.has_estimated_run(), estimate.estimated_run()).c_str());
+  return kOk;
+}
+
 }  // namespace
 
 int Generate(client::Client& client, const Common& common, const GenerateOptions& options) {
-  const v1::ImageSpec& spec = options.request.spec();
+  v1::JobRequest request = options.request;
+  const v1::ImageSpec& spec = request.spec();
+  request.mutable_spec()->set_omit_metadata(!options.metadata);
+  if (options.dry_run) return DryRun(client, common, request);
   if (options.detach) {
-    const absl::StatusOr<v1::Job> job = client.Create(options.request);
+    const absl::StatusOr<v1::Job> job = client.Create(request);
     if (!job.ok()) return Report(job.status(), common);
     if (common.json) {
       PrintJson(*job);
@@ -145,11 +168,11 @@ int Generate(client::Client& client, const Common& common, const GenerateOptions
   if (const std::string why = out.WhyNot(spec.image_count()); !why.empty()) return Refuse(why);
   Collector collector(common, out);
   if (spec.model().empty()) collector.NameTheModel();
-  return collector.Finish(client.Generate(options.request, collector.Handlers()));
+  return collector.Finish(client.Generate(request, collector.Handlers()));
 }
 
-int Jobs(client::Client& client, const Common& common, uint32_t limit) {
-  const auto jobs = client.List(limit);
+int Jobs(client::Client& client, const Common& common, const v1::ListJobsRequest& request) {
+  const auto jobs = client.List(request);
   if (!jobs.ok()) return Report(jobs.status(), common);
   if (!common.json) std::printf("%-28s %-10s %9s %-20s %s\n", "ID", "STATE", "STEPS", "CREATED", "PROMPT");
   for (const v1::Job& job : *jobs) {
@@ -184,6 +207,28 @@ int Get(client::Client& client, const Common& common, const std::string& id, con
   return collector.Finish(client.Watch(id, collector.Handlers()));
 }
 
+int Image(client::Client& client, const Common& common, const std::string& id, uint32_t index,
+          const std::string& out) {
+  const Output output(out);
+  if (const std::string why = output.WhyNot(1); !why.empty()) return Refuse(why);
+  absl::StatusOr<v1::GetImageResponse> image = client.GetImage(id, index);
+  if (!image.ok()) return Report(image.status(), common);
+  const client::Picture picture{
+      .index = index, .seed = image->seed(), .media_type = image->media_type(), .data = image->data()};
+  const std::string name = output.FileName(id, picture, out.empty() ? index + 1 : 1);
+  if (!output.Save(name, picture.data)) {
+    std::fprintf(stderr, "mind: cannot write %s\n", name.c_str());
+    return kFailed;
+  }
+  if (common.json) {
+    image->clear_data();
+    PrintJson(*image);
+  } else if (!output.is_stdout()) {
+    std::printf("%s\n", name.c_str());
+  }
+  return kOk;
+}
+
 int Cancel(client::Client& client, const Common& common, const std::string& id) {
   const absl::StatusOr<v1::Job> job = client.Cancel(id);
   if (!job.ok()) return Report(job.status(), common);
@@ -191,6 +236,17 @@ int Cancel(client::Client& client, const Common& common, const std::string& id) 
     PrintJson(*job);
   } else {
     std::printf("%s cancelled after %u of %u steps\n", id.c_str(), job->steps_done(), job->steps_total());
+  }
+  return kOk;
+}
+
+int Delete(client::Client& client, const Common& common, const std::string& id) {
+  const absl::StatusOr<v1::Job> job = client.Delete(id);
+  if (!job.ok()) return Report(job.status(), common);
+  if (common.json) {
+    PrintJson(*job);
+  } else {
+    std::printf("%s deleted\n", id.c_str());
   }
   return kOk;
 }

@@ -108,6 +108,18 @@ FlagReader Setting(v1::ImageSpec* spec) {
   };
 }
 
+// NAME=TEXT.
+FlagReader Label(google::protobuf::Map<std::string, std::string>* labels) {
+  return [labels](const std::string& text) -> std::string {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) return absl::StrCat("\"", text, "\" is not NAME=TEXT");
+    (*labels)[text.substr(0, equals)] = text.substr(equals + 1);
+    return "";
+  };
+}
+
+constexpr absl::Duration kYear = absl::Hours(24 * 365);
+
 }  // namespace
 
 void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
@@ -156,10 +168,20 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           Enumerator<v1::ImageFormat>("IMAGE_FORMAT_", v1::ImageFormat_Parse, "png|jpeg|webp",
                                       [spec](auto v) { spec->set_format(v); }),
           "Of the file");
+  AddFlag(app, "--quality", "N", Whole([spec](auto v) { spec->set_quality(v); }),
+          "Of a JPEG or WebP, 1 to 100; if left out, 95 or lossless");
   AddFlag(app, "--deadline", "DURATION",
           DurationReader([request](auto v) { *request->mutable_deadline() = ToTimestamp(absl::Now() + v); },
-                         absl::Milliseconds(1), absl::Hours(24 * 365)),
-          "Give up after this long, such as 30s");
+                         absl::Milliseconds(1), kYear),
+          "Give up after this long, such as 30s, by this machine's clock");
+  AddFlag(app, "--ttl", "DURATION",
+          DurationReader([request](auto v) { *request->mutable_ttl() = ToDuration(v); },
+                         absl::Milliseconds(1), kYear),
+          "The same by the server's clock");
+  AddRepeatedFlag(app, "--label", "NAME=TEXT", Label(request->mutable_labels()),
+                  "For finding the job again: `mind jobs --label`. May be given again");
+  AddFlag(app, "--webhook", "URL", Text([request](auto& v) { request->set_webhook_url(v); }),
+          "Who is told when the job has ended, where the server allows it");
   AddFlag(app, "--request-id", "ID", Text([request](auto& v) { request->set_request_id(v); }),
           "Sent again with the same id, a request gives the same job");
   AddFlag(app, "--preview-every", "N", Whole([spec](auto v) { spec->set_preview_every(v); }),
@@ -167,7 +189,23 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
   AddText(app, "-o,--out", options.out, "FILE",
           "Several pictures get -0, -1 … before the extension; - is standard output, for one picture; if "
           "left out, the job's id");
+  AddSwitch(app, "--metadata", options.metadata, "Write the request into a PNG");
   AddSwitch(app, "--detach", options.detach, "Only create the job and print its id");
+  AddSwitch(app, "--dry-run", options.dry_run, "Only say what it would cost");
+}
+
+void AddJobsFlags(CLI::App& app, v1::ListJobsRequest& request) {
+  request.set_page_size(20);
+  AddFlag(app, "--limit", "N", Number<uint32_t>([&request](auto v) { request.set_page_size(v); }, 1, 1000),
+          "How many")
+      ->default_str("20");
+  AddFlag(
+      app, "--state", "queued|running|succeeded|failed|cancelled",
+      Enumerator<v1::JobState>("JOB_STATE_", v1::JobState_Parse, "queued|running|succeeded|failed|cancelled",
+                               [&request](auto v) { request.set_state(v); }),
+      "Only those that are");
+  AddRepeatedFlag(app, "--label", "NAME=TEXT", Label(request.mutable_labels()),
+                  "Only those with this label. May be given again");
 }
 
 }  // namespace mind::cli

@@ -1,4 +1,4 @@
-// The flags of `mind generate`.
+// The flags of `mind generate` and `mind jobs`.
 #ifndef MIND_CLIENT_CLI_GENERATE_FLAGS_H_
 #define MIND_CLIENT_CLI_GENERATE_FLAGS_H_
 
@@ -9,6 +9,8 @@ namespace mind::cli {
 
 // `options` are filled in while the command line is read.
 void AddGenerateFlags(CLI::App& generate, GenerateOptions& options);
+// Those of `mind jobs`.
+void AddJobsFlags(CLI::App& jobs, v1::ListJobsRequest& request);
 
 }  // namespace mind::cli
 

@@ -44,7 +44,8 @@ struct Arguments {
   GenerateOptions generate;
   std::string id, out, model;
   uint64_t after = 0;
-  uint32_t limit = 20;
+  uint32_t index = 0;
+  v1::ListJobsRequest jobs;
 };
 
 void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
@@ -59,8 +60,8 @@ void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
                     [&a](client::Client& client) { return Generate(client, a.common, a.generate); });
   AddGenerateFlags(*c, a.generate);
   c = add("jobs", "List jobs, newest first",
-          [&a](client::Client& client) { return Jobs(client, a.common, a.limit); });
-  AddNumber(*c, "--limit", a.limit, 1U, 1000U, "How many");
+          [&a](client::Client& client) { return Jobs(client, a.common, a.jobs); });
+  AddJobsFlags(*c, a.jobs);
   c = add("watch", "Follow a job to its end",
           [&a](client::Client& client) { return Watch(client, a.common, a.id, a.after); });
   job_id(c);
@@ -70,6 +71,13 @@ void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
           [&a](client::Client& client) { return Get(client, a.common, a.id, a.out); });
   job_id(c);
   AddText(*c, "-o,--out", a.out, "FILE", "As for `mind generate`");
+  c = add("image", "Fetch one picture of a job that is done, without waiting",
+          [&a](client::Client& client) { return Image(client, a.common, a.id, a.index, a.out); });
+  job_id(c);
+  AddNumber(*c, "INDEX", a.index, 0U, std::numeric_limits<uint32_t>::max(), "Which, from 0");
+  AddText(*c, "-o,--out", a.out, "FILE", "As for `mind generate`");
+  job_id(add("delete", "Forget a job and its pictures, ending it if need be",
+             [&a](client::Client& client) { return Delete(client, a.common, a.id); }));
   job_id(add("cancel", "End a job", [&a](client::Client& client) { return Cancel(client, a.common, a.id); }));
   add("models", "List models and what may be asked of them",
       [&a](client::Client& client) { return Models(client, a.common); });

@@ -24,6 +24,31 @@ bool ShowsColours() {
   return colours == "truecolor" || colours == "24bit";
 }
 
+// Of JobQueued and JobWaiting.
+template <typename Place>
+std::string Waiting(const Place& place) {
+  std::string text =
+      absl::StrCat("waiting behind ", place.position(), place.position() == 1 ? " job" : " jobs");
+  if (!place.has_estimated_wait()) return text;
+  const absl::Duration wait = absl::Trunc(FromDuration(place.estimated_wait()), absl::Seconds(1));
+  return absl::StrCat(text, ", about ", absl::FormatDuration(wait));
+}
+
+std::string Doing(v1::Stage stage, const std::string& otherwise) {
+  switch (stage) {
+    case v1::STAGE_LOADING_MODEL:
+      return "loading the model";
+    case v1::STAGE_ENCODING:
+      return "encoding the prompt";
+    case v1::STAGE_UPSCALING:
+      return "upscaling";
+    case v1::STAGE_DECODING:
+      return "decoding";
+    default:
+      return otherwise;
+  }
+}
+
 }  // namespace
 
 Progress::Progress(bool quiet)
@@ -43,15 +68,17 @@ void Progress::Show(const v1::JobEvent& event) {
   switch (event.event_case()) {
     case v1::JobEvent::kQueued: {
       const v1::JobQueued& queued = event.queued();
-      status_ = absl::StrCat("waiting behind ", queued.position(), queued.position() == 1 ? " job" : " jobs");
-      if (queued.has_estimated_wait())
-        absl::StrAppend(
-            &status_, ", about ",
-            absl::FormatDuration(absl::Trunc(FromDuration(queued.estimated_wait()), absl::Seconds(1))));
+      status_ = Waiting(queued);
       if (queued.job().attempt() > 0) status_ = absl::StrCat("its worker was lost, ", status_);
       Line(absl::StrCat(Printable(queued.job().id()), ": ", status_));
       break;
     }
+    case v1::JobEvent::kWaiting:
+      if (terminal_) status_ = Waiting(event.waiting());
+      break;
+    case v1::JobEvent::kStage:
+      if (terminal_) status_ = Doing(event.stage().stage(), status_);
+      break;
     case v1::JobEvent::kStarted:
       status_ = absl::StrCat("on ", Printable(event.started().worker()));
       if (event.started().resumed_steps() > 0)

@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <map>
+#include <random>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
 #include "proto/support/message_size.h"
@@ -22,6 +24,15 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// 32 random hexadecimal digits.
+std::string NewRequestId() {
+  std::random_device random;
+  std::string id;
+  for (int i = 0; i < 4; ++i)
+    absl::StrAppend(&id, absl::Hex(static_cast<uint32_t>(random()), absl::kZeroPad8));
+  return id;
 }
 
 }  // namespace
@@ -48,16 +59,20 @@ absl::StatusOr<Response> Client::Call(Method method, const Request& request) {
 
 template <typename Response>
 absl::StatusOr<v1::Job> Client::Follow(grpc::ClientReader<Response>& reader, const Handlers& handlers,
-                                       uint64_t* sequence) {
+                                       Followed& followed) {
   std::map<uint32_t, Picture> pictures;
   v1::Job job;
   Response response;
   while (reader.Read(&response)) {
     v1::JobEvent& event = *response.mutable_event();
+    if (event.job_id() != followed.job_id) followed = {.job_id = event.job_id()};
+    followed.last_news = absl::Now();
+    if (event.has_completed()) job = event.completed().job();
+    if (event.sequence() <= followed.sequence) continue;
     if (!event.has_image()) {
-      if (event.has_completed()) job = event.completed().job();
+      followed.completed = event.has_completed();
+      followed.sequence = event.sequence();
       if (handlers.event) handlers.event(event);
-      *sequence = event.sequence();
       continue;
     }
     v1::ImageChunk& chunk = *event.mutable_image();
@@ -67,7 +82,7 @@ absl::StatusOr<v1::Job> Client::Follow(grpc::ClientReader<Response>& reader, con
     picture.media_type = chunk.media_type();
     picture.data += chunk.data();
     if (!chunk.last()) continue;
-    *sequence = event.sequence();  // a picture broken off in the middle is asked for again
+    followed.sequence = event.sequence();  // a picture broken off in the middle is asked for again
     if (handlers.picture) handlers.picture(std::move(picture));
     pictures.erase(chunk.image_index());
   }
@@ -75,6 +90,13 @@ absl::StatusOr<v1::Job> Client::Follow(grpc::ClientReader<Response>& reader, con
   if (!status.ok()) return FromGrpc(status);
   if (job.id().empty()) return absl::UnavailableError("the stream ended before the job");
   return job;
+}
+
+bool Client::TryAgain(const absl::Status& status, const Followed& followed, absl::Duration patience) {
+  if (!absl::IsUnavailable(status) || followed.completed) return false;
+  if (absl::Now() - followed.last_news > patience) return false;
+  absl::SleepFor(kRetryPause);
+  return true;
 }
 
 // Registers the context for Stop() while a stream runs.
@@ -97,34 +119,36 @@ class Client::Streaming {
   grpc::ClientContext& context_;
 };
 
-absl::StatusOr<v1::Job> Client::Generate(const v1::JobRequest& request, const Handlers& handlers) {
+absl::StatusOr<v1::Job> Client::Generate(const v1::JobRequest& request, const Handlers& handlers,
+                                         absl::Duration patience) {
   v1::GenerateImageRequest message;
   *message.mutable_job() = request;
-  grpc::ClientContext context;
-  Prepare(context, absl::InfiniteDuration());
-  const Streaming streaming(*this, context);
-  const auto reader = stub_->GenerateImage(&context, message);
-  uint64_t sequence = 0;
-  return Follow(*reader, handlers, &sequence);
+  if (request.request_id().empty()) message.mutable_job()->set_request_id(NewRequestId());
+  Followed followed;
+  for (;;) {
+    grpc::ClientContext context;
+    Prepare(context, absl::InfiniteDuration());
+    const Streaming streaming(*this, context);
+    const auto reader = stub_->GenerateImage(&context, message);
+    absl::StatusOr<v1::Job> job = Follow(*reader, handlers, followed);
+    // Before it is accepted there is nothing to be lost.
+    if (job.ok() || followed.job_id.empty() || !TryAgain(job.status(), followed, patience)) return job;
+  }
 }
 
 absl::StatusOr<v1::Job> Client::Watch(const std::string& id, const Handlers& handlers,
                                       uint64_t after_sequence, absl::Duration patience) {
-  absl::Time last_news = absl::Now();
+  Followed followed{.job_id = id, .sequence = after_sequence, .last_news = absl::Now()};
   for (;;) {
     v1::WatchJobRequest message;
     message.set_id(id);
-    message.set_after_sequence(after_sequence);
+    message.set_after_sequence(followed.sequence);
     grpc::ClientContext context;
     Prepare(context, absl::InfiniteDuration());
     const Streaming streaming(*this, context);
     const auto reader = stub_->WatchJob(&context, message);
-    const uint64_t before = after_sequence;
-    absl::StatusOr<v1::Job> job = Follow(*reader, handlers, &after_sequence);
-    if (job.ok() || !absl::IsUnavailable(job.status())) return job;
-    if (after_sequence != before) last_news = absl::Now();
-    if (absl::Now() - last_news > patience) return job;
-    absl::SleepFor(kRetryPause);
+    absl::StatusOr<v1::Job> job = Follow(*reader, handlers, followed);
+    if (job.ok() || !TryAgain(job.status(), followed, patience)) return job;
   }
 }
 
@@ -140,6 +164,13 @@ absl::StatusOr<v1::Job> Client::Create(const v1::JobRequest& request) {
   const auto response = Call<v1::CreateJobResponse>(&v1::GenerationService::Stub::CreateJob, message);
   if (!response.ok()) return response.status();
   return response->job();
+}
+
+absl::StatusOr<v1::CreateJobResponse> Client::Check(const v1::JobRequest& request) {
+  v1::CreateJobRequest message;
+  *message.mutable_job() = request;
+  message.set_validate_only(true);
+  return Call<v1::CreateJobResponse>(&v1::GenerationService::Stub::CreateJob, message);
 }
 
 absl::StatusOr<v1::Job> Client::Get(const std::string& id) {
@@ -158,11 +189,30 @@ absl::StatusOr<v1::Job> Client::Cancel(const std::string& id) {
   return response->job();
 }
 
+absl::StatusOr<v1::Job> Client::Delete(const std::string& id) {
+  v1::DeleteJobRequest message;
+  message.set_id(id);
+  const auto response = Call<v1::DeleteJobResponse>(&v1::GenerationService::Stub::DeleteJob, message);
+  if (!response.ok()) return response.status();
+  return response->job();
+}
+
+absl::StatusOr<v1::GetImageResponse> Client::GetImage(const std::string& id, uint32_t index) {
+  v1::GetImageRequest message;
+  message.set_id(id);
+  message.set_image_index(index);
+  return Call<v1::GetImageResponse>(&v1::GenerationService::Stub::GetImage, message);
+}
+
 absl::StatusOr<std::vector<v1::Job>> Client::List(uint32_t limit, v1::JobState state) {
   v1::ListJobsRequest message;
   message.set_page_size(limit);
   message.set_state(state);
-  const auto response = Call<v1::ListJobsResponse>(&v1::GenerationService::Stub::ListJobs, message);
+  return List(message);
+}
+
+absl::StatusOr<std::vector<v1::Job>> Client::List(const v1::ListJobsRequest& request) {
+  const auto response = Call<v1::ListJobsResponse>(&v1::GenerationService::Stub::ListJobs, request);
   if (!response.ok()) return response.status();
   return std::vector<v1::Job>(response->jobs().begin(), response->jobs().end());
 }

@@ -44,8 +44,12 @@ class Client {
   explicit Client(const Options& options);
 
   // Blocks until the job has ended. The job lives as long as the call: Stop() cancels it. The status is the
-  // job's.
-  absl::StatusOr<v1::Job> Generate(const v1::JobRequest& request, const Handlers& handlers);
+  // job's. A connection that breaks once the job is accepted is taken up again, for as long as `patience`
+  // allows without any news: the server is asked for the same job by its request_id, which is made up if
+  // there is none, and nothing is told twice. Where the server has given the job up in the meantime, a new
+  // one is made.
+  absl::StatusOr<v1::Job> Generate(const v1::JobRequest& request, const Handlers& handlers,
+                                   absl::Duration patience = absl::Seconds(30));
   // Follows a job to its end; the status is the call's, not the job's. A broken connection is taken up again
   // from the last event for as long as `patience` allows without any.
   absl::StatusOr<v1::Job> Watch(const std::string& id, const Handlers& handlers, uint64_t after_sequence = 0,
@@ -54,8 +58,16 @@ class Client {
   void Stop();
 
   absl::StatusOr<v1::Job> Create(const v1::JobRequest& request);
+  // What it would cost; nothing is made.
+  absl::StatusOr<v1::CreateJobResponse> Check(const v1::JobRequest& request);
   absl::StatusOr<v1::Job> Get(const std::string& id);
   absl::StatusOr<v1::Job> Cancel(const std::string& id);
+  // Forgets the job with its pictures, having cancelled it if need be.
+  absl::StatusOr<v1::Job> Delete(const std::string& id);
+  // One finished picture, without waiting for it.
+  absl::StatusOr<v1::GetImageResponse> GetImage(const std::string& id, uint32_t index);
+  // The first page of what the request asks for.
+  absl::StatusOr<std::vector<v1::Job>> List(const v1::ListJobsRequest& request);
   absl::StatusOr<std::vector<v1::Job>> List(uint32_t limit, v1::JobState state = v1::JOB_STATE_UNSPECIFIED);
   absl::StatusOr<std::vector<v1::Model>> Models();
   // Of a model; of the only one, if its name is empty.
@@ -66,10 +78,20 @@ class Client {
   void Prepare(grpc::ClientContext& context, absl::Duration timeout) const;
   template <typename Response, typename Request, typename Method>
   absl::StatusOr<Response> Call(Method method, const Request& request);
-  // Reads a stream of events to its end. Gives the job of `completed`, or the call's error.
+  // How far a job has been followed, over several calls.
+  struct Followed {
+    std::string job_id;
+    uint64_t sequence = 0;   // of the last event, or picture, that was had whole
+    bool completed = false;  // the last of all has come
+    absl::Time last_news;
+  };
+  // Reads a stream of events to its end, and tells those that are new. Gives the job of `completed`, or the
+  // call's error.
   template <typename Response>
   absl::StatusOr<v1::Job> Follow(grpc::ClientReader<Response>& reader, const Handlers& handlers,
-                                 uint64_t* sequence);
+                                 Followed& followed);
+  // After a pause, whether a call that has ended so is worth another.
+  static bool TryAgain(const absl::Status& status, const Followed& followed, absl::Duration patience);
   class Streaming;
 
   const Options options_;

@@ -38,7 +38,7 @@ export const create = request =>
 /** @param {string} id @returns {Promise<any>} */
 export const job = id => ask(`/v1/jobs/${encodeURIComponent(id)}`);
 /** @param {string} id @returns {Promise<any>} */
-export const cancel = id => ask(`/v1/jobs/${encodeURIComponent(id)}`, {method: 'DELETE'});
+export const cancel = id => ask(`/v1/jobs/${encodeURIComponent(id)}/cancel`, {method: 'POST'});
 /** @param {string} id @param {number} index */
 export const imageUrl = (id, index) => `/v1/jobs/${encodeURIComponent(id)}/images/${index}`;
 
@@ -50,7 +50,7 @@ export const imageUrl = (id, index) => `/v1/jobs/${encodeURIComponent(id)}/image
  */
 export function watch(id, tell) {
   const source = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
-  for (const name of ['queued', 'started', 'progress', 'preview', 'image', 'completed']) {
+  for (const name of ['queued', 'waiting', 'started', 'stage', 'progress', 'preview', 'image', 'completed']) {
     source.addEventListener(name, event => {
       if (name === 'completed') source.close();
       tell(name, JSON.parse(event.data)[name]);

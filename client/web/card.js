@@ -40,12 +40,14 @@ export class Card {
 
   /** @param {string} name @param {any} event */
   tell(name, event) {
-    if (name === 'queued') {
+    if (name === 'queued' || name === 'waiting') {
       const wait = seconds(event.estimatedWait);
       this.say([say('queued'), event.position > 0 ? say('ahead', {n: event.position}) : '',
         wait > 0 ? say('soon', {t: duration(wait)}) : ''].filter(Boolean).join(' · '));
     } else if (name === 'started') {
       this.say(say('started'));
+    } else if (name === 'stage') {
+      this.say(say(event.stage));
     } else if (name === 'progress') {
       const left = seconds(event.estimatedRemaining);
       this.say(say('step', {a: event.step, b: event.steps}) + (left > 0 ? ` · ${say('left', {t: duration(left)})}` : ''));

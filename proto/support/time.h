@@ -29,6 +29,15 @@ inline bool IsValid(const google::protobuf::Timestamp& timestamp) {
          timestamp.nanos() <= 999'999'999;
 }
 
+// Whether it is one that JSON and other languages can hold: up to 10,000 years, both parts of one sign.
+inline bool IsValid(const google::protobuf::Duration& duration) {
+  constexpr int64_t kMost = 315'576'000'000;
+  const int64_t seconds = duration.seconds();
+  const int32_t nanos = duration.nanos();
+  return seconds >= -kMost && seconds <= kMost && nanos > -1'000'000'000 && nanos < 1'000'000'000 &&
+         (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0));
+}
+
 inline google::protobuf::Duration ToDuration(absl::Duration duration) {
   google::protobuf::Duration message;
   message.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));

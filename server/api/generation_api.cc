@@ -88,7 +88,9 @@ grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* 
                                                    const v1::CreateJobRequest* request,
                                                    v1::CreateJobResponse* response) {
   const auto submission = std::make_shared<Submission>(PrepareSubmission(request->job()));
+  const bool check = request->validate_only();
   return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+    if (check) return generation().Check(std::move(*submission), caller, Give(response, finish));
     generation().Submit(std::move(*submission), caller, std::nullopt, Give(response->mutable_job(), finish));
   });
 }
@@ -113,9 +115,25 @@ grpc::ServerUnaryReactor* GenerationApi::CancelJob(grpc::CallbackServerContext* 
                                                    const v1::CancelJobRequest* request,
                                                    v1::CancelJobResponse* response) {
   return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
-    const absl::Status reason = MakeError(absl::StatusCode::kCancelled, "cancelled by request", "CANCELLED",
-                                          {{"job", Printable(request->id())}});
-    generation().Cancel(request->id(), caller, reason, Give(response->mutable_job(), finish));
+    generation().Cancel(request->id(), caller, CancelledByRequest(request->id()),
+                        Give(response->mutable_job(), finish));
+  });
+}
+
+grpc::ServerUnaryReactor* GenerationApi::DeleteJob(grpc::CallbackServerContext* context,
+                                                   const v1::DeleteJobRequest* request,
+                                                   v1::DeleteJobResponse* response) {
+  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+    generation().Delete(request->id(), caller, CancelledByRequest(request->id()),
+                        Give(response->mutable_job(), finish));
+  });
+}
+
+grpc::ServerUnaryReactor* GenerationApi::GetImage(grpc::CallbackServerContext* context,
+                                                  const v1::GetImageRequest* request,
+                                                  v1::GetImageResponse* response) {
+  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+    generation().GetImage(request->id(), request->image_index(), caller, Give(response, finish));
   });
 }
 

@@ -1,6 +1,8 @@
 #include "server/cluster/cluster_api.h"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
@@ -67,6 +69,19 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* ClusterApi::Watch(grpc::CallbackServ
                                            .tied_calls = static_cast<int>(request->tied_calls())}},
                *caller);
   });
+}
+
+grpc::ServerUnaryReactor* ClusterApi::ListSigningSecrets(grpc::CallbackServerContext* context,
+                                                         const internal::v1::ListSigningSecretsRequest*,
+                                                         internal::v1::ListSigningSecretsResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  context_.post([this, reactor, response] {
+    seat_.ListSigningSecrets([reactor, response](const absl::StatusOr<std::vector<std::string>>& secrets) {
+      if (secrets.ok()) response->mutable_secrets()->Add(secrets->begin(), secrets->end());
+      reactor->Finish(ToGrpc(secrets.status()));
+    });
+  });
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* ClusterApi::Announce(grpc::CallbackServerContext* context,

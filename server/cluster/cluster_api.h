@@ -33,6 +33,9 @@ class ClusterApi : public internal::v1::ClusterService::WithRawCallbackMethod_Wa
                                   internal::v1::LeaveResponse* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(grpc::CallbackServerContext* context,
                                                     const grpc::ByteBuffer* bytes) override;
+  grpc::ServerUnaryReactor* ListSigningSecrets(grpc::CallbackServerContext* context,
+                                               const internal::v1::ListSigningSecretsRequest* request,
+                                               internal::v1::ListSigningSecretsResponse* response) override;
   grpc::ServerUnaryReactor* Announce(grpc::CallbackServerContext* context,
                                      const internal::v1::AnnounceRequest* request,
                                      internal::v1::AnnounceResponse* response) override;

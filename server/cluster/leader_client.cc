@@ -9,6 +9,7 @@
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
+#include "server/generation/finished_image.h"
 #include "server/generation/model_summary.h"
 #include "server/generation/public_job.h"
 #include "server/generation/service_state.h"
@@ -33,15 +34,21 @@ std::string NewRequestId() {
   return absl::StrFormat("f-%016x%016x", absl::Uniform<uint64_t>(random), absl::Uniform<uint64_t>(random));
 }
 
-// Takes time in proportion to the request's pictures.
-internal::v1::SubmitRequest Pack(Submission submission, const std::optional<internal::v1::Call>& tied_to) {
-  internal::v1::SubmitRequest request;
-  *request.mutable_job() = std::move(submission.request);
-  if (request.job().request_id().empty()) request.mutable_job()->set_request_id(NewRequestId());
-  if (tied_to) *request.mutable_tied_to() = *tied_to;
+// As it came. Takes time in proportion to its pictures.
+v1::JobRequest Whole(Submission submission) {
+  v1::JobRequest request = std::move(submission.request);
   PictureBytes pictures;
   for (const SourcePicture& picture : submission.pictures) pictures[picture.blob.hash] = *picture.blob.data;
-  PutPictures(std::move(pictures), *request.mutable_job()->mutable_spec());  // it brings what it names
+  PutPictures(std::move(pictures), *request.mutable_spec());  // it brings what it names
+  return request;
+}
+
+// Takes that time too.
+internal::v1::SubmitRequest Pack(Submission submission, const std::optional<internal::v1::Call>& tied_to) {
+  internal::v1::SubmitRequest request;
+  *request.mutable_job() = Whole(std::move(submission));
+  if (request.job().request_id().empty()) request.mutable_job()->set_request_id(NewRequestId());
+  if (tied_to) *request.mutable_tied_to() = *tied_to;
   return request;
 }
 
@@ -196,17 +203,42 @@ void LeaderClient::Cancel(const std::string& id, const Caller& caller, const abs
       JobOf<v1::CancelJobResponse>(std::move(answer)));
 }
 
+void LeaderClient::Delete(const std::string& id, const Caller& caller, const absl::Status&,
+                          Answer<v1::Job> answer) {
+  v1::DeleteJobRequest request;
+  request.set_id(id);
+  calls_.Ask<v1::DeleteJobResponse>(
+      caller.tenant, std::move(request),
+      [](const LeaderLink& leader, auto... with) { leader.generation->async()->DeleteJob(with...); },
+      JobOf<v1::DeleteJobResponse>(std::move(answer)));
+}
+
+void LeaderClient::Check(Submission submission, const Caller& caller, Answer<v1::CreateJobResponse> answer) {
+  const auto whole = std::make_shared<Submission>(std::move(submission));
+  packing_.Post([this, post = gate_.post(), whole, caller, answer = std::move(answer)] {
+    const auto request = std::make_shared<v1::CreateJobRequest>();
+    *request->mutable_job() = Whole(std::move(*whole));
+    request->set_validate_only(true);
+    post([this, request, caller, answer] {
+      calls_.Ask<v1::CreateJobResponse>(
+          caller.tenant, std::move(*request),
+          [](const LeaderLink& leader, auto... with) { leader.generation->async()->CreateJob(with...); },
+          answer);
+    });
+  });
+}
+
 void LeaderClient::GetImage(const std::string& id, uint32_t index, const Caller& caller,
-                            Answer<StoredImage> answer) {
-  Find(id, caller, [this, id, index, answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
+                            Answer<v1::GetImageResponse> answer) {
+  Find(id, caller, [this, index, answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
     if (!found.ok()) return answer(found.status());
-    store_.FindImage(id, index,
-                     OnLoop<std::optional<StoredImage>>(
-                         [id, index, answer](absl::StatusOr<std::optional<StoredImage>> image) {
-                           if (!image.ok()) return answer(image.status());
-                           if (!image->has_value()) return answer(UnknownImage(id, index));
-                           answer(**std::move(image));
-                         }));
+    store_.FindImage(
+        found->job.id(), index,
+        [post = gate_.post(), job = found->job, index,
+         answer](const absl::StatusOr<std::optional<StoredImage>>& image) {
+          // Made where it was read: a sum over megabytes is not the loop's.
+          post([answer, made = FinishedImage(job, index, image)]() mutable { answer(std::move(made)); });
+        });
   });
 }
 
@@ -328,6 +360,17 @@ void LeaderClient::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
       Caller().tenant, v1::ListWorkersRequest(),
       [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListWorkers(with...); },
       std::move(answer));
+}
+
+void LeaderClient::ListSigningSecrets(Answer<std::vector<std::string>> answer) {
+  using Response = internal::v1::ListSigningSecretsResponse;
+  calls_.Ask<Response>(
+      Caller().tenant, internal::v1::ListSigningSecretsRequest(),
+      [](const LeaderLink& leader, auto... with) { leader.cluster->async()->ListSigningSecrets(with...); },
+      [answer = std::move(answer)](const absl::StatusOr<Response>& response) {
+        if (!response.ok()) return answer(response.status());
+        answer(std::vector<std::string>(response->secrets().begin(), response->secrets().end()));
+      });
 }
 
 }  // namespace mind::server

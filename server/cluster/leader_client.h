@@ -64,8 +64,11 @@ class LeaderClient : public Generation {
             Answer<v1::ListJobsResponse> answer) override;
   void Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
               Answer<v1::Job> answer) override;
+  void Delete(const std::string& id, const Caller& caller, const absl::Status& reason,
+              Answer<v1::Job> answer) override;
+  void Check(Submission submission, const Caller& caller, Answer<v1::CreateJobResponse> answer) override;
   void GetImage(const std::string& id, uint32_t index, const Caller& caller,
-                Answer<StoredImage> answer) override;
+                Answer<v1::GetImageResponse> answer) override;
   void Watch(const std::string& id, const WatchStart& start, const Caller& caller,
              std::function<void()> on_news, Answer<WatchId> answer) override;
   WatchNews Next(WatchId watch) override { return events_.Next(watch); }
@@ -74,6 +77,7 @@ class LeaderClient : public Generation {
   void GetModel(const std::string& name, Answer<v1::Model> answer) override;
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
+  void ListSigningSecrets(Answer<std::vector<std::string>> answer) override;
 
  private:
   // A job that is watched here and has not ended, as far as is known here.

@@ -66,9 +66,22 @@ void LeaderSeat::Cancel(const std::string& id, const Caller& caller, const absl:
   });
 }
 
+void LeaderSeat::Delete(const std::string& id, const Caller& caller, const absl::Status& reason,
+                        Answer<v1::Job> answer) {
+  Pass(std::move(answer), [&](GenerationService& service, Answer<v1::Job> then) {
+    service.Delete(id, caller, reason, std::move(then));
+  });
+}
+
+void LeaderSeat::Check(Submission submission, const Caller& caller, Answer<v1::CreateJobResponse> answer) {
+  Pass(std::move(answer), [&](GenerationService& service, Answer<v1::CreateJobResponse> then) {
+    service.Check(std::move(submission), caller, std::move(then));
+  });
+}
+
 void LeaderSeat::GetImage(const std::string& id, uint32_t index, const Caller& caller,
-                          Answer<StoredImage> answer) {
-  Pass(std::move(answer), [&](GenerationService& service, Answer<StoredImage> then) {
+                          Answer<v1::GetImageResponse> answer) {
+  Pass(std::move(answer), [&](GenerationService& service, Answer<v1::GetImageResponse> then) {
     service.GetImage(id, index, caller, std::move(then));
   });
 }
@@ -120,6 +133,12 @@ void LeaderSeat::ListSamplers(const std::string& model, Answer<v1::ListSamplersR
 void LeaderSeat::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
   Pass(std::move(answer), [&](GenerationService& service, Answer<v1::ListWorkersResponse> then) {
     service.ListWorkers(std::move(then));
+  });
+}
+
+void LeaderSeat::ListSigningSecrets(Answer<std::vector<std::string>> answer) {
+  Pass(std::move(answer), [&](GenerationService& service, Answer<std::vector<std::string>> then) {
+    service.ListSigningSecrets(std::move(then));
   });
 }
 

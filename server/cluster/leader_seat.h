@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/generation/generation.h"
 #include "server/generation/reception.h"
@@ -40,8 +41,11 @@ class LeaderSeat : public Generation, public Reception {
             Answer<v1::ListJobsResponse> answer) override;
   void Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
               Answer<v1::Job> answer) override;
+  void Delete(const std::string& id, const Caller& caller, const absl::Status& reason,
+              Answer<v1::Job> answer) override;
+  void Check(Submission submission, const Caller& caller, Answer<v1::CreateJobResponse> answer) override;
   void GetImage(const std::string& id, uint32_t index, const Caller& caller,
-                Answer<StoredImage> answer) override;
+                Answer<v1::GetImageResponse> answer) override;
   void Watch(const std::string& id, const WatchStart& start, const Caller& caller,
              std::function<void()> on_news, Answer<WatchId> answer) override;
   WatchNews Next(WatchId watch) override;
@@ -50,6 +54,7 @@ class LeaderSeat : public Generation, public Reception {
   void GetModel(const std::string& name, Answer<v1::Model> answer) override;
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
+  void ListSigningSecrets(Answer<std::vector<std::string>> answer) override;
 
   // --- Reception. What is said to a vacant seat nobody hears.
   absl::Status OnRegister(const std::shared_ptr<WorkerSession>& session,

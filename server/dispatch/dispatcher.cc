@@ -257,6 +257,7 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
       break;
     case v1::ConnectRequest::kRegister:
     case v1::ConnectRequest::kImagePreview:
+    case v1::ConnectRequest::kImageStage:
     case v1::ConnectRequest::MESSAGE_NOT_SET:
       break;
   }

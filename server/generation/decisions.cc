@@ -128,6 +128,7 @@ void Decisions::TellEnded(const v1::Job& job, uint64_t sequence) {
   v1::JobEvent event;
   *event.mutable_completed()->mutable_job() = PublicJob(job);
   state_.events.PublishAt(job.id(), sequence, std::move(event));
+  state_.TellWebhook(job);
 }
 
 void Decisions::ShowPreview(v1::ImagePreview preview) {

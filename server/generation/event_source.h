@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,6 +45,12 @@ class EventSource {
   }
   void Publish(const std::string& job_id, v1::JobEvent event) { feeds_.Publish(job_id, std::move(event)); }
   void Forget(const std::string& job_id) { feeds_.Forget(job_id); }
+  JobEventPtr Newest(const std::string& job_id, v1::JobEvent::EventCase kind) const {
+    return feeds_.Newest(job_id, kind);
+  }
+  std::vector<std::string> WatchedAfter(const std::string& job_id, size_t limit) const {
+    return feeds_.WatchedAfter(job_id, limit);
+  }
 
   // Of a picture: all of it, or only that it is there.
   enum class Pictures { kWhole, kMarks };

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,6 +43,9 @@ struct WatchStart {
   std::optional<Front> front = {};
 };
 
+// Why a job ends that somebody cancels.
+absl::Status CancelledByRequest(const std::string& id);
+
 class Generation {
  public:
   template <typename T>
@@ -61,10 +65,17 @@ class Generation {
                     Answer<v1::ListJobsResponse> answer) = 0;
   virtual void Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
                       Answer<v1::Job> answer) = 0;
+  // Forgets a job with its pictures, having cancelled it with this reason if it had not ended. Gives it as it
+  // ended.
+  virtual void Delete(const std::string& id, const Caller& caller, const absl::Status& reason,
+                      Answer<v1::Job> answer) = 0;
+  // What Submit would say, and what the job would cost; nothing is made.
+  virtual void Check(Submission submission, const Caller& caller, Answer<v1::CreateJobResponse> answer) = 0;
 
-  // A finished picture. NOT_FOUND: there is no such job, or that picture of it is not done.
+  // A finished picture. NOT_FOUND: there is no such job, or it has no picture of that number.
+  // FAILED_PRECONDITION: that is not made yet, or will not be.
   virtual void GetImage(const std::string& id, uint32_t index, const Caller& caller,
-                        Answer<StoredImage> answer) = 0;
+                        Answer<v1::GetImageResponse> answer) = 0;
 
   // `on_news` is called when Next may have something. Who gets a watch has to Unwatch it.
   virtual void Watch(const std::string& id, const WatchStart& start, const Caller& caller,
@@ -76,6 +87,10 @@ class Generation {
   virtual void GetModel(const std::string& name, Answer<v1::Model> answer) = 0;
   virtual void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) = 0;
   virtual void ListWorkers(Answer<v1::ListWorkersResponse> answer) = 0;
+
+  // What a face signs with, newest first, and what it accepts: shared by all that have one store, replaced by
+  // a new one every day. What has been signed is good for a day at least.
+  virtual void ListSigningSecrets(Answer<std::vector<std::string>> answer) = 0;
 };
 
 }  // namespace mind::server

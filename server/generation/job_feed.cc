@@ -12,8 +12,10 @@ namespace {
 // Numbers between a fact and what was told before it: more than news come while a batch is written.
 constexpr uint64_t kRoomForNews = 1 << 20;
 
-// The picture whose slot an event takes; only progress and previews have slots.
+// The picture whose slot an event takes, 0 where it is the job's own; none for what is kept for good.
 std::optional<uint32_t> SlotImage(const v1::JobEvent& event) {
+  if (event.has_waiting()) return 0;
+  if (event.has_stage()) return event.stage().image_index();
   if (event.has_progress()) return event.progress().image_index();
   if (event.has_preview()) return event.preview().image_index();
   return std::nullopt;
@@ -76,6 +78,7 @@ void JobFeeds::TellAll() {
 WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news) {
   const WatchId id = ++last_watch_;
   feeds_[job_id].watchers.insert(id);
+  watched_.insert(job_id);
   watchers_[id] = Watcher{job_id, after_sequence, on_news};
   const Feed& feed = feeds_[job_id];
   if (feed.events.upper_bound(after_sequence) != feed.events.end() || Ended(id)) on_news();
@@ -85,8 +88,25 @@ WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std:
 void JobFeeds::Unwatch(WatchId id) {
   const auto found = watchers_.find(id);
   if (found == watchers_.end()) return;
-  feeds_[found->second.job_id].watchers.erase(id);
+  std::set<WatchId>& watchers = feeds_[found->second.job_id].watchers;
+  watchers.erase(id);
+  if (watchers.empty()) watched_.erase(found->second.job_id);
   watchers_.erase(found);
+}
+
+JobEventPtr JobFeeds::Newest(const std::string& job_id, v1::JobEvent::EventCase kind) const {
+  const auto feed = feeds_.find(job_id);
+  if (feed == feeds_.end()) return nullptr;
+  const auto slot = feed->second.slots.find({kind, 0});
+  return slot == feed->second.slots.end() ? nullptr : feed->second.events.at(slot->second);
+}
+
+std::vector<std::string> JobFeeds::WatchedAfter(const std::string& job_id, size_t limit) const {
+  std::vector<std::string> jobs;
+  for (auto next = watched_.upper_bound(job_id); next != watched_.end() && jobs.size() < limit; ++next) {
+    jobs.push_back(*next);
+  }
+  return jobs;
 }
 
 JobEventPtr JobFeeds::Next(WatchId id) {

@@ -1,9 +1,9 @@
 // What watchers of a job are told: its events, numbered, and at most the newest of those that are only news.
 //
-// A feed keeps the events that matter for good (queued, started, each picture, completed) and one slot a
-// picture for its newest progress and one for its newest preview. A watcher is a position in that: it asks
-// for the next event after the last one it got. So a slow watcher skips to the newest by itself, any number
-// of watchers cost nothing while nothing happens, and none holds anything up.
+// A feed keeps the events that matter for good (queued, started, each picture, completed), one slot for where
+// the job waits, and one slot a picture each for its newest stage, progress and preview. A watcher is a
+// position in that: it asks for the next event after the last one it got. So a slow watcher skips to the
+// newest by itself, any number of watchers cost nothing while nothing happens, and none holds anything up.
 //
 // Sequence numbers rise from event to event of a job. Those of pictures and of `completed` are kept with the
 // facts they tell of, so that they are the same when the feed is made anew from the store; those of news
@@ -22,6 +22,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
@@ -47,6 +48,10 @@ class JobFeeds {
   void Forget(const std::string& job_id) { feeds_.erase(job_id); }
 
   bool Has(const std::string& job_id) const { return feeds_.count(job_id) != 0; }
+  // What is in the slot of this kind that belongs to the job itself, or to its first picture; null: nothing.
+  JobEventPtr Newest(const std::string& job_id, v1::JobEvent::EventCase kind) const;
+  // The jobs that somebody watches, in order of their ids, from after this one on, at most so many.
+  std::vector<std::string> WatchedAfter(const std::string& job_id, size_t limit) const;
 
   // A watcher from after a sequence number on. `on_news` is called when Next or Ended may have changed; at
   // once if there is something already.
@@ -86,6 +91,7 @@ class JobFeeds {
   const uint64_t base_;
   std::map<std::string, Feed> feeds_;
   std::map<WatchId, Watcher> watchers_;
+  std::set<std::string> watched_;  // jobs with watchers
   WatchId last_watch_ = 0;
   int64_t dropped_previews_ = 0;
 };

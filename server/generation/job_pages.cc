@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "proto/support/errors.h"
+#include "server/generation/labels.h"
 #include "server/generation/public_job.h"
 
 namespace mind::server {
@@ -106,10 +107,12 @@ void ListPage(const ServiceState& state, const v1::ListJobsRequest& request, con
       request.page_token().empty() ? std::numeric_limits<uint64_t>::max() : NumberOf(request.page_token());
   if (!before) return answer(InvalidField("page_token", "not a token this server has given out"));
   const uint32_t size = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  if (absl::Status bad = CheckLabels("labels", request.labels()); !bad.ok()) return answer(bad);
   JobQuery query{.tenant = caller.tenant,
                  .states = StatesToLookAt(request.state()),
                  .before = *before,
-                 .limit = static_cast<int>(size)};
+                 .limit = static_cast<int>(size),
+                 .labels = {request.labels().begin(), request.labels().end()}};
   std::make_shared<Page>(state, request.state(), std::move(query), std::move(answer))->Ask();
 }
 

@@ -22,6 +22,8 @@ ServerMetrics::ServerMetrics()
       rejections(CounterFamily(*registry, "mind_request_rejections_total", "Requests that were refused"),
                  "reason"),
       images(CounterFamily(*registry, "mind_images_generated_total", "Finished pictures"), "model"),
+      webhooks(CounterFamily(*registry, "mind_webhooks_total", "Ends of jobs that were to be told"),
+               "outcome"),
       queue_seconds(HistogramFamily(*registry, "mind_request_queue_duration_seconds",
                                     "From acceptance to the first start"),
                     "model", kRequestSeconds),

@@ -44,6 +44,7 @@ struct ServerMetrics {
   LabelledCounter requests;                 // outcome
   LabelledCounter rejections;               // reason
   LabelledCounter images;                   // model
+  LabelledCounter webhooks;                 // outcome
   LabelledHistogram queue_seconds;          // model
   LabelledHistogram request_seconds;        // model
   LabelledHistogram first_preview_seconds;  // model

@@ -50,6 +50,9 @@ absl::Status TakeUpEarlierRun(ServiceState& state, Decisions& decisions) {
     TakeUp(state, decisions, std::move(stored));
     ++jobs;
   });
+  if (status.ok()) {
+    status = state.store.ForEachUnsettledWebhook([&state](const v1::Job& job) { state.TellWebhook(job); });
+  }
   if (status.ok() && jobs > 0) LogInfo("took up jobs of an earlier run", {{"jobs", jobs}});
   return status;
 }

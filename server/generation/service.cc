@@ -6,6 +6,7 @@
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
+#include "server/generation/finished_image.h"
 #include "server/generation/job_pages.h"
 #include "server/generation/model_summary.h"
 #include "server/generation/outcome.h"
@@ -25,12 +26,15 @@ GenerationService::GenerationService(const Options& options, JobStore& store, Se
     : state_(options, store, metrics),
       decisions_(state_),
       submissions_(state_, decisions_),
-      worker_desk_(state_, decisions_) {
+      worker_desk_(state_, decisions_),
+      signing_secrets_(state_),
+      queue_news_(state_) {
   state_.ledger.OnChange([this] { TellServing(); });
 }
 
 absl::Status GenerationService::Recover() {
-  return TakeUpEarlierRun(state_, decisions_);
+  absl::Status status = TakeUpEarlierRun(state_, decisions_);
+  return status.ok() ? signing_secrets_.TakeUp() : status;
 }
 
 // --- Jobs.
@@ -62,15 +66,40 @@ void GenerationService::List(const v1::ListJobsRequest& request, const Caller& c
   ListPage(state_, request, caller, std::move(answer));
 }
 
+void GenerationService::EndFor(const std::string& id, const absl::Status& reason,
+                               std::function<void(const absl::Status& written)> then) {
+  decisions_.CarryOut(state_.dispatcher.OnCancel(id, reason, state_.Present()));
+  // It has stopped, but until that is written it would go on after a crash.
+  state_.ledger.Answer(std::move(then));
+}
+
 void GenerationService::Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
                                Answer<v1::Job> answer) {
   const v1::Job* const job = state_.FindActive(id);
   if (job == nullptr) return AnswerCancelled(id, caller, answer);
   if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
-  decisions_.CarryOut(state_.dispatcher.OnCancel(id, reason, state_.Present()));
-  // It has stopped, but until that is written it would go on after a crash.
-  state_.ledger.Answer([this, id, caller, answer = std::move(answer)](const absl::Status& written) {
+  EndFor(id, reason, [this, id, caller, answer = std::move(answer)](const absl::Status& written) {
     written.ok() ? AnswerCancelled(id, caller, answer) : answer(written);
+  });
+}
+
+void GenerationService::Delete(const std::string& id, const Caller& caller, const absl::Status& reason,
+                               Answer<v1::Job> answer) {
+  if (const v1::Job* const job = state_.FindActive(id)) {
+    if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
+    return EndFor(id, reason,
+                  [this, id, caller, reason, answer = std::move(answer)](const absl::Status& written) {
+                    written.ok() ? Delete(id, caller, reason, answer) : answer(written);
+                  });
+  }
+  FindEnded(id, caller, [this, answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
+    if (!found.ok()) return answer(found.status());
+    const v1::Job& job = found->job;
+    state_.ledger.Forget(job.id());
+    LogInfo("job deleted", {{"job", job.id()}, {"tenant", job.tenant()}});
+    state_.ledger.Answer([answer, job = PublicJob(job)](const absl::Status& written) {
+      written.ok() ? answer(job) : answer(written);
+    });
   });
 }
 
@@ -87,18 +116,17 @@ void GenerationService::AnswerCancelled(const std::string& id, const Caller& cal
 }
 
 void GenerationService::GetImage(const std::string& id, uint32_t index, const Caller& caller,
-                                 Answer<StoredImage> answer) {
-  const auto find = [this, id, index, answer = std::move(answer)](const absl::StatusOr<v1::Job>& job) {
+                                 Answer<v1::GetImageResponse> answer) {
+  Get(id, caller, [this, index, answer = std::move(answer)](const absl::StatusOr<v1::Job>& job) {
     if (!job.ok()) return answer(job.status());
-    state_.store.FindImage(id, index,
-                           state_.OnLoop<std::optional<StoredImage>>(
-                               [id, index, answer](absl::StatusOr<std::optional<StoredImage>> found) {
-                                 if (!found.ok()) return answer(found.status());
-                                 if (found->has_value()) return answer(**std::move(found));
-                                 answer(UnknownImage(id, index));
-                               }));
-  };
-  Get(id, caller, find);
+    state_.store.FindImage(
+        job->id(), index,
+        [post = state_.options.post, job = *job, index,
+         answer](const absl::StatusOr<std::optional<StoredImage>>& found) {
+          // Made where it was read: a sum over megabytes is not the loop's.
+          post([answer, image = FinishedImage(job, index, found)]() mutable { answer(std::move(image)); });
+        });
+  });
 }
 
 void GenerationService::Watch(const std::string& id, const WatchStart& start, const Caller& caller,
@@ -222,6 +250,7 @@ void GenerationService::OnTick() {
   state_.metrics.store_synchronous["standby"].Set(durability.standby ? 1 : 0);
   state_.metrics.store_failing.Set(state_.ledger.reliable() ? 0 : 1);
   state_.events.TakeMetrics();
+  queue_news_.OnTick();
   if (now < next_purge_) return;
   next_purge_ = now + kPurgeInterval;
   state_.events.Purge(now);

@@ -11,10 +11,13 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "server/generation/decisions.h"
 #include "server/generation/generation.h"
+#include "server/generation/queue_news.h"
 #include "server/generation/service_state.h"
+#include "server/generation/signing_secrets.h"
 #include "server/generation/submissions.h"
 #include "server/generation/worker_desk.h"
 
@@ -42,8 +45,13 @@ class GenerationService : public Generation {
             Answer<v1::ListJobsResponse> answer) override;
   void Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
               Answer<v1::Job> answer) override;
+  void Delete(const std::string& id, const Caller& caller, const absl::Status& reason,
+              Answer<v1::Job> answer) override;
+  void Check(Submission submission, const Caller& caller, Answer<v1::CreateJobResponse> answer) override {
+    answer(submissions_.Check(submission, caller));
+  }
   void GetImage(const std::string& id, uint32_t index, const Caller& caller,
-                Answer<StoredImage> answer) override;
+                Answer<v1::GetImageResponse> answer) override;
   void Watch(const std::string& id, const WatchStart& start, const Caller& caller,
              std::function<void()> on_news, Answer<WatchId> answer) override;
   WatchNews Next(WatchId watch) override { return state_.events.Next(watch); }
@@ -52,6 +60,9 @@ class GenerationService : public Generation {
   void GetModel(const std::string& name, Answer<v1::Model> answer) override;
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
+  void ListSigningSecrets(Answer<std::vector<std::string>> answer) override {
+    signing_secrets_.Give(std::move(answer));
+  }
 
   // --- Workers.
 
@@ -80,6 +91,9 @@ class GenerationService : public Generation {
   void FindEnded(const std::string& id, const Caller& caller, Answer<StoredJob> answer);
   // The job has a feed.
   WatchId BeginWatch(const std::string& id, const WatchStart& start, std::function<void()> on_news);
+  // Cancels it if it has not ended. `then` is told when that is durable.
+  void EndFor(const std::string& id, const absl::Status& reason,
+              std::function<void(const absl::Status& written)> then);
   void AnswerCancelled(const std::string& id, const Caller& caller, const Answer<v1::Job>& answer);
   void TellServing();
   void Purge();
@@ -89,6 +103,8 @@ class GenerationService : public Generation {
   Submissions submissions_;
   WorkerDesk worker_desk_;
   std::map<WatchId, std::pair<std::string, std::string>> front_watches_;  // job, front
+  SigningSecrets signing_secrets_;
+  QueueNews queue_news_;
   absl::Time next_purge_ = absl::InfinitePast();
   bool purging_ = false;
   std::function<void(bool)> tell_serving_;

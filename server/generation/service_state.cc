@@ -2,7 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "proto/support/logging.h"
 #include "proto/support/time.h"
+#include "server/generation/generation.h"
 #include "server/generation/public_job.h"
 
 namespace mind::server {
@@ -41,13 +43,26 @@ void ServiceState::EnsureFeed(const v1::Job& job) {
   if (!events.Has(job.id())) events.Publish(job.id(), QueuedEvent(job));
 }
 
+void ServiceState::TellWebhook(const v1::Job& job) {
+  if (job.webhook_url().empty()) return;
+  if (options.webhooks == nullptr) {
+    return LogWarning("nobody is there to tell of a job's end", {{"job", job.id()}});
+  }
+  options.webhooks->Send(PublicJob(job), [this, post = options.post, id = job.id()](bool delivered) {
+    post([this, id, delivered] {
+      metrics.webhooks[delivered ? "delivered" : "given_up"].Increment();
+      ledger.Write(SettleWebhook{id});
+    });
+  });
+}
+
 absl::Status UnknownJob(const std::string& id) {
   return NotFound("job", Printable(id), absl::StrCat("no job has the id \"", Printable(id), "\""));
 }
 
-absl::Status UnknownImage(const std::string& id, uint32_t index) {
-  return NotFound("image", absl::StrCat(id, "/", index),
-                  absl::StrCat("the job ", id, " has no finished picture ", index));
+absl::Status CancelledByRequest(const std::string& id) {
+  return MakeError(absl::StatusCode::kCancelled, "cancelled by request", "CANCELLED",
+                   {{"job", Printable(id)}});
 }
 
 absl::Status CallerGone(const std::string& id) {

@@ -17,6 +17,7 @@
 #include "server/generation/metrics.h"
 #include "server/generation/model_catalog.h"
 #include "server/generation/validate.h"
+#include "server/generation/webhook.h"
 #include "server/generation/worker_sessions.h"
 #include "server/store/job_store.h"
 
@@ -41,6 +42,8 @@ struct ServiceOptions {
   std::function<void()> term_over = [] {};
   // Results that wait to be written; beyond, workers are not read on.
   size_t held_bytes = 256 << 20;
+  // Tells of jobs' ends; must outlive the service. Null: nobody is told.
+  WebhookSender* webhooks = nullptr;
   Post post;                          // to the loop. REQUIRES: set
   std::function<absl::Time()> clock;  // REQUIRES: set
   std::function<std::string()> new_job_id = NewJobId;
@@ -70,6 +73,8 @@ struct ServiceState {
   v1::JobEvent QueuedEvent(const v1::Job& job) const;
   // Jobs of an earlier run have no feed until somebody needs one.
   void EnsureFeed(const v1::Job& job);
+  // Has the end of a job, which is durable, told to who is to be told of it.
+  void TellWebhook(const v1::Job& job);
 
   const ServiceOptions options;
   JobStore& store;
@@ -84,8 +89,6 @@ struct ServiceState {
 
 // There is none of that id, or it is another tenant's, for whom it does not exist.
 absl::Status UnknownJob(const std::string& id);
-// The job has no such picture, or it is not finished.
-absl::Status UnknownImage(const std::string& id, uint32_t index);
 // Whoever wanted a tied job has left.
 absl::Status CallerGone(const std::string& id);
 

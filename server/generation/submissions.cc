@@ -20,6 +20,10 @@ bool TimeIsUp(const CallTimes& call, absl::Time now) {
   return now + slack >= call.deadline;
 }
 
+bool SaysWhenItMustBeDone(const v1::JobRequest& request) {
+  return request.has_deadline() || request.has_ttl();
+}
+
 // Whether a job ended because its calls were cut off or left, and not for a reason of its own: then the same
 // request means a new one.
 bool EndedWithItsCalls(const StoredJob& stored, const v1::JobRequest& request) {
@@ -28,7 +32,7 @@ bool EndedWithItsCalls(const StoredJob& stored, const v1::JobRequest& request) {
   if (!info) return false;
   if (info->reason() == "CALLER_GONE") return true;
   // Of a tied job whose request gives no deadline, this was the call's.
-  return info->reason() == "DEADLINE_EXCEEDED" && stored.tied && !request.has_deadline();
+  return info->reason() == "DEADLINE_EXCEEDED" && stored.tied && !SaysWhenItMustBeDone(request);
 }
 
 }  // namespace
@@ -158,18 +162,44 @@ absl::StatusOr<v1::Job> Submissions::MakeJob(const Asked& asked, double& rows) {
                absl::Uniform<uint32_t>(random_), now, state_.catalog.Meant(request.spec(), now));
   if (!valid.ok()) return valid.status();
   if (absl::Status status = Admit(valid->spec.model(), valid->priority); !status.ok()) return status;
-  if (asked.tied_to && !request.has_deadline()) valid->deadline = asked.tied_to->deadline;
+  if (asked.tied_to && !SaysWhenItMustBeDone(request)) valid->deadline = asked.tied_to->deadline;
   v1::Job job;
   job.set_id(state_.options.new_job_id());
   job.set_steps_total((valid->spec.steps() + valid->later_steps) * valid->spec.image_count());
   *job.mutable_spec() = std::move(valid->spec);
   job.set_priority(valid->priority);
+  *job.mutable_labels() = request.labels();
+  job.set_webhook_url(request.webhook_url());
   job.set_tenant(valid->tenant);
   job.set_state(v1::JOB_STATE_QUEUED);
   *job.mutable_create_time() = ToTimestamp(now);
   if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
   rows = valid->rows;
   return job;
+}
+
+absl::StatusOr<v1::CreateJobResponse> Submissions::Check(Submission submission, const Caller& caller) {
+  const std::string& request_id = submission.request.request_id();
+  if (absl::Status bad = CheckRequestId(request_id); !bad.ok()) return bad;
+  double rows = 0;
+  absl::StatusOr<v1::Job> job = MakeJob({.submission = std::move(submission), .caller = caller}, rows);
+  if (!job.ok()) return job.status();
+  job->clear_id();
+  const std::string& model = job->spec().model();
+  v1::CreateJobResponse response;
+  v1::JobEstimate& estimate = *response.mutable_estimate();
+  estimate.set_evaluations(rows);
+  estimate.set_queued_jobs(static_cast<uint32_t>(state_.dispatcher.queued_jobs()));
+  if (const auto wait = state_.dispatcher.EstimatedWait(model, job->priority())) {
+    *estimate.mutable_estimated_wait() = ToDuration(*wait);
+  }
+  const std::map<std::string, Price> prices = state_.dispatcher.KnownPrices();
+  if (const auto price = prices.find(model); price != prices.end()) {
+    const double megapixels = 1e-6 * job->spec().width() * job->spec().height();
+    *estimate.mutable_estimated_run() = ToDuration(absl::Seconds(rows * price->second.OfRow(megapixels)));
+  }
+  *response.mutable_job() = PublicJob(*std::move(job));
+  return response;
 }
 
 void Submissions::Accept(const AskedPtr& asked) {

@@ -31,6 +31,7 @@ class Submissions {
   void Submit(Submission submission, const Caller& caller, const std::optional<CallTimes>& tied_to,
               Answer answer);
   void Leave(const std::string& id, const CallTimes& call);
+  absl::StatusOr<v1::CreateJobResponse> Check(Submission submission, const Caller& caller);
 
   // From now on new jobs are refused, and calls that leave have not done so by themselves.
   void StopAdmitting() { admitting_ = false; }

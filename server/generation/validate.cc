@@ -10,8 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
+#include "server/generation/labels.h"
 #include "server/generation/nearest_names.h"
 #include "server/generation/resolve_sampler.h"
+#include "server/generation/webhook.h"
 
 namespace mind::server {
 namespace {
@@ -22,11 +24,13 @@ namespace {
   } while (false)
 
 constexpr size_t kMaxTenant = 64;
+constexpr absl::Duration kMaxTtl = absl::Hours(24 * 3650);
 constexpr double kDefaultStrength = 0.8;
 constexpr size_t kMaxClassLabel = 256;
 constexpr uint32_t kDefaultNoiseLevel = 20;
 constexpr int kMaxLoras = 8;
 constexpr double kMaxLoraScale = 10;
+constexpr uint32_t kMaxQuality = 100;
 
 std::string Names(const std::string& given, const Models& models) {
   std::vector<std::string> names;
@@ -174,6 +178,16 @@ absl::Status ResolveLoras(const v1::Model& model, v1::ImageSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status ResolveQuality(const v1::ImageSpec& spec) {
+  if (!spec.has_quality()) return absl::OkStatus();
+  if (spec.format() == v1::IMAGE_FORMAT_PNG) {
+    return InvalidField("spec.quality",
+                        absl::StrCat(spec.quality(), " given; PNG loses nothing, it must be left out"));
+  }
+  if (spec.quality() >= 1 && spec.quality() <= kMaxQuality) return absl::OkStatus();
+  return InvalidField("spec.quality", absl::StrCat(spec.quality(), " given; it must be 1 to ", kMaxQuality));
+}
+
 absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed,
                          v1::ImageSpec& spec) {
   spec.set_model(model.name());
@@ -210,11 +224,32 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   }
   if (spec.format() == v1::IMAGE_FORMAT_UNSPECIFIED) spec.set_format(v1::IMAGE_FORMAT_PNG);
   if (!spec.has_preview_every()) spec.set_preview_every(1);
-  return absl::OkStatus();
+  return ResolveQuality(spec);
 }
 
 bool IsIdCharacter(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+}
+
+absl::Status ResolveDeadline(const v1::JobRequest& request, absl::Time now, absl::Time& deadline) {
+  if (request.has_deadline() && request.has_ttl()) {
+    return InvalidField("ttl", "given together with deadline; one of them says it");
+  }
+  if (request.has_ttl()) {
+    const absl::Duration ttl = IsValid(request.ttl()) ? FromDuration(request.ttl()) : absl::ZeroDuration();
+    if (ttl <= absl::ZeroDuration() || ttl > kMaxTtl) {
+      return InvalidField("ttl",
+                          absl::StrCat(absl::FormatDuration(ttl), " given; it must be more than 0, up to ",
+                                       absl::FormatDuration(kMaxTtl)));
+    }
+    deadline = now + ttl;
+  }
+  if (!request.has_deadline()) return absl::OkStatus();
+  if (!IsValid(request.deadline())) return InvalidField("deadline", "not a valid timestamp");
+  deadline = FromTimestamp(request.deadline());
+  if (deadline > now) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kDeadlineExceeded, "the deadline has already passed",
+                   "DEADLINE_EXCEEDED");
 }
 
 }  // namespace
@@ -280,14 +315,9 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
     return InvalidField("priority", absl::StrCat(static_cast<int>(request.priority()), " is not a Priority"));
   }
   if (request.priority() != v1::PRIORITY_UNSPECIFIED) job.priority = request.priority();
-  if (request.has_deadline()) {
-    if (!IsValid(request.deadline())) return InvalidField("deadline", "not a valid timestamp");
-    job.deadline = FromTimestamp(request.deadline());
-    if (job.deadline <= now) {
-      return MakeError(absl::StatusCode::kDeadlineExceeded, "the deadline has already passed",
-                       "DEADLINE_EXCEEDED");
-    }
-  }
+  MIND_RETURN_IF_ERROR(ResolveDeadline(request, now, job.deadline));
+  MIND_RETURN_IF_ERROR(CheckLabels("labels", request.labels()));
+  MIND_RETURN_IF_ERROR(CheckWebhook(request.webhook_url(), limits.webhook_origins));
   job.later_steps = (*model)->later_steps();
   job.rows = CostInRows(job.spec, *model);
   return job;

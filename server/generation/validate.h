@@ -25,13 +25,15 @@ struct RequestLimits {
   size_t max_source_bytes = 16 * 1024 * 1024;
   uint32_t max_image_count = 16;
   double max_guidance = 100;
+  // Origins that jobs may name as webhooks: "https://studio.example".
+  std::vector<std::string> webhook_origins = {};
 };
 
 // A request that may be run: spec complete, seed chosen.
 struct ValidatedJob {
   v1::ImageSpec spec;
   v1::Priority priority = v1::PRIORITY_NORMAL;
-  absl::Time deadline = absl::InfiniteFuture();
+  absl::Time deadline = absl::InfiniteFuture();  // the request's, or by its ttl
   std::string tenant;
   uint32_t later_steps = 0;  // that each picture takes beyond the spec's, in later stages of a cascade
   double rows = 0;           // denoiser rows over all pictures: the cost

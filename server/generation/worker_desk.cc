@@ -51,6 +51,9 @@ void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest mess
                               : state_.dispatcher.OnWorkerMessage(worker, message, state_.Present());
   if (message.has_image_progress()) ShowProgress(worker, message.image_progress());
   for (const v1::ImageProgress& progress : message.images_progress().images()) ShowProgress(worker, progress);
+  if (message.has_image_stage() && state_.dispatcher.Holds(worker, message.image_stage().image())) {
+    ShowStage(message.image_stage());
+  }
   if (message.has_image_preview() && state_.dispatcher.Holds(worker, message.image_preview().image()) &&
       IsPreview(message.image_preview())) {
     decisions_.ShowPreview(std::move(*message.mutable_image_preview()));
@@ -106,6 +109,15 @@ void WorkerDesk::ShowProgress(const std::string& worker, const v1::ImageProgress
     *event.mutable_progress()->mutable_estimated_remaining() = ToDuration(*remaining);
   }
   state_.events.Publish(id, std::move(event));
+}
+
+void WorkerDesk::ShowStage(const v1::ImageStage& stage) {
+  // One of a newer worker's that is not known here would say nothing.
+  if (!v1::Stage_IsValid(stage.stage()) || stage.stage() == v1::STAGE_UNSPECIFIED) return;
+  v1::JobEvent event;
+  event.mutable_stage()->set_image_index(stage.image().image_index());
+  event.mutable_stage()->set_stage(stage.stage());
+  state_.events.Publish(stage.image().job_id(), std::move(event));
 }
 
 void WorkerDesk::OnClosed(const WorkerSession* session) {

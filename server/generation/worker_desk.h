@@ -38,6 +38,7 @@ class WorkerDesk : public Reception {
   // Writes a picture that counts, and has it told when it is durable.
   void TakeResult(const std::string& worker, v1::ImageResult& result);
   void ShowProgress(const std::string& worker, const v1::ImageProgress& progress);
+  void ShowStage(const v1::ImageStage& stage);
 
   ServiceState& state_;
   Decisions& decisions_;

@@ -1,4 +1,4 @@
-# Writes OUTPUT, a C++ source that holds FILES as EmbeddedFiles() gives them (server/http/page.h).
+# Writes OUTPUT, a C++ source that holds FILES by name, as FUNCTION gives them, which HEADER declares.
 set(entries "")
 foreach(file IN LISTS FILES)
   get_filename_component(name ${file} NAME)
@@ -8,11 +8,11 @@ foreach(file IN LISTS FILES)
   math(EXPR size "${digits} / 2")
   string(APPEND entries "    {\"${name}\", std::string(\"${escaped}\", ${size})},\n")
 endforeach()
-file(WRITE ${OUTPUT} "#include \"server/http/page.h\"
+file(WRITE ${OUTPUT} "#include \"${HEADER}\"
 
 namespace mind::server {
 
-std::map<std::string, std::string> EmbeddedFiles() {
+std::map<std::string, std::string> ${FUNCTION}() {
   return {
 ${entries}  };
 }

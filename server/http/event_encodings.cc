@@ -18,6 +18,10 @@ std::string NameOf(const v1::JobEvent& event) {
   switch (event.event_case()) {
     case v1::JobEvent::kQueued:
       return "queued";
+    case v1::JobEvent::kWaiting:
+      return "waiting";
+    case v1::JobEvent::kStage:
+      return "stage";
     case v1::JobEvent::kStarted:
       return "started";
     case v1::JobEvent::kProgress:

@@ -1,5 +1,10 @@
 #include "server/http/face.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "server/generation/validate.h"
 
 namespace mind::server {
@@ -9,6 +14,16 @@ absl::StatusOr<Caller> CallerOf(const HttpRequest& request) {
   if (const std::string& tenant = request.Header("mind-tenant"); !tenant.empty()) caller.tenant = tenant;
   if (absl::Status status = ValidateTenant(caller.tenant); !status.ok()) return status;
   return caller;
+}
+
+std::string BaseUrl(const FaceContext& context, const HttpRequest& request) {
+  if (!context.url.empty()) return context.url;
+  const std::string& host = request.Header("host");
+  // Of what is no host's name nothing is repeated.
+  const bool plain = std::all_of(host.begin(), host.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || absl::StrContains("-._:[]", c);
+  });
+  return host.empty() || !plain ? "" : absl::StrCat("http://", host);
 }
 
 void OnLoop(const FaceContext& context, const ExchangePtr& exchange, const ErrorForm& error_form,

@@ -18,10 +18,17 @@ namespace mind::server {
 struct FaceContext {
   Post post;  // to the loop
   Generation& generation;
+  // How callers reach this server, for links to it: "https://pictures.example". Empty: by the host they
+  // named.
+  std::string url = {};
 };
 
 // From the header mind-tenant.
 absl::StatusOr<Caller> CallerOf(const HttpRequest& request);
+
+// Where callers reach the server, without a slash at its end. Empty if that is not known: links then begin
+// with their path.
+std::string BaseUrl(const FaceContext& context, const HttpRequest& request);
 
 // Answers with an error, in a face's own form.
 using ErrorForm = std::function<HttpResponse(const absl::Status&)>;

@@ -9,9 +9,10 @@
 
 namespace mind::server {
 
-// Each event has the name of its kind (queued, started, progress, preview, image, completed), its sequence
-// number as id, and a JobEvent in JSON as data. Pictures themselves are left out: `image` says which is done,
-// and where it is. An error before the first event is the answer's; one after it comes as an event `error`.
+// Each event has the name of its kind (queued, waiting, started, stage, progress, preview, image, completed),
+// its sequence number as id, and a JobEvent in JSON as data. Pictures themselves are left out: `image` says
+// which is done, and where it is. An error before the first event is the answer's; one after it comes as an
+// event `error`.
 std::unique_ptr<JobCall::Listener> NewJobEvents(const ExchangePtr& exchange,
                                                 std::shared_ptr<EventEncodings> encodings);
 

@@ -1,13 +1,15 @@
 #include "server/http/native.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "proto/support/errors.h"
 #include "server/http/job_events.h"
+#include "server/http/pictures.h"
 #include "server/http/proto_json.h"
 #include "server/http/status.h"
 
@@ -31,6 +33,31 @@ std::function<void(absl::StatusOr<Message>)> Answering(const ExchangePtr& exchan
   };
 }
 
+absl::StatusOr<bool> QueryFlag(const HttpRequest& request, const std::string& name) {
+  const std::string& text = request.Query(name);
+  if (text.empty() || text == "false") return false;
+  if (text == "true") return true;
+  return InvalidField(name, absl::StrCat(name, " must be true or false, given: ", Printable(text, 40)));
+}
+
+// Of ?labels[user]=ann&labels[run]=7.
+void QueryLabels(const HttpRequest& request, google::protobuf::Map<std::string, std::string>& labels) {
+  for (const auto& [name, text] : request.query) {
+    absl::string_view label = name;
+    if (absl::ConsumePrefix(&label, "labels[") && absl::ConsumeSuffix(&label, "]")) {
+      labels[std::string(label)] = text;
+    }
+  }
+}
+
+// POST /v1/jobs?validate_only=true
+void Check(const FaceContext& context, const ExchangePtr& exchange, v1::JobRequest request) {
+  OnLoop(context, exchange, ErrorResponse,
+         [&context, exchange, submission = PrepareSubmission(std::move(request))](const Caller& caller) {
+           context.generation.Check(submission, caller, Answering<v1::CreateJobResponse>(exchange));
+         });
+}
+
 // POST /v1/jobs
 void Create(const FaceContext& context, const ExchangePtr& exchange) {
   v1::JobRequest request;
@@ -39,6 +66,9 @@ void Create(const FaceContext& context, const ExchangePtr& exchange) {
   }
   if (const std::string& key = exchange->request().Header("idempotency-key"); !key.empty())
     request.set_request_id(key);
+  const absl::StatusOr<bool> check = QueryFlag(exchange->request(), "validate_only");
+  if (!check.ok()) return exchange->Answer(ErrorResponse(check.status()));
+  if (*check) return Check(context, exchange, std::move(request));
   OnLoop(context, exchange, ErrorResponse,
          [&context, exchange, submission = PrepareSubmission(std::move(request))](const Caller& caller) {
            context.generation.Submit(
@@ -66,17 +96,18 @@ void List(const FaceContext& context, const ExchangePtr& exchange) {
         absl::StrCat("state must be a JobState, JOB_STATE_RUNNING say; given: ", Printable(name, 40)))));
   }
   request.set_state(state);
+  QueryLabels(asked, *request.mutable_labels());
   OnLoop(context, exchange, ErrorResponse, [&context, exchange, request](const Caller& caller) {
     context.generation.List(request, caller, Answering<v1::ListJobsResponse>(exchange));
   });
 }
 
-// DELETE /v1/jobs/{id}
-void Cancel(const FaceContext& context, const ExchangePtr& exchange, const std::string& id) {
-  OnLoop(context, exchange, ErrorResponse, [&context, exchange, id](const Caller& caller) {
-    const absl::Status reason = MakeError(absl::StatusCode::kCancelled, "cancelled by request", "CANCELLED",
-                                          {{"job", Printable(id)}});
-    context.generation.Cancel(id, caller, reason, Answering<v1::Job>(exchange));
+// POST /v1/jobs/{id}/cancel and DELETE /v1/jobs/{id}
+using Ending = void (Generation::*)(const std::string&, const Caller&, const absl::Status&,
+                                    Generation::Answer<v1::Job>);
+void EndJob(const FaceContext& context, const ExchangePtr& exchange, const std::string& id, Ending end) {
+  OnLoop(context, exchange, ErrorResponse, [&context, exchange, id, end](const Caller& caller) {
+    (context.generation.*end)(id, caller, CancelledByRequest(id), Answering<v1::Job>(exchange));
   });
 }
 
@@ -96,94 +127,162 @@ void Watch(const FaceContext& context, const ExchangePtr& exchange, const std::s
                  });
 }
 
-// Of "bytes=first-last", where it asks for one range that is there.
-std::optional<std::pair<size_t, size_t>> RangeOf(const std::string& header, size_t size) {
-  absl::string_view text = header;
-  if (!absl::ConsumePrefix(&text, "bytes=")) return std::nullopt;
-  const std::pair<absl::string_view, absl::string_view> ends = absl::StrSplit(text, absl::MaxSplits('-', 1));
-  size_t first = 0, last = size - 1;
-  if (!absl::SimpleAtoi(ends.first, &first)) return std::nullopt;
-  if (!ends.second.empty() && !absl::SimpleAtoi(ends.second, &last)) return std::nullopt;
-  if (first > last || first >= size) return std::nullopt;
-  return std::pair(first, std::min(last, size - 1));
+// --- Routes, and what they say of themselves.
+
+constexpr char kErrorSchema[] = R"({
+  "type": "object",
+  "description": "An error, as Google's APIs answer it (AIP-193).",
+  "required": ["error"],
+  "properties": {"error": {
+    "type": "object",
+    "required": ["code", "status", "message", "details"],
+    "properties": {
+      "code": {"type": "integer", "description": "The answer's status."},
+      "status": {"type": "string", "description": "The code's name, NOT_FOUND say."},
+      "message": {"type": "string", "description": "For people."},
+      "details": {"type": "array", "description": "google.rpc's details; one of them is an ErrorInfo, whose reason programs can tell.",
+                  "items": {"type": "object", "required": ["@type"], "properties": {"@type": {"type": "string"}}}}}}}})";
+
+const Parameter& Tenant() {
+  static const auto* const tenant =
+      new Parameter{"header", "mind-tenant", R"({"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"})",
+                    "Whose request it is; if left out, \"default\"."};
+  return *tenant;
 }
 
-// A finished picture never changes, so its job and number are its tag.
-void AnswerImage(const ExchangePtr& exchange, const std::string& tag, const StoredImage& image) {
-  const HttpRequest& asked = exchange->request();
-  HttpResponse response{
-      .content_type = image.media_type,
-      .headers = {{"etag", tag}, {"cache-control", "private, max-age=31536000, immutable"}}};
-  if (asked.Header("if-none-match") == tag) {
-    response.status = 304;
-    return exchange->Answer(std::move(response));
-  }
-  response.headers.emplace_back("accept-ranges", "bytes");
-  const auto range = RangeOf(asked.Header("range"), image.data.size());
-  if (!range) {
-    response.body = std::make_shared<const std::string>(image.data);
-    return exchange->Answer(std::move(response));
-  }
-  response.status = 206;
-  response.headers.emplace_back(
-      "content-range", absl::StrCat("bytes ", range->first, "-", range->second, "/", image.data.size()));
-  response.body =
-      std::make_shared<const std::string>(image.data.substr(range->first, range->second - range->first + 1));
-  exchange->Answer(std::move(response));
+const Parameter& JobId() {
+  static const auto* const id = new Parameter{"path", "id", R"({"type": "string"})", "The job's id."};
+  return *id;
 }
 
-// GET /v1/jobs/{id}/images/{i}
-void GetImage(const FaceContext& context, const ExchangePtr& exchange, const std::string& id,
-              const std::string& number) {
-  uint32_t index = 0;
-  if (!absl::SimpleAtoi(number, &index)) {
-    return exchange->Answer(ErrorResponse(InvalidField(
-        "index",
-        absl::StrCat("a picture's number is a whole number from 0, given: ", Printable(number, 40)))));
-  }
-  OnLoop(context, exchange, ErrorResponse, [&context, exchange, id, index](const Caller& caller) {
-    context.generation.GetImage(id, index, caller,
-                                [exchange, id, index](const absl::StatusOr<StoredImage>& image) {
-                                  if (!image.ok()) return exchange->Answer(ErrorResponse(image.status()));
-                                  AnswerImage(exchange, absl::StrCat("\"", id, "-", index, "\""), *image);
-                                });
-  });
+std::vector<Body> Json(const std::string& message) {
+  return {{"application/json", message}};
+}
+
+void AddJobs(const FaceContext& context, Router& router) {
+  using Arguments = Router::Arguments;
+  router.Add("POST", "/v1/jobs",
+             [&context](const ExchangePtr& exchange, const Arguments&) { Create(context, exchange); },
+             {.id = "createJob",
+              .tag = "Jobs",
+              .summary = "Makes a job, or says what it would cost",
+              .parameters = {Tenant(),
+                             {"header", "idempotency-key",
+                              R"({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,36}$"})",
+                              "The request_id: sent again with it, the same request gives the same job."},
+                             {"query", "validate_only", R"({"type": "boolean"})", "Makes no job."}},
+              .takes = Json("mind.v1.JobRequest"),
+              .answers = {{202, "The job, which is on disk. Its path is in location.", Json("mind.v1.Job")},
+                          {200, "With validate_only: the job as it would be, and what it would cost.",
+                           Json("mind.v1.CreateJobResponse")}},
+              .refusals = {400, 404, 422, 429, 504}});
+  router.Add(
+      "GET", "/v1/jobs",
+      [&context](const ExchangePtr& exchange, const Arguments&) { List(context, exchange); },
+      {.id = "listJobs",
+       .tag = "Jobs",
+       .summary = "The tenant's jobs, newest first",
+       .parameters = {Tenant(),
+                      {"query", "page_size", R"({"type": "integer", "minimum": 0, "maximum": 1000})",
+                       "0 means 50."},
+                      {"query", "page_token", R"({"type": "string"})", "nextPageToken of the page before."},
+                      {"query", "state", "mind.v1.JobState", "Only jobs that are in this state now."},
+                      {"query", "labels", R"({"type": "object", "additionalProperties": {"type": "string"}})",
+                       "Only jobs with all of these labels: labels[user]=ann.", "deepObject"}},
+       .answers = {{200, "A page of them.", Json("mind.v1.ListJobsResponse")}}});
+  router.Add("GET", "/v1/jobs/{id}",
+             [&context](const ExchangePtr& exchange, const Arguments& of) {
+               OnLoop(context, exchange, ErrorResponse,
+                      [&context, exchange, id = of[0]](const Caller& caller) {
+                        context.generation.Get(id, caller, Answering<v1::Job>(exchange));
+                      });
+             },
+             {.id = "getJob",
+              .tag = "Jobs",
+              .summary = "One job",
+              .parameters = {JobId(), Tenant()},
+              .answers = {{200, "As it is now.", Json("mind.v1.Job")}},
+              .refusals = {400, 404}});
+  router.Add("DELETE", "/v1/jobs/{id}",
+             [&context](const ExchangePtr& exchange, const Arguments& of) {
+               EndJob(context, exchange, of[0], &Generation::Delete);
+             },
+             {.id = "deleteJob",
+              .tag = "Jobs",
+              .summary = "Forgets a job and its pictures, cancelling it first if need be",
+              .parameters = {JobId(), Tenant()},
+              .answers = {{200, "As it ended.", Json("mind.v1.Job")}},
+              .refusals = {400, 404}});
+  router.Add("POST", "/v1/jobs/{id}/cancel",
+             [&context](const ExchangePtr& exchange, const Arguments& of) {
+               EndJob(context, exchange, of[0], &Generation::Cancel);
+             },
+             {.id = "cancelJob",
+              .tag = "Jobs",
+              .summary = "Ends a job",
+              .parameters = {JobId(), Tenant()},
+              .answers = {{200, "As it then is.", Json("mind.v1.Job")}},
+              .refusals = {400, 404}});
+  router.Add(
+      "GET", "/v1/jobs/{id}/events",
+      [&context, encodings = std::make_shared<EventEncodings>()](
+          const ExchangePtr& exchange, const Arguments& of) { Watch(context, exchange, of[0], encodings); },
+      {.id = "watchJob",
+       .tag = "Jobs",
+       .summary = "What happens to a job, until it ends",
+       .description = "Server-sent events: the name is the kind (queued, waiting, started, stage, progress, "
+                      "preview, image, "
+                      "completed), the id the sequence number, the data a mind.v1.JobEvent without the "
+                      "pictures' bytes. An "
+                      "event \"error\" ends the stream with what went wrong.",
+       .parameters = {JobId(),
+                      Tenant(),
+                      {"query", "after_sequence", R"({"type": "string", "pattern": "^[0-9]{1,20}$"})",
+                       "Only events after this one."},
+                      {"header", "last-event-id", R"({"type": "string"})", "The same, as browsers send it."}},
+       .answers = {{200,
+                    "The events.",
+                    {{"text/event-stream", R"({"description": "Server-sent events."})"}}}},
+       .refusals = {400, 404}});
+}
+
+void AddServer(const FaceContext& context, Router& router) {
+  using Arguments = Router::Arguments;
+  router.Add(
+      "GET", "/v1/samplers",
+      [&context](const ExchangePtr& exchange, const Arguments&) {
+        OnLoop(context, exchange, ErrorResponse, [&context, exchange](const Caller&) {
+          context.generation.ListSamplers(exchange->request().Query("model"),
+                                          Answering<v1::ListSamplersResponse>(exchange));
+        });
+      },
+      {.id = "listSamplers",
+       .tag = "Server",
+       .summary = "The samplers of a model, and what each can be told",
+       .parameters = {Tenant(),
+                      {"query", "model", R"({"type": "string"})", "May be left out where one is meant."}},
+       .answers = {{200, "In the order meant for people.", Json("mind.v1.ListSamplersResponse")}},
+       .refusals = {400, 404}});
+  router.Add("GET", "/v1/workers",
+             [&context](const ExchangePtr& exchange, const Arguments&) {
+               OnLoop(context, exchange, ErrorResponse, [&context, exchange](const Caller&) {
+                 context.generation.ListWorkers(Answering<v1::ListWorkersResponse>(exchange));
+               });
+             },
+             {.id = "listWorkers",
+              .tag = "Server",
+              .summary = "The workers connected now",
+              .parameters = {Tenant()},
+              .answers = {{200, "By name.", Json("mind.v1.ListWorkersResponse")}}});
 }
 
 }  // namespace
 
 void AddNativeFace(const FaceContext& context, Router& router) {
-  using Arguments = Router::Arguments;
-  router.Add("POST", "/v1/jobs",
-             [&context](const ExchangePtr& exchange, const Arguments&) { Create(context, exchange); });
-  router.Add("GET", "/v1/jobs",
-             [&context](const ExchangePtr& exchange, const Arguments&) { List(context, exchange); });
-  router.Add("GET", "/v1/jobs/{}", [&context](const ExchangePtr& exchange, const Arguments& of) {
-    OnLoop(context, exchange, ErrorResponse, [&context, exchange, id = of[0]](const Caller& caller) {
-      context.generation.Get(id, caller, Answering<v1::Job>(exchange));
-    });
-  });
-  router.Add("DELETE", "/v1/jobs/{}", [&context](const ExchangePtr& exchange, const Arguments& of) {
-    Cancel(context, exchange, of[0]);
-  });
-  router.Add(
-      "GET", "/v1/jobs/{}/events",
-      [&context, encodings = std::make_shared<EventEncodings>()](
-          const ExchangePtr& exchange, const Arguments& of) { Watch(context, exchange, of[0], encodings); });
-  router.Add("GET", "/v1/jobs/{}/images/{}", [&context](const ExchangePtr& exchange, const Arguments& of) {
-    GetImage(context, exchange, of[0], of[1]);
-  });
-  router.Add("GET", "/v1/samplers", [&context](const ExchangePtr& exchange, const Arguments&) {
-    OnLoop(context, exchange, ErrorResponse, [&context, exchange](const Caller&) {
-      context.generation.ListSamplers(exchange->request().Query("model"),
-                                      Answering<v1::ListSamplersResponse>(exchange));
-    });
-  });
-  router.Add("GET", "/v1/workers", [&context](const ExchangePtr& exchange, const Arguments&) {
-    OnLoop(context, exchange, ErrorResponse, [&context, exchange](const Caller&) {
-      context.generation.ListWorkers(Answering<v1::ListWorkersResponse>(exchange));
-    });
-  });
+  router.Describe("Error", kErrorSchema);
+  AddJobs(context, router);
+  AddPictures(context, router);
+  AddServer(context, router);
 }
 
 }  // namespace mind::server

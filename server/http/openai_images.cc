@@ -1,13 +1,16 @@
 #include "server/http/openai_images.h"
 
 #include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "server/http/openai.h"
 #include "server/http/picture_parts.h"
+#include "server/http/signed_links.h"
 #include "server/http/sse.h"
 
 namespace mind::server {
@@ -29,12 +32,25 @@ nlohmann::json Described(const OpenAiRequest& request) {
           {"size", request.size}};
 }
 
+// When the job has ended, and its pictures.
+HttpResponse Answer(nlohmann::json body, nlohmann::json pictures) {
+  body["created"] = absl::ToUnixSeconds(absl::Now());
+  body["usage"] = NoUsage();
+  body["data"] = std::move(pictures);
+  return Answered(200, "application/json", body.dump());
+}
+
 class ImagesAnswer : public JobCall::Listener {
  public:
-  ImagesAnswer(ExchangePtr exchange, const OpenAiRequest& request)
-      : exchange_(std::move(exchange)), body_(Described(request)) {}
+  ImagesAnswer(const FaceContext& context, ExchangePtr exchange, const OpenAiRequest& request, Caller caller)
+      : context_(context),
+        exchange_(std::move(exchange)),
+        caller_(std::move(caller)),
+        links_(request.links),
+        body_(Described(request)) {}
 
   void OnEvent(const JobEventPtr& event, std::function<void()> taken) override {
+    job_ = event->job_id();
     if (event->has_queued() && body_["size"] == "auto") {
       const v1::ImageSpec& spec = event->queued().job().spec();
       body_["size"] = std::to_string(spec.width()) + "x" + std::to_string(spec.height());
@@ -49,20 +65,42 @@ class ImagesAnswer : public JobCall::Listener {
 
   void OnEnd(const absl::Status& status) override {
     if (!status.ok()) return exchange_->Answer(OpenAiError(status));
-    body_["created"] = absl::ToUnixSeconds(absl::Now());
-    body_["usage"] = NoUsage();
+    if (links_) return AnswerWithLinks();
     exchange_->Answer([body = std::move(body_), pictures = std::move(pictures_)] {
-      nlohmann::json answer = body;
-      nlohmann::json& data = answer["data"] = nlohmann::json::array();
+      nlohmann::json data = nlohmann::json::array();
       for (const auto& [index, picture] : pictures) {
         data.push_back({{"b64_json", absl::Base64Escape(picture.data)}, {"seed", picture.seed}});
       }
-      return Answered(200, "application/json", answer.dump());
+      return Answer(body, std::move(data));
     });
   }
 
  private:
+  void AnswerWithLinks() {
+    nlohmann::json data = nlohmann::json::array();
+    std::vector<LinkedPicture> linked;
+    for (const auto& [index, picture] : pictures_) {
+      linked.push_back({.tenant = caller_.tenant, .job = job_, .index = index});
+      data.push_back({{"seed", picture.seed}});
+    }
+    context_.generation.ListSigningSecrets(
+        [exchange = exchange_, base = BaseUrl(context_, exchange_->request()), body = std::move(body_),
+         data = std::move(data),
+         linked = std::move(linked)](const absl::StatusOr<std::vector<std::string>>& secrets) mutable {
+          if (!secrets.ok()) return exchange->Answer(OpenAiError(secrets.status()));
+          const absl::Time expires = absl::Now() + kLinkLife;
+          for (size_t i = 0; i < linked.size(); ++i) {
+            data[i]["url"] = base + SignedLink(linked[i], expires, secrets->front());
+          }
+          exchange->Answer(Answer(std::move(body), std::move(data)));
+        });
+  }
+
+  const FaceContext& context_;
   const ExchangePtr exchange_;
+  const Caller caller_;
+  const bool links_;
+  std::string job_;
   nlohmann::json body_;
   PictureParts parts_;
   std::map<uint32_t, Picture> pictures_;
@@ -137,9 +175,9 @@ class ImagesStream : public JobCall::Listener {
 
 }  // namespace
 
-std::unique_ptr<JobCall::Listener> NewImagesAnswer(const ExchangePtr& exchange,
-                                                   const OpenAiRequest& request) {
-  return std::make_unique<ImagesAnswer>(exchange, request);
+std::unique_ptr<JobCall::Listener> NewImagesAnswer(const FaceContext& context, const ExchangePtr& exchange,
+                                                   const OpenAiRequest& request, const Caller& caller) {
+  return std::make_unique<ImagesAnswer>(context, exchange, request, caller);
 }
 
 std::unique_ptr<JobCall::Listener> NewImagesStream(const ExchangePtr& exchange, const OpenAiRequest& request,

@@ -9,8 +9,10 @@
 
 namespace mind::server {
 
-// {"created", "data": [{"b64_json"}], …} when the job has ended.
-std::unique_ptr<JobCall::Listener> NewImagesAnswer(const ExchangePtr& exchange, const OpenAiRequest& request);
+// {"created", "data": [{"b64_json"}], …} when the job has ended, or [{"url"}] with links that `caller` and
+// whoever gets them may follow for an hour.
+std::unique_ptr<JobCall::Listener> NewImagesAnswer(const FaceContext& context, const ExchangePtr& exchange,
+                                                   const OpenAiRequest& request, const Caller& caller);
 
 // Server-sent events: `image_generation.partial_image` up to as many as were asked for of each picture, and
 // `image_generation.completed` for each picture; with more than one, image_index says which. Edits:

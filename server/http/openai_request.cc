@@ -72,10 +72,32 @@ void RefuseWhatCannotBe(JsonFields& fields) {
   if (fields.Choice("background", {"auto", "opaque", "transparent"}) == "transparent") {
     fields.Refuse("background", "transparent backgrounds are not supported; \"opaque\" and \"auto\" are");
   }
+}
+
+void ReadFormat(JsonFields& fields, OpenAiRequest& request) {
+  v1::ImageSpec& spec = *request.job.mutable_spec();
+  if (const auto format = fields.Choice("output_format", {"png", "jpeg", "webp"}))
+    request.output_format = *format;
+  spec.set_format(FormatOf(request.output_format));
   const auto compression = fields.Whole("output_compression", 0, 100);
-  if (compression && *compression != 100) {
-    fields.Refuse("output_compression",
-                  "pictures are encoded with the server's own quality; only 100 is supported");
+  if (!compression) return;
+  if (spec.format() == v1::IMAGE_FORMAT_PNG) {
+    if (*compression == 100) return;
+    return fields.Refuse(
+        "output_compression",
+        absl::StrCat("output_compression is for jpeg and webp; for png only 100 is allowed, given: ",
+                     *compression));
+  }
+  // A WebP that may lose nothing is lossless; what is called 0 is the least that the formats have.
+  if (spec.format() == v1::IMAGE_FORMAT_WEBP && *compression == 100) return;
+  spec.set_quality(static_cast<uint32_t>(std::max<int64_t>(*compression, 1)));
+}
+
+// After `stream` is known.
+void ReadResponseFormat(JsonFields& fields, OpenAiRequest& request) {
+  request.links = fields.Choice("response_format", {"b64_json", "url"}) == "url";
+  if (request.links && request.stream) {
+    fields.Refuse("response_format", "with stream pictures come as b64_json; \"url\" is for answers in full");
   }
 }
 
@@ -90,13 +112,9 @@ void ReadShared(JsonFields& fields, OpenAiRequest& request) {
   spec.set_image_count(static_cast<uint32_t>(fields.Whole("n", 1, kMostPictures).value_or(1)));
   ReadSize(fields, request);
   ReadQuality(fields, request);
-  if (const auto format = fields.Choice("output_format", {"png", "jpeg", "webp"}))
-    request.output_format = *format;
-  spec.set_format(FormatOf(request.output_format));
-  if (fields.Choice("response_format", {"b64_json", "url"}) == "url") {
-    fields.Refuse("response_format", "pictures are answered as b64_json; \"url\" is not supported");
-  }
+  ReadFormat(fields, request);
   request.stream = fields.Flag("stream").value_or(false);
+  ReadResponseFormat(fields, request);
   request.partial_images = static_cast<int>(fields.Whole("partial_images", 0, kMostPartials).value_or(0));
   RefuseWhatCannotBe(fields);
 

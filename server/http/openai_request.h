@@ -22,6 +22,7 @@ struct OpenAiRequest {
   v1::JobRequest job;
   Quality quality = Quality::kAuto;
   bool stream = false;
+  bool links = false;  // answered with links to the pictures, not with their bytes
   int partial_images = 0;
   // As answers repeat them.
   std::string size = "auto", quality_name = "auto", output_format = "png";

@@ -20,14 +20,16 @@ std::string AllowedBy(const std::map<std::string, Router::Handler>& handlers) {
 
 }  // namespace
 
-void Router::Add(const std::string& method, const std::string& pattern, Handler handler) {
+void Router::Add(const std::string& method, const std::string& pattern, Handler handler,
+                 Operation operation) {
   Node* node = &root_;
   for (const absl::string_view segment : absl::StrSplit(pattern, '/', absl::SkipEmpty())) {
-    std::unique_ptr<Node>& next = segment == "{}" ? node->any : node->words[std::string(segment)];
+    std::unique_ptr<Node>& next = segment.front() == '{' ? node->any : node->words[std::string(segment)];
     if (next == nullptr) next = std::make_unique<Node>();
     node = next.get();
   }
   node->handlers[method] = std::move(handler);
+  routes_.push_back({method, pattern, std::move(operation)});
 }
 
 void Router::SetNobody(const std::string& prefix, Nobody nobody) {

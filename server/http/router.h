@@ -9,26 +9,39 @@
 #include <vector>
 
 #include "server/http/exchange.h"
+#include "server/http/operation.h"
 
 namespace mind::server {
 
 // Filled before the server starts, then constant. Costs what the path is long, however many routes there are.
 class Router {
  public:
-  // What stands in the place of a pattern's {}, in order.
+  // What stands in the places of a pattern's names, in order.
   using Arguments = std::vector<std::string>;
   using Handler = std::function<void(const ExchangePtr& exchange, const Arguments& arguments)>;
   // Answers for a path that is nobody's, or not by this method (then `allow` lists those that are: "GET,
   // POST").
   using Nobody = std::function<void(const ExchangePtr& exchange, const std::string& allow)>;
 
-  // `pattern` is a path whose segments are words or "{}": "/v1/jobs/{}/events". A word goes before a "{}".
-  void Add(const std::string& method, const std::string& pattern, Handler handler);
+  // `pattern` is a path whose segments are words, or names in braces, for which anything may stand:
+  // "/v1/jobs/{id}/events". A word goes before a name. `operation` is what the document of the API says of
+  // it.
+  void Add(const std::string& method, const std::string& pattern, Handler handler, Operation operation = {});
+  // A schema that operations name.
+  void Describe(const std::string& name, const SchemaText& schema) { schemas_[name] = schema; }
   // For paths that begin so, the longest first; "/" for all others. REQUIRES before Dispatch: one for "/".
   void SetNobody(const std::string& prefix, Nobody nobody);
 
   // HEAD is GET without a body, which the connection sees to. OPTIONS is answered with what is allowed.
   void Dispatch(const ExchangePtr& exchange) const;
+
+  // What has been added, in order.
+  struct Route {
+    std::string method, pattern;
+    Operation operation;
+  };
+  const std::vector<Route>& routes() const { return routes_; }
+  const std::map<std::string, SchemaText>& schemas() const { return schemas_; }
 
  private:
   struct Node {
@@ -41,6 +54,8 @@ class Router {
                           Arguments& arguments);
 
   Node root_;
+  std::vector<Route> routes_;
+  std::map<std::string, SchemaText> schemas_;
   std::map<std::string, Nobody> nobodies_;
 };
 

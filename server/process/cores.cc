@@ -1,8 +1,11 @@
 #include "server/process/cores.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
 #include "server/process/alone.h"
@@ -15,13 +18,19 @@
 namespace mind::server {
 namespace {
 
-ServiceOptions OptionsFrom(const Flags& flags, const Post& post) {
+std::vector<std::string> WebhookOrigins(const Flags& flags) {
+  return absl::StrSplit(flags.webhooks, ',', absl::SkipEmpty());
+}
+
+ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* webhooks) {
   ServiceOptions options;
   options.dispatcher.lease = flags.lease;
   options.dispatcher.progress.stall = flags.stall;
   options.max_queue = static_cast<size_t>(flags.max_queue);
   options.max_wait = flags.max_wait;
   options.keep = flags.keep;
+  options.limits.webhook_origins = WebhookOrigins(flags);
+  options.webhooks = webhooks;
   options.post = post;
   options.clock = [] { return absl::Now(); };
   return options;
@@ -31,7 +40,7 @@ absl::Status CannotOpen(const absl::Status& why) {
   return absl::Status(why.code(), absl::StrCat("cannot open the job store: ", why.message()));
 }
 
-absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Post& post,
+absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const ServiceOptions& options,
                                                 ServerMetrics& metrics) {
   absl::StatusOr<std::unique_ptr<PostgresTermStore>> terms = [&flags] {
     const EndsAtOnce nothing_to_finish;  // the database may not be there for long
@@ -40,7 +49,7 @@ absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Post& 
   if (!terms.ok()) return CannotOpen(terms.status());
   return Front::Start({.cluster = flags.cluster,
                        .lease = flags.leader_lease,
-                       .service = OptionsFrom(flags, post),
+                       .service = options,
                        .store = std::make_shared<PostgresJobReader>(flags.store),
                        .terms = *std::move(terms),
                        .open_store =
@@ -52,11 +61,19 @@ absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Post& 
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, ServerMetrics& metrics) {
-  if (!flags.store.empty()) return MakeFront(flags, post, metrics);
+absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flags) {
+  const std::vector<std::string> origins = WebhookOrigins(flags);
+  if (origins.empty()) return nullptr;
+  return WebhookDeliverer::For(origins, flags.webhook_secret_file);
+}
+
+absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
+                                               ServerMetrics& metrics) {
+  const ServiceOptions options = OptionsFrom(flags, post, webhooks);
+  if (!flags.store.empty()) return MakeFront(flags, options, metrics);
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) return CannotOpen(store.status());
-  return Alone::Create(OptionsFrom(flags, post), *std::move(store), metrics);
+  return Alone::Create(options, *std::move(store), metrics);
 }
 
 }  // namespace mind::server

@@ -9,12 +9,18 @@
 #include "server/generation/metrics.h"
 #include "server/process/core.h"
 #include "server/process/flags.h"
+#include "server/webhooks/webhook_deliverer.h"
 
 namespace mind::server {
 
+// Who tells of jobs' ends; null where the command line allows nobody to be told.
+absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flags);
+
 // A front where --store names a database, else a server that is alone with files in --data. Waits for the
-// store. `post`: to the loop, which need not run yet. `metrics` must outlive it.
-absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, ServerMetrics& metrics);
+// store. `post`: to the loop, which need not run yet. `webhooks`, if
+// any, and `metrics` must outlive it.
+absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
+                                               ServerMetrics& metrics);
 
 }  // namespace mind::server
 

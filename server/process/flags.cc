@@ -19,6 +19,17 @@ Flags ParseFlags(int argc, char** argv) {
   AddText(app, "--http-origins", flags.http_origins, "ORIGINS",
           "Origins of other web pages that may use the APIs over HTTP, with commas between "
           "(https://studio.example); *: any");
+  AddText(
+      app, "--http-url", flags.http_url, "URL",
+      "How callers reach --http, for links to it: https://pictures.example. If left out, http and the host "
+      "that they name");
+  AddText(app, "--webhooks", flags.webhooks, "ORIGINS",
+          "Origins that may be told of jobs' ends, with commas between (https://studio.example); if left out "
+          "there "
+          "are none");
+  AddText(
+      app, "--webhook-secret-file", flags.webhook_secret_file, "FILE",
+      "What webhooks are signed with: a line whsec_ and base64; two while one takes the place of the other");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
   AddText(app, "--data", flags.data, "DIR",
           "Holds the job store, where --store names no other; created if missing");

@@ -13,6 +13,9 @@ struct Flags {
   std::string listen_workers;
   std::string http;
   std::string http_origins;
+  std::string http_url;
+  std::string webhooks;
+  std::string webhook_secret_file;
   std::string metrics = "127.0.0.1:9090";
   std::string data = "data";
   std::string store;

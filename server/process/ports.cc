@@ -8,10 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "proto/support/message_size.h"
 #include "server/http/kserve.h"
 #include "server/http/native.h"
 #include "server/http/openai.h"
+#include "server/http/openapi.h"
 #include "server/http/page.h"
 #include "server/http/sdapi.h"
 
@@ -39,18 +41,22 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(const std::vector<grpc::
 
 }  // namespace
 
-Ports::Ports(const Post& post, Core& core, ServerMetrics& metrics)
-    : generation_(post, core.generation(), metrics), faces_{.post = post, .generation = core.generation()} {
+Ports::Ports(const Flags& flags, const Post& post, Core& core, ServerMetrics& metrics)
+    : generation_(post, core.generation(), metrics),
+      faces_{.post = post,
+             .generation = core.generation(),
+             .url = std::string(absl::StripSuffix(flags.http_url, "/"))} {
   AddOpenAiFace(faces_, router_);
   AddNativeFace(faces_, router_);
   AddSdapiFace(faces_, router_);
   AddKserveFace(faces_, router_);
   AddPage(router_);
+  AddOpenApi(router_);
 }
 
 absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const Flags& flags, const Post& post, Core& core,
                                                    ServerMetrics& metrics) {
-  std::unique_ptr<Ports> ports(new Ports(post, core, metrics));
+  std::unique_ptr<Ports> ports(new Ports(flags, post, core, metrics));
   if (absl::Status status = ports->Listen(flags, core.workers()); !status.ok()) return status;
   return ports;
 }

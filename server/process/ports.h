@@ -37,7 +37,7 @@ class Ports {
   void Close(absl::Duration limit);
 
  private:
-  Ports(const Post& post, Core& core, ServerMetrics& metrics);
+  Ports(const Flags& flags, const Post& post, Core& core, ServerMetrics& metrics);
   absl::Status Listen(const Flags& flags, grpc::Service& workers);
 
   GenerationApi generation_;

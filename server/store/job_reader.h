@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ struct JobQuery {
   std::vector<v1::JobState> states;  // empty: any
   uint64_t before = 0;               // only numbers below this
   int limit = 0;
+  std::map<std::string, std::string> labels = {};  // that it has, all of them
 };
 
 template <typename T>

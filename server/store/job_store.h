@@ -38,6 +38,10 @@ class JobStore : public virtual JobReader {
 
   // At the start: gives each job that has not ended, in order of creation. Waits for the disk.
   virtual absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) = 0;
+  // At the start: gives each job that has ended and whose webhook has not been settled since (SettleWebhook).
+  virtual absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) = 0;
+  // At the start: what AddSecret has kept for this purpose, newest first.
+  virtual absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) = 0;
   // What survives what, once it is committed. Thread-safe.
   virtual StoreDurability durability() const = 0;
   // Counts who has written to this store: of a server, or of its term where several share the store. Event

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "server/store/postgres_error.h"
 
 namespace mind::server {
@@ -15,6 +16,13 @@ constexpr int kText = 0, kBinary = 1;
 
 PostgresCall& PostgresCall::Ints(const std::vector<int>& values) & {
   return Add({.written = absl::StrCat("{", absl::StrJoin(values, ","), "}"), .is_written = true});
+}
+
+PostgresCall& PostgresCall::Texts(const std::vector<std::string>& values) & {
+  const auto quoted = [](std::string* out, const std::string& value) {
+    absl::StrAppend(out, "\"", absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"");
+  };
+  return Add({.written = absl::StrCat("{", absl::StrJoin(values, ",", quoted), "}"), .is_written = true});
 }
 
 bool PostgresCall::Send(PGconn* connection, const char* statement) const {

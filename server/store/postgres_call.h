@@ -27,11 +27,14 @@ class PostgresCall {
   PostgresCall& Int(int64_t value) & { return Add({.written = std::to_string(value), .is_written = true}); }
   // An array of integers.
   PostgresCall& Ints(const std::vector<int>& values) &;
+  // An array of texts.
+  PostgresCall& Texts(const std::vector<std::string>& values) &;
   PostgresCall& Null() & { return Add({.is_null = true}); }
   PostgresCall&& Text(std::string_view value) && { return std::move(Text(value)); }
   PostgresCall&& Bytes(std::string_view value) && { return std::move(Bytes(value)); }
   PostgresCall&& Int(int64_t value) && { return std::move(Int(value)); }
   PostgresCall&& Ints(const std::vector<int>& values) && { return std::move(Ints(values)); }
+  PostgresCall&& Texts(const std::vector<std::string>& values) && { return std::move(Texts(values)); }
 
   const char* sql() const { return sql_; }
   // Puts it into the pipeline as the prepared statement of this name. False: see PQerrorMessage.

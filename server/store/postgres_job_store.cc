@@ -37,10 +37,21 @@ void PostgresJobStore::FindSources(const std::string& job_id, Done<PictureBytes>
   Read([=](PostgresReader& reader) { done(reader.FindSources(job_id)); });
 }
 
+PostgresReader PostgresJobStore::ReaderOfAStart() {
+  return {url_, term_,
+          [this](const DamagedRow& row) { writing_.Post([this, row] { writer_.SetAside(row); }); }};
+}
+
 absl::Status PostgresJobStore::ForEachUnfinished(const std::function<void(StoredJob)>& take) {
-  PostgresReader reader(
-      url_, term_, [this](const DamagedRow& row) { writing_.Post([this, row] { writer_.SetAside(row); }); });
-  return reader.ForEachUnfinished(take);
+  return ReaderOfAStart().ForEachUnfinished(take);
+}
+
+absl::Status PostgresJobStore::ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) {
+  return ReaderOfAStart().ForEachUnsettledWebhook(take);
+}
+
+absl::StatusOr<std::vector<StoredSecret>> PostgresJobStore::Secrets(const std::string& purpose) {
+  return ReaderOfAStart().Secrets(purpose);
 }
 
 }  // namespace mind::server

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "server/store/job_store.h"
 #include "server/store/postgres_job_reader.h"
@@ -28,12 +29,17 @@ class PostgresJobStore : public JobStore, public PostgresJobReader {
   void Purge(absl::Time ended_before, int limit, Done<int> done) override;
   void FindSources(const std::string& job_id, Done<PictureBytes> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
+  absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
+  absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
   StoreDurability durability() const override { return writer_.durability(); }
   // The term.
   uint64_t epoch() const override { return term_; }
 
  private:
   PostgresJobStore(const std::string& url, const std::string& holder, uint64_t term);
+
+  // Over a connection of its own.
+  PostgresReader ReaderOfAStart();
 
   const std::string url_;
   const uint64_t term_;

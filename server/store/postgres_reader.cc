@@ -60,14 +60,32 @@ absl::StatusOr<std::optional<EarlierRequest>> PostgresReader::FindRequest(const 
 absl::StatusOr<std::vector<StoredJob>> PostgresReader::List(const JobQuery& query) {
   constexpr uint64_t kLast = std::numeric_limits<int64_t>::max();
   const std::vector<int> states(query.states.begin(), query.states.end());
-  const auto found = connection_.Ask(
-      {PostgresCall(MIND_JOB_COLUMNS
-                    " FROM jobs WHERE tenant = $1 AND number < $2 "
-                    "AND ($3::int[] = '{}' OR state = ANY($3::int[])) ORDER BY number DESC LIMIT $4")
-           .Text(query.tenant)
-           .Int(static_cast<int64_t>(std::min(query.before, kLast)))
-           .Ints(states)
-           .Int(query.limit)});
+  // Where labels are asked for, the first leads to the jobs in their order, and the others are looked up.
+  PostgresCall call(query.labels.empty() ? MIND_JOB_COLUMNS
+                        " FROM jobs WHERE tenant = $1 AND number < $2 "
+                        "AND ($3::int[] = '{}' OR state = ANY($3::int[])) ORDER BY number DESC LIMIT $4"
+                                         : MIND_JOB_COLUMNS
+                        " FROM (SELECT number AS labelled FROM labels WHERE tenant = $1 AND number < $2 "
+                        "AND name = ($5::text[])[1] AND text = ($6::text[])[1]) AS first "
+                        "JOIN jobs ON number = labelled "
+                        "WHERE ($3::int[] = '{}' OR state = ANY($3::int[])) AND NOT EXISTS("
+                        "SELECT FROM unnest($5::text[], $6::text[]) AS asked(name, text) WHERE NOT EXISTS("
+                        "SELECT FROM labels WHERE labels.tenant = $1 AND labels.name = asked.name "
+                        "AND labels.text = asked.text AND labels.number = labelled)) "
+                        "ORDER BY labelled DESC LIMIT $4");
+  call.Text(query.tenant)
+      .Int(static_cast<int64_t>(std::min(query.before, kLast)))
+      .Ints(states)
+      .Int(query.limit);
+  if (!query.labels.empty()) {
+    std::vector<std::string> names, texts;
+    for (const auto& [name, text] : query.labels) {
+      names.push_back(name);
+      texts.push_back(text);
+    }
+    call.Texts(names).Texts(texts);
+  }
+  const auto found = connection_.Ask({std::move(call)});
   if (!found.ok()) return found.status();
   std::vector<StoredJob> jobs;
   for (int row = 0; row < found->front().size(); ++row) jobs.push_back(ReadJob(found->front(), row));
@@ -128,6 +146,38 @@ absl::Status PostgresReader::ForEachUnfinished(const std::function<void(StoredJo
     more = jobs.size() == kPage;
   }
   return absl::OkStatus();
+}
+
+absl::Status PostgresReader::ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) {
+  int64_t after = 0;
+  for (bool more = true; more;) {
+    const auto found = connection_.Ask(
+        {PostgresCall(MIND_JOB_COLUMNS " FROM jobs WHERE webhook AND number > $1 ORDER BY number LIMIT $2")
+             .Int(after)
+             .Int(kPage)});
+    if (!found.ok()) return found.status();
+    const PostgresRows& jobs = found->front();
+    for (int row = 0; row < jobs.size(); ++row) {
+      const StoredJob stored = ReadJob(jobs, row);
+      after = static_cast<int64_t>(stored.number);
+      take(stored.job);
+    }
+    more = jobs.size() == kPage;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StoredSecret>> PostgresReader::Secrets(const std::string& purpose) {
+  const auto found = connection_.Ask(
+      {PostgresCall("SELECT secret, made_us FROM secrets WHERE purpose = $1 ORDER BY made_us DESC")
+           .Text(purpose)});
+  if (!found.ok()) return found.status();
+  const PostgresRows& rows = found->front();
+  std::vector<StoredSecret> secrets;
+  for (int row = 0; row < rows.size(); ++row) {
+    secrets.push_back({.secret = rows.Text(row, 0), .made = absl::FromUnixMicros(rows.Integer(row, 1))});
+  }
+  return secrets;
 }
 
 absl::StatusOr<std::vector<v1::Model>> PostgresReader::Models() {

@@ -13,6 +13,7 @@
 #include "server/store/job_reader.h"
 #include "server/store/postgres_connection.h"
 #include "server/store/source_pictures.h"
+#include "server/store/store_batch.h"
 
 namespace mind::server {
 
@@ -29,6 +30,8 @@ class PostgresReader {
   absl::StatusOr<PictureBytes> FindSources(const std::string& job_id);
   absl::StatusOr<std::optional<StoredImage>> FindImage(const std::string& job_id, uint32_t index);
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take);
+  absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take);
+  absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose);
   absl::StatusOr<std::vector<v1::Model>> Models();
 
  private:

@@ -72,8 +72,26 @@ constexpr char kTables[] = R"sql(
   CREATE TABLE damaged(number bigint PRIMARY KEY, id text NOT NULL, job bytea NOT NULL);
 )sql";
 
+// Version 2. Jobs are found by their labels; those whose end is still to be told; secrets by purpose.
+constexpr char kFaces[] = R"sql(
+  CREATE TABLE labels(
+    tenant text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    text text COLLATE "C" NOT NULL,
+    number bigint NOT NULL REFERENCES jobs(number) ON DELETE CASCADE,
+    PRIMARY KEY(tenant, name, text, number));
+  CREATE INDEX labels_by_job ON labels(number);
+  ALTER TABLE jobs ADD COLUMN webhook boolean NOT NULL DEFAULT false;
+  CREATE INDEX jobs_to_tell ON jobs(number) WHERE webhook;
+  CREATE TABLE secrets(
+    purpose text COLLATE "C" NOT NULL,
+    made_us bigint NOT NULL,
+    secret bytea NOT NULL,
+    PRIMARY KEY(purpose, made_us));
+)sql";
+
 // How a schema becomes one of a version, when it is one of that before.
-constexpr const char* kVersions[] = {kTables};
+constexpr const char* kVersions[] = {kTables, kFaces};
 constexpr int64_t kVersion = std::size(kVersions);
 
 absl::Status CheckVersion(int64_t found) {

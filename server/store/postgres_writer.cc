@@ -39,6 +39,8 @@ class PostgresWriter::Calls {
   void Add(const ForgetJob& write);
   void Add(const AddImage& write);
   void Add(const SaveModel& write);
+  void Add(const SettleWebhook& write);
+  void Add(const AddSecret& write);
   const std::vector<PostgresCall>& Done() {
     calls_.emplace_back("COMMIT");
     return calls_;
@@ -70,6 +72,13 @@ void PostgresWriter::Calls::Add(const InsertJob& write) {
     insert.Text(write.key.request_id).Bytes(write.key.fingerprint);
   }
   Add(std::move(insert));
+  for (const auto& [name, text] : write.job.labels()) {
+    Add(PostgresCall("INSERT INTO labels(tenant, name, text, number) "
+                     "SELECT tenant, $2, $3, number FROM jobs WHERE id = $1 ON CONFLICT DO NOTHING")
+            .Text(write.job.id())
+            .Text(name)
+            .Text(text));
+  }
   for (const Blob& picture : write.pictures) {
     Add(PostgresCall("INSERT INTO sources(job_id, hash, data) VALUES($1, $2, $3) ON CONFLICT DO NOTHING")
             .Text(write.job.id())
@@ -86,12 +95,15 @@ void PostgresWriter::Calls::Add(const UpdateJob& write) {
 }
 
 void PostgresWriter::Calls::Add(const EndJob& write) {
-  Add(PostgresCall("UPDATE jobs SET state = $2, job = $3, ended_ms = $4, end_sequence = $5 WHERE id = $1")
+  Add(PostgresCall(
+          "UPDATE jobs SET state = $2, job = $3, ended_ms = $4, end_sequence = $5, webhook = $6::int <> 0 "
+          "WHERE id = $1")
           .Text(write.job.id())
           .Int(write.job.state())
           .Bytes(Keep(write.job.SerializeAsString()))
           .Int(absl::ToUnixMillis(FromTimestamp(write.job.end_time())))
-          .Int(static_cast<int64_t>(write.sequence)));
+          .Int(static_cast<int64_t>(write.sequence))
+          .Int(write.job.webhook_url().empty() ? 0 : 1));
 }
 
 void PostgresWriter::Calls::Add(const UntieJob& write) {
@@ -118,6 +130,21 @@ void PostgresWriter::Calls::Add(const SaveModel& write) {
   Add(PostgresCall("INSERT INTO models VALUES($1, $2) ON CONFLICT(name) DO UPDATE SET model = $2")
           .Text(write.model.name())
           .Bytes(Keep(write.model.SerializeAsString())));
+}
+
+void PostgresWriter::Calls::Add(const SettleWebhook& write) {
+  Add(PostgresCall("UPDATE jobs SET webhook = false WHERE id = $1").Text(write.id));
+}
+
+void PostgresWriter::Calls::Add(const AddSecret& write) {
+  Add(PostgresCall("INSERT INTO secrets(purpose, made_us, secret) VALUES($1, $2, $3) ON CONFLICT DO NOTHING")
+          .Text(write.purpose)
+          .Int(absl::ToUnixMicros(write.secret.made))
+          .Bytes(write.secret.secret));
+  Add(PostgresCall("DELETE FROM secrets WHERE purpose = $1 AND made_us NOT IN "
+                   "(SELECT made_us FROM secrets WHERE purpose = $1 ORDER BY made_us DESC LIMIT $2)")
+          .Text(write.purpose)
+          .Int(static_cast<int64_t>(kSecretsKept)));
 }
 
 PostgresWriter::PostgresWriter(const std::string& url, const std::string& holder, uint64_t term)

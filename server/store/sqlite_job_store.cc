@@ -107,4 +107,12 @@ void SqliteJobStore::Models(Done<std::vector<v1::Model>> done) {
   Read([=](SqliteReader& reader) { done(reader.Models()); });
 }
 
+absl::Status SqliteJobStore::ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) {
+  return readers_.front().reader->ForEachUnsettledWebhook(take);
+}
+
+absl::StatusOr<std::vector<StoredSecret>> SqliteJobStore::Secrets(const std::string& purpose) {
+  return readers_.front().reader->Secrets(purpose);
+}
+
 }  // namespace mind::server

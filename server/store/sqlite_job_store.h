@@ -40,6 +40,8 @@ class SqliteJobStore : public JobStore {
   void Models(Done<std::vector<v1::Model>> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
   StoreDurability durability() const override { return durability_; }
+  absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
+  absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
   uint64_t epoch() const override { return epoch_; }
 
  private:

@@ -64,18 +64,32 @@ absl::StatusOr<std::optional<EarlierRequest>> SqliteReader::FindRequest(const st
 }
 
 absl::StatusOr<std::vector<StoredJob>> SqliteReader::List(const JobQuery& query) {
-  std::string sql = absl::StrCat(kJobColumns, " FROM jobs WHERE tenant = ? AND number < ?");
+  // Where labels are asked for, the first leads to the jobs in their order, and the others are looked up.
+  std::string sql =
+      query.labels.empty()
+          ? absl::StrCat(kJobColumns, " FROM jobs WHERE tenant = ? AND number < ?")
+          : absl::StrCat(kJobColumns,
+                         " FROM (SELECT number AS labelled FROM labels WHERE tenant = ? AND number < ? "
+                         "AND name = ? AND text = ?) CROSS JOIN jobs ON number = labelled WHERE true");
+  for (size_t i = 1; i < query.labels.size(); ++i) {
+    absl::StrAppend(
+        &sql,
+        " AND EXISTS(SELECT 1 FROM labels AS other WHERE other.tenant = jobs.tenant AND name = ? AND "
+        "text = ? AND other.number = jobs.number)");
+  }
   if (!query.states.empty()) {
     const auto number = [](std::string* out, v1::JobState state) {
       absl::StrAppend(out, static_cast<int>(state));
     };
     absl::StrAppend(&sql, " AND state IN (", absl::StrJoin(query.states, ", ", number), ")");
   }
-  absl::StrAppend(&sql, " ORDER BY number DESC LIMIT ", query.limit);
+  absl::StrAppend(&sql, " ORDER BY ", query.labels.empty() ? "number" : "labelled", " DESC LIMIT ",
+                  query.limit);
   const auto before = static_cast<int64_t>(
       std::min<uint64_t>(query.before, static_cast<uint64_t>(std::numeric_limits<int64_t>::max())));
   SqliteStatement rows = Sql(sql);
   rows.Text(query.tenant).Int(before);
+  for (const auto& [name, text] : query.labels) rows.Text(name).Text(text);
   std::vector<StoredJob> jobs;
   while (rows.Next()) jobs.push_back(ReadJob(rows));
   if (!rows.status().ok()) return rows.status();
@@ -142,6 +156,22 @@ absl::Status SqliteReader::ForEachUnfinished(const std::function<void(StoredJob)
     if (!stored.job.has_end_time()) take(std::move(stored));
   }
   return marks.status().ok() ? jobs.status() : marks.status();
+}
+
+absl::Status SqliteReader::ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) {
+  SqliteStatement jobs = Sql(absl::StrCat(kJobColumns, " FROM jobs WHERE webhook != 0 ORDER BY number"));
+  while (jobs.Next()) take(ReadJob(jobs).job);
+  return jobs.status();
+}
+
+absl::StatusOr<std::vector<StoredSecret>> SqliteReader::Secrets(const std::string& purpose) {
+  SqliteStatement rows = Sql("SELECT secret, made_us FROM secrets WHERE purpose = ? ORDER BY made_us DESC");
+  rows.Text(purpose);
+  std::vector<StoredSecret> secrets;
+  while (rows.Next())
+    secrets.push_back({.secret = rows.Bytes(0), .made = absl::FromUnixMicros(rows.Integer(1))});
+  if (!rows.status().ok()) return rows.status();
+  return secrets;
 }
 
 absl::StatusOr<std::vector<v1::Model>> SqliteReader::Models() {

@@ -33,6 +33,8 @@ class SqliteReader {
   absl::StatusOr<std::optional<StoredImage>> FindImage(const std::string& job_id, uint32_t index);
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take);
   absl::StatusOr<std::vector<v1::Model>> Models();
+  absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take);
+  absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose);
 
  private:
   SqliteStatement Sql(const std::string& sql) { return SqliteStatement(connection_.get(), sql); }

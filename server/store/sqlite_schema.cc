@@ -80,6 +80,24 @@ constexpr char kBlobs[] = R"sql(
   CREATE INDEX images_by_hash ON images(hash) WHERE hash IS NOT NULL;
 )sql";
 
+// Version 5. Jobs are found by their labels; those whose end is still to be told; secrets by purpose.
+constexpr char kFaces[] = R"sql(
+  CREATE TABLE labels(
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    number INTEGER NOT NULL REFERENCES jobs(number) ON DELETE CASCADE,
+    PRIMARY KEY(tenant, name, text, number)) WITHOUT ROWID;
+  CREATE INDEX labels_by_job ON labels(number);
+  ALTER TABLE jobs ADD COLUMN webhook INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX jobs_to_tell ON jobs(number) WHERE webhook != 0;
+  CREATE TABLE secrets(
+    purpose TEXT NOT NULL,
+    made_us INTEGER NOT NULL,
+    secret BLOB NOT NULL,
+    PRIMARY KEY(purpose, made_us)) WITHOUT ROWID;
+)sql";
+
 // The pictures of version 3's jobs.
 absl::Status MovePictures(sqlite3* database) {
   std::vector<int64_t> numbers;
@@ -116,7 +134,7 @@ struct Version {
   const char* sql;
   absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
 };
-constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures}};
+constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures}, {kFaces}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace

@@ -83,6 +83,15 @@ absl::Status SqliteWriter::Do(const InsertJob& write) {
     insert.Text(write.key.request_id).Blob(write.key.fingerprint);
   }
   if (absl::Status status = insert.Run(); !status.ok()) return status;
+  for (const auto& [name, text] : write.job.labels()) {
+    const absl::Status kept = Sql("INSERT OR IGNORE INTO labels(tenant, name, text, number) "
+                                  "SELECT tenant, ?, ?, number FROM jobs WHERE id = ?")
+                                  .Text(name)
+                                  .Text(text)
+                                  .Text(write.job.id())
+                                  .Run();
+    if (!kept.ok()) return kept;
+  }
   for (const Blob& picture : write.pictures) {
     std::string hash = picture.hash;
     const absl::StatusOr<bool> large = PutIfLarge(*picture.data, hash);
@@ -106,11 +115,12 @@ absl::Status SqliteWriter::Do(const UpdateJob& write) {
 }
 
 absl::Status SqliteWriter::Do(const EndJob& write) {
-  return Sql("UPDATE jobs SET state = ?, job = ?, ended_ms = ?, end_sequence = ? WHERE id = ?")
+  return Sql("UPDATE jobs SET state = ?, job = ?, ended_ms = ?, end_sequence = ?, webhook = ? WHERE id = ?")
       .Int(write.job.state())
       .Blob(write.job.SerializeAsString())
       .Int(absl::ToUnixMillis(FromTimestamp(write.job.end_time())))
       .Int(static_cast<int64_t>(write.sequence))
+      .Int(write.job.webhook_url().empty() ? 0 : 1)
       .Text(write.job.id())
       .Run();
 }
@@ -154,6 +164,24 @@ absl::Status SqliteWriter::Do(const SaveModel& write) {
   return Sql("INSERT OR REPLACE INTO models VALUES(?, ?)")
       .Text(write.model.name())
       .Blob(write.model.SerializeAsString())
+      .Run();
+}
+
+absl::Status SqliteWriter::Do(const SettleWebhook& write) {
+  return Sql("UPDATE jobs SET webhook = 0 WHERE id = ?").Text(write.id).Run();
+}
+
+absl::Status SqliteWriter::Do(const AddSecret& write) {
+  const absl::Status added = Sql("INSERT OR IGNORE INTO secrets(purpose, made_us, secret) VALUES(?, ?, ?)")
+                                 .Text(write.purpose)
+                                 .Int(absl::ToUnixMicros(write.secret.made))
+                                 .Blob(write.secret.secret)
+                                 .Run();
+  if (!added.ok()) return added;
+  return Sql("DELETE FROM secrets WHERE purpose = ?1 AND made_us NOT IN "
+             "(SELECT made_us FROM secrets WHERE purpose = ?1 ORDER BY made_us DESC LIMIT ?2)")
+      .Text(write.purpose)
+      .Int(static_cast<int64_t>(kSecretsKept))
       .Run();
 }
 

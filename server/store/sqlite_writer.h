@@ -52,6 +52,8 @@ class SqliteWriter {
   absl::Status Do(const ForgetJob& write);
   absl::Status Do(const AddImage& write);
   absl::Status Do(const SaveModel& write);
+  absl::Status Do(const SettleWebhook& write);
+  absl::Status Do(const AddSecret& write);
   SqliteStatement Sql(const std::string& sql) { return SqliteStatement(connection_.get(), sql); }
 
   SqliteConnection connection_;

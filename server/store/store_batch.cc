@@ -29,6 +29,13 @@ size_t Payload(const SaveModel& write) {
   return write.model.ByteSizeLong();
 }
 
+size_t Payload(const SettleWebhook&) {
+  return 0;
+}
+size_t Payload(const AddSecret& write) {
+  return write.secret.secret.size();
+}
+
 }  // namespace
 
 size_t BytesOf(const StoreWrite& write) {

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "mind/v1/model.pb.h"
 #include "server/store/blob.h"
@@ -35,7 +36,8 @@ struct InsertJob {
 struct UpdateJob {
   v1::Job job;
 };
-// A job that has ended, and the number of the event that tells of it.
+// A job that has ended, and the number of the event that tells of it. If it has a webhook_url, that is to be
+// told, until SettleWebhook.
 struct EndJob {
   v1::Job job;
   uint64_t sequence = 0;
@@ -44,7 +46,8 @@ struct EndJob {
 struct UntieJob {
   std::string id;
 };
-// The job was never promised to anybody: as if it had not come.
+// A job that leaves no trace: it was never promised to anybody, or its owner wants it gone. Its pictures go
+// with it, but for those that other jobs have too.
 struct ForgetJob {
   std::string id;
 };
@@ -62,7 +65,24 @@ struct SaveModel {
   v1::Model model;
 };
 
-using StoreWrite = std::variant<InsertJob, UpdateJob, EndJob, UntieJob, ForgetJob, AddImage, SaveModel>;
+// Whoever was to be told of the job's end has been, or will not be any more.
+struct SettleWebhook {
+  std::string id;
+};
+// Random bytes that only those who share the store know.
+struct StoredSecret {
+  std::string secret;
+  absl::Time made;
+};
+// Of each purpose the newest are kept, so many: one that has just been replaced is still accepted.
+inline constexpr size_t kSecretsKept = 2;
+struct AddSecret {
+  std::string purpose;
+  StoredSecret secret;
+};
+
+using StoreWrite = std::variant<InsertJob, UpdateJob, EndJob, UntieJob, ForgetJob, AddImage, SaveModel,
+                                SettleWebhook, AddSecret>;
 using StoreBatch = std::vector<StoreWrite>;
 
 // About what it takes up in memory.

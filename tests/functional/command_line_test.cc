@@ -1,9 +1,12 @@
 // The `mind` command as a person or a script uses it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "absl/strings/str_split.h"
 #include "tests/functional/cluster.h"
@@ -68,6 +71,84 @@ TEST_F(CommandLine, GeneratesListsFetchesAndCancels) {
   EXPECT_EQ(Run({"get", pair, "-o", name}).status, 0);
   EXPECT_TRUE(std::filesystem::exists(cluster_.directory() + "/dogs-0.png"));
   EXPECT_TRUE(std::filesystem::exists(cluster_.directory() + "/dogs-1.png"));
+}
+
+TEST_F(CommandLine, ALabelledJobIsFoundFetchedAndDeleted) {
+  cluster_.StartWorker("w");
+  const auto text = [](const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string whole = cluster_.directory() + "/whole.png", one = cluster_.directory() + "/one.png";
+  Result result = Run({"generate", "a red apple", "--steps", "5", "--label", "user=ann", "--no-metadata",
+                       "--ttl", "1h", "--detach"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const std::string id = result.out.substr(0, result.out.size() - 1);
+  EXPECT_EQ(Run({"get", id, "-o", whole}).status, 0);
+  EXPECT_EQ(Run({"image", id, "0", "-o", one}).status, 0);
+  EXPECT_EQ(text(one), text(whole));
+  EXPECT_THAT(text(one), Not(HasSubstr("parameters")));
+  EXPECT_EQ(Run({"image", id, "1", "-o", one}).status, 4);
+  EXPECT_THAT(Run({"jobs", "--label", "user=ann", "--state", "succeeded"}).out, HasSubstr(id));
+  EXPECT_THAT(Run({"jobs", "--label", "user=bob"}).out, Not(HasSubstr(id)));
+  EXPECT_EQ(Run({"delete", id}).out, id + " deleted\n");
+  EXPECT_EQ(Run({"get", id}).status, 4);
+
+  const std::string fine = cluster_.directory() + "/fine.jpg", coarse = cluster_.directory() + "/coarse.jpg";
+  const std::vector<std::string> jpeg = {"generate", "a red apple", "--steps",  "5",
+                                         "--seed",   "1",           "--format", "jpeg"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), jpeg.begin(), jpeg.end());
+    return more;
+  };
+  EXPECT_EQ(Run(with({"-o", fine})).status, 0);
+  EXPECT_EQ(Run(with({"-o", coarse, "--quality", "10"})).status, 0);
+  EXPECT_LT(std::filesystem::file_size(coarse), std::filesystem::file_size(fine));
+  EXPECT_EQ(Run({"generate", "x", "--ttl", "1h", "--deadline", "1h"}).status, 2);
+}
+
+TEST_F(CommandLine, ADryRunSaysWhatItWouldCost) {
+  cluster_.StartWorker("w");
+  Result result = Run({"generate", "a red apple", "--steps", "10", "--dry-run"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("model        emoji\n"), HasSubstr("evaluations  20\n"),
+                                HasSubstr("0 jobs waiting")));
+  EXPECT_EQ(Run({"generate", "x", "--steps", "0", "--dry-run"}).status, 2);
+  EXPECT_THAT(Run({"--json", "jobs"}).out, "");
+}
+
+TEST_F(CommandLine, GenerateLivesThroughARestartOfTheServer) {
+  cluster_.StartWorker("w");
+  const std::string expected = cluster_.directory() + "/expected.png",
+                    file = cluster_.directory() + "/file.png";
+  const std::vector<std::string> flags = {"--steps", "200", "--seed", "3", "--preview-every", "0", "-o"};
+  const auto generate = [&](const std::string& out) {
+    std::vector<std::string> arguments = {std::string(MIND_BIN) + "/mind", "--server", cluster_.address(),
+                                          "generate", "a red apple"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    arguments.push_back(out);
+    return arguments;
+  };
+  Process alone(generate(expected), cluster_.directory() + "/alone");
+  ASSERT_EQ(alone.Wait(), 0) << alone.Errors();
+  Process process(generate(file), cluster_.directory() + "/broken");
+  const auto client = cluster_.NewClient();
+  Await("work in progress", [&] {
+    const auto jobs = client->List(1, v1::JOB_STATE_RUNNING);
+    return jobs.ok() && jobs->size() == 1 && jobs->front().steps_done() > 5;
+  });
+  cluster_.KillServer(SIGKILL);
+  cluster_.StartServer();
+  EXPECT_EQ(process.Wait(), 0) << process.Errors();
+  EXPECT_EQ(process.Output(), file + "\n");
+  const auto text = [](const std::string& path) {
+    std::ifstream read(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(read), {});
+  };
+  EXPECT_EQ(text(file), text(expected));
+  const auto jobs = client->List(10);
+  ASSERT_TRUE(jobs.ok()) << jobs.status();
+  EXPECT_EQ(jobs->size(), 2U);  // it is still the same job
 }
 
 TEST_F(CommandLine, PrintsJsonALine) {

@@ -1,6 +1,7 @@
 // The faces over HTTP of real processes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -17,9 +18,13 @@ using ::testing::StartsWith;
 class Http : public ::testing::Test {
  protected:
   Http() : cluster_({"--http", "127.0.0.1:0"}) {
-    const std::string line = cluster_.server().AwaitLine("http on port ");
-    port_ = std::atoi(line.c_str() + line.find("port ") + 5);
+    port_ = PortOf(cluster_);
     cluster_.StartWorker("w");
+  }
+
+  static int PortOf(Cluster& cluster) {
+    const std::string line = cluster.server().AwaitLine("http on port ");
+    return std::atoi(line.c_str() + line.find("port ") + 5);
   }
 
   // One request on a connection of its own; all of the answer.
@@ -62,6 +67,26 @@ TEST_F(Http, OpenAisCallsMakePictures) {
   EXPECT_THAT(Ask("POST", "/v1/images/generations",
                   R"({"prompt": "a fish", "stream": true, "partial_images": 2, "num_inference_steps": 20})"),
               HasSubstr("event: image_generation.completed\n"));
+}
+
+TEST_F(Http, ALinkLeadsToThePictureWithoutAKeyAndADeletedJobIsGone) {
+  const nlohmann::json made = nlohmann::json::parse(BodyOf(
+      Ask("POST", "/v1/images/generations",
+          R"({"prompt": "a fish", "num_inference_steps": 3, "response_format": "url", "output_format": "jpeg",
+                     "output_compression": 50})")));
+  const std::string url = made["data"][0]["url"];
+  const std::string path = url.substr(url.find("/v1/"));
+  EXPECT_THAT(url, StartsWith("http://localhost/v1/files/job-"));
+  EXPECT_THAT(Ask("GET", path), HasSubstr("Content-Type: image/jpeg"));
+  EXPECT_THAT(Ask("GET", path + "x"), StartsWith("HTTP/1.1 403"));
+  cluster_.KillServer(SIGKILL);
+  cluster_.StartServer();
+  port_ = PortOf(cluster_);
+  EXPECT_THAT(Ask("GET", path), HasSubstr("Content-Type: image/jpeg"));  // the secret is in the store
+  const std::string id = path.substr(10, path.find('/', 10) - 10);
+  EXPECT_THAT(Ask("DELETE", absl::StrCat("/v1/jobs/", id)), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Ask("GET", absl::StrCat("/v1/jobs/", id)), StartsWith("HTTP/1.1 404"));
+  EXPECT_THAT(Ask("GET", path), StartsWith("HTTP/1.1 404"));
 }
 
 TEST_F(Http, ThePageIsThere) {

@@ -22,8 +22,9 @@ struct RgbView {
 std::string EncodePng(const RgbView& picture, const std::string& parameters);
 // quality 1 … 100.
 std::string EncodeJpeg(const RgbView& picture, int quality);
-// Lossless.
-std::string EncodeWebp(const RgbView& picture);
+std::string EncodeLosslessWebp(const RgbView& picture);
+// quality 1 … 100.
+std::string EncodeWebp(const RgbView& picture, int quality);
 
 }  // namespace mind::image
 

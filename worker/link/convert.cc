@@ -141,6 +141,20 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   return request;
 }
 
+v1::Stage ToProto(diffusion::SideWork work) {
+  switch (work) {
+    case diffusion::SideWork::kLoading:
+      return v1::STAGE_LOADING_MODEL;
+    case diffusion::SideWork::kEncoding:
+      return v1::STAGE_ENCODING;
+    case diffusion::SideWork::kUpscaling:
+      return v1::STAGE_UPSCALING;
+    case diffusion::SideWork::kDecoding:
+      return v1::STAGE_DECODING;
+  }
+  return v1::STAGE_UNSPECIFIED;
+}
+
 google::rpc::Status ErrorStatus(std::exception_ptr error) {
   return ToProto(StatusOf(error));
 }
@@ -160,12 +174,17 @@ at::Tensor DecodeSource(const std::string& file) {
 EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
   switch (spec.format()) {
     case v1::IMAGE_FORMAT_JPEG:
-      return {"image/jpeg", image::EncodeJpeg(View(picture), kJpegQuality)};
+      return {"image/jpeg",
+              image::EncodeJpeg(View(picture),
+                                spec.has_quality() ? static_cast<int>(spec.quality()) : kJpegQuality)};
     case v1::IMAGE_FORMAT_WEBP:
-      return {"image/webp", image::EncodeWebp(View(picture))};
+      return {"image/webp", spec.has_quality()
+                                ? image::EncodeWebp(View(picture), static_cast<int>(spec.quality()))
+                                : image::EncodeLosslessWebp(View(picture))};
     default:
       break;
   }
+  if (spec.omit_metadata()) return {"image/png", image::EncodePng(View(picture), "")};
   const image::Infotext info{.prompt = PromptWithLoras(spec),
                              .negative_prompt = spec.negative_prompt(),
                              .steps = spec.steps(),

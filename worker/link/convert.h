@@ -14,6 +14,7 @@
 namespace mind {
 
 v1::Model ToProto(const diffusion::ModelInfo& info);
+v1::Stage ToProto(diffusion::SideWork work);
 
 // Picture `image` of an assignment; its seed is the spec's plus its index.
 diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::AssignedImage& image);

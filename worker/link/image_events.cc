@@ -12,6 +12,13 @@ LogFields Fields(const v1::ImageRef& image) {
 
 }  // namespace
 
+void ImageEvents::OnSideWork(diffusion::SideWork work) {
+  v1::ConnectRequest message;
+  *message.mutable_image_stage()->mutable_image() = image_;
+  message.mutable_image_stage()->set_stage(ToProto(work));
+  Report(std::move(message));
+}
+
 void ImageEvents::OnStarted(int64_t step) {
   if (step > 0) metrics_.resumed.Increment();
   LogFields fields = Fields(image_);

@@ -36,6 +36,7 @@ class ImageEvents : public diffusion::TrajectoryEvents {
         callbacks_(std::move(callbacks)),
         max_payload_(max_payload) {}
 
+  void OnSideWork(diffusion::SideWork work) override;
   void OnStarted(int64_t step) override;
   void OnStep(int64_t step, int64_t steps) override;
   void OnPreview(int64_t step, at::Tensor picture) override;

@@ -10,7 +10,8 @@ namespace {
 using Kind = v1::ConnectRequest::MessageCase;
 
 bool IsNews(const v1::ConnectRequest& report) {
-  return report.has_image_progress() || report.has_image_checkpoint() || report.has_image_preview();
+  return report.has_image_progress() || report.has_image_checkpoint() || report.has_image_preview() ||
+         report.has_image_stage();
 }
 
 // Whether the picture can be gone on with elsewhere, and the end itself does not say from where.
@@ -39,6 +40,8 @@ const v1::ImageRef* PictureOf(const v1::ConnectRequest& report) {
       return &report.image_preview().image();
     case Kind::kImageCheckpoint:
       return &report.image_checkpoint().image();
+    case Kind::kImageStage:
+      return &report.image_stage().image();
     case Kind::kImageResult:
       return &report.image_result().image();
     case Kind::kImageFailure:
@@ -63,6 +66,7 @@ bool EndsPicture(const v1::ConnectRequest& report) {
 
 Kind Outbox::Put(ReportPtr report) {
   if (EndsPicture(*report)) RemoveNews(*report);
+  if (report->has_image_started()) RemoveStage(report->image_started().image());
   std::deque<ReportPtr>& queue = IsNews(*report) ? news_ : facts_;
   for (ReportPtr& waiting : queue) {
     if (!Replaces(*report, *waiting)) continue;
@@ -90,6 +94,12 @@ ReportPtr Outbox::WithAllProgress(ReportPtr first) {
   if (!all.has_images_progress()) return first;
   *all.mutable_images_progress()->add_images() = first->image_progress();
   return std::make_shared<const v1::ConnectRequest>(std::move(all));
+}
+
+void Outbox::RemoveStage(const v1::ImageRef& image) {
+  std::erase_if(news_, [&](const ReportPtr& waiting) {
+    return waiting->has_image_stage() && SamePicture(waiting->image_stage().image(), image);
+  });
 }
 
 void Outbox::RemoveNews(const v1::ConnectRequest& end) {

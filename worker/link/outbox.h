@@ -20,10 +20,10 @@ bool SamePicture(const v1::ImageRef& a, const v1::ImageRef& b);
 bool EndsPicture(const v1::ConnectRequest& report);
 
 // Facts (registration, capacity, a picture's beginning and end) go first, in order. Then news, of which a
-// picture has one place each for progress, checkpoint and preview: a newer one takes the place of an older
-// one that still waits, so that a slow link makes news rarer, not late, and what waits is bounded by the
-// pictures in progress. A picture's end takes its news away. To a server that understands it, all progress
-// that waits goes as one message. Not thread-safe.
+// picture has one place each for stage, progress, checkpoint and preview: a newer one takes the place of an
+// older one that still waits, so that a slow link makes news rarer, not late, and what waits is bounded by
+// the pictures in progress. A picture's end takes its news away. To a server that understands it, all
+// progress that waits goes as one message. Not thread-safe.
 class Outbox {
  public:
   // Gives the kind of what was dropped because of it, if anything was.
@@ -39,6 +39,8 @@ class Outbox {
   void RemoveNews(const v1::ConnectRequest& end);
   // Adds what else waits of progress to what was taken.
   ReportPtr WithAllProgress(ReportPtr first);
+  // What was done before the picture began is news no more when it has.
+  void RemoveStage(const v1::ImageRef& image);
 
   std::deque<ReportPtr> facts_;
   std::deque<ReportPtr> news_;

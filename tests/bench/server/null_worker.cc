@@ -21,6 +21,7 @@ v1::Model Describe(const std::string& name) {
   model.set_pipeline("NullPipeline");
   model.set_takes_prompt(true);
   model.set_takes_negative_prompt(true);
+  model.set_takes_source_image(true);
   model.set_size_multiple(8);
   model.set_default_width(64);
   model.set_default_height(64);
@@ -35,6 +36,12 @@ v1::Model Describe(const std::string& name) {
   model.add_tasks(v1::TASK_TEXT_TO_IMAGE);
   model.set_revision("1");
   return model;
+}
+
+const char* MediaType(v1::ImageFormat format) {
+  return format == v1::IMAGE_FORMAT_JPEG   ? "image/jpeg"
+         : format == v1::IMAGE_FORMAT_WEBP ? "image/webp"
+                                           : "image/png";
 }
 
 }  // namespace
@@ -183,7 +190,9 @@ void NullWorker::Take(const v1::ConnectResponse& message) {
   }
   for (const v1::AssignedImage& assigned : message.assign().images()) {
     const v1::Assign& assign = message.assign();
-    Picture picture{.seed = assign.spec().seed() + assigned.image_index(), .steps = assign.spec().steps()};
+    Picture picture{.seed = assign.spec().seed() + assigned.image_index(),
+                    .steps = assign.spec().steps(),
+                    .format = assign.spec().format()};
     picture.image.set_job_id(assign.job_id());
     picture.image.set_attempt(assign.attempt());
     picture.image.set_image_index(assigned.image_index());
@@ -203,7 +212,7 @@ void NullWorker::Finish(const Picture& picture) {
   progress.mutable_image_progress()->set_steps(picture.steps);
   *result.mutable_image_result()->mutable_image() = picture.image;
   result.mutable_image_result()->set_seed(picture.seed);
-  result.mutable_image_result()->set_media_type("image/png");
+  result.mutable_image_result()->set_media_type(MediaType(picture.format));
   result.mutable_image_result()->set_data(std::string(kPictureBytes, 'x'));
   Put(std::move(started));
   Put(std::move(progress));

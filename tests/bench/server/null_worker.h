@@ -36,6 +36,7 @@ class NullWorker : private grpc::ClientBidiReactor<v1::ConnectRequest, v1::Conne
     v1::ImageRef image;
     uint64_t seed = 0;
     uint32_t steps = 0;
+    v1::ImageFormat format = v1::IMAGE_FORMAT_PNG;
   };
 
   // Returns when the server has taken it as ready. It holds its pictures until told to make them. Throws if

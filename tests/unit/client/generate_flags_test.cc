@@ -47,6 +47,33 @@ TEST_F(GenerateFlags, FillInTheRequest) {
   EXPECT_TRUE(options_.detach);
 }
 
+TEST_F(GenerateFlags, SayWhatBecomesOfTheJob) {
+  EXPECT_EQ(Parse({"--ttl", "90s", "--label", "user=ann", "--label", "note=a=b", "--webhook",
+                   "https://there/x", "--quality", "80", "--no-metadata", "--dry-run"}),
+            "");
+  EXPECT_EQ(options_.request.ttl().seconds(), 90);
+  EXPECT_EQ(options_.request.labels().at("user"), "ann");
+  EXPECT_EQ(options_.request.labels().at("note"), "a=b");
+  EXPECT_EQ(options_.request.webhook_url(), "https://there/x");
+  EXPECT_EQ(spec().quality(), 80U);
+  EXPECT_FALSE(options_.metadata);
+  EXPECT_TRUE(options_.dry_run);
+  EXPECT_THAT(Parse({"--label", "user"}), HasSubstr("\"user\" is not NAME=TEXT"));
+  EXPECT_THAT(Parse({"--ttl", "0s"}), HasSubstr("--ttl"));
+}
+
+TEST_F(GenerateFlags, OfAListSayWhichJobs) {
+  CLI::App app;
+  v1::ListJobsRequest request;
+  AddJobsFlags(app, request);
+  EXPECT_EQ(request.page_size(), 20U);
+  app.parse(
+      std::vector<std::string>{"user=ann", "--label", "failed", "--state", "7", "--limit"});  // last first
+  EXPECT_EQ(request.page_size(), 7U);
+  EXPECT_EQ(request.state(), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(request.labels().at("user"), "ann");
+}
+
 TEST_F(GenerateFlags, OfOneSettingTheLastCounts) {
   EXPECT_EQ(Parse({"--set", "sigmas=9,3,1", "--set", "sigmas=8,2"}), "");
   const auto& sigmas = spec().sampler_parameters().at("sigmas").list_value();

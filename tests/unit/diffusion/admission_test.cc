@@ -7,6 +7,7 @@
 #include <future>
 #include <set>
 
+#include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
@@ -95,6 +96,7 @@ class AdmissionTest : public testing::Test {
   static TrajectoryPtr Of(const std::string& model) {
     auto trajectory = std::make_shared<Trajectory>();
     trajectory->request.model = model;
+    trajectory->events = std::make_shared<Recorder>();
     return trajectory;
   }
   TrajectoryPtr Enter(const std::string& model) {
@@ -148,6 +150,22 @@ class AdmissionTest : public testing::Test {
       },
       /*most_passes=*/3};
 };
+
+TEST_F(AdmissionTest, TellsOnceWhoWaitsForItsModel) {
+  const auto side_work = [](const TrajectoryPtr& trajectory) {
+    auto& recorder = dynamic_cast<Recorder&>(*trajectory->events);
+    const std::lock_guard lock(recorder.mutex);
+    return recorder.side_work;
+  };
+  models_.SetLoaded("a");
+  const TrajectoryPtr at_once = Enter("a");
+  EXPECT_EQ(Wait(at_once), How::kModel);
+  EXPECT_THAT(side_work(at_once), testing::IsEmpty());
+  const TrajectoryPtr waiting = KeptOut();  // looked at several times
+  models_.MakeRoomFor("b");
+  EXPECT_EQ(Wait(waiting), How::kModel);
+  EXPECT_THAT(side_work(waiting), ElementsAre(SideWork::kLoading));
+}
 
 TEST_F(AdmissionTest, ToldToEndBeforeItComesToWaitBehindAnother) {
   const TrajectoryPtr first = KeptOut();

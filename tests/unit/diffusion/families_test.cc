@@ -171,6 +171,9 @@ TEST_F(FamiliesTest, ACascadeIsGivenBackInsideItsSecondStage) {
   auto whole = std::make_shared<Recorder>();
   engine.Submit(request, whole);
   ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
+  ASSERT_GE(whole->side_work.size(), 3U);  // before them it may have waited for the model
+  EXPECT_THAT(std::vector(whole->side_work.end() - 3, whole->side_work.end()),
+              testing::ElementsAre(SideWork::kEncoding, SideWork::kUpscaling, SideWork::kDecoding));
 
   auto part = std::make_shared<Recorder>();
   std::promise<uint64_t> submitted;

@@ -20,6 +20,10 @@ enum class Ending { kPicture, kHandedBack, kCancelled, kFailed };
 
 class Recorder : public TrajectoryEvents {
  public:
+  void OnSideWork(SideWork work) override {
+    const std::lock_guard lock(mutex);
+    side_work.push_back(work);
+  }
   void OnStarted(int64_t step) override { started_at = step; }
   void OnStep(int64_t step, int64_t) override {
     steps = step;
@@ -64,6 +68,7 @@ class Recorder : public TrajectoryEvents {
   std::function<void(int64_t)> on_step;
   std::atomic<int64_t> started_at = -1, steps = 0;
   std::mutex mutex;
+  std::vector<SideWork> side_work;
   std::vector<int64_t> previews;
   std::map<int64_t, std::string> checkpoints;
   at::Tensor picture;

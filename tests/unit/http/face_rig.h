@@ -54,10 +54,28 @@ class FakeGeneration : public Generation {
     cancelled.push_back(id);
     answer(JobOf(id));
   }
-  void GetImage(const std::string& id, uint32_t index, const Caller&, Answer<StoredImage> answer) override {
-    if (id != "job-1" || index > 0) return answer(NotFound("image", id, "no such picture"));
-    answer(StoredImage{.seed = 7, .media_type = "image/png", .data = "0123456789"});
+  void Delete(const std::string& id, const Caller&, const absl::Status&, Answer<v1::Job> answer) override {
+    deleted.push_back(id);
+    answer(JobOf(id));
   }
+  void Check(Submission submission, const Caller&, Answer<v1::CreateJobResponse> answer) override {
+    v1::CreateJobResponse response;
+    *response.mutable_job()->mutable_spec() = submission.request.spec();
+    response.mutable_estimate()->set_evaluations(40);
+    answer(response);
+  }
+  void GetImage(const std::string& id, uint32_t index, const Caller& caller,
+                Answer<v1::GetImageResponse> answer) override {
+    tenant = caller.tenant;
+    if (id != "job-1" || index > 0) return answer(NotFound("image", id, "no such picture"));
+    v1::GetImageResponse image;
+    image.set_seed(7);
+    image.set_media_type("image/png");
+    image.set_data("0123456789");
+    image.set_sha256("00ff");
+    answer(image);
+  }
+  void ListSigningSecrets(Answer<std::vector<std::string>> answer) override { answer(secrets); }
   void Watch(const std::string& id, const WatchStart& start, const Caller&, std::function<void()> on_news,
              Answer<WatchId> answer) override {
     after = start.after_sequence;
@@ -108,10 +126,11 @@ class FakeGeneration : public Generation {
   v1::Worker worker;
   std::deque<v1::JobEvent> events;
   std::optional<absl::Status> end = absl::OkStatus();  // unset: more may come
+  std::vector<std::string> secrets = {"newest", "older"};
   // What was asked.
   std::vector<v1::JobRequest> submitted;
   v1::ListJobsRequest listed;
-  std::vector<std::string> left, cancelled;
+  std::vector<std::string> left, cancelled, deleted;
   std::string tenant;
   bool tied = false;
   uint64_t after = 0;

@@ -46,13 +46,33 @@ TEST_F(Native, ListsFindsAndCancels) {
   EXPECT_EQ(generation_.listed.page_token(), "t");
   EXPECT_EQ(generation_.listed.state(), v1::JOB_STATE_RUNNING);
   EXPECT_EQ(BodyOf(Ask("GET", "/v1/jobs/job-1"))["stepsTotal"], 20);
+  EXPECT_EQ(BodyOf(Ask("POST", "/v1/jobs/job-1/cancel"))["id"], "job-1");
+  EXPECT_THAT(generation_.cancelled, testing::ElementsAre("job-1"));
   EXPECT_EQ(BodyOf(Ask("DELETE", "/v1/jobs/job-1"))["id"], "job-1");
+  EXPECT_THAT(generation_.deleted, testing::ElementsAre("job-1"));
   const auto unknown = Ask("GET", "/v1/jobs/job-2");
   EXPECT_EQ(unknown->answer->status, 404);
   EXPECT_THAT(BodyOf(unknown)["error"]["details"].dump(),
               HasSubstr("type.googleapis.com/google.rpc.ErrorInfo"));
   EXPECT_EQ(BodyOf(Ask("GET", "/v1/samplers?model=emoji"))["defaultSampler"], "euler");
   EXPECT_EQ(BodyOf(Ask("GET", "/v1/workers"))["workers"][0]["name"], "w");
+}
+
+TEST_F(Native, ListsByLabels) {
+  Ask("GET", "/v1/jobs?labels[user]=ann&labels%5Ba%2Fb%5D=x%20y&other[user]=no");
+  EXPECT_EQ(generation_.listed.labels().size(), 2U);
+  EXPECT_EQ(generation_.listed.labels().at("user"), "ann");
+  EXPECT_EQ(generation_.listed.labels().at("a/b"), "x y");
+}
+
+TEST_F(Native, SaysWhatAJobWouldCostWithoutMakingIt) {
+  const auto exchange =
+      Ask("POST", "/v1/jobs?validate_only=true", R"({"spec": {"prompt": "a"}, "labels": {"k": "v"}})");
+  EXPECT_EQ(exchange->answer->status, 200);
+  EXPECT_EQ(BodyOf(exchange)["estimate"]["evaluations"], 40);
+  EXPECT_TRUE(generation_.submitted.empty());
+  EXPECT_EQ(Ask("POST", "/v1/jobs?validate_only=false", "{}")->answer->status, 202);
+  EXPECT_EQ(Ask("POST", "/v1/jobs?validate_only=perhaps", "{}")->answer->status, 400);
 }
 
 TEST_F(Native, APictureHasATagAndRanges) {

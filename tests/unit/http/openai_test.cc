@@ -94,6 +94,64 @@ TEST_F(Openai, QualityIsHowManyStepsOfTheModelsOwn) {
   EXPECT_EQ(generation_.submitted.back().spec().steps(), 3U);
 }
 
+TEST_F(Openai, CompressionIsTheQualityOfWhatCanBeCompressed) {
+  const auto quality = [this](const std::string& format, int compression) {
+    generation_.submitted.clear();
+    Generate(absl::StrCat(R"({"prompt": "a", "output_format": ")", format, R"(", "output_compression": )",
+                          compression, "}"));
+    return generation_.submitted.empty() ? std::optional<uint32_t>()
+                                         : std::optional(generation_.submitted[0].spec().quality());
+  };
+  EXPECT_EQ(quality("jpeg", 40), 40U);
+  EXPECT_EQ(quality("jpeg", 100), 100U);
+  EXPECT_EQ(quality("webp", 0), 1U);
+  EXPECT_EQ(quality("webp", 100), 0U);  // unset: lossless
+  EXPECT_EQ(quality("png", 100), 0U);
+  EXPECT_EQ(quality("png", 40), std::nullopt);
+  EXPECT_EQ(quality("jpeg", 101), std::nullopt);
+  const auto refused = Generate(R"({"prompt": "a", "output_compression": 40})");
+  EXPECT_EQ(refused->answer->status, 400);
+  EXPECT_EQ(BodyOf(refused)["error"]["param"], "output_compression");
+}
+
+TEST_F(Openai, AnswersWithLinksWhereThatIsAskedFor) {
+  v1::JobEvent queued;
+  queued.set_job_id("job-1");
+  queued.mutable_queued();
+  v1::JobEvent picture = Picture(0, "0123456789");
+  picture.set_job_id("job-1");
+  generation_.events = {queued, picture, Completed()};
+  generation_.events.back().set_job_id("job-1");
+  const auto exchange = Generate(R"({"prompt": "a", "response_format": "url"})",
+                                 {{"host", "here:8081"}, {"mind-tenant", "ann"}});
+  ASSERT_EQ(exchange->answer->status, 200) << *exchange->answer->body;
+  const nlohmann::json data = BodyOf(exchange)["data"][0];
+  EXPECT_FALSE(data.contains("b64_json"));
+  const std::string url = data["url"];
+  ASSERT_THAT(url, testing::StartsWith("http://here:8081/v1/files/job-1/0?"));
+  const auto fetched = Ask("GET", url.substr(std::string("http://here:8081").size()));
+  EXPECT_EQ(*fetched->answer->body, "0123456789");
+  EXPECT_EQ(generation_.tenant, "ann");
+
+  const auto refused = Generate(R"({"prompt": "a", "response_format": "url", "stream": true})");
+  EXPECT_EQ(BodyOf(refused)["error"]["param"], "response_format");
+}
+
+TEST_F(Openai, LinksBeginWithHowCallersReachTheServer) {
+  HttpRequest request;
+  FaceContext context{.post = nullptr, .generation = generation_, .url = "https://pictures.example"};
+  request.headers["host"] = "here";
+  EXPECT_EQ(BaseUrl(context, request), "https://pictures.example");
+  context.url.clear();
+  EXPECT_EQ(BaseUrl(context, request), "http://here");
+  request.headers["host"] = "[::1]:8081";
+  EXPECT_EQ(BaseUrl(context, request), "http://[::1]:8081");
+  for (const char* const bad : {"", "evil/path", "a b", "a?b", "a@b"}) {
+    request.headers["host"] = bad;
+    EXPECT_EQ(BaseUrl(context, request), "") << bad;
+  }
+}
+
 TEST_F(Openai, StreamsAsManyPartialsAsWereAskedFor) {
   generation_.events = {Preview(0, "p1"), Preview(0, "p2"), Preview(0, "p3"), Picture(0, "whole"),
                         Completed()};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -67,8 +68,12 @@ class FakeStore : public JobStore {
   void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override {
     std::vector<StoredJob> jobs = Select([&](const StoredJob& stored) {
       return stored.job.tenant() == query.tenant && stored.number < query.before &&
-             (query.states.empty() ||
-              std::find(query.states.begin(), query.states.end(), stored.job.state()) != query.states.end());
+             (query.states.empty() || std::find(query.states.begin(), query.states.end(),
+                                                stored.job.state()) != query.states.end()) &&
+             std::all_of(query.labels.begin(), query.labels.end(), [&](const auto& label) {
+               const auto found = stored.job.labels().find(label.first);
+               return found != stored.job.labels().end() && found->second == label.second;
+             });
     });
     std::reverse(jobs.begin(), jobs.end());
     jobs.resize(std::min(jobs.size(), static_cast<size_t>(query.limit)));
@@ -99,6 +104,16 @@ class FakeStore : public JobStore {
     done(models);
   }
   StoreDurability durability() const override { return {.disk = true}; }
+  absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override {
+    for (const StoredJob& stored :
+         Select([this](const StoredJob& one) { return untold_.count(one.job.id()) != 0; })) {
+      take(stored.job);
+    }
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override {
+    return secrets_[purpose];
+  }
   uint64_t epoch() const override { return epoch_; }
 
   // The job as it has been committed.
@@ -134,6 +149,7 @@ class FakeStore : public JobStore {
     if (found == jobs_.end()) return;
     found->second.job = write.job;
     found->second.end_sequence = write.sequence;
+    if (!write.job.webhook_url().empty()) untold_.insert(write.job.id());
   }
   void Do(const UntieJob& write) {
     if (const auto found = jobs_.find(write.id); found != jobs_.end()) found->second.tied = false;
@@ -151,6 +167,13 @@ class FakeStore : public JobStore {
   void Do(const SaveModel& write) {
     ++model_writes;
     models_[write.model.name()] = write.model;
+  }
+
+  void Do(const SettleWebhook& write) { untold_.erase(write.id); }
+  void Do(const AddSecret& write) {
+    std::vector<StoredSecret>& secrets = secrets_[write.purpose];
+    secrets.insert(secrets.begin(), write.secret);
+    secrets.resize(std::min(secrets.size(), kSecretsKept));
   }
 
   template <typename Predicate>
@@ -172,6 +195,8 @@ class FakeStore : public JobStore {
   std::map<std::string, std::map<uint32_t, StoredImage>> images_;
   std::map<std::string, PictureBytes> sources_;
   std::map<std::string, v1::Model> models_;
+  std::set<std::string> untold_;  // jobs whose webhook is not settled
+  std::map<std::string, std::vector<StoredSecret>> secrets_;
 };
 
 }  // namespace mind::server

@@ -257,5 +257,85 @@ TEST_P(JobStoreTest, KeepsModelsAsTheyWereDescribedLast) {
   EXPECT_EQ((*models)[0].max_steps(), 7U);
 }
 
+TEST_P(JobStoreTest, FindsJobsByTheirLabels) {
+  const auto labelled = [](const std::string& id, std::map<std::string, std::string> labels) {
+    InsertJob insert = Inserted(id);
+    insert.job.mutable_labels()->insert(labels.begin(), labels.end());
+    return insert;
+  };
+  InsertJob others = labelled("9", {{"user", "ann"}});
+  others.job.set_tenant("another");
+  Write({labelled("1", {{"user", "ann"}, {"run", "7"}}), labelled("2", {{"user", "ann"}}),
+         labelled("3", {{"user", "bob"}, {"run", "7"}}), labelled("4", {}), others,
+         labelled("5", {{"run", "7"}, {"user", "ann"}, {"城市", "上海"}})});
+  const auto listed = [this](std::map<std::string, std::string> labels, std::vector<v1::JobState> states = {},
+                             uint64_t before = UINT64_MAX, int limit = 10) {
+    JobQuery query{.tenant = "t",
+                   .states = std::move(states),
+                   .before = before,
+                   .limit = limit,
+                   .labels = std::move(labels)};
+    const auto jobs =
+        Await<absl::StatusOr<std::vector<StoredJob>>>([&](const auto& done) { store_->List(query, done); });
+    EXPECT_TRUE(jobs.ok()) << jobs.status();
+    std::string ids;
+    for (const StoredJob& stored : *jobs) ids += stored.job.id();
+    return ids;
+  };
+  EXPECT_EQ(listed({{"user", "ann"}}), "521");
+  EXPECT_EQ(listed({{"user", "ann"}, {"run", "7"}}), "51");
+  EXPECT_EQ(listed({{"user", "ann"}, {"run", "7"}, {"城市", "上海"}}), "5");
+  EXPECT_EQ(listed({{"user", "ann"}}, {}, Stored("5").number, 1), "2");
+  EXPECT_EQ(listed({{"user", "nobody"}}), "");
+  Write({Ended("2", 5)});
+  EXPECT_EQ(listed({{"user", "ann"}}, {v1::JOB_STATE_SUCCEEDED}), "2");
+  Write({ForgetJob{"2"}});
+  Reopen();
+  EXPECT_EQ(listed({{"user", "ann"}}), "51");
+  EXPECT_EQ(listed({}), "5431");
+}
+
+TEST_P(JobStoreTest, KnowsWhoIsStillToBeToldOfAnEnd) {
+  EndJob hooked = Ended("1", 5);
+  hooked.job.set_webhook_url("http://there/");
+  const auto untold = [this] {
+    std::string ids;
+    const absl::Status status =
+        store_->ForEachUnsettledWebhook([&](const v1::Job& job) { ids += job.id() + job.webhook_url(); });
+    EXPECT_TRUE(status.ok()) << status;
+    return ids;
+  };
+  Write({Inserted("1"), Inserted("2")});
+  EXPECT_EQ(untold(), "");
+  Write({hooked, Ended("2", 6)});
+  Reopen();
+  EXPECT_EQ(untold(), "1http://there/");
+  Write({SettleWebhook{"1"}, SettleWebhook{"gone"}});
+  Reopen();
+  EXPECT_EQ(untold(), "");
+}
+
+TEST_P(JobStoreTest, KeepsTheNewestSecretsOfAPurpose) {
+  const auto secret = [](const std::string& bytes, int64_t made) {
+    return StoredSecret{bytes, absl::FromUnixSeconds(made)};
+  };
+  const auto kept = [this](const std::string& purpose) {
+    const auto secrets = store_->Secrets(purpose);
+    EXPECT_TRUE(secrets.ok()) << secrets.status();
+    std::string all;
+    for (const StoredSecret& one : *secrets) all += one.secret;
+    return all;
+  };
+  Write({AddSecret{"urls", secret("a", 1)}, AddSecret{"other", secret("x", 1)}});
+  Write({AddSecret{"urls", secret("b", 2)}});
+  EXPECT_EQ(kept("urls"), "ba");
+  Write({AddSecret{"urls", secret(std::string("c\0d", 3), 3)}, AddSecret{"urls", secret("a", 1)}});
+  Reopen();
+  EXPECT_EQ(kept("urls"), std::string("c\0d", 3) + "b");
+  EXPECT_EQ(kept("other"), "x");
+  EXPECT_EQ(kept("nothing"), "");
+  EXPECT_EQ(store_->Secrets("urls")->front().made, absl::FromUnixSeconds(3));
+}
+
 }  // namespace
 }  // namespace mind::server

@@ -271,5 +271,38 @@ TEST(Validate, TenantsHavePlainNames) {
   }
 }
 
+TEST(Validate, AQualityIsForWhatLosesSomething) {
+  v1::JobRequest request = Request();
+  v1::ImageSpec& spec = *request.mutable_spec();
+  spec.set_quality(80);
+  EXPECT_THAT(Check(request).status().message(), HasSubstr("PNG loses nothing"));
+  for (const v1::ImageFormat format : {v1::IMAGE_FORMAT_JPEG, v1::IMAGE_FORMAT_WEBP}) {
+    spec.set_format(format);
+    for (const uint32_t quality : {1U, 80U, 100U}) {
+      spec.set_quality(quality);
+      EXPECT_EQ(Check(request)->spec.quality(), quality);
+    }
+    for (const uint32_t quality : {0U, 101U}) {
+      spec.set_quality(quality);
+      EXPECT_THAT(Check(request).status().message(), HasSubstr("it must be 1 to 100"));
+    }
+  }
+}
+
+TEST(Validate, ATimeToLiveIsADeadlineByTheServersClock) {
+  const absl::Time now = absl::Now();
+  v1::JobRequest request = Request();
+  request.mutable_ttl()->set_seconds(90);
+  EXPECT_EQ(Validate(request, Caller{}, TwoModels(), RequestLimits{}, 99, now)->deadline,
+            now + absl::Seconds(90));
+  *request.mutable_deadline() = ToTimestamp(now + absl::Hours(1));
+  EXPECT_THAT(Check(request).status().message(), HasSubstr("ttl: given together with deadline"));
+  request.clear_deadline();
+  for (const int64_t seconds : {int64_t{0}, int64_t{-5}, int64_t{400'000'000}, INT64_MAX}) {
+    request.mutable_ttl()->set_seconds(seconds);
+    EXPECT_EQ(Check(request).status().code(), absl::StatusCode::kInvalidArgument) << seconds;
+  }
+}
+
 }  // namespace
 }  // namespace mind::server

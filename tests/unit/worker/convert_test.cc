@@ -67,5 +67,29 @@ TEST(Convert, EncodesInTheFormatOfTheSpec) {
   EXPECT_EQ(EncodePicture(picture, spec, 1).media_type, "image/webp");
 }
 
+TEST(Convert, AQualityMakesFilesSmaller) {
+  const at::Tensor noise = at::randint(0, 255, {64, 64, 3}, at::kByte);
+  v1::ImageSpec spec;
+  for (const v1::ImageFormat format : {v1::IMAGE_FORMAT_JPEG, v1::IMAGE_FORMAT_WEBP}) {
+    spec.set_format(format);
+    spec.clear_quality();
+    const size_t usual = EncodePicture(noise, spec, 1).data.size();
+    spec.set_quality(90);
+    const size_t good = EncodePicture(noise, spec, 1).data.size();
+    spec.set_quality(10);
+    EXPECT_LT(EncodePicture(noise, spec, 1).data.size(), good);
+    EXPECT_LT(good, usual);
+  }
+}
+
+TEST(Convert, TheRequestIsLeftOutOfAPictureWhereThatIsAskedFor) {
+  const at::Tensor picture = at::zeros({4, 4, 3}, at::kByte);
+  v1::ImageSpec spec;
+  spec.set_prompt("a secret");
+  EXPECT_NE(EncodePicture(picture, spec, 1).data.find("a secret"), std::string::npos);
+  spec.set_omit_metadata(true);
+  EXPECT_EQ(EncodePicture(picture, spec, 1).data.find("tEXt"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace mind

@@ -32,7 +32,7 @@ std::string ErrorOf(std::string_view file) {
 TEST(Decode, ReadsWhatWasWritten) {
   const std::vector<uint8_t> pixels = Pixels();
   const RgbView view{pixels.data(), kWidth, kHeight};
-  for (const std::string& file : {EncodePng(view, "text"), EncodeWebp(view)}) {
+  for (const std::string& file : {EncodePng(view, "text"), EncodeLosslessWebp(view)}) {
     const RgbPicture picture = DecodePicture(file);
     EXPECT_EQ(picture.width, kWidth);
     EXPECT_EQ(picture.height, kHeight);
@@ -49,7 +49,7 @@ TEST(Decode, KnowsFormatsByTheirFirstBytes) {
   const RgbView view{pixels.data(), kWidth, kHeight};
   EXPECT_EQ(FormatOf(EncodePng(view, "")), "PNG");
   EXPECT_EQ(FormatOf(EncodeJpeg(view, 90)), "JPEG");
-  EXPECT_EQ(FormatOf(EncodeWebp(view)), "WebP");
+  EXPECT_EQ(FormatOf(EncodeLosslessWebp(view)), "WebP");
   EXPECT_EQ(FormatOf("GIF89a"), "");
   EXPECT_EQ(FormatOf(""), "");
 }
@@ -59,7 +59,7 @@ TEST(Decode, RefusesWhatItCannotRead) {
   EXPECT_EQ(ErrorOf("GIF89a and so on"), "not a PNG, JPEG or WebP file");
   const std::vector<uint8_t> pixels = Pixels();
   const RgbView view{pixels.data(), kWidth, kHeight};
-  for (const std::string& file : {EncodePng(view, ""), EncodeJpeg(view, 90), EncodeWebp(view)}) {
+  for (const std::string& file : {EncodePng(view, ""), EncodeJpeg(view, 90), EncodeLosslessWebp(view)}) {
     for (const size_t kept : {size_t{12}, file.size() / 2, file.size() * 9 / 10}) {
       EXPECT_THAT(ErrorOf(std::string_view(file).substr(0, kept)), HasSubstr(std::string(FormatOf(file))))
           << kept << " of " << file.size();
@@ -82,7 +82,7 @@ TEST(Decode, DamageNeverCrashes) {
   const std::vector<uint8_t> pixels = Pixels();
   const RgbView view{pixels.data(), kWidth, kHeight};
   std::mt19937 random(5);
-  for (const std::string& whole : {EncodePng(view, ""), EncodeJpeg(view, 90), EncodeWebp(view)}) {
+  for (const std::string& whole : {EncodePng(view, ""), EncodeJpeg(view, 90), EncodeLosslessWebp(view)}) {
     for (int round = 0; round < 300; ++round) {
       std::string file = whole;
       for (int i = 0; i < 3; ++i) file[random() % file.size()] = static_cast<char>(random());

@@ -25,13 +25,13 @@ class EncodeTest : public testing::Test {
 TEST_F(EncodeTest, WritesTheFormatsAskedFor) {
   EXPECT_EQ(EncodePng(View(), "").substr(0, 8), "\x89PNG\r\n\x1a\n");
   EXPECT_EQ(EncodeJpeg(View(), 90).substr(0, 3), "\xff\xd8\xff");
-  const std::string webp = EncodeWebp(View());
+  const std::string webp = EncodeLosslessWebp(View());
   EXPECT_EQ(webp.substr(0, 4) + webp.substr(8, 4), "RIFFWEBP");
 }
 
 TEST_F(EncodeTest, SamePixelsGiveSameBytes) {
   EXPECT_EQ(EncodePng(View(), "x"), EncodePng(View(), "x"));
-  EXPECT_EQ(EncodeWebp(View()), EncodeWebp(View()));
+  EXPECT_EQ(EncodeLosslessWebp(View()), EncodeLosslessWebp(View()));
 }
 
 TEST_F(EncodeTest, ParametersAreTextChunks) {

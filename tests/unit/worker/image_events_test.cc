@@ -43,14 +43,15 @@ at::Tensor Black() {
 TEST_F(ImageEventsTest, ReportsTheCourseOfAPicture) {
   spec_.set_seed(40);
   ImageEvents events = Events();
+  events.OnSideWork(diffusion::SideWork::kEncoding);
   events.OnStarted(0);
   events.OnStep(1, 2);
   events.OnCheckpoint(1, "state");
   events.OnPreview(1, Black());
   events.OnPicture(Black());
-  EXPECT_THAT(Lines(), ElementsAre("started job/2", "progress job/2 1", "checkpoint job/2 1",
+  EXPECT_THAT(Lines(), ElementsAre("stage job/2 2", "started job/2", "progress job/2 1", "checkpoint job/2 1",
                                    "preview job/2 1", "result job/2"));
-  EXPECT_EQ(reports_[3].image_preview().preview().width(), 6U);
+  EXPECT_EQ(reports_[4].image_preview().preview().width(), 6U);
   EXPECT_EQ(reports_.back().image_result().seed(), 42U);
   EXPECT_EQ(reports_.back().image_result().media_type(), "image/png");
   EXPECT_EQ(ended_, 1);

@@ -52,6 +52,19 @@ TEST(Outbox, ProgressThatWaitsGoesTogetherToAServerThatUnderstandsIt) {
   EXPECT_THAT(Drained(outbox), ElementsAre("progress a/0 5")) << "alone it goes as it is";
 }
 
+TEST(Outbox, StagesAreNewsAndThoseBeforeTheBeginningGoWithIt) {
+  Outbox outbox;
+  outbox.Put(Stage("a", 0, v1::STAGE_LOADING_MODEL));
+  outbox.Put(Stage("a", 0, v1::STAGE_ENCODING));
+  outbox.Put(Stage("b", 0, v1::STAGE_ENCODING));
+  outbox.Put(Started("a", 0));
+  outbox.Put(Stage("a", 0, v1::STAGE_DECODING));
+  EXPECT_THAT(Drained(outbox), ElementsAre("started a/0", "stage b/0 2", "stage a/0 4"));
+  outbox.Put(Stage("a", 0, v1::STAGE_DECODING));
+  outbox.Put(Result("a", 0));
+  EXPECT_THAT(Drained(outbox), ElementsAre("result a/0"));
+}
+
 TEST(Outbox, HeartbeatsDoNotPileUp) {
   Outbox outbox;
   v1::ConnectRequest capacity;

@@ -28,6 +28,13 @@ inline ReportPtr Started(const std::string& job, uint32_t index) {
   return std::make_shared<const v1::ConnectRequest>(report);
 }
 
+inline ReportPtr Stage(const std::string& job, uint32_t index, v1::Stage stage) {
+  v1::ConnectRequest report;
+  *report.mutable_image_stage()->mutable_image() = Ref(job, index);
+  report.mutable_image_stage()->set_stage(stage);
+  return std::make_shared<const v1::ConnectRequest>(report);
+}
+
 inline ReportPtr Progress(const std::string& job, uint32_t index, uint32_t step) {
   v1::ConnectRequest report;
   *report.mutable_image_progress()->mutable_image() = Ref(job, index);
@@ -95,6 +102,8 @@ inline std::string LineOf(const v1::ConnectRequest& report) {
       return "draining";
     case Kind::kImageStarted:
       return line("started");
+    case Kind::kImageStage:
+      return absl::StrCat(line("stage"), " ", static_cast<int>(report.image_stage().stage()));
     case Kind::kImageProgress:
       return absl::StrCat(line("progress"), " ", report.image_progress().step());
     case Kind::kImagesProgress: {

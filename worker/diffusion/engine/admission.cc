@@ -1,6 +1,7 @@
 #include "worker/diffusion/engine/admission.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace mind::diffusion {
 namespace {
@@ -61,8 +62,10 @@ void Admission::OnIdle() {
 void Admission::Run() {
   for (;;) {
     std::shared_ptr<const Pipeline> loaded;
-    std::optional<std::vector<Leaving>> leaving = Next(loaded);
+    std::vector<TrajectoryPtr> waiting;
+    std::optional<std::vector<Leaving>> leaving = Next(waiting, loaded);
     if (!leaving) return;
+    for (const TrajectoryPtr& one : waiting) one->events->OnSideWork(SideWork::kLoading);
     for (Leaving& one : *leaving) {
       const int64_t priority = one.trajectory->request.priority;
       pool_.Post(priority, [this, one = std::move(one)]() mutable {
@@ -72,24 +75,26 @@ void Admission::Run() {
   }
 }
 
-std::optional<std::vector<Admission::Leaving>> Admission::Next(std::shared_ptr<const Pipeline>& loaded) {
+std::optional<std::vector<Admission::Leaving>> Admission::Next(std::vector<TrajectoryPtr>& waiting,
+                                                               std::shared_ptr<const Pipeline>& loaded) {
   const MutexLock lock(mutex_);
   while (!look_ && !closing_) changed_.wait(mutex_);
   if (closing_) return std::nullopt;
   look_ = false;
-  std::vector<Leaving> leaving = Look();
+  std::vector<Leaving> leaving = Look(waiting);
   loaded = std::move(loaded_);
   failed_.clear();
   failure_ = nullptr;
   return leaving;
 }
 
-std::vector<Admission::Leaving> Admission::Look() {
+std::vector<Admission::Leaving> Admission::Look(std::vector<TrajectoryPtr>& newly_waiting) {
   std::vector<Leaving> leaving;
   std::vector<Waiting> staying;
   for (Waiting& waiting : waiting_) {
     Leaving how;
     if (!Goes(waiting, staying, how)) {
+      if (!std::exchange(waiting.told, true)) newly_waiting.push_back(waiting.trajectory);
       staying.push_back(std::move(waiting));
       continue;
     }

@@ -47,6 +47,7 @@ class Admission {
  private:
   struct Waiting {
     TrajectoryPtr trajectory;
+    bool told = false;      // that it waits for its model
     bool kept_out = false;  // there was no room for its model
     int passes = 0;         // admitted while it was
   };
@@ -57,12 +58,13 @@ class Admission {
   };
 
   void Run();  // the door's thread
-  // Waits until there is something to look at, and who goes then. Nothing: closed. `loaded` is what those who
-  // go may have been waiting for: it is held until they have it, since to let go of it may make room, which
-  // is told to OnIdle.
-  std::optional<std::vector<Leaving>> Next(std::shared_ptr<const Pipeline>& loaded);
+  // Waits until there is something to look at, and who goes then. Nothing: closed. `waiting` are those found
+  // to wait for their model for the first time. `loaded` is what those who go may have been waiting for: it
+  // is held until they have it, since to let go of it may make room, which is told to OnIdle.
+  std::optional<std::vector<Leaving>> Next(std::vector<TrajectoryPtr>& waiting,
+                                           std::shared_ptr<const Pipeline>& loaded);
   // Who goes now. Starts a load where one is due.
-  std::vector<Leaving> Look() MIND_REQUIRES(mutex_);
+  std::vector<Leaving> Look(std::vector<TrajectoryPtr>& newly_waiting) MIND_REQUIRES(mutex_);
   // Whether this one goes, and how.
   bool Goes(Waiting& waiting, const std::vector<Waiting>& before, Leaving& how) MIND_REQUIRES(mutex_);
   void Load(const std::string& model, uint64_t room_events);

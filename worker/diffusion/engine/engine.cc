@@ -119,6 +119,7 @@ void Engine::OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<c
   if (error) return Fail(trajectory, error);
   if (model == nullptr) return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
   StepAside(trajectory);
+  trajectory->events->OnSideWork(SideWork::kEncoding);
   try {
     Prepare(*trajectory, model, options_.decode);
   } catch (...) {
@@ -161,9 +162,11 @@ void Engine::FinishStage(const TrajectoryPtr& trajectory) {
   StepAside(trajectory);
   side_->Post(trajectory->request.priority, [this, trajectory] {
     Trajectory& t = *trajectory;
+    const bool last = t.stage_number + 1 == t.stages.size();
+    t.events->OnSideWork(last ? SideWork::kDecoding : SideWork::kUpscaling);
     try {
       at::Tensor picture = DecodeStage(t);
-      if (t.stage_number + 1 == t.stages.size()) {
+      if (last) {
         return End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(std::move(picture)); });
       }
       BeginNextStage(t, std::move(picture));

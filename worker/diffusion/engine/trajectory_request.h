@@ -40,6 +40,14 @@ struct TrajectoryRequest {
 // equal.
 std::string Fingerprint(const TrajectoryRequest& request);
 
+// What is done for a picture beside its steps.
+enum class SideWork {
+  kLoading,    // its model is brought into memory, or waits for room there
+  kEncoding,   // prompt and source pictures
+  kUpscaling,  // from one stage of a cascade to the next
+  kDecoding,   // of the last step
+};
+
 // The course of one trajectory. Calls come from the engine's threads, never two at once for the same
 // trajectory except OnPreview and OnCheckpoint, which run beside the others. They must not block nor throw.
 // Exactly one of the last four comes, once, and nothing after it except a late preview or checkpoint.
@@ -47,6 +55,9 @@ class TrajectoryEvents {
  public:
   virtual ~TrajectoryEvents() = default;
 
+  // Such work begins: loading and encoding before OnStarted, upscaling and decoding after a stage's last
+  // step.
+  virtual void OnSideWork(SideWork work) {}
   // Denoising begins, at `step` > 0 when it goes on from a checkpoint.
   virtual void OnStarted(int64_t step) = 0;
   virtual void OnStep(int64_t step, int64_t steps) = 0;

@@ -1,0 +1,44 @@
+// Who is told of a job's end, and who tells.
+#ifndef MIND_SERVER_GENERATION_WEBHOOK_H_
+#define MIND_SERVER_GENERATION_WEBHOOK_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "mind/v1/job.pb.h"
+
+namespace mind::server {
+
+// A URL of http or https in its parts.
+struct WebUrl {
+  bool tls = false;
+  std::string host;    // lower case; an IPv6 address without its brackets
+  std::string port;    // as a number, also where the URL leaves it out
+  std::string target;  // path and query: "/hook?x=1"
+
+  // "https://host:port", by which two URLs are of one origin.
+  std::string Origin() const;
+  // What a request names as its host: without the port where that is the scheme's own.
+  std::string Authority() const;
+};
+// Empty: it is none, or carries a user's name, a fragment, or characters that have no place in a URL.
+std::optional<WebUrl> ParseWebUrl(const std::string& url);
+
+// Whether jobs may name this URL, which may be empty. INVALID_ARGUMENT names the origins that are allowed.
+absl::Status CheckWebhook(const std::string& url, const std::vector<std::string>& origins);
+
+// Tells them. Thread-safe.
+class WebhookSender {
+ public:
+  virtual ~WebhookSender() = default;
+  // Sends the job to its webhook_url until it is answered with success or there is no more hope. Then
+  // `settled` is called, once, from any thread.
+  virtual void Send(const v1::Job& job, std::function<void(bool delivered)> settled) = 0;
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_WEBHOOK_H_
