@@ -133,7 +133,7 @@ void Ledger::Fail(const absl::Status& status) {
 
 absl::Status Ledger::Unavailable() const {
   return WithRetry(MakeError(absl::StatusCode::kUnavailable,
-                             absl::StrCat("the server cannot write to its disk: ", failure_.message()),
+                             absl::StrCat("the server cannot write to its store: ", failure_.message()),
                              "STORE_UNAVAILABLE"),
                    kAskAgain);
 }

@@ -20,6 +20,11 @@ ImageMark ReadMark(const PostgresRows& rows, int row, int column) {
           static_cast<uint64_t>(rows.Integer(row, column + 1))};
 }
 
+// What clients ask for may be anything; the database refuses to look for what it could not hold.
+bool MayBeId(const std::string& id) {
+  return IsValidUtf8(id) && id.find('\0') == std::string::npos;
+}
+
 }  // namespace
 
 StoredJob PostgresReader::ReadJob(const PostgresRows& rows, int row) {
@@ -32,6 +37,7 @@ StoredJob PostgresReader::ReadJob(const PostgresRows& rows, int row) {
 }
 
 absl::StatusOr<std::optional<StoredJob>> PostgresReader::Find(const std::string& id) {
+  if (!MayBeId(id)) return std::nullopt;
   const auto found = connection_.Ask({
       PostgresCall(MIND_JOB_COLUMNS " FROM jobs WHERE id = $1").Text(id),
       PostgresCall("SELECT image_index, sequence FROM images WHERE job_id = $1 ORDER BY image_index")
@@ -104,6 +110,7 @@ absl::StatusOr<PictureBytes> PostgresReader::FindSources(const std::string& job_
 
 absl::StatusOr<std::optional<StoredImage>> PostgresReader::FindImage(const std::string& job_id,
                                                                      uint32_t index) {
+  if (!MayBeId(job_id)) return std::nullopt;
   const auto found = connection_.Ask(
       {PostgresCall("SELECT seed, media_type, data FROM images WHERE job_id = $1 AND image_index = $2")
            .Text(job_id)

@@ -35,7 +35,8 @@ constexpr char kTerm[] = R"sql(
   END $$;
 )sql";
 
-// Version 1. `job` is the serialized v1.Job, the other columns are what is searched by. Pictures do not get
+// Version 1. `job` is the serialized v1.Job, the other columns are what is searched by. Workers name models
+// as they like: those are no texts to the database, which takes no zero bytes in one. Pictures do not get
 // smaller by another compression.
 constexpr char kTables[] = R"sql(
   CREATE TABLE jobs(
@@ -68,7 +69,7 @@ constexpr char kTables[] = R"sql(
     data bytea NOT NULL,
     PRIMARY KEY(job_id, hash));
   ALTER TABLE sources ALTER data SET STORAGE EXTERNAL;
-  CREATE TABLE models(name text COLLATE "C" PRIMARY KEY, model bytea NOT NULL);
+  CREATE TABLE models(name bytea PRIMARY KEY, model bytea NOT NULL);
   CREATE TABLE damaged(number bigint PRIMARY KEY, id text NOT NULL, job bytea NOT NULL);
 )sql";
 

@@ -128,7 +128,7 @@ void PostgresWriter::Calls::Add(const AddImage& write) {
 
 void PostgresWriter::Calls::Add(const SaveModel& write) {
   Add(PostgresCall("INSERT INTO models VALUES($1, $2) ON CONFLICT(name) DO UPDATE SET model = $2")
-          .Text(write.model.name())
+          .Bytes(write.model.name())
           .Bytes(Keep(write.model.SerializeAsString())));
 }
 

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "tests/support/loopback.h"
+#include "tests/support/postgres.h"
 
 namespace mind::testing {
 namespace {
@@ -36,6 +37,11 @@ std::string Scrape(int port) {
 }
 
 }  // namespace
+
+bool StoreIsPostgres() {
+  const char* const store = std::getenv("MIND_TEST_STORE");
+  return store != nullptr && std::string(store) == "postgresql";
+}
 
 void Await(const std::string& what, const std::function<bool()>& condition) {
   const absl::Time give_up = absl::Now() + kPatience;
@@ -63,7 +69,12 @@ int RunningImages(client::Client& client) {
   return workers.ok() && !workers->empty() ? static_cast<int>(workers->front().running_images()) : -1;
 }
 
-Cluster::Cluster(std::vector<std::string> server_flags) : server_flags_(std::move(server_flags)) {
+Cluster::Cluster(std::vector<std::string> server_flags, Store store)
+    : server_flags_(std::move(server_flags)) {
+  if (store == Store::kPostgres || (store == Store::kAsToldByEnvironment && StoreIsPostgres())) {
+    // A server that was killed is followed soon.
+    store_flags_ = {"--store", support::SharedPostgres().NewDatabase(), "--leader-lease", "1500ms"};
+  }
   char name[] = "/tmp/mind-cluster-XXXXXX";
   directory_ = mkdtemp(name);
   StartServer();
@@ -88,6 +99,7 @@ void Cluster::StartServer() {
                                       "127.0.0.1:0",
                                       "--data",
                                       directory_ + "/data"};
+  command.insert(command.end(), store_flags_.begin(), store_flags_.end());
   command.insert(command.end(), server_flags_.begin(), server_flags_.end());
   server_ = std::make_unique<Process>(command, absl::StrCat(directory_, "/server-", ++starts_));
   const std::string line = server_->AwaitLine("listening on port");

@@ -21,7 +21,10 @@ using support::StoppedThread;
 
 class Cluster {
  public:
-  explicit Cluster(std::vector<std::string> server_flags = {});
+  // What the server keeps its jobs in: as MIND_TEST_STORE says ("postgresql"; sqlite if it is not set).
+  enum class Store { kAsToldByEnvironment, kSqlite, kPostgres };
+
+  explicit Cluster(std::vector<std::string> server_flags = {}, Store store = Store::kAsToldByEnvironment);
   ~Cluster();
 
   // Starts the server (again), on the same port and data.
@@ -51,6 +54,7 @@ class Cluster {
   static double Metric(int port, const std::string& name, const std::string& label);
 
   std::vector<std::string> server_flags_;
+  std::vector<std::string> store_flags_;
   std::string directory_;
   int port_ = 0;
   int server_metrics_port_ = 0;
@@ -66,6 +70,9 @@ std::string CreateJob(client::Client& client, const v1::JobRequest& request);
 v1::Job JobNow(client::Client& client, const std::string& id);
 // Pictures that the first of the workers is making; -1 if there is none to ask.
 int RunningImages(client::Client& client);
+
+// Whether MIND_TEST_STORE says so.
+bool StoreIsPostgres();
 
 // Polls until it holds; fails the test after two minutes.
 void Await(const std::string& what, const std::function<bool()>& condition);

@@ -263,7 +263,7 @@ TEST(Faults, AWatcherOfSeveralPicturesGetsEachOnceOverARestart) {
 
 // The files of the server may not grow, as on a disk without room. Nothing that was acknowledged may be lost.
 TEST(Faults, AServerWithoutRoomOnItsDiskSaysSoAndGoesOnLater) {
-  Cluster cluster;
+  Cluster cluster({}, Cluster::Store::kSqlite);
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
   const std::string kept = CreateJob(*client, Request("a fish", 1, 60));

@@ -120,6 +120,18 @@ TEST_P(JobStoreTest, WhatWasAskedForBeforeItIsClosedIsDone) {
   EXPECT_EQ(Unfinished(*store_).size(), 20U);
 }
 
+TEST_P(JobStoreTest, TakesNamesOfAnyKind) {
+  v1::Model model;
+  model.set_name(std::string("a\0b", 3));
+  Write({Inserted("1"), SaveModel{model}, SaveModel{model}});
+  ASSERT_EQ(AllModels(*store_)->size(), 1U);
+  EXPECT_EQ(AllModels(*store_)->front().name(), model.name());
+  for (const std::string& id : {std::string("1\0", 2), std::string("\xff"), std::string()}) {
+    EXPECT_FALSE(Has(id));
+    EXPECT_FALSE(FindImage(*store_, id, 0)->has_value());
+  }
+}
+
 TEST_P(JobStoreTest, FindsTheJobOfARequestId) {
   Write({Inserted("1", {"t", "request", "print", ""})});
   const auto earlier = FindRequest(*store_, "t", "request");
