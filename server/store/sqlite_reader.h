@@ -15,6 +15,7 @@
 #include "server/store/source_pictures.h"
 #include "server/store/sqlite_connection.h"
 #include "server/store/sqlite_statement.h"
+#include "server/store/store_batch.h"
 
 namespace mind::server {
 
