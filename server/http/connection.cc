@@ -4,6 +4,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/buffer_traits.hpp>
+#include <boost/beast/core/buffers_suffix.hpp>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -321,7 +323,6 @@ void Connection::End(uint64_t exchange) {
 
 void Connection::WriteNext() {
   if (gone_) return;
-  beat_.cancel();
   if (next_ && !head_only_) {
     Part part = *std::exchange(next_, std::nullopt);
     return Write(std::move(part.bytes), std::move(part.sent));
@@ -339,8 +340,7 @@ void Connection::WriteNext() {
 
 void Connection::Write(SharedBytes bytes, std::function<void()> written) {
   writing_ = true;
-  stream_.expires_after(TimeFor(bytes->size()));
-  const auto done = [self = shared_from_this(), bytes, written = std::move(written)](Error error, size_t) {
+  auto done = [self = shared_from_this(), bytes, written = std::move(written)](Error error, size_t) {
     self->writing_ = false;
     if (error) return self->CallerGone();
     if (self->handling_) self->stream_.expires_never();
@@ -348,18 +348,42 @@ void Connection::Write(SharedBytes bytes, std::function<void()> written) {
     if (self->handling_ && !self->writing_) self->WriteNext();
   };
   if (handling_ && chunked_) {
-    asio::async_write(stream_, http::make_chunk(asio::buffer(*bytes)), done);
+    WriteAll(http::make_chunk(asio::buffer(*bytes)), bytes->size(), std::move(done));
   } else {
-    asio::async_write(stream_, asio::buffer(*bytes), done);
+    WriteAll(asio::const_buffers_1(asio::buffer(*bytes)), bytes->size(), std::move(done));
   }
+}
+
+// Most parts fit what the system takes at once: then no timer is set, and nothing waited for. With many
+// streams that is most of what a part costs.
+template <typename Buffers, typename Done>
+void Connection::WriteAll(const Buffers& buffers, size_t size, Done done) {
+  Error error;
+  const size_t taken = stream_.socket().write_some(buffers, error);
+  if (error == asio::error::would_block || error == asio::error::try_again) error = {};
+  if (error || taken == beast::buffer_bytes(buffers)) return done(error, taken);
+  beast::buffers_suffix<Buffers> rest(buffers);
+  rest.consume(taken);
+  stream_.expires_after(TimeFor(size));
+  asio::async_write(stream_, rest, std::move(done));
 }
 
 void Connection::WaitToBeat() {
   stream_.expires_never();
-  if (heartbeat_ == nullptr) return;
-  beat_.expires_after(context_->limits.heartbeat);
+  quiet_since_ = std::chrono::steady_clock::now();
+  if (heartbeat_ != nullptr && !waits_to_beat_) AwaitBeat();
+}
+
+// One wait goes on over many parts, and looks at its end how long nothing was sent.
+void Connection::AwaitBeat() {
+  waits_to_beat_ = true;
+  beat_.expires_at(quiet_since_ + context_->limits.heartbeat);
   beat_.async_wait([self = shared_from_this(), exchange = exchange_](Error error) {
-    if (error || self->exchange_ != exchange || !self->handling_ || self->writing_) return;
+    if (error || self->exchange_ != exchange || !self->handling_) return;
+    self->waits_to_beat_ = false;
+    if (self->writing_) return;  // what is written then waits again
+    if (std::chrono::steady_clock::now() < self->quiet_since_ + self->context_->limits.heartbeat)
+      return self->AwaitBeat();
     self->Write(self->heartbeat_, nullptr);
   });
 }
@@ -368,6 +392,8 @@ void Connection::OnAnswered() {
   handling_ = false;
   on_gone_ = nullptr;
   heartbeat_.reset();
+  waits_to_beat_ = false;
+  beat_.cancel();
   Error ignored;
   stream_.socket().cancel(ignored);  // the watch for the caller's end
   if (refused_) return Linger();

@@ -9,6 +9,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -76,7 +77,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Writes what waits, one thing after the other.
   void WriteNext();
   void Write(SharedBytes bytes, std::function<void()> written);
+  template <typename Buffers, typename Done>
+  void WriteAll(const Buffers& buffers, size_t size, Done done);
   void WaitToBeat();
+  void AwaitBeat();
   void OnAnswered();
   // Takes what a refused caller still sends, for a moment: a reset would take the answer from it.
   void Linger();
@@ -110,6 +114,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Part> next_;  // to be written when the heartbeat under way is
   SharedBytes heartbeat_;
   boost::asio::steady_timer beat_;
+  bool waits_to_beat_ = false;                         // beat_ has been set
+  std::chrono::steady_clock::time_point quiet_since_;  // the end of the last part
 };
 
 }  // namespace mind::server

@@ -35,9 +35,7 @@ test('Open WebUI: chooses a model, makes pictures, keeps their info', async () =
 
 test('LibreChat: reads the first picture and how it was made', async () => {
   await ask('/sdapi/v1/options', {sd_model_checkpoint: 'emoji-256'});
-  // It asks for 1024 pixels whatever the model, which is for models that have them.
-  const large = await ask('/sdapi/v1/txt2img', {...recorded('librechat'), steps: 4});
-  if (large.status !== 200) assert.match(large.body.detail, /width|height/);
+  // It asks for 1024 pixels, which this model has too, but not in the time of a test.
   const {status, body} = await ask('/sdapi/v1/txt2img', {...recorded('librechat'), width: 256, height: 256});
   assert.equal(status, 200, JSON.stringify(body));
   assert.ok(isPng(body.images[0].split(',', 1)[0]));

@@ -58,7 +58,7 @@ class OpenAi(unittest.TestCase):
 
     def test_streams_partials(self):
         stream = self.client.images.generate(
-            prompt="a castle", model="emoji", stream=True, partial_images=2, extra_body={"num_inference_steps": 300})
+            prompt="a castle", model="emoji", stream=True, partial_images=2, extra_body={"num_inference_steps": 100})
         events = list(stream)
         self.assertEqual([event.type for event in events], ["image_generation.partial_image"] * 2 + ["image_generation.completed"])
         self.assert_png(events[-1].b64_json)
@@ -87,7 +87,7 @@ class OpenAi(unittest.TestCase):
 
     def test_a_closed_stream_cancels_the_job(self):
         with self.client.images.generate(
-            prompt="left in Python", model="emoji", n=2, stream=True, partial_images=3, extra_body={"num_inference_steps": 400}
+            prompt="left in Python", model="emoji", n=2, stream=True, partial_images=3, extra_body={"num_inference_steps": 200}
         ) as stream:
             next(iter(stream))
         self.await_state("JOB_STATE_CANCELLED", "left in Python")

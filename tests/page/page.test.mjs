@@ -194,7 +194,7 @@ for (const colorScheme of ['light', 'dark']) {
       assert.deepEqual(await faults(page), []);
       await shoot(page, `empty-${size}-${colorScheme}`);
       await page.fill('#prompt', 'a red apple');
-      await page.fill('#steps', '60');
+      await page.fill('#steps', '30');
       await page.fill('#count', '2');
       await make(page);
       await page.locator('img.forming').first().waitFor();

@@ -30,6 +30,7 @@ constexpr double kKibibytes = 1024;
 struct Measured {
   std::vector<double> seconds;  // of a preview, to all
   double kibibytes = 0;         // of the server, a stream
+  double cpu_seconds = 0;       // of the server, for all those previews
 };
 
 int PortOf(const std::string& address) {
@@ -65,13 +66,16 @@ double CreateJobMilliseconds(const std::string& server) {
 
 // `send` sends preview number n, of 1 and up. The first warms up.
 template <typename Send>
-void Reach(EventReaders& readers, const Send& send, Measured& measured) {
+void Reach(const ServerProcess& server, EventReaders& readers, const Send& send, Measured& measured) {
+  double cpu = 0;
   for (size_t round = 1; round <= kRounds; ++round) {
+    if (round == 2) cpu = server.CpuSeconds();
     const double begun = EventReaders::Now();
     send(round);
     const double ended = readers.AwaitPreviews(round);
     if (round > 1) measured.seconds.push_back(ended - begun);
   }
+  measured.cpu_seconds += server.CpuSeconds() - cpu;
 }
 
 void ReachThroughBare(const Setting& setting, size_t count, Measured& measured) {
@@ -88,7 +92,7 @@ void ReachThroughBare(const Setting& setting, size_t count, Measured& measured) 
                  absl::StrCat("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ", event.size(),
                               "\r\n\r\n", event));
   };
-  Reach(readers, send, measured);
+  Reach(server, readers, send, measured);
 }
 
 struct WithStreams {
@@ -116,8 +120,8 @@ void ReachThroughMind(const Setting& setting, size_t count, WithStreams& measure
       (server.process().ResidentMebibytes() - before) * kKibibytes / static_cast<double>(count);
   measured.create_beside = CreateJobMilliseconds(server.address());
   Reach(
-      readers, [&](size_t round) { worker.Send(PreviewOf(image, static_cast<uint32_t>(round))); },
-      measured.one_job);
+      server.process(), readers,
+      [&](size_t round) { worker.Send(PreviewOf(image, static_cast<uint32_t>(round))); }, measured.one_job);
 }
 
 // A stream for every job, all of them waiting.
@@ -153,9 +157,12 @@ void MeasureStreams(const Setting& setting, Report& report) {
       ReachThroughMind(setting, count, mind);
     }
     const double mind_seconds = Median(mind.one_job.seconds), bare_seconds = Median(bare.seconds);
+    const auto cpu = [count](const Measured& measured) {
+      return measured.cpu_seconds * 1e6 / static_cast<double>(measured.seconds.size() * count);
+    };
     reach.push_back({absl::StrCat(count),
-                     {mind_seconds * 1e3, bare_seconds * 1e3, mind_seconds / bare_seconds,
-                      mind.one_job.kibibytes, bare.kibibytes}});
+                     {mind_seconds * 1e3, bare_seconds * 1e3, mind_seconds / bare_seconds, cpu(mind.one_job),
+                      cpu(bare), mind.one_job.kibibytes, bare.kibibytes}});
     const WithStreams many = StreamsOfManyJobs(setting, count);
     cost.push_back({absl::StrCat(count, " of one job"),
                     {mind.one_job.kibibytes, mind.create_before, mind.create_beside,
@@ -169,7 +176,8 @@ void MeasureStreams(const Setting& setting, Report& report) {
        .what = absl::StrCat("A preview of 4 KiB, from the worker to all who read one job's events: beside "
                             "a bare Boost.Beast server that does nothing else, in turns, median of ",
                             kTurns * (kRounds - 1), " previews; the readers are a process of their own."),
-       .columns = {"streams", "mind-server, ms", "bare, ms", "ratio", "KiB a stream", "bare, KiB"},
+       .columns = {"streams", "mind-server, ms", "bare, ms", "ratio", "server CPU a stream, µs", "bare, µs",
+                   "KiB a stream", "bare, KiB"},
        .rows = reach});
   report.Add({.title = "What idle streams cost",
               .what = "Resident memory a stream, and CreateJob before them and beside them.",

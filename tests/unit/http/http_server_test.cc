@@ -13,6 +13,7 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -260,6 +261,40 @@ TEST_F(HttpServerTest, WhileNothingIsSentTheHeartbeatIs) {
   exchange->Send(std::make_shared<const std::string>("one\n"), nullptr);
   exchange->End();
   EXPECT_THAT(socket.ReadUntil("0\r\n\r\n"), HasSubstr("one\n"));
+}
+
+TEST_F(HttpServerTest, TheNextStreamOfAConnectionHasHeartbeatsToo) {
+  HttpLimits limits;
+  limits.heartbeat = std::chrono::seconds(0);
+  Start(limits);
+  Socket socket(server_->port());
+  for (int i = 0; i < 3; ++i) {
+    socket.Forget();
+    socket.Send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n");
+    const ExchangePtr exchange = AwaitHeld();
+    exchange->Begin({.content_type = "text/event-stream"}, std::make_shared<const std::string>(": ping\n\n"));
+    EXPECT_THAT(socket.ReadUntil(": ping"), HasSubstr(": ping"));
+    exchange->End();
+    socket.ReadUntil("0\r\n\r\n");
+  }
+}
+
+// More than the system takes at once, to somebody who reads late.
+TEST_F(HttpServerTest, ALargePartComesWhole) {
+  Start();
+  Socket socket(server_->port());
+  socket.Send("GET /held HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const ExchangePtr exchange = AwaitHeld();
+  exchange->Begin({.content_type = "text/event-stream"}, nullptr);
+  const std::string large(16 << 20, 'x');
+  exchange->Send(std::make_shared<const std::string>(large), [exchange] {
+    exchange->Send(std::make_shared<const std::string>("after it"), nullptr);
+    exchange->End();
+  });
+  const std::string all = socket.ReadAll();
+  // Not shown where it fails.
+  EXPECT_TRUE(absl::EndsWith(all, absl::StrCat("1000000\r\n", large, "\r\n8\r\nafter it\r\n0\r\n\r\n")))
+      << all.size() << " bytes";
 }
 
 TEST_F(HttpServerTest, ACallerWhoGoesIsNoticed) {

@@ -1,0 +1,46 @@
+// A server that has nothing: what the faces ask of it is answered with an error.
+#ifndef MIND_TESTS_FUZZ_NO_GENERATION_H_
+#define MIND_TESTS_FUZZ_NO_GENERATION_H_
+
+#include <string>
+
+#include "server/generation/generation.h"
+
+namespace mind::server {
+
+class NoGeneration : public Generation {
+ public:
+  void Submit(Submission, const Caller&, const std::optional<CallTimes>&, Answer<v1::Job> answer) override {
+    answer(Nothing());
+  }
+  void Leave(const std::string&, const CallTimes&) override {}
+  void Get(const std::string&, const Caller&, Answer<v1::Job> answer) override { answer(Nothing()); }
+  void List(const v1::ListJobsRequest&, const Caller&, Answer<v1::ListJobsResponse> answer) override {
+    answer(Nothing());
+  }
+  void Cancel(const std::string&, const Caller&, const absl::Status&, Answer<v1::Job> answer) override {
+    answer(Nothing());
+  }
+  void GetImage(const std::string&, uint32_t, const Caller&, Answer<StoredImage> answer) override {
+    answer(StoredImage{.media_type = "image/png", .data = "0123456789"});  // for ranges of it
+  }
+  void Watch(const std::string&, const WatchStart&, const Caller&, std::function<void()>,
+             Answer<WatchId> answer) override {
+    answer(WatchId{1});
+  }
+  WatchNews Next(WatchId) override { return {.event = nullptr, .end = absl::OkStatus()}; }
+  void Unwatch(WatchId) override {}
+  void ListModels(Answer<v1::ListModelsResponse> answer) override { answer(v1::ListModelsResponse()); }
+  void GetModel(const std::string&, Answer<v1::Model> answer) override { answer(Nothing()); }
+  void ListSamplers(const std::string&, Answer<v1::ListSamplersResponse> answer) override {
+    answer(Nothing());
+  }
+  void ListWorkers(Answer<v1::ListWorkersResponse> answer) override { answer(v1::ListWorkersResponse()); }
+
+ private:
+  static absl::Status Nothing() { return absl::NotFoundError("there is nothing"); }
+};
+
+}  // namespace mind::server
+
+#endif  // MIND_TESTS_FUZZ_NO_GENERATION_H_
