@@ -369,6 +369,7 @@ class World {
     Stream(World& world, Worker& worker, size_t front) : world_(world), worker_(worker), front_(front) {}
 
     void Send(v1::ConnectResponse message) override {
+      if (ended_) return;  // at the front: nothing leaves any more
       if (message.has_assign()) world_.CheckAssignment(message.assign());
       world_.Later(
           [self = shared_from_this(), message = std::move(message)] {
@@ -377,6 +378,7 @@ class World {
           &down_);
     }
     void Close(const absl::Status&) override {
+      ended_ = true;
       world_.Later(
           [self = shared_from_this()] {
             if (self->worker_.stream == self) self->worker_.Lose();
@@ -392,6 +394,10 @@ class World {
     void Say(v1::ConnectRequest message) {
       Say([this, message = std::move(message)](LeaderSeat& seat) { seat.OnMessage(this, message); });
     }
+    void End(LeaderSeat& seat) {
+      seat.OnClosed(this);
+      ended_ = true;
+    }
     size_t front() const { return front_; }
 
    private:
@@ -399,6 +405,7 @@ class World {
     Worker& worker_;
     const size_t front_;
     absl::Duration up_, down_;  // lanes
+    bool ended_ = false;
   };
 
   struct Worker {
@@ -482,7 +489,7 @@ class World {
     if (worker.stream == nullptr) return;
     const std::shared_ptr<Stream> lost = worker.stream;
     worker.Lose();
-    lost->Say([lost](LeaderSeat& seat) { seat.OnClosed(lost.get()); });
+    lost->Say([lost](LeaderSeat& seat) { lost->End(seat); });
   }
 
   // --- Clients: each wants one job, and asks until it has it.
