@@ -116,6 +116,15 @@ class FakeDatabase {
       const absl::MutexLock lock(&view_.database_.mutex_);
       return view_.away_ ? Away() : view_.database_.content_.ForEachUnfinished(take);
     }
+    absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override {
+      const absl::MutexLock lock(&view_.database_.mutex_);
+      return view_.away_ ? Away() : view_.database_.content_.ForEachUnsettledWebhook(take);
+    }
+    absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override {
+      const absl::MutexLock lock(&view_.database_.mutex_);
+      if (view_.away_) return Away();
+      return view_.database_.content_.Secrets(purpose);
+    }
     StoreDurability durability() const override { return {.disk = true}; }
     uint64_t epoch() const override { return term_; }
 

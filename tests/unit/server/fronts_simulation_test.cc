@@ -327,6 +327,12 @@ class World {
     absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override {
       return world_.content_.ForEachUnfinished(take);
     }
+    absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override {
+      return world_.content_.ForEachUnsettledWebhook(take);
+    }
+    absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override {
+      return world_.content_.Secrets(purpose);
+    }
     StoreDurability durability() const override { return {.disk = true}; }
     uint64_t epoch() const override { return term_; }
     void Find(const std::string& id, Done<std::optional<StoredJob>> done) override {
