@@ -21,8 +21,15 @@ class NoGeneration : public Generation {
   void Cancel(const std::string&, const Caller&, const absl::Status&, Answer<v1::Job> answer) override {
     answer(Nothing());
   }
-  void GetImage(const std::string&, uint32_t, const Caller&, Answer<StoredImage> answer) override {
-    answer(StoredImage{.media_type = "image/png", .data = "0123456789"});  // for ranges of it
+  void Delete(const std::string&, const Caller&, const absl::Status&, Answer<v1::Job> answer) override {
+    answer(Nothing());
+  }
+  void Check(Submission, const Caller&, Answer<v1::CreateJobResponse> answer) override { answer(Nothing()); }
+  void GetImage(const std::string&, uint32_t, const Caller&, Answer<v1::GetImageResponse> answer) override {
+    v1::GetImageResponse picture;  // for ranges of it
+    picture.set_media_type("image/png");
+    picture.set_data("0123456789");
+    answer(std::move(picture));
   }
   void Watch(const std::string&, const WatchStart&, const Caller&, std::function<void()>,
              Answer<WatchId> answer) override {
@@ -36,6 +43,9 @@ class NoGeneration : public Generation {
     answer(Nothing());
   }
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override { answer(v1::ListWorkersResponse()); }
+  void ListSigningSecrets(Answer<std::vector<std::string>> answer) override {
+    answer(std::vector<std::string>{"secret"});
+  }
 
  private:
   static absl::Status Nothing() { return absl::NotFoundError("there is nothing"); }
