@@ -41,21 +41,50 @@ void AnswerReady(const FaceContext& context, const ExchangePtr& exchange, const 
   });
 }
 
+Operation Told(const std::string& id, const std::string& summary, bool of_model) {
+  Operation operation{.id = id,
+                      .tag = "KServe",
+                      .summary = summary,
+                      .answers = {{200, "It is so.", {{"application/json", R"({"type": "object"})"}}}},
+                      .error = "#KserveError"};
+  if (!of_model) return operation;
+  operation.parameters = {{"path", "model", R"({"type": "string"})", "Its name."}};
+  operation.refusals = {400, 404};
+  return operation;
+}
+
+constexpr char kErrorSchema[] = R"({
+  "type": "object",
+  "properties": {
+    "error": {"type": "string"},
+    "ready": {"type": "boolean", "description": "false, with the status 503"},
+    "name": {"type": "string"}}})";
+
 }  // namespace
 
 void AddKserveFace(const FaceContext& context, Router& router) {
   using Arguments = Router::Arguments;
-  router.Add("GET", "/v2", [](const ExchangePtr& exchange, const Arguments&) {
-    exchange->Answer(
-        Json(200, {{"name", "mind-diffusion"}, {"version", MIND_VERSION}, {"extensions", json::array()}}));
-  });
-  router.Add("GET", "/v2/health/live", [](const ExchangePtr& exchange, const Arguments&) {
-    exchange->Answer(Json(200, {{"live", true}}));
-  });
-  router.Add("GET", "/v2/health/ready", [&context](const ExchangePtr& exchange, const Arguments&) {
-    OnLoop(context, exchange, Error,
-           [&context, exchange](const Caller&) { AnswerReady(context, exchange, ""); });
-  });
+  router.Describe("KserveError", kErrorSchema);
+  router.Add(
+      "GET", "/v2",
+      [](const ExchangePtr& exchange, const Arguments&) {
+        exchange->Answer(Json(
+            200, {{"name", "mind-diffusion"}, {"version", MIND_VERSION}, {"extensions", json::array()}}));
+      },
+      Told("getV2", "The server", false));
+  router.Add(
+      "GET", "/v2/health/live",
+      [](const ExchangePtr& exchange, const Arguments&) {
+        exchange->Answer(Json(200, {{"live", true}}));
+      },
+      Told("getV2Live", "Whether it runs", false));
+  router.Add(
+      "GET", "/v2/health/ready",
+      [&context](const ExchangePtr& exchange, const Arguments&) {
+        OnLoop(context, exchange, Error,
+               [&context, exchange](const Caller&) { AnswerReady(context, exchange, ""); });
+      },
+      Told("getV2Ready", "Whether some worker serves a model", false));
   // `answer` gets a model that is known.
   const auto with_model = [&context](auto answer) {
     return [&context, answer](const ExchangePtr& exchange, const Arguments& of) {
@@ -66,17 +95,19 @@ void AddKserveFace(const FaceContext& context, Router& router) {
       });
     };
   };
-  router.Add("GET", "/v2/models/{}", with_model([](const ExchangePtr& exchange, const v1::Model& model) {
+  router.Add("GET", "/v2/models/{model}", with_model([](const ExchangePtr& exchange, const v1::Model& model) {
                exchange->Answer(Json(200, {{"name", model.name()},
                                            {"versions", json::array()},
                                            {"platform", "mind-diffusion"},
                                            {"inputs", json::array()},
                                            {"outputs", json::array()}}));
-             }));
-  router.Add("GET", "/v2/models/{}/ready",
+             }),
+             Told("getV2Model", "A model", true));
+  router.Add("GET", "/v2/models/{model}/ready",
              with_model([&context](const ExchangePtr& exchange, const v1::Model& model) {
                AnswerReady(context, exchange, model.name());
-             }));
+             }),
+             Told("getV2ModelReady", "Whether some worker serves it", true));
   router.SetNobody("/v2/", [](const ExchangePtr& exchange, const std::string& allow) {
     const std::string path = Printable(exchange->request().path, 100);
     exchange->Answer(

@@ -15,6 +15,7 @@
 #include "server/http/sdapi_error.h"
 #include "server/http/sdapi_lists.h"
 #include "server/http/sdapi_request.h"
+#include "server/http/sdapi_schemas.h"
 #include "server/http/sdapi_tasks.h"
 
 namespace mind::server {
@@ -195,12 +196,15 @@ Generation::Answer<Message> Listing(const ExchangePtr& exchange, List list) {
 void AddLists(const std::shared_ptr<Face>& face, Router& router) {
   // `ask` gets the caller's model.
   const auto add = [&](const std::string& name, auto ask) {
-    router.Add("GET", "/sdapi/v1/" + name,
-               [face, ask](const ExchangePtr& exchange, const Router::Arguments&) {
-                 OnLoop(face->context, exchange, SdapiError, [face, exchange, ask](const Caller& caller) {
-                   ask(face->context.generation, face->tasks->OptionsOf(caller.tenant).model, exchange);
-                 });
-               });
+    const std::string path = "/sdapi/v1/" + name;
+    router.Add(
+        "GET", path,
+        [face, ask](const ExchangePtr& exchange, const Router::Arguments&) {
+          OnLoop(face->context, exchange, SdapiError, [face, exchange, ask](const Caller& caller) {
+            ask(face->context.generation, face->tasks->OptionsOf(caller.tenant).model, exchange);
+          });
+        },
+        SdapiOperation("GET", path));
   };
   add("sd-models", [](Generation& generation, const std::string&, const ExchangePtr& exchange) {
     generation.ListModels(Listing<v1::ListModelsResponse>(exchange, SdapiModels));
@@ -214,13 +218,18 @@ void AddLists(const std::shared_ptr<Face>& face, Router& router) {
   std::vector<std::pair<std::string, json>> fixed = SdapiFixedLists();
   fixed.emplace_back("schedulers", SdapiSchedulers());
   for (const auto& [name, list] : fixed) {
-    router.Add("GET", "/sdapi/v1/" + name,
-               [answer = Json(list)](const ExchangePtr& exchange, const auto&) { exchange->Answer(answer); });
+    const std::string path = "/sdapi/v1/" + name;
+    router.Add(
+        "GET", path,
+        [answer = Json(list)](const ExchangePtr& exchange, const auto&) { exchange->Answer(answer); },
+        SdapiOperation("GET", path));
   }
   // Workers tell by themselves what they have.
   for (const char* const what : {"refresh-checkpoints", "refresh-loras", "refresh-vae"}) {
-    router.Add("POST", absl::StrCat("/sdapi/v1/", what),
-               [](const ExchangePtr& exchange, const auto&) { exchange->Answer(Json(json())); });
+    const std::string path = absl::StrCat("/sdapi/v1/", what);
+    router.Add(
+        "POST", path, [](const ExchangePtr& exchange, const auto&) { exchange->Answer(Json(json())); },
+        SdapiOperation("POST", path));
   }
 }
 
@@ -229,8 +238,9 @@ void AddLists(const std::shared_ptr<Face>& face, Router& router) {
 void AddSdapiFace(const FaceContext& context, Router& router) {
   const auto face = std::make_shared<Face>(Face{.context = context});
   const auto add = [&](const char* method, const char* path, auto handle) {
-    router.Add(method, path,
-               [face, handle](const ExchangePtr& exchange, const auto&) { handle(*face, exchange); });
+    router.Add(
+        method, path, [face, handle](const ExchangePtr& exchange, const auto&) { handle(*face, exchange); },
+        SdapiOperation(method, path));
   };
   add("POST", "/sdapi/v1/txt2img", [](const Face& f, const ExchangePtr& exchange) {
     Make(f, exchange, ParseTxt2Img(exchange->request()));
@@ -248,6 +258,7 @@ void AddSdapiFace(const FaceContext& context, Router& router) {
   add("POST", "/sdapi/v1/options", SetOptions);
   add("POST", "/sdapi/v1/png-info", [](const Face&, const ExchangePtr& exchange) { PngInfo(exchange); });
   AddLists(face, router);
+  DescribeSdapi(router);
   router.SetNobody("/sdapi/", [](const ExchangePtr& exchange, const std::string& allow) {
     const std::string path = Printable(exchange->request().path, 100);
     HttpResponse response = SdapiError(
