@@ -103,7 +103,8 @@ void Cluster::StartServer() {
   command.insert(command.end(), server_flags_.begin(), server_flags_.end());
   server_ = std::make_unique<Process>(command, absl::StrCat(directory_, "/server-", ++starts_));
   const std::string line = server_->AwaitLine("listening on port");
-  port_ = PortIn(line, "listening on port ");
+  // Once: threads of a test may read it while the server starts again.
+  if (port_ == 0) port_ = PortIn(line, "listening on port ");
   server_metrics_port_ = PortIn(line, "metrics on port ");
 }
 
