@@ -28,7 +28,7 @@ struct Seen {
   client::Handlers Handlers() {
     return {.event =
                 [this](const v1::JobEvent& event) {
-                  order.push_back(event.event_case());
+                  if (!event.has_stage() && !event.has_waiting()) order.push_back(event.event_case());
                   if (event.has_progress()) steps = event.progress().step();
                   if (event.has_preview()) {
                     if (preview_steps.empty()) steps_at_first_preview = steps;
