@@ -119,6 +119,11 @@ class Storm:
         with open(self.folder / "data/pg_hba.conf", "a") as rules:
             rules.write("host all all 10.77.0.0/24 trust\n")
         self.start_database()
+        # A server ends where it cannot reach its database when it starts.
+        answers = [f"{self.programs}/pg_isready", "-q", "-h", str(self.folder)]
+        while subprocess.run(answers).returncode != 0:
+            assert self.processes["postgres"].poll() is None, "the database does not start"
+            time.sleep(0.1)
         for i in range(FRONTS):
             pairs = [f"10.77.0.{10 + i}:{7100 + i}", f"127.0.0.1:{7000 + i}"]
             for j in range(FRONTS):
