@@ -1,6 +1,7 @@
 #include "server/http/pictures.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -30,36 +31,36 @@ std::optional<std::pair<size_t, size_t>> RangeOf(const std::string& header, size
 }
 
 // A finished picture never changes.
-void AnswerPicture(const ExchangePtr& exchange, const v1::GetImageResponse& image) {
-  const HttpRequest& asked = exchange->request();
+HttpResponse PictureResponse(const HttpRequest& asked, const v1::GetImageResponse& image) {
   const std::string tag = absl::StrCat("\"", image.sha256(), "\"");
   HttpResponse response{
       .content_type = image.media_type(),
       .headers = {{"etag", tag}, {"cache-control", "private, max-age=31536000, immutable"}}};
   if (asked.Header("if-none-match") == tag) {
     response.status = 304;
-    return exchange->Answer(std::move(response));
+    return response;
   }
   response.headers.emplace_back("accept-ranges", "bytes");
   const auto range = RangeOf(asked.Header("range"), image.data().size());
   if (!range) {
     response.body = std::make_shared<const std::string>(image.data());
-    return exchange->Answer(std::move(response));
+    return response;
   }
   response.status = 206;
   response.headers.emplace_back(
       "content-range", absl::StrCat("bytes ", range->first, "-", range->second, "/", image.data().size()));
   response.body = std::make_shared<const std::string>(
       image.data().substr(range->first, range->second - range->first + 1));
-  exchange->Answer(std::move(response));
+  return response;
 }
 
 void AnswerWithPicture(const FaceContext& context, const ExchangePtr& exchange, const std::string& id,
                        uint32_t index, const Caller& caller) {
-  context.generation.GetImage(
-      id, index, caller, [exchange](const absl::StatusOr<v1::GetImageResponse>& image) {
-        image.ok() ? AnswerPicture(exchange, *image) : exchange->Answer(ErrorResponse(image.status()));
-      });
+  context.generation.GetImage(id, index, caller, [exchange](absl::StatusOr<v1::GetImageResponse> found) {
+    if (!found.ok()) return exchange->Answer(ErrorResponse(found.status()));
+    const auto image = std::make_shared<const v1::GetImageResponse>(*std::move(found));
+    exchange->Answer([exchange, image] { return PictureResponse(exchange->request(), *image); });
+  });
 }
 
 void GetImage(const FaceContext& context, const ExchangePtr& exchange, const std::string& id,
