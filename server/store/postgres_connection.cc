@@ -3,7 +3,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "server/dispatch/moment.h"
 #include "server/store/postgres_error.h"
 
 namespace mind::server {
@@ -31,10 +31,6 @@ constexpr std::pair<const char*, const char*> kDefaults[] = {
 constexpr char kSessionOptions[] =
     "-c idle_in_transaction_session_timeout=5000 -c lock_timeout=2000 -c statement_timeout=10000 "
     "-c synchronous_commit=on";
-
-absl::Duration SteadyNow() {
-  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-}
 
 }  // namespace
 
