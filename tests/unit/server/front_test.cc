@@ -295,6 +295,11 @@ class FrontTest : public ::testing::Test {
     return std::make_unique<Following<v1::GenerateImageResponse>>(
         [&](grpc::ClientContext* context) { return at.stub().GenerateImage(context, request); });
   }
+  // That a call has made, when the call has said so.
+  static std::string JobOf(Following<v1::GenerateImageResponse>& call) {
+    AwaitThat("the job", [&] { return !call.events().empty(); });
+    return call.events().at(0).job_id();
+  }
   void AwaitModel(Member& at) {
     AwaitThat("the model", [&] {
       grpc::ClientContext context;
@@ -321,6 +326,7 @@ TEST_F(FrontTest, AnyFrontAnswersForAnyJobAndTakesAnyWorker) {
     EXPECT_TRUE(status.ok()) << status.error_message();
     EXPECT_THAT(watch->Pictures(), ElementsAre(0, 1, 2));
     EXPECT_TRUE(watch->Rising());
+    ASSERT_FALSE(watch->events().empty());
     EXPECT_TRUE(watch->events().back().has_completed());
   }
   for (const auto& one : members_) EXPECT_EQ(Get(*one, id).state(), v1::JOB_STATE_SUCCEEDED);
@@ -334,11 +340,13 @@ TEST_F(FrontTest, EventsHaveTheSameNumbersEverywhereAndAnEndedWatchBeganAgainEnd
   const std::string id = Create(member(0), Request(2));
   const auto live = Watch(member(1), id);
   EXPECT_TRUE(live->Join().ok());
+  ASSERT_FALSE(live->events().empty());
   const uint64_t last = live->events().back().sequence();
   for (const auto& one : members_) {
     const auto late = Watch(*one, id);
     EXPECT_TRUE(late->Join().ok());
     EXPECT_THAT(late->Pictures(), ElementsAre(0, 1));
+    ASSERT_FALSE(late->events().empty());
     EXPECT_EQ(late->events().back().sequence(), last);
     const auto over = Watch(*one, id, last);
     EXPECT_TRUE(over->Join().ok());
@@ -411,8 +419,7 @@ TEST_F(FrontTest, ACallThatItsClientCancelsTakesItsJobAlongAtOnceThroughAnyFront
   v1::JobRequest job = Request();
   job.set_request_id("once");
   const auto call = Generate(member(1), job);
-  AwaitThat("the job", [&] { return call->count() > 0; });
-  const std::string id = call->events().front().job_id();
+  const std::string id = JobOf(*call);
   call->Cancel();
   AwaitThat("its end", [&] { return Get(member(0), id).state() == v1::JOB_STATE_CANCELLED; });
 }
@@ -422,8 +429,7 @@ TEST_F(FrontTest, ATiedJobWaitsForTheCallersOfALostFrontAndEndsWhenNobodyComes) 
   TestWorker worker(member(0));
   AwaitModel(member(1));
   const auto call = Generate(member(1), Request());
-  AwaitThat("the job", [&] { return call->count() > 0; });
-  const std::string id = call->events().front().job_id();
+  const std::string id = JobOf(*call);
   member(1).Stop();
   EXPECT_EQ(call->Join().error_code(), grpc::StatusCode::UNAVAILABLE);
   AwaitThat("its end", [&] { return Get(member(2), id).state() == v1::JOB_STATE_CANCELLED; });
@@ -449,7 +455,7 @@ TEST_F(FrontTest, AfterAChangeOfLeaderAClientStillCancelsAtOnce) {
   AwaitModel(member(1));
   const auto call = Generate(member(1), Request());
   AwaitThat("the assignment", [&] { return worker.assigned() == 1; });
-  const std::string id = call->events().front().job_id();
+  const std::string id = JobOf(*call);
   member(0).Stop();
   AwaitThat("another attempt", [&] { return worker.assigned() == 2; });
   call->Cancel();
