@@ -119,14 +119,14 @@ TEST(StepBatch, LowerPrioritiesAreNotStarved) {
   StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; }, NobodyBeside);
   const std::vector<std::shared_ptr<Trajectory>> parked = OneHighAnd(3);
   std::map<uint64_t, int> served;
-  for (uint64_t number = 1; number <= 1000; ++number) {
+  for (uint64_t number = 1; number <= 2500; ++number) {
     for (const auto& trajectory : batches.Next(parked)) {
       trajectory->last_served = number;
       ++served[trajectory->id];
     }
     batches.Took(1);
   }
-  EXPECT_GE(served[1], 940);
+  EXPECT_GE(served[1], 2440);
   for (const uint64_t low : {10, 11, 12}) EXPECT_GE(served[low], 14) << low;
 }
 
@@ -146,8 +146,8 @@ TEST(StepBatch, ALongStepOfALowerPriorityComesRarely) {
     batches.Took(1);
     ASSERT_LT(++before, 1000);
   }
-  EXPECT_GE(before, 199);
-  EXPECT_LE(before, 201);
+  EXPECT_GE(before, 499);
+  EXPECT_LE(before, 501);
 }
 
 // While a prompt of priority 1 is encoded or its picture decoded.
@@ -185,8 +185,8 @@ TEST_F(StepBatchBeside, NobodyIsStarved) {
     steps += stepped ? 1 : 0;
     batches_.Took(stepped ? 1 : 0.1);
   }
-  EXPECT_GE(steps, 4);
-  EXPECT_LE(steps, 6);
+  EXPECT_GE(steps, 1);
+  EXPECT_LE(steps, 3);
 }
 
 TEST(StepBatchPreviewSlot, KeepsTheFirstAndOtherwiseTheNewest) {

@@ -8,8 +8,9 @@ namespace {
 
 // How much longer a step may take with lower priorities riding along.
 constexpr double kNoSlower = 1.05;
-// What they are owed of the time in which they are kept out.
-constexpr double kOwed = 0.05;
+// What they are owed of the time in which they are kept out: a picture of a higher priority that takes less
+// than fifty of their steps does not feel it.
+constexpr double kOwed = 0.02;
 // What a step may take that was never measured.
 constexpr double kUnknownSeconds = 1;
 
