@@ -6,12 +6,12 @@
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -88,7 +88,7 @@ class EventSource {
   ServerMetrics& metrics_;
   const Post post_;
   JobFeeds feeds_;
-  std::map<WatchId, Watcher> watchers_;
+  absl::flat_hash_map<WatchId, Watcher> watchers_;
   std::optional<absl::Status> closed_;
 };
 

@@ -65,7 +65,9 @@ void JobFeeds::Tell(const std::set<WatchId>& watchers) {
   const std::vector<WatchId> to_tell(watchers.begin(), watchers.end());
   for (const WatchId id : to_tell) {
     const auto found = watchers_.find(id);
-    if (found != watchers_.end()) found->second.on_news();
+    if (found == watchers_.end()) continue;
+    const std::function<void()> on_news = found->second.on_news;  // telling may move it
+    on_news();
   }
 }
 
@@ -77,10 +79,10 @@ void JobFeeds::TellAll() {
 
 WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news) {
   const WatchId id = ++last_watch_;
-  feeds_[job_id].watchers.insert(id);
+  Feed& feed = feeds_[job_id];
+  feed.watchers.insert(id);
   watched_.insert(job_id);
-  watchers_[id] = Watcher{job_id, after_sequence, on_news};
-  const Feed& feed = feeds_[job_id];
+  watchers_[id] = Watcher{job_id, &feed, after_sequence, on_news};
   if (feed.events.upper_bound(after_sequence) != feed.events.end() || Ended(id)) on_news();
   return id;
 }
@@ -112,7 +114,7 @@ std::vector<std::string> JobFeeds::WatchedAfter(const std::string& job_id, size_
 JobEventPtr JobFeeds::Next(WatchId id) {
   const auto found = watchers_.find(id);
   if (found == watchers_.end()) return nullptr;
-  const Feed& feed = feeds_[found->second.job_id];
+  const Feed& feed = *found->second.feed;
   const auto next = feed.events.upper_bound(found->second.position);
   if (next == feed.events.end()) return nullptr;
   found->second.position = next->first;
@@ -122,7 +124,7 @@ JobEventPtr JobFeeds::Next(WatchId id) {
 bool JobFeeds::Ended(WatchId id) const {
   const auto found = watchers_.find(id);
   if (found == watchers_.end()) return true;
-  const Feed& feed = feeds_.at(found->second.job_id);
+  const Feed& feed = *found->second.feed;
   return feed.ended != absl::InfiniteFuture() &&
          feed.events.upper_bound(found->second.position) == feed.events.end();
 }

@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 
@@ -82,6 +83,7 @@ class JobFeeds {
   };
   struct Watcher {
     std::string job_id;
+    const Feed* feed = nullptr;  // the job's: not forgotten while it is watched
     uint64_t position = 0;
     std::function<void()> on_news;
   };
@@ -90,7 +92,7 @@ class JobFeeds {
 
   const uint64_t base_;
   std::map<std::string, Feed> feeds_;
-  std::map<WatchId, Watcher> watchers_;
+  absl::flat_hash_map<WatchId, Watcher> watchers_;
   std::set<std::string> watched_;  // jobs with watchers
   WatchId last_watch_ = 0;
   int64_t dropped_previews_ = 0;
