@@ -34,6 +34,16 @@ bool IsToken(absl::string_view id) {
 
 }  // namespace
 
+void EndOfTurn::Do(std::function<void()> work) {
+  work_.push_back(std::move(work));
+  if (work_.size() > 1) return;
+  asio::post(io_, [self = shared_from_this()] {
+    self->run_([work = std::exchange(self->work_, {})] {
+      for (const std::function<void()>& each : work) each();
+    });
+  });
+}
+
 // What handlers hold. Any thread.
 class Connection::ConnectionExchange : public Exchange {
  public:
@@ -98,9 +108,10 @@ class Connection::ConnectionExchange : public Exchange {
 };
 
 Connection::Connection(asio::ip::tcp::socket socket, std::weak_ptr<asio::io_context> io,
-                       std::shared_ptr<HttpContext> context)
+                       std::shared_ptr<EndOfTurn> end_of_turn, std::shared_ptr<HttpContext> context)
     : context_(std::move(context)),
       io_(std::move(io)),
+      end_of_turn_(std::move(end_of_turn)),
       stream_(std::move(socket)),
       beat_(stream_.get_executor()) {
   ++context_->open;
@@ -325,7 +336,9 @@ void Connection::WriteNext() {
   if (gone_) return;
   if (next_ && !head_only_) {
     Part part = *std::exchange(next_, std::nullopt);
-    return Write(std::move(part.bytes), std::move(part.sent));
+    return Write(std::move(part.bytes), [this, sent = std::move(part.sent)]() mutable {
+      if (sent) end_of_turn_->Do(std::move(sent));
+    });
   }
   if (!ending_) return WaitToBeat();
   if (!chunked_ || head_only_) return OnAnswered();

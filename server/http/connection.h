@@ -31,12 +31,25 @@ struct HttpContext {
   const std::string id_prefix;  // of requests' ids, different for every run of the server
 };
 
+// What is left for the end of a thread's turn: done when all that was waiting to run before has. The
+// thread's.
+class EndOfTurn : public std::enable_shared_from_this<EndOfTurn> {
+ public:
+  EndOfTurn(boost::asio::io_context& io, HttpServer::Run run) : io_(io), run_(std::move(run)) {}
+  void Do(std::function<void()> work);
+
+ private:
+  boost::asio::io_context& io_;
+  const HttpServer::Run run_;
+  std::vector<std::function<void()>> work_;
+};
+
 // All of it runs on the thread of its socket's io_context; an Exchange, which handlers hold, posts to there.
 // Kept alive by what is under way, and by its exchange.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(boost::asio::ip::tcp::socket socket, std::weak_ptr<boost::asio::io_context> io,
-             std::shared_ptr<HttpContext> context);
+             std::shared_ptr<EndOfTurn> end_of_turn, std::shared_ptr<HttpContext> context);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -88,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   const std::shared_ptr<HttpContext> context_;
   const std::weak_ptr<boost::asio::io_context> io_;
+  const std::shared_ptr<EndOfTurn> end_of_turn_;
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;

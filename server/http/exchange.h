@@ -26,7 +26,7 @@ class Exchange {
   // The answer's body comes in parts. While nothing is sent for a while, `heartbeat` is, if given: so that
   // who is in between keeps the connection, and a caller who has gone is noticed.
   virtual void Begin(HttpResponse head, SharedBytes heartbeat) = 0;
-  // `sent` is called, on one of the server's threads, when the next part may be sent: no sooner than the
+  // `sent` is called, where the server's options say, when the next part may be sent: no sooner than the
   // caller takes them. Not at all if the caller has gone. REQUIRES: the part before has been sent.
   virtual void Send(SharedBytes part, std::function<void()> sent) = 0;
   virtual void Send(std::function<SharedBytes()> make, std::function<void()> sent) = 0;

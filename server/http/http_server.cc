@@ -72,7 +72,7 @@ class HttpServer::Impl {
                                  .limits = options.limits,
                                  .cors_origins = options.cors_origins,
                                  .id_prefix = NewIdPrefix()}),
-        threads_(MakeThreads(options.threads)),
+        threads_(MakeThreads(options)),
         acceptor_(*threads_.front().io),
         pause_(*threads_.front().io) {
     const auto found = tcp::resolver(*threads_.front().io).resolve(address.host, address.port);
@@ -105,14 +105,19 @@ class HttpServer::Impl {
 
  private:
   struct Thread {
+    explicit Thread(const Run& run_sent) : end_of_turn(std::make_shared<EndOfTurn>(*io, run_sent)) {}
+
     // Shared with the exchanges on it, whose sockets must not outlive it.
     std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);
+    std::shared_ptr<EndOfTurn> end_of_turn;
     asio::executor_work_guard<asio::io_context::executor_type> work{io->get_executor()};
     std::thread thread;
   };
 
-  static std::vector<Thread> MakeThreads(int count) {
-    return std::vector<Thread>(static_cast<size_t>(std::max(count, 1)));
+  static std::vector<Thread> MakeThreads(const Options& options) {
+    std::vector<Thread> threads;
+    for (int i = 0; i < std::max(options.threads, 1); ++i) threads.emplace_back(options.run_sent);
+    return threads;
   }
 
   void Accept() {
@@ -124,7 +129,8 @@ class HttpServer::Impl {
       if (error == asio::error::operation_aborted) return;
       if (error) return AcceptLater();
       const std::shared_ptr<asio::io_context>& io = threads_[next].io;
-      const auto connection = std::make_shared<Connection>(std::move(*socket), io, context_);
+      const auto connection =
+          std::make_shared<Connection>(std::move(*socket), io, threads_[next].end_of_turn, context_);
       asio::post(*io, [connection] { connection->Run(); });
       Accept();
     });

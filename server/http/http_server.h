@@ -3,6 +3,7 @@
 #define MIND_SERVER_HTTP_HTTP_SERVER_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,12 +30,18 @@ struct HttpLimits {
 
 class HttpServer {
  public:
+  // Runs it, now or later, here or elsewhere.
+  using Run = std::function<void(std::function<void()>)>;
+
   struct Options {
     std::string address;  // HOST:PORT, a name or an address for HOST; port 0 picks a free one
     int threads = 2;
     HttpLimits limits;
     // Origins of pages that may read answers ("https://studio.example"); "*": any.
     std::vector<std::string> cors_origins;
+    // What runs what writers of parts are to be told (`sent` of Exchange::Send), all of a moment together.
+    // Called on the server's threads, which by default do it themselves.
+    Run run_sent = [](const std::function<void()>& work) { work(); };
   };
 
   // `router` must outlive the server. INVALID_ARGUMENT: not HOST:PORT. UNAVAILABLE: cannot listen there.

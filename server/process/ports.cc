@@ -82,9 +82,11 @@ absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
 
 absl::Status Ports::OpenHttp(const Flags& flags) {
   if (flags.http.empty()) return absl::OkStatus();
-  auto started = HttpServer::Start(
-      {.address = flags.http, .cors_origins = absl::StrSplit(flags.http_origins, ',', absl::SkipEmpty())},
-      router_);
+  auto started =
+      HttpServer::Start({.address = flags.http,
+                         .cors_origins = absl::StrSplit(flags.http_origins, ',', absl::SkipEmpty()),
+                         .run_sent = faces_.post},
+                        router_);
   if (!started.ok()) return started.status();
   http_ = *std::move(started);
   return absl::OkStatus();
