@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -31,6 +32,8 @@ constexpr uint32_t kDefaultNoiseLevel = 20;
 constexpr int kMaxLoras = 8;
 constexpr double kMaxLoraScale = 10;
 constexpr uint32_t kMaxQuality = 100;
+constexpr uint32_t kMaxFrame = 16384;
+constexpr double kMaxAestheticScore = 10;
 
 std::string Names(const std::string& given, const Models& models) {
   std::vector<std::string> names;
@@ -178,6 +181,63 @@ absl::Status ResolveLoras(const v1::Model& model, v1::ImageSpec& spec) {
   return absl::OkStatus();
 }
 
+// One of two numbers alone says nothing.
+absl::Status CheckPair(const std::string& field, bool width, bool height) {
+  if (width == height) return absl::OkStatus();
+  return InvalidField(field, width ? "a width without its height" : "a height without its width");
+}
+
+absl::Status CheckFrame(const std::string& field, bool given, const v1::FrameSizes& frame,
+                        const v1::Model& model) {
+  if (!given) return absl::OkStatus();
+  if (!model.takes_frame_sizes()) return InvalidField(field, "this model takes none");
+  MIND_RETURN_IF_ERROR(
+      CheckPair(field + ".original_width", frame.has_original_width(), frame.has_original_height()));
+  MIND_RETURN_IF_ERROR(
+      CheckPair(field + ".target_width", frame.has_target_width(), frame.has_target_height()));
+  const std::tuple<const char*, bool, uint32_t> numbers[] = {
+      {".original_width", frame.has_original_width(), frame.original_width()},
+      {".original_height", frame.has_original_height(), frame.original_height()},
+      {".target_width", frame.has_target_width(), frame.target_width()},
+      {".target_height", frame.has_target_height(), frame.target_height()}};
+  for (const auto& [name, has, value] : numbers) {
+    if (has && (value < 1 || value > kMaxFrame))
+      return InvalidField(field + name, absl::StrCat(value, " given; it must be 1 to ", kMaxFrame));
+  }
+  const std::pair<const char*, uint32_t> crops[] = {{".crop_left", frame.crop_left()},
+                                                    {".crop_top", frame.crop_top()}};
+  for (const auto& [name, value] : crops) {
+    if (value > kMaxFrame)
+      return InvalidField(field + name, absl::StrCat(value, " given; it must be 0 to ", kMaxFrame));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckScore(const std::string& field, bool given, double score, const v1::Model& model) {
+  if (!given) return absl::OkStatus();
+  if (!model.takes_aesthetic_score()) return InvalidField(field, "this model takes none");
+  return ResolveNumber(field, score, kMaxAestheticScore);
+}
+
+// What some models are told of a picture beside its prompt, and how prompts are read.
+absl::Status CheckConditions(const v1::Model& model, const RequestLimits& limits, const v1::ImageSpec& spec) {
+  if (!v1::PromptEmphasis_IsValid(spec.emphasis())) {
+    return InvalidField("spec.emphasis",
+                        absl::StrCat(static_cast<int>(spec.emphasis()), " is not a PromptEmphasis"));
+  }
+  const bool second = model.takes_second_prompt();
+  MIND_RETURN_IF_ERROR(CheckText("spec.prompt_2", spec.prompt_2(), limits.max_prompt_bytes, second));
+  MIND_RETURN_IF_ERROR(
+      CheckText("spec.negative_prompt_2", spec.negative_prompt_2(), limits.max_prompt_bytes, second));
+  MIND_RETURN_IF_ERROR(CheckFrame("spec.frame", spec.has_frame(), spec.frame(), model));
+  MIND_RETURN_IF_ERROR(
+      CheckFrame("spec.negative_frame", spec.has_negative_frame(), spec.negative_frame(), model));
+  MIND_RETURN_IF_ERROR(
+      CheckScore("spec.aesthetic_score", spec.has_aesthetic_score(), spec.aesthetic_score(), model));
+  return CheckScore("spec.negative_aesthetic_score", spec.has_negative_aesthetic_score(),
+                    spec.negative_aesthetic_score(), model);
+}
+
 absl::Status ResolveQuality(const v1::ImageSpec& spec) {
   if (!spec.has_quality()) return absl::OkStatus();
   if (spec.format() == v1::IMAGE_FORMAT_PNG) {
@@ -195,6 +255,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
       CheckText("spec.prompt", spec.prompt(), limits.max_prompt_bytes, model.takes_prompt()));
   MIND_RETURN_IF_ERROR(CheckText("spec.negative_prompt", spec.negative_prompt(), limits.max_prompt_bytes,
                                  model.takes_negative_prompt()));
+  MIND_RETURN_IF_ERROR(CheckConditions(model, limits, spec));
   MIND_RETURN_IF_ERROR(ResolveSize(model, spec));
   if (!spec.has_guidance()) spec.set_guidance(model.default_guidance());
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.guidance", spec.guidance(), limits.max_guidance));

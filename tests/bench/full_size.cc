@@ -22,13 +22,14 @@ int main(int argc, char** argv) {
     std::vector<int64_t> shape = model.sample, context = model.context;
     shape.insert(shape.begin(), 1);
     SeededNoise noise(1);
-    DenoiserInput input{
-        .sample = noise.Draw(shape), .timestep = at::full({1}, 500.0), .context = {}, .label = {}};
+    DenoiserInput input{.sample = noise.Draw(shape), .timestep = at::full({1}, 500.0), .told = {}};
     if (!context.empty()) {
       context.insert(context.begin(), 1);
-      input.context = noise.Draw(context);
+      input.told.Set(Condition::kText, noise.Draw(context));
     }
-    if (model.label) input.label = at::zeros({1}, at::kLong);
+    if (model.label) input.told.Set(Condition::kLabel, at::zeros({1}, at::kLong));
+    if (model.pooled > 0) input.told.Set(Condition::kPooled, noise.Draw({1, model.pooled}));
+    if (model.sizes > 0) input.told.Set(Condition::kSizes, at::full({1, model.sizes}, 1024.0));
     const auto begin = std::chrono::steady_clock::now();
     const at::Tensor output = (*denoiser)(input);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;

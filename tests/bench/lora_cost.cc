@@ -56,8 +56,7 @@ int main(int argc, char** argv) {
   const ScaledAdapter adapter{RandomAdapter(parameters.projections, 16), 0.7};
   const DenoiserInput input{.sample = at::randn({1, 4, 64, 64}),
                             .timestep = at::full({1}, 500.0),
-                            .context = at::randn({1, 77, 768}),
-                            .label = {}};
+                            .told = {{Condition::kText, at::randn({1, 77, 768})}}};
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 3;
   const AdapterSet sets[] = {{}, {adapter}, {adapter, adapter, adapter, adapter}};
   std::printf("%zu projections, rank 16, one thread\n%10s %10s %10s %10s %10s\n",

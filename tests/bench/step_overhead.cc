@@ -79,14 +79,15 @@ TrajectoryRequest Request(int64_t steps, uint64_t seed) {
 double BareLoop(const Pipeline& pipeline, RowExecutor& executor, const TrajectoryRequest& request) {
   const c10::InferenceMode inference;
   const Clock::time_point begin = Clock::now();
-  const Conditioning conditioning = pipeline.Condition(request.picture);
+  const std::vector<int64_t> shape = pipeline.LatentShape(request.width, request.height);
+  const Conditioning conditioning = pipeline.Condition(request.picture, shape);
   const auto sampler = MakeSampler(request.sampler, pipeline.sampler_config(), request.steps);
   SampleState state;
   state.noise = std::make_unique<SeededNoise>(request.seed);
-  state.x = state.noise->Draw(pipeline.LatentShape(request.width, request.height)) * sampler->initial_scale();
+  state.x = state.noise->Draw(shape) * sampler->initial_scale();
   RunToEnd(*sampler, state, [&](const at::Tensor& input, double timestep) {
     std::vector<EvaluationRow> rows;
-    for (const ConditionRow& row : conditioning.rows) rows.push_back({input, timestep, row});
+    for (const Told& row : conditioning.rows) rows.push_back({input, timestep, row, {}});
     std::vector<at::Tensor> outputs;
     for (const RowResult& result : executor.Run(pipeline.denoiser(), rows)) outputs.push_back(result.output);
     return Guide(conditioning, outputs);

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/functional/cluster.h"
 #include "tests/support/model_folder.h"
@@ -14,6 +16,18 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
+
+// SDXL in small, alone and with a refiner that goes on with its latents.
+void AddXl(const support::ModelFolder& folder) {
+  const std::filesystem::path path = folder.path();
+  const std::string make = std::string(MIND_BIN) + "/make-tiny-xl ",
+                    tokenizer = " " + (support::ModelFolder::Golden() / "models/sd1/tokenizer").string();
+  ASSERT_EQ(std::system((make + (path / "xl").string() + tokenizer).c_str()), 0);
+  ASSERT_EQ(std::system((make + (path / "xl-refiner").string() + tokenizer + " refiner").c_str()), 0);
+  std::filesystem::create_directory(path / "xl-both");
+  std::ofstream(path / "xl-both" / "cascade.json")
+      << R"({"_class_name": "Cascade", "stages": ["../xl", "../xl-refiner"], "hand_over": 0.6})";
+}
 
 // The golden models, one of them with LoRAs, and two one after the other.
 std::vector<std::string> ModelFlags() {
@@ -27,6 +41,7 @@ std::vector<std::string> ModelFlags() {
     folder.Add("sd1-with-loras", "sd1");
     folder.AddLoras("sd1-with-loras");
     folder.AddCascade("cascade");
+    AddXl(folder);
     return true;
   }();
   EXPECT_TRUE(filled);
@@ -55,6 +70,9 @@ const Family kFamilies[] = {
     {"sd-x4-upscaler", "a photo of a cat", "", 30, true},
     {"glide", "an oil painting of a corgi", "", 20},
     {"cascade", "a photo of a cat", "", 20},
+    {"xl", "a (photo:1.2) of a cat BREAK on the grass", "", 30},
+    {"xl-both", "a photo of a cat", "", 30},
+    {"xl-refiner", "a photo of a cat", "", 30, true},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},

@@ -22,6 +22,7 @@ struct FullSize {
   bool label = false;
   // Takes its parameters, and those of a text transformer that the published count includes.
   std::function<std::unique_ptr<Denoiser>(ParameterSource&)> make;
+  int64_t pooled = 0, sizes = 0;  // numbers of the pooled prompt and of the frame's sizes; 0: none
 };
 
 inline std::vector<FullSize> FullSizeModels() {
@@ -59,6 +60,21 @@ inline std::vector<FullSize> FullSizeModels() {
                              "DownBlock2D"],
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
                            "CrossAttnUpBlock2D"]})")},
+      {"stable-diffusion-xl-base-1.0",
+       2567463684,
+       {4, 128, 128},
+       {77, 2048},
+       false,
+       unet(R"({
+        "_class_name": "UNet2DConditionModel", "in_channels": 4, "out_channels": 4, "sample_size": 128,
+        "block_out_channels": [320, 640, 1280], "layers_per_block": 2, "attention_head_dim": [5, 10, 20],
+        "cross_attention_dim": 2048, "use_linear_projection": true, "transformer_layers_per_block": [1, 2, 10],
+        "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 2816,
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]})"),
+       1280,
+       6},
       {"glide-base", 385030726, {3, 64, 64}, {128, 512}, false, glide(R"({
         "image_size": 64, "num_channels": 192, "num_res_blocks": 3, "channel_mult": "", "num_heads": 1,
         "num_head_channels": 64, "attention_resolutions": "32,16,8", "text_ctx": 128, "xf_width": 512,

@@ -77,6 +77,19 @@ std::string PromptWithLoras(const v1::ImageSpec& spec) {
   return prompt;
 }
 
+diffusion::FrameSizes ToSizes(const v1::FrameSizes& frame) {
+  diffusion::FrameSizes sizes;
+  if (frame.has_original_width()) sizes.original = {frame.original_height(), frame.original_width()};
+  if (frame.has_target_width()) sizes.target = {frame.target_height(), frame.target_width()};
+  sizes.crop = {frame.crop_top(), frame.crop_left()};
+  return sizes;
+}
+
+diffusion::Emphasis ToEmphasis(v1::PromptEmphasis emphasis) {
+  if (emphasis == v1::PROMPT_EMPHASIS_AS_WRITTEN) return diffusion::Emphasis::kAsWritten;
+  return emphasis == v1::PROMPT_EMPHASIS_NONE ? diffusion::Emphasis::kNone : diffusion::Emphasis::kMeanKept;
+}
+
 }  // namespace
 
 v1::Model ToProto(const diffusion::ModelInfo& info) {
@@ -90,6 +103,10 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_source_image(info.takes_source);
   model.set_needs_mask_image(info.needs_mask);
   model.set_needs_depth_image(info.needs_depth);
+  model.set_takes_second_prompt(info.takes_second_prompt);
+  model.set_takes_frame_sizes(info.takes_sizes);
+  model.set_takes_aesthetic_score(info.takes_aesthetic_score);
+  for (const std::string& word : info.learnt_words) model.add_learnt_words(word);
   model.set_class_count(static_cast<uint32_t>(info.class_count));
   for (const std::string& name : info.class_names) model.add_class_names(name);
   model.set_enlargement(static_cast<uint32_t>(info.enlargement));
@@ -117,7 +134,16 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   diffusion::TrajectoryRequest request;
   request.model = spec.model();
   request.picture.prompt = spec.prompt();
-  request.picture.negative_prompt = spec.negative_prompt();
+  // An empty one is none: only some models know a difference, and to them it means more.
+  if (!spec.negative_prompt().empty()) request.picture.negative_prompt = spec.negative_prompt();
+  request.picture.prompt_2 = spec.prompt_2();
+  request.picture.negative_prompt_2 = spec.negative_prompt_2();
+  request.picture.reading.emphasis = ToEmphasis(spec.emphasis());
+  request.picture.sizes = ToSizes(spec.frame());
+  if (spec.has_negative_frame()) request.picture.negative_sizes = ToSizes(spec.negative_frame());
+  if (spec.has_aesthetic_score()) request.picture.aesthetic_score = spec.aesthetic_score();
+  if (spec.has_negative_aesthetic_score())
+    request.picture.negative_aesthetic_score = spec.negative_aesthetic_score();
   request.picture.guidance = spec.guidance();
   request.picture.guidance_rescale = spec.guidance_rescale();
   request.picture.clip_skip = spec.clip_skip();

@@ -99,7 +99,8 @@ class Measurement {
     PictureRequest request;
     if (pipeline_.info().takes_prompt) request.prompt = prompts_[seed % prompts_.size()];
     request.guidance = guidance;
-    return pipeline_.Condition(request);
+    const ModelInfo& info = pipeline_.info();
+    return pipeline_.Condition(request, pipeline_.LatentShape(info.default_width, info.default_height));
   }
 
   // A picture of the model's own, in the space it denoises in.

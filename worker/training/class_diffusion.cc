@@ -88,11 +88,12 @@ at::Tensor ClassDiffusion::Loss(const std::vector<int64_t>& examples, StepRandom
   const at::Tensor noise = random.Normal(x0.sizes()).to(device);
   const auto of_row = [&t](const at::Tensor& table) { return table.index({t}).view({-1, 1, 1, 1}); };
   const diffusion::DropoutScope dropout(dropout_, random.generator());
-  const at::Tensor predicted = unet_(
-      {.sample = of_row(signal_) * x0 + of_row(noise_) * noise,
-       .timestep = t.to(at::kFloat),
-       .context = {},
-       .label = unet_.config().class_count > 0 ? pictures_.labels.index({rows}).to(device) : at::Tensor()});
+  const at::Tensor predicted =
+      unet_({.sample = of_row(signal_) * x0 + of_row(noise_) * noise,
+             .timestep = t.to(at::kFloat),
+             .told = {{diffusion::Condition::kLabel, unet_.config().class_count > 0
+                                                         ? pictures_.labels.index({rows}).to(device)
+                                                         : at::Tensor()}}});
   return at::mse_loss(predicted, noise);
 }
 

@@ -49,7 +49,7 @@ at::Tensor TextDiffusion::Loss(const std::vector<int64_t>& examples, StepRandom&
   const at::Tensor x0 = latents_.index({at::tensor(examples, at::kLong).to(device_)});
   const at::Tensor context = text_encoder_->Encode(captions_.Draw(examples, random).to(device_));
   return loss_(x0, random, [&](const at::Tensor& noisy, const at::Tensor& t) {
-    return unet_({.sample = noisy, .timestep = t, .context = context, .label = {}});
+    return unet_({.sample = noisy, .timestep = t, .told = {{diffusion::Condition::kText, context}}});
   });
 }
 

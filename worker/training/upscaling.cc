@@ -113,7 +113,11 @@ at::Tensor Upscaling::Loss(const std::vector<int64_t>& examples, StepRandom& ran
     context = text_encoder_->Encode(captions_.Draw(examples, random).to(device_));
   }
   return loss_(x0, random, [&](const at::Tensor& noisy, const at::Tensor& t) {
-    return unet_({.sample = at::cat({noisy, shown}, 1), .timestep = t, .context = context, .label = level});
+    return unet_({.sample = noisy,
+                  .timestep = t,
+                  .told = {{diffusion::Condition::kText, context},
+                           {diffusion::Condition::kLabel, level},
+                           {diffusion::Condition::kChannels, shown}}});
   });
 }
 

@@ -243,7 +243,9 @@ class FailingModel : public Pipeline, public ModelSource {
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override {
     return whole_->LatentShape(width, height);
   }
-  Conditioning Condition(const PictureRequest& request) const override { return whole_->Condition(request); }
+  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override {
+    return whole_->Condition(request, shape);
+  }
   at::Tensor Decode(const at::Tensor& latent) const override { return whole_->Decode(latent); }
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override {
     return whole_->Encode(picture, noise);

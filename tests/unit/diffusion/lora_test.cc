@@ -2,12 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "tests/support/model_folder.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/models/layers.h"
+#include "worker/diffusion/weights/fresh_parameters.h"
 #include "worker/diffusion/weights/names/lora_names.h"
 
 namespace mind::diffusion {
@@ -95,11 +98,134 @@ TEST(Lora, WhatDoesNotFitIsNamed) {
   EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_A.weight", at::ones({0, 4})},
                             {"unet.mid.attn1.to_q.lora_B.weight", at::ones({6, 0})}})),
               HasSubstr("do not fit"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.dora_scale", down}})), HasSubstr("another kind"));
+  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_magnitude_vector", down}})),
+              HasSubstr("of a kind that is not supported"));
+  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.dora_scale", down}})), HasSubstr("no down part"));
+  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.diff", down}})),
+              HasSubstr("do not fit the layer's weight"));
+  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.hada_w1_a", at::ones({6, 2})},
+                            {"unet.mid.attn1.to_q.hada_w1_b", at::ones({3, 4})}})),
+              HasSubstr("hada_w1_a [6, 2] and hada_w1_b [3, 4] do not fit"));
+  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lokr_w1", at::ones({2, 2})},
+                            {"unet.mid.attn1.to_q.lokr_w2", at::ones({2, 2})}})),
+              HasSubstr("lokr_w1 and lokr_w2"));
   EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_A.weight", down},
                             {"unet.mid.attn1.to_q.lora_B.weight", up},
                             {"unet.mid.attn1.to_q.alpha", at::ones({2})}})),
-              HasSubstr(".alpha\" is not one number"));
+              HasSubstr("its alpha is not one number"));
+}
+
+// SDXL's UNet has its layers' names from guided diffusion in kohya's files, and its second text encoder's are
+// told from the first's.
+TEST(Lora, KnowsTheLayersOfSdxl) {
+  LayerWeights layers;
+  for (const char* name :
+       {"unet.conv_in", "unet.time_embedding.linear_2", "unet.add_embedding.linear_1",
+        "unet.down_blocks.0.resnets.0.conv1", "unet.down_blocks.0.resnets.1.conv1",
+        "unet.down_blocks.0.downsamplers.0.conv", "unet.down_blocks.1.resnets.0.time_emb_proj",
+        "unet.down_blocks.1.attentions.1.proj_in", "unet.mid_block.attentions.0.proj_out",
+        "unet.mid_block.resnets.1.conv2", "unet.up_blocks.0.attentions.0.proj_in",
+        "unet.up_blocks.0.upsamplers.0.conv", "unet.up_blocks.1.upsamplers.0.conv",
+        "unet.up_blocks.1.resnets.2.conv_shortcut", "unet.conv_out", "text_encoder.fc1",
+        "text_encoder_2.fc1"}) {
+    layers[name] = at::zeros({6, 4});
+  }
+  const std::map<std::string, std::string> names = {
+      {"lora_unet_input_blocks_0_0", "unet.conv_in"},
+      {"lora_unet_time_embed_2", "unet.time_embedding.linear_2"},
+      {"lora_unet_label_emb_0_0", "unet.add_embedding.linear_1"},
+      {"lora_unet_input_blocks_2_0_in_layers_2", "unet.down_blocks.0.resnets.1.conv1"},
+      {"lora_unet_input_blocks_3_0_op", "unet.down_blocks.0.downsamplers.0.conv"},
+      {"lora_unet_input_blocks_4_0_emb_layers_1", "unet.down_blocks.1.resnets.0.time_emb_proj"},
+      {"lora_unet_input_blocks_5_1_proj_in", "unet.down_blocks.1.attentions.1.proj_in"},
+      {"lora_unet_middle_block_1_proj_out", "unet.mid_block.attentions.0.proj_out"},
+      {"lora_unet_middle_block_2_out_layers_3", "unet.mid_block.resnets.1.conv2"},
+      {"lora_unet_output_blocks_0_1_proj_in", "unet.up_blocks.0.attentions.0.proj_in"},
+      {"lora_unet_output_blocks_2_2_conv", "unet.up_blocks.0.upsamplers.0.conv"},
+      {"lora_unet_output_blocks_5_1_conv", "unet.up_blocks.1.upsamplers.0.conv"},
+      {"lora_unet_output_blocks_5_0_skip_connection", "unet.up_blocks.1.resnets.2.conv_shortcut"},
+      {"lora_unet_out_2", "unet.conv_out"},
+      {"lora_te1_fc1", "text_encoder.fc1"},
+      {"lora_te2_fc1", "text_encoder_2.fc1"}};
+  for (const auto& [theirs, ours] : names) {
+    const auto updates = FromLora(File({{theirs + ".lora_down.weight", at::ones({2, 4})},
+                                        {theirs + ".lora_up.weight", at::ones({6, 2})}}),
+                                  layers);
+    EXPECT_EQ(updates.begin()->first, ours) << theirs;
+  }
+}
+
+// Each kind, small enough to be multiplied out by hand.
+TEST(Lora, KindsMakeTheDifferenceThatTheyAreDefinedBy) {
+  const LayerWeights layers = {{"unet.l", at::tensor({3.0F, 0.0F, 0.0F, 4.0F}).view({2, 2})}};
+  const auto delta = [&](std::map<std::string, at::Tensor> parts) {
+    std::map<std::string, at::Tensor> named;
+    for (const auto& [part, tensor] : parts) named["unet.l." + part] = tensor;
+    return FromLora(File(std::move(named)), layers).at("unet.l");
+  };
+  const auto matrix = [](float a, float b, float c, float d) {
+    return at::tensor({a, b, c, d}).view({2, 2});
+  };
+  const at::Tensor column = at::tensor({1.0F, 2.0F}).view({2, 1}),
+                   row = at::tensor({3.0F, 1.0F}).view({1, 2});
+  // (column · row) squared number by number, alpha 2 of rank 1.
+  EXPECT_TRUE(at::equal(delta({{"hada_w1_a", column},
+                               {"hada_w1_b", row},
+                               {"hada_w2_a", column},
+                               {"hada_w2_b", row},
+                               {"alpha", at::full({}, 2.0)}})
+                            .delta,
+                        matrix(18, 2, 72, 8)));
+  EXPECT_TRUE(at::equal(delta({{"lokr_w1", at::full({1, 1}, 2.0F)}, {"lokr_w2", matrix(1, 2, 3, 4)}}).delta,
+                        matrix(2, 4, 6, 8)));
+  // Of whole factors alpha says nothing; where one is of low rank it does.
+  EXPECT_TRUE(at::equal(delta({{"lokr_w1", at::full({1, 1}, 2.0F)},
+                               {"lokr_w2", matrix(1, 2, 3, 4)},
+                               {"alpha", at::full({}, 8.0)}})
+                            .delta,
+                        matrix(2, 4, 6, 8)));
+  EXPECT_TRUE(at::equal(delta({{"lokr_w1", at::full({1, 1}, 2.0F)},
+                               {"lokr_w2_a", column},
+                               {"lokr_w2_b", row},
+                               {"alpha", at::full({}, 8.0)}})
+                            .delta,
+                        matrix(48, 16, 96, 32)));
+  const StoredUpdate full = delta({{"diff", matrix(1, 2, 3, 4)}, {"diff_b", at::tensor({5.0F, 6.0F})}});
+  EXPECT_TRUE(at::equal(full.delta, matrix(1, 2, 3, 4)));
+  EXPECT_TRUE(at::equal(full.bias, at::tensor({5.0F, 6.0F})));
+  // The weight and its update are [[3, 4], [0, 4]]: rows of norm 5 and 4 brought to 10 and 4.
+  const StoredUpdate by_row =
+      delta({{"diff", matrix(0, 4, 0, 0)}, {"dora_scale", at::tensor({10.0F, 4.0F}).view({2, 1})}});
+  EXPECT_TRUE(at::allclose(by_row.delta, matrix(6 - 3, 8, 0, 0)));
+  // Columns of norm 3 and √32 brought to 6 and √32.
+  const StoredUpdate by_column = delta(
+      {{"diff", matrix(0, 4, 0, 0)}, {"dora_scale", at::tensor({6.0F, std::sqrt(32.0F)}).view({1, 2})}});
+  EXPECT_TRUE(at::allclose(by_column.delta, matrix(6 - 3, 4, 0, 0)));
+}
+
+// What a layer computes with an update is what it would compute with the sum of the weights.
+TEST(Lora, WholeDifferencesActAsIfMerged) {
+  const c10::InferenceMode inference;
+  struct Kept : ParameterSource {
+    bool Has(const std::string&) const override { return false; }
+    at::Tensor Take(const std::string& name, at::IntArrayRef shape) override {
+      at::Tensor tensor = source.Take(name, shape);
+      if (shape.size() > 1) weight = tensor;
+      return tensor;
+    }
+    FreshParameters source{FreshParameters::Values::kRandom, 3};
+    at::Tensor weight;
+  } kept;
+  const Conv2d conv(Scope(kept), 3, 5, {.kernel = 3, .stride = 2, .padding = 1});
+  const auto adapter = std::make_shared<Adapter>();
+  const at::Tensor delta = at::randn(kept.weight.sizes()), bias = at::randn({5}), x = at::randn({2, 3, 8, 6});
+  adapter->Set(kept.weight, {.down = {}, .up = {}, .factor = 1, .delta = delta, .bias = bias});
+  const at::Tensor plain = conv(x);
+  const AdapterScope scope({{{adapter, 0.5}}, {}});
+  const at::Tensor adapted = conv(x);
+  const at::Tensor merged = at::conv2d(x, kept.weight + 0.5 * delta, 0.5 * bias, 2, 1);
+  EXPECT_TRUE(at::allclose(adapted[0], merged[0], 1e-4, 1e-5));
+  EXPECT_TRUE(at::equal(adapted[1], plain[1]));
 }
 
 class LoraPicture : public testing::Test {

@@ -19,8 +19,8 @@ class FakeDenoiser : public Denoiser {
   at::Tensor operator()(const DenoiserInput& input) const override {
     if (input.sample.size(0) > largest) largest = input.sample.size(0);
     if (input.sample.isnan().any().item<bool>()) throw std::runtime_error("a row it cannot take");
-    const at::Tensor sum =
-        input.context.sum(at::IntArrayRef{1, 2}) + input.label.to(at::kFloat) + input.timestep;
+    const at::Tensor sum = input.told[Condition::kText].sum(at::IntArrayRef{1, 2}) +
+                           input.told[Condition::kLabel].to(at::kFloat) + input.timestep;
     return layer_(input.sample) + sum.view({-1, 1, 1, 1});
   }
   mutable std::atomic<int64_t> largest = 0;
@@ -39,8 +39,9 @@ class FakeDenoiser : public Denoiser {
 EvaluationRow Row(double i) {
   return {.sample = at::full({1, 2, 4}, i),
           .timestep = 10 * i,
-          .condition = {.context = at::full({2, 3}, i),
-                        .label = at::full({}, static_cast<int64_t>(i), at::kLong)}};
+          .told = {{Condition::kText, at::full({2, 3}, i)},
+                   {Condition::kLabel, at::full({}, static_cast<int64_t>(i), at::kLong)}},
+          .adapters = {}};
 }
 
 // What the row must come to, by itself.
@@ -100,6 +101,25 @@ TEST_P(RowExecutorTest, EveryRowHasItsOwnAdapter) {
         at::equal(results[static_cast<size_t>(i)].output, Expected(i, i == 1 || i == 4 ? 0.5 * i : 0)))
         << i;
   }
+}
+
+// Prompts of several chunks: rows that are told texts of other lengths stand in one batch, in any order.
+TEST_P(RowExecutorTest, RowsMayBeToldTextsOfDifferentLengths) {
+  std::vector<EvaluationRow> rows;
+  std::vector<at::Tensor> expected;
+  for (int i = 0; i < 6; ++i) {
+    rows.push_back(Row(i));
+    expected.push_back(Expected(i));
+    if (i % 2 == 0) continue;
+    rows.back().told.Set(Condition::kText, at::full({4, 3}, i));
+    expected.back() += 6 * i;
+  }
+  const std::vector<RowResult> results = Run(rows);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ASSERT_FALSE(results[i].error);
+    EXPECT_TRUE(at::equal(results[i].output, expected[i])) << i;
+  }
+  EXPECT_EQ(denoiser_.largest, batched() ? 4 : 1);  // three and three, padded
 }
 
 TEST_P(RowExecutorTest, AnErrorFailsTheRowOrTheBatchAndNothingAfterIt) {

@@ -150,6 +150,17 @@ TEST(StepBatch, ALongStepOfALowerPriorityComesRarely) {
   EXPECT_LE(before, 501);
 }
 
+TEST(StepBatch, WhatIsToldInOtherShapesGoesAlone) {
+  const auto told = [](uint64_t id, int64_t negative, int64_t prompt) {
+    auto trajectory = Make(id, {4});
+    trajectory->conditioning.rows.front().Set(Condition::kText, at::zeros({negative, 3}));
+    trajectory->conditioning.rows.back().Set(Condition::kText, at::zeros({prompt, 3}));
+    return trajectory;
+  };
+  EXPECT_EQ(Choose({told(1, 77, 154), told(2, 77, 77), told(3, 77, 154), told(4, 154, 154)}, 64),
+            (std::vector<uint64_t>{1, 3}));
+}
+
 // While a prompt of priority 1 is encoded or its picture decoded.
 class StepBatchBeside : public ::testing::Test {
  protected:

@@ -83,6 +83,19 @@ TEST_F(WeightsTest, APickleIsNeverOpened) {
   }
 }
 
+// The length of a header comes first, and 0x80 bytes begin as a pickle does.
+TEST_F(WeightsTest, AHeaderMayBeAsLongAsAPicklesFirstByteIsLarge) {
+  std::string name = "vectors";
+  std::string bytes;
+  while (bytes.size() < 8 || bytes[0] != '\x80') {
+    name += "s";
+    bytes = SerializeSafeTensors({{name, at::ones({2, 3})}}, {});
+    ASSERT_LT(name.size(), 512U);
+  }
+  Write("model.safetensors", bytes);
+  EXPECT_TRUE(ReadWeights((folder_ / "model.safetensors").string()).Has(name));
+}
+
 TEST_F(WeightsTest, NothingThereIsSaid) {
   EXPECT_THAT(ErrorOfReading(), HasSubstr("no weights; looked for diffusion_pytorch_model.safetensors"));
 }

@@ -221,6 +221,17 @@ const Bad kBad[] = {
      "spec.guidance_rescale: 1.5 given; it must be 0 to 1"},
     {"ClipSkipTooDeep", [](auto& r) { r.mutable_spec()->set_clip_skip(3); }, kInvalid,
      "spec.clip_skip: 3 given; it must be 0 to 2"},
+    {"NoSuchEmphasis", [](auto& r) { r.mutable_spec()->set_emphasis(static_cast<v1::PromptEmphasis>(9)); },
+     kInvalid, "spec.emphasis: 9 is not a PromptEmphasis"},
+    {"SecondPromptForAModelWithout", [](auto& r) { r.mutable_spec()->set_prompt_2("a dog"); }, kInvalid,
+     "spec.prompt_2: this model takes none"},
+    {"SecondNegativePromptForAModelWithout",
+     [](auto& r) { r.mutable_spec()->set_negative_prompt_2("a dog"); }, kInvalid,
+     "spec.negative_prompt_2: this model takes none"},
+    {"FrameForAModelWithout", [](auto& r) { r.mutable_spec()->mutable_frame(); }, kInvalid,
+     "spec.frame: this model takes none"},
+    {"AestheticScoreForAModelWithout", [](auto& r) { r.mutable_spec()->set_aesthetic_score(6); }, kInvalid,
+     "spec.aesthetic_score: this model takes none"},
     {"MaskWithoutImage", [](auto& r) { r.mutable_spec()->set_mask_image("mask"); }, kInvalid,
      "spec.mask_image: given without source_image"},
     {"DepthForAModelWithout", [](auto& r) { r.mutable_spec()->set_depth_image("depth"); }, kInvalid,
@@ -302,6 +313,46 @@ TEST(Validate, ATimeToLiveIsADeadlineByTheServersClock) {
     request.mutable_ttl()->set_seconds(seconds);
     EXPECT_EQ(Check(request).status().code(), absl::StatusCode::kInvalidArgument) << seconds;
   }
+}
+
+// What SDXL and its refiner are told beside their prompts.
+TEST(Validate, FramesAndScoresAreCheckedForModelsThatTakeThem) {
+  Models models = TwoModels();
+  v1::Model& model = models.at("sd");
+  model.set_takes_second_prompt(true);
+  model.set_takes_frame_sizes(true);
+  model.set_takes_aesthetic_score(true);
+  const auto error = [&](const std::function<void(v1::ImageSpec&)>& set) {
+    v1::JobRequest request = Request();
+    set(*request.mutable_spec());
+    return std::string(Check(request, models).status().message());
+  };
+  EXPECT_EQ(error([](auto& s) {
+              s.set_prompt_2("a dog");
+              s.mutable_frame()->set_original_width(4096);
+              s.mutable_frame()->set_original_height(4096);
+              s.mutable_negative_frame()->set_crop_left(16);
+              s.set_aesthetic_score(0);
+              s.set_negative_aesthetic_score(10);
+              s.set_emphasis(v1::PROMPT_EMPHASIS_NONE);
+            }),
+            "");
+  EXPECT_THAT(error([](auto& s) { s.mutable_frame()->set_original_width(64); }),
+              HasSubstr("spec.frame.original_width: a width without its height"));
+  EXPECT_THAT(error([](auto& s) { s.mutable_negative_frame()->set_target_height(64); }),
+              HasSubstr("spec.negative_frame.target_width: a height without its width"));
+  EXPECT_THAT(error([](auto& s) {
+                s.mutable_frame()->set_target_width(64);
+                s.mutable_frame()->set_target_height(0);
+              }),
+              HasSubstr("spec.frame.target_height: 0 given; it must be 1 to 16384"));
+  EXPECT_THAT(error([](auto& s) { s.mutable_frame()->set_crop_top(16385); }),
+              HasSubstr("spec.frame.crop_top: 16385 given; it must be 0 to 16384"));
+  EXPECT_THAT(error([](auto& s) { s.set_aesthetic_score(NAN); }),
+              HasSubstr("spec.aesthetic_score: nan given; it must be 0 to 10"));
+  EXPECT_THAT(error([](auto& s) { s.set_negative_aesthetic_score(11); }),
+              HasSubstr("spec.negative_aesthetic_score: 11 given"));
+  EXPECT_THAT(error([](auto& s) { s.set_prompt_2("\xff"); }), HasSubstr("spec.prompt_2: not valid UTF-8"));
 }
 
 }  // namespace

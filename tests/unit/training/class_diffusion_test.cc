@@ -84,10 +84,10 @@ TEST(ClassDiffusion, WhatItWritesIsServedWithTheSameNumbers) {
   const auto pipeline = diffusion::LoadPipeline(folder, {});
   EXPECT_EQ(pipeline->info().class_count, 3);
   const c10::InferenceMode inference;
-  const diffusion::DenoiserInput input{.sample = at::randn({2, 3, 8, 8}),
-                                       .timestep = at::tensor({3.0F, 17.0F}),
-                                       .context = {},
-                                       .label = at::tensor({1, 2}, at::kLong)};
+  const diffusion::DenoiserInput input{
+      .sample = at::randn({2, 3, 8, 8}),
+      .timestep = at::tensor({3.0F, 17.0F}),
+      .told = {{diffusion::Condition::kLabel, at::tensor({1, 2}, at::kLong)}}};
   const diffusion::UNet trained(diffusion::Scope(parameters),
                                 diffusion::UNetConfig::FromReportDdpm(diffusion::Config(
                                     diffusion::ReadJsonFile(folder + "/config.json"), "config")));

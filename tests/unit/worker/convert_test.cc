@@ -57,6 +57,39 @@ TEST(Convert, PictureKOfAJobHasItsOwnSeed) {
   EXPECT_EQ(request.checkpoint, "bytes");
 }
 
+TEST(Convert, WhatAModelIsToldBesideItsPromptIsHeightFirst) {
+  v1::Assign assign;
+  v1::ImageSpec& spec = *assign.mutable_spec();
+  const auto picture = [&] { return ToRequest(assign, {}).picture; };
+  EXPECT_FALSE(picture().negative_prompt.has_value());  // an empty one is none
+  EXPECT_FALSE(picture().negative_sizes.has_value());
+  EXPECT_EQ(picture().reading.emphasis, diffusion::Emphasis::kMeanKept);
+  EXPECT_EQ(picture().aesthetic_score, 6);
+  spec.set_negative_prompt("blur");
+  spec.set_prompt_2("a dog");
+  spec.set_negative_prompt_2("fog");
+  spec.set_emphasis(v1::PROMPT_EMPHASIS_AS_WRITTEN);
+  spec.mutable_frame()->set_original_width(640);
+  spec.mutable_frame()->set_original_height(480);
+  spec.mutable_frame()->set_crop_left(8);
+  spec.mutable_negative_frame()->set_target_width(64);
+  spec.mutable_negative_frame()->set_target_height(32);
+  spec.set_aesthetic_score(7);
+  spec.set_negative_aesthetic_score(1);
+  EXPECT_EQ(picture().negative_prompt, "blur");
+  EXPECT_EQ(picture().prompt_2, "a dog");
+  EXPECT_EQ(picture().negative_prompt_2, "fog");
+  EXPECT_EQ(picture().reading.emphasis, diffusion::Emphasis::kAsWritten);
+  EXPECT_EQ(picture().sizes.original, (diffusion::FrameSizes::Pair{480, 640}));
+  EXPECT_FALSE(picture().sizes.target.has_value());
+  EXPECT_EQ(picture().sizes.crop, (diffusion::FrameSizes::Pair{0, 8}));
+  EXPECT_EQ(picture().negative_sizes->target, (diffusion::FrameSizes::Pair{32, 64}));
+  EXPECT_EQ(picture().aesthetic_score, 7);
+  EXPECT_EQ(picture().negative_aesthetic_score, 1);
+  spec.set_emphasis(v1::PROMPT_EMPHASIS_NONE);
+  EXPECT_EQ(picture().reading.emphasis, diffusion::Emphasis::kNone);
+}
+
 TEST(Convert, EncodesInTheFormatOfTheSpec) {
   const at::Tensor picture = at::zeros({4, 4, 3}, at::kByte);
   v1::ImageSpec spec;

@@ -134,8 +134,8 @@ Checkpoint ParseCheckpoint(std::string_view bytes, const Trajectory& trajectory)
     const std::vector<int64_t>& shape = stage.shape;
     const at::Device device = stage.pipeline->device();
     SampleState& state = checkpoint.state;
-    state.step = Number(file, "step", stage.sampler->steps());
-    if (checkpoint.stage > 0)
+    state.step = Number(file, "step", stage.end);
+    if (checkpoint.stage > 0 && !stage.continues_latents)
       checkpoint.stage_source = StageSource(file, request, *stages[checkpoint.stage - 1].pipeline);
     state.x = Latent(file, "x", shape, device);
     for (size_t i = 0; file.Has(HistoryName(i)); ++i) {

@@ -1,7 +1,7 @@
 // A trajectory between two steps, as bytes: enough for any worker with the same model to go on from and end
 // with the same picture. The bytes are a safetensors file (x, history.0 …, generator, and in the later stages
-// of a cascade the picture of the stage before) whose metadata hold stage and step, the format's version, the
-// request's fingerprint and the model's revision.
+// of a cascade, unless they go on with latents, the picture of the stage before) whose metadata hold stage
+// and step, the format's version, the request's fingerprint and the model's revision.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 
@@ -35,8 +35,9 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const Trajectory& 
 // Where to go on.
 struct Checkpoint {
   size_t stage = 0;
-  at::Tensor stage_source;  // uint8 [H, W, 3]; undefined in the first stage
-  SampleState state;        // on the stage's device
+  at::Tensor
+      stage_source;   // uint8 [H, W, 3]; undefined in the first stage, and where latents are gone on with
+  SampleState state;  // on the stage's device
 };
 
 // For a trajectory whose fingerprint and stages are there. Throws CheckpointError saying what does not fit:

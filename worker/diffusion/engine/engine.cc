@@ -23,6 +23,11 @@ double Seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+SideWork WorkAfterStage(const Trajectory& t) {
+  if (t.stage_number + 1 == t.stages.size()) return SideWork::kDecoding;
+  return t.stages[t.stage_number + 1].continues_latents ? SideWork::kEncoding : SideWork::kUpscaling;
+}
+
 BatchCap::Options CapOptions(const Engine::Options& options, const RowExecutor& executor) {
   BatchCap::Options cap = options.batch;
   if (options.device.is_cpu()) cap.floor = cap.ceiling = static_cast<size_t>(options.row_threads);
@@ -163,13 +168,13 @@ void Engine::FinishStage(const TrajectoryPtr& trajectory) {
   side_->Post(trajectory->request.priority, [this, trajectory] {
     Trajectory& t = *trajectory;
     const bool last = t.stage_number + 1 == t.stages.size();
-    t.events->OnSideWork(last ? SideWork::kDecoding : SideWork::kUpscaling);
+    t.events->OnSideWork(WorkAfterStage(t));
     try {
-      at::Tensor picture = DecodeStage(t);
       if (last) {
+        at::Tensor picture = DecodeStage(t);
         return End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(std::move(picture)); });
       }
-      BeginNextStage(t, std::move(picture));
+      BeginNextStage(t, options_.decode);
     } catch (...) {
       return Fail(trajectory, std::current_exception());
     }
@@ -236,8 +241,8 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   std::vector<EvaluationRow> rows;
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
-    for (const ConditionRow& condition : t->conditioning.rows) {
-      rows.push_back({t->evaluator.input(), t->evaluator.timestep(), condition, t->conditioning.adapters});
+    for (const Told& told : t->conditioning.rows) {
+      rows.push_back({t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters});
     }
   }
   const Clock::time_point begin = Clock::now();
@@ -287,7 +292,7 @@ bool Engine::Advance(const TrajectoryPtr& trajectory) {
     t.last_checkpoint = Clock::now();
     t.events->OnStarted(t.resumed ? t.step() : 0);
   }
-  if (t.state.step >= t.sampler().steps()) {  // a checkpoint taken after the last step
+  if (t.at_stage_end()) {  // a checkpoint taken after the last step, or begun beyond where the stage ends
     FinishStage(trajectory);
     return false;
   }
@@ -310,7 +315,7 @@ bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
   ++t.state.step;
   KeepKnown(t.start, t.sampler(), t.state);
   t.events->OnStep(t.step(), t.steps());
-  if (t.state.step == t.sampler().steps()) {
+  if (t.at_stage_end()) {
     FinishStage(trajectory);
     return false;
   }

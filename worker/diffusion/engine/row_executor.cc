@@ -11,28 +11,22 @@
 namespace mind::diffusion {
 namespace {
 
-at::Tensor Stack(const std::vector<EvaluationRow>& rows, at::Tensor ConditionRow::*member) {
-  if (!(rows.front().condition.*member).defined()) return {};
-  std::vector<at::Tensor> tensors;
-  for (const EvaluationRow& row : rows) tensors.push_back(row.condition.*member);
-  return at::stack(tensors);
-}
-
 at::Tensor Forward(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) {
   std::vector<at::Tensor> samples;
   std::vector<double> timesteps;
+  std::vector<const Told*> told;
   std::vector<AdapterSet> adapters;
   for (const EvaluationRow& row : rows) {
-    samples.push_back(WithChannels(row.sample, row.condition));
+    samples.push_back(row.sample);
     timesteps.push_back(row.timestep);
+    told.push_back(&row.told);
     adapters.push_back(row.adapters);
   }
   const at::Tensor sample = at::stack(samples);
   const AdapterScope scope(std::move(adapters));
   return denoiser({.sample = sample,
                    .timestep = at::tensor(timesteps, at::kFloat).to(sample.device()),
-                   .context = Stack(rows, &ConditionRow::context),
-                   .label = Stack(rows, &ConditionRow::label)});
+                   .told = Told::Stack(told)});
 }
 
 class SideBySideExecutor : public RowExecutor {
@@ -125,14 +119,18 @@ class BatchedExecutor : public RowExecutor {
  public:
   std::vector<RowResult> Run(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows) override {
     std::vector<RowResult> results(rows.size());
-    try {
-      std::vector<EvaluationRow> padded = rows;
-      padded.resize(SameCost(rows.size()), rows.back());
-      const at::Tensor output = Forward(denoiser, padded);
-      for (size_t i = 0; i < rows.size(); ++i) results[i].output = output[static_cast<int64_t>(i)];
-    } catch (...) {
-      for (RowResult& result : results) result.error = std::current_exception();
+    std::vector<std::vector<size_t>> groups;  // of rows alike, by their places
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto group = std::find_if(groups.begin(), groups.end(), [&](const std::vector<size_t>& places) {
+        return SameShape(rows[places.front()].told, rows[i].told);
+      });
+      if (group == groups.end()) {
+        groups.push_back({i});
+      } else {
+        group->push_back(i);
+      }
     }
+    for (const std::vector<size_t>& places : groups) RunAlike(denoiser, rows, places, results);
     return results;
   }
 
@@ -140,6 +138,20 @@ class BatchedExecutor : public RowExecutor {
     size_t bucket = 1;
     while (bucket < rows) bucket *= 2;
     return bucket;
+  }
+
+ private:
+  void RunAlike(const Denoiser& denoiser, const std::vector<EvaluationRow>& rows,
+                const std::vector<size_t>& places, std::vector<RowResult>& results) const {
+    try {
+      std::vector<EvaluationRow> padded;
+      for (const size_t place : places) padded.push_back(rows[place]);
+      padded.resize(SameCost(places.size()), rows[places.back()]);
+      const at::Tensor output = Forward(denoiser, padded);
+      for (size_t i = 0; i < places.size(); ++i) results[places[i]].output = output[static_cast<int64_t>(i)];
+    } catch (...) {
+      for (const size_t place : places) results[place].error = std::current_exception();
+    }
   }
 };
 

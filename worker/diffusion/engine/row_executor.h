@@ -13,11 +13,11 @@
 
 namespace mind::diffusion {
 
-// Rows of one batch share the latent's shape and the condition's.
+// Rows of one batch share the latent's shape.
 struct EvaluationRow {
   at::Tensor sample;  // float [C, H, W]
   double timestep = 0;
-  ConditionRow condition;
+  Told told;
   AdapterSet adapters;
 };
 
@@ -41,8 +41,9 @@ class RowExecutor {
 // small layers on few cores.
 std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads);
 
-// CUDA: one forward, padded with copies of the last row to the next power of two, so that few kernels are in
-// play and a row's numbers hardly move with its neighbours. An error fails all rows.
+// CUDA: one forward for all rows that are told things of the same shapes, padded with copies of the last one
+// to the next power of two, so that few kernels are in play and a row's numbers hardly move with its
+// neighbours. An error fails all rows of a forward.
 std::unique_ptr<RowExecutor> MakeBatchedExecutor();
 
 }  // namespace mind::diffusion

@@ -45,34 +45,47 @@ std::unique_ptr<SeededNoise> NoiseOf(const TrajectoryRequest& request, size_t st
   return std::make_unique<SeededNoise>(HashOf(std::to_string(request.seed) + " " + std::to_string(stage)));
 }
 
-// The first is sampled as the request says, the later ones of a cascade as the model does.
+// The first is sampled as the request says, and so is one that goes on with its latents; others of a cascade
+// as the model does.
 std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<const Pipeline> model) {
   std::vector<Stage> stages;
   int64_t steps = 0;
+  double begins = 1;  // where the stage goes on with the latents of the one before; 1: it does not
   for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;
        pipeline = {pipeline, pipeline->next()}) {  // kept alive by the whole model
     const ModelInfo& info = pipeline->info();
     Stage stage;
-    stage.sampler = stages.empty()
+    stage.continues_latents = begins < 1;
+    stage.sampler = stages.empty() || stage.continues_latents
                         ? MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
                                       request.sampler_parameters)
                         : MakeSampler(info.default_sampler, pipeline->sampler_config(), info.default_steps);
     stage.shape = pipeline->LatentShape(request.width, request.height);
-    stage.first_step = steps;
+    const auto steps_before = [&](double share) {
+      return share < 1 ? StepsBefore(share, *stage.sampler, info.train_steps) : stage.sampler->steps();
+    };
+    stage.begin = stage.continues_latents ? steps_before(begins) : 0;
+    begins = pipeline->hand_over();
+    stage.end = steps_before(begins);
+    stage.steps_before = steps - stage.begin;
     stage.pipeline = pipeline;
-    steps += stage.sampler->steps();
+    steps += stage.end - stage.begin;
     stages.push_back(std::move(stage));
   }
   return stages;
 }
 
 Conditioning ConditionOf(const Trajectory& t) {
-  Conditioning conditioning = t.pipeline().Condition(t.request.picture);
-  for (ConditionRow& row : conditioning.rows) row.channels = t.start.channels;
+  Conditioning conditioning = t.pipeline().Condition(t.request.picture, t.stage().shape);
+  if (conditioning.tokens_cut > 0) {
+    throw RequestError("the prompt is too long for this model's text encoder: leave out " +
+                       std::to_string(conditioning.tokens_cut) + " tokens (about as many words)");
+  }
+  for (Told& row : conditioning.rows) row.Set(Condition::kChannels, t.start.channels);
   return conditioning;
 }
 
-// Where the current stage begins, from the request or from the stage before.
+// Where the current stage begins, from the request or from the picture of the stage before.
 void BeginStage(Trajectory& t, const DecodeFile& decode) {
   std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
   Source source;
@@ -87,15 +100,23 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
   t.state.noise = std::move(noise);
 }
 
+// What the request's picture gives a stage that goes on with latents to keep: what it gave the one before.
+void KeepStart(Trajectory& t, const DecodeFile& decode) {
+  const Stage& first = t.stages.front();
+  const Source source = SourceOf(t.request, *first.pipeline, decode);
+  t.start = first.pipeline->Begin(source, t.request.picture, first.shape, *NoiseOf(t.request, 0));
+}
+
 void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
   t.resumed = true;
   t.stage_number = checkpoint.stage;
   t.stage_source = std::move(checkpoint.stage_source);
   // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The noise
   // drawn for that is drawn again.
-  const bool needs_start = t.stage_number > 0 || t.pipeline().info().enlargement > 1 ||
-                           !t.request.mask.empty() || !t.request.depth.empty();
-  if (needs_start) {
+  const bool shows_pictures = !t.request.mask.empty() || !t.request.depth.empty();
+  const bool continues = t.stage().continues_latents;
+  if (continues && shows_pictures) KeepStart(t, decode);
+  if (!continues && (t.stage_number > 0 || t.pipeline().info().enlargement > 1 || shows_pictures)) {
     BeginStage(t, decode);
   } else {
     t.conditioning = ConditionOf(t);
@@ -132,10 +153,21 @@ at::Tensor DecodeStage(const Trajectory& t) {
   return ToBytes(picture);
 }
 
-void BeginNextStage(Trajectory& t, at::Tensor picture) {
-  t.stage_source = std::move(picture);
+void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
+  if (!t.stages[t.stage_number + 1].continues_latents) {
+    t.stage_source = DecodeStage(t);
+    ++t.stage_number;
+    return BeginStage(t, decode);
+  }
+  ExpectFinite(t.state.x, t, "latents");
+  // Its rule starts anew; a request that began beyond where the stage before ends goes on from there.
+  const int64_t beyond = t.state.step - t.stage().end;
   ++t.stage_number;
-  BeginStage(t, nullptr);
+  t.conditioning = ConditionOf(t);
+  t.state.step = t.stage().begin + beyond;
+  t.state.history.clear();
+  t.state.scalars.clear();
+  t.state.noise = NoiseOf(t.request, t.stage_number);
 }
 
 }  // namespace mind::diffusion

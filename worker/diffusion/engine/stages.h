@@ -25,8 +25,9 @@ using DecodeFile = std::function<at::Tensor(const std::string& file)>;
 void Prepare(Trajectory& trajectory, std::shared_ptr<const Pipeline> model, const DecodeFile& decode);
 // uint8 [H, W, 3] on the CPU, of the stage's last x. Throws ModelError where the numbers are not finite.
 at::Tensor DecodeStage(const Trajectory& trajectory);
-// After DecodeStage, on to the next stage, whose source this picture is. REQUIRES: there is one.
-void BeginNextStage(Trajectory& trajectory, at::Tensor picture);
+// On to the next stage, with the picture or the latents of this one. Throws ModelError where the numbers are
+// not finite. REQUIRES: there is one.
+void BeginNextStage(Trajectory& trajectory, const DecodeFile& decode);
 
 }  // namespace mind::diffusion
 

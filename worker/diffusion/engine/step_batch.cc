@@ -14,10 +14,6 @@ constexpr double kOwed = 0.02;
 // What a step may take that was never measured.
 constexpr double kUnknownSeconds = 1;
 
-bool SameShape(const at::Tensor& a, const at::Tensor& b) {
-  return a.defined() == b.defined() && (!a.defined() || a.sizes() == b.sizes());
-}
-
 size_t RowsOf(const Trajectory& trajectory) {
   return trajectory.conditioning.rows.size();
 }
@@ -25,11 +21,9 @@ size_t RowsOf(const Trajectory& trajectory) {
 }  // namespace
 
 bool FitTogether(const Trajectory& a, const Trajectory& b) {
-  const ConditionRow& row_a = a.conditioning.rows.front();
-  const ConditionRow& row_b = b.conditioning.rows.front();
+  const std::vector<Told>&rows_a = a.conditioning.rows, &rows_b = b.conditioning.rows;
   return a.stage().pipeline == b.stage().pipeline && a.stage().shape == b.stage().shape &&
-         SameShape(row_a.context, row_b.context) && SameShape(row_a.label, row_b.label) &&
-         SameShape(row_a.channels, row_b.channels);
+         SameShape(rows_a.front(), rows_b.front()) && SameShape(rows_a.back(), rows_b.back());
 }
 
 std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(std::vector<TrajectoryPtr> parked) {

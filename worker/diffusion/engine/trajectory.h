@@ -53,12 +53,15 @@ class PreviewSlot {
   int64_t first_step_ MIND_GUARDED_BY(mutex_) = -1;
 };
 
-// One network's part of a trajectory. A cascade has several, one after the other.
+// One network's part of a trajectory. A cascade has several, one after the other: each begins with the
+// picture that the one before has made, or goes on with its latents in the middle of the same steps.
 struct Stage {
   std::shared_ptr<const Pipeline> pipeline;
   std::unique_ptr<const Sampler> sampler;
-  std::vector<int64_t> shape;  // of the latent
-  int64_t first_step = 0;      // of the trajectory's steps
+  std::vector<int64_t> shape;      // of the latent
+  int64_t begin = 0, end = 0;      // which of the sampler's steps it takes
+  int64_t steps_before = 0;        // what is added to those to count the trajectory's
+  bool continues_latents = false;  // of the stage before
 };
 
 struct Trajectory {
@@ -74,7 +77,9 @@ struct Trajectory {
 
   // Written while preparing a stage, beside the step thread; constant while the step thread has it.
   size_t stage_number = 0;
-  at::Tensor stage_source;  // uint8 [H, W, 3]: the picture of the stage before; undefined in the first
+  // uint8 [H, W, 3]: the picture of the stage before; undefined in the first and where latents are gone on
+  // with.
+  at::Tensor stage_source;
   Conditioning conditioning;
   Start start;
 
@@ -83,8 +88,9 @@ struct Trajectory {
   const Pipeline& pipeline() const { return *stage().pipeline; }
   const Sampler& sampler() const { return *stage().sampler; }
   // Of all stages.
-  int64_t steps() const { return stages.back().first_step + stages.back().sampler->steps(); }
-  int64_t step() const { return stage().first_step + state.step; }
+  int64_t steps() const { return stages.back().steps_before + stages.back().end; }
+  int64_t step() const { return stage().steps_before + state.step; }
+  bool at_stage_end() const { return state.step >= stage().end; }
 
   // The step thread's, from arrival to the end of a stage.
   SampleState state;

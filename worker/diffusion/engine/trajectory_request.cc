@@ -16,20 +16,40 @@ nlohmann::json FieldsOf(const SamplerParameters& parameters) {
   return fields;
 }
 
+nlohmann::json FieldsOf(const FrameSizes& sizes) {
+  const auto& [original, target, crop] = sizes;
+  const auto pair = [](const std::optional<FrameSizes::Pair>& size) {
+    return size ? nlohmann::json(*size) : nlohmann::json();
+  };
+  return {pair(original), pair(target), crop};
+}
+
 // Here and below every field is named, so that a new one does not compile before somebody has decided whether
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
-  const auto& [prompt, negative_prompt, guidance, guidance_rescale, clip_skip, label, noise_level, loras] =
-      picture;
+  const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
+               clip_skip, label, noise_level, loras, sizes, negative_sizes, aesthetic_score,
+               negative_aesthetic_score] = picture;
+  const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
   nlohmann::json used = nlohmann::json::array();
   for (const LoraUse& lora : loras) {
     const auto& [name, scale] = lora;
     used.push_back({name, scale});
   }
-  return {{"prompt", prompt},           {"negative_prompt", negative_prompt},
-          {"guidance", guidance},       {"guidance_rescale", guidance_rescale},
-          {"clip_skip", clip_skip},     {"label", label.value_or(-1)},
-          {"noise_level", noise_level}, {"loras", used}};
+  return {{"prompt", prompt},
+          {"negative_prompt", negative_prompt ? nlohmann::json(*negative_prompt) : nlohmann::json()},
+          {"prompt_2", prompt_2},
+          {"negative_prompt_2", negative_prompt_2},
+          {"reading", {emphasis, most_chunks, comma_backtrack, padded}},
+          {"guidance", guidance},
+          {"guidance_rescale", guidance_rescale},
+          {"clip_skip", clip_skip},
+          {"label", label.value_or(-1)},
+          {"noise_level", noise_level},
+          {"loras", used},
+          {"sizes", FieldsOf(sizes)},
+          {"negative_sizes", negative_sizes ? FieldsOf(*negative_sizes) : nlohmann::json()},
+          {"aesthetic_scores", {aesthetic_score, negative_aesthetic_score}}};
 }
 
 }  // namespace

@@ -49,8 +49,11 @@ void CheckUNet(const ComponentCase& c, Report::Case& result) {
   weights.ExpectAllTaken();
   const DenoiserInput input{.sample = c.In("sample"),
                             .timestep = c.In("timestep").to(at::kFloat),
-                            .context = c.MaybeIn("encoder_hidden_states"),
-                            .label = c.MaybeIn("class_labels")};
+                            .told = {{Condition::kText, c.MaybeIn("encoder_hidden_states")},
+                                     {Condition::kPooled, c.MaybeIn("text_embeds")},
+                                     {Condition::kSizes, c.MaybeIn("time_ids")},
+                                     {Condition::kGuidance, c.MaybeIn("timestep_cond")},
+                                     {Condition::kLabel, c.MaybeIn("class_labels")}}};
   c.Compare(result, "sample", unet(input));
 }
 
@@ -80,18 +83,19 @@ void CheckClipText(const ComponentCase& c, Report::Case& result) {
   const ClipText encoder(Scope(weights), ClipTextConfig::From(c.config));
   weights.ExpectAllTaken();
   const at::Tensor ids = c.In("input_ids");
-  const ClipText::Output output = encoder(ids);
-  const at::Tensor& last = output.hidden.back();
-  const at::Tensor& penultimate = output.hidden[output.hidden.size() - 2];
-  c.Compare(result, "embeddings", output.embeddings);
-  c.Compare(result, "hidden_states_m1_no_final_ln", last);
-  for (size_t back = 1; back <= output.hidden.size(); ++back) {
-    c.Compare(result, "hidden_states_m" + std::to_string(back), output.hidden[output.hidden.size() - back]);
+  const TextStates states = encoder.States(ids, {});
+  const std::vector<at::Tensor>& hidden = states.layers;
+  const at::Tensor& penultimate = hidden[hidden.size() - 2];
+  c.Compare(result, "embeddings", hidden.front());
+  c.Compare(result, "hidden_states_m1_no_final_ln", hidden.back());
+  for (size_t back = 1; back <= hidden.size(); ++back) {
+    c.Compare(result, "hidden_states_m" + std::to_string(back), hidden[hidden.size() - back]);
   }
   c.Compare(result, "penultimate_no_final_ln", penultimate);
   c.Compare(result, "penultimate_final_ln", encoder.Encode(ids, 1));
   c.Compare(result, "last_hidden_state", encoder.Encode(ids));
-  c.Compare(result, "pooler_output", encoder.Pooled(ids, encoder.FinalNorm(last)));
+  c.Compare(result, "pooler_output", states.pooled);
+  c.Compare(result, "text_embeds", states.pooled);
 }
 
 void CheckBertText(const ComponentCase& c, Report::Case& result) {
@@ -112,8 +116,7 @@ void CheckReportDdpm(const ComponentCase& c, Report::Case& result) {
   c.Compare(result, "eps",
             unet({.sample = c.In("x"),
                   .timestep = c.In("time").to(at::kFloat),
-                  .context = {},
-                  .label = c.MaybeIn("y")}));
+                  .told = {{Condition::kLabel, c.MaybeIn("y")}}}));
 }
 
 // The original's guidance within a batch whose second half has no class. It guides three channels.
@@ -143,12 +146,11 @@ void CheckTransformer(const ComponentCase& c, Report::Case& result) {
   c.Compare(result, "sample",
             transformer({.sample = c.In("sample"),
                          .timestep = c.In("timestep").to(at::kFloat),
-                         .context = {},
-                         .label = c.In("class_labels")}));
+                         .told = {{Condition::kLabel, c.In("class_labels")}}}));
   if (c.record.Has("in.x")) {
     const at::Tensor x = c.In("x"), t = c.In("t").to(at::kFloat), y = c.In("y");
     const auto run = [&](const at::Tensor& sample) {
-      return transformer({.sample = sample, .timestep = t, .context = {}, .label = y});
+      return transformer({.sample = sample, .timestep = t, .told = {{Condition::kLabel, y}}});
     };
     c.Compare(result, "forward", run(x));
     const at::Tensor halves = x.slice(0, 0, x.size(0) / 2);
@@ -197,11 +199,6 @@ using Check = void (*)(const ComponentCase&, Report::Case&);
 
 Check CheckFor(const Config& config) {
   const std::string kind = config.String("_class_name", config.String("model_type", ""));
-  for (const std::string& made_for :
-       config.Unset("architectures") ? std::vector<std::string>{} : config.RequiredStrings("architectures")) {
-    if (made_for.ends_with("WithProjection"))
-      config.Unsupported("architectures", "encoders without a projection");
-  }
   if (kind == "UNet2DModel" || kind == "UNet2DConditionModel") return CheckUNet;
   if (kind == kReportDdpm) return CheckReportDdpm;
   if (kind == "Transformer2DModel" || kind == kOriginalDit) return CheckTransformer;

@@ -1,7 +1,11 @@
 // e2e/*.json: a whole pipeline from prompt and recorded noise to picture.
+#include <map>
+#include <optional>
 #include <set>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/base_refiner_case.h"
+#include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/pixel_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/trajectory_case.h"
@@ -12,7 +16,9 @@ namespace {
 
 const std::set<std::string> kLatent = {"StableDiffusionPipeline",          "StableDiffusionImg2ImgPipeline",
                                        "StableDiffusionInpaintPipeline",   "StableDiffusionUpscalePipeline",
-                                       "StableDiffusionDepth2ImgPipeline", "DiTPipeline"};
+                                       "StableDiffusionDepth2ImgPipeline", "StableDiffusionXLPipeline",
+                                       "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
+                                       "StableDiffusionXLBaseThenRefiner", "DiTPipeline"};
 const std::set<std::string> kPixels = {"DDPMPipeline", "DDIMPipeline"};
 
 void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file,
@@ -21,10 +27,21 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   const bool trajectory = kLatent.count(kind) != 0 || kPixels.count(kind) != 0;
   const PixelCheck pixels = PixelCheckFor(kind);
   if (!trajectory && pixels == nullptr) throw UnsupportedError("the pipeline " + kind);
-  const std::filesystem::path model = options.directory / item.at("model").get<std::string>();
-  const std::unique_ptr<const Pipeline> pipeline = LoadPipeline(model.string(), options.parameters());
   const Record& record = result.Open(file);
-  trajectory ? CheckTrajectory({item, record, *pipeline, {}}, result)
+  if (item.at("model").is_array()) return CheckBaseThenRefiner(item, record, options, result);
+  const std::filesystem::path model = options.directory / item.at("model").get<std::string>();
+  std::map<std::string, std::filesystem::path> files;
+  std::vector<LoraUse> loras;
+  for (const auto& lora : item.value("lora", nlohmann::json::array())) {
+    const std::filesystem::path path = options.directory / lora.at("file").get<std::string>();
+    loras.push_back({path.stem().string(), lora.at("scale").get<double>()});
+    files[loras.back().name] = path;
+  }
+  std::optional<ExtendedModel> extended;
+  if (!files.empty()) extended.emplace(model, "loras", files);
+  const std::unique_ptr<const Pipeline> pipeline =
+      LoadPipeline(extended ? extended->path() : model.string(), options.parameters());
+  trajectory ? CheckTrajectory({item, record, *pipeline, loras}, result)
              : pixels({item, record, *pipeline, model}, result);
 }
 

@@ -59,9 +59,8 @@ class Formats {
   }
 
   void ExpectSameModel(const LatentDiffusionParts& parts, const fs::path& model, Report::Case& result) const {
-    ExpectSame("unet", parts.unet, ReadComponent((model / "unet").string()), result);
-    ExpectSame("vae", parts.vae, ReadComponent((model / "vae").string()), result);
-    ExpectSame("text_encoder", parts.text_encoder, ReadComponent((model / "text_encoder").string()), result);
+    for (const auto& [name, part] : parts)
+      ExpectSame(name, part, ReadComponent((model / name).string()), result);
   }
 
   int64_t LayersOf(const fs::path& model) const {
@@ -118,10 +117,10 @@ class Formats {
     const auto in = [&](const char* name) {
       return inputs.Get(std::string("in.") + name).to(options_.device);
     };
-    const at::Tensor output = UNet(Scope(weights), config)({.sample = in("sample"),
-                                                            .timestep = in("timestep").to(at::kFloat),
-                                                            .context = in("encoder_hidden_states"),
-                                                            .label = {}});
+    const at::Tensor output =
+        UNet(Scope(weights), config)({.sample = in("sample"),
+                                      .timestep = in("timestep").to(at::kFloat),
+                                      .told = {{Condition::kText, in("encoder_hidden_states")}}});
     result.Compare("sample", output, result.Open(folder_ / file).Get("twin.unet_sample_tanh_gelu"),
                    kTolerance);
   }

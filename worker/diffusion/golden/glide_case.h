@@ -48,9 +48,10 @@ inline GlideOutputs RunGlideCase(const Config& options, const NamedTensors& stor
   const at::Tensor context = at::cat(contexts);
   // What the UNet adds to its time embedding.
   const Linear projection(Scope(weights, "unet") / "add_embedding", text.width(), unet.config().time_width);
-  return {
-      context, projection(context.select(1, -1)),
-      unet({.sample = sample, .timestep = in("timesteps").to(at::kFloat), .context = context, .label = {}})};
+  return {context, projection(context.select(1, -1)),
+          unet({.sample = sample,
+                .timestep = in("timesteps").to(at::kFloat),
+                .told = {{Condition::kText, context}}})};
 }
 
 }  // namespace mind::diffusion

@@ -32,8 +32,8 @@ at::Tensor CheckStage(Stage stage, const std::string& name, const std::vector<at
   OrderedNoise first(stage.noise.unsqueeze(0));
   const Start start = stage.pipeline.Begin(stage.source, stage.request, stage.noise.sizes(), first);
   first.ExpectAllUsed();
-  Conditioning conditioning = stage.pipeline.Condition(stage.request);
-  for (ConditionRow& row : conditioning.rows) row.channels = start.channels;
+  Conditioning conditioning = stage.pipeline.Condition(stage.request, stage.noise.sizes());
+  for (Told& row : conditioning.rows) row.Set(Condition::kChannels, start.channels);
   SampleState state = Beginning(start, 1, stage.sampler);
   RecordedNoise& recorded = *stage.draws;
   state.noise = std::move(stage.draws);

@@ -1,7 +1,6 @@
 // formats/lora: one LoRA under several programs' names, on networks, merged weights and a whole picture.
-#include <unistd.h>
-
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/trajectory_case.h"
 #include "worker/diffusion/models/adapter.h"
@@ -16,29 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr double kTolerance = 2e-5;  // formats/README
 
-// The model's directory with a loras/ in it, for as long as this lives: what a user would make.
-class DirectoryWithLoras {
- public:
-  DirectoryWithLoras(const fs::path& model, const fs::path& loras)
-      : path_(fs::temp_directory_path() / ("mind-golden-lora-" + std::to_string(getpid()))) {
-    fs::create_directory(path_);
-    for (const auto& entry : fs::directory_iterator(fs::absolute(model)))
-      fs::create_symlink(entry.path(), path_ / entry.path().filename());
-    fs::create_symlink(fs::absolute(loras), path_ / "loras");
-  }
-  ~DirectoryWithLoras() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  DirectoryWithLoras(const DirectoryWithLoras&) = delete;
-  DirectoryWithLoras& operator=(const DirectoryWithLoras&) = delete;
-
-  std::string path() const { return path_.string(); }
-
- private:
-  fs::path path_;
-};
-
 class LoraCase {
  public:
   LoraCase(const nlohmann::json& index, std::string name, const GoldenOptions& options)
@@ -47,7 +23,7 @@ class LoraCase {
         options_(options),
         folder_(options.directory / "formats" / "lora"),
         model_(options.directory / index.at("model").get<std::string>()),
-        directory_(model_, folder_),
+        directory_(model_, "loras", {{name_, folder_ / (name_ + ".safetensors")}}),
         pipeline_(LoadPipeline(directory_.path(), options.parameters())) {}
 
   // On the inputs of the component cases that the index names ("components/x.safetensors in.*"), and the
@@ -57,13 +33,16 @@ class LoraCase {
     PictureRequest request;
     request.guidance = 1;
     request.loras = loras();
-    const AdapterSet adapters = pipeline_->Condition(request).adapters;
+    const ModelInfo& info = pipeline_->info();
+    const AdapterSet adapters =
+        pipeline_->Condition(request, pipeline_->LatentShape(info.default_width, info.default_height))
+            .adapters;
     for (const std::string line : index_.at("inputs")) {
       const Record inputs(options_.directory / line.substr(0, line.find(' ')));
       if (inputs.Has("in.input_ids")) {
         const at::Tensor ids = inputs.Get("in.input_ids").to(options_.device);
         const AdapterScope scope(std::vector<AdapterSet>(static_cast<size_t>(ids.size(0)), adapters));
-        const auto& text = dynamic_cast<const TextToImagePipeline&>(*pipeline_).text_encoder();
+        const auto& text = dynamic_cast<const TextToImagePipeline&>(*pipeline_).encoder(0).encoder();
         result.Compare("text", text.Encode(ids), record.Get("out.text_last_hidden_state"), kTolerance);
       } else {
         CheckDenoiser(inputs, adapters, record.Get("out.unet_sample"), result);
@@ -87,8 +66,7 @@ class LoraCase {
     const auto in = [&](const char* name) { return inputs.Get(name).to(options_.device); };
     const DenoiserInput input{.sample = in("in.sample"),
                               .timestep = in("in.timestep").to(at::kFloat),
-                              .context = in("in.encoder_hidden_states"),
-                              .label = {}};
+                              .told = {{Condition::kText, in("in.encoder_hidden_states")}}};
     std::vector<AdapterSet> rows(static_cast<size_t>(input.sample.size(0)), adapters);
     {
       const AdapterScope scope(rows);
@@ -128,7 +106,7 @@ class LoraCase {
   const std::string name_;
   const GoldenOptions options_;
   const fs::path folder_, model_;
-  const DirectoryWithLoras directory_;
+  const ExtendedModel directory_;
   const std::unique_ptr<const Pipeline> pipeline_;
 };
 

@@ -10,8 +10,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // What a golden directory and its formats/ may hold: the suites, and what they read.
-const std::set<std::string> kParts = {"components", "e2e",        "formats", "models",
-                                      "schedulers", "tokenizers", "vocab"};
+const std::set<std::string> kParts = {
+    "components", "e2e",        "encode",      "formats",           "language",   "lora",
+    "models",     "schedulers", "single_file", "textual_inversion", "tokenizers", "vocab"};
 const std::set<std::string> kFormats = {"batch", "lora", "mindspore", "noise", "sde", "single_file", "srgan"};
 
 void CheckParts(const fs::path& folder, const std::set<std::string>& known, Report& report) {

@@ -37,8 +37,7 @@ void CheckOneCall(const Record& record, const Pipeline& pipeline, Report::Case& 
   result.Compare("rows",
                  pipeline.denoiser()({.sample = in("in.sample"),
                                       .timestep = in("in.timestep"),
-                                      .context = in("in.encoder_hidden_states"),
-                                      .label = {}}),
+                                      .told = {{Condition::kText, in("in.encoder_hidden_states")}}}),
                  record.Get("out.sample_alone"), kOneCallTolerance);
 }
 

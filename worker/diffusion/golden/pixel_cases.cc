@@ -44,8 +44,7 @@ struct Chain {
   at::Tensor Evaluate(const Pipeline& pipeline, const at::Tensor& x, double timestep) const {
     return pipeline.denoiser()({.sample = x,
                                 .timestep = at::full({x.size(0)}, timestep, x.options()),
-                                .context = {},
-                                .label = label});
+                                .told = {{Condition::kLabel, label}}});
   }
 };
 

@@ -16,6 +16,9 @@ constexpr Excuse kExcuses[] = {
     {"fir_down_conv.", "filter and convolution in one, which no block of a published network has"},
     {"fir_up_conv.", "likewise"},
     {"variant_jax.", "another rule of the same authors: ours is that of the paper and of their PyTorch code"},
+    {"out.diffusers.pooled",
+     "diffusers looks for the largest id, which a learnt word has there: ours is the web UI's, which is "
+     "compared"},
     {"error_norm", "inside an attempt: the step size that follows from it is compared"},
 };
 

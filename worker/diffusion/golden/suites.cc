@@ -36,6 +36,7 @@ void RunNetworkCases(const GoldenOptions& options, Report& report) {
 void RunNetworkPictureCases(const GoldenOptions& options, Report& report) {
   RunSuite("e2e", RunEndToEndCases, options, report);
   RunSuite("formats/lora", RunLoraCases, options, report);
+  RunSuite("lora", RunLoraKindCases, options, report);
 }
 
 void RunAllCases(const GoldenOptions& options, Report& report) {
@@ -44,6 +45,8 @@ void RunAllCases(const GoldenOptions& options, Report& report) {
   RunSuite("primitives", RunPrimitiveCases, options, report);
   RunSuite("image_processing", RunPictureCases, options, report);
   RunSuite("tokenizers", RunTokenizerCases, options, report);
+  RunSuite("prompts", RunPromptCases, options, report);
+  RunSuite("single_file", RunSingleFileCases, options, report);
   RunSuite("schedulers", RunSamplerCases, options, report);
   RunSuite("formats/sde", RunSdeCases, options, report);
   RunSuite("formats/noise", RunNoiseCases, options, report);

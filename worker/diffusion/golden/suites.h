@@ -45,6 +45,9 @@ void RunNoiseCases(const GoldenOptions& options, Report& report);
 void RunFormatCases(const GoldenOptions& options, Report& report);
 void RunLoraCases(const GoldenOptions& options, Report& report);
 void RunMixedBatchCases(const GoldenOptions& options, Report& report);
+void RunPromptCases(const GoldenOptions& options, Report& report);
+void RunLoraKindCases(const GoldenOptions& options, Report& report);
+void RunSingleFileCases(const GoldenOptions& options, Report& report);
 
 // Records in components/ that are suites of their own.
 inline constexpr char kPrimitives[] = "primitives", kImageProcessing[] = "image_processing";

@@ -11,7 +11,7 @@ thread_local const std::vector<AdapterSet>* active_rows = nullptr;
 
 }  // namespace
 
-const LowRankUpdate* Adapter::Find(const at::Tensor& weight) const {
+const LayerUpdate* Adapter::Find(const at::Tensor& weight) const {
   const auto found = updates_.find(weight.unsafeGetTensorImpl());
   return found == updates_.end() ? nullptr : &found->second;
 }
@@ -27,17 +27,26 @@ AdapterScope::~AdapterScope() {
   active_rows = nullptr;
 }
 
-void AddActiveUpdates(
-    const at::Tensor& weight, const at::Tensor& x, const at::Tensor& y,
-    const std::function<at::Tensor(const at::Tensor& x, const LowRankUpdate& update)>& apply) {
+void AddActiveUpdates(const at::Tensor& weight, const at::Tensor& x, const at::Tensor& y,
+                      const LayerProduct& product) {
   if (active_rows == nullptr) return;
   const int64_t rows = static_cast<int64_t>(active_rows->size());
   TORCH_CHECK(x.size(0) == rows, "a layer is given ", x.size(0), " rows where the batch has ", rows);
   for (int64_t i = 0; i < rows; ++i) {
     for (const ScaledAdapter& active : (*active_rows)[static_cast<size_t>(i)]) {
-      const LowRankUpdate* update = active.adapter->Find(weight);
+      const LayerUpdate* update = active.adapter->Find(weight);
       if (update == nullptr) continue;
-      y.narrow(0, i, 1).add_(apply(x.narrow(0, i, 1), *update), active.scale * update->factor);
+      const at::Tensor in = x.narrow(0, i, 1), out = y.narrow(0, i, 1);
+      if (update->down.defined()) {
+        const at::Tensor low = product(in, update->down, /*first=*/true);
+        out.add_(product(low, update->up, /*first=*/false), active.scale * update->factor);
+      }
+      if (update->delta.defined()) out.add_(product(in, update->delta, /*first=*/true), active.scale);
+      if (update->bias.defined()) {
+        // Of maps [1, out, H, W] the channels come second, of tokens [1, …, out] last.
+        const bool map = weight.dim() == 4;
+        out.add_(map ? update->bias.view({1, -1, 1, 1}) : update->bias, active.scale);
+      }
     }
   }
 }

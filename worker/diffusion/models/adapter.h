@@ -1,6 +1,7 @@
-// Low-rank updates of a model's layers (LoRA), computed beside the weights instead of merged into them: the
-// model stays as it is, and every row of a batch can have its own.
+// Updates of a model's layers (LoRA and its kin), computed beside the weights instead of merged into them:
+// the model stays as it is, and every row of a batch can have its own.
 //   y = W x + scale · factor · up (down x)                                        Hu et al. 2021, eq. 3
+//   y = W x + scale · (delta x + bias)                                            where it is of no low rank
 #ifndef MIND_WORKER_DIFFUSION_MODELS_ADAPTER_H_
 #define MIND_WORKER_DIFFUSION_MODELS_ADAPTER_H_
 
@@ -13,25 +14,27 @@
 
 namespace mind::diffusion {
 
-// The update of one layer with rank r, in the model's dtype and on its device.
-struct LowRankUpdate {
-  at::Tensor down;    // of a linear layer [r, in]; of a convolution [r, in, k, k]
-  at::Tensor up;      // [out, r]; [out, r, 1, 1]
-  double factor = 1;  // alpha / r
+// The update of one layer, in the model's dtype and on its device: with rank r, or as a whole.
+struct LayerUpdate {
+  at::Tensor down;        // of a linear layer [r, in]; of a convolution [r, in, k, k]
+  at::Tensor up;          // [out, r]; [out, r, 1, 1]
+  double factor = 1;      // alpha / r
+  at::Tensor delta = {};  // of the weight's shape; undefined: none
+  at::Tensor bias = {};   // [out], undefined: none
 };
 
 // Updates of some of a model's layers, each known by its weight. Of use only with the very model it was made
 // for, which must outlive it. Immutable once filled; any thread may read.
 class Adapter {
  public:
-  void Set(const at::Tensor& weight, LowRankUpdate update) {
+  void Set(const at::Tensor& weight, LayerUpdate update) {
     updates_[weight.unsafeGetTensorImpl()] = std::move(update);
   }
   // Null: it leaves this layer alone.
-  const LowRankUpdate* Find(const at::Tensor& weight) const;
+  const LayerUpdate* Find(const at::Tensor& weight) const;
 
  private:
-  std::map<const c10::TensorImpl*, LowRankUpdate> updates_;
+  std::map<const c10::TensorImpl*, LayerUpdate> updates_;
 };
 
 // What one row is computed with; the updates add up.
@@ -55,10 +58,11 @@ class AdapterScope {
 };
 
 // For layers: adds to y (of rows as x) what the active adapters make of x in the layer with this weight.
-// `apply` is the layer's own kind of product: x and an update → up (down x).
-void AddActiveUpdates(
-    const at::Tensor& weight, const at::Tensor& x, const at::Tensor& y,
-    const std::function<at::Tensor(const at::Tensor& x, const LowRankUpdate& update)>& apply);
+// `product` is the layer's own kind of product with a weight; `first` of two in a row goes as the layer does,
+// the other takes what it makes pixel by pixel.
+using LayerProduct = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& weight, bool first)>;
+void AddActiveUpdates(const at::Tensor& weight, const at::Tensor& x, const at::Tensor& y,
+                      const LayerProduct& product);
 
 }  // namespace mind::diffusion
 

@@ -14,7 +14,7 @@ ResnetOptions Resnet(const AutoencoderConfig& config) {
 
 MixerFactory MiddleMixer(const AutoencoderConfig& config) {
   if (!config.middle_attention) return nullptr;
-  return [&config](const Scope& scope) {
+  return [&config](const Scope& scope, size_t) {
     return std::make_unique<AttentionBlock>(
         scope, config.channels.back(),
         AttentionBlock::Options{.heads = 1, .groups = config.groups, .epsilon = kEpsilon});

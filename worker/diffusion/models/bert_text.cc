@@ -57,14 +57,16 @@ BertText::BertText(const Scope& scope, const BertTextConfig& config)
   if (scope.Has("pooler.dense.weight")) pooler_.emplace(scope / "pooler.dense", config.width, config.width);
 }
 
-std::vector<at::Tensor> BertText::Hidden(const at::Tensor& ids, const at::Tensor& attention_mask) const {
+std::vector<at::Tensor> BertText::Hidden(const at::Tensor& ids, const at::Tensor& attention_mask,
+                                         const std::vector<InsertedVectors>& inserted) const {
   const int64_t length = ids.size(1);
   if (length > config_.positions) {
     throw RequestError("a prompt of " + std::to_string(length) +
                        " tokens is longer than the text encoder's " + std::to_string(config_.positions));
   }
   const at::Tensor places = at::arange(length, ids.options()).unsqueeze(0);
-  std::vector<at::Tensor> hidden = {norm_(words_(ids) + segment_(at::zeros_like(ids)) + position_(places))};
+  std::vector<at::Tensor> hidden = {
+      norm_(WithInserted(words_(ids), inserted) + segment_(at::zeros_like(ids)) + position_(places))};
   at::Tensor mask;
   if (attention_mask.defined()) {
     mask = (1 - attention_mask.to(hidden[0].options())) * std::numeric_limits<float>::lowest();
@@ -78,8 +80,8 @@ at::Tensor BertText::Pooled(const at::Tensor& last_hidden) const {
   return at::tanh((*pooler_)(last_hidden.select(1, 0)));
 }
 
-at::Tensor BertText::Encode(const at::Tensor& ids, int64_t) const {
-  return Hidden(ids).back();
+TextStates BertText::States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const {
+  return {.layers = Hidden(ids, {}, inserted), .pooled = {}};
 }
 
 }  // namespace mind::diffusion

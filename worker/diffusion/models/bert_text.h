@@ -44,12 +44,14 @@ class BertText : public TextEncoder {
 
   // ids int64 [B, N]; `attention_mask` int64 [B, N], 0 where a token is not to be looked at, or undefined.
   // Gives layers + 1 of [B, N, width]: the embeddings, then after each layer.
-  std::vector<at::Tensor> Hidden(const at::Tensor& ids, const at::Tensor& attention_mask = {}) const;
+  std::vector<at::Tensor> Hidden(const at::Tensor& ids, const at::Tensor& attention_mask = {},
+                                 const std::vector<InsertedVectors>& inserted = {}) const;
   // What the first token stands for, [B, width]. REQUIRES: the weights have a pooler.
   at::Tensor Pooled(const at::Tensor& last_hidden) const;
 
   // Without a mask, as the reference pipeline asks. Layers cannot be skipped: nothing was trained so.
-  at::Tensor Encode(const at::Tensor& ids, int64_t skip = 0) const override;
+  TextStates States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const override;
+  at::Tensor Norm(const at::Tensor& states) const override { return states; }
   int64_t width() const override { return config_.width; }
   int64_t positions() const override { return config_.positions; }
   int64_t vocabulary() const override { return config_.vocabulary; }

@@ -1,11 +1,19 @@
 #include "worker/diffusion/models/clip_text.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/attention.h"
 
 namespace mind::diffusion {
+namespace {
+
+// transformers' class of towers with a projection, and the width of that unless said otherwise.
+constexpr char kProjecting[] = "CLIPTextModelWithProjection";
+constexpr int64_t kProjectionWidth = 512;
+
+}  // namespace
 
 ClipTextConfig ClipTextConfig::From(const Config& config) {
   ClipTextConfig c;
@@ -24,6 +32,12 @@ ClipTextConfig ClipTextConfig::From(const Config& config) {
     config.Unsupported("num_attention_heads", "a divisor of hidden_size");
   }
   if (c.layers < 1) config.Unsupported("num_hidden_layers", "1 or more");
+  if (!config.Unset("architectures")) {
+    const std::vector<std::string> made_for = config.RequiredStrings("architectures");
+    const bool projects = std::find(made_for.begin(), made_for.end(), kProjecting) != made_for.end();
+    if (projects) c.projection = config.Int("projection_dim", kProjectionWidth);
+  }
+  if (c.projection < 0) config.Unsupported("projection_dim", "0 or more");
   return c;
 }
 
@@ -53,35 +67,32 @@ ClipText::ClipText(const Scope& scope, const ClipTextConfig& config)
   for (int64_t i = 0; i < config.layers; ++i) {
     layers_.emplace_back(scope / "text_model.encoder.layers" / static_cast<size_t>(i), config);
   }
+  if (config.projection > 0)
+    projection_.emplace(scope / "text_projection", config.width, config.projection, /*bias=*/false);
 }
 
-ClipText::Output ClipText::operator()(const at::Tensor& ids) const {
+TextStates ClipText::States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const {
   const int64_t length = ids.size(1);
   if (length > config_.positions) {
     throw RequestError("a prompt of " + std::to_string(length) +
                        " tokens is longer than the text encoder's " + std::to_string(config_.positions));
   }
-  Output output;
-  output.embeddings =
-      token_embedding_(ids) + position_embedding_(at::arange(length, ids.options()).unsqueeze(0));
+  TextStates states;
+  states.layers.push_back(WithInserted(token_embedding_(ids), inserted) +
+                          position_embedding_(at::arange(length, ids.options()).unsqueeze(0)));
   const at::Tensor causal_mask =
-      at::full({length, length}, -std::numeric_limits<float>::infinity(), output.embeddings.options())
-          .triu(1);
-  output.hidden.push_back(output.embeddings);
+      at::full({length, length}, -std::numeric_limits<float>::infinity(), states.layers[0].options()).triu(1);
   for (const ClipTextLayer& layer : layers_)
-    output.hidden.push_back(layer(output.hidden.back(), causal_mask));
-  return output;
+    states.layers.push_back(layer(states.layers.back(), causal_mask));
+  states.pooled = final_norm_(AtEnd(ids, states.layers.back()));
+  if (projection_) states.pooled = (*projection_)(states.pooled);
+  return states;
 }
 
-at::Tensor ClipText::Encode(const at::Tensor& ids, int64_t skip) const {
-  const Output output = (*this)(ids);
-  return final_norm_(output.hidden[output.hidden.size() - 1 - static_cast<size_t>(skip)]);
-}
-
-at::Tensor ClipText::Pooled(const at::Tensor& ids, const at::Tensor& normed) const {
+at::Tensor ClipText::AtEnd(const at::Tensor& ids, const at::Tensor& states) const {
   const at::Tensor end =
       config_.end_token == 2 ? ids.argmax(-1) : (ids == config_.end_token).to(at::kInt).argmax(-1);
-  return normed.index({at::arange(ids.size(0), ids.options()), end});
+  return states.index({at::arange(ids.size(0), ids.options()), end});
 }
 
 }  // namespace mind::diffusion

@@ -2,6 +2,7 @@
 #ifndef MIND_WORKER_DIFFUSION_MODELS_CLIP_TEXT_H_
 #define MIND_WORKER_DIFFUSION_MODELS_CLIP_TEXT_H_
 
+#include <optional>
 #include <vector>
 
 #include "worker/diffusion/models/activation.h"
@@ -20,7 +21,8 @@ struct ClipTextConfig {
   int64_t positions = 77;
   double epsilon = 1e-5;
   Activation activation = Activation::kQuickGelu;
-  int64_t end_token = 2;  // 2 is transformers' old wrong value: then the largest id marks the end
+  int64_t end_token = 2;   // 2 is transformers' old wrong value: then the largest id marks the end
+  int64_t projection = 0;  // width of what the pooled state is mapped to without bias; 0: it is not
 
   // text_encoder/config.json. Throws ModelError.
   static ClipTextConfig From(const Config& config);
@@ -45,30 +47,23 @@ class ClipText : public TextEncoder {
  public:
   ClipText(const Scope& scope, const ClipTextConfig& config);
 
-  struct Output {
-    at::Tensor embeddings;  // [B, N, width]: tokens + positions
-    std::vector<at::Tensor>
-        hidden;  // layers + 1 of [B, N, width]: the embeddings, then after each layer; no final norm
-  };
-  // ids int64 [B, N], N ≤ positions.
-  Output operator()(const at::Tensor& ids) const;
-
-  at::Tensor FinalNorm(const at::Tensor& hidden) const { return final_norm_(hidden); }
-  // What a diffusion model is conditioned on: the states after all but `skip` layers, normed. [B, N, width]
-  // REQUIRES: 0 ≤ skip < layers
-  at::Tensor Encode(const at::Tensor& ids, int64_t skip = 0) const override;
+  // Pooled is the normed state at the end token, projected where the encoder has a projection.
+  TextStates States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const override;
+  at::Tensor Norm(const at::Tensor& states) const override { return final_norm_(states); }
   int64_t width() const override { return config_.width; }
   int64_t positions() const override { return config_.positions; }
   int64_t vocabulary() const override { return config_.vocabulary; }
   int64_t max_skip() const override { return config_.layers - 1; }
-  // The normed state at the end token. [B, width]
-  at::Tensor Pooled(const at::Tensor& ids, const at::Tensor& normed) const;
 
  private:
+  // The state at each row's end token. [B, width]
+  at::Tensor AtEnd(const at::Tensor& ids, const at::Tensor& states) const;
+
   ClipTextConfig config_;
   Embedding token_embedding_, position_embedding_;
   std::vector<ClipTextLayer> layers_;
   LayerNorm final_norm_;
+  std::optional<Linear> projection_;
 };
 
 }  // namespace mind::diffusion

@@ -4,14 +4,15 @@
 
 #include <ATen/ATen.h>
 
+#include "worker/diffusion/models/told.h"
+
 namespace mind::diffusion {
 
 // One batch for a denoiser. Rows are independent of each other.
 struct DenoiserInput {
   at::Tensor sample;    // float [B, C, H, W], scaled as the sampler says
   at::Tensor timestep;  // float [B], in training steps (0 … 999 for most models); fractions allowed
-  at::Tensor context;   // float [B, M, width]: the encoded prompt; undefined in models without one
-  at::Tensor label;     // int64 [B]: the class; undefined in models without classes
+  Told told;            // of all rows
 };
 
 // Immutable after construction; any thread may call, several at once.

@@ -132,7 +132,8 @@ at::Tensor DiffusionTransformer::operator()(const DenoiserInput& input) const {
   at::Tensor first;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     at::Tensor told = first;
-    if (i < embeddings_.size()) told = embeddings_[i](input.timestep, input.label, sample.scalar_type());
+    if (i < embeddings_.size())
+      told = embeddings_[i](input.timestep, input.told[Condition::kLabel], sample.scalar_type());
     if (i == 0) first = told;
     x = blocks_[i](x, told);
   }

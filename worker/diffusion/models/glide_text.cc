@@ -47,18 +47,21 @@ GlideText::GlideText(const Scope& scope, const GlideTextConfig& config)
   if (config.final_norm) final_norm_.emplace(scope / "final_norm", config.width, config.epsilon);
 }
 
-at::Tensor GlideText::Encode(const at::Tensor& ids, int64_t) const {
+TextStates GlideText::States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const {
   const int64_t length = ids.size(1);
   if (length > config_.positions) {
     throw RequestError("a prompt of " + std::to_string(length) +
                        " tokens is longer than the text encoder's " + std::to_string(config_.positions));
   }
-  const at::Tensor words = tokens_(ids) + positional_.slice(0, 0, length).unsqueeze(0);
+  const at::Tensor words =
+      WithInserted(tokens_(ids), inserted) + positional_.slice(0, 0, length).unsqueeze(0);
   const at::Tensor rest =
       padding_.slice(0, length).unsqueeze(0).expand({ids.size(0), config_.positions - length, config_.width});
-  at::Tensor x = at::cat({words, rest}, 1);
-  for (const ClipTextLayer& layer : layers_) x = layer(x, /*causal_mask=*/{});
-  return final_norm_ ? (*final_norm_)(x) : x;
+  TextStates states;
+  states.layers.push_back(at::cat({words, rest}, 1));
+  for (const ClipTextLayer& layer : layers_)
+    states.layers.push_back(layer(states.layers.back(), /*causal_mask=*/{}));
+  return states;
 }
 
 }  // namespace mind::diffusion

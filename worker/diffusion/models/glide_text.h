@@ -28,8 +28,11 @@ class GlideText : public TextEncoder {
  public:
   GlideText(const Scope& scope, const GlideTextConfig& config);
 
-  // ids without padding → [B, positions, width].
-  at::Tensor Encode(const at::Tensor& ids, int64_t skip = 0) const override;
+  // ids without padding; the states are [B, positions, width].
+  TextStates States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const override;
+  at::Tensor Norm(const at::Tensor& states) const override {
+    return final_norm_ ? (*final_norm_)(states) : states;
+  }
   int64_t width() const override { return config_.width; }
   int64_t positions() const override { return config_.positions; }
   int64_t vocabulary() const override { return config_.vocabulary; }

@@ -12,8 +12,8 @@ Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool bias)
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   at::Tensor y = bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
-  AddActiveUpdates(weight_, x, y, [](const at::Tensor& row, const LowRankUpdate& update) {
-    return at::linear(at::linear(row, update.down), update.up);
+  AddActiveUpdates(weight_, x, y, [](const at::Tensor& row, const at::Tensor& weight, bool) {
+    return at::linear(row, weight);
   });
   return y;
 }
@@ -25,8 +25,8 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, ConvShape shape)
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
   at::Tensor y = at::conv2d(x, weight_, bias_, shape_.stride, shape_.padding);
-  AddActiveUpdates(weight_, x, y, [this](const at::Tensor& row, const LowRankUpdate& update) {
-    return at::conv2d(at::conv2d(row, update.down, {}, shape_.stride, shape_.padding), update.up);
+  AddActiveUpdates(weight_, x, y, [this](const at::Tensor& row, const at::Tensor& weight, bool first) {
+    return first ? at::conv2d(row, weight, {}, shape_.stride, shape_.padding) : at::conv2d(row, weight);
   });
   return y;
 }

@@ -13,6 +13,19 @@ std::unique_ptr<const TextEncoder> MakeTextEncoder(const Scope& scope, const Con
   config.Unsupported("model_type", "clip_text_model, bert");
 }
 
+at::Tensor WithInserted(const at::Tensor& embeddings, const std::vector<InsertedVectors>& inserted) {
+  if (inserted.empty()) return embeddings;
+  at::Tensor whole = embeddings.clone();
+  for (const InsertedVectors& word : inserted) {
+    if (word.vectors.size(1) != whole.size(2)) {
+      throw ModelError("learnt vectors of " + std::to_string(word.vectors.size(1)) +
+                       " numbers do not fit a text encoder of width " + std::to_string(whole.size(2)));
+    }
+    whole[word.row].narrow(0, word.place, word.vectors.size(0)).copy_(word.vectors);
+  }
+  return whole;
+}
+
 void ExpectSameVocabulary(const Tokenizer& tokenizer, const TextEncoder& encoder, const std::string& model) {
   if (tokenizer.largest_id() < encoder.vocabulary()) return;
   throw ModelError(model + ": the tokenizer makes ids up to " + std::to_string(tokenizer.largest_id()) +

@@ -18,6 +18,10 @@ struct SinusoidOptions {
 // app. B.
 at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const SinusoidOptions& options);
 
+// The guidance scale as latent consistency models are told it: float [width], the sines, then the cosines.
+// Source: Luo et al. 2023, sec. 4.2; diffusers get_guidance_scale_embedding.
+at::Tensor GuidanceEmbedding(double guidance, int64_t width);
+
 // x [B], frequencies [width / 2] → [B, width]: the sines, then the cosines of 2π·frequency·x.
 // Source: diffusers models/embeddings.py GaussianFourierProjection.
 at::Tensor FourierFeatures(const at::Tensor& x, const at::Tensor& frequencies);

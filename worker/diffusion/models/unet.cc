@@ -12,7 +12,9 @@ namespace {
 constexpr double kPyramidScale = 1.4142135623730951;
 constexpr int64_t kPyramidMixerGroups = 32;
 
-MixerFactory Mixer(const UNetConfig& config, LevelKind kind, const UNetLevel& level, bool middle) {
+// `layers`: of each of the level's transformers.
+MixerFactory Mixer(const UNetConfig& config, LevelKind kind, const UNetLevel& level,
+                   const std::vector<int64_t>& layers, bool middle) {
   switch (kind) {
     case LevelKind::kPlain:
       return nullptr;
@@ -29,25 +31,31 @@ MixerFactory Mixer(const UNetConfig& config, LevelKind kind, const UNetLevel& le
                           : pyramid ? kPyramidScale
                                     : 1,
           .context_width = kind == LevelKind::kAddedAttention ? config.context_width : 0};
-      return [options, channels = level.channels](const Scope& scope) {
+      return [options, channels = level.channels](const Scope& scope, size_t) {
         return std::make_unique<AttentionBlock>(scope, channels, options);
       };
     }
     case LevelKind::kCrossAttention: {
       const Transformer2DOptions options{
           .heads = level.heads,
-          .layers = level.transformer_layers,
           .context_width = config.context_width,
           .groups = config.groups,
           .linear_projection = config.linear_projection,
           .gate = config.gate,
           .only_cross_attention = middle ? config.middle_only_cross_attention : level.only_cross_attention};
-      return [options, channels = level.channels](const Scope& scope) {
-        return std::make_unique<Transformer2D>(scope, channels, options);
+      return [options, layers, channels = level.channels](const Scope& scope, size_t layer) {
+        Transformer2DOptions own = options;
+        own.layers = layers[layer];
+        return std::make_unique<Transformer2D>(scope, channels, own);
       };
     }
   }
   return nullptr;
+}
+
+// Of the transformers of a level on the way up, coarsest first; none where no level has any.
+std::vector<int64_t> UpLayers(const UNetConfig& config, size_t level) {
+  return config.up_transformer_layers.empty() ? std::vector<int64_t>() : config.up_transformer_layers[level];
 }
 
 }  // namespace
@@ -74,6 +82,12 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
   } else if (config.text_pooling == TextPoolingKind::kLastToken) {
     last_token_.emplace(scope / "add_embedding", config.context_width, config.time_width);
   }
+  if (config.frame_width > 0)
+    frame_embedding_.emplace(scope / "add_embedding", config.added_width, config.time_width);
+  if (config.guidance_width > 0) {
+    guidance_projection_.emplace(scope / "time_embedding.cond_proj", config.guidance_width,
+                                 config.base_channels, /*bias=*/false);
+  }
 
   ResnetOptions resnet{.groups = config.groups,
                        .epsilon = config.epsilon,
@@ -83,7 +97,8 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
                        .activation = config.activation,
                        .class_count = config.class_bias ? config.class_count : 0};
   middle_.emplace(scope / "mid_block", config.levels.back().channels, resnet,
-                  Mixer(config, config.middle, config.levels.back(), /*middle=*/true));
+                  Mixer(config, config.middle, config.levels.back(), {config.middle_transformer_layers},
+                        /*middle=*/true));
 
   resnet.output_scale = config.has_pyramid() ? kPyramidScale : 1;
   if (config.has_pyramid()) resnet.groups = 0;
@@ -100,7 +115,7 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
                                      .downsample_padding = config.downsample_padding,
                                      .resnet = resnet};
     down_.emplace_back(scope / "down_blocks" / i, options,
-                       Mixer(config, level.kind, level, /*middle=*/false));
+                       Mixer(config, level.kind, level, level.transformer_layers, /*middle=*/false));
     skips.insert(skips.end(), static_cast<size_t>(config.layers_per_block + (last ? 0 : 1)), level.channels);
     previous = level.channels;
   }
@@ -119,32 +134,46 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
       skips.pop_back();
     }
     up_.emplace_back(scope / "up_blocks" / i, options,
-                     Mixer(config, config.up_kinds[i], level, /*middle=*/false));
+                     Mixer(config, config.up_kinds[i], level, UpLayers(config, i), /*middle=*/false));
     previous = level.channels;
   }
 }
 
 at::Tensor UNet::EmbedTime(const DenoiserInput& input) const {
+  const Told& told = input.told;
+  const SinusoidOptions sinusoid{.flip_sin_to_cos = config_.flip_sin_to_cos,
+                                 .freq_shift = config_.freq_shift,
+                                 .scale = config_.time_scale};
   at::Tensor features;
   if (config_.time_features == TimeFeatures::kFourier) {
     features = FourierFeatures(at::log(input.timestep), frequencies_);
   } else {
-    const SinusoidOptions sinusoid{.flip_sin_to_cos = config_.flip_sin_to_cos,
-                                   .freq_shift = config_.freq_shift,
-                                   .scale = config_.time_scale};
     features = SinusoidalEmbedding(input.timestep, config_.base_channels, sinusoid);
   }
-  at::Tensor time = time_embedding_(features.to(input.sample.scalar_type()));
-  if (class_embedding_) time = time + (*class_embedding_)(input.label);
-  if (text_pooling_) time = time + (*text_pooling_)(input.context);
-  if (last_token_) time = time + (*last_token_)(input.context.select(1, -1));
+  features = features.to(input.sample.scalar_type());
+  if (guidance_projection_) features = features + (*guidance_projection_)(told[Condition::kGuidance]);
+  at::Tensor time = time_embedding_(features);
+  if (class_embedding_) time = time + (*class_embedding_)(told[Condition::kLabel]);
+  if (text_pooling_) time = time + (*text_pooling_)(told[Condition::kText]);
+  if (last_token_) time = time + (*last_token_)(told[Condition::kText].select(1, -1));
+  if (frame_embedding_) {
+    const at::Tensor& sizes = told[Condition::kSizes];
+    const at::Tensor waves = SinusoidalEmbedding(sizes.flatten(), config_.frame_width, sinusoid)
+                                 .reshape({sizes.size(0), -1})
+                                 .to(input.sample.scalar_type());
+    time = time + (*frame_embedding_)(at::cat({told[Condition::kPooled], waves}, 1));
+  }
   return time;
 }
 
 at::Tensor UNet::operator()(const DenoiserInput& input) const {
-  const Signals signals{.time = EmbedTime(input), .context = input.context, .label = input.label};
+  const Told& told = input.told;
+  const Signals signals{
+      .time = EmbedTime(input), .context = told[Condition::kText], .label = told[Condition::kLabel]};
   const int64_t pad = config_.padding;
-  at::Tensor x = config_.center_input ? 2 * input.sample - 1 : input.sample;
+  at::Tensor x = told[Condition::kChannels].defined() ? at::cat({input.sample, told[Condition::kChannels]}, 1)
+                                                      : input.sample;
+  if (config_.center_input) x = 2 * x - 1;
   if (pad > 0) x = at::constant_pad_nd(x, {pad, pad, pad, pad});
   Carried carried;
   if (config_.has_pyramid()) carried.pyramid = x;

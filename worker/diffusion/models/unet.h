@@ -34,6 +34,8 @@ class UNet : public Denoiser {
   std::optional<Embedding> class_embedding_;
   std::optional<TextPooling> text_pooling_;
   std::optional<Linear> last_token_;
+  std::optional<TimestepMlp> frame_embedding_;
+  std::optional<Linear> guidance_projection_;
   std::vector<DownBlock> down_;
   std::optional<MiddleBlock> middle_;
   std::vector<UpBlock> up_;

@@ -24,7 +24,7 @@ DownBlock::DownBlock(const Scope& scope, const Options& options, const MixerFact
     const size_t index = static_cast<size_t>(i);
     resnets_.emplace_back(scope / "resnets" / index, i == 0 ? options.in : options.out, options.out,
                           options.resnet);
-    if (mixer) mixers_.push_back(mixer(scope / "attentions" / index));
+    if (mixer) mixers_.push_back(mixer(scope / "attentions" / index, index));
   }
   const ResnetOptions halving = ResizingResnet(options.resnet, options.transition, Resizing::kHalve);
   switch (options.transition) {
@@ -63,7 +63,7 @@ MiddleBlock::MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptio
                          const MixerFactory& mixer)
     : first_(scope / "resnets" / 0, channels, channels, resnet),
       second_(scope / "resnets" / 1, channels, channels, resnet) {
-  if (mixer) mixer_ = mixer(scope / "attentions" / 0);
+  if (mixer) mixer_ = mixer(scope / "attentions" / 0, 0);
 }
 
 at::Tensor MiddleBlock::operator()(const at::Tensor& x, const Signals& signals) const {
@@ -81,7 +81,7 @@ UpBlock::UpBlock(const Scope& scope, const Options& options, const MixerFactory&
       resnet.groups_out = std::min<int64_t>(options.out / 4, 32);
     }
     resnets_.emplace_back(scope / "resnets" / i, options.in[i] + options.skip[i], options.out, resnet);
-    if (mixer && (!pyramid_ || i == 0)) mixers_.push_back(mixer(scope / "attentions" / i));
+    if (mixer && (!pyramid_ || i == 0)) mixers_.push_back(mixer(scope / "attentions" / i, i));
   }
   const ResnetOptions doubling = ResizingResnet(options.resnet, options.transition, Resizing::kDouble);
   switch (options.transition) {

@@ -14,9 +14,9 @@
 
 namespace mind::diffusion {
 
-// Builds the mixer that follows each residual block, from the scope of that mixer; empty where a level has
-// none.
-using MixerFactory = std::function<std::unique_ptr<SpatialMixer>(const Scope&)>;
+// Builds the mixer that follows a level's residual block of this number, from the scope of that mixer; empty
+// where a level has none.
+using MixerFactory = std::function<std::unique_ptr<SpatialMixer>(const Scope&, size_t layer)>;
 
 // How a level hands over to the next.
 enum class Transition {

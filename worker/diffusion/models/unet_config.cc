@@ -1,6 +1,7 @@
 #include "worker/diffusion/models/unet_config.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "worker/diffusion/error.h"
 
@@ -65,6 +66,49 @@ std::vector<int64_t> PerLevel(const Config& config, const std::string& key, size
   return std::vector<int64_t>(levels, config.RequiredInt(key));
 }
 
+// Transformers' layers: one number for all levels, or for each level a number or a list with one for each of
+// its transformers. `transformers`: how many of them a level has.
+std::vector<std::vector<int64_t>> TransformerLayers(const Config& config, const std::string& key,
+                                                    size_t levels, int64_t transformers) {
+  const std::string allowed = "1 to 64; or a list for the levels of such numbers, or of lists of " +
+                              std::to_string(transformers) + " of them";
+  const auto number = [&](const nlohmann::json& value) {
+    if (!value.is_number_integer() || value.get<int64_t>() < 1 || value.get<int64_t>() > 64)
+      config.Unsupported(key, allowed);
+    return value.get<int64_t>();
+  };
+  const auto count = static_cast<size_t>(transformers);
+  std::vector<std::vector<int64_t>> layers(levels, std::vector<int64_t>(count, 1));
+  if (config.Unset(key)) return layers;
+  const nlohmann::json& value = config.at(key);
+  if (value.is_array() && value.size() != levels) config.Unsupported(key, allowed);
+  for (size_t i = 0; i < levels; ++i) {
+    const nlohmann::json& level = value.is_array() ? value.at(i) : value;
+    if (!level.is_array()) {
+      layers[i].assign(count, number(level));
+      continue;
+    }
+    if (level.size() != count) config.Unsupported(key, allowed);
+    for (size_t j = 0; j < count; ++j) layers[i][j] = number(level.at(j));
+  }
+  return layers;
+}
+
+// On the way up, coarsest first: what the file says, or the way down reversed.
+std::vector<std::vector<int64_t>> UpTransformerLayers(const Config& config, const UNetConfig& c) {
+  constexpr char kDown[] = "transformer_layers_per_block", kUp[] = "reverse_transformer_layers_per_block";
+  const int64_t transformers = c.layers_per_block + 1;
+  if (!config.Unset(kUp)) return TransformerLayers(config, kUp, c.levels.size(), transformers);
+  std::vector<std::vector<int64_t>> layers;
+  for (auto level = c.levels.rbegin(); level != c.levels.rend(); ++level) {
+    const std::vector<int64_t>& down = level->transformer_layers;
+    if (std::adjacent_find(down.begin(), down.end(), std::not_equal_to<>()) != down.end())
+      config.Unsupported(kDown, std::string("lists for a level only beside ") + kUp);
+    layers.emplace_back(static_cast<size_t>(transformers), down.front());
+  }
+  return layers;
+}
+
 std::vector<bool> PerLevelBool(const Config& config, const std::string& key, size_t levels) {
   if (config.Unset(key) || config.at(key).is_boolean())
     return std::vector<bool>(levels, config.Bool(key, false));
@@ -108,9 +152,8 @@ void RefuseUnsupported(const Config& config) {
   };
   only("attention_type", "default");
   for (const char* key :
-       {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "time_cond_proj_dim",
-        "timestep_post_act", "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads",
-        "cross_attention_norm", "reverse_transformer_layers_per_block", "addition_time_embed_dim"}) {
+       {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "timestep_post_act",
+        "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads", "cross_attention_norm"}) {
     unset(key);
   }
   for (const char* key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
@@ -172,7 +215,9 @@ UNetConfig UNetConfig::From(const Config& config) {
   // The same key means the number of heads in one class and the width of a head in the other.
   const std::vector<int64_t> attention =
       PerLevel(config, "attention_head_dim", channels.size(), conditional ? 8 : 0);
-  const std::vector<int64_t> layers = PerLevel(config, "transformer_layers_per_block", channels.size(), 1);
+  if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
+  const std::vector<std::vector<int64_t>> layers =
+      TransformerLayers(config, "transformer_layers_per_block", channels.size(), c.layers_per_block);
   const std::vector<bool> only_cross = PerLevelBool(config, "only_cross_attention", channels.size());
   for (size_t i = 0; i < channels.size(); ++i) {
     if (channels[i] < 1 || channels[i] > kMaxChannels)
@@ -196,12 +241,13 @@ UNetConfig UNetConfig::From(const Config& config) {
     c.up_kinds.push_back(up_type.kind);
     c.up_transitions.push_back(up_type.transition);
   }
+  c.up_transformer_layers = UpTransformerLayers(config, c);
+  c.middle_transformer_layers = layers.back().front();
   c.base_channels = channels.front();
   c.time_width = kTimeWidthFactor * channels.front();
   ExpectWholePyramid(c, config);
   c.middle_groups = config.Int("attn_norm_num_groups",
                                c.groups > 0 ? c.groups : std::min<int64_t>(channels.back() / 4, 32));
-  if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
   if (c.downsample_padding != 0 && c.downsample_padding != 1)
     config.Unsupported("downsample_padding", "0, 1");
 
@@ -217,7 +263,21 @@ UNetConfig UNetConfig::From(const Config& config) {
     c.middle_only_cross_attention = config.Bool("mid_block_only_cross_attention",
                                                 one_value && config.Bool("only_cross_attention", false));
     const std::string addition = config.String("addition_embed_type", "");
-    if (!addition.empty() && addition != "text") config.Unsupported("addition_embed_type", "null, \"text\"");
+    if (!addition.empty() && addition != "text" && addition != "text_time")
+      config.Unsupported("addition_embed_type", "null, \"text\", \"text_time\"");
+    if (addition == "text_time") {
+      c.frame_width = config.RequiredInt("addition_time_embed_dim");
+      c.added_width = config.RequiredInt("projection_class_embeddings_input_dim");
+      if (c.frame_width < 2 || c.frame_width > 4096)
+        config.Unsupported("addition_time_embed_dim", "2 to 4096");
+      if (c.added_width < 1 || c.added_width > (1 << 16))
+        config.Unsupported("projection_class_embeddings_input_dim", "1 to 65536");
+    } else if (!config.Unset("addition_time_embed_dim")) {
+      config.Unsupported("addition_time_embed_dim", "null, without text_time");
+    }
+    c.guidance_width = config.Int("time_cond_proj_dim", 0);
+    if (c.guidance_width < 0 || c.guidance_width > 4096)
+      config.Unsupported("time_cond_proj_dim", "null, 1 to 4096");
     if (addition == "text") {
       c.text_pooling = TextPoolingKind::kAttention;
       c.text_pooling_heads = config.Int("addition_embed_type_num_heads", 64);

@@ -37,7 +37,7 @@ struct UNetLevel {
   Transition transition = Transition::kConvolution;  // to the next coarser level
   LevelKind kind = LevelKind::kPlain;
   int64_t heads = 1;
-  int64_t transformer_layers = 1;
+  std::vector<int64_t> transformer_layers;  // of each of its transformers, with kCrossAttention
   bool only_cross_attention = false;
 };
 
@@ -50,8 +50,10 @@ struct UNetConfig {
   std::vector<UNetLevel> levels;           // finest first, on the way down
   std::vector<LevelKind> up_kinds;         // coarsest first
   std::vector<Transition> up_transitions;  // likewise; the last leads nowhere
-  LevelKind middle = LevelKind::kPlain;    // kPlain: residual blocks alone
+  std::vector<std::vector<int64_t>> up_transformer_layers;  // likewise; of each transformer
+  LevelKind middle = LevelKind::kPlain;                     // kPlain: residual blocks alone
   bool middle_only_cross_attention = false;
+  int64_t middle_transformer_layers = 1;
   int64_t layers_per_block = 2;  // one more on the way up
   int64_t downsample_padding = 1;
   double middle_scale = 1;
@@ -71,8 +73,13 @@ struct UNetConfig {
   int64_t context_width = 0;  // 0: no prompt
   TextPoolingKind text_pooling = TextPoolingKind::kNone;
   int64_t text_pooling_heads = 64;
-  int64_t class_count = 0;  // 0: no classes
-  bool class_bias = false;  // classes are added in every residual block, not to the time embedding
+  // SDXL's: the pooled prompt beside sinusoids of numbers about the picture's frame, embedded and added to
+  // the time embedding.
+  int64_t frame_width = 0;     // of the sinusoids of one number; 0: there is no such addition
+  int64_t added_width = 0;     // of pooled prompt and sinusoids together
+  int64_t guidance_width = 0;  // of the embedded guidance scale of a student told it; 0: it is not
+  int64_t class_count = 0;     // 0: no classes
+  bool class_bias = false;     // classes are added in every residual block, not to the time embedding
 
   bool conditioned_on_text() const { return context_width > 0; }
   bool has_pyramid() const { return levels.front().transition == Transition::kPyramid; }

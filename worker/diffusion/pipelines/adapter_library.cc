@@ -24,9 +24,11 @@ std::shared_ptr<const Adapter> AdapterLibrary::Load(const std::string& path) con
   auto adapter = std::make_shared<Adapter>();
   for (auto& [layer, update] : FromLora(ReadWeights(path), layers_)) {
     // Copied: the file may change under its mapping.
+    const auto own = [&](const at::Tensor& tensor) {
+      return tensor.defined() ? tensor.to(options, /*non_blocking=*/false, /*copy=*/true) : tensor;
+    };
     adapter->Set(layers_.at(layer),
-                 {update.down.to(options, /*non_blocking=*/false, /*copy=*/true),
-                  update.up.to(options, /*non_blocking=*/false, /*copy=*/true), update.factor});
+                 {own(update.down), own(update.up), update.factor, own(update.delta), own(update.bias)});
   }
   return adapter;
 }

@@ -11,12 +11,18 @@ namespace {
 // What each stage offers by itself.
 std::vector<ModelInfo> DescribeStages(const ModelDirectory& directory) {
   const std::vector<std::string> paths = directory.StagePaths();
+  const bool hands_latents = directory.HandOver() < 1;
   std::vector<ModelInfo> stages;
   for (const std::string& path : paths) {
     stages.push_back(DescribeModel(path));
     const ModelInfo& stage = stages.back();
     if (stage.later_steps > 0) throw UnsupportedError(path + ": a cascade within a cascade");
     const bool first = stages.size() == 1;
+    if (hands_latents) {
+      if (stage.enlargement > 1 || stage.needs_mask || stage.needs_depth || !stage.takes_prompt)
+        throw UnsupportedError(path + ": latents are handed over between models of text to image only");
+      continue;
+    }
     if (first != (stage.enlargement == 1)) {
       throw UnsupportedError(path + (first ? ": an upscaler cannot be a cascade's first stage"
                                            : ": a cascade's later stages are upscalers, and this is none"));
@@ -34,7 +40,7 @@ ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
   info.pipeline = directory.pipeline_class();
   for (const ModelInfo& stage : stages) info.stages.push_back(stage.name);
   for (auto stage = stages.begin() + 1; stage != stages.end(); ++stage) {
-    info.later_steps += stage->default_steps;
+    if (directory.HandOver() == 1) info.later_steps += stage->default_steps;
     info.size_multiple = std::lcm(info.size_multiple * stage->enlargement, stage->size_multiple);
     info.default_width *= stage->enlargement;
     info.default_height *= stage->enlargement;
@@ -59,6 +65,8 @@ std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& dire
     stage->info_ = infos[i];
     stage->stage_ = LoadPipeline(paths[i], options);
     stage->enlarged_later_ = enlarged;
+    stage->first_ = i == 0;
+    if (i == 0) stage->hand_over_ = directory.HandOver();
     stage->next_ = std::move(first);
     enlarged *= infos[i].enlargement;
     first = std::move(stage);
@@ -69,7 +77,13 @@ std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& dire
 }
 
 PictureRequest CascadePipeline::AsHere(const PictureRequest& request) const {
-  if (info_.enlargement == 1) return request;
+  if (first_) return request;
+  if (info_.enlargement == 1) {
+    PictureRequest here = request;
+    here.clip_skip = std::min(here.clip_skip, info_.max_clip_skip);
+    here.loras.clear();  // which are the first model's
+    return here;
+  }
   return {.prompt = request.prompt,
           .negative_prompt = request.negative_prompt,
           .guidance = info_.default_guidance,

@@ -12,10 +12,13 @@ namespace mind::diffusion {
 // One stage and those after it. A model directory holds cascade.json, {"_class_name": "Cascade", "stages":
 // ["../emoji", "../emoji-upscaler"]}: the directories, from its own, of a model and of one upscaler or more.
 // Sizes are those of the last picture; later stages are guided and noised as they are by default.
+// Or, with "hand_over": 0.8, of a model and one that goes on with its latents when that much of the noise is
+// gone, as the request says: SDXL's base and refiner (Podell et al. 2023, sec. 2.5; diffusers'
+// denoising_end).
 class CascadePipeline : public Pipeline {
  public:
   // The first stage's abilities at the last one's size. Throws ModelError where a stage is no upscaler, or
-  // the first is one.
+  // the first is one; with hand_over, where either is one or sees pictures beside its latents.
   static ModelInfo Describe(const ModelDirectory& directory);
   static std::unique_ptr<const Pipeline> Load(const ModelDirectory& directory,
                                               FileParameters::Options options);
@@ -30,8 +33,8 @@ class CascadePipeline : public Pipeline {
   std::vector<int64_t> SourceSize(int64_t width, int64_t height) const override {
     return stage_->SourceSize(width / enlarged_later_, height / enlarged_later_);
   }
-  Conditioning Condition(const PictureRequest& request) const override {
-    return stage_->Condition(AsHere(request));
+  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override {
+    return stage_->Condition(AsHere(request), shape);
   }
   at::Tensor Decode(const at::Tensor& latent) const override { return stage_->Decode(latent); }
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override {
@@ -43,6 +46,7 @@ class CascadePipeline : public Pipeline {
   }
   at::Tensor Preview(const at::Tensor& x0) const override { return stage_->Preview(x0); }
   const Pipeline* next() const override { return next_.get(); }
+  double hand_over() const override { return hand_over_; }
 
  private:
   CascadePipeline() = default;
@@ -52,6 +56,8 @@ class CascadePipeline : public Pipeline {
   ModelInfo info_;
   std::unique_ptr<const Pipeline> stage_;
   int64_t enlarged_later_ = 1;  // how much larger the last picture is than this stage's
+  bool first_ = false;
+  double hand_over_ = 1;
   std::unique_ptr<const CascadePipeline> next_;
 };
 

@@ -60,10 +60,11 @@ std::unique_ptr<const Pipeline> ClassToImagePipeline::Load(const ModelDirectory&
   return pipeline;
 }
 
-Conditioning ClassToImagePipeline::Condition(const PictureRequest& request) const {
+Conditioning ClassToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   if (!request.prompt.empty()) throw RequestError("this model takes a class_label, no prompt");
   const auto row = [this](int64_t label) {
-    return ConditionRow{.label = at::full({}, label, at::TensorOptions().dtype(at::kLong).device(device_))};
+    return Told{
+        {Condition::kLabel, at::full({}, label, at::TensorOptions().dtype(at::kLong).device(device_))}};
   };
   Conditioning conditioning;
   conditioning.guidance = request.guidance;

@@ -18,7 +18,7 @@ class ClassToImagePipeline : public LatentPipeline {
                                               FileParameters::Options options);
 
   const Denoiser& denoiser() const override { return *transformer_; }
-  Conditioning Condition(const PictureRequest& request) const override;
+  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
 
  private:
   ClassToImagePipeline() = default;

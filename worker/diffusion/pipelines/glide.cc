@@ -202,25 +202,29 @@ std::vector<int64_t> GlidePipeline::LatentShape(int64_t width, int64_t height) c
   return {3, height / enlarged_later_, width / enlarged_later_};
 }
 
-at::Tensor GlidePipeline::EncodePrompt(const std::string& prompt) const {
+at::Tensor GlidePipeline::EncodePrompt(const std::string& prompt, int64_t& cut) const {
+  std::vector<int64_t> ids = tokenizer_->Encode(prompt);
+  const size_t kept = std::min(ids.size(), tokenizer_->model_length());
+  cut += static_cast<int64_t>(ids.size() - kept);
   return prompts_.Get(prompt, [&] {
-    std::vector<int64_t> ids = tokenizer_->Encode(prompt);
-    ids.resize(std::min(ids.size(), tokenizer_->model_length()));
+    ids.resize(kept);
     const at::Tensor row = at::tensor(ids, at::kLong).unsqueeze(0).to(device_);
     return text_->Encode(row).squeeze(0);
   });
 }
 
-Conditioning GlidePipeline::Condition(const PictureRequest& request) const {
+Conditioning GlidePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
   conditioning.guided_channels = 3;
+  const auto row = [&](const std::string& prompt) {
+    conditioning.rows.push_back({{Condition::kText, EncodePrompt(prompt, conditioning.tokens_cut)}});
+  };
   // A later stage follows its source and the prompt, unguided, as the reference does.
   const bool first = info_.enlargement == 1;
   conditioning.guidance = first ? request.guidance : 1;
   conditioning.guidance_rescale = first ? request.guidance_rescale : 0;
-  if (conditioning.guidance != 1)
-    conditioning.rows.push_back({.context = EncodePrompt(request.negative_prompt)});
-  conditioning.rows.push_back({.context = EncodePrompt(request.prompt)});
+  if (conditioning.guidance != 1) row(request.negative_prompt.value_or(""));
+  row(request.prompt);
   return conditioning;
 }
 

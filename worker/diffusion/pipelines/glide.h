@@ -39,7 +39,7 @@ class GlidePipeline : public Pipeline {
   std::vector<int64_t> SourceSize(int64_t width, int64_t height) const override {
     return {width / enlarged_later_, height / enlarged_later_};
   }
-  Conditioning Condition(const PictureRequest& request) const override;
+  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
   at::Tensor Decode(const at::Tensor& latent) const override;
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
   Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
@@ -54,7 +54,8 @@ class GlidePipeline : public Pipeline {
 
   static std::unique_ptr<GlidePipeline> LoadStage(const ModelDirectory& directory, const std::string& stage,
                                                   FileParameters::Options options);
-  at::Tensor EncodePrompt(const std::string& prompt) const;
+  // How many of its tokens there is no room for is added to `cut`.
+  at::Tensor EncodePrompt(const std::string& prompt, int64_t& cut) const;
 
   ModelInfo info_;
   SamplerConfig sampler_config_;

@@ -18,19 +18,14 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
   return conditioning.guidance_rescale * rescaled + (1 - conditioning.guidance_rescale) * guided;
 }
 
-at::Tensor WithChannels(const at::Tensor& x, const ConditionRow& row) {
-  return row.channels.defined() ? at::cat({x, row.channels}) : x;
-}
-
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep) {
   const AdapterScope scope({conditioning.adapters});
   std::vector<at::Tensor> outputs;
-  for (const ConditionRow& row : conditioning.rows) {
-    const DenoiserInput input{.sample = WithChannels(x, row).unsqueeze(0),
+  for (const Told& row : conditioning.rows) {
+    const DenoiserInput input{.sample = x.unsqueeze(0),
                               .timestep = at::full({1}, timestep, x.options()),
-                              .context = row.context.defined() ? row.context.unsqueeze(0) : at::Tensor(),
-                              .label = row.label.defined() ? row.label.unsqueeze(0) : at::Tensor()};
+                              .told = Told::Stack({&row})};
     outputs.push_back(denoiser(input).squeeze(0));
   }
   return Guide(conditioning, outputs);

@@ -11,31 +11,22 @@
 
 namespace mind::diffusion {
 
-// What a denoiser is told besides x and the timestep, for one row. Undefined where the model has no such
-// input.
-struct ConditionRow {
-  at::Tensor context;   // float [M, width]
-  at::Tensor label;     // int64 []
-  at::Tensor channels;  // float [C', h, w], put beside x
-};
-
 // The rows one evaluation of one trajectory needs, and how their answers become one.
 struct Conditioning {
-  std::vector<ConditionRow> rows;  // the request's own; before it, with guidance, the negative or empty one
-  AdapterSet adapters;             // all rows are computed with these
+  std::vector<Told> rows;  // the request's own; before it, with guidance, the negative or empty one
+  AdapterSet adapters;     // all rows are computed with these
   double guidance = 1;
   double guidance_rescale = 0;
   // Of the network's answer, the first so many channels are guided, the rest (a variance) are the request's
   // own row's; 0: all are guided.
   int64_t guided_channels = 0;
+  // Tokens of the request's prompts that the text encoder had no room for.
+  int64_t tokens_cut = 0;
 };
 
 // outputs: one [C, H, W] for each of conditioning.rows → [C, H, W].
 // Ho & Salimans 2022, eq. 6; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs);
-
-// x [C, H, W] as the network is shown it.
-at::Tensor WithChannels(const at::Tensor& x, const ConditionRow& row);
 
 // One evaluation outside any batch: the denoiser's answer to x [C, H, W] at a timestep, guidance in it.
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,

@@ -15,6 +15,7 @@
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
 #include "worker/diffusion/pipelines/sampler_tables.h"
+#include "worker/diffusion/pipelines/stable_diffusion_xl.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/pipelines/upscale.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
@@ -32,11 +33,13 @@ struct Kind {
 };
 
 const std::vector<std::string> kTextParts = {"text_encoder", "unet", "vae", "taesd"};
+const std::vector<std::string> kXlParts = {"text_encoder", "text_encoder_2", "unet", "vae", "taesd"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
 const std::vector<std::string> kReportParts = {""};
 const std::vector<std::string> kGlideParts = {"base", "upsampler", "gan"};
 
+constexpr char kUNetFolder[] = "unet", kSafeTensors[] = ".safetensors";
 constexpr char kCascadeClass[] = "Cascade", kCascadeFile[] = "/cascade.json";
 
 const Kind kKinds[] = {
@@ -45,6 +48,12 @@ const Kind kKinds[] = {
     {"StableDiffusionDepth2ImgPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load,
      kTextParts},
     {"StableDiffusionUpscalePipeline", UpscalePipeline::Describe, UpscalePipeline::Load, kTextParts},
+    {"StableDiffusionXLPipeline", StableDiffusionXlPipeline::Describe, StableDiffusionXlPipeline::Load,
+     kXlParts},
+    {"StableDiffusionXLImg2ImgPipeline", StableDiffusionXlPipeline::Describe, StableDiffusionXlPipeline::Load,
+     kXlParts},
+    {"StableDiffusionXLInpaintPipeline", StableDiffusionXlPipeline::Describe, StableDiffusionXlPipeline::Load,
+     kXlParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
@@ -63,7 +72,7 @@ constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/ba
                                        kCascadeFile};
 
 constexpr char kDefaultsFile[] = "/mind.json";
-constexpr char kLoras[] = "loras";
+constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings";
 constexpr size_t kMostStages = 4;
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
 
@@ -76,9 +85,19 @@ bool IsFile(const std::string& path) {
 bool HasWeights(const std::string& folder) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".safetensors") return true;
+    if (entry.path().extension() == kSafeTensors) return true;
   }
   return false;
+}
+
+// The .safetensors files in a folder by their names without that; none if there is no such folder.
+std::map<std::string, std::string> SafeTensorsIn(const std::string& folder) {
+  std::map<std::string, std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == kSafeTensors) files[entry.path().stem().string()] = entry.path().string();
+  }
+  return files;
 }
 
 // In a folder of Hugging Face's cache ("models--org--name") the snapshot that refs/main names; empty for any
@@ -92,6 +111,12 @@ std::string SnapshotIn(const std::string& path) {
   // A file name, not a way out of the cache.
   if (std::filesystem::path(revision).filename() != revision) return "";
   return path + "/snapshots/" + revision;
+}
+
+// What a single file says of how its network was trained, which schedulers' files often do not know of.
+void ApplyMarkers(const NamedTensors& file, SamplerConfig& config) {
+  if (file.Has("v_pred")) config.prediction = Prediction::kVelocity;
+  if (file.Has("ztsnr")) config.zero_terminal_snr = true;
 }
 
 const Kind& KindOf(const ModelDirectory& directory) {
@@ -141,9 +166,8 @@ FileParameters ModelDirectory::ComponentWeights(const std::string& component,
   if (single.empty()) return FileParameters(ReadComponent(folder, Variant()), options);
   const int64_t layers = UNetConfig::From(ComponentConfig("unet")).layers_per_block;
   LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(single)), layers);
-  if (component == "unet") return FileParameters(std::move(parts.unet), options);
-  if (component == "vae") return FileParameters(std::move(parts.vae), options);
-  if (component == "text_encoder") return FileParameters(std::move(parts.text_encoder), options);
+  if (const auto part = parts.find(component); part != parts.end())
+    return FileParameters(std::move(part->second), options);
   throw ModelError(folder + ": no weights, and " + single + " holds no such part");
 }
 
@@ -152,7 +176,7 @@ std::string ModelDirectory::SingleFile() const {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
     const std::string extension = entry.path().extension().string();
-    if ((extension == ".safetensors" || extension == ".ckpt") && IsFile(entry.path().string()))
+    if ((extension == kSafeTensors || extension == ".ckpt") && IsFile(entry.path().string()))
       found.push_back(entry.path().string());
   }
   if (found.size() > 1) {
@@ -169,6 +193,10 @@ std::string ModelDirectory::Variant() const {
 
 SamplerConfig ModelDirectory::ReadSamplerConfig() const {
   SamplerConfig config = SamplerConfig::From(ComponentConfig("scheduler", "scheduler_config.json"));
+  if (HasComponent(kUNetFolder) && !HasWeights(ComponentPath(kUNetFolder))) {
+    const std::string single = SingleFile();
+    if (single.ends_with(kSafeTensors)) ApplyMarkers(ReadWeights(single), config);
+  }
   const std::string tables = path_ + "/" + SamplerTables::kFileName;
   std::error_code ignored;
   if (std::filesystem::exists(tables, ignored)) SamplerTables::AddTo(config, tables);
@@ -190,13 +218,15 @@ void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
 }
 
 std::map<std::string, std::string> ModelDirectory::Loras() const {
-  std::map<std::string, std::string> loras;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(ComponentPath(kLoras), error)) {
-    if (entry.path().extension() == ".safetensors")
-      loras[entry.path().stem().string()] = entry.path().string();
-  }
-  return loras;
+  return SafeTensorsIn(ComponentPath(kLoras));
+}
+
+std::map<std::string, std::string> ModelDirectory::LearntWordFiles() const {
+  return SafeTensorsIn(ComponentPath(kLearntWords));
+}
+
+bool ModelDirectory::HasComponent(const std::string& component) const {
+  return IsFile(ComponentPath(component) + "/config.json");
 }
 
 bool ModelDirectory::IsCascade() const {
@@ -213,6 +243,14 @@ std::vector<std::string> ModelDirectory::StagePaths() const {
     if (IsFile(path + kCascadeFile)) throw UnsupportedError(path + ": a cascade within a cascade");
   }
   return paths;
+}
+
+double ModelDirectory::HandOver() const {
+  const Config config = Config::FromFile(path_ + kCascadeFile);
+  const double share = config.Double("hand_over", 1);
+  if (!(share > 0 && share <= 1)) config.Unsupported("hand_over", "more than 0, up to 1");
+  if (share < 1 && StagePaths().size() != 2) config.Unsupported("hand_over", "1, but for two stages");
+  return share;
 }
 
 std::vector<std::string> ModelDirectory::WeightFiles() const {

@@ -42,9 +42,15 @@ class ModelDirectory {
   void ApplyDefaults(ModelInfo& info) const;
   // The LoRAs in its loras/: paths of .safetensors files by name, which is the file's without that.
   std::map<std::string, std::string> Loras() const;
+  // The files of learnt words in its embeddings/: likewise, by word.
+  std::map<std::string, std::string> LearntWordFiles() const;
+  // Whether it has a folder with this component's configuration.
+  bool HasComponent(const std::string& component) const;
   bool IsCascade() const;
   // The directories of a cascade's stages, two or more, from its cascade.json. Throws ModelError.
   std::vector<std::string> StagePaths() const;
+  // Where its second stage goes on with the first one's latents (Pipeline::hand_over). Throws ModelError.
+  double HandOver() const;
   // The files that loading it reads its weights from, LoRAs aside. Components it does not use
   // (safety_checker) have no part in it, nor have whole models in one file beside components with weights of
   // their own. Throws ModelError.

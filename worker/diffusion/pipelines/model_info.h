@@ -17,10 +17,13 @@ struct ModelInfo {
   std::string revision;
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
-  int64_t max_clip_skip = 0;  // how many last layers of the text encoder a request may leave out
-  bool takes_source = true;   // a picture to begin with, and a mask of what to paint anew in it
-  bool needs_mask = false;    // made for inpainting: nothing without picture and mask
-  bool needs_depth = false;   // made for pictures with depth: nothing without both
+  int64_t max_clip_skip = 0;           // how many last layers of the text encoder a request may leave out
+  bool takes_second_prompt = false;    // has two text encoders, which may read different prompts
+  bool takes_sizes = false;            // is told of the frame a picture is cut out of
+  bool takes_aesthetic_score = false;  // and how beautiful it shall be
+  bool takes_source = true;            // a picture to begin with, and a mask of what to paint anew in it
+  bool needs_mask = false;             // made for inpainting: nothing without picture and mask
+  bool needs_depth = false;            // made for pictures with depth: nothing without both
   // More than 1: the model makes pictures so many times larger. Alone it needs a source picture of that
   // smaller size; as a later stage of a cascade it goes on from the stage before.
   int64_t enlargement = 1;
@@ -29,10 +32,11 @@ struct ModelInfo {
   // separated by ", ". Empty: none, or (class_count > 0) nameless.
   std::vector<std::string> class_names;
   int64_t class_count = 0;
-  std::vector<std::string> languages;  // of prompts, BCP 47; empty: not known, or no prompt
-  std::vector<std::string> loras;      // that a request may name
-  std::vector<std::string> stages;     // of a cascade: the names of the models it goes through
-  int64_t later_steps = 0;             // of a cascade: what its later stages take beyond the steps asked for
+  std::vector<std::string> languages;     // of prompts, BCP 47; empty: not known, or no prompt
+  std::vector<std::string> loras;         // that a request may name
+  std::vector<std::string> learnt_words;  // that prompts may have (textual inversion)
+  std::vector<std::string> stages;        // of a cascade: the names of the models it goes through
+  int64_t later_steps = 0;  // of a cascade: what its later stages take beyond the steps asked for
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
   // trained at.

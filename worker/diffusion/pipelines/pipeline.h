@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,19 +17,38 @@
 #include "worker/diffusion/pipelines/start.h"
 #include "worker/diffusion/samplers/noise_source.h"
 #include "worker/diffusion/samplers/sampler_config.h"
+#include "worker/diffusion/text/prompt_language.h"
 
 namespace mind::diffusion {
 
+// What SDXL is told of the frame a picture is cut out of, pixels: (height, width) and (top, left). What is
+// unset has the picture's size.
+struct FrameSizes {
+  using Pair = std::array<int64_t, 2>;
+
+  std::optional<Pair> original;  // before it was scaled and cropped
+  std::optional<Pair> target;    // that it was scaled to
+  Pair crop = {0, 0};            // where it was cropped
+};
+
 // What a request says about its picture, as far as a pipeline is concerned.
 struct PictureRequest {
-  std::string prompt;            // UTF-8; ignored by models without text
-  std::string negative_prompt;   // what guidance leads away from
+  std::string prompt;  // UTF-8; ignored by models without text
+  // What guidance leads away from. None: nothing, which to some models is not the same as an empty text.
+  std::optional<std::string> negative_prompt;
+  // For a model's second text encoder, where that shall read something else than the first.
+  std::string prompt_2, negative_prompt_2;
+  PromptReading reading;
   double guidance = 1;           // classifier-free guidance scale; 1 = none, and one row instead of two
   double guidance_rescale = 0;   // 0 … 1, Lin et al. 2023, sec. 3.4
   int64_t clip_skip = 0;         // last text layers left out, 0 … layers - 1
   std::optional<int64_t> label;  // a class by number; none for models without classes
   int64_t noise_level = 20;      // upscalers: how much noise is put on the source, 0 … max_noise_level
   std::vector<LoraUse> loras;    // of info().loras; their effects add up
+  FrameSizes sizes;              // models told of sizes
+  std::optional<FrameSizes> negative_sizes;  // of what guidance leads away from; none: the same
+  // Models told how beautiful a picture shall be, 0 … 10; and what guidance leads away from.
+  double aesthetic_score = 6, negative_aesthetic_score = 2.5;
 };
 
 // The class a request asks for. Throws RequestError where it asks for none or for one that the model lacks.
@@ -54,8 +74,9 @@ class Pipeline {
   virtual std::vector<int64_t> SourceSize(int64_t width, int64_t height) const {
     return {width / info().enlargement, height / info().enlargement};
   }
-  // The rows an evaluation needs. Encodes text: belongs beside the step thread. Throws RequestError.
-  virtual Conditioning Condition(const PictureRequest& request) const = 0;
+  // The rows an evaluation of a latent of this shape needs. Encodes text: belongs beside the step thread.
+  // Throws RequestError.
+  virtual Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const = 0;
   // latent float [C, h, w] → picture float [3, H, W] in [0, 1], on the pipeline's device. Slow: beside the
   // step thread.
   virtual at::Tensor Decode(const at::Tensor& latent) const = 0;
@@ -73,6 +94,10 @@ class Pipeline {
   // The stage of a cascade that goes on from this one's picture, sampled as its info() says by default; null:
   // this is the last, or the only one. Lives as long as this.
   virtual const Pipeline* next() const { return nullptr; }
+  // Where the next stage goes on with this one's latents, as the share of the noise that is gone by then: it
+  // is sampled as the request says, from the same steps. 1: this stage goes to its end and hands over its
+  // picture.
+  virtual double hand_over() const { return 1; }
 };
 
 }  // namespace mind::diffusion

@@ -125,13 +125,13 @@ std::vector<int64_t> PixelDiffusionPipeline::LatentShape(int64_t width, int64_t 
   return {unet_->config().in_channels, height, width};
 }
 
-Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request) const {
+Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   if (!request.prompt.empty()) throw RequestError("this model takes no prompt");
   if (request.guidance != 1) throw RequestError("this model has no prompt to guide by: guidance must be 1");
-  ConditionRow row;
+  Told row;
   if (info_.class_count > 0) {
-    row.label =
-        at::full({}, ExpectLabel(info_, request.label), at::TensorOptions().dtype(at::kLong).device(device_));
+    const auto options = at::TensorOptions().dtype(at::kLong).device(device_);
+    row.Set(Condition::kLabel, at::full({}, ExpectLabel(info_, request.label), options));
   } else if (request.label) {
     throw RequestError("this model has no classes: there must be no label");
   }

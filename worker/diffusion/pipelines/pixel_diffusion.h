@@ -27,7 +27,7 @@ class PixelDiffusionPipeline : public Pipeline {
   const Denoiser& denoiser() const override { return *unet_; }
   at::Device device() const override { return device_; }
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
-  Conditioning Condition(const PictureRequest& request) const override;
+  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
   at::Tensor Decode(const at::Tensor& latent) const override;
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override;
   at::Tensor Preview(const at::Tensor& x0) const override { return Decode(x0); }

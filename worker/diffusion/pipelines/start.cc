@@ -1,5 +1,7 @@
 #include "worker/diffusion/pipelines/start.h"
 
+#include <cmath>
+
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
@@ -18,6 +20,13 @@ SampleState Beginning(const Start& start, double strength, const Sampler& sample
   state.step = sampler.steps() - taken;
   state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
   return state;
+}
+
+int64_t StepsBefore(double share, const Sampler& sampler, int64_t train_steps) {
+  const double trained = static_cast<double>(train_steps), cutoff = std::round(trained - share * trained);
+  int64_t steps = 0;
+  while (steps < sampler.steps() && sampler.LevelOf(steps).timestep >= cutoff) ++steps;
+  return steps;
 }
 
 void KeepKnown(const Start& start, const Sampler& sampler, SampleState& state) {

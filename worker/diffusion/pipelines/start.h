@@ -31,6 +31,10 @@ struct Start {
 // steps·(1 - strength). Its noise source is the caller's to give. Throws RequestError where no step is left.
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler);
 
+// How many of a sampler's steps lie before so much of the noise is gone, 0 … 1: where another model may go on
+// with the latents. Reference: diffusers' denoising_end.
+int64_t StepsBefore(double share, const Sampler& sampler, int64_t train_steps);
+
 // To be called after every step. Inpainting with a network that was not made for it: what the mask leaves
 // alone is the source picture, noised to where x is now. Reference: diffusers StableDiffusionInpaintPipeline.
 void KeepKnown(const Start& start, const Sampler& sampler, SampleState& state);

@@ -1,13 +1,13 @@
 #include "worker/diffusion/pipelines/text_to_image.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
 
-ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
+ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory) {
   const UNetConfig unet = UNetConfig::From(directory.ComponentConfig("unet"));
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
   // Made for inpainting: it sees the mask and the masked picture's latents beside its own.
@@ -18,92 +18,86 @@ ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
   }
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
-  DescribeText(directory, info);
   info.needs_mask = sees_mask;
   info.needs_depth = sees_depth;
   return info;
 }
 
-void TextToImagePipeline::DescribeText(const ModelDirectory& directory, ModelInfo& info) {
+ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
+  ModelInfo info = DescribeUNet(directory);
+  DescribeText(directory, {}, info);
+  return info;
+}
+
+void TextToImagePipeline::DescribeText(const ModelDirectory& directory, const PromptEncoder::Part& encoder,
+                                       ModelInfo& info) {
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
-  info.languages = LanguagesOf(directory.ComponentPath("tokenizer"));
-  info.max_clip_skip = MaxSkip(directory.ComponentConfig("text_encoder"));
+  info.languages = LanguagesOf(directory.ComponentPath(encoder.tokenizer));
+  info.max_clip_skip = MaxSkip(directory.ComponentConfig(encoder.encoder)) - encoder.skipped;
   for (const auto& [name, path] : directory.Loras()) info.loras.push_back(name);
+  for (const auto& [word, path] : directory.LearntWordFiles()) info.learnt_words.push_back(word);
 }
 
 std::unique_ptr<const Pipeline> TextToImagePipeline::Load(const ModelDirectory& directory,
                                                           FileParameters::Options options) {
   const c10::InferenceMode inference;
   std::unique_ptr<TextToImagePipeline> pipeline(new TextToImagePipeline);
-  pipeline->LoadParts(directory, Describe(directory), options);
+  pipeline->LoadParts(directory, Describe(directory), {{}}, options);
   return pipeline;
 }
 
 void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo info,
+                                    const std::vector<PromptEncoder::Part>& encoders,
                                     FileParameters::Options options) {
   info_ = std::move(info);
   info_.revision = directory.Revision(options.dtype);
   device_ = options.device;
   sampler_config_ = directory.ReadSamplerConfig();
-  tokenizer_ = MakeTokenizer(directory.ComponentPath("tokenizer"));
-
-  FileParameters text = directory.ComponentWeights("text_encoder", options);
-  text_encoder_ = MakeTextEncoder(Scope(text), directory.ComponentConfig("text_encoder"));
-  const TextEncoder& encoder = *text_encoder_;
-  text.ExpectAllTaken();
-  ExpectSameVocabulary(*tokenizer_, encoder, directory.path());
-  if (tokenizer_->model_length() > static_cast<size_t>(encoder.positions())) {
-    throw ModelError(directory.path() + ": the tokenizer makes " +
-                     std::to_string(tokenizer_->model_length()) + " tokens but the text encoder takes " +
-                     std::to_string(encoder.positions()));
+  LayerWeights layers;
+  int64_t width = 0;
+  for (const PromptEncoder::Part& part : encoders) {
+    encoders_.push_back(std::make_unique<PromptEncoder>(directory, part, options, layers));
+    width += encoders_.back()->width();
   }
 
   FileParameters unet = directory.ComponentWeights("unet", options);
   unet_ = std::make_unique<UNet>(Scope(unet), UNetConfig::From(directory.ComponentConfig("unet")));
   unet.ExpectAllTaken();
-  if (unet_->config().context_width != encoder.width()) {
+  if (unet_->config().context_width != width) {
     throw ModelError(directory.path() + ": the UNet's cross_attention_dim is " +
                      std::to_string(unet_->config().context_width) +
-                     " but the text encoder's hidden_size is " + std::to_string(encoder.width()));
+                     " but the text encoders' hidden_size is " + std::to_string(width));
   }
 
   LoadAutoencoder(directory, options);
 
-  LayerWeights layers;
   for (const auto& [path, weight] : unet.layers()) layers["unet." + path] = weight;
-  for (const auto& [path, weight] : text.layers()) layers["text_encoder." + path] = weight;
   adapters_ = std::make_unique<AdapterLibrary>(directory.Loras(), std::move(layers), options);
 }
 
-at::Tensor TextToImagePipeline::EncodePrompt(const std::string& prompt, int64_t clip_skip,
-                                             const PictureRequest& request,
-                                             const AdapterSet& adapters) const {
-  if (clip_skip < 0 || clip_skip > text_encoder_->max_skip()) {
-    throw RequestError("clip_skip must be 0 to " + std::to_string(text_encoder_->max_skip()) +
-                       ", given: " + std::to_string(clip_skip));
-  }
-  std::string key = std::to_string(clip_skip) + ":" + prompt + "\n";
-  for (const LoraUse& lora : request.loras) key += nlohmann::json({lora.name, lora.scale}).dump();
-  return prompts_.Get(key, [&] {
-    const AdapterScope scope({adapters});
-    const std::vector<int64_t> ids = tokenizer_->EncodePadded(prompt, tokenizer_->model_length());
-    return text_encoder_->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), clip_skip).squeeze(0);
-  });
-}
-
-Conditioning TextToImagePipeline::Condition(const PictureRequest& request) const {
+Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
   conditioning.guidance = request.guidance;
   conditioning.guidance_rescale = request.guidance_rescale;
-  conditioning.adapters = adapters_->Get(request.loras);
-  const AdapterSet& adapters = conditioning.adapters;
+  conditioning.adapters = AdaptersFor(request);
+  const PromptEncoder& encoder = *encoders_.front();
+  const PromptEncoder::Wish wish{request.reading, request.clip_skip, request.loras, conditioning.adapters};
+  EncodedPrompt prompt = encoder.Encode(request.prompt, wish);
+  conditioning.tokens_cut = prompt.tokens_cut;
   if (request.guidance != 1) {
-    // The reference skips no layers for the negative prompt.
-    conditioning.rows.push_back({.context = EncodePrompt(request.negative_prompt, 0, request, adapters)});
+    PromptEncoder::Wish plain = wish;
+    plain.clip_skip = 0;  // the reference skips no layers for the negative prompt
+    EncodedPrompt negative = encoder.Encode(request.negative_prompt.value_or(""), plain);
+    conditioning.tokens_cut += negative.tokens_cut;
+    if (request.reading.padded) {
+      const int64_t length = std::max(prompt.states.size(0), negative.states.size(0));
+      prompt.states = encoder.Padded(prompt.states, length, wish);
+      negative.states = encoder.Padded(negative.states, length, plain);
+    }
+    conditioning.rows.push_back({{Condition::kText, negative.states}});
   }
-  conditioning.rows.push_back(
-      {.context = EncodePrompt(request.prompt, request.clip_skip, request, adapters)});
+  conditioning.rows.push_back({{Condition::kText, prompt.states}});
   return conditioning;
 }
 

@@ -4,12 +4,11 @@
 #define MIND_WORKER_DIFFUSION_PIPELINES_TEXT_TO_IMAGE_H_
 
 #include <memory>
+#include <vector>
 
-#include "worker/diffusion/models/text_encoder.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/latent_pipeline.h"
-#include "worker/diffusion/pipelines/lru_cache.h"
-#include "worker/diffusion/text/tokenizer.h"
+#include "worker/diffusion/pipelines/prompt_encoder.h"
 
 namespace mind::diffusion {
 
@@ -20,31 +19,32 @@ class TextToImagePipeline : public LatentPipeline {
                                               FileParameters::Options options);
 
   const Denoiser& denoiser() const override { return *unet_; }
-  Conditioning Condition(const PictureRequest& request) const override;
+  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
 
   // The parts, for whoever checks them one by one.
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
-  const TextEncoder& text_encoder() const { return *text_encoder_; }
+  size_t encoders() const { return encoders_.size(); }
+  const PromptEncoder& encoder(size_t number) const { return *encoders_[number]; }
 
  protected:
-  TextToImagePipeline() : prompts_(kCachedPrompts) {}
+  TextToImagePipeline() = default;
 
-  // What holds for every model with a prompt.
-  static void DescribeText(const ModelDirectory& directory, ModelInfo& info);
-  void LoadParts(const ModelDirectory& directory, ModelInfo info, FileParameters::Options options);
+  // By the channels the UNet sees. Throws ModelError where they are neither the latents' nor those of a model
+  // made for inpainting or depth.
+  static ModelInfo DescribeUNet(const ModelDirectory& directory);
+  // What holds for every model with a prompt. `encoder`: the one whose layers clip_skip counts.
+  static void DescribeText(const ModelDirectory& directory, const PromptEncoder::Part& encoder,
+                           ModelInfo& info);
+  // The denoiser is told the encoders' states side by side. Throws ModelError.
+  void LoadParts(const ModelDirectory& directory, ModelInfo info,
+                 const std::vector<PromptEncoder::Part>& encoders, FileParameters::Options options);
+
+  const UNetConfig& unet_config() const { return unet_->config(); }
+  AdapterSet AdaptersFor(const PictureRequest& request) const { return adapters_->Get(request.loras); }
 
  private:
-  // → float [M, width]
-  at::Tensor EncodePrompt(const std::string& prompt, int64_t clip_skip, const PictureRequest& request,
-                          const AdapterSet& adapters) const;
-
-  static constexpr size_t kCachedPrompts = 256;
-
-  std::unique_ptr<const Tokenizer> tokenizer_;
-  std::unique_ptr<const TextEncoder> text_encoder_;
+  std::vector<std::unique_ptr<const PromptEncoder>> encoders_;
   std::unique_ptr<const UNet> unet_;
   std::unique_ptr<const AdapterLibrary> adapters_;
-  mutable LruCache<at::Tensor> prompts_;
 };
 
 }  // namespace mind::diffusion

@@ -20,7 +20,7 @@ ModelInfo UpscalePipeline::Describe(const ModelDirectory& directory) {
   if (unet.in_channels != vae.latent_channels + kPictureChannels)
     config.Unsupported("in_channels", "the latents' and 3 more");
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
-  DescribeText(directory, info);
+  DescribeText(directory, {}, info);
   // One latent stands for one pixel of the source.
   info.enlargement = vae.reduction();
   info.max_noise_level =
@@ -36,7 +36,7 @@ std::unique_ptr<const Pipeline> UpscalePipeline::Load(const ModelDirectory& dire
                                                       FileParameters::Options options) {
   const c10::InferenceMode inference;
   std::unique_ptr<UpscalePipeline> pipeline(new UpscalePipeline);
-  pipeline->LoadParts(directory, Describe(directory), options);
+  pipeline->LoadParts(directory, Describe(directory), {{}}, options);
   const SamplerConfig low_resolution =
       SamplerConfig::From(directory.ComponentConfig("low_res_scheduler", "scheduler_config.json"));
   pipeline->low_resolution_alphas_ = AlphasCumprod(low_resolution);
@@ -47,15 +47,15 @@ std::unique_ptr<const Pipeline> UpscalePipeline::Load(const ModelDirectory& dire
   return pipeline;
 }
 
-Conditioning UpscalePipeline::Condition(const PictureRequest& request) const {
+Conditioning UpscalePipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   if (request.noise_level < 0 || request.noise_level > info_.max_noise_level) {
     throw RequestError("noise_level must be 0 to " + std::to_string(info_.max_noise_level) +
                        ", given: " + std::to_string(request.noise_level));
   }
-  Conditioning conditioning = TextToImagePipeline::Condition(request);
-  for (ConditionRow& row : conditioning.rows) {
-    row.label = at::full({}, request.noise_level, at::TensorOptions().dtype(at::kLong).device(device_));
-  }
+  Conditioning conditioning = TextToImagePipeline::Condition(request, shape);
+  const at::Tensor level =
+      at::full({}, request.noise_level, at::TensorOptions().dtype(at::kLong).device(device_));
+  for (Told& row : conditioning.rows) row.Set(Condition::kLabel, level);
   return conditioning;
 }
 

@@ -18,7 +18,7 @@ class UpscalePipeline : public TextToImagePipeline {
   static std::unique_ptr<const Pipeline> Load(const ModelDirectory& directory,
                                               FileParameters::Options options);
 
-  Conditioning Condition(const PictureRequest& request) const override;
+  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
   // Draws the noise of the small picture first, then the latents', as the reference does.
   Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
               NoiseSource& noise) const override;

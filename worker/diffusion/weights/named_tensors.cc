@@ -156,7 +156,8 @@ NamedTensors NamedTensors::Under(const std::string& prefix) const {
 
 NamedTensors ReadWeights(const std::string& path) {
   const std::string first = FirstBytes(path);
-  if (LooksLikePickle(first)) {
+  // The length of a header may begin as a pickle does.
+  if (LooksLikePickle(first) && !LooksLikeSafeTensors(first)) {
     throw UnsupportedError(path +
                            ": a PyTorch pickle. Pickles can run any code and are never opened here; convert "
                            "the file to safetensors (docs/models.md says how)");

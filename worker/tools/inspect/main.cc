@@ -94,7 +94,7 @@ bool InspectModel(const fs::path& path) {
     try {
       PictureRequest request;
       request.loras = {{name, 1.0}};
-      pipeline->Condition(request);
+      pipeline->Condition(request, pipeline->LatentShape(info.default_width, info.default_height));
       Print("lora", name);
     } catch (const ModelError& e) {
       Print("lora", name + ": does not fit: " + e.what());

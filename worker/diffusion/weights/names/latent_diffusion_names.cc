@@ -10,7 +10,18 @@ namespace mind::diffusion {
 namespace {
 
 constexpr char kUNet[] = "model.diffusion_model.", kVae[] = "first_stage_model.";
-constexpr char kClip[] = "cond_stage_model.transformer.", kOpenClip[] = "cond_stage_model.model.";
+// Text encoders: where they stand, what they are, and all their layers or all but the last.
+struct TextTower {
+  const char *prefix, *component;
+  bool open_clip, whole;
+};
+constexpr TextTower kTextTowers[] = {
+    {"cond_stage_model.transformer.", "text_encoder", false, true},
+    {"cond_stage_model.model.", "text_encoder", true, false},
+    {"conditioner.embedders.0.transformer.", "text_encoder", false, true},
+    {"conditioner.embedders.1.model.", "text_encoder_2", true, true},
+    {"conditioner.embedders.0.model.", "text_encoder_2", true, true},  // the refiner's only one
+};
 
 // The number after `prefix`, or -1.
 int64_t NumberAfter(const std::string& name, const std::string& prefix) {
@@ -60,7 +71,8 @@ NamedTensors FromVae(const NamedTensors& vae) {
   return out;
 }
 
-NamedTensors FromOpenClip(const NamedTensors& text) {
+// `whole`: with its last layer and the projection.
+NamedTensors FromOpenClip(const NamedTensors& text, bool whole) {
   static const NameRules* const rules = new NameRules{
       {"^positional_embedding$", "text_model.embeddings.position_embedding.weight"},
       {"^token_embedding\\.", "text_model.embeddings.token_embedding."},
@@ -71,11 +83,15 @@ NamedTensors FromOpenClip(const NamedTensors& text) {
       {"\\.mlp\\.c_proj\\.", ".mlp.fc2."},
       {"\\.attn\\.out_proj\\.", ".self_attn.out_proj."},
   };
-  const int64_t unused = CountOf(text, "transformer.resblocks.") - 1;
+  const int64_t last = CountOf(text, "transformer.resblocks.") - 1;
   NamedTensors out{text.source, {}};
   for (const auto& [stored, tensor] : text.tensors) {
-    if (stored == "text_projection" || stored == "logit_scale" || stored == "attn_mask") continue;
-    if (NumberAfter(stored, "transformer.resblocks.") == unused) continue;
+    if (stored == "logit_scale" || stored == "attn_mask") continue;
+    if (stored == "text_projection") {
+      if (whole) out.tensors["text_projection.weight"] = tensor.t().contiguous();
+      continue;
+    }
+    if (!whole && NumberAfter(stored, "transformer.resblocks.") == last) continue;
     const std::string name = (*rules)(stored);
     const size_t stacked = name.find(".attn.in_proj_");
     if (stacked == std::string::npos) {
@@ -100,16 +116,18 @@ LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors, int64_t la
     if (!tensors.HasPrefix(part)) throw ModelError(tensors.source + ": no tensors of \"" + part + "\" in it");
   }
   LatentDiffusionParts parts;
-  parts.unet = FromGuidedDiffusionUNet(tensors.Under(kUNet), layers);
-  parts.vae = FromVae(tensors.Under(kVae));
-  if (tensors.HasPrefix(kClip)) {
-    parts.text_encoder = tensors.Under(kClip);
-  } else if (tensors.HasPrefix(kOpenClip)) {
-    parts.text_encoder = FromOpenClip(tensors.Under(kOpenClip));
-  } else {
-    throw ModelError(tensors.source + ": no text encoder of a known kind (\"" + kClip + "\", \"" + kOpenClip +
-                     "\") in it");
+  parts["unet"] = FromGuidedDiffusionUNet(tensors.Under(kUNet), layers);
+  parts["vae"] = FromVae(tensors.Under(kVae));
+  std::string known;
+  bool reads = false;
+  for (const TextTower& tower : kTextTowers) {
+    known += std::string(known.empty() ? "" : ", ") + "\"" + tower.prefix + "\"";
+    if (!tensors.HasPrefix(tower.prefix)) continue;
+    const NamedTensors own = tensors.Under(tower.prefix);
+    parts[tower.component] = tower.open_clip ? FromOpenClip(own, tower.whole) : own;
+    reads = true;
   }
+  if (!reads) throw ModelError(tensors.source + ": no text encoder of a known kind (" + known + ") in it");
   return parts;
 }
 

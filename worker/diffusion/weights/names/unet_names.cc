@@ -1,5 +1,8 @@
 #include "worker/diffusion/weights/names/unet_names.h"
 
+#include <algorithm>
+#include <set>
+
 #include "worker/diffusion/weights/names/name_rules.h"
 
 namespace mind::diffusion {
@@ -34,6 +37,8 @@ const NameRules& Leaves() {
   static const NameRules* const rules = new NameRules{
       {"^time_embed\\.0\\.", "time_embedding.linear_1."},
       {"^time_embed\\.2\\.", "time_embedding.linear_2."},
+      {"^label_emb\\.0\\.0\\.", "add_embedding.linear_1."},
+      {"^label_emb\\.0\\.2\\.", "add_embedding.linear_2."},
       {"^label_emb\\.", "class_embedding."},
       {"^middle_block\\.0\\.", "mid_block.resnets.0."},
       {"^middle_block\\.1\\.", "mid_block.attentions.0."},
@@ -86,6 +91,60 @@ NamedTensors FromGuidedDiffusionUNet(const NamedTensors& tensors, int64_t layers
     out.tensors[name] = tensor;
   }
   return out;
+}
+
+std::map<std::string, std::string> GuidedDiffusionNames(const std::vector<std::string>& layers) {
+  static const NameRules* const leaves = new NameRules{
+      {"^conv_in$", "input_blocks.0.0"},
+      {"^time_embedding\\.linear_1$", "time_embed.0"},
+      {"^time_embedding\\.linear_2$", "time_embed.2"},
+      {"^add_embedding\\.linear_1$", "label_emb.0.0"},
+      {"^add_embedding\\.linear_2$", "label_emb.0.2"},
+      {"^mid_block\\.resnets\\.0\\.", "middle_block.0."},
+      {"^mid_block\\.attentions\\.0\\.", "middle_block.1."},
+      {"^mid_block\\.resnets\\.1\\.", "middle_block.2."},
+      {"^conv_out$", "out.2"},
+      {"\\.conv1$", ".in_layers.2"},
+      {"\\.time_emb_proj$", ".emb_layers.1"},
+      {"\\.conv2$", ".out_layers.3"},
+      {"\\.conv_shortcut$", ".skip_connection"},
+  };
+  static const std::regex kPattern(
+      "(down|up)_blocks\\.(\\d{1,4})\\.(resnets|attentions|downsamplers|upsamplers)\\.(\\d{1,4})\\.(.*)");
+  int64_t blocks = 0;  // residual ones of a level on the way down
+  std::set<std::string> with_attention;
+  std::smatch match;
+  for (const std::string& layer : layers) {
+    if (!std::regex_match(layer, match, kPattern)) continue;
+    if (match[1] == "down" && match[3] == "resnets")
+      blocks = std::max<int64_t>(blocks, std::stoll(match[4]) + 1);
+    if (match[1] == "up" && match[3] == "attentions") with_attention.insert(match[2]);
+  }
+  std::map<std::string, std::string> names;
+  for (const std::string& layer : layers) {
+    std::string name = layer;
+    if (std::regex_match(layer, match, kPattern)) {
+      const bool down = match[1] == "down";
+      const int64_t level = std::stoll(match[2]) * (blocks + 1), index = std::stoll(match[4]);
+      const std::string kind = match[3], rest = match[5];
+      const auto block = [&](int64_t number, int64_t part) {
+        return (down ? "input_blocks." + std::to_string(number + 1)
+                     : "output_blocks." + std::to_string(number)) +
+               "." + std::to_string(part) + ".";
+      };
+      if (kind == "resnets") {
+        name = block(level + index, 0) + rest;
+      } else if (kind == "attentions") {
+        name = block(level + index, 1) + rest;
+      } else if (down) {
+        name = block(level + blocks, 0) + "op";
+      } else {
+        name = block(level + blocks, with_attention.count(match[2]) != 0 ? 2 : 1) + rest;
+      }
+    }
+    names[layer] = (*leaves)(name);
+  }
+  return names;
 }
 
 }  // namespace mind::diffusion

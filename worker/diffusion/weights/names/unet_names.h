@@ -3,6 +3,9 @@
 #define MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_UNET_NAMES_H_
 
 #include <functional>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "worker/diffusion/weights/named_tensors.h"
 
@@ -13,6 +16,10 @@ namespace mind::diffusion {
 // stacked projections; used where there are such ("qkv").
 NamedTensors FromGuidedDiffusionUNet(const NamedTensors& tensors, int64_t layers,
                                      const std::function<int64_t(int64_t channels)>& heads = nullptr);
+
+// The way back for paths of layers: what guided diffusion calls each of these, all the layers of a UNet of
+// latent diffusion, by our names.
+std::map<std::string, std::string> GuidedDiffusionNames(const std::vector<std::string>& layers);
 
 }  // namespace mind::diffusion
 

@@ -1,0 +1,37 @@
+// What the records of text-to-image models have in common: how a case says what was asked for, and what its
+// first evaluation was told.
+#ifndef MIND_WORKER_DIFFUSION_GOLDEN_TEXT_REQUEST_H_
+#define MIND_WORKER_DIFFUSION_GOLDEN_TEXT_REQUEST_H_
+
+#include <ATen/ATen.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "worker/diffusion/golden/record.h"
+#include "worker/diffusion/golden/report.h"
+#include "worker/diffusion/pipelines/pipeline.h"
+#include "worker/diffusion/pipelines/text_to_image.h"
+
+namespace mind::diffusion {
+
+// The fields of a case of diffusers' or the web UI's, for its prompt of this number.
+void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest& request);
+
+// The ids of the prompts, "prompt_ids" and "prompt_ids_2", by the tokenizers that the model has: a refiner's
+// is the second. `prefix`: what is before that in the tensors' names.
+void CheckTextIds(const TextToImagePipeline& model, const nlohmann::json& item, const Record& record,
+                  const std::string& prefix, Report::Case& result);
+
+// Prompts that were recorded as the denoiser is told them, those of the web UI's cases.
+void CheckTold(const Record& record, const Conditioning& conditioning, int64_t row, Report::Case& result);
+
+// The record's "unet0.": arguments and result of the first call for all rows of a batch, those that guidance
+// leads away from before the others. `prefix`: what is before that in the tensors' names.
+void CheckFirstCall(const Record& record, const Pipeline& pipeline, const Conditioning& conditioning,
+                    int64_t row, const at::Tensor& input, double timestep, Report::Case& result,
+                    const std::string& prefix = "");
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_GOLDEN_TEXT_REQUEST_H_
