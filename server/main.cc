@@ -1,5 +1,6 @@
 // mind-server: takes requests, queues them, and has workers run them.
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 
 #include "absl/cleanup/cleanup.h"
@@ -35,7 +36,13 @@ int Run(const Flags& flags) {
   if (!endpoint.ok()) return CannotStart(endpoint.status());
   const absl::StatusOr<std::unique_ptr<WebhookDeliverer>> webhooks = OpenWebhooks(flags);
   if (!webhooks.ok()) return CannotStart(webhooks.status());
-  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, webhooks->get(), metrics);
+  std::atomic<bool> given_up = false;
+  const GiveUp cannot_go_on = [&given_up](const absl::Status& why) {
+    if (given_up.exchange(true)) return;
+    LogError("cannot go on", {{"error", std::string(why.message())}});
+    RequestTermination();
+  };
+  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, webhooks->get(), cannot_go_on, metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
   absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, core, metrics);
@@ -72,7 +79,7 @@ int Run(const Flags& flags) {
   loop.Run([&] { core.CloseCalls(); });
   ports.Close(for_calls);
   core.Join();
-  return 0;
+  return given_up ? 1 : 0;
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ struct Flags {
   std::string name;
   int threads = 0;
   uint32_t max_images = 16;
-  absl::Duration checkpoint_interval = absl::Milliseconds(200);
+  absl::Duration checkpoint_interval = absl::Seconds(5);
   absl::Duration drain = absl::Seconds(5);
   bool preload = true;
   bool channels_last = false;
@@ -56,8 +56,11 @@ Flags ParseFlags(int argc, char** argv) {
   AddNumber(app, "--threads", flags.threads, 0, 4096,
             "On the CPU: rows computed at the same time; 0: one for each processor it may use");
   AddNumber(app, "--max-images", flags.max_images, 1U, 4096U, "Pictures taken at the same time");
-  AddDuration(app, "--checkpoint-interval", flags.checkpoint_interval, absl::ZeroDuration(), absl::Hours(24),
-              "How often a picture's state is sent to the server");
+  AddDuration(
+      app, "--checkpoint-interval", flags.checkpoint_interval, absl::ZeroDuration(), absl::Hours(24),
+      "Work on a picture that may be lost with this worker, at most: so often its state is sent to the "
+      "server, or sooner where that is cheap, or later where it would cost a twentieth of the work; "
+      "0: after every step");
   AddDuration(app, "--drain", flags.drain, absl::ZeroDuration(), absl::Hours(24),
               "After SIGTERM: how long pictures may still finish before they are handed back. A second "
               "SIGTERM ends the program at once");

@@ -39,6 +39,10 @@ void WaitForTermination() {
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
+void RequestTermination() {
+  kill(getpid(), SIGTERM);
+}
+
 EndsAtOnce::EndsAtOnce() {
   sigset_t awaited = TerminationSignals();
   sigaddset(&awaited, kOver);

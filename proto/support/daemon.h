@@ -12,6 +12,8 @@ void HoldTerminationSignals();
 // Blocks until one of them arrives (or has arrived). From then on another one ends the process at once, with
 // 128 and its number: a shutdown that hangs can always be ended.
 void WaitForTermination();
+// As if one had been sent. From any thread.
+void RequestTermination();
 
 // While it lives, one of them ends the process at once, with 0: for a beginning that takes long and has
 // nothing to finish. Between HoldTerminationSignals and WaitForTermination.

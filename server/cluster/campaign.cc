@@ -5,6 +5,11 @@
 #include "proto/support/logging.h"
 
 namespace mind::server {
+namespace {
+
+constexpr absl::Duration kSayAgain = absl::Seconds(5);
+
+}  // namespace
 
 Campaign::Campaign(const Options& options, TermStore& terms, Candidate& candidate)
     : options_(options),
@@ -43,17 +48,22 @@ StoreDone<T> Campaign::Then(std::function<ElectionActions(const T&)> take) {
   return [this, post = gate_.post(), take = std::move(take)](absl::StatusOr<T> answer) {
     post([this, take, answer = std::move(answer)] {
       if (!answer.ok()) return NoAnswer(answer.status());
-      if (!std::exchange(heard_, true)) LogInfo("the database answers again");
+      if (!std::exchange(heard_, true)) LogInfo("the database answers");
+      ever_heard_ = true;
       CarryOut(take(*answer));
     });
   };
 }
 
 void Campaign::NoAnswer(const absl::Status& why) {
-  if (std::exchange(heard_, false)) {
-    LogError("no answer from the database about who leads", {{"error", std::string(why.message())}});
+  const absl::Duration now = options_.steady_clock();
+  if (std::exchange(heard_, false) || now >= say_again_) {
+    say_again_ = now + kSayAgain;
+    LogError("no answer from the database about who leads: waits for it",
+             {{"error", std::string(why.message())}});
   }
-  CarryOut(election_.OnNoAnswer(options_.steady_clock()));
+  if (!ever_heard_ && !absl::IsUnavailable(why)) candidate_.Refused(why);
+  CarryOut(election_.OnNoAnswer(now));
 }
 
 void Campaign::Do(const ReadRow&) {

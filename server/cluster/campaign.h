@@ -27,6 +27,8 @@ class Campaign {
     virtual void StepDown(uint64_t term, const std::string& why) = 0;
     // Another front leads; `address` empty: none does.
     virtual void Follow(uint64_t term, const std::string& address) = 0;
+    // The database has never answered this front's questions, and now says why it never will. They go on.
+    virtual void Refused(const absl::Status&) {}
   };
 
   struct Options {
@@ -70,6 +72,8 @@ class Campaign {
   Election election_;
   std::function<void()> gone_;  // waits for GiveUpTerm
   bool heard_ = true;           // the database has answered the last question
+  bool ever_heard_ = false;
+  absl::Duration say_again_;  // when it is next told that it has not
   Gate gate_;
 };
 

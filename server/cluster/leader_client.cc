@@ -10,6 +10,7 @@
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
 #include "server/generation/finished_image.h"
+#include "server/generation/job_pages.h"
 #include "server/generation/model_summary.h"
 #include "server/generation/public_job.h"
 #include "server/generation/service_state.h"
@@ -26,6 +27,11 @@ internal::v1::Call ToProto(const CallTimes& call, const std::string& front) {
   if (call.deadline != absl::InfiniteFuture()) *proto.mutable_deadline() = ToTimestamp(call.deadline);
   proto.set_front(front);
   return proto;
+}
+
+bool IsEnd(v1::JobState state) {
+  return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||
+         state == v1::JOB_STATE_CANCELLED;
 }
 
 // So that the request may be sent again.
@@ -187,6 +193,14 @@ void LeaderClient::Get(const std::string& id, const Caller& caller, Answer<v1::J
 
 void LeaderClient::List(const v1::ListJobsRequest& request, const Caller& caller,
                         Answer<v1::ListJobsResponse> answer) {
+  // An end counts when it is in the store; what has not ended is known to the leader.
+  if (IsEnd(request.state())) {
+    return ListPage({.list =
+                         [this](const JobQuery& query, StoreDone<std::vector<StoredJob>> done) {
+                           store_.List(query, OnLoop<std::vector<StoredJob>>(std::move(done)));
+                         }},
+                    request, caller, std::move(answer));
+  }
   calls_.Ask<v1::ListJobsResponse>(
       caller.tenant, request,
       [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListJobs(with...); },
@@ -335,24 +349,42 @@ void LeaderClient::ListModels(Answer<v1::ListModelsResponse> answer) {
       }));
 }
 
+void LeaderClient::FindModel(const std::string& name, std::function<void(std::optional<v1::Model>)> then) {
+  if (name.empty()) return then(std::nullopt);
+  store_.Models(OnLoop<std::vector<v1::Model>>(
+      [name, then = std::move(then)](absl::StatusOr<std::vector<v1::Model>> models) {
+        if (!models.ok()) return then(std::nullopt);
+        for (v1::Model& model : *models) {
+          if (model.name() == name) return then(std::move(model));
+        }
+        then(std::nullopt);
+      }));
+}
+
 void LeaderClient::GetModel(const std::string& name, Answer<v1::Model> answer) {
-  v1::GetModelRequest request;
-  request.set_name(name);
-  calls_.Ask<v1::GetModelResponse>(
-      Caller().tenant, std::move(request),
-      [](const LeaderLink& leader, auto... with) { leader.generation->async()->GetModel(with...); },
-      [answer = std::move(answer)](absl::StatusOr<v1::GetModelResponse> response) {
-        response.ok() ? answer(std::move(*response->mutable_model())) : answer(response.status());
-      });
+  FindModel(name, [this, name, answer = std::move(answer)](std::optional<v1::Model> model) {
+    if (model) return answer(Summary(*std::move(model)));
+    v1::GetModelRequest request;
+    request.set_name(name);
+    calls_.Ask<v1::GetModelResponse>(
+        Caller().tenant, std::move(request),
+        [](const LeaderLink& leader, auto... with) { leader.generation->async()->GetModel(with...); },
+        [answer](absl::StatusOr<v1::GetModelResponse> response) {
+          response.ok() ? answer(std::move(*response->mutable_model())) : answer(response.status());
+        });
+  });
 }
 
 void LeaderClient::ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) {
-  v1::ListSamplersRequest request;
-  request.set_model(model);
-  calls_.Ask<v1::ListSamplersResponse>(
-      Caller().tenant, std::move(request),
-      [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListSamplers(with...); },
-      std::move(answer));
+  FindModel(model, [this, model, answer = std::move(answer)](const std::optional<v1::Model>& found) {
+    if (found) return answer(SamplersOf(*found));
+    v1::ListSamplersRequest request;
+    request.set_model(model);
+    calls_.Ask<v1::ListSamplersResponse>(
+        Caller().tenant, std::move(request),
+        [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListSamplers(with...); },
+        answer);
+  });
 }
 
 void LeaderClient::ListWorkers(Answer<v1::ListWorkersResponse> answer) {

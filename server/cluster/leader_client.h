@@ -99,6 +99,8 @@ class LeaderClient : public Generation {
   StoreDone<T> OnLoop(std::function<void(absl::StatusOr<T>)> then);
   // A job of this tenant's, as the store has it.
   void Find(const std::string& id, const Caller& caller, Answer<StoredJob> answer);
+  // A model as the store has it. Empty: it has none of that name, which the leader may, or could explain.
+  void FindModel(const std::string& name, std::function<void(std::optional<v1::Model>)> then);
   WatchId BeginWatch(const std::string& id, uint64_t after_sequence, std::function<void()> on_news);
   void Connect(const std::string& id, Upstream& upstream);
   void OnEvent(const std::string& id, v1::JobEvent event);

@@ -26,6 +26,11 @@ absl::Status Leadership::Prepare(Reign& reign) const {
   options.term_over = [post = options.post, lost = options_.lost, term = reign.term] {
     post([lost, term] { lost(term, "the store has been taken by another front"); });
   };
+  options.store_broken = [post = options.post, lost = options_.lost,
+                          term = reign.term](const absl::Status& why) {
+    // What the store has is the next leader's to go on with; what it has not was promised to nobody.
+    post([lost, term, why] { lost(term, absl::StrCat("the store refuses to write: ", why.message())); });
+  };
   reign.service = std::make_unique<GenerationService>(options, *reign.store, metrics_);
   return reign.service->Recover();
 }
@@ -56,6 +61,7 @@ void Leadership::End() {
   reign->gate.Close();
   seat_.Vacate();
   reign->service.reset();
+  reign->store->GiveUp();
   options_.elsewhere([reign] { reign->store.reset(); });
   // What waits and runs is another's to tell.
   metrics_.Describe(Dispatcher(options_.service.dispatcher), options_.service.max_queue);

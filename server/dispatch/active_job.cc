@@ -1,6 +1,7 @@
 #include "server/dispatch/active_job.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/support/time.h"
 #include "server/dispatch/offer.h"
@@ -102,20 +103,29 @@ void ActiveJob::NoteDone(uint32_t index) {
 
 void ActiveJob::TakeCheckpoint(const std::string& from, const std::string& revision, const v1::ImageRef& ref,
                                uint32_t step, const std::string& data) {
-  if (!MayBeOf(from, ref) || data.empty() || step > steps_per_image()) return;
-  if (!SameWeights(revision, revision_)) return;
-  Image& image = images_[ref.image_index()];
-  if (image.done || step <= image.checkpoint_step) return;
+  if (!MayBeOf(from, ref) || data.empty() || !IsNews(revision, ref.image_index(), step)) return;
+  TakeKept(revision, ref.image_index(), step, std::make_shared<const std::string>(data));
+}
+
+void ActiveJob::TakeKept(const std::string& revision, uint32_t index, uint32_t step,
+                         std::shared_ptr<const std::string> data) {
+  if (!IsNews(revision, index, step)) return;
+  Image& image = images_[index];
   image.checkpoint_step = step;
-  image.checkpoint = data;
+  image.checkpoint = std::move(data);
   if (image.attempt == 0) SetStep(image, step);
   if (revision_.empty()) revision_ = revision;
+}
+
+bool ActiveJob::IsNews(const std::string& revision, uint32_t index, uint32_t step) const {
+  if (index >= images_.size() || step > steps_per_image() || !SameWeights(revision, revision_)) return false;
+  return !images_[index].done && step > images_[index].checkpoint_step;
 }
 
 void ActiveJob::DropCheckpoint(uint32_t index) {
   Image& image = images_[index];
   image.checkpoint_step = 0;
-  image.checkpoint.clear();
+  image.checkpoint.reset();
   if (image.attempt == 0) SetStep(image, 0);
 }
 

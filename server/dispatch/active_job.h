@@ -8,6 +8,7 @@
 #define MIND_SERVER_DISPATCH_ACTIVE_JOB_H_
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,7 +30,7 @@ class ActiveJob {
     bool stepped = false;  // the attempt has taken its last step: the picture is being decoded
     uint32_t step = 0;     // newest known
     uint32_t checkpoint_step = 0;
-    std::string checkpoint;
+    std::shared_ptr<const std::string> checkpoint;  // null: there is none
 
     bool waits() const { return !done && attempt == 0; }
   };
@@ -72,6 +73,9 @@ class ActiveJob {
   // earlier run of the server are believed to whoever offers them: nothing is known of who had them.
   void TakeCheckpoint(const std::string& worker, const std::string& revision, const v1::ImageRef& image,
                       uint32_t step, const std::string& data);
+  // The same for what this or an earlier run of the server has kept itself.
+  void TakeKept(const std::string& revision, uint32_t image, uint32_t step,
+                std::shared_ptr<const std::string> data);
   // The picture begins anew.
   void DropCheckpoint(uint32_t image);
   // No worker with the weights it began with will come: its unfinished pictures begin anew, with any.
@@ -123,6 +127,8 @@ class ActiveJob {
   std::string avoid;             // a worker on which it waited in vain: others are better
 
  private:
+  // Whether the state of this picture is news.
+  bool IsNews(const std::string& revision, uint32_t image, uint32_t step) const;
   // Steps that need not be made again. The last step is not among them until the picture is done.
   uint32_t Kept() const;
   void SetStep(Image& image, uint32_t step);

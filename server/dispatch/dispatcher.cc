@@ -345,9 +345,21 @@ void Dispatcher::OnCheckpoint(const Worker& worker, const v1::ImageRef& image, u
   const Offer* const offer = worker.OfferOf(job->model());
   if (offer == nullptr) return;
   job->TakeCheckpoint(worker.name(), offer->revision(), image, step, data);
+  OnKept(*job, image.image_index(), now);
+}
+
+void Dispatcher::TakeKept(const std::string& id, uint32_t image, uint32_t step, const std::string& revision,
+                          std::shared_ptr<const std::string> data, const Moment& given) {
+  ActiveJob* const job = FindJob(id);
+  if (job == nullptr) return;
+  job->TakeKept(revision, image, step, std::move(data));
+  OnKept(*job, image, Listening(given));
+}
+
+void Dispatcher::OnKept(ActiveJob& job, uint32_t image, const Moment& now) {
   // What waits of it has become less, or may go to fewer workers.
-  const bool waits = image.image_index() < job->images().size() && job->images()[image.image_index()].waits();
-  if (waits && queue_.Contains(job->id())) Requeue(*job, now);
+  const bool waits = image < job.images().size() && job.images()[image].waits();
+  if (waits && queue_.Contains(job.id())) Requeue(job, now);
 }
 
 void Dispatcher::OnResult(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions) {
@@ -369,7 +381,7 @@ void Dispatcher::OnFailure(Worker& worker, const v1::ImageRef& image, const absl
   ActiveJob* const job = FindHeld(worker.name(), image);
   if (job == nullptr) return OnImageLeft(worker, image, now, actions);
   const uint32_t index = image.image_index();
-  if (absl::IsDataLoss(error) && !job->images()[index].checkpoint.empty()) {
+  if (absl::IsDataLoss(error) && job->images()[index].checkpoint != nullptr) {
     job->DropCheckpoint(index);  // it is no good: from the start, then
     return OnImageLeft(worker, image, now, actions);
   }

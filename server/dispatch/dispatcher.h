@@ -71,6 +71,10 @@ class Dispatcher {
   // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over
   // all pictures; `images_done` are pictures that need not be made (after a restart).
   Actions OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done, const Moment& now);
+  // The state of a picture of it, made with these weights, that an earlier run of the server has kept. It is
+  // not placed by that.
+  void TakeKept(const std::string& id, uint32_t image, uint32_t step, const std::string& revision,
+                std::shared_ptr<const std::string> data, const Moment& now);
   // Ends a job that has not ended, as CANCELLED or FAILED with this error. Nothing for other ids.
   Actions OnCancel(const std::string& id, const absl::Status& reason, const Moment& now);
 
@@ -107,6 +111,8 @@ class Dispatcher {
 
   // The job as it is now, if it has not ended.
   const v1::Job* Find(const std::string& id) const;
+  // The same with its pictures and attempts; valid until the next event. Null: it has ended.
+  const ActiveJob* FindActive(const std::string& id) const;
   // Jobs with pictures that wait; jobs with pictures on a worker. One can be both.
   size_t queued_jobs() const { return queue_.size(); }
   size_t running_jobs() const { return running_jobs_; }
@@ -117,6 +123,8 @@ class Dispatcher {
   // the default. All that is not the default can be kept, and set after a restart.
   const Price& PriceOf(const std::string& model) const { return queue_.PriceOf(model); }
   std::map<std::string, Price> KnownPrices() const { return prices_.All(); }
+  // Null: it is not known.
+  const Price* FindPrice(const std::string& model) const { return prices_.Find(model); }
   void SetPrice(const std::string& model, const Price& price);
   // How long a job of this model and priority would wait if it came now, by the work that goes before it on
   // the workers that have the model, as far as that is expected to be theirs; empty if none is connected.
@@ -151,6 +159,8 @@ class Dispatcher {
                  Actions& actions);
   // The worker no longer has this picture, and has not made it.
   void OnImageLeft(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions);
+  // The state of this picture may be news.
+  void OnKept(ActiveJob& job, uint32_t image, const Moment& now);
   // It takes up no more room there.
   void FreeRoom(Worker& worker, const Worker::PictureKey& key, const Moment& now);
   // An attempt that has ended, and not with results alone, is told of.

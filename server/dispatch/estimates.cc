@@ -85,6 +85,11 @@ const v1::Job* Dispatcher::Find(const std::string& id) const {
   return found == jobs_.end() ? nullptr : &found->second->job;
 }
 
+const ActiveJob* Dispatcher::FindActive(const std::string& id) const {
+  const auto found = jobs_.find(id);
+  return found == jobs_.end() ? nullptr : found->second.get();
+}
+
 QueuedJob Dispatcher::ToQueued(const ActiveJob& active) const {
   return {.id = active.id(),
           .tenant = active.job.tenant(),

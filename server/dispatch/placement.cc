@@ -135,8 +135,8 @@ void Dispatcher::Give(ActiveJob& job, Worker& worker, Round& round) {
   const uint32_t image = job.NextWaiting();
   const bool fresh = !job.images()[image].begun;
   // What does not fit beside the request begins anew.
-  if (!job.images()[image].checkpoint.empty() &&
-      job.images()[image].checkpoint.size() > RoomBeside(job.job.spec())) {
+  if (job.images()[image].checkpoint != nullptr &&
+      job.images()[image].checkpoint->size() > RoomBeside(job.job.spec())) {
     job.DropCheckpoint(image);
   }
   const Work left = job.WorkAfter(job.images()[image].checkpoint_step);
@@ -168,16 +168,17 @@ void Dispatcher::Send(const Round& round, Actions& actions) const {
     SendAssign send = empty;
     size_t bytes = 0;
     for (const uint32_t index : sending.images) {
-      const std::string& checkpoint = job.images()[index].checkpoint;
-      if (bytes > 0 && bytes + checkpoint.size() > room) {  // the rest comes after
+      const std::shared_ptr<const std::string>& checkpoint = job.images()[index].checkpoint;
+      const size_t size = checkpoint == nullptr ? 0 : checkpoint->size();
+      if (bytes > 0 && bytes + size > room) {  // the rest comes after
         actions.push_back(std::move(send));
         send = empty;
         bytes = 0;
       }
-      bytes += checkpoint.size();
+      bytes += size;
       v1::AssignedImage* const assigned = send.assign.add_images();
       assigned->set_image_index(index);
-      assigned->set_checkpoint(checkpoint);
+      if (checkpoint != nullptr) assigned->set_checkpoint(*checkpoint);
     }
     actions.push_back(std::move(send));
   }

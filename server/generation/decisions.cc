@@ -112,12 +112,16 @@ void Decisions::Do(const JobEndedAction& ended) {
   const v1::Job& job = ended.job;
   state_.ties.Untie(job.id());
   previewed_.erase(job.id());
-  if (state_.ledger.IsForgotten(job.id())) return state_.events.Forget(job.id());
+  if (state_.ledger.IsForgotten(job.id())) {
+    state_.checkpoints.OnEnded(job.id());
+    return state_.events.Forget(job.id());
+  }
   const uint64_t sequence = state_.events.Reserve(job.id());
   state_.ledger.End(job, sequence, [this, job, sequence] { TellEnded(job, sequence); });
 }
 
 void Decisions::TellEnded(const v1::Job& job, uint64_t sequence) {
+  state_.checkpoints.OnEnded(job.id());
   state_.metrics.requests[OutcomeName(job.state())].Increment();
   state_.metrics.request_seconds[job.spec().model()].Observe(
       SecondsBetween(job.create_time(), job.end_time()));

@@ -46,9 +46,8 @@ std::vector<v1::JobState> StatesToLookAt(v1::JobState wanted) {
 // A page that is being filled.
 class Page : public std::enable_shared_from_this<Page> {
  public:
-  Page(const ServiceState& state, v1::JobState wanted, JobQuery query,
-       Generation::Answer<v1::ListJobsResponse> answer)
-      : state_(state),
+  Page(JobSource source, v1::JobState wanted, JobQuery query, Generation::Answer<v1::ListJobsResponse> answer)
+      : source_(std::move(source)),
         wanted_(wanted),
         size_(query.limit),
         query_(std::move(query)),
@@ -57,21 +56,19 @@ class Page : public std::enable_shared_from_this<Page> {
   }
 
   void Ask() {
-    state_.store.List(query_,
-                      state_.OnLoop<std::vector<StoredJob>>(
-                          [self = shared_from_this()](const absl::StatusOr<std::vector<StoredJob>>& jobs) {
-                            self->Take(jobs);
-                          }));
+    source_.list(query_, [self = shared_from_this()](const absl::StatusOr<std::vector<StoredJob>>& jobs) {
+      self->Take(jobs);
+    });
   }
 
  private:
   void Take(const absl::StatusOr<std::vector<StoredJob>>& jobs) {
     if (!jobs.ok()) return answer_(jobs.status());
     for (const StoredJob& stored : *jobs) {
-      const v1::Job* const active = state_.FindActive(stored.job.id());
-      const v1::Job& job = active != nullptr ? *active : stored.job;
-      const bool shown = (wanted_ == v1::JOB_STATE_UNSPECIFIED || job.state() == wanted_) &&
-                         !state_.ledger.IsForgotten(job.id());
+      const v1::Job* const now = source_.now(stored.job.id());
+      const v1::Job& job = now != nullptr ? *now : stored.job;
+      const bool shown =
+          (wanted_ == v1::JOB_STATE_UNSPECIFIED || job.state() == wanted_) && !source_.gone(job.id());
       if (shown && page_.jobs_size() == size_) {
         page_.set_next_page_token(PageToken(query_.before));
         return answer_(std::move(page_));
@@ -83,7 +80,7 @@ class Page : public std::enable_shared_from_this<Page> {
     Ask();
   }
 
-  const ServiceState& state_;
+  const JobSource source_;
   const v1::JobState wanted_;
   const int size_;
   JobQuery query_;  // for what comes next
@@ -93,7 +90,7 @@ class Page : public std::enable_shared_from_this<Page> {
 
 }  // namespace
 
-void ListPage(const ServiceState& state, const v1::ListJobsRequest& request, const Caller& caller,
+void ListPage(JobSource source, const v1::ListJobsRequest& request, const Caller& caller,
               Generation::Answer<v1::ListJobsResponse> answer) {
   if (request.page_size() > kMaxPage) {
     return answer(
@@ -113,7 +110,7 @@ void ListPage(const ServiceState& state, const v1::ListJobsRequest& request, con
                  .before = *before,
                  .limit = static_cast<int>(size),
                  .labels = {request.labels().begin(), request.labels().end()}};
-  std::make_shared<Page>(state, request.state(), std::move(query), std::move(answer))->Ask();
+  std::make_shared<Page>(std::move(source), request.state(), std::move(query), std::move(answer))->Ask();
 }
 
 }  // namespace mind::server

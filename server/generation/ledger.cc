@@ -89,7 +89,7 @@ void Ledger::BeginSoon() {
 }
 
 void Ledger::Begin() {
-  if (writing_ || batches_.empty()) return;
+  if (writing_ || broken_ || batches_.empty()) return;
   writing_ = true;
   batches_.front().begun = true;
   store_.Commit(batches_.front().writes, [this, post = post_](const absl::Status& status) {
@@ -103,6 +103,7 @@ void Ledger::Written(const absl::Status& status) {
 }
 
 void Ledger::Succeed() {
+  refusals_ = 0;
   const Batch written = std::move(batches_.front());
   batches_.pop_front();
   bytes_ -= written.bytes;
@@ -129,6 +130,12 @@ void Ledger::Fail(const absl::Status& status) {
     changed_();
   }
   Dismiss(Unavailable());
+  refusals_ = absl::IsUnavailable(status) ? 0 : refusals_ + 1;
+  if (refusals_ < options_.tries) return;
+  broken_ = true;
+  LogError("the job store refuses what it is to write, again and again: it is given up",
+           {{"tries", refusals_}, {"error", std::string(status.message())}});
+  options_.broken(status);
 }
 
 absl::Status Ledger::Unavailable() const {
@@ -150,7 +157,7 @@ void Ledger::Dismiss(const absl::Status& status) {
 }
 
 void Ledger::OnTick() {
-  if (!reliable() && options_.steady_clock() >= retry_at_) Begin();
+  if (!reliable() && !broken_ && options_.steady_clock() >= retry_at_) Begin();
 }
 
 }  // namespace mind::server

@@ -3,7 +3,8 @@
 //
 // What is decided in one turn of the loop is one batch; while one is being written the next fills. A batch
 // that cannot be written stays first and is tried again as it is, with growing pauses, so that nothing
-// overtakes anything. Until it is written nothing new may be promised to anyone (reliable()).
+// overtakes anything: for ever where the store is away, a few times where it refuses. Until it is written
+// nothing new may be promised to anyone (reliable()).
 //
 // A job's end counts when it is written, and not before: until then the outside sees the job as it was, and
 // nobody is told that it has ended. So nothing that was said is taken back by a restart.
@@ -42,6 +43,10 @@ class Ledger {
     std::function<absl::Duration()> steady_clock;  // REQUIRES: set
     // Run when the store belongs to somebody else from now on: nothing is tried again.
     std::function<void()> term_over = [] {};
+    // A batch that fails so often in a row, and not because the store is away, never will be written.
+    int tries = 5;
+    // Run then: nothing is tried again, and what waits for it waits for ever.
+    std::function<void(const absl::Status& why)> broken = [](const absl::Status&) {};
   };
 
   // `store` must outlive it.
@@ -107,6 +112,8 @@ class Ledger {
   bool beginning_ = false;     // BeginSoon has posted
   bool writing_ = false;       // the store has the first
   absl::Status failure_;
+  int refusals_ = 0;     // in a row, of the first batch
+  bool broken_ = false;  // it never will be written
   absl::Duration retry_pause_;
   absl::Duration retry_at_;
   std::map<std::string, v1::Job> endings_;  // as the outside sees them

@@ -53,6 +53,7 @@ absl::Status TakeUpEarlierRun(ServiceState& state, Decisions& decisions) {
   if (status.ok()) {
     status = state.store.ForEachUnsettledWebhook([&state](const v1::Job& job) { state.TellWebhook(job); });
   }
+  if (status.ok()) state.checkpoints.TakeUp(state.Present());
   if (status.ok() && jobs > 0) LogInfo("took up jobs of an earlier run", {{"jobs", jobs}});
   return status;
 }

@@ -28,12 +28,14 @@ GenerationService::GenerationService(const Options& options, JobStore& store, Se
       submissions_(state_, decisions_),
       worker_desk_(state_, decisions_),
       signing_secrets_(state_),
-      queue_news_(state_) {
+      queue_news_(state_),
+      kept_prices_(state_) {
   state_.ledger.OnChange([this] { TellServing(); });
 }
 
 absl::Status GenerationService::Recover() {
   absl::Status status = TakeUpEarlierRun(state_, decisions_);
+  if (status.ok()) status = kept_prices_.TakeUp();
   return status.ok() ? signing_secrets_.TakeUp() : status;
 }
 
@@ -63,7 +65,13 @@ void GenerationService::Get(const std::string& id, const Caller& caller, Answer<
 
 void GenerationService::List(const v1::ListJobsRequest& request, const Caller& caller,
                              Answer<v1::ListJobsResponse> answer) {
-  ListPage(state_, request, caller, std::move(answer));
+  ListPage({.list =
+                [this](const JobQuery& query, StoreDone<std::vector<StoredJob>> done) {
+                  state_.store.List(query, state_.OnLoop<std::vector<StoredJob>>(std::move(done)));
+                },
+            .now = [this](const std::string& id) { return state_.FindActive(id); },
+            .gone = [this](const std::string& id) { return state_.ledger.IsForgotten(id); }},
+           request, caller, std::move(answer));
 }
 
 void GenerationService::EndFor(const std::string& id, const absl::Status& reason,
@@ -184,10 +192,7 @@ void GenerationService::ListSamplers(const std::string& name, Answer<v1::ListSam
   const absl::StatusOr<const v1::Model*> model =
       FindModel("model", name, state_.catalog.models(), state_.catalog.Meant({}, state_.Now()));
   if (!model.ok()) return answer(model.status());
-  v1::ListSamplersResponse response;
-  *response.mutable_samplers() = (*model)->samplers();
-  response.set_default_sampler((*model)->default_sampler());
-  answer(std::move(response));
+  answer(SamplersOf(**model));
 }
 
 void GenerationService::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
@@ -224,6 +229,7 @@ void GenerationService::TellServing() {
 
 void GenerationService::StopAdmitting() {
   submissions_.StopAdmitting();
+  kept_prices_.Write();
   TellServing();
 }
 
@@ -251,6 +257,8 @@ void GenerationService::OnTick() {
   state_.metrics.store_failing.Set(state_.ledger.reliable() ? 0 : 1);
   state_.events.TakeMetrics();
   queue_news_.OnTick();
+  state_.checkpoints.OnTick();
+  kept_prices_.OnTick();
   if (now < next_purge_) return;
   next_purge_ = now + kPurgeInterval;
   state_.events.Purge(now);

@@ -15,6 +15,7 @@
 
 #include "server/generation/decisions.h"
 #include "server/generation/generation.h"
+#include "server/generation/kept_prices.h"
 #include "server/generation/queue_news.h"
 #include "server/generation/service_state.h"
 #include "server/generation/signing_secrets.h"
@@ -105,6 +106,7 @@ class GenerationService : public Generation {
   std::map<WatchId, std::pair<std::string, std::string>> front_watches_;  // job, front
   SigningSecrets signing_secrets_;
   QueueNews queue_news_;
+  KeptPrices kept_prices_;
   absl::Time next_purge_ = absl::InfinitePast();
   bool purging_ = false;
   std::function<void(bool)> tell_serving_;

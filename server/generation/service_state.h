@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/dispatch/dispatcher.h"
+#include "server/generation/checkpoint_keeper.h"
 #include "server/generation/event_source.h"
 #include "server/generation/job_id.h"
 #include "server/generation/job_ties.h"
@@ -40,6 +41,10 @@ struct ServiceOptions {
   absl::Duration front_patience = absl::Seconds(30);
   // Run when another server has taken the store: nothing that this service knows is to be believed.
   std::function<void()> term_over = [] {};
+  // How often a picture's state is kept by a store that keeps them, at most; infinite: never.
+  absl::Duration checkpoint_interval = absl::Seconds(10);
+  // Run when the store can never write what it is given: what this service knows beyond the store is lost.
+  std::function<void(const absl::Status& why)> store_broken = [](const absl::Status&) {};
   // Results that wait to be written; beyond, workers are not read on.
   size_t held_bytes = 256 << 20;
   // Tells of jobs' ends; must outlive the service. Null: nobody is told.
@@ -80,6 +85,7 @@ struct ServiceState {
   JobStore& store;
   ServerMetrics& metrics;
   Dispatcher dispatcher;
+  CheckpointKeeper checkpoints;
   EventSource events;
   Ledger ledger;
   JobTies ties;

@@ -193,10 +193,9 @@ absl::StatusOr<v1::CreateJobResponse> Submissions::Check(Submission submission, 
   if (const auto wait = state_.dispatcher.EstimatedWait(model, job->priority())) {
     *estimate.mutable_estimated_wait() = ToDuration(*wait);
   }
-  const std::map<std::string, Price> prices = state_.dispatcher.KnownPrices();
-  if (const auto price = prices.find(model); price != prices.end()) {
+  if (const Price* const price = state_.dispatcher.FindPrice(model)) {
     const double megapixels = 1e-6 * job->spec().width() * job->spec().height();
-    *estimate.mutable_estimated_run() = ToDuration(absl::Seconds(rows * price->second.OfRow(megapixels)));
+    *estimate.mutable_estimated_run() = ToDuration(absl::Seconds(rows * price->OfRow(megapixels)));
   }
   *response.mutable_job() = PublicJob(*std::move(job));
   return response;

@@ -49,6 +49,8 @@ void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest mess
   const Actions actions = wanted_back && message.has_image_result()
                               ? state_.dispatcher.OnResultBroughtBack(worker, finished, state_.Present())
                               : state_.dispatcher.OnWorkerMessage(worker, message, state_.Present());
+  if (message.has_image_checkpoint()) state_.checkpoints.Note(message.image_checkpoint().image());
+  if (message.has_image_handed_back()) state_.checkpoints.Note(message.image_handed_back().image());
   if (message.has_image_progress()) ShowProgress(worker, message.image_progress());
   for (const v1::ImageProgress& progress : message.images_progress().images()) ShowProgress(worker, progress);
   if (message.has_image_stage() && state_.dispatcher.Holds(worker, message.image_stage().image())) {

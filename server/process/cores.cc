@@ -30,6 +30,8 @@ ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* 
   options.max_wait = flags.max_wait;
   options.keep = flags.keep;
   options.limits.webhook_origins = WebhookOrigins(flags);
+  options.checkpoint_interval = flags.checkpoint_interval == absl::ZeroDuration() ? absl::InfiniteDuration()
+                                                                                  : flags.checkpoint_interval;
   options.webhooks = webhooks;
   options.post = post;
   options.clock = [] { return absl::Now(); };
@@ -41,7 +43,7 @@ absl::Status CannotOpen(const absl::Status& why) {
 }
 
 absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const ServiceOptions& options,
-                                                ServerMetrics& metrics) {
+                                                const GiveUp& give_up, ServerMetrics& metrics) {
   absl::StatusOr<std::unique_ptr<PostgresTermStore>> terms = [&flags] {
     const EndsAtOnce nothing_to_finish;  // the database may not be there for long
     return PostgresTermStore::Open(flags.store);
@@ -52,6 +54,7 @@ absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Servic
                        .service = options,
                        .store = std::make_shared<PostgresJobReader>(flags.store),
                        .terms = *std::move(terms),
+                       .refused = [give_up](const absl::Status& why) { give_up(CannotOpen(why)); },
                        .open_store =
                            [url = flags.store](uint64_t term, const std::string& holder) {
                              return PostgresJobStore::Open(url, holder, term);
@@ -68,9 +71,10 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
 }
 
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
-                                               ServerMetrics& metrics) {
-  const ServiceOptions options = OptionsFrom(flags, post, webhooks);
-  if (!flags.store.empty()) return MakeFront(flags, options, metrics);
+                                               const GiveUp& give_up, ServerMetrics& metrics) {
+  ServiceOptions options = OptionsFrom(flags, post, webhooks);
+  if (!flags.store.empty()) return MakeFront(flags, options, give_up, metrics);
+  options.store_broken = give_up;
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) return CannotOpen(store.status());
   return Alone::Create(options, *std::move(store), metrics);

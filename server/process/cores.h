@@ -2,6 +2,7 @@
 #ifndef MIND_SERVER_PROCESS_CORES_H_
 #define MIND_SERVER_PROCESS_CORES_H_
 
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -16,11 +17,14 @@ namespace mind::server {
 // Who tells of jobs' ends; null where the command line allows nobody to be told.
 absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flags);
 
-// A front where --store names a database, else a server that is alone with files in --data. Waits for the
-// store. `post`: to the loop, which need not run yet. `webhooks`, if
-// any, and `metrics` must outlive it.
+// Told from any thread, once or more: the process cannot go on, and why.
+using GiveUp = std::function<void(const absl::Status& why)>;
+
+// A front where --store names a database, which may come later, else a server that is alone with files in
+// --data, for which it waits. `post`: to the loop, which need not run yet. `webhooks`, if any, and `metrics`
+// must outlive it.
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
-                                               ServerMetrics& metrics);
+                                               const GiveUp& give_up, ServerMetrics& metrics);
 
 }  // namespace mind::server
 

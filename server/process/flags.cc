@@ -52,6 +52,9 @@ Flags ParseFlags(int argc, char** argv) {
       app, "--stall", flags.stall, absl::Seconds(1), absl::Hours(24),
       "A picture that has begun and has not moved for so long, nor for twenty of its steps, is made by "
       "another worker");
+  AddDuration(app, "--checkpoint-interval", flags.checkpoint_interval, absl::ZeroDuration(), absl::Hours(24),
+              "With --store: how often the state of a picture that is being made is kept there, at most; 0: "
+              "never");
   AddDuration(app, "--keep", flags.keep, absl::ZeroDuration(), longest,
               "How long ended jobs and their pictures are kept");
   AddDuration(app, "--grace", flags.grace, absl::ZeroDuration(), absl::Hours(24),

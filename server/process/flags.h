@@ -25,6 +25,7 @@ struct Flags {
   absl::Duration lease = absl::Seconds(10);
   absl::Duration leader_lease = absl::Seconds(5);
   absl::Duration stall = absl::Seconds(60);
+  absl::Duration checkpoint_interval = absl::Seconds(10);
   absl::Duration keep = absl::Hours(24);
   absl::Duration grace = absl::Seconds(10);
 };

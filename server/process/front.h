@@ -43,6 +43,8 @@ class Front : public Core, private Campaign::Candidate {
     // What all of them share.
     std::shared_ptr<JobReader> store;
     std::shared_ptr<TermStore> terms;
+    // Told on the loop: what all of them share is there, and cannot be used.
+    std::function<void(const absl::Status& why)> refused = [](const absl::Status&) {};
     // For a term that this front has taken by that name. May wait for the database.
     std::function<absl::StatusOr<std::unique_ptr<JobStore>>(uint64_t term, const std::string& holder)>
         open_store;
@@ -70,6 +72,7 @@ class Front : public Core, private Campaign::Candidate {
   void Lead(uint64_t term) override;
   void StepDown(uint64_t term, const std::string& why) override;
   void Follow(uint64_t term, const std::string& address) override;
+  void Refused(const absl::Status& why) override { options_.refused(why); }
 
   void PointTo(LeaderLinkPtr leader);
   // Tells who has led so far that another term has begun: it may have been cut off from the database.

@@ -8,9 +8,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "server/store/checkpoint_store.h"
 #include "server/store/job_reader.h"
 #include "server/store/source_pictures.h"
 #include "server/store/store_batch.h"
@@ -42,6 +44,13 @@ class JobStore : public virtual JobReader {
   virtual absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) = 0;
   // At the start: what AddSecret has kept for this purpose, newest first.
   virtual absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) = 0;
+  // At the start: what models have cost.
+  virtual absl::StatusOr<std::vector<StoredPrice>> Prices() { return std::vector<StoredPrice>(); }
+  // Null: it keeps no states of pictures. What workers keep is all there is then.
+  virtual CheckpointStore* checkpoints() { return nullptr; }
+  // What has not been done will not be: whoever waits is told UNAVAILABLE, and the destructor waits for no
+  // answer from a database that may never come.
+  virtual void GiveUp() {}
   // What survives what, once it is committed. Thread-safe.
   virtual StoreDurability durability() const = 0;
   // Counts who has written to this store: of a server, or of its term where several share the store. Event

@@ -1,6 +1,8 @@
 #include "server/store/postgres_connection.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string_view>
@@ -18,6 +20,7 @@ namespace {
 
 // Longer than a statement may take at the database.
 constexpr absl::Duration kSilence = absl::Seconds(15);
+constexpr char kGivenUp[] = "it is not waited for any more";
 constexpr absl::Duration kFirstPause = absl::Milliseconds(50), kLongestPause = absl::Seconds(1);
 
 // Which the URL may set otherwise. A database that does not answer is noticed within seconds; several hosts
@@ -35,11 +38,24 @@ constexpr char kSessionOptions[] =
 }  // namespace
 
 PostgresConnection::PostgresConnection(std::string url, std::string name, OnConnected on_connected)
-    : url_(std::move(url)), name_(std::move(name)), on_connected_(std::move(on_connected)) {}
+    : url_(std::move(url)),
+      name_(std::move(name)),
+      on_connected_(std::move(on_connected)),
+      wake_up_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+PostgresConnection::~PostgresConnection() {
+  close(wake_up_);
+}
+
+void PostgresConnection::GiveUp() {
+  given_up_ = true;
+  eventfd_write(wake_up_, 1);
+}
 
 // --- Connecting.
 
 absl::Status PostgresConnection::Connect() {
+  if (given_up_) return Lose(kGivenUp);
   if (connection_ != nullptr && !Closed()) return absl::OkStatus();
   connection_.reset();
   if (!failure_.ok() && SteadyNow() < next_try_) return failure_;
@@ -82,11 +98,29 @@ absl::Status PostgresConnection::Open() {
   values.push_back(nullptr);
   prepared_.clear();
   connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 0));
-  if (PQstatus(connection_.get()) != CONNECTION_OK) return PostgresLost(PQerrorMessage(connection_.get()));
+  if (PQstatus(connection_.get()) != CONNECTION_OK) {
+    const absl::Status lost = explains_ ? Explain() : PostgresLost(PQerrorMessage(connection_.get()));
+    if (!lost.ok()) return lost;
+  }
+  explains_ = false;
   PQsetNoticeReceiver(connection_.get(), &PostgresConnection::OnNotice, this);
   if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
     return PostgresLost(PQerrorMessage(connection_.get()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status PostgresConnection::Explain() {
+  PGconn* const connection = connection_.get();
+  const std::string message = PQerrorMessage(connection);
+  if (PQconnectionNeedsPassword(connection) != 0) return PostgresRefused(message);
+  // The code of an error is told only at length while there is no connection.
+  PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
+  PQreset(connection);
+  if (PQstatus(connection) != CONNECTION_OK) {
+    return IsRefusal(PQerrorMessage(connection)) ? PostgresRefused(message) : PostgresLost(message);
+  }
+  PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
   return absl::OkStatus();
 }
 
@@ -201,10 +235,14 @@ absl::Status PostgresConnection::Wait() {
   PGconn* const connection = connection_.get();
   while (PQisBusy(connection) != 0) {
     const bool more_to_send = PQflush(connection) == 1;
-    pollfd socket{.fd = PQsocket(connection),
-                  .events = static_cast<int16_t>(POLLIN | (more_to_send ? POLLOUT : 0))};
-    const int ready = poll(&socket, 1, static_cast<int>(absl::ToInt64Milliseconds(kSilence)));
+    pollfd watched[] = {
+        {.fd = PQsocket(connection), .events = static_cast<int16_t>(POLLIN | (more_to_send ? POLLOUT : 0))},
+        {.fd = wake_up_, .events = POLLIN}};
+    const pollfd& socket = watched[0];
+    const int ready =
+        poll(watched, std::size(watched), static_cast<int>(absl::ToInt64Milliseconds(kSilence)));
     if (ready == 0) return Lose(absl::StrCat("silent for ", absl::FormatDuration(kSilence)));
+    if (given_up_) return Lose(kGivenUp);
     if (ready > 0 && (socket.revents & ~POLLOUT) != 0 && PQconsumeInput(connection) != 1) {
       return Lose(PQerrorMessage(connection));
     }

@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,6 +34,7 @@ class PostgresConnection {
       OnConnected on_connected = [](PostgresConnection&) { return absl::OkStatus(); });
   PostgresConnection(const PostgresConnection&) = delete;
   PostgresConnection& operator=(const PostgresConnection&) = delete;
+  ~PostgresConnection();
 
   // Runs these one after the other: what each has given, or the first error, after which the others were not
   // run. Errors: PostgresError, PostgresLost.
@@ -42,6 +44,14 @@ class PostgresConnection {
   // Runs SQL that gives no rows, any number of statements: all of them or none.
   absl::Status Execute(const std::string& sql);
 
+  // Until it has stood once, a database that is there and does not let us in is no UNAVAILABLE
+  // (PostgresRefused): it is asked twice, as only a long answer says why.
+  void ExplainRefusals() { explains_ = true; }
+
+  // Nothing is waited for any more, nor asked again: what is under way ends with UNAVAILABLE, though the
+  // database may still do it. From any thread.
+  void GiveUp();
+
  private:
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -50,6 +60,8 @@ class PostgresConnection {
   // Sees to it that there is a connection, as far as can be known.
   absl::Status Connect();
   absl::Status Open();
+  // Asks once more, for the reason.
+  absl::Status Explain();
   static void OnNotice(void* self, const PGresult* notice);
   // Whether the database has closed it meanwhile.
   bool Closed();
@@ -65,6 +77,9 @@ class PostgresConnection {
 
   const std::string url_, name_;
   const OnConnected on_connected_;
+  std::atomic<bool> given_up_ = false;
+  const int wake_up_;  // an eventfd: readable once it is given up
+  bool explains_ = false;
   std::unique_ptr<PGconn, Finish> connection_;
   std::map<const char*, std::string> prepared_;  // on this connection: names by SQL
   int next_name_ = 0;

@@ -25,6 +25,12 @@ constexpr std::string_view kPassing[] = {
     "57",     // going down, not up yet, cancelled
     "58",     // I/O
 };
+// What a connection is refused with that no patience helps against.
+constexpr std::string_view kRefusals[] = {
+    "28",     // who it is for, or the password
+    "3D000",  // there is no such database
+    "42501",  // it may not be used
+};
 constexpr std::string_view kDiskFull = "53100";
 // Files that are damaged: XX001, XX002.
 constexpr std::string_view kDamaged = "XX00";
@@ -55,6 +61,26 @@ absl::Status PostgresLost(const std::string& message) {
                                           absl::StripTrailingAsciiWhitespace(message)),
                              "STORE_UNAVAILABLE"),
                    kRetry);
+}
+
+absl::Status PostgresRefused(const std::string& message) {
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      absl::StrCat("the database does not let this server in: ", absl::StripTrailingAsciiWhitespace(message)),
+      "STORE");
+}
+
+bool IsRefusal(std::string_view errors) {
+  constexpr std::string_view kAfterSeverity = ":  ";
+  constexpr size_t kCode = 5;
+  for (size_t at = errors.find(kAfterSeverity); at != std::string_view::npos;
+       at = errors.find(kAfterSeverity, at + 1)) {
+    const std::string_view code = errors.substr(at + kAfterSeverity.size(), kCode);
+    for (const std::string_view refusal : kRefusals) {
+      if (code.substr(0, refusal.size()) == refusal) return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace mind::server

@@ -16,6 +16,11 @@ inline constexpr char kTermOverState[] = "MD001";
 absl::Status PostgresError(std::string_view sqlstate, const std::string& message);
 // UNAVAILABLE: no answer came; nobody knows what the database has done.
 absl::Status PostgresLost(const std::string& message);
+// FAILED_PRECONDITION: the database is there, and does not let us in.
+absl::Status PostgresRefused(const std::string& message);
+// Whether one of these errors, as told at length (severity, code, text), is that: a name, a password or a
+// database that is wrong.
+bool IsRefusal(std::string_view errors);
 
 }  // namespace mind::server
 

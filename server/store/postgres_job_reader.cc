@@ -20,6 +20,10 @@ void PostgresJobReader::StopReading() {
   for (Reading& one : readers_) one.thread.reset();
 }
 
+void PostgresJobReader::GiveUpReading() {
+  for (Reading& one : readers_) one.reader->GiveUp();
+}
+
 void PostgresJobReader::Find(const std::string& id, Done<std::optional<StoredJob>> done) {
   Read([=](PostgresReader& reader) { done(reader.Find(id)); });
 }

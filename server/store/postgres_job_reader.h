@@ -22,8 +22,8 @@ namespace mind::server {
 class PostgresJobReader : public virtual JobReader {
  public:
   explicit PostgresJobReader(const std::string& url) : PostgresJobReader(url, 0, [](const DamagedRow&) {}) {}
-  // Does all it was asked for before.
-  ~PostgresJobReader() override = default;
+  // Whoever still waits for an answer is told that there is none.
+  ~PostgresJobReader() override { GiveUpReading(); }
 
   void Find(const std::string& id, Done<std::optional<StoredJob>> done) override;
   void FindRequest(const std::string& tenant, const std::string& request_id,
@@ -38,6 +38,8 @@ class PostgresJobReader : public virtual JobReader {
   void Read(std::function<void(PostgresReader&)> work);
   // Does all it was asked for; after that it is asked nothing.
   void StopReading();
+  // Answers nothing any more. Thread-safe.
+  void GiveUpReading();
 
  private:
   static constexpr size_t kReaders = 2;

@@ -18,7 +18,8 @@ PostgresJobStore::PostgresJobStore(const std::string& url, const std::string& ho
           [this](const DamagedRow& row) { writing_.Post([this, row] { writer_.SetAside(row); }); }),
       url_(url),
       term_(term),
-      writer_(url, holder, term) {}
+      writer_(url, holder, term),
+      checkpoints_(url, term) {}
 
 PostgresJobStore::~PostgresJobStore() {
   StopReading();  // readers give rows to the writer
@@ -52,6 +53,16 @@ absl::Status PostgresJobStore::ForEachUnsettledWebhook(const std::function<void(
 
 absl::StatusOr<std::vector<StoredSecret>> PostgresJobStore::Secrets(const std::string& purpose) {
   return ReaderOfAStart().Secrets(purpose);
+}
+
+absl::StatusOr<std::vector<StoredPrice>> PostgresJobStore::Prices() {
+  return ReaderOfAStart().Prices();
+}
+
+void PostgresJobStore::GiveUp() {
+  GiveUpReading();
+  writer_.GiveUp();
+  checkpoints_.GiveUp();
 }
 
 }  // namespace mind::server

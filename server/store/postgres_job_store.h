@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/store/job_store.h"
+#include "server/store/postgres_checkpoints.h"
 #include "server/store/postgres_job_reader.h"
 #include "server/store/postgres_writer.h"
 #include "server/store/task_thread.h"
@@ -22,7 +23,7 @@ class PostgresJobStore : public JobStore, public PostgresJobReader {
   // date. FAILED_PRECONDITION: they are of a newer version. ABORTED, kTermOver: the term is over.
   static absl::StatusOr<std::unique_ptr<PostgresJobStore>> Open(const std::string& url,
                                                                 const std::string& holder, uint64_t term);
-  // Does all it was asked for before.
+  // Does all it was asked for before, unless it has been given up.
   ~PostgresJobStore() override;
 
   void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) override;
@@ -31,6 +32,9 @@ class PostgresJobStore : public JobStore, public PostgresJobReader {
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
+  absl::StatusOr<std::vector<StoredPrice>> Prices() override;
+  CheckpointStore* checkpoints() override { return &checkpoints_; }
+  void GiveUp() override;
   StoreDurability durability() const override { return writer_.durability(); }
   // The term.
   uint64_t epoch() const override { return term_; }
@@ -44,6 +48,7 @@ class PostgresJobStore : public JobStore, public PostgresJobReader {
   const std::string url_;
   const uint64_t term_;
   PostgresWriter writer_;
+  PostgresCheckpoints checkpoints_;
   TaskThread writing_;  // writer_'s, once opened
 };
 

@@ -187,6 +187,21 @@ absl::StatusOr<std::vector<StoredSecret>> PostgresReader::Secrets(const std::str
   return secrets;
 }
 
+absl::StatusOr<std::vector<StoredPrice>> PostgresReader::Prices() {
+  const auto found =
+      connection_.Ask({PostgresCall("SELECT model, revision, row_ns, row_megapixel_ns FROM prices")});
+  if (!found.ok()) return found.status();
+  const PostgresRows& rows = found->front();
+  std::vector<StoredPrice> prices;
+  for (int row = 0; row < rows.size(); ++row) {
+    prices.push_back({.model = rows.Text(row, 0),
+                      .revision = rows.Text(row, 1),
+                      .row = absl::Nanoseconds(rows.Integer(row, 2)),
+                      .row_megapixel = absl::Nanoseconds(rows.Integer(row, 3))});
+  }
+  return prices;
+}
+
 absl::StatusOr<std::vector<v1::Model>> PostgresReader::Models() {
   const auto found = connection_.Ask({PostgresCall("SELECT model, name FROM models ORDER BY name")});
   if (!found.ok()) return found.status();

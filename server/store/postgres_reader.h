@@ -32,7 +32,11 @@ class PostgresReader {
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take);
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take);
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose);
+  absl::StatusOr<std::vector<StoredPrice>> Prices();
   absl::StatusOr<std::vector<v1::Model>> Models();
+
+  // See PostgresConnection. Thread-safe.
+  void GiveUp() { connection_.GiveUp(); }
 
  private:
   // The columns of MIND_JOB_COLUMNS.

@@ -91,8 +91,27 @@ constexpr char kFaces[] = R"sql(
     PRIMARY KEY(purpose, made_us));
 )sql";
 
+// Version 3. States of pictures, which a crash of the database may take: they are not logged. What models
+// cost.
+constexpr char kStates[] = R"sql(
+  CREATE UNLOGGED TABLE checkpoints(
+    job_id text COLLATE "C" NOT NULL,
+    image_index integer NOT NULL,
+    attempt integer NOT NULL,
+    step integer NOT NULL,
+    revision bytea NOT NULL,
+    data bytea NOT NULL,
+    PRIMARY KEY(job_id, image_index));
+  ALTER TABLE checkpoints ALTER data SET STORAGE EXTERNAL;
+  CREATE TABLE prices(
+    model bytea PRIMARY KEY,
+    revision bytea NOT NULL,
+    row_ns bigint NOT NULL,
+    row_megapixel_ns bigint NOT NULL);
+)sql";
+
 // How a schema becomes one of a version, when it is one of that before.
-constexpr const char* kVersions[] = {kTables, kFaces};
+constexpr const char* kVersions[] = {kTables, kFaces, kStates};
 constexpr int64_t kVersion = std::size(kVersions);
 
 absl::Status CheckVersion(int64_t found) {

@@ -3,14 +3,31 @@
 #include <utility>
 #include <vector>
 
+#include "proto/support/logging.h"
 #include "server/store/postgres_schema.h"
 #include "server/store/postgres_session.h"
 
 namespace mind::server {
 
+PostgresTermStore::PostgresTermStore(const std::string& url)
+    : connection_(url, "mind-server term", [this](PostgresConnection& connection) {
+        // Once: a server goes on beside one of a newer version.
+        if (prepared_) return absl::OkStatus();
+        absl::Status prepared = PrepareTerm(connection);
+        prepared_ = prepared.ok();
+        return prepared;
+      }) {
+  connection_.ExplainRefusals();
+}
+
 absl::StatusOr<std::unique_ptr<PostgresTermStore>> PostgresTermStore::Open(const std::string& url) {
   std::unique_ptr<PostgresTermStore> store(new PostgresTermStore(url));
-  if (absl::Status status = PrepareTerm(store->connection_); !status.ok()) return status;
+  const absl::Status there = store->connection_.Run({}).status();
+  if (absl::IsUnavailable(there)) {
+    LogWarning("waits for the database", {{"error", std::string(there.message())}});
+  } else if (!there.ok()) {
+    return there;
+  }
   return store;
 }
 

@@ -41,6 +41,7 @@ class PostgresWriter::Calls {
   void Add(const SaveModel& write);
   void Add(const SettleWebhook& write);
   void Add(const AddSecret& write);
+  void Add(const SavePrice& write);
   const std::vector<PostgresCall>& Done() {
     calls_.emplace_back("COMMIT");
     return calls_;
@@ -145,6 +146,15 @@ void PostgresWriter::Calls::Add(const AddSecret& write) {
                    "(SELECT made_us FROM secrets WHERE purpose = $1 ORDER BY made_us DESC LIMIT $2)")
           .Text(write.purpose)
           .Int(static_cast<int64_t>(kSecretsKept)));
+}
+
+void PostgresWriter::Calls::Add(const SavePrice& write) {
+  Add(PostgresCall("INSERT INTO prices(model, revision, row_ns, row_megapixel_ns) VALUES($1, $2, $3, $4) "
+                   "ON CONFLICT(model) DO UPDATE SET revision = $2, row_ns = $3, row_megapixel_ns = $4")
+          .Bytes(write.price.model)
+          .Bytes(write.price.revision)
+          .Int(absl::ToInt64Nanoseconds(write.price.row))
+          .Int(absl::ToInt64Nanoseconds(write.price.row_megapixel)));
 }
 
 PostgresWriter::PostgresWriter(const std::string& url, const std::string& holder, uint64_t term)

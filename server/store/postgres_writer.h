@@ -20,7 +20,7 @@ namespace mind::server {
 
 // What is committed together goes in one round trip, with the fence before it.
 //
-// Belongs to one thread at a time, but for durability(). Errors: see JobStore.
+// Belongs to one thread at a time, but for durability() and GiveUp(). Errors: see JobStore.
 class PostgresWriter {
  public:
   // `holder`: see TermRow.
@@ -33,6 +33,8 @@ class PostgresWriter {
   // Ends a job whose row cannot be read; its bytes are kept in `damaged`.
   void SetAside(const DamagedRow& row);
 
+  // See PostgresConnection. Thread-safe.
+  void GiveUp() { connection_.GiveUp(); }
   // By the settings at the last connection or purge.
   StoreDurability durability() const;
 

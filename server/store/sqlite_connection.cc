@@ -1,7 +1,6 @@
 #include "server/store/sqlite_connection.h"
 
 #include "server/store/sqlite_schema.h"
-#include "server/store/sqlite_statement.h"
 
 namespace mind::server {
 namespace {
@@ -32,11 +31,11 @@ absl::StatusOr<SqliteConnection> SqliteConnection::Open(const std::string& path,
 }
 
 absl::Status SqliteConnection::Together(const std::function<absl::Status()>& work) {
-  absl::Status status = ExecuteSql(get(), "BEGIN IMMEDIATE");
+  absl::Status status = Sql("BEGIN IMMEDIATE").Run();
   if (status.ok()) status = work();
-  if (status.ok()) status = ExecuteSql(get(), "COMMIT");
+  if (status.ok()) status = Sql("COMMIT").Run();
   // Some errors have rolled back already.
-  if (!status.ok() && sqlite3_get_autocommit(get()) == 0) ExecuteSql(get(), "ROLLBACK").IgnoreError();
+  if (!status.ok() && sqlite3_get_autocommit(get()) == 0) Sql("ROLLBACK").Run().IgnoreError();
   return status;
 }
 

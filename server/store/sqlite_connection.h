@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/store/sqlite_statement.h"
 
 namespace mind::server {
 
@@ -24,6 +25,8 @@ class SqliteConnection {
   static absl::StatusOr<SqliteConnection> ToRead(const std::string& path);
 
   sqlite3* get() const { return database_.get(); }
+  // Prepares a statement the first time. `sql` is a literal.
+  SqliteStatement Sql(const char* sql) { return SqliteStatement(get(), *statements_, sql); }
   // All that `work` does reaches the disk, or nothing does.
   absl::Status Together(const std::function<absl::Status()>& work);
 
@@ -37,6 +40,7 @@ class SqliteConnection {
   explicit SqliteConnection(sqlite3* database) : database_(database) {}
 
   std::unique_ptr<sqlite3, Close> database_;
+  std::unique_ptr<SqliteStatements> statements_ = std::make_unique<SqliteStatements>();
 };
 
 }  // namespace mind::server

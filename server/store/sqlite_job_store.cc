@@ -115,4 +115,8 @@ absl::StatusOr<std::vector<StoredSecret>> SqliteJobStore::Secrets(const std::str
   return readers_.front().reader->Secrets(purpose);
 }
 
+absl::StatusOr<std::vector<StoredPrice>> SqliteJobStore::Prices() {
+  return readers_.front().reader->Prices();
+}
+
 }  // namespace mind::server

@@ -42,6 +42,7 @@ class SqliteJobStore : public JobStore {
   StoreDurability durability() const override { return durability_; }
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
+  absl::StatusOr<std::vector<StoredPrice>> Prices() override;
   uint64_t epoch() const override { return epoch_; }
 
  private:

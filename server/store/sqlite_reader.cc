@@ -8,10 +8,11 @@
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 
+// Statements are literals.
+#define MIND_JOB_COLUMNS "SELECT job, number, tied, end_sequence, id, tenant"
+
 namespace mind::server {
 namespace {
-
-constexpr char kJobColumns[] = "SELECT job, number, tied, end_sequence, id, tenant";
 
 ImageMark ReadMark(const SqliteStatement& row, int column) {
   return {static_cast<uint32_t>(row.Integer(column)), static_cast<uint64_t>(row.Integer(column + 1))};
@@ -39,7 +40,7 @@ absl::StatusOr<std::vector<ImageMark>> SqliteReader::ImagesOf(const std::string&
 }
 
 absl::StatusOr<std::optional<StoredJob>> SqliteReader::Find(const std::string& id) {
-  SqliteStatement row = Sql(absl::StrCat(kJobColumns, " FROM jobs WHERE id = ?"));
+  SqliteStatement row = Sql(MIND_JOB_COLUMNS " FROM jobs WHERE id = ?");
   row.Text(id);
   if (!row.Next()) {
     if (!row.status().ok()) return row.status();
@@ -54,8 +55,7 @@ absl::StatusOr<std::optional<StoredJob>> SqliteReader::Find(const std::string& i
 
 absl::StatusOr<std::optional<EarlierRequest>> SqliteReader::FindRequest(const std::string& tenant,
                                                                         const std::string& request_id) {
-  SqliteStatement row =
-      Sql(absl::StrCat(kJobColumns, ", fingerprint FROM jobs WHERE tenant = ? AND request_id = ?"));
+  SqliteStatement row = Sql(MIND_JOB_COLUMNS ", fingerprint FROM jobs WHERE tenant = ? AND request_id = ?");
   row.Text(tenant).Text(request_id);
   std::optional<EarlierRequest> earlier;
   if (row.Next()) earlier = EarlierRequest{ReadJob(row), row.Bytes(6)};
@@ -65,12 +65,10 @@ absl::StatusOr<std::optional<EarlierRequest>> SqliteReader::FindRequest(const st
 
 absl::StatusOr<std::vector<StoredJob>> SqliteReader::List(const JobQuery& query) {
   // Where labels are asked for, the first leads to the jobs in their order, and the others are looked up.
-  std::string sql =
-      query.labels.empty()
-          ? absl::StrCat(kJobColumns, " FROM jobs WHERE tenant = ? AND number < ?")
-          : absl::StrCat(kJobColumns,
-                         " FROM (SELECT number AS labelled FROM labels WHERE tenant = ? AND number < ? "
-                         "AND name = ? AND text = ?) CROSS JOIN jobs ON number = labelled WHERE true");
+  std::string sql = query.labels.empty() ? MIND_JOB_COLUMNS " FROM jobs WHERE tenant = ? AND number < ?"
+                                         : MIND_JOB_COLUMNS
+                        " FROM (SELECT number AS labelled FROM labels WHERE tenant = ? AND number < ? "
+                        "AND name = ? AND text = ?) CROSS JOIN jobs ON number = labelled WHERE true";
   for (size_t i = 1; i < query.labels.size(); ++i) {
     absl::StrAppend(
         &sql,
@@ -87,7 +85,7 @@ absl::StatusOr<std::vector<StoredJob>> SqliteReader::List(const JobQuery& query)
                   query.limit);
   const auto before = static_cast<int64_t>(
       std::min<uint64_t>(query.before, static_cast<uint64_t>(std::numeric_limits<int64_t>::max())));
-  SqliteStatement rows = Sql(sql);
+  SqliteStatement rows(connection_.get(), sql);
   rows.Text(query.tenant).Int(before);
   for (const auto& [name, text] : query.labels) rows.Text(name).Text(text);
   std::vector<StoredJob> jobs;
@@ -142,7 +140,7 @@ absl::Status SqliteReader::ForEachUnfinished(const std::function<void(StoredJob)
   SqliteStatement marks =
       Sql("SELECT number, image_index, sequence FROM jobs JOIN images ON job_id = id "
           "WHERE ended_ms IS NULL ORDER BY number, image_index");
-  SqliteStatement jobs = Sql(absl::StrCat(kJobColumns, " FROM jobs WHERE ended_ms IS NULL ORDER BY number"));
+  SqliteStatement jobs = Sql(MIND_JOB_COLUMNS " FROM jobs WHERE ended_ms IS NULL ORDER BY number");
   bool more = marks.Next();
   while (jobs.Next()) {
     StoredJob stored = ReadJob(jobs);
@@ -159,7 +157,7 @@ absl::Status SqliteReader::ForEachUnfinished(const std::function<void(StoredJob)
 }
 
 absl::Status SqliteReader::ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) {
-  SqliteStatement jobs = Sql(absl::StrCat(kJobColumns, " FROM jobs WHERE webhook != 0 ORDER BY number"));
+  SqliteStatement jobs = Sql(MIND_JOB_COLUMNS " FROM jobs WHERE webhook != 0 ORDER BY number");
   while (jobs.Next()) take(ReadJob(jobs).job);
   return jobs.status();
 }
@@ -172,6 +170,19 @@ absl::StatusOr<std::vector<StoredSecret>> SqliteReader::Secrets(const std::strin
     secrets.push_back({.secret = rows.Bytes(0), .made = absl::FromUnixMicros(rows.Integer(1))});
   if (!rows.status().ok()) return rows.status();
   return secrets;
+}
+
+absl::StatusOr<std::vector<StoredPrice>> SqliteReader::Prices() {
+  SqliteStatement rows = Sql("SELECT model, revision, row_ns, row_megapixel_ns FROM prices");
+  std::vector<StoredPrice> prices;
+  while (rows.Next()) {
+    prices.push_back({.model = rows.Bytes(0),
+                      .revision = rows.Bytes(1),
+                      .row = absl::Nanoseconds(rows.Integer(2)),
+                      .row_megapixel = absl::Nanoseconds(rows.Integer(3))});
+  }
+  if (!rows.status().ok()) return rows.status();
+  return prices;
 }
 
 absl::StatusOr<std::vector<v1::Model>> SqliteReader::Models() {

@@ -36,10 +36,11 @@ class SqliteReader {
   absl::StatusOr<std::vector<v1::Model>> Models();
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take);
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose);
+  absl::StatusOr<std::vector<StoredPrice>> Prices();
 
  private:
-  SqliteStatement Sql(const std::string& sql) { return SqliteStatement(connection_.get(), sql); }
-  // The columns of kJobColumns.
+  SqliteStatement Sql(const char* sql) { return connection_.Sql(sql); }
+  // The columns of MIND_JOB_COLUMNS.
   StoredJob ReadJob(const SqliteStatement& row);
   absl::StatusOr<std::vector<ImageMark>> ImagesOf(const std::string& job_id);
 

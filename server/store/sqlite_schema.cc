@@ -98,6 +98,15 @@ constexpr char kFaces[] = R"sql(
     PRIMARY KEY(purpose, made_us)) WITHOUT ROWID;
 )sql";
 
+// Version 6. What models cost.
+constexpr char kPrices[] = R"sql(
+  CREATE TABLE prices(
+    model BLOB PRIMARY KEY,
+    revision BLOB NOT NULL,
+    row_ns INTEGER NOT NULL,
+    row_megapixel_ns INTEGER NOT NULL) WITHOUT ROWID;
+)sql";
+
 // The pictures of version 3's jobs.
 absl::Status MovePictures(sqlite3* database) {
   std::vector<int64_t> numbers;
@@ -134,7 +143,8 @@ struct Version {
   const char* sql;
   absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
 };
-constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures}, {kFaces}};
+constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures},
+                                 {kFaces},  {kPrices}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace

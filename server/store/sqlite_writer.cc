@@ -185,6 +185,15 @@ absl::Status SqliteWriter::Do(const AddSecret& write) {
       .Run();
 }
 
+absl::Status SqliteWriter::Do(const SavePrice& write) {
+  return Sql("INSERT OR REPLACE INTO prices(model, revision, row_ns, row_megapixel_ns) VALUES(?, ?, ?, ?)")
+      .Blob(write.price.model)
+      .Blob(write.price.revision)
+      .Int(absl::ToInt64Nanoseconds(write.price.row))
+      .Int(absl::ToInt64Nanoseconds(write.price.row_megapixel))
+      .Run();
+}
+
 absl::StatusOr<int> SqliteWriter::Purge(absl::Time ended_before, int limit) {
   std::vector<std::string> ids;
   const absl::Status status = Together([&] {

@@ -54,7 +54,8 @@ class SqliteWriter {
   absl::Status Do(const SaveModel& write);
   absl::Status Do(const SettleWebhook& write);
   absl::Status Do(const AddSecret& write);
-  SqliteStatement Sql(const std::string& sql) { return SqliteStatement(connection_.get(), sql); }
+  absl::Status Do(const SavePrice& write);
+  SqliteStatement Sql(const char* sql) { return connection_.Sql(sql); }
 
   SqliteConnection connection_;
   BlobStore& blobs_;

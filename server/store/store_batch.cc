@@ -35,6 +35,9 @@ size_t Payload(const SettleWebhook&) {
 size_t Payload(const AddSecret& write) {
   return write.secret.secret.size();
 }
+size_t Payload(const SavePrice&) {
+  return 0;
+}
 
 }  // namespace
 

@@ -81,8 +81,19 @@ struct AddSecret {
   StoredSecret secret;
 };
 
+// What a row of a model takes: a part that is always there, and a part that grows with the picture.
+struct StoredPrice {
+  std::string model;
+  std::string revision;  // of the weights it was measured with
+  absl::Duration row, row_megapixel;
+};
+// In place of the one before of the model.
+struct SavePrice {
+  StoredPrice price;
+};
+
 using StoreWrite = std::variant<InsertJob, UpdateJob, EndJob, UntieJob, ForgetJob, AddImage, SaveModel,
-                                SettleWebhook, AddSecret>;
+                                SettleWebhook, AddSecret, SavePrice>;
 using StoreBatch = std::vector<StoreWrite>;
 
 // About what it takes up in memory.

@@ -208,6 +208,15 @@ grpc::Status RawCall(const std::string& address, const std::string& method, cons
   return status;
 }
 
+bool IsServing(const Cluster& cluster) {
+  // HealthCheckResponse { status: SERVING or NOT_SERVING }
+  constexpr char kServing[] = "\x08\x01", kNotServing[] = "\x08\x02";
+  std::string response;
+  const grpc::Status status = RawCall(cluster.address(), "/grpc.health.v1.Health/Check", "", &response);
+  EXPECT_TRUE(status.ok() && (response == kServing || response == kNotServing)) << status.error_message();
+  return response == kServing;
+}
+
 v1::JobRequest Request(const std::string& prompt, uint64_t seed, uint32_t steps, const std::string& sampler) {
   v1::JobRequest request;
   request.mutable_spec()->set_model("emoji");

@@ -71,6 +71,9 @@ v1::Job JobNow(client::Client& client, const std::string& id);
 // Pictures that the first of the workers is making; -1 if there is none to ask.
 int RunningImages(client::Client& client);
 
+// What the server's health says.
+bool IsServing(const Cluster& cluster);
+
 // Whether MIND_TEST_STORE says so.
 bool StoreIsPostgres();
 

@@ -33,15 +33,6 @@ std::string PictureOf(Cluster& cluster, const std::string& job) {
   return data;
 }
 
-constexpr char kServing[] = "\x08\x01", kNotServing[] = "\x08\x02";
-
-// The server's answer to grpc.health.v1.Health/Check.
-std::string Health(const Cluster& cluster) {
-  std::string response;
-  EXPECT_TRUE(RawCall(cluster.address(), "/grpc.health.v1.Health/Check", "", &response).ok());
-  return response;
-}
-
 // Requests that differ in everything that can differ.
 v1::JobRequest Varied(uint32_t i) {
   const char* const samplers[] = {"ddim", "euler_a", "heun", "dpmpp_2m_karras", "pndm"};
@@ -271,10 +262,10 @@ TEST(Faults, AServerWithoutRoomOnItsDiskSaysSoAndGoesOnLater) {
   cluster.server().LimitFiles(0);
   EXPECT_TRUE(absl::IsUnavailable(client->Create(Request("a fish", 3)).status()));
   EXPECT_TRUE(absl::IsUnavailable(client->Cancel(cancelled).status()));
-  Await("health to say so", [&] { return Health(cluster) == kNotServing; });
+  Await("health to say so", [&] { return !IsServing(cluster); });
   Await("the first job's picture to be refused", [&] { return RunningImages(*client) == 0; });
   cluster.server().LimitFiles(RLIM_INFINITY);
-  Await("health to say so", [&] { return Health(cluster) == kServing; });
+  Await("health to say so", [&] { return IsServing(cluster); });
   EXPECT_FALSE(PictureOf(cluster, kept).empty());
   const auto now = client->Cancel(cancelled);
   ASSERT_TRUE(now.ok()) << now.status();

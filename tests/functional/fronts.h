@@ -17,7 +17,7 @@ namespace mind::testing {
 class Fronts {
  public:
   // The first of them leads when this returns.
-  explicit Fronts(size_t count);
+  explicit Fronts(size_t count, std::vector<std::string> flags = {});
   ~Fronts();
 
   size_t size() const { return fronts_.size(); }
@@ -32,7 +32,9 @@ class Fronts {
   int Reigns(size_t index) const;
 
   // A worker that dials this front; ready when this returns.
-  void StartWorker(const std::string& name, size_t front);
+  void StartWorker(const std::string& name, size_t front, const std::vector<std::string>& flags = {});
+  // Asks their database.
+  std::string Sql(const std::string& sql) const { return support::SharedPostgres().Sql(sql, url_); }
   support::Process& worker(const std::string& name) { return *workers_.at(name); }
 
  private:
@@ -43,6 +45,7 @@ class Fronts {
 
   const support::TemporaryFolder folder_;
   const std::string url_;
+  const std::vector<std::string> flags_;
   std::vector<Front> fronts_;
   std::map<std::string, std::unique_ptr<support::Process>> workers_;
   int starts_ = 0;

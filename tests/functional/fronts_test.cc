@@ -36,6 +36,8 @@ class Watcher {
     return pictures_;
   }
   bool began() const { return began_; }
+  // How far it was when it was begun last.
+  uint32_t resumed_steps() const { return resumed_steps_; }
 
  private:
   void Main(const std::string& job) {
@@ -45,6 +47,7 @@ class Watcher {
       EXPECT_GT(event.sequence(), last);
       last = event.sequence();
       began_ = began_ || event.has_progress();
+      if (event.has_started()) resumed_steps_ = event.started().resumed_steps();
     };
     handlers.picture = [&](client::Picture picture) {
       EXPECT_TRUE(pictures_.emplace(picture.index, std::move(picture.data)).second) << "told twice";
@@ -57,6 +60,7 @@ class Watcher {
   const std::unique_ptr<client::Client> client_;
   Pictures pictures_;
   std::atomic<bool> began_ = false;
+  std::atomic<uint32_t> resumed_steps_ = 0;
   std::thread thread_;
 };
 
@@ -85,6 +89,27 @@ TEST(Fronts, AKilledLeaderTakesNothingAlongAndAWatchElsewhereDoesNotBreak) {
   Await("the first to begin", [&] { return watchers.at(1)->began(); });
   fronts.Kill(0, SIGKILL);
   for (auto& [seed, watcher] : watchers) EXPECT_EQ(watcher->Join(), expected.at(seed)) << "seed " << seed;
+  EXPECT_EQ(fronts.Reigns(1), 1);
+}
+
+// Nobody who is left has ever had the picture: it goes on from what the database has.
+TEST(Fronts, ALeaderAndItsWorkerThatDieTogetherCostFewSteps) {
+  Fronts fronts(2, {"--checkpoint-interval", "50ms"});
+  const std::vector<std::string> often = {"--checkpoint-interval", "20ms"};
+  fronts.StartWorker("w", 1, often);
+  const v1::JobRequest request = Request("a red heart", 1, 300);
+  Watcher undisturbed(fronts, 1, CreateJob(*fronts.NewClient(1), request));
+  const Pictures expected = undisturbed.Join();
+  Await("the state of the first to be forgotten",
+        [&] { return fronts.Sql("SELECT count(*) FROM checkpoints") == "0"; });
+
+  Watcher watcher(fronts, 1, CreateJob(*fronts.NewClient(1), request));
+  Await("a state to be kept", [&] { return fronts.Sql("SELECT max(step) FROM checkpoints") > "0"; });
+  fronts.worker("w").Kill(SIGKILL);
+  fronts.Kill(0, SIGKILL);
+  fronts.StartWorker("another", 1, often);
+  EXPECT_EQ(watcher.Join(), expected);
+  EXPECT_GT(watcher.resumed_steps(), 0U);
   EXPECT_EQ(fronts.Reigns(1), 1);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 
 #include "absl/cleanup/cleanup.h"
@@ -88,6 +89,28 @@ void PostgresServer::Stop() {
   process_->Kill(SIGQUIT);
   process_->Wait();
   process_.reset();
+}
+
+std::shared_ptr<void> PostgresServer::Hang() {
+  // The first is the one that starts others, so that none is missed.
+  std::vector<pid_t> stopped = {process_->pid()};
+  process_->Kill(SIGSTOP);
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(file, line)) continue;
+    // pid (name) state parent
+    std::istringstream rest(line.substr(line.rfind(')') + 1));
+    std::string state;
+    pid_t parent = 0;
+    rest >> state >> parent;
+    if (parent != process_->pid()) continue;
+    stopped.push_back(std::stoi(entry.path().filename()));
+    kill(stopped.back(), SIGSTOP);
+  }
+  return {nullptr, [stopped](void*) {
+            for (const pid_t pid : stopped) kill(pid, SIGCONT);
+          }};
 }
 
 std::string PostgresServer::UrlOf(const std::string& database, const std::string& schema) const {

@@ -26,6 +26,9 @@ class PostgresServer {
   // As in a crash.
   void Stop();
 
+  // None of its processes does anything, until what this gives is destroyed.
+  std::shared_ptr<void> Hang();
+
   // Where its sockets are; the user is postgres.
   std::string UrlOf(const std::string& database, const std::string& schema = "") const;
   // A new schema, and the URL of it.

@@ -15,8 +15,50 @@
 
 namespace mind::server {
 
+// States of pictures in memory. Writes wait, fail or are lost where a test says so.
+class FakeCheckpoints : public CheckpointStore {
+ public:
+  bool slow = false;     // Save waits for Release
+  bool failing = false;  // Save does nothing and says so
+  int saves = 0;
+  std::map<std::pair<std::string, uint32_t>, StoredCheckpoint> kept;  // by job and picture
+
+  // What a crash of the database does.
+  void Lose() { kept.clear(); }
+  void Release() {
+    slow = false;
+    for (const auto& one : std::exchange(waiting_, {})) one();
+  }
+
+  void Save(std::vector<StoredCheckpoint> checkpoints, std::function<void(absl::Status)> done) override {
+    ++saves;
+    const auto save = [this, checkpoints = std::move(checkpoints), done = std::move(done)] {
+      if (failing) return done(MakeError(absl::StatusCode::kUnavailable, "away", "STORE_UNAVAILABLE"));
+      for (const StoredCheckpoint& one : checkpoints) kept[{one.job_id, one.image_index}] = one;
+      done(absl::OkStatus());
+    };
+    if (!slow) return save();
+    waiting_.push_back(save);
+  }
+  void Forget(std::vector<std::string> job_ids) override {
+    for (const std::string& id : job_ids) {
+      std::erase_if(kept, [&](const auto& entry) { return entry.first.first == id; });
+    }
+  }
+  absl::Status ForEach(const std::function<void(StoredCheckpoint)>& take) override {
+    for (const auto& [picture, one] : kept) take(one);
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<std::function<void()>> waiting_;
+};
+
 class FakeStore : public JobStore {
  public:
+  FakeCheckpoints states;
+  // Commits are refused, and always will be.
+  bool refuses = false;
   // Commits do nothing and say so.
   bool full = false;
   // Commits are done and said to have failed: nobody knows.
@@ -26,7 +68,7 @@ class FakeStore : public JobStore {
   bool cannot_read_images = false;
   // Batches asked for, and of them those committed.
   int commits = 0, committed = 0;
-  int model_writes = 0;
+  int model_writes = 0, price_writes = 0;
 
   // What a restart of the server does to it: what was not committed is lost.
   void Reopen() {
@@ -43,6 +85,7 @@ class FakeStore : public JobStore {
     ++commits;
     const auto commit = [this, batch = std::move(batch), done = std::move(done)] {
       if (full) return done(Full());
+      if (refuses) return done(MakeError(absl::StatusCode::kInternal, "no such column", "STORE"));
       ++committed;
       for (const StoreWrite& write : *batch) std::visit([this](const auto& one) { Do(one); }, write);
       done(forgetful ? Full() : absl::OkStatus());
@@ -114,6 +157,12 @@ class FakeStore : public JobStore {
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override {
     return secrets_[purpose];
   }
+  absl::StatusOr<std::vector<StoredPrice>> Prices() override {
+    std::vector<StoredPrice> prices;
+    for (const auto& [model, price] : prices_) prices.push_back(price);
+    return prices;
+  }
+  CheckpointStore* checkpoints() override { return &states; }
   uint64_t epoch() const override { return epoch_; }
 
   // The job as it has been committed.
@@ -176,6 +225,11 @@ class FakeStore : public JobStore {
     secrets.resize(std::min(secrets.size(), kSecretsKept));
   }
 
+  void Do(const SavePrice& write) {
+    ++price_writes;
+    prices_[write.price.model] = write.price;
+  }
+
   template <typename Predicate>
   std::vector<StoredJob> Select(const Predicate& predicate) const {
     std::vector<StoredJob> jobs;
@@ -197,6 +251,7 @@ class FakeStore : public JobStore {
   std::map<std::string, v1::Model> models_;
   std::set<std::string> untold_;  // jobs whose webhook is not settled
   std::map<std::string, std::vector<StoredSecret>> secrets_;
+  std::map<std::string, StoredPrice> prices_;
 };
 
 }  // namespace mind::server

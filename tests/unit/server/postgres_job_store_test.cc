@@ -225,6 +225,74 @@ TEST_F(PostgresJobStoreTest, WithoutRoomItSaysSoChangesNothingAndGoesOnLater) {
   store_.reset();
 }
 
+TEST_F(PostgresJobStoreTest, StatesOfPicturesAreFencedAndDoNotOutliveACrash) {
+  ASSERT_TRUE(Write({Inserted("1")}).ok());
+  const auto save = [](JobStore& store, uint32_t step) {
+    return Await<absl::Status>([&](const auto& done) {
+      store.checkpoints()->Save({{.job_id = "1",
+                                  .image_index = 0,
+                                  .attempt = 1,
+                                  .step = step,
+                                  .revision = "",
+                                  .data = std::make_shared<const std::string>("state")}},
+                                done);
+    });
+  };
+  const auto step = [this] { return Sql("SELECT max(step) FROM checkpoints"); };
+  ASSERT_TRUE(save(*store_, 3).ok());
+  EXPECT_EQ(step(), "3");
+  const auto later = OpenPostgres(url_);
+  ASSERT_TRUE(later.ok()) << later.status();
+  EXPECT_TRUE(save(*store_, 4).ok());  // passed over
+  EXPECT_EQ(step(), "3");
+  EXPECT_TRUE(save(**later, 5).ok());
+  EXPECT_EQ(step(), "5");
+  database_.Stop();
+  EXPECT_FALSE(save(**later, 6).ok());
+  database_.Start();
+  EXPECT_EQ(step(), "");
+  WaitFor("states to be kept again", [&] { return save(**later, 7).ok(); });
+  EXPECT_EQ(step(), "7");
+  EXPECT_EQ(UnfinishedIds(**later), "1");
+}
+
+// Nobody waits for a database that says nothing, once it has been said that nobody does.
+TEST_F(PostgresJobStoreTest, WhatHangsIsGivenUp) {
+  auto patient = OpenPostgres(url_ + "%20-clock_timeout%3D0%20-cstatement_timeout%3D0");
+  ASSERT_TRUE(patient.ok()) << patient.status();
+  store_ = *std::move(patient);
+  ASSERT_TRUE(Write({Inserted("1")}).ok());
+  Session holds(url_);
+  ASSERT_TRUE(holds.Run("BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"));
+  absl::Notification written, found;
+  absl::Status status, answer;
+  store_->Commit(std::make_shared<const StoreBatch>(StoreBatch{Inserted("2")}),
+                 [&](const absl::Status& done) {
+                   status = done;
+                   written.Notify();
+                 });
+  store_->Find("1", [&](const absl::StatusOr<std::optional<StoredJob>>& done) {
+    answer = done.status();
+    found.Notify();
+  });
+  WaitFor("both to hang", [&] {
+    return database_.Sql(
+               "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+               "application_name LIKE 'mind-server %'") == "2";
+  });
+  store_->GiveUp();
+  written.WaitForNotification();
+  found.WaitForNotification();
+  for (const absl::Status& one : {status, answer, Write({Inserted("3")})}) {
+    EXPECT_EQ(one.code(), absl::StatusCode::kUnavailable) << one;
+    EXPECT_THAT(std::string(one.message()), testing::HasSubstr("not waited for any more"));
+  }
+  store_.reset();
+  ASSERT_TRUE(holds.Run("COMMIT"));
+  Reopen();
+  EXPECT_TRUE(Find(*store_, "1").value().has_value());
+}
+
 TEST_F(PostgresJobStoreTest, ARowThatCannotBeReadIsSetAside) {
   ASSERT_TRUE(Write({Inserted("1"), Inserted("2"), Inserted("3")}).ok());
   Sql("UPDATE jobs SET job = '\\xff' WHERE id = '2'");

@@ -1,10 +1,14 @@
 #include "server/store/postgres_term_store.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "tests/support/postgres.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/unit/server/postgres_rig.h"
 
 namespace mind::server {
@@ -128,12 +132,59 @@ TEST_F(PostgresTermStoreTest, RefusesTablesOfANewerVersion) {
 TEST_F(PostgresTermStoreTest, SaysWhatIsWrongWithAnAddress) {
   EXPECT_EQ(PostgresTermStore::Open("postgresql://host?colour=red").status().code(),
             absl::StatusCode::kFailedPrecondition);
-  const absl::Status nobody = PostgresTermStore::Open("postgresql:///x?host=/nowhere").status();
-  EXPECT_EQ(nobody.code(), absl::StatusCode::kUnavailable) << nobody;
-  EXPECT_THAT(std::string(nobody.message()), testing::HasSubstr("/nowhere"));
-  const absl::Status missing =
-      PostgresTermStore::Open(support::SharedPostgres().UrlOf("no_such_database")).status();
-  EXPECT_THAT(std::string(missing.message()), testing::HasSubstr("no_such_database"));
+  const auto nobody = PostgresTermStore::Open("postgresql:///x?host=/nowhere");
+  ASSERT_TRUE(nobody.ok()) << nobody.status();  // somebody may come
+  const absl::Status away = ReadTerm(**nobody).status();
+  EXPECT_EQ(away.code(), absl::StatusCode::kUnavailable) << away;
+  EXPECT_THAT(std::string(away.message()), testing::HasSubstr("/nowhere"));
+}
+
+TEST_F(PostgresTermStoreTest, WhatNoPatienceHelpsAgainstIsRefusedAtOnce) {
+  const support::TemporaryFolder folder;
+  ASSERT_EQ(chmod(folder.string().c_str(), 0755), 0);
+  std::ofstream(folder.string() + "/hba") << "local all postgres trust\nlocal all all scram-sha-256\n";
+  support::PostgresServer database({"hba_file = '" + folder.string() + "/hba'"});
+  database.Sql("CREATE ROLE guest LOGIN PASSWORD 'right'");
+  const std::string where = "postgresql:///postgres?host=" + database.directory() + "&user=";
+  const std::pair<std::string, std::string> wrong[] = {
+      {where + "guest&password=wrong", "password authentication failed for user \"guest\""},
+      {where + "guest", "no password supplied"},
+      {where + "nobody&password=x", "nobody"},
+      {database.UrlOf("no_such_database"), "database \"no_such_database\" does not exist"},
+  };
+  for (const auto& [url, says] : wrong) {
+    const absl::Status status = PostgresTermStore::Open(url).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr(says));
+  }
+  // What is wrong shows when it is there.
+  database.Stop();
+  const auto waits = PostgresTermStore::Open(where + "guest&password=wrong");
+  ASSERT_TRUE(waits.ok()) << waits.status();
+  EXPECT_EQ(ReadTerm(**waits).status().code(), absl::StatusCode::kUnavailable);
+  database.Start();
+  absl::Status status;
+  WaitFor("an answer", [&] { return !absl::IsUnavailable(status = ReadTerm(**waits).status()); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+}
+
+TEST_F(PostgresTermStoreTest, ADatabaseThatIsNotThereYetIsWaitedFor) {
+  support::PostgresServer database;
+  database.Stop();
+  const auto terms = PostgresTermStore::Open(database.UrlOf("postgres"));
+  ASSERT_TRUE(terms.ok()) << terms.status();
+  EXPECT_EQ(ReadTerm(**terms).status().code(), absl::StatusCode::kUnavailable);
+  database.Start();
+  WaitFor("the row", [&] { return ReadTerm(**terms).ok(); });
+  EXPECT_EQ(TakeTerm(**terms, "a").value(), std::optional<uint64_t>(1));
+}
+
+// One that has begun goes on while those of a newer version take over.
+TEST_F(PostgresTermStoreTest, ANewerVersionDoesNotKeepItFromComingBack) {
+  EXPECT_TRUE(ReadTerm(*terms_).ok());
+  Sql("UPDATE term SET version = 99");
+  Sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mind-server term'");
+  EXPECT_TRUE(ReadTerm(*terms_).ok());
 }
 
 }  // namespace

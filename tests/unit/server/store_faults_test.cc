@@ -367,5 +367,43 @@ TEST_F(StoreFaultsTest, APictureThatCannotBeReadEndsTheWatchWithThat) {
   EXPECT_EQ(ReasonOf(*told.end), "PICTURE_GONE");
 }
 
+// --- A store that refuses.
+
+TEST_F(StoreFaultsTest, WhatIsRefusedAgainAndAgainIsGivenUpAndSaid) {
+  std::vector<absl::Status> broken;
+  options_.store_broken = [&](const absl::Status& why) { broken.push_back(why); };
+  Connect("w", 1);
+  store_.refuses = true;
+  const auto reply = Ask(SmallRequest());
+  Settle();
+  for (int i = 0; i < 3; ++i) Tick(absl::Seconds(2));
+  EXPECT_THAT(broken, IsEmpty());
+  EXPECT_EQ((*reply)->status().code(), absl::StatusCode::kUnavailable);
+  for (int i = 0; i < 10; ++i) Tick(absl::Seconds(2));
+  ASSERT_EQ(broken.size(), 1U);
+  EXPECT_EQ(broken.front().message(), "no such column");
+  const int tries = store_.commits;
+  for (int i = 0; i < 3; ++i) Tick(absl::Seconds(2));
+  EXPECT_EQ(store_.commits, tries);
+  EXPECT_FALSE(service().serving());
+}
+
+TEST_F(StoreFaultsTest, OneThatIsAwayIsTriedForEver) {
+  options_.store_broken = [](const absl::Status& why) { ADD_FAILURE() << why; };
+  Connect("w", 1);
+  store_.full = true;
+  Ask(SmallRequest());
+  for (int i = 0; i < 20; ++i) {
+    // A refusal now and then is not one again and again.
+    store_.refuses = i % 4 == 0;
+    store_.full = !store_.refuses;
+    Tick(absl::Seconds(2));
+  }
+  store_.refuses = false;
+  MakeRoom();
+  EXPECT_TRUE(service().serving());
+  Create();
+}
+
 }  // namespace
 }  // namespace mind::server

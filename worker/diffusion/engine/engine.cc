@@ -45,6 +45,7 @@ Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
       costs_(CapOptions(options, *executor_)),
       batches_([this](const Trajectory& leader) -> const BatchCap& { return costs_.Of(leader); },
                [this](int64_t priority) { return BusyAbove(priority); }),
+      checkpoint_pace_(1e-3 * static_cast<double>(options.checkpoint_interval.count())),
       side_(std::make_unique<ThreadPool>(options.side_threads)),
       previews_(std::make_unique<ThreadPool>(1)),
       admission_(std::make_unique<Admission>(
@@ -260,6 +261,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   for (const TrajectoryPtr& t : batch) {
     std::vector<at::Tensor> outputs;
     std::exception_ptr error;
+    t->at_risk += forward;
     for (size_t i = 0; i < t->conditioning.rows.size(); ++i, ++row) {
       outputs.push_back(results[row].output);
       if (results[row].error) error = results[row].error;
@@ -289,7 +291,6 @@ bool Engine::Advance(const TrajectoryPtr& trajectory) {
   if (t.running_step) return true;  // parked in the middle of a step
   if (!t.started) {
     t.started = true;
-    t.last_checkpoint = Clock::now();
     t.events->OnStarted(t.resumed ? t.step() : 0);
   }
   if (t.at_stage_end()) {  // a checkpoint taken after the last step, or begun beyond where the stage ends
@@ -346,10 +347,10 @@ void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
 
 void Engine::OfferCheckpoint(const TrajectoryPtr& trajectory) {
   Trajectory& t = *trajectory;
-  const Clock::time_point now = Clock::now();
-  if (now - t.last_checkpoint < options_.checkpoint_interval) return;
-  t.last_checkpoint = now;
+  if (t.at_risk < checkpoint_pace_.Interval(t.checkpoint_cost)) return;
+  t.at_risk = 0;
   side_->Post(t.request.priority, [this, trajectory, step = t.step(), parts = CheckpointParts::Of(t)] {
+    const Clock::time_point begin = Clock::now();
     std::string bytes;
     try {
       bytes = SerializeCheckpoint(parts, *trajectory);
@@ -357,6 +358,7 @@ void Engine::OfferCheckpoint(const TrajectoryPtr& trajectory) {
       // The picture can do without: whoever goes on with it takes an older one.
       return meter_->OnCheckpointFailed(e.what());
     }
+    trajectory->checkpoint_cost = CheckpointPace::Cost(Seconds(Clock::now() - begin), bytes.size());
     trajectory->events->OnCheckpoint(step, std::move(bytes));
   });
 }

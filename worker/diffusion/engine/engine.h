@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "worker/diffusion/engine/admission.h"
+#include "worker/diffusion/engine/checkpoint_pace.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/engine/row_executor.h"
 #include "worker/diffusion/engine/stages.h"
@@ -59,8 +60,8 @@ class Engine {
     // Of devices that run a batch as one. On the CPU a batch holds as many rows as run at the same time:
     // more of them would only make whoever comes later, or is cancelled, wait.
     BatchCap::Options batch;
-    // At most this often, so that checkpoints cost little even where steps take milliseconds.
-    std::chrono::milliseconds checkpoint_interval{200};
+    // Work on a picture that may be lost (CheckpointPace); 0: a checkpoint after every step.
+    std::chrono::milliseconds checkpoint_interval{5000};
     // Without one, requests with source pictures are refused: the engine knows no file formats.
     DecodeFile decode;
   };
@@ -143,6 +144,7 @@ class Engine {
   Clock::time_point last_batch_end_;
 
   StepClock step_clock_;
+  const CheckpointPace checkpoint_pace_;
 
   std::unique_ptr<ThreadPool> side_;      // prepares, decodes, serialises checkpoints
   std::unique_ptr<ThreadPool> previews_;  // apart, so that a long decode does not make previews late

@@ -3,13 +3,13 @@
 #define MIND_WORKER_DIFFUSION_ENGINE_TRAJECTORY_H_
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "worker/diffusion/engine/checkpoint_pace.h"
 #include "worker/diffusion/engine/trajectory_request.h"
 #include "worker/diffusion/mutex.h"
 #include "worker/diffusion/samplers/sampler.h"
@@ -99,12 +99,13 @@ struct Trajectory {
   uint64_t last_served = 0;  // number of the batch that last held it
   bool started = false;
   bool resumed = false;  // from a checkpoint
-  std::chrono::steady_clock::time_point last_checkpoint{};
+  double at_risk = 0;    // seconds of work since the last checkpoint
 
   bool aside = false;  // being prepared or finished beside the step thread; guarded by the engine's mutex
 
   std::atomic<bool> cancelled = false;    // set by Cancel, read by the step thread
   std::atomic<bool> handed_back = false;  // set by HandBack, likewise
+  std::atomic<double> checkpoint_cost = CheckpointPace::kUnknownCost;  // of the newest
   PreviewSlot preview;
 };
 
