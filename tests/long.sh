@@ -15,7 +15,10 @@ sanitized() {  # PRESET: builds it and runs the whole suite under it
 run_stage() {
   case $1 in
     storm) MIND_STRESS_CALLS=100000 MIND_STRESS_ENDS=100 build/dev/bin/test-functional --gtest_filter="Streams.*" ;;
-    simulation) MIND_SIMULATIONS=100000 build/dev/bin/test-server --gtest_filter="Simulation.*:FrontsSimulation.*" ;;
+    simulation)
+      MIND_SIMULATIONS=100000 build/dev/bin/test-server --gtest_filter="Simulation.*" &&
+        MIND_SIMULATIONS=1000000 build/dev/bin/test-server --gtest_filter="FrontsSimulation.Whatever*"
+      ;;
     cluster) tests/cluster/storm.py --bin build/dev/bin --models deploy/models --jobs 1000 ;;
     api) tests/api/python.sh build/dev openapi.py build/dev/bin 10000 ;;
     postgresql)

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <mutex>
 
@@ -10,11 +11,14 @@
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
 #include "proto/support/line_writer.h"
+#include "proto/support/quiet_logs.h"
 
 namespace mind {
 namespace {
 
 constexpr size_t kMaxText = 1024;
+std::atomic<int> quiet = 0;  // how many QuietLogs there are
+
 constexpr absl::Duration kLastLines = absl::Seconds(1);
 constexpr char kPattern[] = R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})";
 
@@ -54,6 +58,7 @@ spdlog::logger& Logger() {
 }
 
 void Log(spdlog::level::level_enum level, const std::string& message, const LogFields& fields) {
+  if (quiet > 0) return;
   LogFields line = {{"message", message}};
   line.update(fields);
   for (auto& field : line) {
@@ -73,6 +78,13 @@ void LogWarning(const std::string& message, const LogFields& fields) {
 }
 void LogError(const std::string& message, const LogFields& fields) {
   Log(spdlog::level::err, message, fields);
+}
+
+QuietLogs::QuietLogs() {
+  ++quiet;
+}
+QuietLogs::~QuietLogs() {
+  --quiet;
 }
 
 void FlushLogs(absl::Duration limit) {

@@ -43,9 +43,7 @@ void LeaderCalls::Prepare(grpc::ClientContext& context, const LeaderLink& leader
 
 void LeaderCalls::Add(Question question) {
   if (!closed_.ok()) return question.fail(closed_);
-  const absl::Duration now = options_.steady_clock();
-  question.give_up = now + options_.patience;
-  question.again = now;
+  question.give_up = options_.steady_clock() + options_.patience;
   const uint64_t number = ++last_;
   questions_.emplace(number, std::move(question));
   Try(number);
@@ -53,6 +51,7 @@ void LeaderCalls::Add(Question question) {
 
 void LeaderCalls::Try(uint64_t number) {
   Question& question = questions_.at(number);
+  again_.Erase(number);
   if (leader_ == nullptr || question.context != nullptr) return;
   const auto context = std::make_shared<grpc::ClientContext>();
   Prepare(*context, *leader_, question.tenant);
@@ -72,6 +71,7 @@ bool LeaderCalls::Ended(uint64_t number, const grpc::ClientContext* context, con
     // It may be that of an earlier try: an answer all the same.
     if (question.context != nullptr && question.context.get() != context) question.context->TryCancel();
     questions_.erase(found);
+    again_.Erase(number);
     return true;
   }
   if (question.context.get() != context) return false;
@@ -80,7 +80,7 @@ bool LeaderCalls::Ended(uint64_t number, const grpc::ClientContext* context, con
   if (absl::IsDeadlineExceeded(status) && now >= question.give_up) {
     Fail(number, NoLeader());
   } else if (IsLost(status)) {
-    question.again = now + options_.pause;
+    again_.Set(number, now + options_.pause);
   } else {
     Fail(number, status);
   }
@@ -88,6 +88,7 @@ bool LeaderCalls::Ended(uint64_t number, const grpc::ClientContext* context, con
 }
 
 void LeaderCalls::Fail(uint64_t number, const absl::Status& status) {
+  again_.Erase(number);
   const auto question = questions_.extract(number);
   if (!question.empty()) question.mapped().fail(status);
 }
@@ -107,20 +108,13 @@ void LeaderCalls::PointTo(LeaderLinkPtr leader) {
 
 void LeaderCalls::OnTick() {
   const absl::Duration now = options_.steady_clock();
-  std::vector<uint64_t> over, due;
-  for (const auto& [number, question] : questions_) {
-    if (now >= question.give_up) {
-      over.push_back(number);
-    } else if (question.context == nullptr && now >= question.again) {
-      due.push_back(number);
-    }
-  }
-  for (const uint64_t number : due) Try(number);
-  for (const uint64_t number : over) {
-    const auto found = questions_.find(number);
-    if (found == questions_.end()) continue;
-    if (found->second.context != nullptr) found->second.context->TryCancel();
+  while (!questions_.empty() && now >= questions_.begin()->second.give_up) {
+    const auto& [number, question] = *questions_.begin();
+    if (question.context != nullptr) question.context->TryCancel();
     Fail(number, NoLeader());
+  }
+  for (const uint64_t number : again_.TakeDue(now)) {
+    if (questions_.contains(number)) Try(number);
   }
 }
 

@@ -24,6 +24,7 @@
 #include "server/cluster/gate.h"
 #include "server/cluster/in_flight.h"
 #include "server/cluster/leader_link.h"
+#include "server/dispatch/due_times.h"
 #include "server/dispatch/moment.h"
 
 namespace mind::server {
@@ -69,7 +70,6 @@ class LeaderCalls {
   struct Question {
     std::string tenant;
     absl::Duration give_up;
-    absl::Duration again;                          // when the next try is due, if none is under way
     std::shared_ptr<grpc::ClientContext> context;  // of the try that is under way
     // Begins a try. How it ended is told on the loop; true: that is the answer.
     std::function<void(const LeaderLink&, const std::shared_ptr<grpc::ClientContext>&,
@@ -86,7 +86,8 @@ class LeaderCalls {
   const Options options_;
   LeaderLinkPtr leader_;
   uint64_t last_ = 0;
-  std::map<uint64_t, Question> questions_;
+  std::map<uint64_t, Question> questions_;    // the first are the first to be given up
+  DueTimes<absl::Duration, uint64_t> again_;  // whose try was lost
   absl::Status closed_;
   Gate gate_;
   InFlight in_flight_;

@@ -95,8 +95,9 @@ void LeaderClient::PointTo(LeaderLinkPtr leader) {
 void LeaderClient::OnTick() {
   calls_.OnTick();
   const absl::Duration now = options_.steady_clock();
-  for (auto& [id, upstream] : upstreams_) {
-    if (upstream.stream == nullptr && now >= upstream.again) Connect(id, upstream);
+  for (const std::string& id : again_.TakeDue(now)) {
+    const auto upstream = upstreams_.find(id);
+    if (upstream != upstreams_.end() && upstream->second.stream == nullptr) Connect(id, upstream->second);
   }
   if (now < next_purge_) return;
   next_purge_ = now + kPurgeInterval;
@@ -329,7 +330,7 @@ void LeaderClient::OnStreamEnded(const std::string& id, const absl::Status& stat
   Upstream& upstream = upstreams_.at(id);
   upstream.stream = nullptr;
   if (LeaderCalls::IsLost(status)) {
-    upstream.again = options_.steady_clock() + kPause;
+    again_.Set(id, options_.steady_clock() + kPause);
     return;
   }
   // The feed is complete, or never will be.

@@ -24,6 +24,7 @@
 #include "server/cluster/leader_calls.h"
 #include "server/cluster/leader_link.h"
 #include "server/cluster/upstream_watch.h"
+#include "server/dispatch/due_times.h"
 #include "server/dispatch/moment.h"
 #include "server/generation/event_source.h"
 #include "server/generation/generation.h"
@@ -85,7 +86,6 @@ class LeaderClient : public Generation {
     uint64_t number = 0;  // tells it from earlier ones of the job
     std::string tenant;
     std::shared_ptr<UpstreamWatch> stream = nullptr;  // there is none just now
-    absl::Duration again = {};                        // when the next is due then
     uint64_t last_sequence = 0;
     int watchers = 0;
   };
@@ -111,6 +111,7 @@ class LeaderClient : public Generation {
   EventSource events_;
   LeaderCalls calls_;
   std::map<std::string, Upstream> upstreams_;  // by job
+  DueTimes<absl::Duration> again_;             // jobs whose stream was lost
   uint64_t last_upstream_ = 0;
   std::map<WatchId, Watcher> watchers_;
   std::map<std::string, int> tied_;  // calls of this front by job

@@ -11,32 +11,32 @@
 
 namespace mind::server {
 
-// One time a name, of either clock. Whoever is found due decides whether that is still so, and sets another
+// One time a name, of any clock. Whoever is found due decides whether that is still so, and sets another
 // time if not: a time that only ever moves on, as that of a lease does, need not be set anew each time it
 // moves.
-template <typename Time>
+template <typename Time, typename Name = std::string>
 class DueTimes {
  public:
   // Instead of a time it had.
-  void Set(const std::string& name, Time due) {
+  void Set(const Name& name, Time due) {
     Erase(name);
     times_[name] = due;
     order_.emplace(due, name);
   }
   // Then, or at the time it had if that is earlier.
-  void SetAtLatest(const std::string& name, Time due) {
+  void SetAtLatest(const Name& name, Time due) {
     const auto found = times_.find(name);
     if (found == times_.end() || due < found->second) Set(name, due);
   }
-  void Erase(const std::string& name) {
+  void Erase(const Name& name) {
     const auto found = times_.find(name);
     if (found == times_.end()) return;
     order_.erase({found->second, name});
     times_.erase(found);
   }
   // Those due by now, which then have no time any more.
-  std::vector<std::string> TakeDue(Time now) {
-    std::vector<std::string> due;
+  std::vector<Name> TakeDue(Time now) {
+    std::vector<Name> due;
     while (!order_.empty() && order_.begin()->first <= now) {
       due.push_back(order_.begin()->second);
       times_.erase(due.back());
@@ -46,8 +46,8 @@ class DueTimes {
   }
 
  private:
-  std::map<std::string, Time> times_;
-  std::set<std::pair<Time, std::string>> order_;
+  std::map<Name, Time> times_;
+  std::set<std::pair<Time, Name>> order_;
 };
 
 }  // namespace mind::server

@@ -1,6 +1,7 @@
 #include "server/generation/decisions.h"
 
 #include <utility>
+#include <vector>
 
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
@@ -22,9 +23,11 @@ void Decisions::CarryOut(const Actions& actions) {
 }
 
 void Decisions::Do(const SendAssign& send) {
-  // The job may have ended in the same breath: then a cancel follows.
   const v1::Job* const job = state_.dispatcher.Find(send.assign.job_id());
-  if (job != nullptr) state_.ledger.Write(UpdateJob{*job});
+  // Where the job has ended in the same breath the number of the attempt cannot be kept, and nothing must
+  // leave that might be given out again.
+  if (job == nullptr) return AnswerFor(send.worker, send.assign, std::nullopt);
+  state_.ledger.Write(UpdateJob{*job});
   state_.sessions.Assign(send.worker, send.assign,
                          [this, worker = send.worker](const v1::Assign& assign, const absl::Status& why) {
                            LogError("cannot read the pictures of a request",
@@ -34,13 +37,13 @@ void Decisions::Do(const SendAssign& send) {
 }
 
 void Decisions::Do(const SendCancel& send) {
-  const auto held = state_.sessions.TakeBack(send.cancel.job_id(), send.cancel.attempt());
-  if (!held) {
+  const std::vector<v1::Assign> held = state_.sessions.TakeBack(send.cancel.job_id(), send.cancel.attempt());
+  if (held.empty()) {
     v1::ConnectResponse message;
     *message.mutable_cancel() = send.cancel;
     return state_.sessions.Send(send.worker, std::move(message));
   }
-  AnswerFor(send.worker, *held, std::nullopt);
+  for (const v1::Assign& assign : held) AnswerFor(send.worker, assign, std::nullopt);
 }
 
 void Decisions::AnswerFor(const std::string& worker, const v1::Assign& assign,

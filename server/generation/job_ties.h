@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/dispatch/due_times.h"
 
 namespace mind::server {
 
@@ -24,7 +25,7 @@ class JobTies {
   // where nothing else is said.
   void Tie(const std::string& id, const std::string& front = {}, absl::Time until = absl::InfiniteFuture());
   // A tied job whose calls a crash has ended.
-  void Orphan(const std::string& id, absl::Time until) { ties_[id] = {.orphan_until = until}; }
+  void Orphan(const std::string& id, absl::Time until);
   bool IsTied(const std::string& id) const { return ties_.count(id) != 0; }
 
   // These do nothing for a job that lives by itself.
@@ -38,7 +39,7 @@ class JobTies {
   // A call leaves. True: it was the last that the job was tied to. It is no longer tied then.
   bool Leave(const std::string& id, const std::string& front = {});
   // From now on the job lives by itself; also: it has ended.
-  void Untie(const std::string& id) { ties_.erase(id); }
+  void Untie(const std::string& id);
   // Somebody watches it who has no tied call: an orphan lives by itself from now on.
   void Adopt(const std::string& id);
 
@@ -56,8 +57,12 @@ class JobTies {
     absl::Time orphan_until = absl::InfinitePast();  // for calls of an earlier run
 
     bool wanted() const;
+    // When somebody is waited for no more, next; never: while all are there.
+    absl::Time NextDue() const;
   };
+
   std::map<std::string, Ties> ties_;
+  DueTimes<absl::Time> due_;  // jobs by the next time at which somebody may be waited for no more
 };
 
 }  // namespace mind::server

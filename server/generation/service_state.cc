@@ -53,7 +53,7 @@ void ServiceState::TellWebhook(const v1::Job& job) {
   if (options.webhooks == nullptr) {
     return LogWarning("nobody is there to tell of a job's end", {{"job", job.id()}});
   }
-  options.webhooks->Send(PublicJob(job), [this, post = options.post, id = job.id()](bool delivered) {
+  options.webhooks->Send(PublicJob(job), telling, [this, post = options.post, id = job.id()](bool delivered) {
     post([this, id, delivered] {
       metrics.webhooks[delivered ? "delivered" : "given_up"].Increment();
       ledger.Write(SettleWebhook{id});

@@ -3,6 +3,7 @@
 #define MIND_SERVER_GENERATION_SERVICE_STATE_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -91,6 +92,8 @@ struct ServiceState {
   JobTies ties;
   ModelCatalog catalog;
   WorkerSessions sessions;
+  // Lives as long as this: who leads no more has nothing told.
+  const std::shared_ptr<const void> telling = std::make_shared<const char>();
 };
 
 // There is none of that id, or it is another tenant's, for whom it does not exist.

@@ -3,6 +3,7 @@
 #define MIND_SERVER_GENERATION_WEBHOOK_H_
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,8 +36,10 @@ class WebhookSender {
  public:
   virtual ~WebhookSender() = default;
   // Sends the job to its webhook_url until it is answered with success or there is no more hope. Then
-  // `settled` is called, once, from any thread.
-  virtual void Send(const v1::Job& job, std::function<void(bool delivered)> settled) = 0;
+  // `settled` is called, once, from any thread. It is given up without a word as soon as `on_behalf_of` is
+  // gone: whoever knows of the end by then has it told.
+  virtual void Send(const v1::Job& job, std::weak_ptr<const void> on_behalf_of,
+                    std::function<void(bool delivered)> settled) = 0;
 };
 
 }  // namespace mind::server

@@ -41,14 +41,18 @@ void WorkerSessions::Send(const std::string& worker, v1::ConnectResponse message
 
 void WorkerSessions::Assign(const std::string& worker, v1::Assign assign, Cannot cannot) {
   const Attempt attempt{assign.job_id(), assign.attempt()};
-  held_[attempt] = {std::move(assign), Find(worker), std::move(cannot)};
+  Held& held = held_[attempt];
+  held.parts.push_back(std::move(assign));
+  if (held.parts.size() > 1) return;
+  held.to = Find(worker);
+  held.cannot = std::move(cannot);
   ledger_.WhenDurable([this, attempt] { Release(attempt); });
 }
 
 void WorkerSessions::Release(const Attempt& attempt) {
   const auto held = held_.find(attempt);
   if (held == held_.end()) return;
-  const v1::ImageSpec& spec = held->second.assign.spec();
+  const v1::ImageSpec& spec = held->second.parts.front().spec();
   if (!HasPictures(spec)) return Leave(attempt, spec);
   store_.FindSources(
       attempt.first, [this, post = post_, attempt, spec](absl::StatusOr<PictureBytes> pictures) {
@@ -68,16 +72,21 @@ void WorkerSessions::Leave(const Attempt& attempt, absl::StatusOr<v1::ImageSpec>
   Held& one = held.mapped();
   const auto session = one.to.lock();
   if (session == nullptr) return;
-  if (!spec.ok()) return one.cannot(one.assign, spec.status());
-  v1::ConnectResponse message;
-  *message.mutable_assign() = std::move(one.assign);
-  *message.mutable_assign()->mutable_spec() = *std::move(spec);
-  session->Send(std::move(message));
+  for (v1::Assign& assign : one.parts) {
+    if (!spec.ok()) {
+      one.cannot(assign, spec.status());
+      continue;
+    }
+    v1::ConnectResponse message;
+    *message.mutable_assign() = std::move(assign);
+    *message.mutable_assign()->mutable_spec() = *spec;
+    session->Send(std::move(message));
+  }
 }
 
-std::optional<v1::Assign> WorkerSessions::TakeBack(const std::string& job_id, uint32_t attempt) {
+std::vector<v1::Assign> WorkerSessions::TakeBack(const std::string& job_id, uint32_t attempt) {
   auto held = held_.extract({job_id, attempt});
-  return held.empty() ? std::nullopt : std::optional(std::move(held.mapped().assign));
+  return held.empty() ? std::vector<v1::Assign>() : std::move(held.mapped().parts);
 }
 
 void WorkerSessions::ConfirmTaken(const std::string& worker, const v1::ImageRef& image) {

@@ -11,9 +11,9 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,11 +42,12 @@ class WorkerSessions {
 
   // To a worker that may have gone: then to nobody.
   void Send(const std::string& worker, v1::ConnectResponse message);
-  // `cannot` is run instead if its pictures cannot be read.
+  // Also a part of one that is too large for one message, the parts in one turn. `cannot` is run instead if
+  // its pictures cannot be read, for each part.
   using Cannot = std::function<void(const v1::Assign& assign, const absl::Status& why)>;
   void Assign(const std::string& worker, v1::Assign assign, Cannot cannot);
-  // An assignment that has not left: it never will. Empty: there is none.
-  std::optional<v1::Assign> TakeBack(const std::string& job_id, uint32_t attempt);
+  // An assignment that has not left: it never will. Its parts; empty: there is none.
+  std::vector<v1::Assign> TakeBack(const std::string& job_id, uint32_t attempt);
   // The worker may forget the picture: it is durable, or is when all that has been written is.
   void ConfirmTaken(const std::string& worker, const v1::ImageRef& image);
 
@@ -54,7 +55,7 @@ class WorkerSessions {
   using Attempt = std::pair<std::string, uint32_t>;  // of a job, by number
 
   struct Held {
-    v1::Assign assign;
+    std::vector<v1::Assign> parts;  // what fits one message each
     std::weak_ptr<WorkerSession> to;
     Cannot cannot;
   };

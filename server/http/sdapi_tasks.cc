@@ -38,23 +38,32 @@ SdapiTaskPtr SdapiTasks::Begin(const std::string& tenant, const std::string& id,
   auto task = std::make_shared<SdapiTask>();
   task->tenant = tenant;
   task->id = id;
+  task->number = ++last_;
   task->begun = now;
-  tasks_.push_front(task);
+  tasks_[tenant][task->number] = task;
+  if (!id.empty()) named_[{tenant, id}][task->number] = task;
   return task;
 }
 
 void SdapiTasks::End(const SdapiTaskPtr& task) {
-  tasks_.remove(task);
+  const auto remove = [&task](auto& from, const auto& key) {
+    const auto found = from.find(key);
+    found->second.erase(task->number);
+    if (found->second.empty()) from.erase(found);
+  };
+  remove(tasks_, task->tenant);
   if (task->id.empty()) return;
+  remove(named_, std::pair(task->tenant, task->id));
   ended_.emplace_front(task->tenant, task->id);
   if (ended_.size() > kMostEnded) ended_.pop_back();
 }
 
 SdapiTaskPtr SdapiTasks::Find(const std::string& tenant, const std::string& id) const {
-  const auto found = std::find_if(tasks_.begin(), tasks_.end(), [&](const SdapiTaskPtr& task) {
-    return task->tenant == tenant && (id.empty() || task->id == id);
-  });
-  return found == tasks_.end() ? nullptr : *found;
+  const auto newest = [](const auto& of, const auto& key) {
+    const auto found = of.find(key);
+    return found == of.end() ? nullptr : found->second.begin()->second;
+  };
+  return id.empty() ? newest(tasks_, tenant) : newest(named_, std::pair(tenant, id));
 }
 
 bool SdapiTasks::HasEnded(const std::string& tenant, const std::string& id) const {

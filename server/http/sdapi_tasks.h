@@ -4,8 +4,9 @@
 #ifndef MIND_SERVER_HTTP_SDAPI_TASKS_H_
 #define MIND_SERVER_HTTP_SDAPI_TASKS_H_
 
+#include <cstdint>
 #include <deque>
-#include <list>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,9 +23,10 @@ namespace mind::server {
 // A call of txt2img or img2img, from its beginning to its answer.
 struct SdapiTask {
   std::string tenant;
-  std::string id;      // its force_task_id, or empty
-  std::string job_id;  // empty until the job is accepted
-  v1::ImageSpec spec;  // as accepted
+  std::string id;       // its force_task_id, or empty
+  uint64_t number = 0;  // rises
+  std::string job_id;   // empty until the job is accepted
+  v1::ImageSpec spec;   // as accepted
   absl::Time begun;
   std::map<uint32_t, uint32_t> steps;  // taken, by picture
   std::optional<absl::Duration> remaining;
@@ -57,10 +59,14 @@ class SdapiTasks {
   void SetOptions(const std::string& tenant, const SdapiOptions& options);
 
  private:
-  std::list<SdapiTaskPtr> tasks_;                          // the newest first
-  std::deque<std::pair<std::string, std::string>> ended_;  // tenant and id, the newest first
-  std::map<std::string, SdapiOptions> options_;            // by tenant
-  std::deque<std::string> set_;                            // whose options are kept, the oldest first
+  using Newest = std::map<uint64_t, SdapiTaskPtr, std::greater<>>;  // by number
+
+  uint64_t last_ = 0;
+  std::map<std::string, Newest> tasks_;                          // by tenant
+  std::map<std::pair<std::string, std::string>, Newest> named_;  // of them those with an id: tenant and id
+  std::deque<std::pair<std::string, std::string>> ended_;        // tenant and id, the newest first
+  std::map<std::string, SdapiOptions> options_;                  // by tenant
+  std::deque<std::string> set_;                                  // whose options are kept, the oldest first
 };
 
 // The answer to /sdapi/v1/progress but for current_image; null: nothing is under way.

@@ -34,6 +34,7 @@ struct Delivery {
   std::string id;
   WebUrl url;
   std::string body;
+  std::weak_ptr<const void> on_behalf_of;
   std::function<void(bool)> settled;
   int attempts = 0;
 };
@@ -60,10 +61,14 @@ class WebhookDeliverer::Impl {
     thread_.join();
   }
 
-  void Send(const v1::Job& job, const WebUrl& url, std::function<void(bool)> settled) {
-    asio::post(io_, [this, job, url, settled = std::move(settled)] {
-      Enter(std::make_shared<Delivery>(
-          Delivery{.id = job.id(), .url = url, .body = ToJson(job), .settled = settled}));
+  void Send(const v1::Job& job, const WebUrl& url, std::weak_ptr<const void> on_behalf_of,
+            std::function<void(bool)> settled) {
+    asio::post(io_, [this, job, url, on_behalf_of = std::move(on_behalf_of), settled = std::move(settled)] {
+      Enter(std::make_shared<Delivery>(Delivery{.id = job.id(),
+                                                .url = url,
+                                                .body = ToJson(job),
+                                                .on_behalf_of = on_behalf_of,
+                                                .settled = settled}));
     });
   }
 
@@ -78,6 +83,7 @@ class WebhookDeliverer::Impl {
     while (origin.open < kAtOnce && !origin.waiting.empty()) {
       const DeliveryPtr delivery = std::move(origin.waiting.front());
       origin.waiting.pop_front();
+      if (delivery->on_behalf_of.expired()) continue;
       ++origin.open;
       ++delivery->attempts;
       WebhookAttempt::Start(io_, tls_, delivery->url, RequestOf(*delivery), options_.limit,
@@ -104,6 +110,7 @@ class WebhookDeliverer::Impl {
     Origin& origin = origins_[delivery->url.Origin()];
     --origin.open;
     Begin(origin);
+    if (delivery->on_behalf_of.expired()) return;
     if (problem.empty()) return delivery->settled(true);
     const bool last = delivery->attempts >= options_.attempts;
     LogFields fields = {{"job", delivery->id}, {"attempt", delivery->attempts}, {"error", problem}};
@@ -153,11 +160,12 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> WebhookDeliverer::For(
 WebhookDeliverer::WebhookDeliverer(const Options& options) : impl_(std::make_unique<Impl>(options)) {}
 WebhookDeliverer::~WebhookDeliverer() = default;
 
-void WebhookDeliverer::Send(const v1::Job& job, std::function<void(bool delivered)> settled) {
+void WebhookDeliverer::Send(const v1::Job& job, std::weak_ptr<const void> on_behalf_of,
+                            std::function<void(bool delivered)> settled) {
   const std::optional<WebUrl> url = ParseWebUrl(job.webhook_url());
   // One that an earlier run has taken is one that this one takes apart in the same way.
   if (!url) return settled(false);
-  impl_->Send(job, *url, std::move(settled));
+  impl_->Send(job, *url, std::move(on_behalf_of), std::move(settled));
 }
 
 std::string WebhookSignature(const std::vector<std::string>& secrets, const std::string& id, int64_t seconds,

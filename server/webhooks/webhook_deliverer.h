@@ -15,8 +15,8 @@ namespace mind::server {
 
 // One thread of its own, on which many deliveries wait; of one origin a few are under way at a time. A
 // delivery that is not answered with success is repeated after pauses that grow, each time with the same
-// webhook-id and signed anew, and given up after the last. What is not settled when the deliverer goes is the
-// store's to remember.
+// webhook-id and signed anew, and given up after the last. What is not settled when the deliverer goes, or
+// whoever has something told, is the store's to remember.
 class WebhookDeliverer : public WebhookSender {
  public:
   struct Options {
@@ -36,7 +36,8 @@ class WebhookDeliverer : public WebhookSender {
   WebhookDeliverer(const WebhookDeliverer&) = delete;
   WebhookDeliverer& operator=(const WebhookDeliverer&) = delete;
 
-  void Send(const v1::Job& job, std::function<void(bool delivered)> settled) override;
+  void Send(const v1::Job& job, std::weak_ptr<const void> on_behalf_of,
+            std::function<void(bool delivered)> settled) override;
 
  private:
   class Impl;

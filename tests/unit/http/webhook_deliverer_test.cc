@@ -5,6 +5,7 @@
 #include <atomic>
 #include <deque>
 #include <fstream>
+#include <thread>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -74,11 +75,13 @@ v1::Job JobFor(const std::string& url) {
   return job;
 }
 
+const std::shared_ptr<const void> kSomebody = std::make_shared<const int>(0);
+
 // Whether it was delivered, when that is settled.
 bool Deliver(WebhookDeliverer& deliverer, const v1::Job& job) {
   absl::Notification settled;
   bool delivered = false;
-  deliverer.Send(job, [&](bool success) {
+  deliverer.Send(job, kSomebody, [&](bool success) {
     delivered = success;
     settled.Notify();
   });
@@ -127,6 +130,23 @@ TEST(WebhookDeliverer, GivesUpAfterTheLastAttempt) {
   EXPECT_EQ(receiver.requests().size(), 4U);
 }
 
+TEST(WebhookDeliverer, OfWhoIsGoneNothingIsToldAnyMore) {
+  Receiver receiver(std::deque<int>(100'000, 500));
+  WebhookDeliverer::Options options = Fast();
+  options.attempts = 100'000;
+  WebhookDeliverer deliverer(options);
+  auto owner = std::make_shared<const int>(0);
+  absl::Notification dropped;
+  {
+    const std::shared_ptr<void> known(nullptr, [&](void*) { dropped.Notify(); });
+    deliverer.Send(JobFor(receiver.url()), owner, [known](bool) { FAIL(); });
+  }
+  while (receiver.requests().size() < 2) std::this_thread::yield();
+  EXPECT_FALSE(dropped.HasBeenNotified());
+  owner.reset();
+  dropped.WaitForNotification();
+}
+
 TEST(WebhookDeliverer, OneOriginDoesNotHoldUpAnother) {
   int closed = 0;
   {
@@ -138,7 +158,8 @@ TEST(WebhookDeliverer, OneOriginDoesNotHoldUpAnother) {
   options.first_pause = options.longest_pause = absl::Hours(1);
   WebhookDeliverer deliverer(options);
   for (int i = 0; i < 20; ++i) {
-    deliverer.Send(JobFor(absl::StrCat("http://127.0.0.1:", closed, "/hook")), [](bool) { FAIL(); });
+    deliverer.Send(JobFor(absl::StrCat("http://127.0.0.1:", closed, "/hook")), kSomebody,
+                   [](bool) { FAIL(); });
   }
   EXPECT_TRUE(Deliver(deliverer, JobFor(receiver.url())));
 }

@@ -170,6 +170,14 @@ class FakeStore : public JobStore {
     const auto found = jobs_.find(id);
     return found == jobs_.end() ? std::nullopt : std::optional(found->second);
   }
+  // The same without a copy; null: there is none.
+  const StoredJob* Look(const std::string& id) const {
+    const auto found = jobs_.find(id);
+    return found == jobs_.end() ? nullptr : &found->second;
+  }
+  void ForEach(const std::function<void(const StoredJob&)>& take) const {
+    for (const auto& [id, stored] : jobs_) take(stored);
+  }
   size_t size() const { return jobs_.size(); }
   void ForgetImages(const std::string& job_id) { images_.erase(job_id); }
 
@@ -208,10 +216,12 @@ class FakeStore : public JobStore {
     std::erase_if(keys_, [&](const auto& entry) { return entry.second.first == write.id; });
   }
   void Do(const AddImage& write) {
+    const auto found = jobs_.find(write.job_id);
+    if (found == jobs_.end()) return;
     const bool added = images_[write.job_id]
                            .try_emplace(write.index, StoredImage{write.seed, write.media_type, *write.data})
                            .second;
-    if (added) jobs_.at(write.job_id).images.push_back({write.index, write.sequence});
+    if (added) found->second.images.push_back({write.index, write.sequence});
   }
   void Do(const SaveModel& write) {
     ++model_writes;

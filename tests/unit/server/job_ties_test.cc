@@ -44,6 +44,15 @@ TEST(JobTies, AFrontThatNeverWatchesIsWaitedForAWhile) {
   EXPECT_FALSE(ties.IsTied("j"));
 }
 
+TEST(JobTies, OfSeveralFrontsThatNeverWatchTheLastIsWaitedFor) {
+  JobTies ties;
+  ties.Tie("j", "a", kLater);
+  ties.Hold("j", "b", kLater + absl::Minutes(1));
+  EXPECT_THAT(ties.TakeAbandoned(kLater), IsEmpty());
+  EXPECT_THAT(ties.TakeAbandoned(kLater + absl::Seconds(59)), IsEmpty());
+  EXPECT_THAT(ties.TakeAbandoned(kLater + absl::Minutes(1)), ElementsAre("j"));
+}
+
 TEST(JobTies, AFrontThatWatchesIsThere) {
   JobTies ties;
   ties.Tie("j", "a", kLater);

@@ -11,11 +11,14 @@ using testing::HasSubstr;
 
 class FakeSender : public WebhookSender {
  public:
-  void Send(const v1::Job& job, std::function<void(bool)> settled) override {
+  void Send(const v1::Job& job, std::weak_ptr<const void> on_behalf_of,
+            std::function<void(bool)> settled) override {
     sent.push_back(job);
+    owners.push_back(std::move(on_behalf_of));
     settle = std::move(settled);
   }
   std::vector<v1::Job> sent;
+  std::vector<std::weak_ptr<const void>> owners;
   std::function<void(bool)> settle;
 };
 
@@ -88,6 +91,17 @@ TEST_F(WebhookTest, AnEndIsToldUntilItIsSettledAlsoAfterARestart) {
   Settle();
   Restart();
   EXPECT_EQ(sender_.sent.size(), 2U);
+}
+
+TEST_F(WebhookTest, AServiceThatIsGoneHasNothingTold) {
+  const auto worker = Connect("w", 1);
+  Finish(worker, Create(Hooked("https://studio.example/done")));
+  ASSERT_EQ(sender_.owners.size(), 1U);
+  EXPECT_FALSE(sender_.owners[0].expired());
+  Restart();
+  ASSERT_EQ(sender_.owners.size(), 2U);
+  EXPECT_TRUE(sender_.owners[0].expired());
+  EXPECT_FALSE(sender_.owners[1].expired());
 }
 
 TEST_F(WebhookTest, AJobWithoutOneTellsNobody) {
