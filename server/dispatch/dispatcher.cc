@@ -352,9 +352,9 @@ void Dispatcher::OnCheckpoint(const Worker& worker, const v1::ImageRef& image, u
 
 void Dispatcher::OnResult(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions) {
   ActiveJob* const job = FindHeld(worker.name(), image);
+  if (job != nullptr) worker.NoteSuccess(job->model());  // its room counts again, if it was not trusted
   FreeRoom(worker, KeyOf(image), now);
   if (job == nullptr) return;
-  worker.NoteSuccess(job->model());
   job->NoteDone(image.image_index());
   CountRunning(*job);
   if (job->AllDone()) {
