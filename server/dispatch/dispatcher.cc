@@ -364,9 +364,9 @@ void Dispatcher::OnKept(ActiveJob& job, uint32_t image, const Moment& now) {
 
 void Dispatcher::OnResult(Worker& worker, const v1::ImageRef& image, const Moment& now, Actions& actions) {
   ActiveJob* const job = FindHeld(worker.name(), image);
+  if (job != nullptr) worker.NoteSuccess(job->model());  // its room counts again, if it was not trusted
   FreeRoom(worker, KeyOf(image), now);
   if (job == nullptr) return;
-  worker.NoteSuccess(job->model());
   job->NoteDone(image.image_index());
   CountRunning(*job);
   if (job->AllDone()) {

@@ -19,7 +19,13 @@ Actions Dispatcher::OnTick(const Moment& given) {
   EndLate(now, actions);
   GiveUpRevisions(now);
   for (const std::string& name : trust_.TakeDue(now.steady)) {
-    if (Worker* const worker = fleet_.Find(name)) fleet_.Refresh(*worker, now);
+    Worker* const worker = fleet_.Find(name);
+    if (worker == nullptr) continue;
+    fleet_.Refresh(*worker, now);
+    for (const v1::Model& model : worker->registration().models()) {
+      if (worker->Trusted(model.name(), now)) continue;
+      trust_.SetAtLatest(name, worker->TrustedAgain(model.name()));
+    }
   }
   queue_.Advance(now.wall);
   Settle(now, actions);

@@ -347,6 +347,33 @@ TEST_F(FaultsTest, AWorkerThatFailsEverythingIsNoBlackHole) {
   EXPECT_EQ(WorkerOf("next"), "good");
 }
 
+TEST_F(FaultsTest, AWorkerThatSucceedsIsTrustedAtOnce) {
+  Connect("bad", 4);
+  for (const char* const id : {"held", "a", "b", "c"}) Submit(id);
+  Connect("good", 1);
+  for (const char* const id : {"a", "b", "c"}) Failure("bad", Ref(id, 1), absl::InternalError("x"));
+  Submit("j");
+  EXPECT_EQ(WorkerOf("j"), "");  // there is room, but on a worker that others are better than
+  Result("bad", Ref("held", 1));
+  EXPECT_EQ(WorkerOf("j"), "bad");
+}
+
+TEST_F(FaultsTest, AWorkerIsTrustedAgainWithEachModelInItsTime) {
+  const std::vector<v1::Model> models = {Model("m"), Model("n")};
+  Connect(Registration("bad", models), 8);
+  for (const char* const id : {"m1", "m2", "m3"}) Submit(id);
+  for (const char* const id : {"n1", "n2", "n3"}) Submit(Job(id, 1, v1::PRIORITY_NORMAL, "n"));
+  Connect(Registration("good", models), 1);
+  for (const char* const id : {"m1", "m2", "m3"}) Failure("bad", Ref(id, 1), absl::InternalError("x"));
+  Wait(absl::Seconds(30), {"bad", "good"});
+  for (const char* const id : {"n1", "n2", "n3"}) Failure("bad", Ref(id, 1), absl::InternalError("x"));
+  Submit(Job("j", 1, v1::PRIORITY_NORMAL, "n"));
+  Wait(absl::Seconds(40), {"bad", "good"});
+  EXPECT_EQ(WorkerOf("j"), "");
+  Wait(absl::Seconds(30), {"bad", "good"});
+  EXPECT_EQ(WorkerOf("j"), "bad");
+}
+
 TEST_F(FaultsTest, TheOnlyWorkerIsUsedHoweverOftenItFails) {
   Connect("w");
   for (int i = 0; i < 20; ++i) {
