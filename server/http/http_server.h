@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/http/http_tls.h"
 #include "server/http/router.h"
 
 namespace mind::server {
@@ -35,6 +36,7 @@ class HttpServer {
     HttpLimits limits;
     // Origins of pages that may read answers ("https://studio.example"); "*": any.
     std::vector<std::string> cors_origins;
+    HttpTls tls = {};
   };
 
   // `router` must outlive the server. INVALID_ARGUMENT: not HOST:PORT. UNAVAILABLE: cannot listen there.

@@ -41,7 +41,7 @@ absl::Status CannotOpen(const absl::Status& why) {
 }
 
 absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const ServiceOptions& options,
-                                                ServerMetrics& metrics) {
+                                                const ServerTls& tls, ServerMetrics& metrics) {
   absl::StatusOr<std::unique_ptr<PostgresTermStore>> terms = [&flags] {
     const EndsAtOnce nothing_to_finish;  // the database may not be there for long
     return PostgresTermStore::Open(flags.store);
@@ -55,7 +55,10 @@ absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Servic
                        .open_store =
                            [url = flags.store](uint64_t term, const std::string& holder) {
                              return PostgresJobStore::Open(url, holder, term);
-                           }},
+                           },
+                       .listens_with = tls.encrypts_cluster() ? tls.ForServers() : nullptr,
+                       .dials_with = tls.to_servers(),
+                       .identify_worker = tls.workers()},
                       metrics);
 }
 
@@ -67,13 +70,13 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
   return WebhookDeliverer::For(origins, flags.webhook_secret_file);
 }
 
-absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
-                                               ServerMetrics& metrics) {
+absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
+                                               WebhookSender* webhooks, ServerMetrics& metrics) {
   const ServiceOptions options = OptionsFrom(flags, post, webhooks);
-  if (!flags.store.empty()) return MakeFront(flags, options, metrics);
+  if (!flags.store.empty()) return MakeFront(flags, options, tls, metrics);
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) return CannotOpen(store.status());
-  return Alone::Create(options, *std::move(store), metrics);
+  return Alone::Create(options, *std::move(store), metrics, tls.workers());
 }
 
 }  // namespace mind::server

@@ -9,6 +9,7 @@
 #include "server/generation/metrics.h"
 #include "server/process/core.h"
 #include "server/process/flags.h"
+#include "server/process/server_tls.h"
 #include "server/webhooks/webhook_deliverer.h"
 
 namespace mind::server {
@@ -17,10 +18,10 @@ namespace mind::server {
 absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flags);
 
 // A front where --store names a database, else a server that is alone with files in --data. Waits for the
-// store. `post`: to the loop, which need not run yet. `webhooks`, if
+// store. `post`: to the loop, which need not run yet. `tls`, `webhooks`, if
 // any, and `metrics` must outlive it.
-absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
-                                               ServerMetrics& metrics);
+absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
+                                               WebhookSender* webhooks, ServerMetrics& metrics);
 
 }  // namespace mind::server
 
