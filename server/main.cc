@@ -6,6 +6,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
+#include "proto/support/grpc_log.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
 #include "proto/support/watchdog.h"
@@ -13,6 +14,7 @@
 #include "server/process/cores.h"
 #include "server/process/flags.h"
 #include "server/process/ports.h"
+#include "server/process/server_tls.h"
 
 namespace mind::server {
 namespace {
@@ -29,11 +31,14 @@ int CannotStart(const absl::Status& status) {
 }
 
 int Run(const Flags& flags) {
+  LogGrpcAsOurs();
   Loop loop(kTick);  // outlives the store, whose threads post to it
   const Post post = [&loop](std::function<void()> work) { loop.Post(std::move(work)); };
   ServerMetrics metrics;
   const auto endpoint = MetricsEndpoint::Create(flags.metrics, metrics.registry);
   if (!endpoint.ok()) return CannotStart(endpoint.status());
+  const absl::StatusOr<std::unique_ptr<ServerTls>> tls = ServerTls::Open(flags, metrics.registry);
+  if (!tls.ok()) return CannotStart(tls.status());
   const absl::StatusOr<std::unique_ptr<WebhookDeliverer>> webhooks = OpenWebhooks(flags);
   if (!webhooks.ok()) return CannotStart(webhooks.status());
   std::atomic<bool> given_up = false;
@@ -42,10 +47,10 @@ int Run(const Flags& flags) {
     LogError("cannot go on", {{"error", std::string(why.message())}});
     RequestTermination();
   };
-  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, webhooks->get(), cannot_go_on, metrics);
+  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, **tls, webhooks->get(), cannot_go_on, metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
-  absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, core, metrics);
+  absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, **tls, core, metrics);
   if (!opened.ok()) return CannotStart(opened.status());
   Ports& ports = **opened;
   loop.Start([&core] { core.OnTick(); });

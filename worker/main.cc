@@ -9,9 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "proto/support/channel_tls.h"
 #include "proto/support/daemon.h"
 #include "proto/support/errors.h"
 #include "proto/support/flag_types.h"
+#include "proto/support/grpc_log.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
 #include "worker/diffusion/blas.h"
@@ -41,6 +43,7 @@ struct Flags {
   bool preload = true;
   bool channels_last = false;
   ByteCount memory;
+  ChannelTls tls;
 };
 
 Flags ParseFlags(int argc, char** argv) {
@@ -48,6 +51,7 @@ Flags ParseFlags(int argc, char** argv) {
   CLI::App app("Holds diffusion models on one device and makes pictures for a server.");
   SetUpCommandLine(app);
   AddText(app, "--server", flags.server, "HOST:PORT", "The server to work for");
+  AddChannelTlsFlags(app, flags.tls);
   AddText(app, "--models", flags.models, "DIR", "Directory of model directories, or one model directory");
   AddText(app, "--device", flags.device, "DEVICE", "cpu or cuda:N");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
@@ -95,6 +99,7 @@ std::string DefaultName() {
 }
 
 int Run(const Flags& flags) {
+  LogGrpcAsOurs();
   at::Device device = at::kCPU;
   try {
     device = at::Device(flags.device);
@@ -115,6 +120,12 @@ int Run(const Flags& flags) {
   const auto endpoint = MetricsEndpoint::Create(flags.metrics, metrics.registry);
   if (!endpoint.ok()) {
     LogError("cannot start", {{"error", std::string(endpoint.status().message())}});
+    return 1;
+  }
+
+  const auto credentials = MakeChannelCredentials(flags.tls);
+  if (!credentials.ok()) {
+    LogError("cannot start", {{"error", std::string(credentials.status().message())}});
     return 1;
   }
 
@@ -158,6 +169,7 @@ int Run(const Flags& flags) {
 
   ServerLink::Options link_options;
   link_options.server = flags.server;
+  link_options.credentials = *credentials;
   link_options.name = flags.name.empty() ? DefaultName() : flags.name;
   link_options.device = device.str();
   link_options.max_images = flags.max_images;

@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <functional>
 #include <thread>
 
 #include "client/cli/commands.h"
 #include "client/cli/generate_flags.h"
 #include "client/cli/outcome.h"
+#include "proto/support/channel_tls.h"
 #include "proto/support/command_line.h"
 
 namespace {
@@ -100,12 +102,19 @@ int main(int argc, char** argv) {
   Common& common = arguments.common;
   GiveTwin(AddText(app, "--server", common.server, "HOST:PORT", "The server to ask"));
   GiveTwin(AddText(app, "--tenant", common.tenant, "NAME", "Whose request it is"));
+  ChannelTls tls;
+  AddChannelTlsFlags(app, tls);
   AddSwitch(app, "--json", common.json, "Print JSON, one object a line");
   Command command;
   AddCommands(app, arguments, command);
   ParseCommandLine(app, argc, argv);
 
-  client::Client client({.server = common.server, .tenant = common.tenant});
+  const auto credentials = MakeChannelCredentials(tls);
+  if (!credentials.ok()) {
+    std::fprintf(stderr, "mind: %s; see --help\n", std::string(credentials.status().message()).c_str());
+    return kUsage;
+  }
+  client::Client client({.server = common.server, .tenant = common.tenant, .credentials = *credentials});
   StopOnSignals(client);
   return command(client);
 }

@@ -8,6 +8,8 @@ namespace mind::cli {
 namespace {
 
 constexpr size_t kMaxText = 10'000;  // bytes
+// With this begins what we have to say of one; what gRPC says of it goes before.
+constexpr char kCertificate[] = "the server's certificate";
 
 }  // namespace
 
@@ -40,6 +42,9 @@ std::string Explain(const absl::Status& status, const std::string& server) {
     for (const auto& violation : bad->field_violations()) {
       absl::StrAppend(&text, " ", violation.field(), ": ", violation.description());
     }
+  } else if (const size_t at = text.find(kCertificate);
+             absl::IsUnavailable(status) && at != std::string::npos) {
+    text = absl::StrCat("the server at ", server, " is not to be trusted: ", text.substr(at));
   } else if (absl::IsUnavailable(status) && !GetErrorInfo(status)) {
     text = absl::StrCat("cannot reach a server at ", server, " (", status.message(),
                         ")\nIs mind-server running there? --server HOST:PORT or MIND_SERVER names another.");

@@ -14,7 +14,7 @@ namespace {
 
 constexpr absl::Duration kRetryPause = absl::Milliseconds(200);
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
+std::shared_ptr<grpc::Channel> MakeChannel(const Client::Options& options) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   // A stream whose other end is gone without a word ends after a while, instead of waiting for ever.
@@ -23,7 +23,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);  // how long a try may take on a busy machine
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(
+      options.server,
+      options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials(), arguments);
 }
 
 // 32 random hexadecimal digits.
@@ -38,7 +40,7 @@ std::string NewRequestId() {
 }  // namespace
 
 Client::Client(const Options& options)
-    : options_(options), stub_(v1::GenerationService::NewStub(MakeChannel(options.server))) {}
+    : options_(options), stub_(v1::GenerationService::NewStub(MakeChannel(options))) {}
 
 void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
   if (!options_.tenant.empty()) context.AddMetadata("mind-tenant", options_.tenant);

@@ -39,6 +39,8 @@ class Client {
     std::string server = "127.0.0.1:8080";       // HOST:PORT
     std::string tenant;                          // empty: the server's default
     absl::Duration timeout = absl::Seconds(30);  // of calls that do not stream
+    // How it is dialled (proto/support/channel_tls.h); null: without TLS.
+    std::shared_ptr<grpc::ChannelCredentials> credentials;
   };
 
   explicit Client(const Options& options);

@@ -49,6 +49,12 @@ export function parseInfotext(text) {
     samplerParameters: parameters ? JSON.parse(parameters) : {}, ...(width && height ? {width, height} : {})};
 }
 
+/** Whether a picture says, in IPTC's words, that a trained model made it. @param {Blob} file */
+export async function madeByModel(file) {
+  // Whatever the format: the packet that says so stands there as text.
+  return new TextDecoder('latin1').decode(await file.arrayBuffer()).includes('digitalsourcetype/trainedAlgorithmicMedia');
+}
+
 /** The settings in a picture; null if it has none. @param {Blob} file */
 export async function settingsIn(file) {
   const text = textsIn(await file.arrayBuffer()).parameters;

@@ -3,7 +3,7 @@
 
 import {byId, element} from './dom.js';
 import {say} from './texts.js';
-import {settingsIn} from './infotext.js';
+import {madeByModel, settingsIn} from './infotext.js';
 
 /** @type {{image: string, canvas: HTMLCanvasElement | null, strength: HTMLInputElement} | null} */
 let source = null;
@@ -77,10 +77,9 @@ function paintOn(canvas, width) {
 /** @param {File} file */
 async function take(file) {
   const settings = await settingsIn(file);
-  if (settings) {
-    takeSettings(settings);
-    byId('said').textContent = say('settings');
-  }
+  const made = await madeByModel(file);
+  if (settings) takeSettings(settings);
+  byId('said').textContent = [settings && say('settings'), made && say('madeByModel')].filter(Boolean).join(' · ');
   if (!model?.takesSourceImage) return;
   const url = URL.createObjectURL(file);
   const picture = element('img', {src: url, alt: file.name});
@@ -99,6 +98,7 @@ async function take(file) {
   });
   byId('source').replaceChildren(
     element('div', {className: 'brush'}, [picture, canvas]),
+    ...(made ? [element('p', {className: 'hint', id: 'made', textContent: say('madeByModel')})] : []),
     element('p', {className: 'hint', textContent: say('paint')}),
     element('div', {className: 'tools'}, [width, clear, remove]),
     element('div', {className: 'field'}, [element('label', {htmlFor: 'strength', textContent: say('strength')}), strength]));

@@ -2,8 +2,13 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "proto/support/logging.h"
 #include "server/api/inbox.h"
 
 namespace mind::server {
@@ -19,8 +24,10 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
  public:
-  static WorkerStream* Start(const Post& post, Reception& desk, ServerMetrics& metrics) {
-    std::shared_ptr<WorkerStream> stream(new WorkerStream(post, desk, metrics));
+  // `identity`: the name that it must register by, if any; an error ends it.
+  static WorkerStream* Start(const Post& post, Reception& desk, ServerMetrics& metrics,
+                             absl::StatusOr<std::optional<std::string>> identity) {
+    std::shared_ptr<WorkerStream> stream(new WorkerStream(post, desk, metrics, std::move(identity)));
     stream->self_ = stream;
     stream->StartRead(&stream->request_);
     return stream.get();
@@ -67,8 +74,9 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   void Close(const absl::Status& status) override { FinishOnLoop(ToGrpc(status)); }
 
  private:
-  WorkerStream(const Post& post, Reception& desk, ServerMetrics& metrics)
-      : post_(post), desk_(desk), open_call_(metrics.open_calls["Connect"]) {}
+  WorkerStream(const Post& post, Reception& desk, ServerMetrics& metrics,
+               absl::StatusOr<std::optional<std::string>> identity)
+      : post_(post), desk_(desk), open_call_(metrics.open_calls["Connect"]), identity_(std::move(identity)) {}
 
   void Take(v1::ConnectRequest message) {
     if (finished_) return;
@@ -76,9 +84,25 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
     if (!message.has_register_()) {
       return Close(InvalidField("message", "the first message of a worker must be `register`"));
     }
-    if (absl::Status status = desk_.OnRegister(shared_from_this(), message.register_()); !status.ok())
-      return Close(status);
+    absl::Status status = CheckIdentity(message.register_().name());
+    if (status.ok()) status = desk_.OnRegister(shared_from_this(), message.register_());
+    if (!status.ok()) return Close(status);
     registered_ = true;
+  }
+
+  absl::Status CheckIdentity(const std::string& name) const {
+    absl::Status status = identity_.status();
+    if (status.ok() && identity_->has_value() && **identity_ != name) {
+      status = MakeError(absl::StatusCode::kPermissionDenied,
+                         absl::StrCat("the worker's certificate is for the name ", Printable(**identity_),
+                                      ", and it says that it is ", Printable(name), ": give it --name ",
+                                      Printable(**identity_)),
+                         "WORKER_NAME_REFUSED");
+    }
+    if (!status.ok()) {
+      LogWarning("worker refused", {{"worker", Printable(name)}, {"error", std::string(status.message())}});
+    }
+    return status;
   }
 
   void TakeAll() {
@@ -110,6 +134,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   const Post& post_;
   Reception& desk_;
   const OpenCall open_call_;
+  const absl::StatusOr<std::optional<std::string>> identity_;
 
   v1::ConnectRequest request_;  // gRPC's; while a full inbox stops the reading, the loop's
   Inbox inbox_;
@@ -126,8 +151,9 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 }  // namespace
 
 grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* WorkerApi::Connect(
-    grpc::CallbackServerContext*) {
-  return WorkerStream::Start(post_, desk_, metrics_);
+    grpc::CallbackServerContext* context) {
+  return WorkerStream::Start(post_, desk_, metrics_,
+                             identify_ ? identify_(*context) : std::optional<std::string>());
 }
 
 }  // namespace mind::server

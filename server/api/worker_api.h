@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "mind/v1/worker.grpc.pb.h"
+#include "server/api/worker_identity.h"
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
 #include "server/generation/reception.h"
@@ -17,9 +18,9 @@ namespace mind::server {
 // registered with.
 class WorkerApi : public v1::WorkerService::CallbackService {
  public:
-  // `post`: to the loop that `desk` lives on.
-  WorkerApi(Post post, Reception& desk, ServerMetrics& metrics)
-      : post_(std::move(post)), desk_(desk), metrics_(metrics) {}
+  // `post`: to the loop that `desk` lives on. `identify`: null: workers are who they say.
+  WorkerApi(Post post, Reception& desk, ServerMetrics& metrics, IdentifyWorker identify = nullptr)
+      : post_(std::move(post)), desk_(desk), metrics_(metrics), identify_(std::move(identify)) {}
 
   grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(
       grpc::CallbackServerContext* context) override;
@@ -28,6 +29,7 @@ class WorkerApi : public v1::WorkerService::CallbackService {
   const Post post_;
   Reception& desk_;
   ServerMetrics& metrics_;
+  const IdentifyWorker identify_;
 };
 
 }  // namespace mind::server

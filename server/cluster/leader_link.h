@@ -31,7 +31,9 @@ struct LeaderLink {
 using LeaderLinkPtr = std::shared_ptr<const LeaderLink>;
 
 // Does not wait for the connection.
-std::shared_ptr<grpc::Channel> DialFront(const std::string& address);
+std::shared_ptr<grpc::Channel> DialFront(
+    const std::string& address,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials = grpc::InsecureChannelCredentials());
 
 }  // namespace mind::server
 

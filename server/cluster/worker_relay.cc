@@ -2,17 +2,27 @@
 
 #include <grpcpp/generic/generic_stub.h>
 
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "proto/support/logging.h"
 #include "server/cluster/leader_calls.h"
 
 namespace mind::server {
 namespace {
 
 constexpr char kMethod[] = "/mind.v1.WorkerService/Connect";
+
+// A stream that is none.
+class Refused final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  explicit Refused(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
 
 }  // namespace
 
@@ -24,8 +34,10 @@ constexpr char kMethod[] = "/mind.v1.WorkerService/Connect";
 class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                                   public std::enable_shared_from_this<WorkerRelay::Stream> {
  public:
-  explicit Stream(WorkerRelay& relay)
+  // `name`: the worker's, if it is proved.
+  Stream(WorkerRelay& relay, std::optional<std::string> name)
       : relay_(relay),
+        name_(std::move(name)),
         token_(relay.in_flight_.Begin()),
         open_call_(relay.metrics_.open_calls["Relay"]),
         upstream_(*this) {}
@@ -41,6 +53,7 @@ class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffe
       if (std::exchange(begun_, true)) return context_.TryCancel();
     }
     context_.AddMetadata(kTermKey, absl::StrCat(leader->term));
+    if (name_) context_.AddMetadata(kWorkerNameKey, *name_);
     upstream_self_ = self_;
     grpc::GenericStub(leader->channel).PrepareBidiStreamingCall(&context_, kMethod, {}, &upstream_);
     upstream_.AddMultipleHolds(2);
@@ -139,6 +152,7 @@ class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffe
   enum class Waiting { kNot, kBeginning, kBegun };
 
   WorkerRelay& relay_;
+  const std::optional<std::string> name_;
   const std::shared_ptr<void> token_;
   const OpenCall open_call_;
   grpc::ClientContext context_;
@@ -166,8 +180,14 @@ void WorkerRelay::PointTo(LeaderLinkPtr leader) {
 }
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* WorkerRelay::Connect(
-    grpc::CallbackServerContext*) {
-  const auto stream = std::make_shared<Stream>(*this);
+    grpc::CallbackServerContext* context) {
+  absl::StatusOr<std::optional<std::string>> name = std::nullopt;
+  if (identify_) name = identify_(*context);
+  if (!name.ok()) {
+    LogWarning("worker refused", {{"error", std::string(name.status().message())}});
+    return new Refused(ToGrpc(name.status()));
+  }
+  const auto stream = std::make_shared<Stream>(*this, *name);
   stream->Start();
   const absl::MutexLock lock(&mutex_);
   streams_[stream.get()] = stream;

@@ -9,10 +9,12 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "mind/v1/worker.grpc.pb.h"
+#include "server/api/worker_identity.h"
 #include "server/cluster/in_flight.h"
 #include "server/cluster/leader_link.h"
 #include "server/generation/metrics.h"
@@ -22,7 +24,9 @@ namespace mind::server {
 // Thread-safe. Must outlive the gRPC server it is registered with.
 class WorkerRelay : public v1::WorkerService::WithRawCallbackMethod_Connect<v1::WorkerService::Service> {
  public:
-  explicit WorkerRelay(ServerMetrics& metrics) : metrics_(metrics) {}
+  // `identify`: what is found is told to the leader; null: workers are who they say.
+  explicit WorkerRelay(ServerMetrics& metrics, IdentifyWorker identify = nullptr)
+      : metrics_(metrics), identify_(std::move(identify)) {}
 
   // From now on streams go there. Those that went elsewhere end with UNAVAILABLE: their workers dial again.
   // While nobody leads all do.
@@ -40,6 +44,7 @@ class WorkerRelay : public v1::WorkerService::WithRawCallbackMethod_Connect<v1::
   void Forget(const Stream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   ServerMetrics& metrics_;
+  const IdentifyWorker identify_;
   absl::Mutex mutex_;
   LeaderLinkPtr leader_ ABSL_GUARDED_BY(mutex_);
   std::map<const Stream*, std::weak_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace mind::server {
 namespace {
 
-// No row takes longer than a day; what says so is no measurement.
-constexpr double kLongestRow = 24 * 3600;
+// No row takes less than a microsecond or longer than an hour: what says so is taken for that, so that no
+// worker's word makes work free, or the mean of all speeds its own.
+constexpr double kShortestRow = 1e-6;
+constexpr double kLongestRow = 3600;
 
 }  // namespace
 
@@ -17,18 +20,21 @@ Worker::Worker(const v1::Register& registration, const Moment& now)
 }
 
 void Worker::SetCapacity(const v1::Capacity& capacity) {
+  // What it does not offer it has no word on.
+  const auto is_offered = [this](const std::string& model) { return offers_.count(model) != 0; };
   const auto& loaded = capacity_.loaded_models();
-  if (!std::equal(loaded.begin(), loaded.end(), capacity.loaded_models().begin(),
-                  capacity.loaded_models().end())) {
-    ++loads_;
-  }
+  std::vector<std::string> now;
+  std::copy_if(capacity.loaded_models().begin(), capacity.loaded_models().end(), std::back_inserter(now),
+               is_offered);
+  if (!std::equal(loaded.begin(), loaded.end(), now.begin(), now.end())) ++loads_;
   capacity_ = capacity;
+  capacity_.mutable_loaded_models()->Assign(now.begin(), now.end());
   capacity_.set_max_images(std::min(capacity.max_images(), kMaxImages));
   ready_ = true;
   for (const v1::ModelSpeed& speed : capacity.speeds()) {
     const double seconds = speed.row_seconds();
-    if (std::isfinite(seconds) && seconds > 0 && seconds <= kLongestRow)
-      row_seconds_[speed.model()] = seconds;
+    if (!std::isfinite(seconds) || seconds <= 0 || !is_offered(speed.model())) continue;
+    row_seconds_[speed.model()] = std::clamp(seconds, kShortestRow, kLongestRow);
   }
 }
 

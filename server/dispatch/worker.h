@@ -70,7 +70,8 @@ class Worker {
   // --- What it says.
 
   void Hear(const Moment& now) { last_heard_ = now.steady; }
-  // Numbers that are none are passed over.
+  // Speeds that are none, and what it does not offer, are passed over; speeds that cannot be are taken for
+  // the nearest that can.
   void SetCapacity(const v1::Capacity& capacity);
   void SetDraining() { draining_ = true; }
   // A picture of this model came out well, or failed for a reason that lies with the worker. After

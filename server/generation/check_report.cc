@@ -1,15 +1,33 @@
 #include "server/generation/check_report.h"
 
+#include <algorithm>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "server/dispatch/worker.h"
 
 namespace mind::server {
 namespace {
 
 // Of 4096×4096 pixels as JPEG, with room to spare. One message to a client carries a whole preview.
 constexpr size_t kMaxPreviewBytes = 3 << 20;
+
+// Of what a worker says of itself, far beyond what any has.
+constexpr int kMaxModels = 256;
+constexpr size_t kMaxModelBytes = 1 << 20;
+constexpr size_t kMaxModelName = 200;
+constexpr size_t kMaxWord = 200;  // device, version, instance
+constexpr int kMaxSpeeds = 4 * kMaxModels;
+
+// An error's details are some numbers and names.
+constexpr size_t kMaxErrorDetails = 4 << 10;
+
+// Pictures are no larger than their pixels, four times as many in each direction where a model enlarges, and
+// the text beside them.
+constexpr uint64_t kBytesAPixel = 4 * 16;
+constexpr uint64_t kBytesBeside = 4 << 20;
 
 std::string MediaType(v1::ImageFormat format) {
   switch (format) {
@@ -26,7 +44,73 @@ absl::Status BadResult(const std::string& what) {
   return MakeError(absl::StatusCode::kInternal, "the worker sent a picture " + what, "BAD_RESULT");
 }
 
+absl::Status TooMuch(const std::string& field, const std::string& what) {
+  return InvalidField(absl::StrCat("register.", field), what);
+}
+
+void CutProgress(v1::ImageProgress& progress) {
+  progress.set_step(std::min(progress.step(), progress.steps()));
+}
+
+void CutError(google::rpc::Status& error) {
+  error.set_message(Printable(error.message(), 1000));
+  if (error.ByteSizeLong() > kMaxErrorDetails) error.clear_details();
+  if (error.code() == 0) {
+    error =
+        ToProto(MakeError(absl::StatusCode::kInternal, "the worker failed and did not say why", "ENGINE"));
+  }
+}
+
+template <typename Repeated>
+void CutList(Repeated& list, int most) {
+  if (list.size() > most) list.DeleteSubrange(most, list.size() - most);
+}
+
 }  // namespace
+
+absl::Status CheckRegistration(const v1::Register& registration) {
+  for (const auto& [field, word] :
+       {std::pair("device", &registration.device()), std::pair("version", &registration.version()),
+        std::pair("instance", &registration.instance())}) {
+    if (word->size() > kMaxWord) {
+      return TooMuch(field, absl::StrCat(word->size(), " bytes; at most ", kMaxWord, " are allowed"));
+    }
+  }
+  if (registration.models_size() > kMaxModels) {
+    return TooMuch("models",
+                   absl::StrCat(registration.models_size(), " models; at most ", kMaxModels, " are allowed"));
+  }
+  std::set<std::string> names;
+  for (const v1::Model& model : registration.models()) {
+    const std::string shown = Printable(model.name(), 40);
+    if (model.name().size() > kMaxModelName) {
+      return TooMuch("models",
+                     absl::StrCat("the name \"", shown, "\" has more than ", kMaxModelName, " bytes"));
+    }
+    if (model.ByteSizeLong() > kMaxModelBytes) {
+      return TooMuch("models", absl::StrCat("the description of \"", shown, "\" has more than ",
+                                            kMaxModelBytes, " bytes"));
+    }
+    if (!names.insert(model.name()).second) {
+      return TooMuch("models", absl::StrCat("two are named \"", shown, "\""));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void CutToSize(v1::ConnectRequest& report) {
+  if (report.has_capacity()) {
+    CutList(*report.mutable_capacity()->mutable_speeds(), kMaxSpeeds);
+    CutList(*report.mutable_capacity()->mutable_loaded_models(), kMaxModels);
+  }
+  if (report.has_image_progress()) CutProgress(*report.mutable_image_progress());
+  if (report.has_images_progress()) {
+    CutList(*report.mutable_images_progress()->mutable_images(), static_cast<int>(Worker::kMaxImages));
+    for (v1::ImageProgress& progress : *report.mutable_images_progress()->mutable_images())
+      CutProgress(progress);
+  }
+  if (report.has_image_failure()) CutError(*report.mutable_image_failure()->mutable_error());
+}
 
 absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& result) {
   const std::string media_type = MediaType(spec.format());
@@ -35,6 +119,11 @@ absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& resul
                                   " was asked for"));
   }
   if (result.data().empty()) return BadResult("without bytes");
+  const uint64_t most = uint64_t{spec.width()} * spec.height() * kBytesAPixel + kBytesBeside;
+  if (result.data().size() > most) {
+    return BadResult(absl::StrCat("of ", result.data().size(), " bytes where ", spec.width(), "×",
+                                  spec.height(), " pixels were asked for"));
+  }
   return absl::OkStatus();
 }
 

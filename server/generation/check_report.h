@@ -11,6 +11,13 @@
 
 namespace mind::server {
 
+// Whether a worker may come in that says this of itself: INVALID_ARGUMENT names what there is too much of.
+absl::Status CheckRegistration(const v1::Register& registration);
+
+// Cuts a report to what can be true, before anybody looks at it: lists to what a worker may hold or offer,
+// steps to how many there are, the text and details of an error to what is told on.
+void CutToSize(v1::ConnectRequest& report);
+
 // Whether this is a picture as asked for, as far as can be told without looking at it. INTERNAL if not. The
 // seed it says is not asked: what watchers are told is the one that was asked for.
 absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& result);

@@ -16,6 +16,7 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
     return InvalidField("register.name",
                         absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
   }
+  if (absl::Status status = CheckRegistration(registration); !status.ok()) return status;
   if (absl::Status status = ModelCatalog::Check(registration); !status.ok()) return status;
   if (absl::Status status = state_.dispatcher.CheckName(registration); !status.ok()) return status;
   state_.sessions.Close(registration.name(),
@@ -40,6 +41,7 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
 void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest message) {
   const std::string worker = state_.sessions.NameOf(session);
   if (worker.empty()) return;
+  CutToSize(message);
   const v1::ImageRef finished = message.image_result().image();
   const bool brought = message.has_image_result();
   const bool wanted_back = brought && state_.dispatcher.WantsBack(worker, finished);

@@ -1,14 +1,19 @@
 #include "server/http/connection.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffer_traits.hpp>
 #include <boost/beast/core/buffers_suffix.hpp>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "server/http/target.h"
@@ -25,6 +30,10 @@ constexpr size_t kKeptBuffer = 4096;
 // What a refused caller may still send, and for how long it may send nothing.
 constexpr uint64_t kMostLingered = 64 << 20;
 constexpr std::chrono::seconds kLinger{2};
+// Of a next request, while one is answered.
+constexpr size_t kReadAhead = 512;
+// Probes of platforms have no certificate.
+constexpr char kHealth[] = "/v2/health/";
 
 bool IsToken(absl::string_view id) {
   return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
@@ -108,11 +117,12 @@ class Connection::ConnectionExchange : public Exchange {
 };
 
 Connection::Connection(asio::ip::tcp::socket socket, std::weak_ptr<asio::io_context> io,
-                       std::shared_ptr<EndOfTurn> end_of_turn, std::shared_ptr<HttpContext> context)
+                       std::shared_ptr<EndOfTurn> end_of_turn, std::shared_ptr<HttpContext> context,
+                       std::shared_ptr<asio::ssl::context> tls)
     : context_(std::move(context)),
       io_(std::move(io)),
       end_of_turn_(std::move(end_of_turn)),
-      stream_(std::move(socket)),
+      stream_(std::move(socket), std::move(tls)),
       beat_(stream_.get_executor()) {
   ++context_->open;
   Error ignored;
@@ -132,6 +142,29 @@ void Connection::Close() {
 }
 
 // --- Reading.
+
+void Connection::Run() {
+  if (!stream_.encrypted()) return ReadHeader(context_->limits.header_time);
+  stream_.expires_after(context_->limits.header_time);
+  stream_.async_handshake([self = shared_from_this()](Error error) { self->OnHandshake(error); });
+}
+
+void Connection::OnHandshake(Error error) {
+  if (!error) return ReadHeader(context_->limits.header_time);
+  const bool by_tls = error.category() == asio::error::get_ssl_category();
+  // Who has only looked whether somebody listens is nobody to speak of.
+  if (by_tls) {
+    context_->tls.Refused(absl::UnauthenticatedError(absl::StrCat("TLS over HTTP: ", error.message())));
+  }
+  if (!by_tls || ERR_GET_REASON(static_cast<unsigned long>(error.value())) != SSL_R_HTTP_REQUEST)
+    return Close();
+  static constexpr char kAnswer[] =
+      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: "
+      "40\r\n\r\n"
+      "this port speaks https: use https://...\n";
+  asio::async_write(stream_.tcp(), asio::buffer(kAnswer, sizeof kAnswer - 1),
+                    [self = shared_from_this()](Error, size_t) { self->Close(); });
+}
 
 void Connection::ReadHeader(std::chrono::seconds within) {
   parser_.emplace();
@@ -213,6 +246,13 @@ void Connection::OnRequest(Error error) {
   if (!ParseTarget({target.data(), target.size()}, request)) {
     return RefuseWith(400, "bad_target", "the request's target is not a path");
   }
+  if (stream_.encrypted() && !absl::StartsWith(request.path, kHealth)) {
+    if (const absl::Status refused = context_->tls.Check(stream_.ssl()); !refused.ok()) {
+      context_->tls.Refused(refused);
+      return RefuseWith(401, "client_certificate_refused", std::string(refused.message()));
+    }
+  }
+  request.encrypted = stream_.encrypted();
   const std::shared_ptr<asio::io_context> io = io_.lock();
   if (io == nullptr) return;  // the server is gone
   ++exchange_;
@@ -227,6 +267,7 @@ void Connection::OnRequest(Error error) {
 
 void Connection::WatchForEnd() {
   if (buffer_.size() > 0) return;  // the next request is here already
+  if (stream_.encrypted()) return ReadAhead();
   stream_.socket().async_wait(
       asio::ip::tcp::socket::wait_read, [self = shared_from_this(), exchange = exchange_](Error error) {
         if (!self->handling_ || self->exchange_ != exchange) return;
@@ -238,6 +279,18 @@ void Connection::WatchForEnd() {
         // More than nothing is the next request, sent before the answer to this one.
         if (bytes == 0 && failed != asio::error::would_block && failed != asio::error::try_again)
           self->CallerGone();
+      });
+}
+
+void Connection::ReadAhead() {
+  reading_ahead_ = true;
+  stream_.async_read_some(
+      buffer_.prepare(kReadAhead), [self = shared_from_this()](Error error, size_t bytes) {
+        self->reading_ahead_ = false;
+        self->buffer_.commit(bytes);
+        if (const std::function<void()> then = std::exchange(self->after_reading_ahead_, nullptr))
+          return then();
+        if (error && self->handling_) self->CallerGone();
       });
 }
 
@@ -372,6 +425,10 @@ void Connection::Write(SharedBytes bytes, std::function<void()> written) {
 template <typename Buffers, typename Done>
 void Connection::WriteAll(const Buffers& buffers, size_t size, Done done) {
   Error error;
+  if (stream_.encrypted()) {
+    stream_.expires_after(TimeFor(size));
+    return asio::async_write(stream_, buffers, std::move(done));
+  }
   const size_t taken = stream_.socket().write_some(buffers, error);
   if (error == asio::error::would_block || error == asio::error::try_again) error = {};
   if (error || taken == beast::buffer_bytes(buffers)) return done(error, taken);
@@ -409,9 +466,20 @@ void Connection::OnAnswered() {
   beat_.cancel();
   Error ignored;
   stream_.socket().cancel(ignored);  // the watch for the caller's end
-  if (refused_) return Linger();
-  if (!keep_alive_ || context_->stopping) return Close();
+  if (!reading_ahead_) return GoOn();
+  after_reading_ahead_ = [this] { GoOn(); };
+}
+
+void Connection::GoOn() {
+  if (refused_ && !stream_.encrypted()) return Linger();
+  if (refused_ || !keep_alive_ || context_->stopping) return Leave();
   ReadHeader(buffer_.size() > 0 ? context_->limits.header_time : context_->limits.idle_time);
+}
+
+void Connection::Leave() {
+  if (!stream_.encrypted()) return Close();
+  stream_.expires_after(kLinger);
+  stream_.async_shutdown([self = shared_from_this()](Error) { self->Close(); });
 }
 
 void Connection::Linger() {

@@ -7,7 +7,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <functional>
@@ -17,14 +16,17 @@
 #include <vector>
 
 #include "server/http/http_server.h"
+#include "server/http/http_stream.h"
+#include "server/http/http_tls.h"
 
 namespace mind::server {
 
-// What the connections of a server share. Constant but for the counts.
+// What the connections of a server share. Constant but for the counts and certificates.
 struct HttpContext {
   const Router& router;
   const HttpLimits limits;
   const std::vector<std::string> cors_origins;
+  HttpTlsContexts tls;
   std::atomic<bool> stopping = false;
   std::atomic<size_t> open = 0;
   std::atomic<uint64_t> requests = 0;
@@ -49,12 +51,13 @@ class EndOfTurn : public std::enable_shared_from_this<EndOfTurn> {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(boost::asio::ip::tcp::socket socket, std::weak_ptr<boost::asio::io_context> io,
-             std::shared_ptr<EndOfTurn> end_of_turn, std::shared_ptr<HttpContext> context);
+             std::shared_ptr<EndOfTurn> end_of_turn, std::shared_ptr<HttpContext> context,
+             std::shared_ptr<boost::asio::ssl::context> tls);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void Run() { ReadHeader(context_->limits.header_time); }
+  void Run();
   void Close();
 
  private:
@@ -64,6 +67,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Head = boost::beast::http::response<boost::beast::http::empty_body>;
   using Whole = boost::beast::http::response<boost::beast::http::span_body<const char>>;
 
+  void OnHandshake(Error error);
   void ReadHeader(std::chrono::seconds within);
   void OnHeader(Error error);
   void ReadBody();
@@ -75,6 +79,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // While a request is handled nothing is read, but the caller's end is watched for.
   void WatchForEnd();
+  // The same where it is encrypted: its end cannot be seen but by reading.
+  void ReadAhead();
   void CallerGone();
 
   // What an exchange asks for; ignored if it is not the one that is being answered.
@@ -95,6 +101,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void WaitToBeat();
   void AwaitBeat();
   void OnAnswered();
+  void GoOn();
+  // Closes it having said so, where it is encrypted.
+  void Leave();
   // Takes what a refused caller still sends, for a moment: a reset would take the answer from it.
   void Linger();
   std::chrono::seconds TimeFor(uint64_t bytes) const;
@@ -102,7 +111,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<HttpContext> context_;
   const std::weak_ptr<boost::asio::io_context> io_;
   const std::shared_ptr<EndOfTurn> end_of_turn_;
-  boost::beast::tcp_stream stream_;
+  HttpStream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
 
@@ -121,6 +130,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool refused_ = false;  // without having read all of it
   uint64_t lingered_ = 0;
   std::function<void()> on_gone_;
+  bool reading_ahead_ = false;
+  std::function<void()> after_reading_ahead_;
   struct Part {
     SharedBytes bytes;
     std::function<void()> sent;

@@ -23,7 +23,7 @@ std::string BaseUrl(const FaceContext& context, const HttpRequest& request) {
   const bool plain = std::all_of(host.begin(), host.end(), [](unsigned char c) {
     return absl::ascii_isalnum(c) || absl::StrContains("-._:[]", c);
   });
-  return host.empty() || !plain ? "" : absl::StrCat("http://", host);
+  return host.empty() || !plain ? "" : absl::StrCat(request.encrypted ? "https://" : "http://", host);
 }
 
 void OnLoop(const FaceContext& context, const ExchangePtr& exchange, const ErrorForm& error_form,

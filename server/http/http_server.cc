@@ -71,6 +71,7 @@ class HttpServer::Impl {
       : context_(new HttpContext{.router = router,
                                  .limits = options.limits,
                                  .cors_origins = options.cors_origins,
+                                 .tls = HttpTlsContexts(options.tls),
                                  .id_prefix = NewIdPrefix()}),
         threads_(MakeThreads(options)),
         acceptor_(*threads_.front().io),
@@ -86,6 +87,7 @@ class HttpServer::Impl {
     acceptor_.bind(endpoint);
     acceptor_.listen(4096);
     port_ = acceptor_.local_endpoint().port();
+    context_->tls.Current();
     Accept();
     for (Thread& thread : threads_) thread.thread = std::thread([io = thread.io.get()] { io->run(); });
   }
@@ -129,8 +131,8 @@ class HttpServer::Impl {
       if (error == asio::error::operation_aborted) return;
       if (error) return AcceptLater();
       const std::shared_ptr<asio::io_context>& io = threads_[next].io;
-      const auto connection =
-          std::make_shared<Connection>(std::move(*socket), io, threads_[next].end_of_turn, context_);
+      const auto connection = std::make_shared<Connection>(
+          std::move(*socket), io, threads_[next].end_of_turn, context_, context_->tls.Current());
       asio::post(*io, [connection] { connection->Run(); });
       Accept();
     });

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/http/http_tls.h"
 #include "server/http/router.h"
 
 namespace mind::server {
@@ -39,6 +40,7 @@ class HttpServer {
     HttpLimits limits;
     // Origins of pages that may read answers ("https://studio.example"); "*": any.
     std::vector<std::string> cors_origins;
+    HttpTls tls = {};
     // What runs what writers of parts are to be told (`sent` of Exchange::Send), all of a moment together.
     // Called on the server's threads, which by default do it themselves.
     Run run_sent = [](const std::function<void()>& work) { work(); };

@@ -29,7 +29,8 @@ struct HttpRequest {
   std::map<std::string, std::string> query;  // decoded; of a name given twice the last
   std::map<std::string, std::string, IgnoringCase> headers;  // of a name given twice both, with ", " between
   std::string body;
-  std::string id;  // named in the answer (x-request-id) and in the log
+  bool encrypted = false;  // it came by TLS
+  std::string id;          // named in the answer (x-request-id) and in the log
 
   // Empty if there is none.
   const std::string& Header(const std::string& name) const;

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "server/api/worker_api.h"
@@ -18,7 +19,7 @@ class Alone : public Core {
   // Takes up the jobs of an earlier run. `metrics` must outlive it.
   static absl::StatusOr<std::unique_ptr<Alone>> Create(const ServiceOptions& options,
                                                        std::unique_ptr<JobStore> store,
-                                                       ServerMetrics& metrics);
+                                                       ServerMetrics& metrics, IdentifyWorker identify);
 
   Generation& generation() override { return service_; }
   grpc::Service& workers() override { return workers_; }
@@ -31,10 +32,11 @@ class Alone : public Core {
   void Join() override {}
 
  private:
-  Alone(const ServiceOptions& options, std::unique_ptr<JobStore> store, ServerMetrics& metrics)
+  Alone(const ServiceOptions& options, std::unique_ptr<JobStore> store, ServerMetrics& metrics,
+        IdentifyWorker identify)
       : store_(std::move(store)),
         service_(options, *store_, metrics),
-        workers_(options.post, service_.workers(), metrics) {}
+        workers_(options.post, service_.workers(), metrics, std::move(identify)) {}
 
   const std::unique_ptr<JobStore> store_;
   GenerationService service_;

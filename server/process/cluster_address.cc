@@ -17,6 +17,14 @@ bool IsLoopback(const std::string& host) {
   return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+// An address to listen on at all addresses.
+bool IsAny(const std::string& host) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return v4.s_addr == INADDR_ANY;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
 }  // namespace
 
 absl::StatusOr<HostPort> SplitHostPort(const std::string& address) {
@@ -36,14 +44,18 @@ absl::StatusOr<HostPort> SplitHostPort(const std::string& address) {
   return split;
 }
 
-absl::Status CheckClusterAddress(const std::string& address) {
+absl::Status CheckClusterAddress(const std::string& address, bool encrypted) {
   const absl::StatusOr<HostPort> split = SplitHostPort(address);
   if (!split.ok()) return split.status();
-  if (IsLoopback(split->host)) return absl::OkStatus();
+  if (IsAny(split->host)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", split->host, "\" is no address that other servers can dial: name one of this machine"));
+  }
+  if (encrypted || IsLoopback(split->host)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", split->host,
       "\" is not a loopback address (127.0.0.0/8, ::1, localhost): what servers say to each other "
-      "is not encrypted yet and must not leave the machine"));
+      "is not encrypted without --cluster-ca, and must not leave the machine"));
 }
 
 }  // namespace mind::server

@@ -16,8 +16,9 @@ struct HostPort {
 };
 absl::StatusOr<HostPort> SplitHostPort(const std::string& address);
 
-// What fronts say to each other is neither encrypted nor authenticated: OK for a loopback address alone.
-absl::Status CheckClusterAddress(const std::string& address);
+// OK for a loopback address; for another that can be dialled only where what fronts say to each other is
+// encrypted.
+absl::Status CheckClusterAddress(const std::string& address, bool encrypted);
 
 }  // namespace mind::server
 

@@ -43,7 +43,8 @@ absl::Status CannotOpen(const absl::Status& why) {
 }
 
 absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const ServiceOptions& options,
-                                                const GiveUp& give_up, ServerMetrics& metrics) {
+                                                const ServerTls& tls, const GiveUp& give_up,
+                                                ServerMetrics& metrics) {
   absl::StatusOr<std::unique_ptr<PostgresTermStore>> terms = [&flags] {
     const EndsAtOnce nothing_to_finish;  // the database may not be there for long
     return PostgresTermStore::Open(flags.store);
@@ -58,7 +59,10 @@ absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Servic
                        .open_store =
                            [url = flags.store](uint64_t term, const std::string& holder) {
                              return PostgresJobStore::Open(url, holder, term);
-                           }},
+                           },
+                       .listens_with = tls.encrypts_cluster() ? tls.ForServers() : nullptr,
+                       .dials_with = tls.to_servers(),
+                       .identify_worker = tls.workers()},
                       metrics);
 }
 
@@ -70,14 +74,15 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
   return WebhookDeliverer::For(origins, flags.webhook_secret_file);
 }
 
-absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
-                                               const GiveUp& give_up, ServerMetrics& metrics) {
+absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
+                                               WebhookSender* webhooks, const GiveUp& give_up,
+                                               ServerMetrics& metrics) {
   ServiceOptions options = OptionsFrom(flags, post, webhooks);
-  if (!flags.store.empty()) return MakeFront(flags, options, give_up, metrics);
+  if (!flags.store.empty()) return MakeFront(flags, options, tls, give_up, metrics);
   options.store_broken = give_up;
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) return CannotOpen(store.status());
-  return Alone::Create(options, *std::move(store), metrics);
+  return Alone::Create(options, *std::move(store), metrics, tls.workers());
 }
 
 }  // namespace mind::server

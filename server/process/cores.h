@@ -10,6 +10,7 @@
 #include "server/generation/metrics.h"
 #include "server/process/core.h"
 #include "server/process/flags.h"
+#include "server/process/server_tls.h"
 #include "server/webhooks/webhook_deliverer.h"
 
 namespace mind::server {
@@ -21,10 +22,11 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
 using GiveUp = std::function<void(const absl::Status& why)>;
 
 // A front where --store names a database, which may come later, else a server that is alone with files in
-// --data, for which it waits. `post`: to the loop, which need not run yet. `webhooks`, if any, and `metrics`
-// must outlive it.
-absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
-                                               const GiveUp& give_up, ServerMetrics& metrics);
+// --data, for which it waits. `post`: to the loop, which need not run yet. `tls`, `webhooks`, if any, and
+// `metrics` must outlive it.
+absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
+                                               WebhookSender* webhooks, const GiveUp& give_up,
+                                               ServerMetrics& metrics);
 
 }  // namespace mind::server
 

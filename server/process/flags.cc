@@ -3,6 +3,26 @@
 #include "proto/support/flag_types.h"
 
 namespace mind::server {
+namespace {
+
+void AddTlsFlags(CLI::App& app, Flags& flags) {
+  AddText(
+      app, "--tls-cert", flags.tls_cert, "FILE",
+      "TLS at --listen, --listen-workers and --http: the certificate, in PEM, with those between it and its "
+      "authority. Files of certificates are read again when they change");
+  AddText(app, "--tls-key", flags.tls_key, "FILE", "The private key of --tls-cert, in PEM");
+  AddText(app, "--tls-client-ca", flags.tls_client_ca, "FILE",
+          "Whoever dials shows a certificate by one of these authorities (PEM); a worker's has a URI that "
+          "ends in "
+          "/worker/NAME, with the name it works by: spiffe://studio.example/mind/worker/NAME");
+  AddSwitch(app, "--tls-client-required", flags.tls_client_required,
+            "With --tls-client-ca: refuse those without a certificate. If not, only bad ones are");
+  AddText(app, "--tls-worker-ca", flags.tls_worker_ca, "FILE",
+          "As --tls-client-ca, for --listen-workers, where none are let in without; if left out, that of "
+          "--tls-client-ca");
+}
+
+}  // namespace
 
 Flags ParseFlags(int argc, char** argv) {
   const absl::Duration longest = absl::Hours(24 * 36500);
@@ -19,10 +39,9 @@ Flags ParseFlags(int argc, char** argv) {
   AddText(app, "--http-origins", flags.http_origins, "ORIGINS",
           "Origins of other web pages that may use the APIs over HTTP, with commas between "
           "(https://studio.example); *: any");
-  AddText(
-      app, "--http-url", flags.http_url, "URL",
-      "How callers reach --http, for links to it: https://pictures.example. If left out, http and the host "
-      "that they name");
+  AddText(app, "--http-url", flags.http_url, "URL",
+          "How callers reach --http, for links to it: https://pictures.example. If left out, the "
+          "host that they name");
   AddText(app, "--webhooks", flags.webhooks, "ORIGINS",
           "Origins that may be told of jobs' ends, with commas between (https://studio.example); if left out "
           "there "
@@ -31,6 +50,7 @@ Flags ParseFlags(int argc, char** argv) {
       app, "--webhook-secret-file", flags.webhook_secret_file, "FILE",
       "What webhooks are signed with: a line whsec_ and base64; two while one takes the place of the other");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
+  AddTlsFlags(app, flags);
   AddText(app, "--data", flags.data, "DIR",
           "Holds the job store, where --store names no other; created if missing");
   AddText(app, "--store", flags.store, "URL",
@@ -39,7 +59,14 @@ Flags ParseFlags(int argc, char** argv) {
           "share it. If left out the store is a file in --data");
   AddText(app, "--cluster", flags.cluster, "HOST:PORT",
           "Where other servers on the same PostgreSQL reach this one; port 0 picks a free one. Must be a "
-          "loopback address: it is not encrypted");
+          "loopback address, unless --cluster-ca is given");
+  AddText(
+      app, "--cluster-ca", flags.cluster_ca, "FILE",
+      "TLS among servers: the authorities that their certificates are by, in PEM. Both ends show one, with a "
+      "URI that ends in /server: spiffe://studio.example/mind/server");
+  AddText(app, "--cluster-cert", flags.cluster_cert, "FILE",
+          "With --cluster-ca: the certificate to show to other servers; if left out, that of --tls-cert");
+  AddText(app, "--cluster-key", flags.cluster_key, "FILE", "The private key of --cluster-cert, in PEM");
   AddDuration(app, "--leader-lease", flags.leader_lease, absl::Milliseconds(500), absl::Hours(1),
               "Of several servers on one PostgreSQL: when the one that leads has not been heard for so long, "
               "another does");

@@ -17,6 +17,14 @@ struct Flags {
   std::string webhooks;
   std::string webhook_secret_file;
   std::string metrics = "127.0.0.1:9090";
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  bool tls_client_required = true;
+  std::string tls_worker_ca;
+  std::string cluster_cert;
+  std::string cluster_key;
+  std::string cluster_ca;
   std::string data = "data";
   std::string store;
   std::string cluster = "127.0.0.1:0";

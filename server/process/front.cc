@@ -53,14 +53,16 @@ Front::Front(const Options& options, ServerMetrics& metrics)
                .clock = options.service.clock,
                .steady_clock = options.service.steady_clock},
               *options.store, metrics),
-      relay_(metrics),
+      relay_(metrics, options.identify_worker),
       questions_(options.service.post, seat_, metrics),
-      streams_(options.service.post, seat_, metrics),
+      streams_(options.service.post, seat_, metrics, WorkerNamedByFront),
       cluster_(options.service.post, seat_, metrics,
                [this](uint64_t term, const std::string& leader) { campaign_->OnHigherTerm(term, leader); }) {}
 
 absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Options& options, ServerMetrics& metrics) {
-  if (absl::Status status = CheckClusterAddress(options.cluster); !status.ok()) return status;
+  if (absl::Status status = CheckClusterAddress(options.cluster, options.listens_with != nullptr);
+      !status.ok())
+    return status;
   std::unique_ptr<Front> front(new Front(options, metrics));
   if (absl::Status status = front->Listen(); !status.ok()) return status;
   Campaign::Candidate& candidate = *front;
@@ -76,7 +78,9 @@ absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Options& options, Serv
 absl::Status Front::Listen() {
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(options_.cluster, grpc::InsecureServerCredentials(), &port);
+  const bool encrypted = options_.listens_with != nullptr;
+  builder.AddListeningPort(options_.cluster,
+                           encrypted ? options_.listens_with : grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&questions_);
   builder.RegisterService(&streams_);
   builder.RegisterService(&cluster_);
@@ -95,7 +99,7 @@ absl::Status Front::Listen() {
   }
   const std::string host = options_.cluster.substr(0, options_.cluster.rfind(':'));
   address_ = absl::StrCat(host, ":", port);
-  LogInfo("reached by other servers", {{"address", address_}});
+  LogInfo("reached by other servers", {{"address", address_}, {"encrypted", encrypted}});
   return absl::OkStatus();
 }
 
@@ -131,7 +135,8 @@ void Front::StepDown(uint64_t, const std::string&) {
 void Front::Follow(uint64_t term, const std::string& address) {
   if (address.empty()) return PointTo(nullptr);
   const LeaderLinkPtr before = leader_;
-  PointTo(std::make_shared<LeaderLink>(term, DialFront(address)));
+  PointTo(std::make_shared<LeaderLink>(
+      term, options_.dials_with != nullptr ? DialFront(address, options_.dials_with) : DialFront(address)));
   if (before != nullptr) Announce(before, term, address);
 }
 

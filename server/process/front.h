@@ -48,6 +48,11 @@ class Front : public Core, private Campaign::Candidate {
     // For a term that this front has taken by that name. May wait for the database.
     std::function<absl::StatusOr<std::unique_ptr<JobStore>>(uint64_t term, const std::string& holder)>
         open_store;
+    // What is said on cluster ports; null: plain, on loopback addresses alone.
+    std::shared_ptr<grpc::ServerCredentials> listens_with;
+    std::shared_ptr<grpc::ChannelCredentials> dials_with;
+    // Which worker a stream to this front is of.
+    IdentifyWorker identify_worker;
   };
 
   // Listens on its cluster port; has no part in the election before its first tick. `metrics` must

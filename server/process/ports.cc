@@ -20,10 +20,11 @@
 namespace mind::server {
 namespace {
 
-absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(const std::vector<grpc::Service*>& services,
-                                                        const std::string& address, int& port) {
+absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(
+    const std::vector<grpc::Service*>& services, const std::string& address,
+    const std::shared_ptr<grpc::ServerCredentials>& credentials, int& port) {
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, credentials, &port);
   for (grpc::Service* const service : services) builder.RegisterService(service);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -41,8 +42,9 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(const std::vector<grpc::
 
 }  // namespace
 
-Ports::Ports(const Flags& flags, const Post& post, Core& core, ServerMetrics& metrics)
-    : generation_(post, core.generation(), metrics),
+Ports::Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, ServerMetrics& metrics)
+    : tls_(tls),
+      generation_(post, core.generation(), metrics),
       faces_{.post = post,
              .generation = core.generation(),
              .url = std::string(absl::StripSuffix(flags.http_url, "/"))} {
@@ -54,9 +56,9 @@ Ports::Ports(const Flags& flags, const Post& post, Core& core, ServerMetrics& me
   AddOpenApi(router_);
 }
 
-absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const Flags& flags, const Post& post, Core& core,
-                                                   ServerMetrics& metrics) {
-  std::unique_ptr<Ports> ports(new Ports(flags, post, core, metrics));
+absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const Flags& flags, const Post& post, const ServerTls& tls,
+                                                   Core& core, ServerMetrics& metrics) {
+  std::unique_ptr<Ports> ports(new Ports(flags, post, tls, core, metrics));
   if (absl::Status status = ports->Listen(flags, core.workers()); !status.ok()) return status;
   return ports;
 }
@@ -68,11 +70,11 @@ absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
   if (flags.listen_workers.empty()) {
     at_listen.push_back(&workers);
   } else {
-    auto server = ListenFor({&workers}, flags.listen_workers, worker_port_);
+    auto server = ListenFor({&workers}, flags.listen_workers, tls_.ForWorkers(), worker_port_);
     if (!server.ok()) return server.status();
     workers_ = *std::move(server);
   }
-  auto server = ListenFor(at_listen, flags.listen, port_);
+  auto server = ListenFor(at_listen, flags.listen, tls_.ForClients(), port_);
   if (!server.ok()) return server.status();
   clients_ = *std::move(server);
   grpc::Server& for_workers = workers_ == nullptr ? *clients_ : *workers_;
@@ -85,7 +87,8 @@ absl::Status Ports::OpenHttp(const Flags& flags) {
   auto started =
       HttpServer::Start({.address = flags.http,
                          .cors_origins = absl::StrSplit(flags.http_origins, ',', absl::SkipEmpty()),
-                         .run_sent = faces_.post},
+                         .run_sent = faces_.post,
+                         .tls = tls_.ForHttp()},
                         router_);
   if (!started.ok()) return started.status();
   http_ = *std::move(started);

@@ -14,13 +14,15 @@
 #include "server/http/router.h"
 #include "server/process/core.h"
 #include "server/process/flags.h"
+#include "server/process/server_tls.h"
 
 namespace mind::server {
 
 class Ports {
  public:
-  // Listens for gRPC. `core` and `metrics` must outlive it.
-  static absl::StatusOr<std::unique_ptr<Ports>> Open(const Flags& flags, const Post& post, Core& core,
+  // Listens for gRPC. `tls`, `core` and `metrics` must outlive it.
+  static absl::StatusOr<std::unique_ptr<Ports>> Open(const Flags& flags, const Post& post,
+                                                     const ServerTls& tls, Core& core,
                                                      ServerMetrics& metrics);
   // Listens for HTTP, if the flags say so. The loop runs.
   absl::Status OpenHttp(const Flags& flags);
@@ -37,9 +39,10 @@ class Ports {
   void Close(absl::Duration limit);
 
  private:
-  Ports(const Flags& flags, const Post& post, Core& core, ServerMetrics& metrics);
+  Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, ServerMetrics& metrics);
   absl::Status Listen(const Flags& flags, grpc::Service& workers);
 
+  const ServerTls& tls_;
   GenerationApi generation_;
   const FaceContext faces_;
   Router router_;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command beside a server with a worker, and a server without one, on free ports.
 #   tests/clients/with_cluster.sh BIN MODELS COMMAND…
-# The command finds them in MIND_HTTP (http://127.0.0.1:PORT), MIND_GRPC (127.0.0.1:PORT) and MIND_IDLE_HTTP.
+# The command finds them in MIND_HTTP (http://127.0.0.1:PORT), MIND_GRPC (127.0.0.1:PORT) and MIND_IDLE_HTTP. With
+# MIND_OVER_TLS=1 all of them speak TLS, by an authority made for the test that the command trusts.
 set -euo pipefail
 bin=$1 models=$2
 shift 2
@@ -22,18 +23,30 @@ await() {
     sleep 0.05
   done
 }
+scheme=http server_tls=() worker_tls=()
+if [ "${MIND_OVER_TLS:-}" = 1 ]; then
+  scheme=https
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "/CN=test authority" \
+    -keyout "$folder/ca.key" -out "$folder/ca.crt" 2>/dev/null
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=server" -keyout "$folder/server.key" \
+    -out "$folder/server.csr" 2>/dev/null
+  openssl x509 -req -in "$folder/server.csr" -CA "$folder/ca.crt" -CAkey "$folder/ca.key" -days 1 \
+    -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost") -out "$folder/server.crt" 2>/dev/null
+  server_tls=(--tls-cert "$folder/server.crt" --tls-key "$folder/server.key") worker_tls=(--tls --ca "$folder/ca.crt")
+  export SSL_CERT_FILE=$folder/ca.crt NODE_EXTRA_CA_CERTS=$folder/ca.crt CURL_CA_BUNDLE=$folder/ca.crt
+fi
 start_server() {
-  "$bin/mind-server" --listen 127.0.0.1:0 --http 127.0.0.1:0 --metrics 127.0.0.1:0 --data "$folder/$1" \
+  "$bin/mind-server" --listen 127.0.0.1:0 --http 127.0.0.1:0 --metrics 127.0.0.1:0 --data "$folder/$1" "${server_tls[@]}" \
     >"$folder/$1.out" 2>"$folder/$1.err" &
   pids+=($!)
   grpc=$(await "$folder/$1.out" "listening on port" $! | sed -E 's/.*listening on port ([0-9]+).*/\1/')
   http=$(await "$folder/$1.out" "http on port" $! | sed -E 's/.*port ([0-9]+).*/\1/')
 }
 start_server idle
-export MIND_IDLE_HTTP=http://127.0.0.1:$http
+export MIND_IDLE_HTTP=$scheme://127.0.0.1:$http
 start_server server
-export MIND_HTTP=http://127.0.0.1:$http MIND_GRPC=127.0.0.1:$grpc
-"$bin/mind-worker" --server "$MIND_GRPC" --metrics 127.0.0.1:0 --models "$models" \
+export MIND_HTTP=$scheme://127.0.0.1:$http MIND_GRPC=127.0.0.1:$grpc
+"$bin/mind-worker" --server "$MIND_GRPC" "${worker_tls[@]}" --metrics 127.0.0.1:0 --models "$models" \
   >"$folder/worker.out" 2>"$folder/worker.err" &
 pids+=($!)
 until curl -sf "$MIND_HTTP/v2/health/ready" >/dev/null; do

@@ -160,6 +160,7 @@ std::unique_ptr<client::Client> Cluster::NewClient(const std::string& tenant) co
   client::Client::Options options;
   options.server = address();
   options.tenant = tenant;
+  options.credentials = credentials_;
   return std::make_unique<client::Client>(options);
 }
 

@@ -42,6 +42,10 @@ class Cluster {
   void AwaitWorkers(size_t count);
 
   std::unique_ptr<client::Client> NewClient(const std::string& tenant = "") const;
+  // How clients dial from now on; null: without TLS.
+  void DialWith(std::shared_ptr<grpc::ChannelCredentials> credentials) {
+    credentials_ = std::move(credentials);
+  }
 
   // Sums a metric over its labels, where they hold `label` ("" matches all); 0 if there is none.
   double ServerMetric(const std::string& name, const std::string& label = "") const;
@@ -55,6 +59,7 @@ class Cluster {
 
   std::vector<std::string> server_flags_;
   std::vector<std::string> store_flags_;
+  std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::string directory_;
   int port_ = 0;
   int server_metrics_port_ = 0;

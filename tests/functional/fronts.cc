@@ -17,8 +17,12 @@ constexpr char kServes[] = "serves as leader";
 
 }  // namespace
 
-Fronts::Fronts(size_t count, std::vector<std::string> flags)
-    : url_(support::SharedPostgres().NewSchema()), flags_(std::move(flags)), fronts_(count) {
+Fronts::Fronts(size_t count, std::vector<std::string> server_flags,
+               std::shared_ptr<grpc::ChannelCredentials> credentials)
+    : url_(support::SharedPostgres().NewSchema()),
+      server_flags_(std::move(server_flags)),
+      credentials_(std::move(credentials)),
+      fronts_(count) {
   for (size_t index = 0; index < count; ++index) {
     Start(index);
     if (index == 0) Await("the first leader", [this] { return Reigns(0) == 1; });
@@ -35,7 +39,7 @@ Fronts::~Fronts() {
   }
 }
 
-void Fronts::Start(size_t index) {
+void Fronts::Start(size_t index, const std::vector<std::string>& more_flags) {
   Front& front = fronts_.at(index);
   std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-server"),
                                       "--listen",
@@ -48,7 +52,9 @@ void Fronts::Start(size_t index) {
                                       "1500ms",
                                       "--grace",
                                       "3s"};
-  command.insert(command.end(), flags_.begin(), flags_.end());
+  for (const auto* const flags : {&server_flags_, &more_flags}) {
+    command.insert(command.end(), flags->begin(), flags->end());
+  }
   front.process = std::make_unique<support::Process>(
       command, absl::StrCat(folder_.string(), "/front", index, "-", ++starts_));
   const std::string before = "listening on port ";
@@ -64,6 +70,7 @@ void Fronts::Kill(size_t index, int signal) {
 std::unique_ptr<client::Client> Fronts::NewClient(size_t index) const {
   client::Client::Options options;
   options.server = address(index);
+  options.credentials = credentials_;
   return std::make_unique<client::Client>(options);
 }
 
@@ -72,7 +79,7 @@ int Fronts::Reigns(size_t index) const {
   return static_cast<int>(parts.size()) - 1;
 }
 
-void Fronts::StartWorker(const std::string& name, size_t front, const std::vector<std::string>& flags) {
+void Fronts::LaunchWorker(const std::string& name, size_t front, const std::vector<std::string>& flags) {
   std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-worker"),
                                       "--server",
                                       address(front),
@@ -85,6 +92,10 @@ void Fronts::StartWorker(const std::string& name, size_t front, const std::vecto
   command.insert(command.end(), flags.begin(), flags.end());
   workers_[name] =
       std::make_unique<support::Process>(command, absl::StrCat(folder_.string(), "/", name, "-", ++starts_));
+}
+
+void Fronts::StartWorker(const std::string& name, size_t front, const std::vector<std::string>& flags) {
+  LaunchWorker(name, front, flags);
   const auto client = NewClient(front);
   Await("worker " + name, [&] {
     const auto workers = client->Workers();

@@ -16,13 +16,15 @@ namespace mind::testing {
 
 class Fronts {
  public:
-  // The first of them leads when this returns.
-  explicit Fronts(size_t count, std::vector<std::string> flags = {});
+  // The first of them leads when this returns. `server_flags`: beside those that make them fronts.
+  // `credentials`: how clients dial; null: without TLS.
+  explicit Fronts(size_t count, std::vector<std::string> server_flags = {},
+                  std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
   ~Fronts();
 
   size_t size() const { return fronts_.size(); }
-  // Again, on the same port.
-  void Start(size_t index);
+  // Again, on the same port, with further flags.
+  void Start(size_t index, const std::vector<std::string>& more_flags = {});
   // Kills it and waits for its end.
   void Kill(size_t index, int signal);
   support::Process& front(size_t index) { return *fronts_.at(index).process; }
@@ -33,6 +35,8 @@ class Fronts {
 
   // A worker that dials this front; ready when this returns.
   void StartWorker(const std::string& name, size_t front, const std::vector<std::string>& flags = {});
+  // Without waiting.
+  void LaunchWorker(const std::string& name, size_t front, const std::vector<std::string>& flags = {});
   // Asks their database.
   std::string Sql(const std::string& sql) const { return support::SharedPostgres().Sql(sql, url_); }
   support::Process& worker(const std::string& name) { return *workers_.at(name); }
@@ -45,7 +49,8 @@ class Fronts {
 
   const support::TemporaryFolder folder_;
   const std::string url_;
-  const std::vector<std::string> flags_;
+  const std::vector<std::string> server_flags_;
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::vector<Front> fronts_;
   std::map<std::string, std::unique_ptr<support::Process>> workers_;
   int starts_ = 0;

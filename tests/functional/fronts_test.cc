@@ -180,7 +180,7 @@ TEST(Fronts, WhatLeavesTheMachineInTheClearIsRefused) {
   const support::TemporaryFolder folder;
   support::Process server(
       {absl::StrCat(MIND_BIN, "/mind-server"), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
-       "--store", support::SharedPostgres().NewSchema(), "--cluster", "0.0.0.0:8082"},
+       "--store", support::SharedPostgres().NewSchema(), "--cluster", "10.0.0.1:8082"},
       folder.string() + "/server");
   EXPECT_EQ(server.Wait(), 1);
   EXPECT_THAT(server.Errors(), ::testing::HasSubstr("is not a loopback address"));

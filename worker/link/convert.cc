@@ -10,6 +10,7 @@
 #include "worker/image/decode.h"
 #include "worker/image/encode.h"
 #include "worker/image/infotext.h"
+#include "worker/image/xmp.h"
 #include "worker/link/sampler_messages.h"
 
 namespace mind {
@@ -197,7 +198,9 @@ at::Tensor DecodeSource(const std::string& file) {
   }
 }
 
-EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
+namespace {
+
+EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
   switch (spec.format()) {
     case v1::IMAGE_FORMAT_JPEG:
       return {"image/jpeg",
@@ -228,6 +231,16 @@ EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spe
                              .model = spec.model(),
                              .version = "Mind-Diffusion " MIND_VERSION};
   return {"image/png", image::EncodePng(View(picture), image::FormatInfotext(info))};
+}
+
+}  // namespace
+
+EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
+  static const std::string* const made_by_model =
+      new std::string(image::XmpOfMadeByModel("Mind-Diffusion " MIND_VERSION));
+  EncodedPicture encoded = Encode(picture, spec, seed);
+  encoded.data = image::WithXmp(std::move(encoded.data), *made_by_model);
+  return encoded;
 }
 
 diffusion::RequestError PictureTooLarge(const EncodedPicture& picture, size_t allowed) {

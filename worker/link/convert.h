@@ -32,7 +32,8 @@ struct EncodedPicture {
   std::string media_type;
   std::string data;
 };
-// `picture` is uint8 [H, W, 3]. Throws std::runtime_error.
+// `picture` is uint8 [H, W, 3]. The file says that a model has made it, whatever else is left out. Throws
+// std::runtime_error.
 EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed);
 EncodedPicture EncodePreview(const at::Tensor& picture);
 

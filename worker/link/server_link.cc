@@ -22,7 +22,7 @@ absl::Duration Since(SteadyClock::time_point begin) {
   return absl::FromChrono(SteadyClock::now() - begin);
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
+std::shared_ptr<grpc::Channel> MakeChannel(const ServerLink::Options& options) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
@@ -31,9 +31,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& server) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // The pauses between tries are ours (Backoff); gRPC's own must not add to them.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);  // how long a try, and a handshake, may take
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(
+      options.server,
+      options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials(), arguments);
 }
 
 std::string RandomInstance() {
@@ -58,7 +60,7 @@ ServerLink::ServerLink(const Options& options, Maker& maker, WorkerMetrics& metr
       instance_(RandomInstance()),
       maker_(maker),
       metrics_(metrics),
-      stub_(v1::WorkerService::NewStub(MakeChannel(options.server))),
+      stub_(v1::WorkerService::NewStub(MakeChannel(options))),
       kept_(options.max_kept_bytes),
       thread_([this] { KeepConnected(); }) {}
 

@@ -34,6 +34,8 @@ class ServerLink {
  public:
   struct Options {
     std::string server;  // HOST:PORT
+    // How it is dialled (proto/support/channel_tls.h); null: without TLS.
+    std::shared_ptr<grpc::ChannelCredentials> credentials;
     std::string name;    // unique among the server's workers
     std::string device;  // for people
     uint32_t max_images = 16;

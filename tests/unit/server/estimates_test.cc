@@ -33,10 +33,18 @@ TEST_F(EstimatesTest, WithRoomNothingWaitsHoweverMuchRuns) {
 TEST_F(EstimatesTest, NumbersThatAreNoneAreNoMeasurements) {
   Connect("w", 1);
   Capacity("w", 1, {{"m", 2}});
-  for (const double bad : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity(), 1e300}) {
+  for (const double bad : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
     Capacity("w", 1, {{"m", bad}});
     EXPECT_EQ(dispatcher_.PriceOf("m").row, 2) << bad;
   }
+}
+
+TEST_F(EstimatesTest, SpeedsThatCannotBeAreTakenForTheNearestThatCan) {
+  Connect("w", 1);
+  Capacity("w", 1, {{"m", 1e300}});
+  EXPECT_EQ(dispatcher_.PriceOf("m").row, 3600);
+  Capacity("w", 1, {{"m", 1e-300}});
+  EXPECT_EQ(dispatcher_.PriceOf("m").row, 1e-6);
 }
 
 TEST_F(EstimatesTest, ARowCostsWhatTheConnectedWorkersSayTogether) {

@@ -1,6 +1,8 @@
 // What the service makes of what workers report: whom it believes, what it shows of it.
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_cat.h"
+
 #include "proto/support/errors.h"
 #include "server/generation/check_report.h"
 #include "tests/unit/server/service_rig.h"
@@ -111,6 +113,123 @@ TEST_F(WorkerReportsTest, AResultMustHaveTheFormatAndBytes) {
   EXPECT_THAT(refused([](v1::ImageResult& r) { r.set_media_type("text/html"); }),
               testing::HasSubstr("\"text/html\" where image/jpeg"));
   EXPECT_THAT(refused([](v1::ImageResult& r) { r.clear_data(); }), testing::HasSubstr("without bytes"));
+}
+
+TEST_F(WorkerReportsTest, AResultLargerThanItsPixelsIsNone) {
+  v1::ImageSpec spec;
+  spec.set_width(64);
+  spec.set_height(64);
+  v1::ImageResult result;
+  result.set_media_type("image/png");
+  result.set_data(std::string(4 << 20, 'x'));
+  EXPECT_TRUE(CheckResult(spec, result).ok());
+  result.set_data(std::string(5 << 20, 'x'));
+  EXPECT_THAT(std::string(CheckResult(spec, result).message()),
+              testing::HasSubstr("where 64×64 pixels were asked for"));
+}
+
+TEST_F(WorkerReportsTest, WhatAWorkerSaysOfItselfHasLimits) {
+  v1::Register registration;
+  registration.set_name("w");
+  for (int i = 0; i < 256; ++i) *registration.add_models() = SmallModel(absl::StrCat("m", i));
+  EXPECT_TRUE(CheckRegistration(registration).ok());
+  const auto refused = [&](auto change) {
+    v1::Register changed = registration;
+    change(changed);
+    const absl::Status status = CheckRegistration(changed);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    return std::string(status.message());
+  };
+  using testing::HasSubstr;
+  EXPECT_THAT(refused([](v1::Register& r) { *r.add_models() = SmallModel("more"); }),
+              HasSubstr("257 models; at most 256"));
+  EXPECT_THAT(refused([](v1::Register& r) { r.mutable_models(1)->set_name("m0"); }),
+              HasSubstr("two are named \"m0\""));
+  EXPECT_THAT(refused([](v1::Register& r) { r.mutable_models(1)->set_name(std::string(300, 'x')); }),
+              HasSubstr("has more than 200 bytes"));
+  EXPECT_THAT(refused([](v1::Register& r) {
+                r.mutable_models(1)->mutable_samplers(0)->set_name(std::string(2 << 20, 'x'));
+              }),
+              HasSubstr("the description of \"m1\""));
+  EXPECT_THAT(refused([](v1::Register& r) { r.set_device(std::string(300, 'x')); }),
+              HasSubstr("register.device: 300 bytes"));
+}
+
+TEST_F(WorkerReportsTest, ReportsAreCutToWhatCanBeTrue) {
+  v1::ConnectRequest report;
+  report.mutable_image_progress()->set_step(4'000'000'000);
+  report.mutable_image_progress()->set_steps(20);
+  CutToSize(report);
+  EXPECT_EQ(report.image_progress().step(), 20U);
+
+  for (int i = 0; i < 5000; ++i) report.mutable_images_progress()->add_images()->set_step(7);
+  CutToSize(report);
+  EXPECT_EQ(report.images_progress().images_size(), 1024);
+  EXPECT_EQ(report.images_progress().images(0).step(), 0U);
+
+  for (int i = 0; i < 5000; ++i) report.mutable_capacity()->add_loaded_models("m");
+  CutToSize(report);
+  EXPECT_EQ(report.capacity().loaded_models_size(), 256);
+
+  google::rpc::Status& error = *report.mutable_image_failure()->mutable_error();
+  CutToSize(report);
+  EXPECT_EQ(error.code(), static_cast<int>(absl::StatusCode::kInternal));  // a failure that was none
+  error.set_code(3);
+  error.set_message(std::string(100'000, 'x') + "\x1b[2J");
+  error.add_details()->set_value(std::string(100'000, 'x'));
+  CutToSize(report);
+  EXPECT_EQ(error.code(), 3);
+  EXPECT_LT(error.ByteSizeLong(), 1100U);
+}
+
+TEST_F(WorkerReportsTest, AHostileWorkerNeitherStopsOthersNorIsBelieved) {
+  const auto worker = Connect("w", 1);
+  const std::string id = Create();
+  const auto hostile = Connect("hostile", 1000);
+  v1::ConnectRequest message;
+  for (uint32_t image = 0; image < 3; ++image) {
+    for (uint32_t attempt = 0; attempt < 3; ++attempt) {
+      const v1::ImageRef ref = Ref(id, attempt, image);
+      *message.mutable_image_result()->mutable_image() = ref;
+      message.mutable_image_result()->set_media_type("image/png");
+      message.mutable_image_result()->set_data("not what was asked for");
+      Say(hostile, message);
+      *message.mutable_image_failure()->mutable_image() = ref;
+      Say(hostile, message);
+      *message.mutable_image_checkpoint()->mutable_image() = ref;
+      message.mutable_image_checkpoint()->set_step(19);
+      message.mutable_image_checkpoint()->set_data("not a checkpoint");
+      Say(hostile, message);
+      *message.mutable_image_handed_back()->mutable_image() = ref;
+      Say(hostile, message);
+      *message.mutable_image_cancelled()->mutable_image() = ref;
+      Say(hostile, message);
+      *message.mutable_image_started()->mutable_image() = ref;
+      Say(hostile, message);
+    }
+  }
+  EXPECT_EQ(Get(id)->state(), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(Get(id)->attempt(), 1U);
+  EXPECT_EQ(Get(id)->images_done(), 0U);
+  EXPECT_EQ(Shown(id), 0);
+  // What it says of speed is about models that it offers, and within reason.
+  v1::Capacity& capacity = *message.mutable_capacity();
+  capacity.set_max_images(4'000'000'000);
+  capacity.add_loaded_models("another's");
+  for (const auto& [model, seconds] : {std::pair("m", 1e-300), std::pair("another's", 1.0)}) {
+    v1::ModelSpeed& speed = *capacity.add_speeds();
+    speed.set_model(model);
+    speed.set_row_seconds(seconds);
+  }
+  Say(hostile, message);
+  const auto [reply, answer] = Expect<v1::ListWorkersResponse>();
+  service().ListWorkers(answer);
+  const auto workers = Answered<v1::ListWorkersResponse>(reply);
+  ASSERT_TRUE(workers.ok()) << workers.status();
+  for (const v1::Worker& one : workers->workers()) {
+    EXPECT_LE(one.max_images(), 1024U);
+    for (const std::string& model : one.loaded_models()) EXPECT_EQ(model, "m");
+  }
 }
 
 TEST_F(WorkerReportsTest, APreviewTooLargeForAMessageIsNone) {

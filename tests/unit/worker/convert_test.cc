@@ -124,5 +124,16 @@ TEST(Convert, TheRequestIsLeftOutOfAPictureWhereThatIsAskedFor) {
   EXPECT_EQ(EncodePicture(picture, spec, 1).data.find("tEXt"), std::string::npos);
 }
 
+TEST(Convert, EveryFileSaysThatAModelHasMadeThePicture) {
+  const at::Tensor picture = at::zeros({4, 4, 3}, at::kByte);
+  v1::ImageSpec spec;
+  spec.set_omit_metadata(true);
+  for (const v1::ImageFormat format : {v1::IMAGE_FORMAT_PNG, v1::IMAGE_FORMAT_JPEG, v1::IMAGE_FORMAT_WEBP}) {
+    spec.set_format(format);
+    EXPECT_NE(EncodePicture(picture, spec, 1).data.find("digitalsourcetype/trainedAlgorithmicMedia"),
+              std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace mind
