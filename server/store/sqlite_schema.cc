@@ -98,6 +98,12 @@ constexpr char kFaces[] = R"sql(
     PRIMARY KEY(purpose, made_us)) WITHOUT ROWID;
 )sql";
 
+// Version 6. Keys and what tenants may take: `key` is a serialized StoredKey, `limits` TenantLimits.
+constexpr char kTrust[] = R"sql(
+  CREATE TABLE api_keys(id TEXT PRIMARY KEY, tenant TEXT NOT NULL, key BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE tenants(name TEXT PRIMARY KEY, limits BLOB NOT NULL) WITHOUT ROWID;
+)sql";
+
 // The pictures of version 3's jobs.
 absl::Status MovePictures(sqlite3* database) {
   std::vector<int64_t> numbers;
@@ -134,7 +140,8 @@ struct Version {
   const char* sql;
   absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
 };
-constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures}, {kFaces}};
+constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures},
+                                 {kFaces},  {kTrust}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace
