@@ -35,10 +35,13 @@ int Run(const Flags& flags) {
   if (!endpoint.ok()) return CannotStart(endpoint.status());
   const absl::StatusOr<std::unique_ptr<WebhookDeliverer>> webhooks = OpenWebhooks(flags);
   if (!webhooks.ok()) return CannotStart(webhooks.status());
-  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, webhooks->get(), metrics);
+  const absl::StatusOr<std::unique_ptr<Trust>> trust = Trust::Open(flags, metrics);
+  if (!trust.ok()) return CannotStart(trust.status());
+  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, webhooks->get(), **trust, metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
-  absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, core, metrics);
+  (*trust)->Begin();
+  absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, core, **trust, metrics);
   if (!opened.ok()) return CannotStart(opened.status());
   Ports& ports = **opened;
   loop.Start([&core] { core.OnTick(); });

@@ -2,12 +2,18 @@
 
 #include <deque>
 #include <memory>
+#include <utility>
 
 #include "proto/support/errors.h"
+#include "server/api/credentials.h"
 #include "server/api/inbox.h"
+#include "server/api/refused_stream.h"
+#include "server/trust/standing_call.h"
 
 namespace mind::server {
 namespace {
+
+constexpr char kConnect[] = "mind.v1.WorkerService/Connect";
 
 // One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive
 // until OnDone.
@@ -19,8 +25,9 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
  public:
-  static WorkerStream* Start(const Post& post, Reception& desk, ServerMetrics& metrics) {
-    std::shared_ptr<WorkerStream> stream(new WorkerStream(post, desk, metrics));
+  static WorkerStream* Start(const Post& post, Reception& desk, ServerMetrics& metrics,
+                             StandingCall standing) {
+    std::shared_ptr<WorkerStream> stream(new WorkerStream(post, desk, metrics, std::move(standing)));
     stream->self_ = stream;
     stream->StartRead(&stream->request_);
     return stream.get();
@@ -67,8 +74,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
   void Close(const absl::Status& status) override { FinishOnLoop(ToGrpc(status)); }
 
  private:
-  WorkerStream(const Post& post, Reception& desk, ServerMetrics& metrics)
-      : post_(post), desk_(desk), open_call_(metrics.open_calls["Connect"]) {}
+  WorkerStream(const Post& post, Reception& desk, ServerMetrics& metrics, StandingCall standing)
+      : post_(post), desk_(desk), open_call_(metrics.open_calls["Connect"]), standing_(std::move(standing)) {}
 
   void Take(v1::ConnectRequest message) {
     if (finished_) return;
@@ -83,6 +90,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   void TakeAll() {
     Inbox::Taken taken = inbox_.TakeAll();
+    if (const absl::Status over = standing_.Check(); !over.ok()) Close(over);
     for (v1::ConnectRequest& message : taken.messages) Take(std::move(message));
     if (taken.was_full && !finished_) StartRead(&request_);
   }
@@ -116,6 +124,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   // The loop's. The front of outgoing_ belongs to gRPC while writing_.
   std::deque<v1::ConnectResponse> outgoing_;
+  StandingCall standing_;
   bool registered_ = false;
   bool writing_ = false;
   bool finished_ = false;
@@ -126,8 +135,13 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 }  // namespace
 
 grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* WorkerApi::Connect(
-    grpc::CallbackServerContext*) {
-  return WorkerStream::Start(post_, desk_, metrics_);
+    grpc::CallbackServerContext* context) {
+  const Credentials credentials = CredentialsOf(*context);
+  const absl::StatusOr<Caller> caller = authority_.Admit(credentials, kConnect);
+  if (!caller.ok()) {
+    return RefusedStream<v1::ConnectRequest, v1::ConnectResponse>::Start(ToGrpc(caller.status()));
+  }
+  return WorkerStream::Start(post_, desk_, metrics_, {authority_, credentials, kConnect});
 }
 
 }  // namespace mind::server

@@ -10,6 +10,7 @@
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
 #include "server/generation/reception.h"
+#include "server/trust/gatekeeper.h"
 
 namespace mind::server {
 
@@ -17,9 +18,9 @@ namespace mind::server {
 // registered with.
 class WorkerApi : public v1::WorkerService::CallbackService {
  public:
-  // `post`: to the loop that `desk` lives on.
-  WorkerApi(Post post, Reception& desk, ServerMetrics& metrics)
-      : post_(std::move(post)), desk_(desk), metrics_(metrics) {}
+  // `post`: to the loop that `desk` lives on. `authority`: who may be a worker.
+  WorkerApi(Post post, Reception& desk, ServerMetrics& metrics, Authority& authority)
+      : post_(std::move(post)), desk_(desk), metrics_(metrics), authority_(authority) {}
 
   grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(
       grpc::CallbackServerContext* context) override;
@@ -28,6 +29,7 @@ class WorkerApi : public v1::WorkerService::CallbackService {
   const Post post_;
   Reception& desk_;
   ServerMetrics& metrics_;
+  Authority& authority_;
 };
 
 }  // namespace mind::server

@@ -16,13 +16,15 @@
 #include "server/cluster/in_flight.h"
 #include "server/cluster/leader_link.h"
 #include "server/generation/metrics.h"
+#include "server/trust/gatekeeper.h"
 
 namespace mind::server {
 
 // Thread-safe. Must outlive the gRPC server it is registered with.
 class WorkerRelay : public v1::WorkerService::WithRawCallbackMethod_Connect<v1::WorkerService::Service> {
  public:
-  explicit WorkerRelay(ServerMetrics& metrics) : metrics_(metrics) {}
+  // `authority`: who may be a worker.
+  WorkerRelay(ServerMetrics& metrics, Authority& authority) : metrics_(metrics), authority_(authority) {}
 
   // From now on streams go there. Those that went elsewhere end with UNAVAILABLE: their workers dial again.
   // While nobody leads all do.
@@ -40,6 +42,7 @@ class WorkerRelay : public v1::WorkerService::WithRawCallbackMethod_Connect<v1::
   void Forget(const Stream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   ServerMetrics& metrics_;
+  Authority& authority_;
   absl::Mutex mutex_;
   LeaderLinkPtr leader_ ABSL_GUARDED_BY(mutex_);
   std::map<const Stream*, std::weak_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);

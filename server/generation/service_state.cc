@@ -19,6 +19,7 @@ ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_stor
               .steady_clock = options.steady_clock,
               .term_over = options.term_over},
              store, options.post),
+      quotas(options.max_queue_bytes),
       catalog(options.model_memory),
       sessions(ledger, store, options.post) {}
 
@@ -54,6 +55,19 @@ void ServiceState::TellWebhook(const v1::Job& job) {
       ledger.Write(SettleWebhook{id});
     });
   });
+}
+
+void ServiceState::Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
+                          const std::string& by) const {
+  if (options.audit == nullptr) return;
+  nlohmann::ordered_json fields = {
+      {"key", by}, {"tenant", job.tenant()}, {"job", job.id()}, {"model", job.spec().model()}};
+  fields.update(facts);
+  if (options.audit->prompts()) {
+    fields["prompt"] = job.spec().prompt();
+    fields["negative_prompt"] = job.spec().negative_prompt();
+  }
+  options.audit->Write(action, fields);
 }
 
 absl::Status UnknownJob(const std::string& id) {

@@ -3,9 +3,9 @@
 namespace mind::server {
 
 absl::StatusOr<std::unique_ptr<Alone>> Alone::Create(const ServiceOptions& options,
-                                                     std::unique_ptr<JobStore> store,
+                                                     std::unique_ptr<JobStore> store, Authority& authority,
                                                      ServerMetrics& metrics) {
-  std::unique_ptr<Alone> alone(new Alone(options, std::move(store), metrics));
+  std::unique_ptr<Alone> alone(new Alone(options, std::move(store), authority, metrics));
   if (absl::Status status = alone->service_.Recover(); !status.ok()) return status;
   return alone;
 }

@@ -16,6 +16,9 @@ struct HostPort {
 };
 absl::StatusOr<HostPort> SplitHostPort(const std::string& address);
 
+// Whether only this machine reaches it: 127.0.0.0/8, ::1 or localhost.
+bool IsLoopback(const std::string& host);
+
 // What fronts say to each other is neither encrypted nor authenticated: OK for a loopback address alone.
 absl::Status CheckClusterAddress(const std::string& address);
 

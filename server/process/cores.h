@@ -9,6 +9,7 @@
 #include "server/generation/metrics.h"
 #include "server/process/core.h"
 #include "server/process/flags.h"
+#include "server/process/trust.h"
 #include "server/webhooks/webhook_deliverer.h"
 
 namespace mind::server {
@@ -18,9 +19,9 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
 
 // A front where --store names a database, else a server that is alone with files in --data. Waits for the
 // store. `post`: to the loop, which need not run yet. `webhooks`, if
-// any, and `metrics` must outlive it.
+// any, `trust` and `metrics` must outlive it.
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, WebhookSender* webhooks,
-                                               ServerMetrics& metrics);
+                                               Trust& trust, ServerMetrics& metrics);
 
 }  // namespace mind::server
 

@@ -89,8 +89,8 @@ class Storm:
 
     def start_front(self, index):
         self.start(f"front{index}", self.spaces[f"f{index}"], [
-            f"{self.arguments.bin}/mind-server", "--listen", f"10.77.0.{10 + index}:8080", "--metrics",
-            "127.0.0.1:0", "--cluster", f"127.0.0.1:{7000 + index}", "--leader-lease", "2s", "--grace", "3s",
+            f"{self.arguments.bin}/mind-server", "--open", "--listen", f"10.77.0.{10 + index}:8080",
+            "--metrics", "127.0.0.1:0", "--cluster", f"127.0.0.1:{7000 + index}", "--leader-lease", "2s", "--grace", "3s",
             "--store", "postgresql://postgres@10.77.0.1/postgres"])
 
     def start_worker(self, index):

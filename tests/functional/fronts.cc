@@ -16,7 +16,11 @@ constexpr char kServes[] = "serves as leader";
 
 }  // namespace
 
-Fronts::Fronts(size_t count) : url_(support::SharedPostgres().NewSchema()), fronts_(count) {
+Fronts::Fronts(size_t count, std::vector<std::string> flags, std::string key)
+    : url_(support::SharedPostgres().NewSchema()),
+      flags_(std::move(flags)),
+      key_(std::move(key)),
+      fronts_(count) {
   for (size_t index = 0; index < count; ++index) {
     Start(index);
     if (index == 0) Await("the first leader", [this] { return Reigns(0) == 1; });
@@ -35,17 +39,18 @@ Fronts::~Fronts() {
 
 void Fronts::Start(size_t index) {
   Front& front = fronts_.at(index);
-  const std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-server"),
-                                            "--listen",
-                                            absl::StrCat("127.0.0.1:", front.port),
-                                            "--metrics",
-                                            "127.0.0.1:0",
-                                            "--store",
-                                            url_,
-                                            "--leader-lease",
-                                            "1500ms",
-                                            "--grace",
-                                            "3s"};
+  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-server"),
+                                      "--listen",
+                                      absl::StrCat("127.0.0.1:", front.port),
+                                      "--metrics",
+                                      "127.0.0.1:0",
+                                      "--store",
+                                      url_,
+                                      "--leader-lease",
+                                      "1500ms",
+                                      "--grace",
+                                      "3s"};
+  command.insert(command.end(), flags_.begin(), flags_.end());
   front.process = std::make_unique<support::Process>(
       command, absl::StrCat(folder_.string(), "/front", index, "-", ++starts_));
   const std::string before = "listening on port ";
@@ -61,6 +66,7 @@ void Fronts::Kill(size_t index, int signal) {
 std::unique_ptr<client::Client> Fronts::NewClient(size_t index) const {
   client::Client::Options options;
   options.server = address(index);
+  options.key = key_;
   return std::make_unique<client::Client>(options);
 }
 
@@ -70,15 +76,16 @@ int Fronts::Reigns(size_t index) const {
 }
 
 void Fronts::StartWorker(const std::string& name, size_t front) {
-  const std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-worker"),
-                                            "--server",
-                                            address(front),
-                                            "--metrics",
-                                            "127.0.0.1:0",
-                                            "--name",
-                                            name,
-                                            "--models",
-                                            MIND_MODELS "/emoji"};
+  std::vector<std::string> command = {absl::StrCat(MIND_BIN, "/mind-worker"),
+                                      "--server",
+                                      address(front),
+                                      "--metrics",
+                                      "127.0.0.1:0",
+                                      "--name",
+                                      name,
+                                      "--models",
+                                      MIND_MODELS "/emoji"};
+  if (!key_.empty()) command.insert(command.end(), {"--key", key_});
   workers_[name] =
       std::make_unique<support::Process>(command, absl::StrCat(folder_.string(), "/", name, "-", ++starts_));
   const auto client = NewClient(front);

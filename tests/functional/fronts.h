@@ -17,7 +17,8 @@ namespace mind::testing {
 class Fronts {
  public:
   // The first of them leads when this returns.
-  explicit Fronts(size_t count);
+  // `flags`: of all of them. `key`: what clients and workers call with, if they ask for keys.
+  explicit Fronts(size_t count, std::vector<std::string> flags = {}, std::string key = "");
   ~Fronts();
 
   size_t size() const { return fronts_.size(); }
@@ -43,6 +44,8 @@ class Fronts {
 
   const support::TemporaryFolder folder_;
   const std::string url_;
+  const std::vector<std::string> flags_;
+  const std::string key_;
   std::vector<Front> fronts_;
   std::map<std::string, std::unique_ptr<support::Process>> workers_;
   int starts_ = 0;

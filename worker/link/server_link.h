@@ -34,6 +34,7 @@ class ServerLink {
  public:
   struct Options {
     std::string server;  // HOST:PORT
+    std::string key;     // of scope worker; empty: the server asks for none
     std::string name;    // unique among the server's workers
     std::string device;  // for people
     uint32_t max_images = 16;
