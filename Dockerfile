@@ -1,6 +1,9 @@
 # One image with all commands: mind-server, mind-worker, mind, mind-inspect, mind-train, mind-eval, mind-golden.
 #   docker build -t mind-diffusion .
-#   docker run mind-diffusion mind-server --listen 0.0.0.0:8080 --metrics 0.0.0.0:9090 --data /data
+#   docker run mind-diffusion mind-server --open --listen 0.0.0.0:8080 --metrics 0.0.0.0:9090 --data /data
+#
+# Without keys whoever reaches the ports may do everything: publish them (-p) to this host alone, or give --keys
+# (docs/operations/security.md).
 #
 # Another LibTorch (CUDA): --build-arg LIBTORCH=/path/in/context with an unpacked libtorch-cxx11-abi archive; the default
 # is Debian's, for the CPU.
@@ -34,4 +37,4 @@ ENV MIND_DATA=/data MIND_MODELS=/models
 USER mind
 VOLUME /data
 EXPOSE 8080 9090 9091
-CMD ["mind-server", "--listen", "0.0.0.0:8080", "--metrics", "0.0.0.0:9090"]
+CMD ["mind-server", "--open", "--listen", "0.0.0.0:8080", "--metrics", "0.0.0.0:9090"]

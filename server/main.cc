@@ -41,16 +41,19 @@ int Run(const Flags& flags) {
   if (!tls.ok()) return CannotStart(tls.status());
   const absl::StatusOr<std::unique_ptr<WebhookDeliverer>> webhooks = OpenWebhooks(flags);
   if (!webhooks.ok()) return CannotStart(webhooks.status());
+  const absl::StatusOr<std::unique_ptr<Trust>> trust = Trust::Open(flags, metrics);
+  if (!trust.ok()) return CannotStart(trust.status());
   std::atomic<bool> given_up = false;
   const GiveUp cannot_go_on = [&given_up](const absl::Status& why) {
     if (given_up.exchange(true)) return;
     LogError("cannot go on", {{"error", std::string(why.message())}});
     RequestTermination();
   };
-  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, **tls, webhooks->get(), cannot_go_on, metrics);
+  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, **tls, webhooks->get(), cannot_go_on, **trust, metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
-  absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, **tls, core, metrics);
+  (*trust)->Begin();
+  absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, **tls, core, **trust, metrics);
   if (!opened.ok()) return CannotStart(opened.status());
   Ports& ports = **opened;
   loop.Start([&core] { core.OnTick(); });

@@ -32,6 +32,7 @@ using namespace mind;
 
 struct Flags {
   std::string server = "127.0.0.1:8080";
+  std::string key;
   std::string models = "models";
   std::string device = "cpu";
   std::string metrics = "127.0.0.1:9091";
@@ -52,6 +53,10 @@ Flags ParseFlags(int argc, char** argv) {
   SetUpCommandLine(app);
   AddText(app, "--server", flags.server, "HOST:PORT", "The server to work for");
   AddChannelTlsFlags(app, flags.tls);
+  AddText(
+      app, "--key", flags.key, "KEY",
+      "Of scope worker, where the server asks for keys; better given as MIND_KEY, which other users of the "
+      "machine cannot read");
   AddText(app, "--models", flags.models, "DIR", "Directory of model directories, or one model directory");
   AddText(app, "--device", flags.device, "DEVICE", "cpu or cuda:N");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
@@ -170,6 +175,7 @@ int Run(const Flags& flags) {
   ServerLink::Options link_options;
   link_options.server = flags.server;
   link_options.credentials = *credentials;
+  link_options.key = flags.key;
   link_options.name = flags.name.empty() ? DefaultName() : flags.name;
   link_options.device = device.str();
   link_options.max_images = flags.max_images;

@@ -1,7 +1,5 @@
 #include "client/cli/commands.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <algorithm>
 #include <cstdio>
 
@@ -10,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/outcome.h"
 #include "client/cli/output.h"
+#include "client/cli/print.h"
 #include "client/cli/progress.h"
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
@@ -18,21 +17,6 @@ namespace mind::cli {
 namespace {
 
 constexpr size_t kMaxList = 100'000;  // bytes
-
-void PrintJson(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string text;
-  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return;
-  std::printf("%s\n", text.c_str());
-  std::fflush(stdout);
-}
-
-int Report(const absl::Status& status, const Common& common) {
-  if (common.json) PrintJson(ToProto(status));
-  std::fprintf(stderr, "mind: %s\n", Explain(status, common.server).c_str());
-  return ExitCodeOf(status);
-}
 
 // What the server says, for one line of a terminal.
 std::string Shown(const std::string& text, size_t limit = 1000) {
@@ -85,8 +69,8 @@ class Collector {
   void NameTheModel() { model_to_name_ = true; }
 
   int Finish(const absl::StatusOr<v1::Job>& job) {
-    if (!job.ok()) return Report(job.status(), common_);
-    if (job->has_error()) return Report(FromProto(job->error()), common_);
+    if (!job.ok()) return ReportError(job.status(), common_);
+    if (job->has_error()) return ReportError(FromProto(job->error()), common_);
     if (!common_.json && !out_.is_stdout()) {
       for (const std::string& file : files_) std::printf("%s\n", file.c_str());
     }
@@ -127,7 +111,7 @@ std::string Allowed(const v1::SamplerParameter& parameter) {
 
 int DryRun(client::Client& client, const Common& common, const v1::JobRequest& request) {
   const absl::StatusOr<v1::CreateJobResponse> checked = client.Check(request);
-  if (!checked.ok()) return Report(checked.status(), common);
+  if (!checked.ok()) return ReportError(checked.status(), common);
   if (common.json) {
     PrintJson(*checked);
     return kOk;
@@ -154,7 +138,7 @@ int Generate(client::Client& client, const Common& common, const GenerateOptions
   if (options.dry_run) return DryRun(client, common, request);
   if (options.detach) {
     const absl::StatusOr<v1::Job> job = client.Create(request);
-    if (!job.ok()) return Report(job.status(), common);
+    if (!job.ok()) return ReportError(job.status(), common);
     if (common.json) {
       PrintJson(*job);
       return kOk;
@@ -173,7 +157,7 @@ int Generate(client::Client& client, const Common& common, const GenerateOptions
 
 int Jobs(client::Client& client, const Common& common, const v1::ListJobsRequest& request) {
   const auto jobs = client.List(request);
-  if (!jobs.ok()) return Report(jobs.status(), common);
+  if (!jobs.ok()) return ReportError(jobs.status(), common);
   if (!common.json) std::printf("%-28s %-10s %9s %-20s %s\n", "ID", "STATE", "STEPS", "CREATED", "PROMPT");
   for (const v1::Job& job : *jobs) {
     if (common.json) {
@@ -199,7 +183,7 @@ int Watch(client::Client& client, const Common& common, const std::string& id, u
 
 int Get(client::Client& client, const Common& common, const std::string& id, const std::string& out) {
   const absl::StatusOr<v1::Job> job = client.Get(id);
-  if (!job.ok()) return Report(job.status(), common);
+  if (!job.ok()) return ReportError(job.status(), common);
   const Output output(out);
   if (const std::string why = output.WhyNot(job->spec().image_count()); !why.empty()) return Refuse(why);
   Collector collector(common, output);
@@ -212,7 +196,7 @@ int Image(client::Client& client, const Common& common, const std::string& id, u
   const Output output(out);
   if (const std::string why = output.WhyNot(1); !why.empty()) return Refuse(why);
   absl::StatusOr<v1::GetImageResponse> image = client.GetImage(id, index);
-  if (!image.ok()) return Report(image.status(), common);
+  if (!image.ok()) return ReportError(image.status(), common);
   const client::Picture picture{
       .index = index, .seed = image->seed(), .media_type = image->media_type(), .data = image->data()};
   const std::string name = output.FileName(id, picture, out.empty() ? index + 1 : 1);
@@ -231,7 +215,7 @@ int Image(client::Client& client, const Common& common, const std::string& id, u
 
 int Cancel(client::Client& client, const Common& common, const std::string& id) {
   const absl::StatusOr<v1::Job> job = client.Cancel(id);
-  if (!job.ok()) return Report(job.status(), common);
+  if (!job.ok()) return ReportError(job.status(), common);
   if (common.json) {
     PrintJson(*job);
   } else {
@@ -242,7 +226,7 @@ int Cancel(client::Client& client, const Common& common, const std::string& id) 
 
 int Delete(client::Client& client, const Common& common, const std::string& id) {
   const absl::StatusOr<v1::Job> job = client.Delete(id);
-  if (!job.ok()) return Report(job.status(), common);
+  if (!job.ok()) return ReportError(job.status(), common);
   if (common.json) {
     PrintJson(*job);
   } else {
@@ -253,7 +237,7 @@ int Delete(client::Client& client, const Common& common, const std::string& id) 
 
 int Models(client::Client& client, const Common& common) {
   const auto models = client.Models();
-  if (!models.ok()) return Report(models.status(), common);
+  if (!models.ok()) return ReportError(models.status(), common);
   for (const v1::Model& model : *models) {
     if (common.json) {
       PrintJson(model);
@@ -285,7 +269,7 @@ int Models(client::Client& client, const Common& common) {
 
 int Samplers(client::Client& client, const Common& common, const std::string& model) {
   const auto response = client.Samplers(model);
-  if (!response.ok()) return Report(response.status(), common);
+  if (!response.ok()) return ReportError(response.status(), common);
   for (const v1::Sampler& sampler : response->samplers()) {
     if (common.json) {
       PrintJson(sampler);
@@ -310,7 +294,7 @@ int Samplers(client::Client& client, const Common& common, const std::string& mo
 
 int Workers(client::Client& client, const Common& common) {
   const auto workers = client.Workers();
-  if (!workers.ok()) return Report(workers.status(), common);
+  if (!workers.ok()) return ReportError(workers.status(), common);
   if (!common.json)
     std::printf("%-32s %-8s %-9s %8s  %s\n", "NAME", "DEVICE", "STATE", "PICTURES", "MODELS (* loaded)");
   for (const v1::Worker& worker : *workers) {

@@ -12,6 +12,7 @@ namespace mind::cli {
 struct Common {
   std::string server = "127.0.0.1:8080";
   std::string tenant;
+  std::string key;
   bool json = false;  // machine-readable output: one JSON object a line on standard output
 };
 

@@ -9,6 +9,7 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/generate_flags.h"
+#include "client/cli/keys.h"
 #include "client/cli/outcome.h"
 #include "proto/support/channel_tls.h"
 #include "proto/support/command_line.h"
@@ -20,7 +21,9 @@ using namespace mind::cli;
 
 constexpr char kExitCodes[] =
     "Exit status: 0 done; 1 the job failed; 2 wrong use or a field the server does not accept; 3 no server "
-    "or worker;\n4 no such job or model; 5 queue full; 6 deadline passed; 7 cancelled.";
+    "or worker;\n4 no such job or model; 5 queue full or a limit reached; 6 deadline passed; 7 cancelled; 8 "
+    "the "
+    "key is not\naccepted, or does not allow this.";
 
 // Ctrl-C and SIGTERM end the call, which cancels the job of a running `generate`; again, the program.
 void StopOnSignals(client::Client& client) {
@@ -48,6 +51,7 @@ struct Arguments {
   uint64_t after = 0;
   uint32_t index = 0;
   v1::ListJobsRequest jobs;
+  KeysOptions keys;
 };
 
 void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
@@ -88,6 +92,8 @@ void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
   AddText(*c, "MODEL", a.model, "NAME", "May be left out if there is only one");
   add("workers", "List connected workers",
       [&a](client::Client& client) { return Workers(client, a.common); });
+  AddKeysCommands(*app.add_subcommand("keys", "Say who may call a server"), a.common, a.keys,
+                  [&chosen](Command command) { chosen = std::move(command); });
 }
 
 }  // namespace
@@ -104,6 +110,9 @@ int main(int argc, char** argv) {
   GiveTwin(AddText(app, "--tenant", common.tenant, "NAME", "Whose request it is"));
   ChannelTls tls;
   AddChannelTlsFlags(app, tls);
+  GiveTwin(AddText(app, "--key", common.key, "KEY",
+                   "What the server asks for; better given as MIND_KEY, which other users of the machine "
+                   "cannot read"));
   AddSwitch(app, "--json", common.json, "Print JSON, one object a line");
   Command command;
   AddCommands(app, arguments, command);
@@ -114,7 +123,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "mind: %s; see --help\n", std::string(credentials.status().message()).c_str());
     return kUsage;
   }
-  client::Client client({.server = common.server, .tenant = common.tenant, .credentials = *credentials});
+  client::Client client({.server = common.server, .tenant = common.tenant, .key = common.key, .credentials = *credentials});
   StopOnSignals(client);
   return command(client);
 }

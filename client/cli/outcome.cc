@@ -26,6 +26,9 @@ ExitCode ExitCodeOf(const absl::Status& status) {
       return kNotFound;
     case absl::StatusCode::kResourceExhausted:
       return GetRetryDelay(status) ? kQueueFull : kFailed;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+      return kNotAllowed;
     case absl::StatusCode::kDeadlineExceeded:
       return kDeadline;
     case absl::StatusCode::kCancelled:
@@ -48,6 +51,10 @@ std::string Explain(const absl::Status& status, const std::string& server) {
   } else if (absl::IsUnavailable(status) && !GetErrorInfo(status)) {
     text = absl::StrCat("cannot reach a server at ", server, " (", status.message(),
                         ")\nIs mind-server running there? --server HOST:PORT or MIND_SERVER names another.");
+  }
+  if (absl::IsUnauthenticated(status)) {
+    absl::StrAppend(&text,
+                    "\n--key or MIND_KEY gives a key; who runs the server makes them (mind keys create).");
   }
   if (const auto delay = GetRetryDelay(status)) {
     absl::StrAppend(&text, "\nTry again in ", absl::FormatDuration(*delay), ".");

@@ -15,9 +15,10 @@ enum ExitCode {
   kUsage = 2,        // the command line, or the server says a field is not allowed
   kUnreachable = 3,  // no server, or it has no worker yet
   kNotFound = 4,     // no such model or job
-  kQueueFull = 5,    // try again later
+  kQueueFull = 5,    // or a limit is reached: try again later
   kDeadline = 6,     // the deadline passed
   kCancelled = 7,    // the job was cancelled, here or elsewhere
+  kNotAllowed = 8,   // the key is not accepted, or does not allow this
 };
 
 // kQueueFull only where trying again helps: a job that found no memory has failed.

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
 #include "proto/support/message_size.h"
+#include "proto/support/time.h"
 
 namespace mind::client {
 namespace {
@@ -40,21 +41,28 @@ std::string NewRequestId() {
 }  // namespace
 
 Client::Client(const Options& options)
-    : options_(options), stub_(v1::GenerationService::NewStub(MakeChannel(options))) {}
+    : options_(options),
+      channel_(MakeChannel(options)),
+      stub_(v1::GenerationService::NewStub(channel_)),
+      keys_(v1::KeyService::NewStub(channel_)) {}
 
 void Client::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
   if (!options_.tenant.empty()) context.AddMetadata("mind-tenant", options_.tenant);
+  if (!options_.key.empty()) context.AddMetadata("authorization", "Bearer " + options_.key);
   if (timeout != absl::InfiniteDuration()) {
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
   }
 }
 
-template <typename Response, typename Request, typename Method>
-absl::StatusOr<Response> Client::Call(Method method, const Request& request) {
+template <typename Response, typename Request, typename Stub>
+absl::StatusOr<Response> Client::Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                   Response*),
+                                      const Request& request) {
   grpc::ClientContext context;
   Prepare(context, options_.timeout);
   Response response;
-  const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
+  const grpc::Status status =
+      (StubOf(static_cast<const Stub*>(nullptr)).*method)(&context, request, &response);
   if (!status.ok()) return FromGrpc(status);
   return response;
 }
@@ -163,7 +171,7 @@ void Client::Stop() {
 absl::StatusOr<v1::Job> Client::Create(const v1::JobRequest& request) {
   v1::CreateJobRequest message;
   *message.mutable_job() = request;
-  const auto response = Call<v1::CreateJobResponse>(&v1::GenerationService::Stub::CreateJob, message);
+  const auto response = Call(&v1::GenerationService::Stub::CreateJob, message);
   if (!response.ok()) return response.status();
   return response->job();
 }
@@ -172,13 +180,13 @@ absl::StatusOr<v1::CreateJobResponse> Client::Check(const v1::JobRequest& reques
   v1::CreateJobRequest message;
   *message.mutable_job() = request;
   message.set_validate_only(true);
-  return Call<v1::CreateJobResponse>(&v1::GenerationService::Stub::CreateJob, message);
+  return Call(&v1::GenerationService::Stub::CreateJob, message);
 }
 
 absl::StatusOr<v1::Job> Client::Get(const std::string& id) {
   v1::GetJobRequest message;
   message.set_id(id);
-  const auto response = Call<v1::GetJobResponse>(&v1::GenerationService::Stub::GetJob, message);
+  const auto response = Call(&v1::GenerationService::Stub::GetJob, message);
   if (!response.ok()) return response.status();
   return response->job();
 }
@@ -186,7 +194,7 @@ absl::StatusOr<v1::Job> Client::Get(const std::string& id) {
 absl::StatusOr<v1::Job> Client::Cancel(const std::string& id) {
   v1::CancelJobRequest message;
   message.set_id(id);
-  const auto response = Call<v1::CancelJobResponse>(&v1::GenerationService::Stub::CancelJob, message);
+  const auto response = Call(&v1::GenerationService::Stub::CancelJob, message);
   if (!response.ok()) return response.status();
   return response->job();
 }
@@ -194,7 +202,7 @@ absl::StatusOr<v1::Job> Client::Cancel(const std::string& id) {
 absl::StatusOr<v1::Job> Client::Delete(const std::string& id) {
   v1::DeleteJobRequest message;
   message.set_id(id);
-  const auto response = Call<v1::DeleteJobResponse>(&v1::GenerationService::Stub::DeleteJob, message);
+  const auto response = Call(&v1::GenerationService::Stub::DeleteJob, message);
   if (!response.ok()) return response.status();
   return response->job();
 }
@@ -203,7 +211,7 @@ absl::StatusOr<v1::GetImageResponse> Client::GetImage(const std::string& id, uin
   v1::GetImageRequest message;
   message.set_id(id);
   message.set_image_index(index);
-  return Call<v1::GetImageResponse>(&v1::GenerationService::Stub::GetImage, message);
+  return Call(&v1::GenerationService::Stub::GetImage, message);
 }
 
 absl::StatusOr<std::vector<v1::Job>> Client::List(uint32_t limit, v1::JobState state) {
@@ -214,14 +222,13 @@ absl::StatusOr<std::vector<v1::Job>> Client::List(uint32_t limit, v1::JobState s
 }
 
 absl::StatusOr<std::vector<v1::Job>> Client::List(const v1::ListJobsRequest& request) {
-  const auto response = Call<v1::ListJobsResponse>(&v1::GenerationService::Stub::ListJobs, request);
+  const auto response = Call(&v1::GenerationService::Stub::ListJobs, request);
   if (!response.ok()) return response.status();
   return std::vector<v1::Job>(response->jobs().begin(), response->jobs().end());
 }
 
 absl::StatusOr<std::vector<v1::Model>> Client::Models() {
-  const auto response =
-      Call<v1::ListModelsResponse>(&v1::GenerationService::Stub::ListModels, v1::ListModelsRequest());
+  const auto response = Call(&v1::GenerationService::Stub::ListModels, v1::ListModelsRequest());
   if (!response.ok()) return response.status();
   return std::vector<v1::Model>(response->models().begin(), response->models().end());
 }
@@ -229,14 +236,49 @@ absl::StatusOr<std::vector<v1::Model>> Client::Models() {
 absl::StatusOr<v1::ListSamplersResponse> Client::Samplers(const std::string& model) {
   v1::ListSamplersRequest message;
   message.set_model(model);
-  return Call<v1::ListSamplersResponse>(&v1::GenerationService::Stub::ListSamplers, message);
+  return Call(&v1::GenerationService::Stub::ListSamplers, message);
 }
 
 absl::StatusOr<std::vector<v1::Worker>> Client::Workers() {
-  const auto response =
-      Call<v1::ListWorkersResponse>(&v1::GenerationService::Stub::ListWorkers, v1::ListWorkersRequest());
+  const auto response = Call(&v1::GenerationService::Stub::ListWorkers, v1::ListWorkersRequest());
   if (!response.ok()) return response.status();
   return std::vector<v1::Worker>(response->workers().begin(), response->workers().end());
+}
+
+absl::StatusOr<v1::CreateKeyResponse> Client::CreateKey(const v1::ApiKey& key) {
+  v1::CreateKeyRequest message;
+  *message.mutable_key() = key;
+  return Call(&v1::KeyService::Stub::CreateKey, message);
+}
+
+absl::StatusOr<std::vector<v1::ApiKey>> Client::ListKeys(const std::string& tenant) {
+  v1::ListKeysRequest message;
+  message.set_tenant(tenant);
+  const auto response = Call(&v1::KeyService::Stub::ListKeys, message);
+  if (!response.ok()) return response.status();
+  return std::vector<v1::ApiKey>(response->keys().begin(), response->keys().end());
+}
+
+absl::StatusOr<v1::RotateKeyResponse> Client::RotateKey(const std::string& id, absl::Duration overlap) {
+  v1::RotateKeyRequest message;
+  message.set_id(id);
+  *message.mutable_overlap() = ToDuration(overlap);
+  return Call(&v1::KeyService::Stub::RotateKey, message);
+}
+
+absl::StatusOr<v1::ApiKey> Client::RevokeKey(const std::string& id) {
+  v1::RevokeKeyRequest message;
+  message.set_id(id);
+  const auto response = Call(&v1::KeyService::Stub::RevokeKey, message);
+  if (!response.ok()) return response.status();
+  return response->key();
+}
+
+absl::Status Client::SetTenantLimits(const std::string& tenant, const v1::TenantLimits& limits) {
+  v1::SetTenantLimitsRequest message;
+  message.set_tenant(tenant);
+  *message.mutable_limits() = limits;
+  return Call(&v1::KeyService::Stub::SetTenantLimits, message).status();
 }
 
 }  // namespace mind::client

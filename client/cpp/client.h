@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "mind/v1/generation.grpc.pb.h"
+#include "mind/v1/keys.grpc.pb.h"
 
 namespace mind::client {
 
@@ -37,7 +38,8 @@ class Client {
  public:
   struct Options {
     std::string server = "127.0.0.1:8080";       // HOST:PORT
-    std::string tenant;                          // empty: the server's default
+    std::string tenant;                          // empty: the key's, or the server's default
+    std::string key;                             // empty: the server asks for none
     absl::Duration timeout = absl::Seconds(30);  // of calls that do not stream
     // How it is dialled (proto/support/channel_tls.h); null: without TLS.
     std::shared_ptr<grpc::ChannelCredentials> credentials;
@@ -76,10 +78,21 @@ class Client {
   absl::StatusOr<v1::ListSamplersResponse> Samplers(const std::string& model);
   absl::StatusOr<std::vector<v1::Worker>> Workers();
 
+  // With a key of scope admin. What is made is told with its secret, once.
+  absl::StatusOr<v1::CreateKeyResponse> CreateKey(const v1::ApiKey& key);
+  // Of one tenant; of all, if its name is empty.
+  absl::StatusOr<std::vector<v1::ApiKey>> ListKeys(const std::string& tenant);
+  absl::StatusOr<v1::RotateKeyResponse> RotateKey(const std::string& id, absl::Duration overlap);
+  absl::StatusOr<v1::ApiKey> RevokeKey(const std::string& id);
+  absl::Status SetTenantLimits(const std::string& tenant, const v1::TenantLimits& limits);
+
  private:
   void Prepare(grpc::ClientContext& context, absl::Duration timeout) const;
-  template <typename Response, typename Request, typename Method>
-  absl::StatusOr<Response> Call(Method method, const Request& request);
+  template <typename Response, typename Request, typename Stub>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                const Request& request);
+  v1::GenerationService::Stub& StubOf(const v1::GenerationService::Stub*) const { return *stub_; }
+  v1::KeyService::Stub& StubOf(const v1::KeyService::Stub*) const { return *keys_; }
   // How far a job has been followed, over several calls.
   struct Followed {
     std::string job_id;
@@ -97,7 +110,9 @@ class Client {
   class Streaming;
 
   const Options options_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::GenerationService::Stub> stub_;
+  const std::unique_ptr<v1::KeyService::Stub> keys_;
   absl::Mutex mutex_;
   std::set<grpc::ClientContext*> streaming_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;

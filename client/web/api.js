@@ -1,6 +1,9 @@
 // What the page asks of the server: docs/api.md, "JSON".
 // @ts-check
 
+import {eventsOf} from './events.js';
+import * as key from './key.js';
+
 /** An answer that is no success: `message` is for people. */
 export class Refusal extends Error {
   /** @param {number} status @param {string} message */
@@ -10,9 +13,23 @@ export class Refusal extends Error {
   }
 }
 
+const AGAIN_MS = 1000;
+
+/** With this browser's key; another is asked for where the server does not take it. @param {string} path @param {RequestInit} [init] */
+async function call(path, init) {
+  for (;;) {
+    const used = key.current();
+    const response = await fetch(path, {...init, headers: {...init?.headers, ...key.headers()}});
+    if (response.status !== 401) return response;
+    const refused = response.clone();
+    const why = await refused.json().then(body => body?.error?.message ?? '', () => '');
+    if (!await key.another(used, why)) return response;
+  }
+}
+
 /** @param {string} path @param {RequestInit} [init] */
 async function ask(path, init) {
-  const response = await fetch(path, init);
+  const response = await call(path, init);
   const text = await response.text();
   let body = null;
   try {
@@ -39,8 +56,36 @@ export const create = request =>
 export const job = id => ask(`/v1/jobs/${encodeURIComponent(id)}`);
 /** @param {string} id @returns {Promise<any>} */
 export const cancel = id => ask(`/v1/jobs/${encodeURIComponent(id)}/cancel`, {method: 'POST'});
-/** @param {string} id @param {number} index */
-export const imageUrl = (id, index) => `/v1/jobs/${encodeURIComponent(id)}/images/${index}`;
+/** Pictures that were fetched, by path. @type {Map<string, Promise<string>>} */
+const fetched = new Map();
+
+/**
+ * Where a picture can be shown from. @param {string} id @param {number} index @returns {Promise<string>}
+ */
+export function imageUrl(id, index) {
+  const path = `/v1/jobs/${encodeURIComponent(id)}/images/${index}`;
+  // The browser fetches it without a key.
+  if (key.current() === '') return Promise.resolve(path);
+  let url = fetched.get(path);
+  if (!url) {
+    url = call(path).then(async response => {
+      if (!response.ok) throw new Refusal(response.status, String(response.status));
+      return URL.createObjectURL(await response.blob());
+    });
+    url.catch(() => fetched.delete(path));
+    fetched.set(path, url);
+  }
+  return url;
+}
+
+/** The pictures of a job are shown no more. @param {string} id */
+export function releaseImages(id) {
+  for (const [path, url] of fetched) {
+    if (!path.startsWith(`/v1/jobs/${encodeURIComponent(id)}/`)) continue;
+    fetched.delete(path);
+    url.then(URL.revokeObjectURL, () => {});
+  }
+}
 
 /**
  * Tells what happens to a job until it ends, whatever becomes of the connection.
@@ -49,19 +94,27 @@ export const imageUrl = (id, index) => `/v1/jobs/${encodeURIComponent(id)}/image
  * @returns {() => void} stops it
  */
 export function watch(id, tell) {
-  const source = new EventSource(`/v1/jobs/${encodeURIComponent(id)}/events`);
-  for (const name of ['queued', 'waiting', 'started', 'stage', 'progress', 'preview', 'image', 'completed']) {
-    source.addEventListener(name, event => {
-      if (name === 'completed') source.close();
-      tell(name, JSON.parse(event.data)[name]);
-    });
-  }
-  source.addEventListener('error', event => {
-    // With data it is the server's own word; without, the connection, which the browser makes again.
-    const said = /** @type {MessageEvent} */ (event).data;
-    if (said === undefined && source.readyState !== EventSource.CLOSED) return;
-    source.close();
-    tell('gone', said === undefined ? {} : JSON.parse(said));
-  });
-  return () => source.close();
+  const stopped = new AbortController();
+  const follow = async () => {
+    for (let last = ''; !stopped.signal.aborted;) {
+      try {
+        const response = await call(`/v1/jobs/${encodeURIComponent(id)}/events`,
+          {signal: stopped.signal, headers: last === '' ? {} : {'last-event-id': last}});
+        if (!response.ok && response.status < 500) return tell('gone', {});
+        if (response.ok && response.body) {
+          for await (const event of eventsOf(response.body)) {
+            if (event.name === 'error') return tell('gone', JSON.parse(event.data));
+            if (event.id !== '') last = event.id;
+            tell(event.name, JSON.parse(event.data)[event.name]);
+            if (event.name === 'completed') return;
+          }
+        }
+      } catch {
+        // The connection: it is made again, from the last event on.
+      }
+      await new Promise(resolve => setTimeout(resolve, AGAIN_MS));
+    }
+  };
+  follow();
+  return () => stopped.abort();
 }

@@ -56,12 +56,21 @@ export class Card {
     } else if (name === 'preview') {
       this.show(event.imageIndex, `data:${event.mediaType};base64,${event.data}`, true);
     } else if (name === 'image') {
-      this.show(event.imageIndex, api.imageUrl(this.job.id, event.imageIndex), false);
+      this.finish(event.imageIndex);
     } else if (name === 'completed') {
       this.end(event.job);
     } else {
       this.say(say('lost'));
       this.offer();
+    }
+  }
+
+  /** A picture is made. @param {number} index */
+  async finish(index) {
+    try {
+      this.show(index, await api.imageUrl(this.job.id, index), false);
+    } catch {
+      this.say(say('lost'));
     }
   }
 
@@ -113,12 +122,18 @@ export class Card {
       share.textContent = say('copied');
     });
     const over = ended(this.job);
-    const saves = this.job.state === 'JOB_STATE_SUCCEEDED'
-      ? [...this.pictures.keys()].map(i => element('a', {className: 'quiet', href: api.imageUrl(this.job.id, i),
-        download: `${this.job.id}-${i}`, textContent: this.pictures.size > 1 ? `${say('save')} ${i + 1}` : say('save')})) : [];
+    const saves = this.job.state === 'JOB_STATE_SUCCEEDED' ? [...this.pictures.keys()].map(i => this.saveLink(i)) : [];
     this.actions.replaceChildren(...(over ? [] : [button('cancel', () => this.cancel())]), ...saves,
       button('again', () => this.wishes.again(this.job.spec)), share,
       ...(over ? [button('forget', () => this.wishes.forget(this.job.id))] : []));
+  }
+
+  /** @param {number} i */
+  saveLink(i) {
+    const link = element('a', {className: 'quiet', download: `${this.job.id}-${i}`,
+      textContent: this.pictures.size > 1 ? `${say('save')} ${i + 1}` : say('save')});
+    api.imageUrl(this.job.id, i).then(url => link.href = url, () => link.remove());
+    return link;
   }
 
   async cancel() {

@@ -5,6 +5,7 @@ import * as api from './api.js';
 import {Card} from './card.js';
 import {byId, element} from './dom.js';
 import {fillFields, requestOf, showFields} from './fields.js';
+import {keepKey} from './key.js';
 import {showOperators} from './operators.js';
 import {acceptPictures, showSource} from './source.js';
 import {currentLanguage, say, setLanguage, translate} from './texts.js';
@@ -51,6 +52,7 @@ function addCard(job, first) {
       remember(remembered().filter(one => one !== id));
       card.stop();
       card.element.remove();
+      api.releaseImages(id);
       byId('nothing').hidden = byId('cards').childElementCount > 0;
     },
   });
@@ -79,8 +81,11 @@ async function make() {
 async function loadModels() {
   try {
     models = await api.models();
-  } catch {
-    refuse(say('unreachable'));
+  } catch (refusal) {
+    const status = /** @type {any} */ (refusal).status;
+    refuse(status === 401 || status === 403 ? /** @type {Error} */ (refusal).message : say('unreachable'));
+    // Without a key there is nothing to wait for.
+    if (status === 401 || status === 403) return;
   }
   if (models.length === 0) {
     if (byId('refusal').hidden) refuse(say('noModel'));
@@ -141,6 +146,8 @@ for (const idea of document.querySelectorAll('.idea')) {
   });
 }
 translate();
+// Another key, another tenant: its models and jobs.
+keepKey(() => location.reload());
 acceptPictures(useSettings);
 showView();
 loadModels();

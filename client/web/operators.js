@@ -31,8 +31,10 @@ async function look() {
       : [element('p', {textContent: say('noWorkers')})]));
     byId('queue').replaceChildren(...[['waiting', waiting], ['running', running]].map(([name, jobs]) =>
       element('div', {}, [element('dt', {textContent: say(String(name))}), element('dd', {textContent: String(jobs.length)})])));
-  } catch {
-    byId('workers').replaceChildren(element('p', {textContent: say('unreachable')}));
+  } catch (refusal) {
+    // The key may not allow it.
+    const denied = [401, 403].includes(/** @type {any} */ (refusal).status);
+    byId('workers').replaceChildren(element('p', {textContent: denied ? /** @type {Error} */ (refusal).message : say('unreachable')}));
   }
 }
 

@@ -22,6 +22,9 @@ const TEXTS = {
     of: '{a} of {b} pictures', models: 'Models', second: '{n} s', minute: '{n} min', settings: 'Settings taken from the picture', madeByModel: 'The file says: made by a model',
     guidanceRescale: 'Guidance rescale', clipSkip: 'Layers left out', noiseLevel: 'Noise on the picture', lora: 'LoRA {name}',
     numbers: 'falling numbers, {max} to {min}', enlarge: 'Enlarge picture {n}: {prompt}', close: 'Close',
+    key: 'Key', keyTitle: 'This server asks for a key', keyLabel: 'Key', keyUse: 'Use it', keyNot: 'Not now', keyForget: 'Forget the key',
+    keyHint: 'mind_…, as who runs the server has given it to you. It stays in this browser.',
+    keyRefused: 'The server does not accept this key.',
     noModel: 'No worker has offered a model yet.', unreachable: 'The server does not answer.',
   },
   zh: {
@@ -43,6 +46,9 @@ const TEXTS = {
     of: '{a} / {b} 张', models: '模型', second: '{n} 秒', minute: '{n} 分钟', settings: '已取回图片中的参数', madeByModel: '文件标明：由模型生成',
     guidanceRescale: '引导重标定', clipSkip: '略过的文本层数', noiseLevel: '图片上的噪声', lora: 'LoRA {name}',
     numbers: '递减的数列，{max} 至 {min}', enlarge: '放大第 {n} 张：{prompt}', close: '关闭',
+    key: '密钥', keyTitle: '此服务器需要密钥', keyLabel: '密钥', keyUse: '使用', keyNot: '暂不', keyForget: '忘记密钥',
+    keyHint: 'mind_…，由服务器的管理者提供。它只保存在此浏览器中。',
+    keyRefused: '服务器不接受此密钥。',
     noModel: '还没有工作进程提供模型。', unreachable: '服务器没有应答。',
   },
 };

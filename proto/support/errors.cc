@@ -95,6 +95,17 @@ absl::Status NotFound(const std::string& type, const std::string& name, const st
   return status;
 }
 
+absl::Status QuotaExceeded(const std::string& subject, const std::string& description,
+                           const std::string& reason, absl::Duration delay) {
+  absl::Status status = MakeError(absl::StatusCode::kResourceExhausted, description, reason);
+  google::rpc::QuotaFailure failure;
+  google::rpc::QuotaFailure::Violation& violation = *failure.add_violations();
+  violation.set_subject(Printable(subject));
+  violation.set_description(Printable(description, kMaxText));
+  SetDetail(status, failure);
+  return WithRetry(std::move(status), delay);
+}
+
 absl::Status WithRetry(absl::Status status, absl::Duration delay) {
   google::rpc::RetryInfo retry;
   *retry.mutable_retry_delay() = ToDuration(delay);

@@ -31,6 +31,9 @@ absl::Status MakeError(absl::StatusCode code, const std::string& message, const 
 absl::Status InvalidField(const std::string& field, const std::string& description);
 // NOT_FOUND with ResourceInfo: type "model" or "job".
 absl::Status NotFound(const std::string& type, const std::string& name, const std::string& description);
+// RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: `subject` is whose limit it is ("tenant:acme").
+absl::Status QuotaExceeded(const std::string& subject, const std::string& description,
+                           const std::string& reason, absl::Duration delay);
 // Adds RetryInfo to a status.
 absl::Status WithRetry(absl::Status status, absl::Duration delay);
 

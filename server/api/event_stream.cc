@@ -6,13 +6,16 @@
 
 namespace mind::server {
 
-EventStream::EventStream(EventStreamContext& context, const std::string& method)
+EventStream::EventStream(EventStreamContext& context, const std::string& method,
+                         std::optional<StandingCall> standing)
     : context_(context),
       open_call_(context.metrics.open_calls[method]),
-      pump_(EventPump::Create(context.generation, context.post, *this)) {}
+      pump_(EventPump::Create(context.generation, context.post, *this)),
+      standing_(std::move(standing)) {}
 
-EventStream* EventStream::Start(EventStreamContext& context, const std::string& method, Begin begin) {
-  const std::shared_ptr<EventStream> stream(new EventStream(context, method));
+EventStream* EventStream::Start(EventStreamContext& context, const std::string& method,
+                                std::optional<StandingCall> standing, Begin begin) {
+  const std::shared_ptr<EventStream> stream(new EventStream(context, method, std::move(standing)));
   stream->self_ = stream;
   context.post([stream, begin = std::move(begin)] { begin(*stream->pump_); });
   return stream.get();
@@ -31,6 +34,10 @@ void EventStream::OnDone() {
 }
 
 void EventStream::Write(const JobEventPtr& event) {
+  if (const absl::Status over = standing_ ? standing_->Check() : absl::OkStatus(); !over.ok()) {
+    pump_->Refuse(over);
+    return pump_->Wrote(true);
+  }
   written_ = context_.wires.Of(event);
   StartWrite(&written_);
 }

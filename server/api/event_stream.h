@@ -6,11 +6,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "server/api/event_wires.h"
 #include "server/generation/event_pump.h"
 #include "server/generation/metrics.h"
+#include "server/trust/standing_call.h"
 
 namespace mind::server {
 
@@ -19,6 +21,7 @@ struct EventStreamContext {
   Post post;  // to the loop
   Generation& generation;
   ServerMetrics& metrics;
+  Authority& authority;
   EventWires wires = {};  // the loop's
 };
 
@@ -33,15 +36,17 @@ class EventStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   // What the pump is to do; run on the loop, once.
   using Begin = std::function<void(EventPump&)>;
 
-  // From any thread. `method`: as the metrics call it.
-  static EventStream* Start(EventStreamContext& context, const std::string& method, Begin begin);
+  // From any thread. `method`: as the metrics call it. `standing`: ends when that says so; none: nothing is
+  // looked at any more.
+  static EventStream* Start(EventStreamContext& context, const std::string& method,
+                            std::optional<StandingCall> standing, Begin begin);
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
 
  private:
-  EventStream(EventStreamContext& context, const std::string& method);
+  EventStream(EventStreamContext& context, const std::string& method, std::optional<StandingCall> standing);
 
   // EventPump::Sink, on the loop.
   void Write(const JobEventPtr& event) override;
@@ -50,6 +55,7 @@ class EventStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   EventStreamContext& context_;
   const OpenCall open_call_;
   const std::shared_ptr<EventPump> pump_;  // the loop's
+  std::optional<StandingCall> standing_;   // the loop's
   grpc::ByteBuffer written_;               // gRPC's while it writes
   std::shared_ptr<EventStream> self_;
 };

@@ -5,7 +5,7 @@
 
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
-#include "server/api/caller.h"
+#include "server/api/credentials.h"
 
 namespace mind::server {
 namespace {
@@ -32,6 +32,10 @@ absl::Status NotARequest() {
   return absl::InternalError("the request cannot be parsed");
 }
 
+std::string NameOf(const std::string& method) {
+  return "mind.v1.GenerationService/" + method;
+}
+
 absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
   const auto deadline = context.deadline();
   return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture()
@@ -40,10 +44,10 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* context, const char* method,
                                                 std::function<void(const Caller&, const Finish&)> work) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  absl::StatusOr<Caller> caller = CallerOf(*context);
+  absl::StatusOr<Caller> caller = context_.authority.Admit(CredentialsOf(*context), NameOf(method));
   if (!caller.ok()) {
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
@@ -57,12 +61,14 @@ grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* con
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::GenerateImage(grpc::CallbackServerContext* context,
                                                                          const grpc::ByteBuffer* bytes) {
   const CallTimes times{.started = absl::Now(), .deadline = DeadlineOf(*context)};
-  const absl::StatusOr<Caller> caller = CallerOf(*context);
+  const Credentials credentials = CredentialsOf(*context);
+  const absl::StatusOr<Caller> caller = context_.authority.Admit(credentials, NameOf("GenerateImage"));
   const auto request = Parse<v1::GenerateImageRequest>(*bytes);
   if (!caller.ok()) return Refuse("GenerateImage", caller.status());
   if (request == nullptr) return Refuse("GenerateImage", NotARequest());
   const auto submission = std::make_shared<Submission>(PrepareSubmission(std::move(*request->mutable_job())));
   return EventStream::Start(context_, "GenerateImage",
+                            StandingCall(context_.authority, credentials, NameOf("GenerateImage")),
                             [caller = *caller, submission, times](EventPump& pump) {
                               pump.Generate(std::move(*submission), caller, times);
                             });
@@ -70,18 +76,22 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::GenerateImage(grpc::C
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::WatchJob(grpc::CallbackServerContext* context,
                                                                     const grpc::ByteBuffer* bytes) {
-  const absl::StatusOr<Caller> caller = CallerOf(*context);
+  const Credentials credentials = CredentialsOf(*context);
+  const absl::StatusOr<Caller> caller = context_.authority.Admit(credentials, NameOf("WatchJob"));
   const auto request = Parse<v1::WatchJobRequest>(*bytes);
   if (!caller.ok()) return Refuse("WatchJob", caller.status());
   if (request == nullptr) return Refuse("WatchJob", NotARequest());
-  return EventStream::Start(context_, "WatchJob", [caller = *caller, request](EventPump& pump) {
-    pump.Watch(request->id(), {.after_sequence = request->after_sequence()}, caller);
-  });
+  return EventStream::Start(
+      context_, "WatchJob", StandingCall(context_.authority, credentials, NameOf("WatchJob")),
+      [caller = *caller, request](EventPump& pump) {
+        pump.Watch(request->id(), {.after_sequence = request->after_sequence()}, caller);
+      });
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::Refuse(const std::string& method,
                                                                   const absl::Status& status) {
-  return EventStream::Start(context_, method, [status](EventPump& pump) { pump.Refuse(status); });
+  return EventStream::Start(context_, method, std::nullopt,
+                            [status](EventPump& pump) { pump.Refuse(status); });
 }
 
 grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* context,
@@ -89,7 +99,7 @@ grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* 
                                                    v1::CreateJobResponse* response) {
   const auto submission = std::make_shared<Submission>(PrepareSubmission(request->job()));
   const bool check = request->validate_only();
-  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+  return OnLoop(context, "CreateJob", [=, this](const Caller& caller, const Finish& finish) {
     if (check) return generation().Check(std::move(*submission), caller, Give(response, finish));
     generation().Submit(std::move(*submission), caller, std::nullopt, Give(response->mutable_job(), finish));
   });
@@ -98,7 +108,7 @@ grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* GenerationApi::GetJob(grpc::CallbackServerContext* context,
                                                 const v1::GetJobRequest* request,
                                                 v1::GetJobResponse* response) {
-  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+  return OnLoop(context, "GetJob", [=, this](const Caller& caller, const Finish& finish) {
     generation().Get(request->id(), caller, Give(response->mutable_job(), finish));
   });
 }
@@ -106,7 +116,7 @@ grpc::ServerUnaryReactor* GenerationApi::GetJob(grpc::CallbackServerContext* con
 grpc::ServerUnaryReactor* GenerationApi::ListJobs(grpc::CallbackServerContext* context,
                                                   const v1::ListJobsRequest* request,
                                                   v1::ListJobsResponse* response) {
-  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+  return OnLoop(context, "ListJobs", [=, this](const Caller& caller, const Finish& finish) {
     generation().List(*request, caller, Give(response, finish));
   });
 }
@@ -114,7 +124,7 @@ grpc::ServerUnaryReactor* GenerationApi::ListJobs(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* GenerationApi::CancelJob(grpc::CallbackServerContext* context,
                                                    const v1::CancelJobRequest* request,
                                                    v1::CancelJobResponse* response) {
-  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+  return OnLoop(context, "CancelJob", [=, this](const Caller& caller, const Finish& finish) {
     generation().Cancel(request->id(), caller, CancelledByRequest(request->id()),
                         Give(response->mutable_job(), finish));
   });
@@ -123,7 +133,7 @@ grpc::ServerUnaryReactor* GenerationApi::CancelJob(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* GenerationApi::DeleteJob(grpc::CallbackServerContext* context,
                                                    const v1::DeleteJobRequest* request,
                                                    v1::DeleteJobResponse* response) {
-  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+  return OnLoop(context, "DeleteJob", [=, this](const Caller& caller, const Finish& finish) {
     generation().Delete(request->id(), caller, CancelledByRequest(request->id()),
                         Give(response->mutable_job(), finish));
   });
@@ -132,7 +142,7 @@ grpc::ServerUnaryReactor* GenerationApi::DeleteJob(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* GenerationApi::GetImage(grpc::CallbackServerContext* context,
                                                   const v1::GetImageRequest* request,
                                                   v1::GetImageResponse* response) {
-  return OnLoop(context, [=, this](const Caller& caller, const Finish& finish) {
+  return OnLoop(context, "GetImage", [=, this](const Caller& caller, const Finish& finish) {
     generation().GetImage(request->id(), request->image_index(), caller, Give(response, finish));
   });
 }
@@ -140,7 +150,7 @@ grpc::ServerUnaryReactor* GenerationApi::GetImage(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* GenerationApi::ListModels(grpc::CallbackServerContext* context,
                                                     const v1::ListModelsRequest*,
                                                     v1::ListModelsResponse* response) {
-  return OnLoop(context, [=, this](const Caller&, const Finish& finish) {
+  return OnLoop(context, "ListModels", [=, this](const Caller&, const Finish& finish) {
     generation().ListModels(Give(response, finish));
   });
 }
@@ -148,7 +158,7 @@ grpc::ServerUnaryReactor* GenerationApi::ListModels(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* GenerationApi::GetModel(grpc::CallbackServerContext* context,
                                                   const v1::GetModelRequest* request,
                                                   v1::GetModelResponse* response) {
-  return OnLoop(context, [=, this](const Caller&, const Finish& finish) {
+  return OnLoop(context, "GetModel", [=, this](const Caller&, const Finish& finish) {
     generation().GetModel(request->name(), Give(response->mutable_model(), finish));
   });
 }
@@ -156,7 +166,7 @@ grpc::ServerUnaryReactor* GenerationApi::GetModel(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* GenerationApi::ListSamplers(grpc::CallbackServerContext* context,
                                                       const v1::ListSamplersRequest* request,
                                                       v1::ListSamplersResponse* response) {
-  return OnLoop(context, [=, this](const Caller&, const Finish& finish) {
+  return OnLoop(context, "ListSamplers", [=, this](const Caller&, const Finish& finish) {
     generation().ListSamplers(request->model(), Give(response, finish));
   });
 }
@@ -164,7 +174,7 @@ grpc::ServerUnaryReactor* GenerationApi::ListSamplers(grpc::CallbackServerContex
 grpc::ServerUnaryReactor* GenerationApi::ListWorkers(grpc::CallbackServerContext* context,
                                                      const v1::ListWorkersRequest*,
                                                      v1::ListWorkersResponse* response) {
-  return OnLoop(context, [=, this](const Caller&, const Finish& finish) {
+  return OnLoop(context, "ListWorkers", [=, this](const Caller&, const Finish& finish) {
     generation().ListWorkers(Give(response, finish));
   });
 }

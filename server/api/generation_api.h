@@ -21,9 +21,9 @@ class GenerationApi
     : public v1::GenerationService::WithRawCallbackMethod_GenerateImage<
           v1::GenerationService::WithRawCallbackMethod_WatchJob<v1::GenerationService::CallbackService>> {
  public:
-  // `post`: to the loop that `generation` lives on.
-  GenerationApi(Post post, Generation& generation, ServerMetrics& metrics)
-      : context_{std::move(post), generation, metrics} {}
+  // `post`: to the loop that `generation` lives on. `authority`: who may call what.
+  GenerationApi(Post post, Generation& generation, ServerMetrics& metrics, Authority& authority)
+      : context_{std::move(post), generation, metrics, authority} {}
 
   // Streams of events: raw, see EventStream.
   grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateImage(grpc::CallbackServerContext* context,
@@ -63,7 +63,7 @@ class GenerationApi
   using Finish = std::function<void(const absl::Status&)>;
 
   // Finds out who calls and runs `work` on the loop, which finishes the call now or later.
-  grpc::ServerUnaryReactor* OnLoop(grpc::CallbackServerContext* context,
+  grpc::ServerUnaryReactor* OnLoop(grpc::CallbackServerContext* context, const char* method,
                                    std::function<void(const Caller&, const Finish&)> work);
   // A stream that is none.
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Refuse(const std::string& method, const absl::Status& status);

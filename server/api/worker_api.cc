@@ -9,10 +9,15 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "server/api/credentials.h"
 #include "server/api/inbox.h"
+#include "server/api/refused_stream.h"
+#include "server/trust/standing_call.h"
 
 namespace mind::server {
 namespace {
+
+constexpr char kConnect[] = "mind.v1.WorkerService/Connect";
 
 // One worker's stream. Its state lives on the loop; gRPC's callbacks only post there. It keeps itself alive
 // until OnDone.
@@ -24,10 +29,13 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
  public:
-  // `identity`: the name that it must register by, if any; an error ends it.
+  // `identity`: the name that it must register by, if any; an error ends it. `standing`: whether its key still
+  // holds, where it has been let in by one.
   static WorkerStream* Start(const Post& post, Reception& desk, ServerMetrics& metrics,
-                             absl::StatusOr<std::optional<std::string>> identity) {
-    std::shared_ptr<WorkerStream> stream(new WorkerStream(post, desk, metrics, std::move(identity)));
+                             absl::StatusOr<std::optional<std::string>> identity,
+                             std::optional<StandingCall> standing) {
+    std::shared_ptr<WorkerStream> stream(
+        new WorkerStream(post, desk, metrics, std::move(identity), std::move(standing)));
     stream->self_ = stream;
     stream->StartRead(&stream->request_);
     return stream.get();
@@ -75,8 +83,12 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
  private:
   WorkerStream(const Post& post, Reception& desk, ServerMetrics& metrics,
-               absl::StatusOr<std::optional<std::string>> identity)
-      : post_(post), desk_(desk), open_call_(metrics.open_calls["Connect"]), identity_(std::move(identity)) {}
+               absl::StatusOr<std::optional<std::string>> identity, std::optional<StandingCall> standing)
+      : post_(post),
+        desk_(desk),
+        open_call_(metrics.open_calls["Connect"]),
+        identity_(std::move(identity)),
+        standing_(std::move(standing)) {}
 
   void Take(v1::ConnectRequest message) {
     if (finished_) return;
@@ -107,6 +119,9 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   void TakeAll() {
     Inbox::Taken taken = inbox_.TakeAll();
+    if (standing_) {
+      if (const absl::Status over = standing_->Check(); !over.ok()) Close(over);
+    }
     for (v1::ConnectRequest& message : taken.messages) Take(std::move(message));
     if (taken.was_full && !finished_) StartRead(&request_);
   }
@@ -141,6 +156,7 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
   // The loop's. The front of outgoing_ belongs to gRPC while writing_.
   std::deque<v1::ConnectResponse> outgoing_;
+  std::optional<StandingCall> standing_;
   bool registered_ = false;
   bool writing_ = false;
   bool finished_ = false;
@@ -152,8 +168,18 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
 
 grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* WorkerApi::Connect(
     grpc::CallbackServerContext* context) {
-  return WorkerStream::Start(post_, desk_, metrics_,
-                             identify_ ? identify_(*context) : std::optional<std::string>());
+  absl::StatusOr<std::optional<std::string>> identity = std::nullopt;
+  if (identify_) identity = identify_(*context);
+  if (identity.ok() && identity->has_value()) {  // its certificate is its key
+    return WorkerStream::Start(post_, desk_, metrics_, std::move(identity), std::nullopt);
+  }
+  const Credentials credentials = CredentialsOf(*context);
+  const absl::StatusOr<Caller> caller = authority_.Admit(credentials, kConnect);
+  if (!caller.ok()) {
+    return RefusedStream<v1::ConnectRequest, v1::ConnectResponse>::Start(ToGrpc(caller.status()));
+  }
+  return WorkerStream::Start(post_, desk_, metrics_, std::move(identity),
+                             StandingCall(authority_, credentials, kConnect));
 }
 
 }  // namespace mind::server

@@ -11,6 +11,7 @@
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
 #include "server/generation/reception.h"
+#include "server/trust/gatekeeper.h"
 
 namespace mind::server {
 
@@ -18,9 +19,15 @@ namespace mind::server {
 // registered with.
 class WorkerApi : public v1::WorkerService::CallbackService {
  public:
-  // `post`: to the loop that `desk` lives on. `identify`: null: workers are who they say.
-  WorkerApi(Post post, Reception& desk, ServerMetrics& metrics, IdentifyWorker identify = nullptr)
-      : post_(std::move(post)), desk_(desk), metrics_(metrics), identify_(std::move(identify)) {}
+  // `post`: to the loop that `desk` lives on. `authority`: who may be a worker, where no certificate says so.
+  // `identify`: null: workers are who they say.
+  WorkerApi(Post post, Reception& desk, ServerMetrics& metrics, Authority& authority,
+            IdentifyWorker identify = nullptr)
+      : post_(std::move(post)),
+        desk_(desk),
+        metrics_(metrics),
+        authority_(authority),
+        identify_(std::move(identify)) {}
 
   grpc::ServerBidiReactor<v1::ConnectRequest, v1::ConnectResponse>* Connect(
       grpc::CallbackServerContext* context) override;
@@ -29,6 +36,7 @@ class WorkerApi : public v1::WorkerService::CallbackService {
   const Post post_;
   Reception& desk_;
   ServerMetrics& metrics_;
+  Authority& authority_;
   const IdentifyWorker identify_;
 };
 

@@ -6,10 +6,13 @@
 
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
-#include "server/api/caller.h"
+#include "server/api/credentials.h"
 
 namespace mind::server {
 namespace {
+
+constexpr char kSubmit[] = "mind.internal.v1.ClusterService/Submit";
+constexpr char kWatch[] = "mind.internal.v1.ClusterService/Watch";
 
 CallTimes FromProto(const internal::v1::Call& call) {
   return {.started = FromTimestamp(call.started()),
@@ -23,7 +26,7 @@ grpc::ServerUnaryReactor* ClusterApi::Submit(grpc::CallbackServerContext* contex
                                              const internal::v1::SubmitRequest* request,
                                              internal::v1::SubmitResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  absl::StatusOr<Caller> caller = CallerOf(*context);
+  absl::StatusOr<Caller> caller = context_.authority.Admit(CredentialsOf(*context), kSubmit);
   if (!caller.ok()) {
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
@@ -54,14 +57,14 @@ grpc::ServerUnaryReactor* ClusterApi::Leave(grpc::CallbackServerContext* context
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* ClusterApi::Watch(grpc::CallbackServerContext* context,
                                                               const grpc::ByteBuffer* bytes) {
-  const absl::StatusOr<Caller> caller = CallerOf(*context);
+  const absl::StatusOr<Caller> caller = context_.authority.Admit(CredentialsOf(*context), kWatch);
   const auto request = std::make_shared<internal::v1::WatchRequest>();
   grpc::ByteBuffer copy = *bytes;
   const bool parsed =
       grpc::SerializationTraits<internal::v1::WatchRequest>::Deserialize(&copy, request.get()).ok();
   absl::Status bad = caller.status();
   if (!parsed) bad = absl::InternalError("the request cannot be parsed");
-  return EventStream::Start(context_, "Watch", [caller, request, bad](EventPump& pump) {
+  return EventStream::Start(context_, "Watch", std::nullopt, [caller, request, bad](EventPump& pump) {
     if (!bad.ok()) return pump.Refuse(bad);
     pump.Watch(request->id(),
                {.after_sequence = request->after_sequence(),

@@ -11,6 +11,7 @@
 
 #include "mind/internal/v1/cluster.grpc.pb.h"
 #include "server/api/event_stream.h"
+#include "server/cluster/front_authority.h"
 #include "server/cluster/leader_seat.h"
 
 namespace mind::server {
@@ -21,9 +22,9 @@ class ClusterApi : public internal::v1::ClusterService::WithRawCallbackMethod_Wa
                        internal::v1::ClusterService::CallbackService> {
  public:
   // `announced`: somebody says that a term has begun; run on the loop.
-  ClusterApi(Post post, LeaderSeat& seat, ServerMetrics& metrics,
+  ClusterApi(Post post, LeaderSeat& seat, ServerMetrics& metrics, FrontAuthority& authority,
              std::function<void(uint64_t term, const std::string& leader)> announced)
-      : context_{std::move(post), seat, metrics}, seat_(seat), announced_(std::move(announced)) {}
+      : context_{std::move(post), seat, metrics, authority}, seat_(seat), announced_(std::move(announced)) {}
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context,
                                    const internal::v1::SubmitRequest* request,

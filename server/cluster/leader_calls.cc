@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/cluster/front_authority.h"
 #include "server/cluster/leader_seat.h"
 
 namespace mind::server {
@@ -36,9 +37,9 @@ bool LeaderCalls::IsLost(const absl::Status& status) {
   return !info || info->reason() == kNotLeading;
 }
 
-void LeaderCalls::Prepare(grpc::ClientContext& context, const LeaderLink& leader, const std::string& tenant) {
+void LeaderCalls::Prepare(grpc::ClientContext& context, const LeaderLink& leader, const Caller& caller) {
   context.AddMetadata(kTermKey, absl::StrCat(leader.term));
-  context.AddMetadata("mind-tenant", tenant);
+  AddCaller(context, caller);
 }
 
 void LeaderCalls::Add(Question question) {
@@ -54,7 +55,7 @@ void LeaderCalls::Try(uint64_t number) {
   again_.Erase(number);
   if (leader_ == nullptr || question.context != nullptr) return;
   const auto context = std::make_shared<grpc::ClientContext>();
-  Prepare(*context, *leader_, question.tenant);
+  Prepare(*context, *leader_, question.caller);
   const absl::Duration left = question.give_up - options_.steady_clock();
   context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(left));
   question.context = context;

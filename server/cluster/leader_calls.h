@@ -26,6 +26,7 @@
 #include "server/cluster/leader_link.h"
 #include "server/dispatch/due_times.h"
 #include "server/dispatch/moment.h"
+#include "server/trust/caller.h"
 
 namespace mind::server {
 
@@ -47,7 +48,7 @@ class LeaderCalls {
   // `call` begins one try, as an async method of a stub does:
   //   (const LeaderLink&, grpc::ClientContext*, const Request*, Response*, Done).
   template <typename Response, typename Request, typename Call>
-  void Ask(const std::string& tenant, Request request, Call call,
+  void Ask(const Caller& caller, Request request, Call call,
            std::function<void(absl::StatusOr<Response>)> answer);
 
   // From now on this is the leader. Calls to another are cut off and asked again here.
@@ -61,14 +62,14 @@ class LeaderCalls {
   void Join() { in_flight_.Wait(); }
 
   // Metadata of a call to the leader.
-  static void Prepare(grpc::ClientContext& context, const LeaderLink& leader, const std::string& tenant);
+  static void Prepare(grpc::ClientContext& context, const LeaderLink& leader, const Caller& caller);
   // Whether a call that ended so is to be made again: its leader is lost, or is none.
   static bool IsLost(const absl::Status& status);
   static absl::Status NoLeader();
 
  private:
   struct Question {
-    std::string tenant;
+    Caller caller;
     absl::Duration give_up;
     std::shared_ptr<grpc::ClientContext> context;  // of the try that is under way
     // Begins a try. How it ended is told on the loop; true: that is the answer.
@@ -94,9 +95,9 @@ class LeaderCalls {
 };
 
 template <typename Response, typename Request, typename Call>
-void LeaderCalls::Ask(const std::string& tenant, Request request, Call call,
+void LeaderCalls::Ask(const Caller& caller, Request request, Call call,
                       std::function<void(absl::StatusOr<Response>)> answer) {
-  Question question{.tenant = tenant};
+  Question question{.caller = caller};
   question.begin = [this, asked = std::make_shared<const Request>(std::move(request)), call, answer](
                        const LeaderLink& leader, const std::shared_ptr<grpc::ClientContext>& context,
                        std::function<bool(const absl::Status&)> ended) {

@@ -128,7 +128,7 @@ void LeaderClient::Submit(Submission submission, const Caller& caller,
   };
   if (submission.pictures.empty()) {
     return calls_.Ask<Response>(
-        caller.tenant, Pack(std::move(submission), call),
+        caller, Pack(std::move(submission), call),
         [](const LeaderLink& leader, auto... with) { leader.cluster->async()->Submit(with...); }, then);
   }
   const auto whole = std::make_shared<Submission>(std::move(submission));
@@ -136,7 +136,7 @@ void LeaderClient::Submit(Submission submission, const Caller& caller,
     const auto request = std::make_shared<internal::v1::SubmitRequest>(Pack(std::move(*whole), call));
     post([this, request, caller, then] {
       calls_.Ask<Response>(
-          caller.tenant, std::move(*request),
+          caller, std::move(*request),
           [this](const LeaderLink& leader, auto... with) {
             packing_.Post([stub = leader.cluster->async(), with...] { stub->Submit(with...); });
           },
@@ -153,7 +153,7 @@ void LeaderClient::Leave(const std::string& id, const CallTimes& call) {
   request.set_id(id);
   *request.mutable_call() = ToProto(call, options_.front);
   calls_.Ask<internal::v1::LeaveResponse>(
-      Caller().tenant, std::move(request),
+      Caller(), std::move(request),
       [](const LeaderLink& leader, auto... with) { leader.cluster->async()->Leave(with...); },
       [id](const absl::StatusOr<internal::v1::LeaveResponse>& left) {
         if (left.ok()) return;
@@ -186,7 +186,7 @@ void LeaderClient::Get(const std::string& id, const Caller& caller, Answer<v1::J
     v1::GetJobRequest request;
     request.set_id(id);
     calls_.Ask<v1::GetJobResponse>(
-        caller.tenant, std::move(request),
+        caller, std::move(request),
         [](const LeaderLink& leader, auto... with) { leader.generation->async()->GetJob(with...); },
         JobOf<v1::GetJobResponse>(answer));
   });
@@ -203,7 +203,7 @@ void LeaderClient::List(const v1::ListJobsRequest& request, const Caller& caller
                     request, caller, std::move(answer));
   }
   calls_.Ask<v1::ListJobsResponse>(
-      caller.tenant, request,
+      caller, request,
       [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListJobs(with...); },
       std::move(answer));
 }
@@ -213,7 +213,7 @@ void LeaderClient::Cancel(const std::string& id, const Caller& caller, const abs
   v1::CancelJobRequest request;
   request.set_id(id);
   calls_.Ask<v1::CancelJobResponse>(
-      caller.tenant, std::move(request),
+      caller, std::move(request),
       [](const LeaderLink& leader, auto... with) { leader.generation->async()->CancelJob(with...); },
       JobOf<v1::CancelJobResponse>(std::move(answer)));
 }
@@ -223,7 +223,7 @@ void LeaderClient::Delete(const std::string& id, const Caller& caller, const abs
   v1::DeleteJobRequest request;
   request.set_id(id);
   calls_.Ask<v1::DeleteJobResponse>(
-      caller.tenant, std::move(request),
+      caller, std::move(request),
       [](const LeaderLink& leader, auto... with) { leader.generation->async()->DeleteJob(with...); },
       JobOf<v1::DeleteJobResponse>(std::move(answer)));
 }
@@ -236,7 +236,7 @@ void LeaderClient::Check(Submission submission, const Caller& caller, Answer<v1:
     request->set_validate_only(true);
     post([this, request, caller, answer] {
       calls_.Ask<v1::CreateJobResponse>(
-          caller.tenant, std::move(*request),
+          caller, std::move(*request),
           [](const LeaderLink& leader, auto... with) { leader.generation->async()->CreateJob(with...); },
           answer);
     });
@@ -312,10 +312,10 @@ void LeaderClient::Connect(const std::string& id, Upstream& upstream) {
   request.set_front(options_.front);
   const auto tied = tied_.find(id);
   request.set_tied_calls(tied == tied_.end() ? 0 : static_cast<uint32_t>(tied->second));
-  upstream.stream =
-      UpstreamWatch::Start(calls_.leader(), upstream.tenant, std::move(request), options_.post, in_flight_,
-                           {.event = [this, id](v1::JobEvent event) { OnEvent(id, std::move(event)); },
-                            .ended = [this, id](const absl::Status& status) { OnStreamEnded(id, status); }});
+  upstream.stream = UpstreamWatch::Start(
+      calls_.leader(), {.tenant = upstream.tenant}, std::move(request), options_.post, in_flight_,
+      {.event = [this, id](v1::JobEvent event) { OnEvent(id, std::move(event)); },
+       .ended = [this, id](const absl::Status& status) { OnStreamEnded(id, status); }});
 }
 
 void LeaderClient::OnEvent(const std::string& id, v1::JobEvent event) {
@@ -368,7 +368,7 @@ void LeaderClient::GetModel(const std::string& name, Answer<v1::Model> answer) {
     v1::GetModelRequest request;
     request.set_name(name);
     calls_.Ask<v1::GetModelResponse>(
-        Caller().tenant, std::move(request),
+        Caller(), std::move(request),
         [](const LeaderLink& leader, auto... with) { leader.generation->async()->GetModel(with...); },
         [answer](absl::StatusOr<v1::GetModelResponse> response) {
           response.ok() ? answer(std::move(*response->mutable_model())) : answer(response.status());
@@ -382,7 +382,7 @@ void LeaderClient::ListSamplers(const std::string& model, Answer<v1::ListSampler
     v1::ListSamplersRequest request;
     request.set_model(model);
     calls_.Ask<v1::ListSamplersResponse>(
-        Caller().tenant, std::move(request),
+        Caller(), std::move(request),
         [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListSamplers(with...); },
         answer);
   });
@@ -390,7 +390,7 @@ void LeaderClient::ListSamplers(const std::string& model, Answer<v1::ListSampler
 
 void LeaderClient::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
   calls_.Ask<v1::ListWorkersResponse>(
-      Caller().tenant, v1::ListWorkersRequest(),
+      Caller(), v1::ListWorkersRequest(),
       [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListWorkers(with...); },
       std::move(answer));
 }
@@ -398,7 +398,7 @@ void LeaderClient::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
 void LeaderClient::ListSigningSecrets(Answer<std::vector<std::string>> answer) {
   using Response = internal::v1::ListSigningSecretsResponse;
   calls_.Ask<Response>(
-      Caller().tenant, internal::v1::ListSigningSecretsRequest(),
+      Caller(), internal::v1::ListSigningSecretsRequest(),
       [](const LeaderLink& leader, auto... with) { leader.cluster->async()->ListSigningSecrets(with...); },
       [answer = std::move(answer)](const absl::StatusOr<Response>& response) {
         if (!response.ok()) return answer(response.status());

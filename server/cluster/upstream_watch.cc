@@ -15,13 +15,13 @@ UpstreamWatch::UpstreamWatch(LeaderLinkPtr leader, internal::v1::WatchRequest re
       token_(in_flight.Begin()),
       listener_(std::move(listener)) {}
 
-std::shared_ptr<UpstreamWatch> UpstreamWatch::Start(const LeaderLinkPtr& leader, const std::string& tenant,
+std::shared_ptr<UpstreamWatch> UpstreamWatch::Start(const LeaderLinkPtr& leader, const Caller& caller,
                                                     internal::v1::WatchRequest request, const Post& post,
                                                     InFlight& in_flight, Listener listener) {
   const std::shared_ptr<UpstreamWatch> watch(
       new UpstreamWatch(leader, std::move(request), post, in_flight, std::move(listener)));
   watch->self_ = watch;
-  LeaderCalls::Prepare(watch->context_, *leader, tenant);
+  LeaderCalls::Prepare(watch->context_, *leader, caller);
   leader->cluster->async()->Watch(&watch->context_, &watch->request_, watch.get());
   watch->AddHold();  // reads are begun from the loop
   watch->StartRead(&watch->response_);

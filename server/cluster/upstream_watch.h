@@ -12,6 +12,7 @@
 #include "server/cluster/in_flight.h"
 #include "server/cluster/leader_link.h"
 #include "server/generation/ledger.h"
+#include "server/trust/caller.h"
 
 namespace mind::server {
 
@@ -27,7 +28,7 @@ class UpstreamWatch final : public grpc::ClientReadReactor<internal::v1::WatchRe
   };
 
   // From the loop.
-  static std::shared_ptr<UpstreamWatch> Start(const LeaderLinkPtr& leader, const std::string& tenant,
+  static std::shared_ptr<UpstreamWatch> Start(const LeaderLinkPtr& leader, const Caller& caller,
                                               internal::v1::WatchRequest request, const Post& post,
                                               InFlight& in_flight, Listener listener);
   // On the loop. Nothing is told any more.

@@ -10,19 +10,16 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "server/api/credentials.h"
+#include "server/api/refused_stream.h"
 #include "server/cluster/leader_calls.h"
+#include "server/trust/standing_call.h"
 
 namespace mind::server {
 namespace {
 
 constexpr char kMethod[] = "/mind.v1.WorkerService/Connect";
-
-// A stream that is none.
-class Refused final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
- public:
-  explicit Refused(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
+constexpr char kName[] = "mind.v1.WorkerService/Connect";
 
 }  // namespace
 
@@ -34,10 +31,12 @@ class Refused final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
 class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                                   public std::enable_shared_from_this<WorkerRelay::Stream> {
  public:
-  // `name`: the worker's, if it is proved.
-  Stream(WorkerRelay& relay, std::optional<std::string> name)
+  // `name`: the worker's, if it is proved. `standing`: whether its key still holds, where it has been let in by
+  // one.
+  Stream(WorkerRelay& relay, std::optional<std::string> name, std::optional<StandingCall> standing)
       : relay_(relay),
         name_(std::move(name)),
+        standing_(std::move(standing)),
         token_(relay.in_flight_.Begin()),
         open_call_(relay.metrics_.open_calls["Relay"]),
         upstream_(*this) {}
@@ -73,7 +72,13 @@ class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffe
       const absl::MutexLock lock(&mutex_);
       if (std::exchange(waiting_, Waiting::kNot) == Waiting::kNot) return;  // the leader has ended it
     }
-    if (ok) return upstream_.StartWrite(&from_worker_);
+    const absl::Status over = ok && standing_ ? standing_->Check() : absl::OkStatus();
+    if (ok && over.ok()) return upstream_.StartWrite(&from_worker_);
+    if (!over.ok()) {
+      const absl::MutexLock lock(&mutex_);
+      over_ = over;
+      context_.TryCancel();
+    }
     upstream_.StartWritesDone();
     upstream_.RemoveHold();
   }
@@ -108,7 +113,8 @@ class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffe
       const std::shared_ptr<Stream> last = std::move(stream_.upstream_self_);
       // That it was cut off here is the leader's loss, not the worker's doing.
       const bool cut = status.error_code() == grpc::StatusCode::CANCELLED;
-      stream_.Finish(cut ? ToGrpc(LeaderCalls::NoLeader()) : status);
+      const absl::Status over = stream_.Over();
+      stream_.Finish(!over.ok() ? ToGrpc(over) : cut ? ToGrpc(LeaderCalls::NoLeader()) : status);
     }
 
    private:
@@ -149,10 +155,16 @@ class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffe
     upstream_.RemoveHold();
   }
 
+  absl::Status Over() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const absl::MutexLock lock(&mutex_);
+    return over_;
+  }
+
   enum class Waiting { kNot, kBeginning, kBegun };
 
   WorkerRelay& relay_;
   const std::optional<std::string> name_;
+  std::optional<StandingCall> standing_;  // used where the worker has been read
   const std::shared_ptr<void> token_;
   const OpenCall open_call_;
   grpc::ClientContext context_;
@@ -161,6 +173,7 @@ class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffe
   absl::Mutex mutex_;
   bool begun_ ABSL_GUARDED_BY(mutex_) = false;
   bool gone_ ABSL_GUARDED_BY(mutex_) = false;                // the worker
+  absl::Status over_ ABSL_GUARDED_BY(mutex_);                // its key does not hold any more
   bool leader_done_ ABSL_GUARDED_BY(mutex_) = false;         // it says nothing any more
   Waiting waiting_ ABSL_GUARDED_BY(mutex_) = Waiting::kNot;  // for a message of the worker
   uint64_t reads_ ABSL_GUARDED_BY(mutex_) = 0;               // of the worker, begun
@@ -185,9 +198,18 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* WorkerRelay::Connec
   if (identify_) name = identify_(*context);
   if (!name.ok()) {
     LogWarning("worker refused", {{"error", std::string(name.status().message())}});
-    return new Refused(ToGrpc(name.status()));
+    return RefusedStream<grpc::ByteBuffer, grpc::ByteBuffer>::Start(ToGrpc(name.status()));
   }
-  const auto stream = std::make_shared<Stream>(*this, *name);
+  std::optional<StandingCall> standing;
+  if (!name->has_value()) {  // else its certificate is its key
+    const Credentials credentials = CredentialsOf(*context);
+    const absl::StatusOr<Caller> caller = authority_.Admit(credentials, kName);
+    if (!caller.ok()) {
+      return RefusedStream<grpc::ByteBuffer, grpc::ByteBuffer>::Start(ToGrpc(caller.status()));
+    }
+    standing.emplace(authority_, credentials, kName);
+  }
+  const auto stream = std::make_shared<Stream>(*this, *std::move(name), std::move(standing));
   stream->Start();
   const absl::MutexLock lock(&mutex_);
   streams_[stream.get()] = stream;

@@ -18,15 +18,17 @@
 #include "server/cluster/in_flight.h"
 #include "server/cluster/leader_link.h"
 #include "server/generation/metrics.h"
+#include "server/trust/gatekeeper.h"
 
 namespace mind::server {
 
 // Thread-safe. Must outlive the gRPC server it is registered with.
 class WorkerRelay : public v1::WorkerService::WithRawCallbackMethod_Connect<v1::WorkerService::Service> {
  public:
-  // `identify`: what is found is told to the leader; null: workers are who they say.
-  explicit WorkerRelay(ServerMetrics& metrics, IdentifyWorker identify = nullptr)
-      : metrics_(metrics), identify_(std::move(identify)) {}
+  // `authority`: who may be a worker, where no certificate says so. `identify`: what is found is told to the
+  // leader; null: workers are who they say.
+  WorkerRelay(ServerMetrics& metrics, Authority& authority, IdentifyWorker identify = nullptr)
+      : metrics_(metrics), authority_(authority), identify_(std::move(identify)) {}
 
   // From now on streams go there. Those that went elsewhere end with UNAVAILABLE: their workers dial again.
   // While nobody leads all do.
@@ -44,6 +46,7 @@ class WorkerRelay : public v1::WorkerService::WithRawCallbackMethod_Connect<v1::
   void Forget(const Stream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   ServerMetrics& metrics_;
+  Authority& authority_;
   const IdentifyWorker identify_;
   absl::Mutex mutex_;
   LeaderLinkPtr leader_ ABSL_GUARDED_BY(mutex_);

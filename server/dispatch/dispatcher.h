@@ -63,6 +63,8 @@ class Dispatcher {
     absl::Duration revision_patience = absl::Minutes(10);
     // What one evaluation row is taken to cost before any worker has measured the model.
     double default_row_seconds = 0.05;
+    // A tenant's share of the workers' time, against the others'; more than 0.
+    std::function<double(const std::string& tenant)> weight_of = [](const std::string&) { return 1.0; };
   };
 
   explicit Dispatcher(const Options& options)

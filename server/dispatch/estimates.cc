@@ -90,6 +90,15 @@ const ActiveJob* Dispatcher::FindActive(const std::string& id) const {
   return found == jobs_.end() ? nullptr : found->second.get();
 }
 
+namespace {
+
+// Whether its deadline may put it forward: not by a key that allows no high priority.
+bool MayBeUrgent(const v1::Job& job) {
+  return job.highest_priority() == v1::PRIORITY_UNSPECIFIED || job.highest_priority() >= v1::PRIORITY_HIGH;
+}
+
+}  // namespace
+
 QueuedJob Dispatcher::ToQueued(const ActiveJob& active) const {
   return {.id = active.id(),
           .tenant = active.job.tenant(),
@@ -98,7 +107,8 @@ QueuedJob Dispatcher::ToQueued(const ActiveJob& active) const {
           .offers = active.offers,
           .pictures = active.fresh(),
           .picture = active.WorkAfter(0),
-          .deadline = active.deadline};
+          .deadline = MayBeUrgent(active.job) ? active.deadline : absl::InfiniteFuture(),
+          .weight = options_.weight_of(active.job.tenant())};
 }
 
 size_t Dispatcher::RunningImages(const std::string& worker) const {

@@ -16,6 +16,12 @@ double SecondsBetween(const google::protobuf::Timestamp& from, const google::pro
   return absl::ToDoubleSeconds(FromTimestamp(to) - FromTimestamp(from));
 }
 
+// Of its work, 0 to 1.
+double ShareDone(const v1::Job& job) {
+  if (job.state() == v1::JOB_STATE_SUCCEEDED || job.steps_total() == 0) return 1;
+  return static_cast<double>(job.steps_done()) / job.steps_total();
+}
+
 }  // namespace
 
 void Decisions::CarryOut(const Actions& actions) {
@@ -113,6 +119,7 @@ void Decisions::Do(const JobRequeuedAction& requeued) {
 
 void Decisions::Do(const JobEndedAction& ended) {
   const v1::Job& job = ended.job;
+  const double cost = state_.quotas.End(job.id(), ShareDone(job));
   state_.ties.Untie(job.id());
   previewed_.erase(job.id());
   if (state_.ledger.IsForgotten(job.id())) {
@@ -120,10 +127,10 @@ void Decisions::Do(const JobEndedAction& ended) {
     return state_.events.Forget(job.id());
   }
   const uint64_t sequence = state_.events.Reserve(job.id());
-  state_.ledger.End(job, sequence, [this, job, sequence] { TellEnded(job, sequence); });
+  state_.ledger.End(job, sequence, [this, job, sequence, cost] { TellEnded(job, sequence, cost); });
 }
 
-void Decisions::TellEnded(const v1::Job& job, uint64_t sequence) {
+void Decisions::TellEnded(const v1::Job& job, uint64_t sequence, double worker_seconds) {
   state_.checkpoints.OnEnded(job.id());
   state_.metrics.requests[OutcomeName(job.state())].Increment();
   state_.metrics.request_seconds[job.spec().model()].Observe(
@@ -132,6 +139,11 @@ void Decisions::TellEnded(const v1::Job& job, uint64_t sequence) {
                         {"attempt", job.attempt()},
                         {"outcome", OutcomeName(job.state())},
                         {"error", job.error().message()}});
+  state_.Record("job_ended", job,
+                {{"outcome", OutcomeName(job.state())},
+                 {"images", job.images_done()},
+                 {"worker_seconds", worker_seconds},
+                 {"error", job.error().message()}});
   v1::JobEvent event;
   *event.mutable_completed()->mutable_job() = PublicJob(job);
   state_.events.PublishAt(job.id(), sequence, std::move(event));

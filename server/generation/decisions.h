@@ -36,7 +36,7 @@ class Decisions {
   void Do(const JobRequeuedAction& requeued);
   void Do(const JobEndedAction& ended);
   // The job's end is durable.
-  void TellEnded(const v1::Job& job, uint64_t sequence);
+  void TellEnded(const v1::Job& job, uint64_t sequence, double worker_seconds);
 
   ServiceState& state_;
   std::set<std::string> previewed_;  // running jobs that have shown a preview

@@ -43,6 +43,7 @@ struct ServerMetrics {
   LabelledGauge store_synchronous;          // with
   LabelledCounter requests;                 // outcome
   LabelledCounter rejections;               // reason
+  LabelledCounter refusals;                 // reason
   LabelledCounter images;                   // model
   LabelledCounter webhooks;                 // outcome
   LabelledHistogram queue_seconds;          // model

@@ -86,6 +86,7 @@ void GenerationService::Cancel(const std::string& id, const Caller& caller, cons
   const v1::Job* const job = state_.FindActive(id);
   if (job == nullptr) return AnswerCancelled(id, caller, answer);
   if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
+  state_.Record("job_cancelled", *job, {{"reason", GetErrorInfo(reason)->reason()}}, caller.key_id);
   EndFor(id, reason, [this, id, caller, answer = std::move(answer)](const absl::Status& written) {
     written.ok() ? AnswerCancelled(id, caller, answer) : answer(written);
   });
@@ -100,15 +101,17 @@ void GenerationService::Delete(const std::string& id, const Caller& caller, cons
                     written.ok() ? Delete(id, caller, reason, answer) : answer(written);
                   });
   }
-  FindEnded(id, caller, [this, answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
-    if (!found.ok()) return answer(found.status());
-    const v1::Job& job = found->job;
-    state_.ledger.Forget(job.id());
-    LogInfo("job deleted", {{"job", job.id()}, {"tenant", job.tenant()}});
-    state_.ledger.Answer([answer, job = PublicJob(job)](const absl::Status& written) {
-      written.ok() ? answer(job) : answer(written);
-    });
-  });
+  FindEnded(id, caller,
+            [this, key = caller.key_id, answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
+              if (!found.ok()) return answer(found.status());
+              const v1::Job& job = found->job;
+              state_.Record("job_deleted", job, nlohmann::ordered_json::object(), key);
+              state_.ledger.Forget(job.id());
+              LogInfo("job deleted", {{"job", job.id()}, {"tenant", job.tenant()}});
+              state_.ledger.Answer([answer, job = PublicJob(job)](const absl::Status& written) {
+                written.ok() ? answer(job) : answer(written);
+              });
+            });
 }
 
 void GenerationService::AnswerCancelled(const std::string& id, const Caller& caller,

@@ -24,6 +24,7 @@ ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_stor
               .term_over = options.term_over,
               .broken = options.store_broken},
              store, options.post),
+      quotas(options.max_queue_bytes),
       catalog(options.model_memory),
       sessions(ledger, store, options.post) {}
 
@@ -59,6 +60,19 @@ void ServiceState::TellWebhook(const v1::Job& job) {
       ledger.Write(SettleWebhook{id});
     });
   });
+}
+
+void ServiceState::Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
+                          const std::string& by) const {
+  if (options.audit == nullptr) return;
+  nlohmann::ordered_json fields = {
+      {"key", by}, {"tenant", job.tenant()}, {"job", job.id()}, {"model", job.spec().model()}};
+  fields.update(facts);
+  if (options.audit->prompts()) {
+    fields["prompt"] = job.spec().prompt();
+    fields["negative_prompt"] = job.spec().negative_prompt();
+  }
+  options.audit->Write(action, fields);
 }
 
 absl::Status UnknownJob(const std::string& id) {

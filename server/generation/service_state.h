@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "mind/v1/keys.pb.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/generation/checkpoint_keeper.h"
 #include "server/generation/event_source.h"
@@ -22,6 +23,8 @@
 #include "server/generation/webhook.h"
 #include "server/generation/worker_sessions.h"
 #include "server/store/job_store.h"
+#include "server/trust/audit.h"
+#include "server/trust/quotas.h"
 
 namespace mind::server {
 
@@ -30,6 +33,8 @@ struct ServiceOptions {
   RequestLimits limits;
   // Waiting jobs; one more is refused.
   size_t max_queue = 1000;
+  // Bytes that jobs which have not ended may have brought, prompts and pictures; one more job is refused.
+  uint64_t max_queue_bytes = uint64_t{1} << 30;
   // A job that would wait longer than this, as estimated, is refused.
   absl::Duration max_wait = absl::Hours(1);
   // How long ended jobs and their pictures are kept.
@@ -48,6 +53,12 @@ struct ServiceOptions {
   std::function<void(const absl::Status& why)> store_broken = [](const absl::Status&) {};
   // Results that wait to be written; beyond, workers are not read on.
   size_t held_bytes = 256 << 20;
+  // What a tenant may take. From any thread.
+  std::function<v1::TenantLimits(const std::string& tenant)> limits_of = [](const std::string&) {
+    return v1::TenantLimits();
+  };
+  // Is told what becomes of jobs; must outlive the service. Null: nobody keeps that.
+  Audit* audit = nullptr;
   // Tells of jobs' ends; must outlive the service. Null: nobody is told.
   WebhookSender* webhooks = nullptr;
   Post post;                          // to the loop. REQUIRES: set
@@ -81,6 +92,9 @@ struct ServiceState {
   void EnsureFeed(const v1::Job& job);
   // Has the end of a job, which is durable, told to who is to be told of it.
   void TellWebhook(const v1::Job& job);
+  // Notes for whoever must answer for the server what was done to a job; `by` is the key it was done with.
+  void Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
+              const std::string& by = "") const;
 
   const ServiceOptions options;
   JobStore& store;
@@ -90,6 +104,7 @@ struct ServiceState {
   EventSource events;
   Ledger ledger;
   JobTies ties;
+  Quotas quotas;
   ModelCatalog catalog;
   WorkerSessions sessions;
   // Lives as long as this: who leads no more has nothing told.

@@ -12,12 +12,22 @@
 namespace mind::server {
 namespace {
 
+// When to come again where a job of the tenant's must end first.
+constexpr absl::Duration kSoon = absl::Seconds(5);
+
 // Whether a call that leaves now does so because its time is up. Its end of the line cuts it off a little
 // before ours: by the time a request travels, and by the rounding of gRPC's timeouts.
 bool TimeIsUp(const CallTimes& call, absl::Time now) {
   if (call.deadline == absl::InfiniteFuture()) return false;
   const absl::Duration slack = absl::Milliseconds(500) + (call.deadline - call.started) * 0.02;
   return now + slack >= call.deadline;
+}
+
+// What it brings.
+uint64_t BytesOf(const Submission& submission) {
+  uint64_t bytes = submission.request.ByteSizeLong();
+  for (const SourcePicture& picture : submission.pictures) bytes += picture.blob.data->size();
+  return bytes;
 }
 
 bool SaysWhenItMustBeDone(const v1::JobRequest& request) {
@@ -151,7 +161,7 @@ absl::Status Submissions::Admit(const std::string& model, int priority) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Job> Submissions::MakeJob(const Asked& asked, double& rows) {
+absl::StatusOr<Submissions::Made> Submissions::MakeJob(const Asked& asked) {
   const absl::Time now = state_.Now();
   const v1::JobRequest& request = asked.submission.request;
   if (absl::Status status = CheckPictures(asked.submission.pictures, state_.options.limits); !status.ok()) {
@@ -162,49 +172,60 @@ absl::StatusOr<v1::Job> Submissions::MakeJob(const Asked& asked, double& rows) {
                absl::Uniform<uint32_t>(random_), now, state_.catalog.Meant(request.spec(), now));
   if (!valid.ok()) return valid.status();
   if (absl::Status status = Admit(valid->spec.model(), valid->priority); !status.ok()) return status;
+  Made made{.rows = valid->rows, .limits = state_.options.limits_of(valid->tenant)};
+  const Price& price = state_.dispatcher.queue().PriceOf(valid->spec.model());
+  made.charge = {
+      .tenant = valid->tenant,
+      .bytes = BytesOf(asked.submission),
+      .worker_seconds = valid->rows * price.OfRow(1e-6 * valid->spec.width() * valid->spec.height())};
+  if (absl::Status over = state_.quotas.Check(made.charge, made.limits, kSoon, state_.options.steady_clock());
+      !over.ok()) {
+    return over;
+  }
   if (asked.tied_to && !SaysWhenItMustBeDone(request)) valid->deadline = asked.tied_to->deadline;
-  v1::Job job;
+  v1::Job& job = made.job;
   job.set_id(state_.options.new_job_id());
   job.set_steps_total((valid->spec.steps() + valid->later_steps) * valid->spec.image_count());
   *job.mutable_spec() = std::move(valid->spec);
   job.set_priority(valid->priority);
+  if (valid->highest_priority != v1::PRIORITY_HIGH) job.set_highest_priority(valid->highest_priority);
   *job.mutable_labels() = request.labels();
   job.set_webhook_url(request.webhook_url());
   job.set_tenant(valid->tenant);
   job.set_state(v1::JOB_STATE_QUEUED);
   *job.mutable_create_time() = ToTimestamp(now);
   if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
-  rows = valid->rows;
-  return job;
+  return made;
 }
 
 absl::StatusOr<v1::CreateJobResponse> Submissions::Check(Submission submission, const Caller& caller) {
   const std::string& request_id = submission.request.request_id();
   if (absl::Status bad = CheckRequestId(request_id); !bad.ok()) return bad;
-  double rows = 0;
-  absl::StatusOr<v1::Job> job = MakeJob({.submission = std::move(submission), .caller = caller}, rows);
-  if (!job.ok()) return job.status();
-  job->clear_id();
-  const std::string& model = job->spec().model();
+  absl::StatusOr<Made> made = MakeJob({.submission = std::move(submission), .caller = caller});
+  if (!made.ok()) return made.status();
+  v1::Job& job = made->job;
+  job.clear_id();
+  const std::string& model = job.spec().model();
   v1::CreateJobResponse response;
   v1::JobEstimate& estimate = *response.mutable_estimate();
-  estimate.set_evaluations(rows);
+  estimate.set_evaluations(made->rows);
   estimate.set_queued_jobs(static_cast<uint32_t>(state_.dispatcher.queued_jobs()));
-  if (const auto wait = state_.dispatcher.EstimatedWait(model, job->priority())) {
+  if (const auto wait = state_.dispatcher.EstimatedWait(model, job.priority())) {
     *estimate.mutable_estimated_wait() = ToDuration(*wait);
   }
   if (const Price* const price = state_.dispatcher.FindPrice(model)) {
-    const double megapixels = 1e-6 * job->spec().width() * job->spec().height();
-    *estimate.mutable_estimated_run() = ToDuration(absl::Seconds(rows * price->OfRow(megapixels)));
+    const double megapixels = 1e-6 * job.spec().width() * job.spec().height();
+    *estimate.mutable_estimated_run() = ToDuration(absl::Seconds(made->rows * price->OfRow(megapixels)));
   }
-  *response.mutable_job() = PublicJob(*std::move(job));
+  *response.mutable_job() = PublicJob(std::move(job));
   return response;
 }
 
 void Submissions::Accept(const AskedPtr& asked) {
-  double rows = 0;
-  const absl::StatusOr<v1::Job> job = MakeJob(*asked, rows);
-  if (!job.ok()) return Finish(asked, job.status());
+  const absl::StatusOr<Made> made = MakeJob(*asked);
+  if (!made.ok()) return Finish(asked, made.status());
+  const v1::Job* const job = &made->job;
+  state_.quotas.Begin(job->id(), made->charge, made->limits, state_.options.steady_clock());
   InsertJob insert{.job = *job, .key = asked->key, .tied = asked->tied_to.has_value(), .pictures = {}};
   for (const SourcePicture& picture : asked->submission.pictures) insert.pictures.push_back(picture.blob);
   state_.ledger.Write(std::move(insert));
@@ -216,11 +237,16 @@ void Submissions::Accept(const AskedPtr& asked) {
                            {"model", job->spec().model()},
                            {"steps", job->spec().steps()},
                            {"images", job->spec().image_count()}});
-  const Actions actions = state_.dispatcher.OnSubmit(*job, rows, {}, state_.Present());
+  const Actions actions = state_.dispatcher.OnSubmit(*job, made->rows, {}, state_.Present());
   state_.EnsureFeed(*job);
   decisions_.CarryOut(actions);
-  state_.ledger.Answer([this, asked, job = PublicJob(*job)](const absl::Status& written) {
+  state_.ledger.Answer([this, asked, job = PublicJob(*job),
+                        seconds = made->charge.worker_seconds](const absl::Status& written) {
     if (!written.ok()) Withdraw(job.id(), written);
+    if (written.ok()) {
+      state_.Record("job_accepted", job, {{"images", job.spec().image_count()}, {"worker_seconds", seconds}},
+                    asked->caller.key_id);
+    }
     Finish(asked, written.ok() ? absl::StatusOr<v1::Job>(job) : written);
   });
 }

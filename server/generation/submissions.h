@@ -59,7 +59,14 @@ class Submissions {
   // A tied call of another front is one for good when the front watches the job.
   absl::Time FrontMustWatchBy(const CallTimes& call) const;
   void Accept(const AskedPtr& asked);
-  absl::StatusOr<v1::Job> MakeJob(const Asked& asked, double& rows);
+  // A job that may come in, and what it costs.
+  struct Made {
+    v1::Job job;
+    double rows = 0;
+    Quotas::Charge charge;
+    v1::TenantLimits limits;
+  };
+  absl::StatusOr<Made> MakeJob(const Asked& asked);
   // Whether there is room for one more job of this model and priority.
   absl::Status Admit(const std::string& model, int priority) const;
   // The job was refused after all: its record could not be written.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
 #include <tuple>
 
@@ -9,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
 #include "server/generation/labels.h"
@@ -24,7 +26,6 @@ namespace {
     if (absl::Status error = (expression); !error.ok()) return error; \
   } while (false)
 
-constexpr size_t kMaxTenant = 64;
 constexpr absl::Duration kMaxTtl = absl::Hours(24 * 3650);
 constexpr double kDefaultStrength = 0.8;
 constexpr size_t kMaxClassLabel = 256;
@@ -288,8 +289,30 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   return ResolveQuality(spec);
 }
 
-bool IsIdCharacter(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+// Of models that are meant, those that the caller may use.
+std::vector<std::string> Allowed(const std::vector<std::string>& meant, const Caller& caller) {
+  std::vector<std::string> allowed;
+  std::copy_if(meant.begin(), meant.end(), std::back_inserter(allowed),
+               [&caller](const std::string& model) { return caller.MayUse(model); });
+  return allowed;
+}
+
+absl::Status CheckModelAllowed(const std::string& model, const Caller& caller) {
+  if (caller.MayUse(model)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kPermissionDenied,
+                   absl::StrCat("the key ", caller.key_id, " does not allow the model \"", model,
+                                "\"; it allows: ", absl::StrJoin(caller.models, ", ")),
+                   "MODEL_NOT_ALLOWED", {{"key", caller.key_id}, {"model", model}});
+}
+
+// What was asked for, as far as the key allows it: a face may ask for more than it knows its caller to have.
+absl::Status ResolvePriority(v1::Priority asked, const Caller& caller, v1::Priority& priority) {
+  if (!v1::Priority_IsValid(asked)) {
+    return InvalidField("priority", absl::StrCat(static_cast<int>(asked), " is not a Priority"));
+  }
+  if (asked != v1::PRIORITY_UNSPECIFIED) priority = asked;
+  priority = std::min(priority, caller.highest_priority);
+  return absl::OkStatus();
 }
 
 absl::Status ResolveDeadline(const v1::JobRequest& request, absl::Time now, absl::Time& deadline) {
@@ -314,16 +337,6 @@ absl::Status ResolveDeadline(const v1::JobRequest& request, absl::Time now, absl
 }
 
 }  // namespace
-
-absl::Status ValidateTenant(const std::string& tenant) {
-  const bool allowed =
-      std::all_of(tenant.begin(), tenant.end(), [](char c) { return IsIdCharacter(c) || c == '.'; });
-  if (tenant.empty() || tenant.size() > kMaxTenant || !allowed) {
-    return InvalidField("mind-tenant", absl::StrCat("\"", Printable(tenant), "\" given; it must be 1 to ",
-                                                    kMaxTenant, " letters, digits, '-', '_' and '.'"));
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CheckPictures(const std::vector<SourcePicture>& pictures, const RequestLimits& limits) {
   for (const SourcePicture& picture : pictures) {
@@ -363,8 +376,9 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
                                       absl::Time now, const std::vector<std::string>& meant) {
   const absl::StatusOr<const v1::Model*> model =
-      FindModel("spec.model", request.spec().model(), models, meant);
+      FindModel("spec.model", request.spec().model(), models, Allowed(meant, caller));
   if (!model.ok()) return model.status();
+  MIND_RETURN_IF_ERROR(CheckModelAllowed((*model)->name(), caller));
 
   ValidatedJob job;
   job.spec = request.spec();
@@ -372,10 +386,8 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
   MIND_RETURN_IF_ERROR(ResolveSampler(**model, job.spec));
   MIND_RETURN_IF_ERROR(ResolveSpec(**model, limits, random_seed, job.spec));
 
-  if (!v1::Priority_IsValid(request.priority())) {
-    return InvalidField("priority", absl::StrCat(static_cast<int>(request.priority()), " is not a Priority"));
-  }
-  if (request.priority() != v1::PRIORITY_UNSPECIFIED) job.priority = request.priority();
+  job.highest_priority = caller.highest_priority;
+  MIND_RETURN_IF_ERROR(ResolvePriority(request.priority(), caller, job.priority));
   MIND_RETURN_IF_ERROR(ResolveDeadline(request, now, job.deadline));
   MIND_RETURN_IF_ERROR(CheckLabels("labels", request.labels()));
   MIND_RETURN_IF_ERROR(CheckWebhook(request.webhook_url(), limits.webhook_origins));

@@ -12,13 +12,9 @@
 #include "mind/v1/generation.pb.h"
 #include "mind/v1/model.pb.h"
 #include "server/store/source_pictures.h"
+#include "server/trust/caller.h"
 
 namespace mind::server {
-
-// Who calls.
-struct Caller {
-  std::string tenant = "default";
-};
 
 struct RequestLimits {
   size_t max_prompt_bytes = 8192;
@@ -35,6 +31,7 @@ struct ValidatedJob {
   v1::Priority priority = v1::PRIORITY_NORMAL;
   absl::Time deadline = absl::InfiniteFuture();  // the request's, or by its ttl
   std::string tenant;
+  v1::Priority highest_priority = v1::PRIORITY_HIGH;  // the caller's
   uint32_t later_steps = 0;  // that each picture takes beyond the spec's, in later stages of a cascade
   double rows = 0;           // denoiser rows over all pictures: the cost
 };
@@ -47,7 +44,7 @@ absl::Status CheckPictures(const std::vector<SourcePicture>& pictures, const Req
 // `random_seed` is taken if the request names none, the model that is `meant` likewise, if it is one;
 // request_id is not looked at (request_key.h). Errors name the field, what was given and what is allowed:
 // INVALID_ARGUMENT, NOT_FOUND (the model), UNAVAILABLE (no model known yet), DEADLINE_EXCEEDED (already
-// passed).
+// passed), PERMISSION_DENIED (the caller's key does not allow the model).
 absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Caller& caller,
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
                                       absl::Time now, const std::vector<std::string>& meant = {});
@@ -58,9 +55,6 @@ absl::StatusOr<const v1::Model*> FindModel(const std::string& field, const std::
 
 // What a complete spec costs, in denoiser rows over all its pictures. `model` may be null (no longer known).
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model);
-
-// A tenant name: 1 to 64 letters, digits, '-', '_' and '.'.
-absl::Status ValidateTenant(const std::string& tenant);
 
 }  // namespace mind::server
 

@@ -70,15 +70,21 @@ class Connection::ConnectionExchange : public Exchange {
 
   void Answer(HttpResponse response) override {
     answered_ = true;
+    AddHeaders(response);
     Post([number = number_, response = std::move(response)](Connection& c) mutable {
       c.Answer(number, std::move(response));
     });
   }
   void Answer(std::function<HttpResponse()> make) override {
     answered_ = true;
-    Post([number = number_, make = std::move(make)](Connection& c) { c.Answer(number, make()); });
+    Post([number = number_, make = std::move(make), headers = headers()](Connection& c) {
+      HttpResponse response = make();
+      response.headers.insert(response.headers.end(), headers.begin(), headers.end());
+      c.Answer(number, std::move(response));
+    });
   }
   void Begin(HttpResponse head, SharedBytes heartbeat) override {
+    AddHeaders(head);
     Post([number = number_, head = std::move(head), heartbeat = std::move(heartbeat)](Connection& c) mutable {
       c.Begin(number, std::move(head), std::move(heartbeat));
     });
@@ -104,6 +110,9 @@ class Connection::ConnectionExchange : public Exchange {
   }
 
  private:
+  void AddHeaders(HttpResponse& response) const {
+    response.headers.insert(response.headers.end(), headers().begin(), headers().end());
+  }
   template <typename Work>
   void Post(Work work) {
     asio::post(*io_, [connection = connection_, work = std::move(work)]() mutable { work(*connection); });
@@ -330,7 +339,8 @@ void Connection::SetHeaders(const HttpResponse& from, Response& response) const 
     response.set(http::field::access_control_allow_origin, origin_);
     response.set(http::field::vary, "Origin");
     response.set(http::field::access_control_expose_headers,
-                 "x-request-id, retry-after, retry-after-ms, location, etag");
+                 "x-request-id, retry-after, retry-after-ms, location, etag, x-ratelimit-limit-requests, "
+                 "x-ratelimit-remaining-requests, x-ratelimit-reset-requests");
     response.set(http::field::access_control_allow_headers,
                  "authorization, content-type, idempotency-key, last-event-id, mind-tenant");
     response.set(http::field::access_control_allow_methods, "GET, HEAD, POST, DELETE, OPTIONS");

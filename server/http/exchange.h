@@ -4,8 +4,12 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "server/http/message.h"
+#include "server/trust/caller.h"
 
 namespace mind::server {
 
@@ -17,6 +21,20 @@ class Exchange {
   virtual ~Exchange() = default;
 
   virtual const HttpRequest& request() const = 0;
+
+  // Who asks; set before a handler gets it.
+  const Caller& caller() const { return caller_; }
+  // Of what he asks, the name in the table of access (server/trust/access.h).
+  const std::string& route() const { return route_; }
+  void set_caller(Caller caller, std::string route) {
+    caller_ = std::move(caller);
+    route_ = std::move(route);
+  }
+  // Go with the answer, whatever it is; set before it is given.
+  const std::vector<std::pair<std::string, std::string>>& headers() const { return headers_; }
+  void AddHeader(std::string name, std::string value) {
+    headers_.emplace_back(std::move(name), std::move(value));
+  }
 
   virtual void Answer(HttpResponse response) = 0;
   // The same, and Send below, with what is made on the connection's thread: what takes time in proportion to
@@ -35,6 +53,11 @@ class Exchange {
   // `gone` is called at most once, on one of the server's threads: the caller has gone before the end of the
   // answer.
   virtual void OnGone(std::function<void()> gone) = 0;
+
+ private:
+  Caller caller_;
+  std::string route_;
+  std::vector<std::pair<std::string, std::string>> headers_;
 };
 
 using ExchangePtr = std::shared_ptr<Exchange>;

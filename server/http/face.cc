@@ -5,16 +5,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "server/generation/validate.h"
+#include "server/http/credentials.h"
 
 namespace mind::server {
-
-absl::StatusOr<Caller> CallerOf(const HttpRequest& request) {
-  Caller caller;
-  if (const std::string& tenant = request.Header("mind-tenant"); !tenant.empty()) caller.tenant = tenant;
-  if (absl::Status status = ValidateTenant(caller.tenant); !status.ok()) return status;
-  return caller;
-}
 
 std::string BaseUrl(const FaceContext& context, const HttpRequest& request) {
   if (!context.url.empty()) return context.url;
@@ -26,21 +19,20 @@ std::string BaseUrl(const FaceContext& context, const HttpRequest& request) {
   return host.empty() || !plain ? "" : absl::StrCat(request.encrypted ? "https://" : "http://", host);
 }
 
-void OnLoop(const FaceContext& context, const ExchangePtr& exchange, const ErrorForm& error_form,
+void OnLoop(const FaceContext& context, const ExchangePtr& exchange,
             std::function<void(const Caller&)> work) {
-  absl::StatusOr<Caller> caller = CallerOf(exchange->request());
-  if (!caller.ok()) return exchange->Answer(error_form(caller.status()));
-  context.post([caller = *std::move(caller), work = std::move(work)] { work(caller); });
+  context.post([caller = exchange->caller(), work = std::move(work)] { work(caller); });
 }
 
-JobCall::JobCall(const FaceContext& context, std::unique_ptr<Listener> listener)
+JobCall::JobCall(const FaceContext& context, const ExchangePtr& exchange, std::unique_ptr<Listener> listener)
     : context_(context),
       listener_(std::move(listener)),
-      pump_(EventPump::Create(context.generation, context.post, *this)) {}
+      pump_(EventPump::Create(context.generation, context.post, *this)),
+      standing_(context.authority, CredentialsOf(exchange->request()), exchange->route()) {}
 
 void JobCall::Start(const FaceContext& context, const ExchangePtr& exchange,
                     std::unique_ptr<Listener> listener, Begin begin) {
-  const std::shared_ptr<JobCall> call(new JobCall(context, std::move(listener)));
+  const std::shared_ptr<JobCall> call(new JobCall(context, exchange, std::move(listener)));
   context.post([call, begin = std::move(begin)] {
     call->self_ = call;
     begin(*call->pump_);
@@ -49,6 +41,10 @@ void JobCall::Start(const FaceContext& context, const ExchangePtr& exchange,
 }
 
 void JobCall::Write(const JobEventPtr& event) {
+  if (const absl::Status over = standing_.Check(); !over.ok()) {
+    pump_->Refuse(over);
+    return pump_->Wrote(true);
+  }
   listener_->OnEvent(
       event, [call = shared_from_this()] { call->context_.post([call] { call->pump_->Wrote(true); }); });
 }

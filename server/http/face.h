@@ -11,6 +11,7 @@
 #include "server/generation/event_pump.h"
 #include "server/generation/generation.h"
 #include "server/http/exchange.h"
+#include "server/trust/standing_call.h"
 
 namespace mind::server {
 
@@ -18,24 +19,18 @@ namespace mind::server {
 struct FaceContext {
   Post post;  // to the loop
   Generation& generation;
+  const Authority& authority;
   // How callers reach this server, for links to it: "https://pictures.example". Empty: by the host they
   // named.
   std::string url = {};
 };
 
-// From the header mind-tenant.
-absl::StatusOr<Caller> CallerOf(const HttpRequest& request);
-
 // Where callers reach the server, without a slash at its end. Empty if that is not known: links then begin
 // with their path.
 std::string BaseUrl(const FaceContext& context, const HttpRequest& request);
 
-// Answers with an error, in a face's own form.
-using ErrorForm = std::function<HttpResponse(const absl::Status&)>;
-
-// Runs `work` on the loop with who calls, or answers what is wrong with that.
-void OnLoop(const FaceContext& context, const ExchangePtr& exchange, const ErrorForm& error_form,
-            std::function<void(const Caller&)> work);
+// Runs `work` on the loop with who calls.
+void OnLoop(const FaceContext& context, const ExchangePtr& exchange, std::function<void(const Caller&)> work);
 
 // A call that follows one job to its end, while its caller is there.
 class JobCall : public EventPump::Sink, public std::enable_shared_from_this<JobCall> {
@@ -57,7 +52,7 @@ class JobCall : public EventPump::Sink, public std::enable_shared_from_this<JobC
                     std::unique_ptr<Listener> listener, Begin begin);
 
  private:
-  JobCall(const FaceContext& context, std::unique_ptr<Listener> listener);
+  JobCall(const FaceContext& context, const ExchangePtr& exchange, std::unique_ptr<Listener> listener);
 
   void Write(const JobEventPtr& event) override;
   void Finish(const absl::Status& status) override;
@@ -66,6 +61,7 @@ class JobCall : public EventPump::Sink, public std::enable_shared_from_this<JobC
   // The loop's.
   std::unique_ptr<Listener> listener_;
   const std::shared_ptr<EventPump> pump_;
+  StandingCall standing_;
   std::shared_ptr<JobCall> self_;  // until it is finished
 };
 

@@ -81,14 +81,14 @@ void AddKserveFace(const FaceContext& context, Router& router) {
   router.Add(
       "GET", "/v2/health/ready",
       [&context](const ExchangePtr& exchange, const Arguments&) {
-        OnLoop(context, exchange, Error,
+        OnLoop(context, exchange,
                [&context, exchange](const Caller&) { AnswerReady(context, exchange, ""); });
       },
       Told("getV2Ready", "Whether some worker serves a model", false));
   // `answer` gets a model that is known.
   const auto with_model = [&context](auto answer) {
     return [&context, answer](const ExchangePtr& exchange, const Arguments& of) {
-      OnLoop(context, exchange, Error, [&context, exchange, answer, name = of[0]](const Caller&) {
+      OnLoop(context, exchange, [&context, exchange, answer, name = of[0]](const Caller&) {
         context.generation.GetModel(name, [exchange, answer](const absl::StatusOr<v1::Model>& model) {
           model.ok() ? answer(exchange, *model) : exchange->Answer(Error(model.status()));
         });
@@ -108,6 +108,7 @@ void AddKserveFace(const FaceContext& context, Router& router) {
                AnswerReady(context, exchange, model.name());
              }),
              Told("getV2ModelReady", "Whether some worker serves it", true));
+  router.SetErrorForm("/v2", Error);
   router.SetNobody("/v2/", [](const ExchangePtr& exchange, const std::string& allow) {
     const std::string path = Printable(exchange->request().path, 100);
     exchange->Answer(

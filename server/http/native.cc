@@ -52,7 +52,7 @@ void QueryLabels(const HttpRequest& request, google::protobuf::Map<std::string, 
 
 // POST /v1/jobs?validate_only=true
 void Check(const FaceContext& context, const ExchangePtr& exchange, v1::JobRequest request) {
-  OnLoop(context, exchange, ErrorResponse,
+  OnLoop(context, exchange,
          [&context, exchange, submission = PrepareSubmission(std::move(request))](const Caller& caller) {
            context.generation.Check(submission, caller, Answering<v1::CreateJobResponse>(exchange));
          });
@@ -69,7 +69,7 @@ void Create(const FaceContext& context, const ExchangePtr& exchange) {
   const absl::StatusOr<bool> check = QueryFlag(exchange->request(), "validate_only");
   if (!check.ok()) return exchange->Answer(ErrorResponse(check.status()));
   if (*check) return Check(context, exchange, std::move(request));
-  OnLoop(context, exchange, ErrorResponse,
+  OnLoop(context, exchange,
          [&context, exchange, submission = PrepareSubmission(std::move(request))](const Caller& caller) {
            context.generation.Submit(
                submission, caller, std::nullopt, [exchange](const absl::StatusOr<v1::Job>& job) {
@@ -97,7 +97,7 @@ void List(const FaceContext& context, const ExchangePtr& exchange) {
   }
   request.set_state(state);
   QueryLabels(asked, *request.mutable_labels());
-  OnLoop(context, exchange, ErrorResponse, [&context, exchange, request](const Caller& caller) {
+  OnLoop(context, exchange, [&context, exchange, request](const Caller& caller) {
     context.generation.List(request, caller, Answering<v1::ListJobsResponse>(exchange));
   });
 }
@@ -106,7 +106,7 @@ void List(const FaceContext& context, const ExchangePtr& exchange) {
 using Ending = void (Generation::*)(const std::string&, const Caller&, const absl::Status&,
                                     Generation::Answer<v1::Job>);
 void EndJob(const FaceContext& context, const ExchangePtr& exchange, const std::string& id, Ending end) {
-  OnLoop(context, exchange, ErrorResponse, [&context, exchange, id, end](const Caller& caller) {
+  OnLoop(context, exchange, [&context, exchange, id, end](const Caller& caller) {
     (context.generation.*end)(id, caller, CancelledByRequest(id), Answering<v1::Job>(exchange));
   });
 }
@@ -119,10 +119,8 @@ void Watch(const FaceContext& context, const ExchangePtr& exchange, const std::s
   uint64_t last = 0;
   if (absl::SimpleAtoi(asked.Header("last-event-id"), &last)) after = last;
   if (!after.ok()) return exchange->Answer(ErrorResponse(after.status()));
-  const absl::StatusOr<Caller> caller = CallerOf(asked);
-  if (!caller.ok()) return exchange->Answer(ErrorResponse(caller.status()));
   JobCall::Start(context, exchange, NewJobEvents(exchange, encodings),
-                 [id, after = *after, caller = *caller](EventPump& pump) {
+                 [id, after = *after, caller = exchange->caller()](EventPump& pump) {
                    pump.Watch(id, {.after_sequence = after}, caller);
                  });
 }
@@ -192,10 +190,9 @@ void AddJobs(const FaceContext& context, Router& router) {
        .answers = {{200, "A page of them.", Json("mind.v1.ListJobsResponse")}}});
   router.Add("GET", "/v1/jobs/{id}",
              [&context](const ExchangePtr& exchange, const Arguments& of) {
-               OnLoop(context, exchange, ErrorResponse,
-                      [&context, exchange, id = of[0]](const Caller& caller) {
-                        context.generation.Get(id, caller, Answering<v1::Job>(exchange));
-                      });
+               OnLoop(context, exchange, [&context, exchange, id = of[0]](const Caller& caller) {
+                 context.generation.Get(id, caller, Answering<v1::Job>(exchange));
+               });
              },
              {.id = "getJob",
               .tag = "Jobs",
@@ -251,7 +248,7 @@ void AddServer(const FaceContext& context, Router& router) {
   router.Add(
       "GET", "/v1/samplers",
       [&context](const ExchangePtr& exchange, const Arguments&) {
-        OnLoop(context, exchange, ErrorResponse, [&context, exchange](const Caller&) {
+        OnLoop(context, exchange, [&context, exchange](const Caller&) {
           context.generation.ListSamplers(exchange->request().Query("model"),
                                           Answering<v1::ListSamplersResponse>(exchange));
         });
@@ -265,7 +262,7 @@ void AddServer(const FaceContext& context, Router& router) {
        .refusals = {400, 404}});
   router.Add("GET", "/v1/workers",
              [&context](const ExchangePtr& exchange, const Arguments&) {
-               OnLoop(context, exchange, ErrorResponse, [&context, exchange](const Caller&) {
+               OnLoop(context, exchange, [&context, exchange](const Caller&) {
                  context.generation.ListWorkers(Answering<v1::ListWorkersResponse>(exchange));
                });
              },

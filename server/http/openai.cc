@@ -43,7 +43,7 @@ void Run(const FaceContext& context, const ExchangePtr& exchange, const Caller& 
 void Make(const FaceContext& context, const ExchangePtr& exchange, absl::StatusOr<OpenAiRequest> request,
           const std::string& prefix) {
   if (!request.ok()) return exchange->Answer(OpenAiError(request.status()));
-  OnLoop(context, exchange, OpenAiError,
+  OnLoop(context, exchange,
          [&context, exchange, request = *std::move(request), prefix](const Caller& caller) mutable {
            const bool asks = request.quality != Quality::kAuto || request.partial_images > 0;
            if (!asks) return Run(context, exchange, caller, request, prefix);
@@ -107,7 +107,7 @@ void AddModels(const FaceContext& context, Router& router) {
   router.Add(
       "GET", "/v1/models",
       [&context](const ExchangePtr& exchange, const Arguments&) {
-        OnLoop(context, exchange, OpenAiError, [&context, exchange](const Caller&) {
+        OnLoop(context, exchange, [&context, exchange](const Caller&) {
           context.generation.ListModels([exchange](const absl::StatusOr<v1::ListModelsResponse>& models) {
             if (!models.ok()) return exchange->Answer(OpenAiError(models.status()));
             nlohmann::json data = nlohmann::json::array();
@@ -123,7 +123,7 @@ void AddModels(const FaceContext& context, Router& router) {
        .error = "#OpenAiError"});
   router.Add("GET", "/v1/models/{model}",
              [&context](const ExchangePtr& exchange, const Arguments& of) {
-               OnLoop(context, exchange, OpenAiError, [&context, exchange, name = of[0]](const Caller&) {
+               OnLoop(context, exchange, [&context, exchange, name = of[0]](const Caller&) {
                  context.generation.GetModel(name, [exchange](const absl::StatusOr<v1::Model>& model) {
                    exchange->Answer(model.ok() ? Json(Listed(*model)) : OpenAiError(model.status()));
                  });
@@ -144,6 +144,8 @@ void AddOpenAiFace(const FaceContext& context, Router& router) {
   DescribeOpenAi(router);
   AddImages(context, router);
   AddModels(context, router);
+  router.SetErrorForm("/v1/images", OpenAiError);
+  router.SetErrorForm("/v1/models", OpenAiError);
   router.SetNobody("/", [](const ExchangePtr& exchange, const std::string& allow) {
     if (allow.empty()) {
       return exchange->Answer(

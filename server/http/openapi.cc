@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 // What any route may answer with, before its handler is asked or instead of it.
-constexpr int kAlways[] = {400, 413, 431, 500, 503};
+constexpr int kAlways[] = {400, 401, 403, 413, 429, 431, 500, 503};
 
 // What a connection answers where a request does not come to its handler.
 constexpr char kRefusal[] = R"({
@@ -40,7 +40,7 @@ const std::map<int, std::string>& Meanings() {
       {404, "There is none of that name."},
       {413, "The request is too large."},
       {422, "The request fits no worker."},
-      {429, "Too much waits: come again when retry-after says."},
+      {429, "Too much waits, or the tenant has asked for too much: come again when retry-after says."},
       {431, "The request's header is too large."},
       {499, "The job was cancelled."},
       {500, "Something went wrong on the server or a worker."},
@@ -72,7 +72,15 @@ class Writer {
                "Pictures from prompts: jobs and events, and the APIs that other programs speak."}}},
             {"servers", json::array({{{"url", "/"}}})},
             {"paths", std::move(paths)},
-            {"components", {{"schemas", std::move(schemas)}, {"headers", Headers()}}}};
+            // Where the server asks for keys; else without.
+            {"security", {json::object(), {{"key", json::array()}}, {{"password", json::array()}}}},
+            {"components",
+             {{"schemas", std::move(schemas)},
+              {"headers", Headers()},
+              {"securitySchemes",
+               {{"key", {{"type", "http"}, {"scheme", "bearer"}}},
+                {"password",
+                 {{"type", "http"}, {"scheme", "basic"}, {"description", "The key is the password."}}}}}}}};
   }
 
  private:

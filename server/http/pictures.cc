@@ -71,7 +71,7 @@ void GetImage(const FaceContext& context, const ExchangePtr& exchange, const std
         "index",
         absl::StrCat("a picture's number is a whole number from 0, given: ", Printable(number, 40)))));
   }
-  OnLoop(context, exchange, ErrorResponse, [&context, exchange, id, index](const Caller& caller) {
+  OnLoop(context, exchange, [&context, exchange, id, index](const Caller& caller) {
     AnswerWithPicture(context, exchange, id, index, caller);
   });
 }

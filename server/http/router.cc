@@ -1,10 +1,15 @@
 #include "server/http/router.h"
 
+#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "server/http/credentials.h"
+#include "server/http/status.h"
 
 namespace mind::server {
 namespace {
@@ -29,6 +34,7 @@ void Router::Add(const std::string& method, const std::string& pattern, Handler 
     node = next.get();
   }
   node->handlers[method] = std::move(handler);
+  node->pattern = pattern;
   routes_.push_back({method, pattern, std::move(operation)});
 }
 
@@ -49,6 +55,35 @@ const Router::Node* Router::Find(const Node& node, const std::vector<std::string
   return nullptr;
 }
 
+bool Router::LetIn(const ExchangePtr& exchange, const std::string& name) const {
+  std::optional<Rate> requests;
+  absl::StatusOr<Caller> caller = authority_.Admit(CredentialsOf(exchange->request()), name, &requests);
+  if (requests) {
+    exchange->AddHeader("x-ratelimit-limit-requests", absl::StrCat(std::floor(requests->limit)));
+    exchange->AddHeader("x-ratelimit-remaining-requests", absl::StrCat(std::floor(requests->remaining)));
+    exchange->AddHeader("x-ratelimit-reset-requests",
+                        absl::FormatDuration(absl::Ceil(requests->reset, absl::Milliseconds(1))));
+  }
+  if (caller.ok()) {
+    exchange->set_caller(*std::move(caller), name);
+    return true;
+  }
+  HttpResponse response = FormOf(exchange->request().path)(caller.status());
+  // No Basic: browsers would ask for a name and a password before the page can ask for a key.
+  if (absl::IsUnauthenticated(caller.status())) {
+    response.headers.emplace_back("www-authenticate", "Bearer realm=\"mind\"");
+  }
+  exchange->Answer(std::move(response));
+  return false;
+}
+
+Router::ErrorForm Router::FormOf(const std::string& path) const {
+  for (auto form = forms_.rbegin(); form != forms_.rend(); ++form) {
+    if (absl::StartsWith(path, form->first)) return form->second;
+  }
+  return ErrorResponse;
+}
+
 void Router::Dispatch(const ExchangePtr& exchange) const {
   const HttpRequest& request = exchange->request();
   Arguments arguments;
@@ -60,7 +95,8 @@ void Router::Dispatch(const ExchangePtr& exchange) const {
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   if (node != nullptr) {
     if (const auto handler = node->handlers.find(method); handler != node->handlers.end()) {
-      return handler->second(exchange, arguments);
+      if (LetIn(exchange, absl::StrCat(method, " ", node->pattern))) handler->second(exchange, arguments);
+      return;
     }
   }
   for (auto nobody = nobodies_.rbegin(); nobody != nobodies_.rend(); ++nobody) {

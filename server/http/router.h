@@ -10,12 +10,16 @@
 
 #include "server/http/exchange.h"
 #include "server/http/operation.h"
+#include "server/trust/gatekeeper.h"
 
 namespace mind::server {
 
 // Filled before the server starts, then constant. Costs what the path is long, however many routes there are.
 class Router {
  public:
+  // `authority`: who may call what; it must outlive the router.
+  explicit Router(Authority& authority) : authority_(authority) {}
+
   // What stands in the places of a pattern's names, in order.
   using Arguments = std::vector<std::string>;
   using Handler = std::function<void(const ExchangePtr& exchange, const Arguments& arguments)>;
@@ -31,6 +35,10 @@ class Router {
   void Describe(const std::string& name, const SchemaText& schema) { schemas_[name] = schema; }
   // For paths that begin so, the longest first; "/" for all others. REQUIRES before Dispatch: one for "/".
   void SetNobody(const std::string& prefix, Nobody nobody);
+  // In what form callers of paths that begin so are refused who may not call; that of Google's APIs for
+  // others.
+  using ErrorForm = std::function<HttpResponse(const absl::Status&)>;
+  void SetErrorForm(const std::string& prefix, ErrorForm form) { forms_[prefix] = std::move(form); }
 
   // HEAD is GET without a body, which the connection sees to. OPTIONS is answered with what is allowed.
   void Dispatch(const ExchangePtr& exchange) const;
@@ -48,7 +56,12 @@ class Router {
     std::map<std::string, std::unique_ptr<Node>> words;
     std::unique_ptr<Node> any;
     std::map<std::string, Handler> handlers;  // by method
+    std::string pattern;                      // of those
   };
+
+  // Whether the caller may have this; answers where he may not.
+  bool LetIn(const ExchangePtr& exchange, const std::string& name) const;
+  ErrorForm FormOf(const std::string& path) const;
 
   static const Node* Find(const Node& node, const std::vector<std::string>& segments, size_t at,
                           Arguments& arguments);
@@ -57,6 +70,8 @@ class Router {
   std::vector<Route> routes_;
   std::map<std::string, SchemaText> schemas_;
   std::map<std::string, Nobody> nobodies_;
+  std::map<std::string, ErrorForm> forms_;
+  Authority& authority_;
 };
 
 }  // namespace mind::server

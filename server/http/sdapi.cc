@@ -64,12 +64,12 @@ void Make(const Face& face, const ExchangePtr& exchange, absl::StatusOr<SdapiReq
                      pump.Generate(submission, caller, call);
                    });
   };
-  OnLoop(face.context, exchange, SdapiError, make);
+  OnLoop(face.context, exchange, make);
 }
 
 // POST interrupt, skip. All pictures of a call are made at the same time, so there is no next one to skip to.
 void Interrupt(const Face& face, const ExchangePtr& exchange, bool skip) {
-  OnLoop(face.context, exchange, SdapiError,
+  OnLoop(face.context, exchange,
          [&context = face.context, tasks = face.tasks, exchange, skip](const Caller& caller) {
            if (const auto task = tasks->Find(caller.tenant, exchange->request().Query("id_task"))) {
              task->interrupted = true;
@@ -82,7 +82,7 @@ void Interrupt(const Face& face, const ExchangePtr& exchange, bool skip) {
 
 // GET progress
 void Progress(const Face& face, const ExchangePtr& exchange) {
-  OnLoop(face.context, exchange, SdapiError, [tasks = face.tasks, exchange](const Caller& caller) {
+  OnLoop(face.context, exchange, [tasks = face.tasks, exchange](const Caller& caller) {
     const HttpRequest& asked = exchange->request();
     const SdapiTaskPtr task = tasks->Find(caller.tenant, asked.Query("id_task"));
     const bool shown = task != nullptr && asked.Query("skip_current_image") != "true";
@@ -103,7 +103,7 @@ void TaskProgress(const Face& face, const ExchangePtr& exchange) {
   if (id.empty()) fields.Refuse("id_task", "must name a task, its force_task_id");
   const bool live = fields.Flag("live_preview").value_or(true);
   if (!fields.status().ok()) return exchange->Answer(SdapiError(fields.status()));
-  OnLoop(face.context, exchange, SdapiError, [tasks = face.tasks, exchange, id, live](const Caller& caller) {
+  OnLoop(face.context, exchange, [tasks = face.tasks, exchange, id, live](const Caller& caller) {
     const SdapiTaskPtr task = tasks->Find(caller.tenant, id);
     const bool active = task != nullptr && !task->steps.empty();
     const json progress = ProgressOf(task.get(), absl::Now());
@@ -130,7 +130,7 @@ void TaskProgress(const Face& face, const ExchangePtr& exchange) {
 
 // GET options
 void GetOptions(const Face& face, const ExchangePtr& exchange) {
-  OnLoop(face.context, exchange, SdapiError,
+  OnLoop(face.context, exchange,
          [&context = face.context, tasks = face.tasks, exchange](const Caller& caller) {
            const SdapiOptions options = tasks->OptionsOf(caller.tenant);
            context.generation.GetModel(
@@ -156,7 +156,7 @@ void SetOptions(const Face& face, const ExchangePtr& exchange) {
   const std::optional<std::string> title = fields.Text("sd_model_checkpoint");
   const std::optional<int64_t> layers = fields.Whole("CLIP_stop_at_last_layers", 0, 64);
   if (!fields.status().ok()) return exchange->Answer(SdapiError(fields.status()));
-  OnLoop(face.context, exchange, SdapiError,
+  OnLoop(face.context, exchange,
          [&context = face.context, tasks = face.tasks, exchange, title, layers](const Caller& caller) {
            SdapiOptions options = tasks->OptionsOf(caller.tenant);
            if (layers) options.clip_skip = static_cast<uint32_t>(std::max<int64_t>(*layers - 1, 0));
@@ -200,7 +200,7 @@ void AddLists(const std::shared_ptr<Face>& face, Router& router) {
     router.Add(
         "GET", path,
         [face, ask](const ExchangePtr& exchange, const Router::Arguments&) {
-          OnLoop(face->context, exchange, SdapiError, [face, exchange, ask](const Caller& caller) {
+          OnLoop(face->context, exchange, [face, exchange, ask](const Caller& caller) {
             ask(face->context.generation, face->tasks->OptionsOf(caller.tenant).model, exchange);
           });
         },
@@ -259,6 +259,8 @@ void AddSdapiFace(const FaceContext& context, Router& router) {
   add("POST", "/sdapi/v1/png-info", [](const Face&, const ExchangePtr& exchange) { PngInfo(exchange); });
   AddLists(face, router);
   DescribeSdapi(router);
+  router.SetErrorForm("/sdapi/", SdapiError);
+  router.SetErrorForm("/internal/", SdapiError);
   router.SetNobody("/sdapi/", [](const ExchangePtr& exchange, const std::string& allow) {
     const std::string path = Printable(exchange->request().path, 100);
     HttpResponse response = SdapiError(

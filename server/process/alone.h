@@ -16,9 +16,9 @@ namespace mind::server {
 
 class Alone : public Core {
  public:
-  // Takes up the jobs of an earlier run. `metrics` must outlive it.
+  // Takes up the jobs of an earlier run. `authority`, who may be a worker, and `metrics` must outlive it.
   static absl::StatusOr<std::unique_ptr<Alone>> Create(const ServiceOptions& options,
-                                                       std::unique_ptr<JobStore> store,
+                                                       std::unique_ptr<JobStore> store, Authority& authority,
                                                        ServerMetrics& metrics, IdentifyWorker identify);
 
   Generation& generation() override { return service_; }
@@ -32,11 +32,11 @@ class Alone : public Core {
   void Join() override {}
 
  private:
-  Alone(const ServiceOptions& options, std::unique_ptr<JobStore> store, ServerMetrics& metrics,
-        IdentifyWorker identify)
+  Alone(const ServiceOptions& options, std::unique_ptr<JobStore> store, Authority& authority,
+        ServerMetrics& metrics, IdentifyWorker identify)
       : store_(std::move(store)),
         service_(options, *store_, metrics),
-        workers_(options.post, service_.workers(), metrics, std::move(identify)) {}
+        workers_(options.post, service_.workers(), metrics, authority, std::move(identify)) {}
 
   const std::unique_ptr<JobStore> store_;
   GenerationService service_;

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace mind::server {
-namespace {
 
 bool IsLoopback(const std::string& host) {
   if (absl::EqualsIgnoreCase(host, "localhost")) return true;
@@ -24,8 +23,6 @@ bool IsAny(const std::string& host) {
   in6_addr v6{};
   return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
 }
-
-}  // namespace
 
 absl::StatusOr<HostPort> SplitHostPort(const std::string& address) {
   const size_t colon = address.rfind(':');

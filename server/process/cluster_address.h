@@ -16,6 +16,9 @@ struct HostPort {
 };
 absl::StatusOr<HostPort> SplitHostPort(const std::string& address);
 
+// Whether only this machine reaches it: 127.0.0.0/8, ::1 or localhost.
+bool IsLoopback(const std::string& host);
+
 // OK for a loopback address; for another that can be dialled only where what fronts say to each other is
 // encrypted.
 absl::Status CheckClusterAddress(const std::string& address, bool encrypted);

@@ -22,12 +22,19 @@ std::vector<std::string> WebhookOrigins(const Flags& flags) {
   return absl::StrSplit(flags.webhooks, ',', absl::SkipEmpty());
 }
 
-ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* webhooks) {
+ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* webhooks, Trust& trust) {
   ServiceOptions options;
+  options.limits_of = [&trust](const std::string& tenant) { return trust.LimitsOf(tenant); };
   options.dispatcher.lease = flags.lease;
   options.dispatcher.progress.stall = flags.stall;
   options.max_queue = static_cast<size_t>(flags.max_queue);
+  options.max_queue_bytes = static_cast<uint64_t>(flags.max_queue_bytes.bytes);
   options.max_wait = flags.max_wait;
+  options.audit = trust.audit();
+  options.dispatcher.weight_of = [&trust](const std::string& tenant) {
+    const double weight = trust.LimitsOf(tenant).weight();
+    return weight > 0 ? weight : 1;
+  };
   options.keep = flags.keep;
   options.limits.webhook_origins = WebhookOrigins(flags);
   options.checkpoint_interval = flags.checkpoint_interval == absl::ZeroDuration() ? absl::InfiniteDuration()
@@ -43,7 +50,7 @@ absl::Status CannotOpen(const absl::Status& why) {
 }
 
 absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const ServiceOptions& options,
-                                                const ServerTls& tls, const GiveUp& give_up,
+                                                const ServerTls& tls, const GiveUp& give_up, Trust& trust,
                                                 ServerMetrics& metrics) {
   absl::StatusOr<std::unique_ptr<PostgresTermStore>> terms = [&flags] {
     const EndsAtOnce nothing_to_finish;  // the database may not be there for long
@@ -51,6 +58,7 @@ absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Servic
   }();
   if (!terms.ok()) return CannotOpen(terms.status());
   return Front::Start({.cluster = flags.cluster,
+                       .authority = &trust.gatekeeper(),
                        .lease = flags.leader_lease,
                        .service = options,
                        .store = std::make_shared<PostgresJobReader>(flags.store),
@@ -75,14 +83,14 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
 }
 
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
-                                               WebhookSender* webhooks, const GiveUp& give_up,
+                                               WebhookSender* webhooks, const GiveUp& give_up, Trust& trust,
                                                ServerMetrics& metrics) {
-  ServiceOptions options = OptionsFrom(flags, post, webhooks);
-  if (!flags.store.empty()) return MakeFront(flags, options, tls, give_up, metrics);
+  ServiceOptions options = OptionsFrom(flags, post, webhooks, trust);
+  if (!flags.store.empty()) return MakeFront(flags, options, tls, give_up, trust, metrics);
   options.store_broken = give_up;
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) return CannotOpen(store.status());
-  return Alone::Create(options, *std::move(store), metrics, tls.workers());
+  return Alone::Create(options, *std::move(store), trust.gatekeeper(), metrics, tls.workers());
 }
 
 }  // namespace mind::server

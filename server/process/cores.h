@@ -11,6 +11,7 @@
 #include "server/process/core.h"
 #include "server/process/flags.h"
 #include "server/process/server_tls.h"
+#include "server/process/trust.h"
 #include "server/webhooks/webhook_deliverer.h"
 
 namespace mind::server {
@@ -22,10 +23,10 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
 using GiveUp = std::function<void(const absl::Status& why)>;
 
 // A front where --store names a database, which may come later, else a server that is alone with files in
-// --data, for which it waits. `post`: to the loop, which need not run yet. `tls`, `webhooks`, if any, and
-// `metrics` must outlive it.
+// --data, for which it waits. `post`: to the loop, which need not run yet. `tls`, `webhooks`, if any,
+// `trust` and `metrics` must outlive it.
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
-                                               WebhookSender* webhooks, const GiveUp& give_up,
+                                               WebhookSender* webhooks, const GiveUp& give_up, Trust& trust,
                                                ServerMetrics& metrics);
 
 }  // namespace mind::server

@@ -51,6 +51,19 @@ Flags ParseFlags(int argc, char** argv) {
       "What webhooks are signed with: a line whsec_ and base64; two while one takes the place of the other");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
   AddTlsFlags(app, flags);
+  AddText(
+      app, "--keys", flags.keys, "FILE",
+      "Only who has a key is let in: those of this file, which `mind keys create --file FILE` makes and "
+      "which is read again when it changes, and those of the job store (`mind keys`). If left out everybody "
+      "is, and may do everything; then only loopback addresses are served");
+  AddSwitch(app, "--open", flags.open,
+            "Without --keys: serve other addresses than loopback all the same. Whoever reaches them may make "
+            "pictures for any tenant, see all jobs and be a worker");
+  AddText(app, "--audit", flags.audit, "FILE",
+          "Gets a line of JSON for each job that is accepted, ends, is cancelled or deleted, each change of "
+          "a key "
+          "and each call that is not let in; if left out nothing keeps them");
+  AddSwitch(app, "--audit-prompts", flags.audit_prompts, "Prompts are in it as well");
   AddText(app, "--data", flags.data, "DIR",
           "Holds the job store, where --store names no other; created if missing");
   AddText(app, "--store", flags.store, "URL",
@@ -71,6 +84,9 @@ Flags ParseFlags(int argc, char** argv) {
               "Of several servers on one PostgreSQL: when the one that leads has not been heard for so long, "
               "another does");
   AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
+  AddByteCount(
+      app, "--max-queue-bytes", flags.max_queue_bytes,
+      "Bytes that jobs which have not ended may have brought, prompts and pictures; one more is refused");
   AddDuration(app, "--max-wait", flags.max_wait, absl::ZeroDuration(), longest,
               "A job that would wait longer is refused");
   AddDuration(app, "--lease", flags.lease, absl::Milliseconds(100), absl::Hours(1),

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "proto/support/byte_count.h"
 
 namespace mind::server {
 
@@ -25,10 +26,15 @@ struct Flags {
   std::string cluster_cert;
   std::string cluster_key;
   std::string cluster_ca;
+  std::string keys;
+  bool open = false;
+  std::string audit;
+  bool audit_prompts = false;
   std::string data = "data";
   std::string store;
   std::string cluster = "127.0.0.1:0";
   int max_queue = 1000;
+  ByteCount max_queue_bytes{1 << 30};
   absl::Duration max_wait = absl::Hours(1);
   absl::Duration lease = absl::Seconds(10);
   absl::Duration leader_lease = absl::Seconds(5);

@@ -53,10 +53,10 @@ Front::Front(const Options& options, ServerMetrics& metrics)
                .clock = options.service.clock,
                .steady_clock = options.service.steady_clock},
               *options.store, metrics),
-      relay_(metrics, options.identify_worker),
-      questions_(options.service.post, seat_, metrics),
-      streams_(options.service.post, seat_, metrics, WorkerNamedByFront),
-      cluster_(options.service.post, seat_, metrics,
+      relay_(metrics, *options.authority, options.identify_worker),
+      questions_(options.service.post, seat_, metrics, fronts_),
+      streams_(options.service.post, seat_, metrics, fronts_, WorkerNamedByFront),
+      cluster_(options.service.post, seat_, metrics, fronts_,
                [this](uint64_t term, const std::string& leader) { campaign_->OnHigherTerm(term, leader); }) {}
 
 absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Options& options, ServerMetrics& metrics) {

@@ -21,6 +21,7 @@
 #include "server/api/worker_api.h"
 #include "server/cluster/campaign.h"
 #include "server/cluster/cluster_api.h"
+#include "server/cluster/front_authority.h"
 #include "server/cluster/in_flight.h"
 #include "server/cluster/leader_client.h"
 #include "server/cluster/leader_seat.h"
@@ -38,6 +39,7 @@ class Front : public Core, private Campaign::Candidate {
  public:
   struct Options {
     std::string cluster;  // HOST:PORT that the other fronts reach this one by; port 0 picks a free one
+    Authority* authority = nullptr;  // who may be a worker. REQUIRES: set; it must outlive the front
     absl::Duration lease = absl::Seconds(5);
     ServiceOptions service;
     // What all of them share.
@@ -103,6 +105,7 @@ class Front : public Core, private Campaign::Candidate {
   std::unique_ptr<Campaign> campaign_;  // set by Start
 
   // The cluster port.
+  FrontAuthority fronts_;
   GenerationApi questions_;
   WorkerApi streams_;
   ClusterApi cluster_;

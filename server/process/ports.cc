@@ -42,12 +42,17 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(
 
 }  // namespace
 
-Ports::Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, ServerMetrics& metrics)
+Ports::Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, Trust& trust,
+             ServerMetrics& metrics)
     : tls_(tls),
-      generation_(post, core.generation(), metrics),
+      asks_for_keys_(trust.gatekeeper().asks_for_keys()),
+      generation_(post, core.generation(), metrics, trust.gatekeeper()),
+      keys_(trust.desk(), trust.gatekeeper()),
       faces_{.post = post,
              .generation = core.generation(),
-             .url = std::string(absl::StripSuffix(flags.http_url, "/"))} {
+             .authority = trust.gatekeeper(),
+             .url = std::string(absl::StripSuffix(flags.http_url, "/"))},
+      router_(trust.gatekeeper()) {
   AddOpenAiFace(faces_, router_);
   AddNativeFace(faces_, router_);
   AddSdapiFace(faces_, router_);
@@ -57,16 +62,17 @@ Ports::Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& c
 }
 
 absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const Flags& flags, const Post& post, const ServerTls& tls,
-                                                   Core& core, ServerMetrics& metrics) {
-  std::unique_ptr<Ports> ports(new Ports(flags, post, tls, core, metrics));
+                                                   Core& core, Trust& trust, ServerMetrics& metrics) {
+  std::unique_ptr<Ports> ports(new Ports(flags, post, tls, core, trust, metrics));
   if (absl::Status status = ports->Listen(flags, core.workers()); !status.ok()) return status;
   return ports;
 }
 
 absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  std::vector<grpc::Service*> at_listen = {&generation_};
+  // It cannot be kept to those who have a key.
+  if (!asks_for_keys_) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  std::vector<grpc::Service*> at_listen = {&generation_, &keys_};
   if (flags.listen_workers.empty()) {
     at_listen.push_back(&workers);
   } else {

@@ -9,20 +9,22 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/api/generation_api.h"
+#include "server/api/key_api.h"
 #include "server/http/face.h"
 #include "server/http/http_server.h"
 #include "server/http/router.h"
 #include "server/process/core.h"
 #include "server/process/flags.h"
 #include "server/process/server_tls.h"
+#include "server/process/trust.h"
 
 namespace mind::server {
 
 class Ports {
  public:
-  // Listens for gRPC. `tls`, `core` and `metrics` must outlive it.
+  // Listens for gRPC. `tls`, `core`, `trust` and `metrics` must outlive it.
   static absl::StatusOr<std::unique_ptr<Ports>> Open(const Flags& flags, const Post& post,
-                                                     const ServerTls& tls, Core& core,
+                                                     const ServerTls& tls, Core& core, Trust& trust,
                                                      ServerMetrics& metrics);
   // Listens for HTTP, if the flags say so. The loop runs.
   absl::Status OpenHttp(const Flags& flags);
@@ -39,11 +41,14 @@ class Ports {
   void Close(absl::Duration limit);
 
  private:
-  Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, ServerMetrics& metrics);
+  Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, Trust& trust,
+        ServerMetrics& metrics);
   absl::Status Listen(const Flags& flags, grpc::Service& workers);
 
   const ServerTls& tls_;
+  const bool asks_for_keys_;
   GenerationApi generation_;
+  KeyApi keys_;
   const FaceContext faces_;
   Router router_;
   int port_ = 0;

@@ -34,7 +34,8 @@ class FairTurns {
   };
 
  public:
-  // What a waiting job claims. Belongs to the caller; stays where it is from Join to Leave.
+  // What a waiting job claims. Of a tenant that is to get more than others the cost is divided by how much
+  // more. Belongs to the caller; stays where it is from Join to Leave.
   struct Claim {
     int64_t portions = 0;
     double cost = 0;   // of a portion

@@ -30,7 +30,7 @@ JobQueue::JobQueue(const Price& default_price)
 void JobQueue::Push(const QueuedJob& job) {
   Waiting& waiting = Add(job);
   waiting.portions = job.pictures;
-  waiting.cost = waiting.model_->price.Of(job.picture);
+  waiting.cost = waiting.model_->price.Of(job.picture) / job.weight;
   turns_.Join(waiting, job.tenant);
   Enter(waiting);
   WatchSlack(waiting);

@@ -36,6 +36,7 @@ struct QueuedJob {
   int64_t pictures = 1;  // that have not begun
   Work picture;          // one of them
   absl::Time deadline = absl::InfiniteFuture();
+  double weight = 1;  // of its tenant: twice as much for twice the share; more than 0
 };
 
 class JobQueue {

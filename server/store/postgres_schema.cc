@@ -110,8 +110,14 @@ constexpr char kStates[] = R"sql(
     row_megapixel_ns bigint NOT NULL);
 )sql";
 
+// Version 4. Keys and what tenants may take: `key` is a serialized StoredKey, `limits` TenantLimits.
+constexpr char kTrust[] = R"sql(
+  CREATE TABLE api_keys(id text COLLATE "C" PRIMARY KEY, tenant text COLLATE "C" NOT NULL, key bytea NOT NULL);
+  CREATE TABLE tenants(name text COLLATE "C" PRIMARY KEY, limits bytea NOT NULL);
+)sql";
+
 // How a schema becomes one of a version, when it is one of that before.
-constexpr const char* kVersions[] = {kTables, kFaces, kStates};
+constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust};
 constexpr int64_t kVersion = std::size(kVersions);
 
 absl::Status CheckVersion(int64_t found) {

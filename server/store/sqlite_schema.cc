@@ -107,6 +107,12 @@ constexpr char kPrices[] = R"sql(
     row_megapixel_ns INTEGER NOT NULL) WITHOUT ROWID;
 )sql";
 
+// Version 7. Keys and what tenants may take: `key` is a serialized StoredKey, `limits` TenantLimits.
+constexpr char kTrust[] = R"sql(
+  CREATE TABLE api_keys(id TEXT PRIMARY KEY, tenant TEXT NOT NULL, key BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE tenants(name TEXT PRIMARY KEY, limits BLOB NOT NULL) WITHOUT ROWID;
+)sql";
+
 // The pictures of version 3's jobs.
 absl::Status MovePictures(sqlite3* database) {
   std::vector<int64_t> numbers;
@@ -144,7 +150,7 @@ struct Version {
   absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
 };
 constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures},
-                                 {kFaces},  {kPrices}};
+                                 {kFaces},  {kPrices},    {kTrust}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace

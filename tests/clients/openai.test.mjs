@@ -128,3 +128,23 @@ test('an idempotency key makes one job of two requests', async () => {
   assert.equal(one.data[0].b64_json, two.data[0].b64_json);
   assert.equal((await jobs()).filter(job => job.spec.prompt === 'once').length, 1);
 });
+
+test('a key that does not hold, or does not allow it, is an error of its class', async () => {
+  const {MIND_KEYED_HTTP, MIND_KEY_MAKER, MIND_KEY_READER, MIND_KEY_REVOKED, MIND_KEY_FEW} = process.env;
+  const withKey = apiKey => new OpenAI({baseURL: `${MIND_KEYED_HTTP}/v1`, apiKey, maxRetries: 0});
+  const made = await withKey(MIND_KEY_MAKER).images.generate({prompt: 'a', ...small});
+  assert.ok(isPng(made.data[0].b64_json));
+  for (const [apiKey, code] of [['sk-none', 'api_key_invalid'], [`${MIND_KEY_MAKER}0`, 'api_key_invalid'], [MIND_KEY_REVOKED, 'api_key_revoked']]) {
+    await assert.rejects(withKey(apiKey).models.list(), error =>
+      error instanceof OpenAI.AuthenticationError && error.code === code && error.type === 'authentication_error');
+  }
+  await withKey(MIND_KEY_READER).models.list();
+  await assert.rejects(withKey(MIND_KEY_READER).images.generate({prompt: 'a', ...small}), error =>
+    error instanceof OpenAI.PermissionDeniedError && error.code === 'scope_missing');
+  const few = withKey(MIND_KEY_FEW);
+  const {response} = await few.models.list().withResponse();
+  assert.equal(response.headers.get('x-ratelimit-limit-requests'), '1');
+  assert.equal(response.headers.get('x-ratelimit-remaining-requests'), '0');
+  await assert.rejects(few.models.list(), error => error instanceof OpenAI.RateLimitError && error.code === 'request_limit' &&
+    Number(error.headers.get('retry-after')) > 0 && Number(error.headers.get('retry-after-ms')) > 0);
+});

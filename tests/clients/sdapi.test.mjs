@@ -93,3 +93,14 @@ test('a picture says again how it was made, and begins another', async () => {
   assert.ok(isPng(other.body.images[0]));
   assert.equal(JSON.parse(other.body.info).denoising_strength, 0.6);
 });
+
+test('programs that send a name and a password send the key so', async () => {
+  const {MIND_KEYED_HTTP, MIND_KEY_MAKER} = process.env;
+  const models = authorization => fetch(`${MIND_KEYED_HTTP}/sdapi/v1/sd-models`, {headers: authorization ? {authorization} : {}});
+  const basic = (name, password) => `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
+  assert.equal((await models(basic('me', MIND_KEY_MAKER))).status, 200);
+  assert.equal((await models(basic('me', 'secret'))).status, 401);
+  const refused = await models();
+  assert.equal(refused.status, 401);
+  assert.ok((await refused.json()).detail);
+});

@@ -63,6 +63,26 @@ class OpenAi(unittest.TestCase):
         self.assertEqual([event.type for event in events], ["image_generation.partial_image"] * 2 + ["image_generation.completed"])
         self.assert_png(events[-1].b64_json)
 
+    def test_a_key_that_does_not_hold_or_allow_it_is_an_error_of_its_class(self):
+        def with_key(key):
+            client = openai.OpenAI(base_url=f"{os.environ['MIND_KEYED_HTTP']}/v1", api_key=key, max_retries=0)
+            self.addCleanup(client.close)
+            return client
+
+        maker = os.environ["MIND_KEY_MAKER"]
+        made = with_key(maker).images.generate(prompt="a", **SMALL)
+        self.assert_png(made.data[0].b64_json)
+        for key in ("sk-none", maker + "0", os.environ["MIND_KEY_REVOKED"]):
+            with self.assertRaises(openai.AuthenticationError):
+                with_key(key).models.list()
+        with self.assertRaises(openai.PermissionDeniedError):
+            with_key(os.environ["MIND_KEY_READER"]).images.generate(prompt="a", **SMALL)
+        few = with_key(os.environ["MIND_KEY_FEW"])
+        few.models.list()
+        with self.assertRaises(openai.RateLimitError) as caught:
+            few.models.list()
+        self.assertGreater(int(caught.exception.response.headers["retry-after"]), 0)
+
     def test_errors_are_of_their_classes(self):
         for kind, request in (
             (openai.BadRequestError, {"prompt": "a", "model": "emoji", "size": "63x64"}),

@@ -51,7 +51,7 @@ class Storm:
 
     def start_front(self, index):
         self.processes.start(f"front{index}", self.spaces[f"f{index}"], [
-            f"{self.arguments.bin}/mind-server", "--listen", f"{self.address(index)}:8080", "--http",
+            f"{self.arguments.bin}/mind-server", "--open", "--listen", f"{self.address(index)}:8080", "--http",
             f"{self.address(index)}:8081", "--metrics", "127.0.0.1:0", "--cluster", f"127.0.0.1:{7000 + index}",
             "--leader-lease", "2s", "--grace", "3s", "--store", self.databases.url])
 

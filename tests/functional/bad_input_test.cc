@@ -82,9 +82,9 @@ TEST(BadInput, ProgramsNameWhatIsWrongWithTheirFlags) {
   EXPECT_THAT(errors_of({"mind-server", "--max-queue", "many"}),
               HasSubstr("--max-queue: \"many\" is not a whole number from 0 to"));
   EXPECT_THAT(errors_of({"mind-server", "--metrics", "nowhere"}), HasSubstr("is not HOST:PORT"));
-  EXPECT_THAT(
-      errors_of({"mind-server", "--listen", "256.0.0.1:1", "--metrics", "127.0.0.1:0", "--data", out + ".d"}),
-      HasSubstr("256.0.0.1:1"));
+  EXPECT_THAT(errors_of({"mind-server", "--open", "--listen", "256.0.0.1:1", "--metrics", "127.0.0.1:0",
+                         "--data", out + ".d"}),
+              HasSubstr("cannot listen on 256.0.0.1:1"));
   EXPECT_THAT(errors_of({"mind-worker", "--device", "tpu"}), HasSubstr("cuda:N"));
   EXPECT_THAT(errors_of({"mind-worker", "--metrics", "127.0.0.1:0", "--models", "/nowhere"}),
               HasSubstr("/nowhere"));

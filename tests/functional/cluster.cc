@@ -124,6 +124,8 @@ void Cluster::LaunchWorker(const std::string& name, const std::vector<std::strin
   if (std::find(flags.begin(), flags.end(), "--models") == flags.end()) {
     command.insert(command.end(), {"--models", MIND_MODELS "/emoji"});
   }
+  const bool has_key = std::find(flags.begin(), flags.end(), "--key") != flags.end();
+  if (!key_.empty() && !has_key) command.insert(command.end(), {"--key", key_});
   command.insert(command.end(), flags.begin(), flags.end());
   workers_[name] = std::make_unique<Process>(command, absl::StrCat(directory_, "/", name, "-", ++starts_));
 }
@@ -161,7 +163,12 @@ std::unique_ptr<client::Client> Cluster::NewClient(const std::string& tenant) co
   options.server = address();
   options.tenant = tenant;
   options.credentials = credentials_;
+  options.key = key_;
   return std::make_unique<client::Client>(options);
+}
+
+std::unique_ptr<client::Client> Cluster::ClientOf(const std::string& key) const {
+  return std::make_unique<client::Client>(client::Client::Options{.server = address(), .key = key});
 }
 
 double Cluster::Metric(int port, const std::string& name, const std::string& label) {

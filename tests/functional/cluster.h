@@ -46,6 +46,10 @@ class Cluster {
   void DialWith(std::shared_ptr<grpc::ChannelCredentials> credentials) {
     credentials_ = std::move(credentials);
   }
+  // With another key than SetKey's.
+  std::unique_ptr<client::Client> ClientOf(const std::string& key) const;
+  // What workers and clients call with from now on. REQUIRES: it has the scopes admin and worker.
+  void SetKey(const std::string& key) { key_ = key; }
 
   // Sums a metric over its labels, where they hold `label` ("" matches all); 0 if there is none.
   double ServerMetric(const std::string& name, const std::string& label = "") const;
@@ -64,6 +68,7 @@ class Cluster {
   int port_ = 0;
   int server_metrics_port_ = 0;
   std::map<std::string, int> worker_metrics_ports_;
+  std::string key_;
   int starts_ = 0;
   std::unique_ptr<Process> server_;
   std::map<std::string, std::unique_ptr<Process>> workers_;

@@ -17,10 +17,11 @@ constexpr char kServes[] = "serves as leader";
 
 }  // namespace
 
-Fronts::Fronts(size_t count, std::vector<std::string> server_flags,
+Fronts::Fronts(size_t count, std::vector<std::string> server_flags, std::string key,
                std::shared_ptr<grpc::ChannelCredentials> credentials)
     : url_(support::SharedPostgres().NewSchema()),
       server_flags_(std::move(server_flags)),
+      key_(std::move(key)),
       credentials_(std::move(credentials)),
       fronts_(count) {
   for (size_t index = 0; index < count; ++index) {
@@ -71,6 +72,7 @@ std::unique_ptr<client::Client> Fronts::NewClient(size_t index) const {
   client::Client::Options options;
   options.server = address(index);
   options.credentials = credentials_;
+  options.key = key_;
   return std::make_unique<client::Client>(options);
 }
 
@@ -90,6 +92,7 @@ void Fronts::LaunchWorker(const std::string& name, size_t front, const std::vect
                                       "--models",
                                       MIND_MODELS "/emoji"};
   command.insert(command.end(), flags.begin(), flags.end());
+  if (!key_.empty()) command.insert(command.end(), {"--key", key_});
   workers_[name] =
       std::make_unique<support::Process>(command, absl::StrCat(folder_.string(), "/", name, "-", ++starts_));
 }

@@ -16,9 +16,9 @@ namespace mind::testing {
 
 class Fronts {
  public:
-  // The first of them leads when this returns. `server_flags`: beside those that make them fronts.
-  // `credentials`: how clients dial; null: without TLS.
-  explicit Fronts(size_t count, std::vector<std::string> server_flags = {},
+  // The first of them leads when this returns. `server_flags`: beside those that make them fronts. `key`: what
+  // clients and workers call with, if they ask for keys. `credentials`: how clients dial; null: without TLS.
+  explicit Fronts(size_t count, std::vector<std::string> server_flags = {}, std::string key = "",
                   std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
   ~Fronts();
 
@@ -50,6 +50,7 @@ class Fronts {
   const support::TemporaryFolder folder_;
   const std::string url_;
   const std::vector<std::string> server_flags_;
+  const std::string key_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::vector<Front> fronts_;
   std::map<std::string, std::unique_ptr<support::Process>> workers_;

@@ -11,6 +11,7 @@
 #include "server/http/sdapi.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/no_generation.h"
+#include "tests/support/everybody.h"
 #include "tests/support/loopback.h"
 
 namespace {
@@ -20,11 +21,12 @@ using namespace mind::server;
 // For good: its threads live as long as the process.
 int Port() {
   static auto* const generation = new NoGeneration;
+  static auto* const everybody = new Everybody;
   // Work goes one after the other, as on the loop: the server has one thread.
-  static auto* const context =
-      new FaceContext{.post = [](std::function<void()> work) { work(); }, .generation = *generation};
+  static auto* const context = new FaceContext{
+      .post = [](std::function<void()> work) { work(); }, .generation = *generation, .authority = *everybody};
   static Router* const router = [] {
-    auto* const made = new Router;
+    auto* const made = new Router(*everybody);
     AddOpenAiFace(*context, *made);
     AddNativeFace(*context, *made);
     AddSdapiFace(*context, *made);

@@ -173,6 +173,58 @@ test('speaks Chinese', async () => {
   await context.close();
 });
 
+test('asks for a key where the server wants one, keeps it, and takes another', async () => {
+  const {MIND_KEYED_HTTP, MIND_KEY_MAKER, MIND_KEY_REVOKED} = process.env;
+  const context = await browser.newContext({viewport: DESKTOP, locale: 'en-US', bypassCSP: true});
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  const problems = [];
+  page.on('pageerror', error => problems.push(String(error)));
+  await page.goto(MIND_KEYED_HTTP);
+  const dialog = page.locator('#key-dialog');
+  await dialog.waitFor();
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'key');
+  assert.equal(await page.locator('#key-refusal').isVisible(), false);
+  const give = async key => {
+    await page.fill('#key', key);
+    await page.click('#key-form .make');
+  };
+  await give(MIND_KEY_REVOKED);
+  await page.locator('#key-refusal', {hasText: 'has been revoked'}).waitFor();
+  await give(MIND_KEY_MAKER);
+  await page.locator('#model option[value="emoji"]').waitFor({state: 'attached'});
+  await page.locator('#steps').waitFor();
+  assert.equal(await dialog.isVisible(), false);
+  // Events and pictures come with it.
+  await page.fill('#prompt', 'a red apple');
+  await page.fill('#steps', '60');
+  await make(page);
+  await page.locator('img.forming').first().waitFor();
+  await until(page, 'Done');
+  await page.waitForFunction(() => document.querySelector('.card .open img')?.complete);
+  assert.match(await card(page).locator('img').getAttribute('src'), /^blob:/);
+  assert.match(await card(page).getByRole('link', {name: 'Save'}).getAttribute('href'), /^blob:/);
+  await page.reload();
+  await until(page, 'Done');
+  await page.waitForFunction(() => document.querySelector('.card .open img')?.naturalWidth > 0);
+  // What the key does not allow is said.
+  await page.click('nav a[data-view="operators"]');
+  await page.locator('#workers', {hasText: 'scope "admin"'}).waitFor();
+  assert.equal(await dialog.isVisible(), false);
+  await page.click('nav a[data-view="create"]');
+  // It is forgotten, and not given again.
+  await page.click('#change-key');
+  await page.click('#forget-key');
+  await dialog.waitFor();
+  await page.click('#key-cancel');
+  await page.locator('#refusal', {hasText: 'a key is needed'}).waitFor();
+  assert.equal(await page.evaluate(() => localStorage.getItem('key')), null);
+  assert.ok(await page.locator('#change-key').isVisible());
+  assert.deepEqual(problems, []);
+  await context.close();
+});
+
 test('the gallery, for the documentation', async t => {
   if (!shots) return t.skip('no folder for screenshots');
   const made = [];

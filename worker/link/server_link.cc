@@ -128,9 +128,10 @@ std::pair<absl::Duration, absl::StatusCode> ServerLink::RunStream() {
 std::vector<ReportPtr> ServerLink::Open() {
   v1::ConnectRequest registration = Registration();
   const absl::MutexLock lock(&mutex_);  // what the server answers finds the stream in its place
-  stream_ =
-      Stream::Dial(*stub_, {.message = [this](const v1::ConnectResponse& message) { OnMessage(message); },
-                            .preview_dropped = [this] { metrics_.previews_dropped.Increment(); }});
+  stream_ = Stream::Dial(*stub_,
+                         {.message = [this](const v1::ConnectResponse& message) { OnMessage(message); },
+                          .preview_dropped = [this] { metrics_.previews_dropped.Increment(); }},
+                         options_.key);
   lease_ = absl::InfiniteDuration();
   if (stopping_) stream_->Abort();
   stream_->Send(Shared(std::move(registration)));

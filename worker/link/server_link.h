@@ -34,6 +34,7 @@ class ServerLink {
  public:
   struct Options {
     std::string server;  // HOST:PORT
+    std::string key;     // of scope worker; empty: the server asks for none
     // How it is dialled (proto/support/channel_tls.h); null: without TLS.
     std::shared_ptr<grpc::ChannelCredentials> credentials;
     std::string name;    // unique among the server's workers

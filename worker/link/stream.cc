@@ -2,8 +2,10 @@
 
 namespace mind {
 
-std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, Callbacks callbacks) {
+std::shared_ptr<Stream> Stream::Dial(v1::WorkerService::Stub& stub, Callbacks callbacks,
+                                     const std::string& key) {
   std::shared_ptr<Stream> stream(new Stream(std::move(callbacks)));
+  if (!key.empty()) stream->context_.AddMetadata("authorization", "Bearer " + key);
   stub.async()->Connect(&stream->context_, stream.get());
   stream->AddHold();  // writes start outside of reactions; let go when reading is over
   stream->StartRead(&stream->incoming_);

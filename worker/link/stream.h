@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -28,8 +29,9 @@ class Stream : public grpc::ClientBidiReactor<v1::ConnectRequest, v1::ConnectRes
     std::function<void()> preview_dropped;
   };
 
-  // REQUIRES: the caller holds it until ended().
-  static std::shared_ptr<Stream> Dial(v1::WorkerService::Stub& stub, Callbacks callbacks);
+  // `key`: of the worker; empty: it has none. REQUIRES: the caller holds it until ended().
+  static std::shared_ptr<Stream> Dial(v1::WorkerService::Stub& stub, Callbacks callbacks,
+                                      const std::string& key = "");
 
   // False if the stream has ended: the report goes nowhere. True says that it will be written, not that the
   // server gets it.

@@ -21,6 +21,7 @@
 #include "server/http/openai.h"
 #include "server/http/sdapi.h"
 #include "server/store/source_pictures.h"
+#include "tests/support/everybody.h"
 #include "tests/unit/http/fake_exchange.h"
 
 namespace mind::server {
@@ -220,13 +221,15 @@ class FaceRig : public testing::Test {
   }
 
   FakeGeneration generation_;
-  Router router_;
+  Everybody everybody_;
+  Router router_{everybody_};
 
  private:
   std::deque<std::function<void()>> posted_;
   const FaceContext context_{
       .post = [this](std::function<void()> work) { posted_.push_back(std::move(work)); },
-      .generation = generation_};
+      .generation = generation_,
+      .authority = everybody_};
 };
 
 }  // namespace mind::server

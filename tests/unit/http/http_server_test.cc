@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "tests/support/everybody.h"
 
 namespace mind::server {
 namespace {
@@ -112,7 +113,8 @@ class HttpServerTest : public testing::Test {
     return std::move(held_);
   }
 
-  Router router_;
+  Everybody everybody_;
+  Router router_{everybody_};
   HttpLimits limits_;
   absl::Mutex mutex_;
   ExchangePtr held_;
@@ -370,7 +372,8 @@ TEST(HttpServerFiles, MayBeAsManyAsTheProcessIsAllowed) {
   rlimit few = before;
   few.rlim_cur = 512;
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
-  Router router;
+  Everybody everybody;
+  Router router(everybody);
   ASSERT_TRUE(HttpServer::Start({.address = "127.0.0.1:0", .threads = 1}, router).ok());
   rlimit after{};
   getrlimit(RLIMIT_NOFILE, &after);

@@ -139,7 +139,8 @@ TEST_F(Openai, AnswersWithLinksWhereThatIsAskedFor) {
 
 TEST_F(Openai, LinksBeginWithHowCallersReachTheServer) {
   HttpRequest request;
-  FaceContext context{.post = nullptr, .generation = generation_, .url = "https://pictures.example"};
+  FaceContext context{
+      .post = nullptr, .generation = generation_, .authority = everybody_, .url = "https://pictures.example"};
   request.headers["host"] = "here";
   EXPECT_EQ(BaseUrl(context, request), "https://pictures.example");
   context.url.clear();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tests/support/everybody.h"
 #include "tests/unit/http/fake_exchange.h"
 
 namespace mind::server {
@@ -38,7 +39,8 @@ class RouterTest : public testing::Test {
                                              : exchange->answer->headers.at(0).second;
   }
 
-  Router router_;
+  Everybody everybody_;
+  Router router_{everybody_};
 };
 
 TEST_F(RouterTest, FindsTheHandlerByMethodAndPath) {

@@ -16,6 +16,7 @@
 #include "proto/support/time.h"
 #include "server/http/hmac.h"
 #include "server/http/http_server.h"
+#include "tests/support/everybody.h"
 #include "tests/support/temporary_folder.h"
 
 namespace mind::server {
@@ -55,7 +56,8 @@ class Receiver {
   std::deque<int> statuses_;
   std::vector<HttpRequest> requests_;
   std::atomic<int> elsewhere_ = 0;
-  Router router_;
+  Everybody everybody_;
+  Router router_{everybody_};
   std::unique_ptr<HttpServer> server_;
 };
 

@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "server/api/generation_api.h"
 #include "server/dispatch/loop.h"
+#include "tests/support/everybody.h"
 #include "tests/unit/server/service_rig.h"
 
 namespace mind::server {
@@ -106,7 +107,8 @@ class EventStreamTest : public ::testing::Test {
   FakeStore store_;
   ServerMetrics metrics_;
   GenerationService service_{Options(), store_, metrics_};
-  GenerationApi api_{post_, service_, metrics_};
+  Everybody everybody_;
+  GenerationApi api_{post_, service_, metrics_, everybody_};
   std::shared_ptr<FakeSession> worker_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::GenerationService::Stub> stub_;

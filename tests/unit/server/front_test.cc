@@ -12,6 +12,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "server/dispatch/loop.h"
+#include "tests/support/everybody.h"
 #include "tests/unit/server/fake_database.h"
 #include "tests/unit/server/service_rig.h"
 
@@ -39,6 +40,7 @@ class Member {
   explicit Member(FakeDatabase& database) : view_(database) {
     Front::Options options;
     options.cluster = "127.0.0.1:0";
+    options.authority = &everybody_;
     options.lease = absl::Milliseconds(600);
     options.service.post = post_;
     options.service.clock = [] { return absl::Now(); };
@@ -51,7 +53,7 @@ class Member {
     auto front = Front::Start(options, metrics_);
     EXPECT_TRUE(front.ok()) << front.status();
     front_ = *std::move(front);
-    generation_ = std::make_unique<GenerationApi>(post_, front_->generation(), metrics_);
+    generation_ = std::make_unique<GenerationApi>(post_, front_->generation(), metrics_, everybody_);
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(generation_.get());
@@ -89,6 +91,7 @@ class Member {
   const Post post_ = [this](std::function<void()> work) { loop_.Post(std::move(work)); };
   FakeDatabase::View view_;
   ServerMetrics metrics_;
+  Everybody everybody_;
   std::unique_ptr<Front> front_;
   std::unique_ptr<GenerationApi> generation_;
   int port_ = 0;

@@ -282,6 +282,38 @@ TEST(Validate, TenantsHavePlainNames) {
   }
 }
 
+// What the key allows is all there is, also where the request leaves it to the server.
+TEST(Validate, AKeysModelsAndPrioritiesAreNotExceeded) {
+  const Caller caller{
+      .tenant = "acme", .key_id = "abcdefghij", .models = {"sd"}, .highest_priority = v1::PRIORITY_NORMAL};
+  const auto check = [&caller](const v1::JobRequest& request) {
+    return Validate(request, caller, TwoModels(), RequestLimits{}, 99, absl::Now(), {"sd", "ddpm"});
+  };
+  const auto reason_of = [](const absl::Status& status) {
+    EXPECT_TRUE(absl::IsPermissionDenied(status)) << status;
+    const auto info = GetErrorInfo(status);
+    return info ? info->reason() : "";
+  };
+  v1::JobRequest request = Request();
+  request.mutable_spec()->clear_model();
+  const absl::StatusOr<ValidatedJob> meant = check(request);
+  ASSERT_TRUE(meant.ok()) << meant.status();
+  EXPECT_EQ(meant->spec.model(), "sd");
+  EXPECT_EQ(meant->priority, v1::PRIORITY_NORMAL);
+  EXPECT_EQ(meant->highest_priority, v1::PRIORITY_NORMAL);
+  request.mutable_spec()->set_model("ddpm");
+  EXPECT_EQ(reason_of(check(request).status()), "MODEL_NOT_ALLOWED");
+  request = Request();
+  request.set_priority(v1::PRIORITY_HIGH);
+  EXPECT_EQ(check(request)->priority, v1::PRIORITY_NORMAL);
+  request.set_priority(v1::PRIORITY_LOW);
+  EXPECT_EQ(check(request)->priority, v1::PRIORITY_LOW);
+  // Nor does what is usual exceed it.
+  const Caller low{.highest_priority = v1::PRIORITY_LOW};
+  EXPECT_EQ(Validate(Request(), low, TwoModels(), RequestLimits{}, 99, absl::Now())->priority,
+            v1::PRIORITY_LOW);
+}
+
 TEST(Validate, AQualityIsForWhatLosesSomething) {
   v1::JobRequest request = Request();
   v1::ImageSpec& spec = *request.mutable_spec();

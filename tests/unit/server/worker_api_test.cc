@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "server/api/inbox.h"
 #include "server/dispatch/loop.h"
+#include "tests/support/everybody.h"
 #include "tests/unit/server/service_rig.h"
 
 namespace mind::server {
@@ -70,7 +71,8 @@ class WorkerApiTest : public ::testing::Test {
   FakeStore store_;
   ServerMetrics metrics_;
   GenerationService service_{Options(), store_, metrics_};
-  WorkerApi api_{post_, service_.workers(), metrics_};
+  Everybody everybody_;
+  WorkerApi api_{post_, service_.workers(), metrics_, everybody_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::WorkerService::Stub> stub_;
 };

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
 #include "proto/support/message_size.h"
+#include "tests/support/everybody.h"
 
 namespace mind::server {
 namespace {
@@ -79,7 +80,8 @@ class WorkerRelayTest : public ::testing::Test {
   }
 
   ServerMetrics metrics_;
-  WorkerRelay relay_{metrics_};
+  Everybody everybody_;
+  WorkerRelay relay_{metrics_, everybody_};
   std::unique_ptr<grpc::Server> front_;
   std::unique_ptr<v1::WorkerService::Stub> stub_;
 };
