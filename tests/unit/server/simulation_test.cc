@@ -331,7 +331,7 @@ class Schedule : public DispatcherRig {
 };
 
 TEST(Simulation, EveryJobEndsOnceNoOldAttemptCountsAndAllSumsAreRight) {
-  ForEachSeed(150, [](uint32_t seed) {
+  ForEachSeed(10'000, [](uint32_t seed) {
     Schedule schedule(seed);
     schedule.Chaos(200);
     schedule.Calm();
@@ -404,7 +404,7 @@ class Crowd : public DispatcherRig {
 };
 
 TEST(Simulation, TenantsShareToWithinAPicturesCost) {
-  ForEachSeed(20, [](uint32_t seed) { Crowd(seed).Run(); });
+  ForEachSeed(500, [](uint32_t seed) { Crowd(seed).Run(); });
 }
 
 }  // namespace
