@@ -188,7 +188,7 @@ test('asks for a key where the server wants one, keeps it, and takes another', a
   assert.equal(await page.locator('#key-refusal').isVisible(), false);
   const give = async key => {
     await page.fill('#key', key);
-    await page.click('#key-form .make');
+    await page.click('#key-form .use');
   };
   await give(MIND_KEY_REVOKED);
   await page.locator('#key-refusal', {hasText: 'has been revoked'}).waitFor();
