@@ -49,7 +49,8 @@ int Run(const Flags& flags) {
     LogError("cannot go on", {{"error", std::string(why.message())}});
     RequestTermination();
   };
-  absl::StatusOr<std::unique_ptr<Core>> made = MakeCore(flags, post, **tls, webhooks->get(), cannot_go_on, **trust, metrics);
+  absl::StatusOr<std::unique_ptr<Core>> made =
+      MakeCore(flags, post, **tls, webhooks->get(), cannot_go_on, **trust, metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
   (*trust)->Begin();

@@ -29,8 +29,8 @@ class WorkerStream : public grpc::ServerBidiReactor<v1::ConnectRequest, v1::Conn
                      public WorkerSession,
                      public std::enable_shared_from_this<WorkerStream> {
  public:
-  // `identity`: the name that it must register by, if any; an error ends it. `standing`: whether its key still
-  // holds, where it has been let in by one.
+  // `identity`: the name that it must register by, if any; an error ends it. `standing`: whether its key
+  // still holds, where it has been let in by one.
   static WorkerStream* Start(const Post& post, Reception& desk, ServerMetrics& metrics,
                              absl::StatusOr<std::optional<std::string>> identity,
                              std::optional<StandingCall> standing) {

@@ -31,8 +31,8 @@ constexpr char kName[] = "mind.v1.WorkerService/Connect";
 class WorkerRelay::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                                   public std::enable_shared_from_this<WorkerRelay::Stream> {
  public:
-  // `name`: the worker's, if it is proved. `standing`: whether its key still holds, where it has been let in by
-  // one.
+  // `name`: the worker's, if it is proved. `standing`: whether its key still holds, where it has been let in
+  // by one.
   Stream(WorkerRelay& relay, std::optional<std::string> name, std::optional<StandingCall> standing)
       : relay_(relay),
         name_(std::move(name)),

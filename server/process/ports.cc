@@ -93,8 +93,8 @@ absl::Status Ports::OpenHttp(const Flags& flags) {
   auto started =
       HttpServer::Start({.address = flags.http,
                          .cors_origins = absl::StrSplit(flags.http_origins, ',', absl::SkipEmpty()),
-                         .run_sent = faces_.post,
-                         .tls = tls_.ForHttp()},
+                         .tls = tls_.ForHttp(),
+                         .run_sent = faces_.post},
                         router_);
   if (!started.ok()) return started.status();
   http_ = *std::move(started);
