@@ -16,8 +16,9 @@ namespace mind::testing {
 
 class Fronts {
  public:
-  // The first of them leads when this returns. `server_flags`: beside those that make them fronts. `key`: what
-  // clients and workers call with, if they ask for keys. `credentials`: how clients dial; null: without TLS.
+  // The first of them leads when this returns. `server_flags`: beside those that make them fronts. `key`:
+  // what clients and workers call with, if they ask for keys. `credentials`: how clients dial; null: without
+  // TLS.
   explicit Fronts(size_t count, std::vector<std::string> server_flags = {}, std::string key = "",
                   std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
   ~Fronts();
