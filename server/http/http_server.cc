@@ -131,8 +131,8 @@ class HttpServer::Impl {
       if (error == asio::error::operation_aborted) return;
       if (error) return AcceptLater();
       const std::shared_ptr<asio::io_context>& io = threads_[next].io;
-      const auto connection = std::make_shared<Connection>(
-          std::move(*socket), io, threads_[next].end_of_turn, context_, context_->tls.Current());
+      const auto connection = std::make_shared<Connection>(std::move(*socket), io, threads_[next].end_of_turn,
+                                                           context_, context_->tls.Current());
       asio::post(*io, [connection] { connection->Run(); });
       Accept();
     });
