@@ -123,7 +123,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "mind: %s; see --help\n", std::string(credentials.status().message()).c_str());
     return kUsage;
   }
-  client::Client client({.server = common.server, .tenant = common.tenant, .key = common.key, .credentials = *credentials});
+  client::Client client(
+      {.server = common.server, .tenant = common.tenant, .key = common.key, .credentials = *credentials});
   StopOnSignals(client);
   return command(client);
 }
