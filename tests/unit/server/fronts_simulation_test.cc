@@ -82,6 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
     Mistakes, FrontsSimulationFinds,
     ::testing::Values(std::pair(Bug::kNoFence, "a write under a term that is over"),
                       std::pair(Bug::kLateWrites, "an older state is written over a newer"),
+                      std::pair(Bug::kMixesStates, "a picture goes on from a state that is not its own"),
                       std::pair(Bug::kAsynchronousStandby, "an acknowledged job is unknown"),
                       std::pair(Bug::kWallClock, "a leader that is heard has been deposed"),
                       std::pair(Bug::kStaysWithoutServing, "nobody leads long after all went well again"),

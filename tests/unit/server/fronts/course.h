@@ -28,6 +28,7 @@ enum class Bug {
   // Of the database.
   kNoFence,              // it takes writes of any term
   kLateWrites,           // what nobody has heard of for a while is done after all, amid what came since
+  kMixesStates,          // it gives a picture the state of another
   kAsynchronousStandby,  // a standby that takes over lacks the last that the primary has said yes to
   // Of the election.
   kWallClock,            // it goes by a clock that people set

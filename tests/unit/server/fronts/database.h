@@ -10,6 +10,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "proto/support/errors.h"
+#include "server/store/checkpoint_store.h"
 #include "server/store/term_store.h"
 #include "tests/unit/server/fake_store.h"
 #include "tests/unit/server/fronts/account.h"
@@ -122,8 +124,9 @@ class Database {
       change.happen(course_.calm() || !course_.Chance(0.02));
     }
   }
-  // Of what is on its way so many happen, and nobody hears of any.
+  // Of what is on its way so many happen, and nobody hears of any. What is not logged is lost.
   void Break(size_t happen) {
+    states_.clear();
     for (const Change& change : std::exchange(log_, {}))
       happen-- > 0 ? change.happen(false) : change.vanish();
   }
@@ -224,11 +227,56 @@ class Database {
     }
   }
 
+  // States of pictures, which are not logged: neither waited for nor kept over a crash.
+  class States : public CheckpointStore {
+   public:
+    States(Database& database, LinePtr line, uint64_t term)
+        : all_(database), line_(std::move(line)), term_(term) {}
+
+    void Save(std::vector<StoredCheckpoint> checkpoints, std::function<void(absl::Status)> done) override {
+      all_.Ask<bool>(
+          line_,
+          [&all = all_, term = term_, checkpoints = std::move(checkpoints)] {
+            for (const StoredCheckpoint& one : checkpoints) {
+              const StoredJob* const job = all.content_.Look(one.job_id);
+              if (term != all.row_.term || job == nullptr || job->end_sequence != 0) continue;
+              all.states_[{one.job_id, one.image_index}] = one;
+            }
+            return true;
+          },
+          [done](const absl::StatusOr<bool>& saved) { done(saved.status()); });
+    }
+    void Forget(std::vector<std::string> job_ids) override {
+      all_.Ask<bool>(
+          line_,
+          [&all = all_, job_ids = std::move(job_ids)] {
+            for (const std::string& id : job_ids) {
+              std::erase_if(all.states_, [&](const auto& one) { return one.first.first == id; });
+            }
+            return true;
+          },
+          [](const absl::StatusOr<bool>&) {});
+    }
+    absl::Status ForEach(const std::function<void(StoredCheckpoint)>& take) override {
+      for (const auto& [picture, state] : all_.states_) {
+        StoredCheckpoint one = state;
+        if (all_.course_.Has(Bug::kMixesStates)) one.image_index ^= 1;
+        take(std::move(one));
+      }
+      return absl::OkStatus();
+    }
+
+   private:
+    Database& all_;
+    const LinePtr line_;
+    const uint64_t term_;
+  };
+
   // The store of one term.
   class Session : public JobStore {
    public:
     Session(Database& database, LinePtr line, uint64_t term)
-        : all_(database), line_(std::move(line)), term_(term) {}
+        : all_(database), line_(std::move(line)), term_(term), states_(database, line_, term) {}
 
     void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) override {
       if (all_.course_.Has(Bug::kSaysYesTooEarly)) {
@@ -259,6 +307,7 @@ class Database {
     absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override {
       return all_.content_.Secrets(purpose);
     }
+    CheckpointStore* checkpoints() override { return &states_; }
     StoreDurability durability() const override { return {.disk = true, .standby = true}; }
     uint64_t epoch() const override { return term_; }
     void Find(const std::string& id, Done<std::optional<StoredJob>> done) override {
@@ -287,12 +336,14 @@ class Database {
     Database& all_;
     const LinePtr line_;
     const uint64_t term_;
+    States states_;
   };
 
   Course& course_;
   TermRow row_;
   absl::Duration row_changed_;
   FakeStore content_;
+  std::map<std::pair<std::string, uint32_t>, StoredCheckpoint> states_;  // by job and picture; not logged
   Account account_;
   bool away_ = false;
   uint64_t last_ = 0;

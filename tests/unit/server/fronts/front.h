@@ -191,6 +191,7 @@ inline ServiceOptions Front::Service(Post post) {
   service.dispatcher.lease = absl::Seconds(4);
   // What is to be seen here is not which jobs kill their workers.
   service.dispatcher.max_losses = service.dispatcher.losses_before_alone = 1'000'000;
+  service.checkpoint_interval = absl::Milliseconds(300);
   // Little, in some worlds: then a leader gives up when it cannot write for long.
   if (all_.course().Chance(0.3)) service.held_bytes = 4000;
   return service;
