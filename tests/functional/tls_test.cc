@@ -215,7 +215,7 @@ TEST_F(Tls, CertificatesAreReplacedUnderLoadAndNoCallFails) {
 TEST(TlsFronts, ServersKnowEachOtherAndTellTheLeaderWhoAWorkerIs) {
   const Papers papers;
   const Authority other("others");
-  Fronts fronts(2, papers.ServerFlags() + Flags{"--cluster-ca", papers.ca()}, papers.Dialling());
+  Fronts fronts(2, papers.ServerFlags() + Flags{"--cluster-ca", papers.ca()}, "", papers.Dialling());
   fronts.StartWorker("w", 1, papers.WorkerFlags("w"));
   v1::JobRequest request = Request("a red heart", 1, 5);
   const auto job = fronts.NewClient(1)->Generate(request, {});

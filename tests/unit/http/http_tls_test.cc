@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "server/http/http_server.h"
 #include "tests/support/certificates.h"
+#include "tests/support/everybody.h"
 #include "tests/support/loopback.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/tls_socket.h"
@@ -86,7 +87,8 @@ class HttpTlsTest : public ::testing::Test {
   const support::TemporaryFolder folder_;
   const Authority authority_{"ours"};
   std::shared_ptr<TlsIdentity> identity_;
-  Router router_;
+  Everybody everybody_;
+  Router router_{everybody_};
   absl::Mutex mutex_;
   ExchangePtr held_;
   std::string refused_;

@@ -42,7 +42,7 @@ class LeaderCallsTest : public ::testing::Test {
     v1::GetJobRequest request;
     request.set_id(id);
     calls_.Ask<v1::GetJobResponse>(
-        "t", request,
+        Caller{.tenant = "t"}, request,
         [this](const LeaderLink& leader, grpc::ClientContext*, const v1::GetJobRequest* asked,
                v1::GetJobResponse* response, LeaderCalls::Done done) {
           tries_.push_back({leader.term, asked->id(), response, std::move(done)});
