@@ -86,7 +86,9 @@ void GenerationService::Cancel(const std::string& id, const Caller& caller, cons
   const v1::Job* const job = state_.FindActive(id);
   if (job == nullptr) return AnswerCancelled(id, caller, answer);
   if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
-  state_.Record("job_cancelled", *job, {{"reason", GetErrorInfo(reason)->reason()}}, caller.key_id);
+  const auto why = GetErrorInfo(reason);
+  state_.Record("job_cancelled", *job, {{"reason", why ? why->reason() : std::string(reason.message())}},
+                caller.key_id);
   EndFor(id, reason, [this, id, caller, answer = std::move(answer)](const absl::Status& written) {
     written.ok() ? AnswerCancelled(id, caller, answer) : answer(written);
   });
