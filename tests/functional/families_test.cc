@@ -163,7 +163,8 @@ TEST_P(Families, MakesAPictureWithPreviewsIsCancelledAndSurvivesItsWorker) {
   v1::JobRequest endless = RequestOf(GetParam(), 16);
   for (const v1::Model& model : *models) {
     if (model.name() != GetParam().model) continue;
-    endless.mutable_spec()->set_steps(model.max_steps());
+    // With as many as there are noise levels, "leading" spacing with an offset repeats one, which is refused.
+    endless.mutable_spec()->set_steps(model.max_steps() - 1);
     endless.mutable_spec()->set_width(model.max_width());
     endless.mutable_spec()->set_height(model.max_height());
   }
