@@ -1,5 +1,6 @@
 #include "client/cli/outcome.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "proto/support/errors.h"
@@ -52,7 +53,8 @@ std::string Explain(const absl::Status& status, const std::string& server) {
     text = absl::StrCat("cannot reach a server at ", server, " (", status.message(),
                         ")\nIs mind-server running there? --server HOST:PORT or MIND_SERVER names another.");
   }
-  if (absl::IsUnauthenticated(status)) {
+  const auto info = GetErrorInfo(status);
+  if (info && absl::StartsWith(info->reason(), "API_KEY_")) {
     absl::StrAppend(&text,
                     "\n--key or MIND_KEY gives a key; who runs the server makes them (mind keys create).");
   }

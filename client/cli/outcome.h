@@ -18,7 +18,7 @@ enum ExitCode {
   kQueueFull = 5,    // or a limit is reached: try again later
   kDeadline = 6,     // the deadline passed
   kCancelled = 7,    // the job was cancelled, here or elsewhere
-  kNotAllowed = 8,   // the key is not accepted, or does not allow this
+  kNotAllowed = 8,   // the key or certificate is not accepted, or does not allow this
 };
 
 // kQueueFull only where trying again helps: a job that found no memory has failed.

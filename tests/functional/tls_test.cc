@@ -121,16 +121,16 @@ TEST_F(Tls, EveryoneKnowsEveryone) {
 TEST_F(Tls, WhoIsRefusedIsToldWhyAndSoIsWhoRefuses) {
   const absl::Time now = absl::Now();
   const Authority other("others");
-  EXPECT_THAT(Mind({"--tls", "--ca", papers_.ca(), "models"}, 1),
+  EXPECT_THAT(Mind({"--tls", "--ca", papers_.ca(), "models"}, 8),
               HasSubstr("for those who show a certificate"));
   papers_.authority()
       .Issue({.name = "old", .not_before = now - absl::Hours(2), .not_after = now - absl::Hours(1)})
       .Write(papers_.Stem("old"));
-  EXPECT_THAT(Mind(papers_.DialFlags("old") + Flags{"models"}, 1),
+  EXPECT_THAT(Mind(papers_.DialFlags("old") + Flags{"models"}, 8),
               HasSubstr("the client's certificate (CN=old) expired on"));
   AwaitSaid(cluster_.server(), "the client's certificate (CN=old) expired on");
   other.Issue({.name = "strange"}).Write(papers_.Stem("strange"));
-  EXPECT_THAT(Mind(papers_.DialFlags("strange") + Flags{"models"}, 1),
+  EXPECT_THAT(Mind(papers_.DialFlags("strange") + Flags{"models"}, 8),
               HasSubstr("(CN=strange) is by an authority that is not among"));
   AwaitSaid(cluster_.server(), "(CN=strange) is by an authority that is not among");
   EXPECT_EQ(cluster_.ServerMetric("mind_tls_refusals_total", "CERTIFICATE_EXPIRED"), 1);

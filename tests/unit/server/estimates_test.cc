@@ -44,7 +44,7 @@ TEST_F(EstimatesTest, SpeedsThatCannotBeAreTakenForTheNearestThatCan) {
   Capacity("w", 1, {{"m", 1e300}});
   EXPECT_EQ(dispatcher_.PriceOf("m").row, 3600);
   Capacity("w", 1, {{"m", 1e-300}});
-  EXPECT_DOUBLE_EQ(dispatcher_.PriceOf("m").row, 1e-6);
+  EXPECT_FLOAT_EQ(static_cast<float>(dispatcher_.PriceOf("m").row), 1e-6F);
 }
 
 TEST_F(EstimatesTest, ARowCostsWhatTheConnectedWorkersSayTogether) {
