@@ -150,8 +150,8 @@ void Front::PointTo(LeaderLinkPtr leader) {
 void Front::Announce(const LeaderLinkPtr& to, uint64_t term, const std::string& address) {
   if (to->term >= term) return;
   struct Announcement {
+    std::shared_ptr<void> token;  // goes last
     LeaderLinkPtr to;
-    std::shared_ptr<void> token;
     grpc::ClientContext context;
     internal::v1::AnnounceRequest request;
     internal::v1::AnnounceResponse response;
@@ -163,7 +163,10 @@ void Front::Announce(const LeaderLinkPtr& to, uint64_t term, const std::string& 
   one->request.set_address(address);
   one->context.set_wait_for_ready(true);
   one->context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kAnnouncement));
-  to->cluster->async()->Announce(&one->context, &one->request, &one->response, [one](const grpc::Status&) {});
+  // Let go of on the loop: the last to hold a channel must not be one of gRPC's own threads.
+  to->cluster->async()->Announce(
+      &one->context, &one->request, &one->response,
+      [one, post = options_.service.post](const grpc::Status&) mutable { post([last = std::move(one)] {}); });
 }
 
 // --- The process.
