@@ -63,9 +63,8 @@ TEST(Xmp, ThePictureStaysAsItIs) {
 }
 
 TEST(Xmp, ExiftoolReadsThatAModelMadeIt) {
-  if (OutputOf("exiftool -ver 2>&1").find("not found") != std::string::npos) {
-    GTEST_SKIP() << "exiftool is not installed (libimage-exiftool-perl)";
-  }
+  ASSERT_EQ(OutputOf("exiftool -ver 2>&1").find("not found"), std::string::npos)
+      << "exiftool is not installed: deploy/install.sh test (libimage-exiftool-perl)";
   const support::TemporaryFolder folder;
   for (const std::string& file : Files()) {
     const std::string path = folder / "picture";
