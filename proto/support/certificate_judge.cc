@@ -43,11 +43,11 @@ bool IsFor(X509* certificate, const std::string& host) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<CertificateJudge>> CertificateJudge::Create(Peer peer,
-                                                                           const std::string& authorities) {
-  std::shared_ptr<CertificateJudge> judge(new CertificateJudge(peer, authorities));
+absl::StatusOr<std::shared_ptr<CertificateJudge>> CertificateJudge::Create(
+    Peer peer, const std::string& authorities, std::function<absl::Time()> clock) {
+  std::shared_ptr<CertificateJudge> judge(new CertificateJudge(peer, authorities, std::move(clock)));
   const absl::MutexLock lock(&judge->mutex_);
-  judge->looked_ = absl::Now();
+  judge->looked_ = judge->clock_();
   if (absl::Status status = judge->Read(); !status.ok()) return status;
   return judge;
 }
@@ -89,7 +89,7 @@ absl::StatusOr<Certificate> CertificateJudge::Judge(const std::string& leaf, con
                                                     const std::string& host) {
   const std::string key = absl::StrCat(host, "\n", leaf, chain);
   const absl::MutexLock lock(&mutex_);
-  ReadAgain(absl::Now());
+  ReadAgain(clock_());
   const auto judged = judged_.find(key);
   if (judged != judged_.end()) return judged->second;
   return judged_.emplace(key, JudgeAnew(leaf, chain, host)).first->second;

@@ -8,6 +8,7 @@
 
 #include <openssl/x509.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "proto/support/certificate.h"
 #include "proto/support/file_stamp.h"
@@ -28,8 +30,9 @@ class CertificateJudge {
   enum class Peer { kServer, kClient };
 
   // `authorities`: a file of certificates in PEM; empty: those that the system knows. INVALID_ARGUMENT says
-  // what is wrong with it.
-  static absl::StatusOr<std::shared_ptr<CertificateJudge>> Create(Peer peer, const std::string& authorities);
+  // what is wrong with it. `clock` says when to look at the file again.
+  static absl::StatusOr<std::shared_ptr<CertificateJudge>> Create(
+      Peer peer, const std::string& authorities, std::function<absl::Time()> clock = absl::Now);
 
   // What the certificate says, if it is in order; else UNAUTHENTICATED with one of the reasons
   // CERTIFICATE_EXPIRED, CERTIFICATE_NOT_YET_VALID, CERTIFICATE_UNKNOWN_AUTHORITY, CERTIFICATE_WRONG_NAME,
@@ -44,7 +47,8 @@ class CertificateJudge {
   };
   using StorePtr = std::unique_ptr<X509_STORE, FreeStore>;
 
-  CertificateJudge(Peer peer, std::string authorities) : peer_(peer), authorities_(std::move(authorities)) {}
+  CertificateJudge(Peer peer, std::string authorities, std::function<absl::Time()> clock)
+      : peer_(peer), authorities_(std::move(authorities)), clock_(std::move(clock)) {}
   absl::Status Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadAgain(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<Certificate> JudgeAnew(const std::string& leaf, const std::string& chain,
@@ -54,6 +58,7 @@ class CertificateJudge {
 
   const Peer peer_;
   const std::string authorities_;
+  const std::function<absl::Time()> clock_;
   absl::Mutex mutex_;
   StorePtr store_ ABSL_GUARDED_BY(mutex_);
   FileStamp stamp_ ABSL_GUARDED_BY(mutex_);
