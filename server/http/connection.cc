@@ -43,16 +43,6 @@ bool IsToken(absl::string_view id) {
 
 }  // namespace
 
-void EndOfTurn::Do(std::function<void()> work) {
-  work_.push_back(std::move(work));
-  if (work_.size() > 1) return;
-  asio::post(io_, [self = shared_from_this()] {
-    self->run_([work = std::exchange(self->work_, {})] {
-      for (const std::function<void()>& each : work) each();
-    });
-  });
-}
-
 // What handlers hold. Any thread.
 class Connection::ConnectionExchange : public Exchange {
  public:

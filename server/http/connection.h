@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "server/http/end_of_turn.h"
 #include "server/http/http_server.h"
 #include "server/http/http_stream.h"
 #include "server/http/http_tls.h"
@@ -31,19 +32,6 @@ struct HttpContext {
   std::atomic<size_t> open = 0;
   std::atomic<uint64_t> requests = 0;
   const std::string id_prefix;  // of requests' ids, different for every run of the server
-};
-
-// What is left for the end of a thread's turn: done when all that was waiting to run before has. The
-// thread's.
-class EndOfTurn : public std::enable_shared_from_this<EndOfTurn> {
- public:
-  EndOfTurn(boost::asio::io_context& io, HttpServer::Run run) : io_(io), run_(std::move(run)) {}
-  void Do(std::function<void()> work);
-
- private:
-  boost::asio::io_context& io_;
-  const HttpServer::Run run_;
-  std::vector<std::function<void()>> work_;
 };
 
 // All of it runs on the thread of its socket's io_context; an Exchange, which handlers hold, posts to there.

@@ -107,7 +107,8 @@ class HttpServer::Impl {
 
  private:
   struct Thread {
-    explicit Thread(const Run& run_sent) : end_of_turn(std::make_shared<EndOfTurn>(*io, run_sent)) {}
+    explicit Thread(const EndOfTurn::Run& run_sent)
+        : end_of_turn(std::make_shared<EndOfTurn>(*io, run_sent)) {}
 
     // Shared with the exchanges on it, whose sockets must not outlive it.
     std::shared_ptr<asio::io_context> io = std::make_shared<asio::io_context>(1);

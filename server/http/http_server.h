@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/http/end_of_turn.h"
 #include "server/http/http_tls.h"
 #include "server/http/router.h"
 
@@ -31,9 +32,6 @@ struct HttpLimits {
 
 class HttpServer {
  public:
-  // Runs it, now or later, here or elsewhere.
-  using Run = std::function<void(std::function<void()>)>;
-
   struct Options {
     std::string address;  // HOST:PORT, a name or an address for HOST; port 0 picks a free one
     int threads = 2;
@@ -43,7 +41,7 @@ class HttpServer {
     HttpTls tls = {};
     // What runs what writers of parts are to be told (`sent` of Exchange::Send), all of a moment together.
     // Called on the server's threads, which by default do it themselves.
-    Run run_sent = [](const std::function<void()>& work) { work(); };
+    EndOfTurn::Run run_sent = [](const std::function<void()>& work) { work(); };
   };
 
   // `router` must outlive the server. INVALID_ARGUMENT: not HOST:PORT. UNAVAILABLE: cannot listen there.
