@@ -147,16 +147,19 @@ void Front::PointTo(LeaderLinkPtr leader) {
   TellServing();
 }
 
+struct Front::Announcement {
+  std::shared_ptr<void> token;  // goes last
+  LeaderLinkPtr to;
+  grpc::ClientContext context;
+  internal::v1::AnnounceRequest request;
+  internal::v1::AnnounceResponse response;
+};
+
 void Front::Announce(const LeaderLinkPtr& to, uint64_t term, const std::string& address) {
   if (to->term >= term) return;
-  struct Announcement {
-    std::shared_ptr<void> token;  // goes last
-    LeaderLinkPtr to;
-    grpc::ClientContext context;
-    internal::v1::AnnounceRequest request;
-    internal::v1::AnnounceResponse response;
-  };
   const auto one = std::make_shared<Announcement>();
+  std::erase_if(announcements_, [](const auto& each) { return each.expired(); });
+  announcements_.push_back(one);
   one->to = to;
   one->token = announcing_.Begin();
   one->request.set_term(term);
@@ -187,6 +190,9 @@ void Front::WindDown() {
 }
 
 void Front::CloseCalls() {
+  for (const auto& each : announcements_) {
+    if (const auto under_way = each.lock()) under_way->context.TryCancel();
+  }
   client_.Close(GoingDown());
   relay_.PointTo(nullptr);
 }

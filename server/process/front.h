@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/api/generation_api.h"
@@ -72,6 +73,8 @@ class Front : public Core, private Campaign::Candidate {
   void Join() override;
 
  private:
+  struct Announcement;
+
   Front(const Options& options, ServerMetrics& metrics);
   absl::Status Listen();
 
@@ -101,6 +104,7 @@ class Front : public Core, private Campaign::Candidate {
   bool winding_down_ = false;
   bool retired_ = false;
   std::function<void(bool)> tell_serving_;
+  std::vector<std::weak_ptr<Announcement>> announcements_;  // under way, and some that are over
   InFlight announcing_;
   std::unique_ptr<Campaign> campaign_;  // set by Start
 
