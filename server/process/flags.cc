@@ -83,7 +83,7 @@ Flags ParseFlags(int argc, char** argv) {
   AddDuration(app, "--leader-lease", flags.leader_lease, absl::Milliseconds(500), absl::Hours(1),
               "Of several servers on one PostgreSQL: when the one that leads has not been heard for so long, "
               "another does");
-  AddNumber(app, "--max-queue", flags.max_queue, 0, 1'000'000, "Jobs that may wait; one more is refused");
+  AddNumber(app, "--max-queue", flags.max_queue, 0, 10'000'000, "Jobs that may wait; one more is refused");
   AddByteCount(
       app, "--max-queue-bytes", flags.max_queue_bytes,
       "Bytes that jobs which have not ended may have brought, prompts and pictures; one more is refused");

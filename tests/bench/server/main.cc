@@ -45,7 +45,7 @@ Flags ParseFlags(int argc, char** argv) {
   AddNumber(app, "--seconds", flags.setting.seconds, 0.1, 3600.0,
             "Most that one measurement may take; filling queues may take ten times as long");
   AddSwitch(app, "--large", flags.setting.large,
-            "Also 100000 jobs, 500 workers and 10000 watchers: many minutes");
+            "Also 100000 and 1000000 jobs, 500 workers and 10000 watchers: many minutes");
   AddRepeatedFlag(
       app, "--only", "PART",
       [&flags](const std::string& name) {

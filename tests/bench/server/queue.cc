@@ -96,7 +96,7 @@ class Queue {
 
 void MeasureQueue(const Setting& setting, Report& report) {
   std::vector<size_t> sizes = {300, 1000, 10'000};
-  if (setting.large) sizes.push_back(100'000);
+  if (setting.large) sizes.insert(sizes.end(), {100'000, 1'000'000});
   Queue queue(setting);
   std::vector<Row> rows;
   for (const size_t size : sizes) {

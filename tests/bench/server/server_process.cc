@@ -59,7 +59,7 @@ MindServer::MindServer(std::string program, const std::string& folder, std::vect
     : folder_(folder), command_{std::move(program),      "--listen=127.0.0.1:0",
                                 "--metrics=127.0.0.1:0", absl::StrCat("--data=", (folder_ / "data").string()),
                                 "--max-wait=100000h",    "--lease=1h"} {
-  if (flags.empty()) flags = {"--max-queue=1000000"};
+  if (flags.empty()) flags = {"--max-queue=1100000"};
   command_.insert(command_.end(), flags.begin(), flags.end());
   Restart();
 }
