@@ -212,6 +212,8 @@ def main():
     if os.geteuid() != 0 or shutil.which("ip") is None:
         print("needs root and ip (iproute2)")
         sys.exit(77)
+    # Told to end, it takes the network and the processes with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     storm = Storm(arguments)
     well = False
     try:
