@@ -40,6 +40,22 @@ test('errors have their codes', async () => {
     error => error.code === grpc.status.INVALID_ARGUMENT && error.metadata.get('grpc-status-details-bin').length === 1);
 });
 
+test('a key that does not hold, does not allow it, or has called too often, is an error of its code', async () => {
+  const {MIND_KEYED_GRPC, MIND_KEY_MAKER, MIND_KEY_READER, MIND_KEY_REVOKED, MIND_KEY_FEW} = process.env;
+  const keyed = new mind.v1.GenerationService(MIND_KEYED_GRPC, grpc.credentials.createInsecure());
+  const create = key => new Promise((resolve, reject) => {
+    const metadata = new grpc.Metadata();
+    if (key) metadata.set('authorization', `Bearer ${key}`);
+    keyed.CreateJob({job: {spec: {prompt: 'a', model: 'emoji', steps: 1}}}, metadata, (error, answer) => error ? reject(error) : resolve(answer));
+  });
+  for (const key of [undefined, 'mind_none', MIND_KEY_REVOKED]) await assert.rejects(create(key), {code: grpc.status.UNAUTHENTICATED});
+  await assert.rejects(create(MIND_KEY_READER), {code: grpc.status.PERMISSION_DENIED});
+  assert.ok((await create(MIND_KEY_MAKER)).job.id);
+  // Its only call of this minute, unless another test has made that.
+  await create(MIND_KEY_FEW).catch(error => assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED));
+  await assert.rejects(create(MIND_KEY_FEW), {code: grpc.status.RESOURCE_EXHAUSTED});
+});
+
 test('a cancelled call cancels its job', async () => {
   const stream = client.GenerateImage({job: {spec: {prompt: 'left by grpc-js', model: 'emoji', steps: 1000, imageCount: 8}}});
   const id = await new Promise(resolve => stream.once('data', ({event}) => resolve(event.jobId)));

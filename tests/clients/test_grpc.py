@@ -48,6 +48,27 @@ class Grpc(unittest.TestCase):
             self.stub.GetJob(generation_pb2.GetJobRequest(id="none"))
         self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
 
+    def test_a_key_that_does_not_hold_or_allow_it_or_has_called_too_often_is_an_error_of_its_code(self):
+        channel = grpc.insecure_channel(os.environ["MIND_KEYED_GRPC"])
+        self.addCleanup(channel.close)
+        request = generation_pb2.CreateJobRequest()
+        request.job.spec.prompt, request.job.spec.model, request.job.spec.steps = "a", "emoji", 1
+
+        def code(key):
+            metadata = [("authorization", f"Bearer {key}")] if key else None
+            try:
+                generation_pb2_grpc.GenerationServiceStub(channel).CreateJob(request, metadata=metadata)
+            except grpc.RpcError as error:
+                return error.code()
+            return grpc.StatusCode.OK
+
+        for key in (None, "mind_none", os.environ["MIND_KEY_REVOKED"]):
+            self.assertEqual(code(key), grpc.StatusCode.UNAUTHENTICATED)
+        self.assertEqual(code(os.environ["MIND_KEY_READER"]), grpc.StatusCode.PERMISSION_DENIED)
+        self.assertEqual(code(os.environ["MIND_KEY_MAKER"]), grpc.StatusCode.OK)
+        code(os.environ["MIND_KEY_FEW"])  # its only one of this minute, unless another test has made that
+        self.assertEqual(code(os.environ["MIND_KEY_FEW"]), grpc.StatusCode.RESOURCE_EXHAUSTED)
+
     def test_a_cancelled_call_cancels_its_job(self):
         call = self.stub.GenerateImage(self.long_request("left by grpcio"))
         job = next(call).event.job_id

@@ -3,7 +3,7 @@
 #   tests/clients/with_cluster.sh BIN MODELS COMMAND…
 # The command finds them in MIND_HTTP (http://127.0.0.1:PORT), MIND_GRPC (127.0.0.1:PORT) and MIND_IDLE_HTTP. With
 # MIND_OVER_TLS=1 all of them speak TLS, by an authority made for the test that the command trusts. A third asks
-# for keys: MIND_KEYED_HTTP, with MIND_KEY_MAKER, which may make pictures and see them, MIND_KEY_READER, which may
+# for keys: MIND_KEYED_HTTP and MIND_KEYED_GRPC, with MIND_KEY_MAKER, which may make pictures and see them, MIND_KEY_READER, which may
 # only see, MIND_KEY_REVOKED, and MIND_KEY_FEW, whose tenant may call once a minute.
 set -euo pipefail
 bin=$1 models=$2
@@ -55,7 +55,7 @@ MIND_KEY_REVOKED=$(new_key maker generate,read) MIND_KEY_FEW=$(new_key few gener
 "$bin/mind" keys limit few --requests-per-minute 1 --file "$folder/keys"
 worker_key=$(new_key ops worker)
 start_server keyed --keys "$folder/keys"
-export MIND_KEYED_HTTP=$scheme://127.0.0.1:$http MIND_KEY_MAKER MIND_KEY_READER MIND_KEY_REVOKED MIND_KEY_FEW
+export MIND_KEYED_HTTP=$scheme://127.0.0.1:$http MIND_KEYED_GRPC=127.0.0.1:$grpc MIND_KEY_MAKER MIND_KEY_READER MIND_KEY_REVOKED MIND_KEY_FEW
 "$bin/mind-worker" --server "127.0.0.1:$grpc" "${worker_tls[@]}" --key "$worker_key" --metrics 127.0.0.1:0 --models "$models/emoji" \
   >"$folder/keyed-worker.out" 2>"$folder/keyed-worker.err" &
 pids+=($!)
