@@ -74,7 +74,7 @@ WatchId EventSource::Watch(const std::string& job_id, uint64_t after_sequence, s
                            Pictures pictures) {
   const WatchId watch = feeds_.Watch(job_id, after_sequence, on_news);
   if (closed_) on_news();
-  watchers_[watch] = {.job_id = job_id, .on_news = std::move(on_news), .pictures = pictures};
+  watchers_[watch] = {.on_news = std::move(on_news), .pictures = pictures};
   return watch;
 }
 
@@ -129,8 +129,8 @@ void EventSource::Unwatch(WatchId watch) {
 
 void EventSource::Fail(const std::string& job_id, const absl::Status& status) {
   std::vector<std::function<void()>> to_tell;
-  for (auto& [id, watcher] : watchers_) {
-    if (watcher.job_id != job_id) continue;
+  for (const WatchId id : feeds_.WatchersOf(job_id)) {
+    Watcher& watcher = watchers_.at(id);
     watcher.failed = status;
     to_tell.push_back(watcher.on_news);
     feeds_.Unwatch(id);

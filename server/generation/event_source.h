@@ -73,7 +73,6 @@ class EventSource {
   using Parts = std::deque<JobEventPtr>;
   // The picture a watch is at.
   struct Watcher {
-    std::string job_id;
     std::function<void()> on_news;
     Pictures pictures = Pictures::kWhole;
     bool reading = false;  // the store has been asked for it

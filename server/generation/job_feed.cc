@@ -103,6 +103,12 @@ JobEventPtr JobFeeds::Newest(const std::string& job_id, v1::JobEvent::EventCase 
   return slot == feed->second.slots.end() ? nullptr : feed->second.events.at(slot->second);
 }
 
+std::vector<WatchId> JobFeeds::WatchersOf(const std::string& job_id) const {
+  const auto feed = feeds_.find(job_id);
+  if (feed == feeds_.end()) return {};
+  return {feed->second.watchers.begin(), feed->second.watchers.end()};
+}
+
 std::vector<std::string> JobFeeds::WatchedAfter(const std::string& job_id, size_t limit) const {
   std::vector<std::string> jobs;
   for (auto next = watched_.upper_bound(job_id); next != watched_.end() && jobs.size() < limit; ++next) {

@@ -51,6 +51,7 @@ class JobFeeds {
   bool Has(const std::string& job_id) const { return feeds_.count(job_id) != 0; }
   // What is in the slot of this kind that belongs to the job itself, or to its first picture; null: nothing.
   JobEventPtr Newest(const std::string& job_id, v1::JobEvent::EventCase kind) const;
+  std::vector<WatchId> WatchersOf(const std::string& job_id) const;
   // The jobs that somebody watches, in order of their ids, from after this one on, at most so many.
   std::vector<std::string> WatchedAfter(const std::string& job_id, size_t limit) const;
 
