@@ -1,12 +1,12 @@
-# One image with all commands: mind-server, mind-worker, mind, mind-inspect, mind-train, mind-eval, mind-golden.
-#   docker build -t mind-diffusion .
-#   docker run mind-diffusion mind-server --open --listen 0.0.0.0:8080 --metrics 0.0.0.0:9090 --data /data
+# Images with all commands: mind-server, mind-worker, mind, mind-inspect, mind-train, mind-eval, mind-golden.
+#   docker build -t mind-diffusion .                                            Debian's LibTorch, for the CPU
+#   docker build -t mind-diffusion:cuda --build-arg LIBTORCH=libtorch .         an unpacked libtorch-cxx11-abi archive with
+#                                                                              CUDA in the build context; no GPU is needed here
+#   docker run --read-only --tmpfs /tmp mind-diffusion mind-server --open --listen 0.0.0.0:8080 --metrics 0.0.0.0:9090
 #
-# Without keys whoever reaches the ports may do everything: publish them (-p) to this host alone, or give --keys
-# (docs/operations/security.md).
-#
-# Another LibTorch (CUDA): --build-arg LIBTORCH=/path/in/context with an unpacked libtorch-cxx11-abi archive; the default
-# is Debian's, for the CPU.
+# They run as a user without rights, or as any other (--user 12345): nothing but /data and /tmp is written, and /data by
+# members of the group 0, which such users are in. Without keys whoever reaches the ports may do everything: publish them
+# (-p) to this host alone, or give --keys (docs/operations/security.md).
 ARG BASE=debian:bookworm-slim
 FROM ${BASE} AS build
 ARG LIBTORCH=
@@ -17,24 +17,31 @@ COPY . .
 RUN prefix=${LIBTORCH:+-DCMAKE_PREFIX_PATH=/src/${LIBTORCH#/}}; \
     cmake --preset release ${prefix} && cmake --build --preset release --target mind-server mind-worker mind \
       mind-inspect mind-train mind-eval mind-golden
-# The programs, and every shared library they use that the base image lacks.
-RUN mkdir -p /out/bin /out/lib && cp build/release/bin/* /out/bin/ && \
-    ldd /out/bin/* | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u | while read -r library; do \
-      cp -L "$library" /out/lib/; done
+# The programs without what debuggers want, every shared library that they use, and the list of what that is.
+RUN mkdir -p /out/bin /out/lib && cp build/release/bin/* /out/bin/ && strip --strip-debug /out/bin/* && \
+    deploy/image/libraries.sh /out/bin /out/lib && deploy/image/sbom.sh /out/bin /out/lib >/out/sbom.spdx.json
 
 FROM ${BASE}
 COPY deploy/packages.txt deploy/install.sh /tmp/deploy/
-RUN /tmp/deploy/install.sh run && rm -rf /tmp/deploy /var/lib/apt/lists/* && \
-    useradd --system --uid 10001 --home-dir /data mind && mkdir -p /data /models && chown mind /data
-COPY --from=build /out/bin/ /usr/local/bin/
+RUN /tmp/deploy/install.sh run && rm -rf /tmp/deploy /var/lib/apt/lists/* /var/cache/apt/* /var/log/* && \
+    useradd --system --uid 10001 --gid 0 --home-dir /data mind && mkdir -p /data /models && chown mind:0 /data && chmod g=u /data
 COPY --from=build /out/lib/ /usr/local/lib/mind/
 COPY deploy/models/ /models/
+COPY --from=build /out/bin/ /usr/local/bin/
+COPY --from=build /out/sbom.spdx.json /usr/share/doc/mind-diffusion/
+COPY deploy/image/alive.sh /usr/local/bin/mind-alive
 # glibc's own libraries come from the base; ours only fill in what it lacks.
 RUN cd /usr/local/lib/mind && for library in *; do \
       if ldconfig -p | grep -q "[[:space:]]$library "; then rm "$library"; fi; done; \
     echo /usr/local/lib/mind >/etc/ld.so.conf.d/mind.conf && ldconfig
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Mind-Diffusion" \
+      org.opencontainers.image.description="A generation service for diffusion models: servers, workers, commands" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
 ENV MIND_DATA=/data MIND_MODELS=/models
-USER mind
+USER 10001
 VOLUME /data
-EXPOSE 8080 9090 9091
+EXPOSE 8080 8081 9090 9091
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["mind-alive"]
 CMD ["mind-server", "--open", "--listen", "0.0.0.0:8080", "--metrics", "0.0.0.0:9090"]

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "client/cli/commands.h"
+#include "client/cli/doctor.h"
 #include "client/cli/generate_flags.h"
 #include "client/cli/keys.h"
 #include "client/cli/outcome.h"
@@ -52,6 +53,7 @@ struct Arguments {
   uint32_t index = 0;
   v1::ListJobsRequest jobs;
   KeysOptions keys;
+  DoctorOptions doctor;
 };
 
 void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
@@ -92,6 +94,12 @@ void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
   AddText(*c, "MODEL", a.model, "NAME", "May be left out if there is only one");
   add("workers", "List connected workers",
       [&a](client::Client& client) { return Workers(client, a.common); });
+  c = add("doctor", "Look at an installation, and say what is wrong with it and what to do",
+          [&a](client::Client& client) { return Doctor(client, a.common, a.doctor); });
+  AddTexts(
+      *c, "--metrics", a.doctor.metrics, "HOST:PORT",
+      "Where a server tells its metrics, for what it does not tell clients: version, store, disk, clock; "
+      "may be given again, for each server");
   AddKeysCommands(*app.add_subcommand("keys", "Say who may call a server"), a.common, a.keys,
                   [&chosen](Command command) { chosen = std::move(command); });
 }
@@ -123,6 +131,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "mind: %s; see --help\n", std::string(credentials.status().message()).c_str());
     return kUsage;
   }
+  arguments.doctor.encrypted = tls.on;
+  arguments.doctor.credentials = *credentials;
   client::Client client(
       {.server = common.server, .tenant = common.tenant, .key = common.key, .credentials = *credentials});
   StopOnSignals(client);

@@ -15,6 +15,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 
 namespace mind {
 namespace {
@@ -78,6 +80,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Answer() {
     Fill();
     response_.keep_alive(false);
+    response_.set(http::field::date,
+                  absl::FormatTime("%a, %d %b %Y %H:%M:%S GMT", absl::Now(), absl::UTCTimeZone()));
     response_.prepare_payload();
     stream_.expires_after(kTimeout);
     http::async_write(stream_, response_, [self = shared_from_this()](beast::error_code, size_t) {

@@ -87,6 +87,19 @@ grpc::ServerUnaryReactor* ClusterApi::ListSigningSecrets(grpc::CallbackServerCon
   return reactor;
 }
 
+grpc::ServerUnaryReactor* ClusterApi::ListWork(grpc::CallbackServerContext* context,
+                                               const internal::v1::ListWorkRequest*,
+                                               internal::v1::ListWorkResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  context_.post([this, reactor, response] {
+    seat_.ListWork([reactor, response](absl::StatusOr<internal::v1::ListWorkResponse> work) {
+      if (work.ok()) *response = *std::move(work);
+      reactor->Finish(ToGrpc(work.status()));
+    });
+  });
+  return reactor;
+}
+
 grpc::ServerUnaryReactor* ClusterApi::Announce(grpc::CallbackServerContext* context,
                                                const internal::v1::AnnounceRequest* request,
                                                internal::v1::AnnounceResponse*) {

@@ -37,6 +37,9 @@ class ClusterApi : public internal::v1::ClusterService::WithRawCallbackMethod_Wa
   grpc::ServerUnaryReactor* ListSigningSecrets(grpc::CallbackServerContext* context,
                                                const internal::v1::ListSigningSecretsRequest* request,
                                                internal::v1::ListSigningSecretsResponse* response) override;
+  grpc::ServerUnaryReactor* ListWork(grpc::CallbackServerContext* context,
+                                     const internal::v1::ListWorkRequest* request,
+                                     internal::v1::ListWorkResponse* response) override;
   grpc::ServerUnaryReactor* Announce(grpc::CallbackServerContext* context,
                                      const internal::v1::AnnounceRequest* request,
                                      internal::v1::AnnounceResponse* response) override;

@@ -395,6 +395,13 @@ void LeaderClient::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
       std::move(answer));
 }
 
+void LeaderClient::ListWork(Answer<internal::v1::ListWorkResponse> answer) {
+  calls_.Ask<internal::v1::ListWorkResponse>(
+      Caller(), internal::v1::ListWorkRequest(),
+      [](const LeaderLink& leader, auto... with) { leader.cluster->async()->ListWork(with...); },
+      std::move(answer));
+}
+
 void LeaderClient::ListSigningSecrets(Answer<std::vector<std::string>> answer) {
   using Response = internal::v1::ListSigningSecretsResponse;
   calls_.Ask<Response>(

@@ -78,6 +78,7 @@ class LeaderClient : public Generation {
   void GetModel(const std::string& name, Answer<v1::Model> answer) override;
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
+  void ListWork(Answer<internal::v1::ListWorkResponse> answer) override;
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override;
 
  private:

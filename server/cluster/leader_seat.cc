@@ -136,6 +136,12 @@ void LeaderSeat::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
   });
 }
 
+void LeaderSeat::ListWork(Answer<internal::v1::ListWorkResponse> answer) {
+  Pass(std::move(answer), [&](GenerationService& service, Answer<internal::v1::ListWorkResponse> then) {
+    service.ListWork(std::move(then));
+  });
+}
+
 void LeaderSeat::ListSigningSecrets(Answer<std::vector<std::string>> answer) {
   Pass(std::move(answer), [&](GenerationService& service, Answer<std::vector<std::string>> then) {
     service.ListSigningSecrets(std::move(then));

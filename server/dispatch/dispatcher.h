@@ -137,6 +137,8 @@ class Dispatcher {
   const std::map<std::string, Worker>& Workers() const { return fleet_.workers(); }
   size_t RunningImages(const std::string& worker) const;
   std::map<std::string, int64_t> RunningByModel() const { return running_.Jobs(); }
+  // Of one worker, for what is left of what runs, by model.
+  std::map<std::string, double> RunningSeconds() const;
 
  private:
   friend class DispatcherAudit;  // recounts, in tests

@@ -1,5 +1,6 @@
 // How long jobs take and wait.
 #include <algorithm>
+#include <limits>
 
 #include "server/dispatch/dispatcher.h"
 
@@ -76,6 +77,14 @@ std::optional<absl::Duration> Dispatcher::EstimatedRemaining(const std::string& 
   }
   const Work waits = job.returned().work + job.WorkAfter(0) * job.fresh();
   return absl::Seconds(seconds + PriceOf(job.model()).Of(waits) / std::max(attempts, 1));
+}
+
+std::map<std::string, double> Dispatcher::RunningSeconds() const {
+  std::map<std::string, double> seconds;
+  running_.ForEach(std::numeric_limits<int>::min(), [&](const std::string& model, const Work& left) {
+    seconds[model] = PriceOf(model).Of(left);
+  });
+  return seconds;
 }
 
 // --- Views.

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "mind/internal/v1/cluster.pb.h"
 #include "mind/v1/generation.pb.h"
 #include "server/generation/event_source.h"
 #include "server/generation/submission.h"
@@ -87,6 +88,8 @@ class Generation {
   virtual void GetModel(const std::string& name, Answer<v1::Model> answer) = 0;
   virtual void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) = 0;
   virtual void ListWorkers(Answer<v1::ListWorkersResponse> answer) = 0;
+  // What is still to be done, for what scales workers.
+  virtual void ListWork(Answer<internal::v1::ListWorkResponse> answer) = 0;
 
   // What a face signs with, newest first, and what it accepts: shared by all that have one store, replaced by
   // a new one every day. What has been signed is good for a day at least.

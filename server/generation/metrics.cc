@@ -11,6 +11,9 @@ ServerMetrics::ServerMetrics()
       waiting_seconds(GaugeFamily(*registry, "mind_waiting_work_seconds",
                                   "Estimated seconds of one worker that the jobs in the queue still need"),
                       "model"),
+      running_seconds(GaugeFamily(*registry, "mind_running_work_seconds",
+                                  "Estimated seconds of one worker that the jobs on workers still need"),
+                      "model"),
       workers(GaugeFamily(*registry, "mind_workers", "Connected workers"), "state"),
       open_calls(GaugeFamily(*registry, "mind_server_open_calls",
                              "Streaming calls that have not ended, for clients and workers"),
@@ -71,6 +74,7 @@ void ServerMetrics::Describe(const Dispatcher& dispatcher, size_t capacity) {
   queue_capacity.Set(static_cast<double>(capacity));
   std::map<std::string, JobQueue::Sum> waiting = dispatcher.queue().ByModel();
   std::map<std::string, int64_t> running = dispatcher.RunningByModel();
+  std::map<std::string, double> left = dispatcher.RunningSeconds();
   const Fleet& fleet = dispatcher.fleet();
   described_.insert(fleet.known_models().begin(), fleet.known_models().end());
   for (const auto& [model, amount] : waiting) described_.insert(model);
@@ -78,6 +82,7 @@ void ServerMetrics::Describe(const Dispatcher& dispatcher, size_t capacity) {
   for (const std::string& model : described_) {
     waiting.try_emplace(model);
     running.try_emplace(model);
+    left.try_emplace(model);
   }
   for (const auto& [model, amount] : waiting) {
     requests_waiting[model].Set(static_cast<double>(amount.jobs));
@@ -85,6 +90,7 @@ void ServerMetrics::Describe(const Dispatcher& dispatcher, size_t capacity) {
     waiting_seconds[model].Set(amount.cost_seconds);
   }
   for (const auto& [model, count] : running) requests_running[model].Set(static_cast<double>(count));
+  for (const auto& [model, seconds] : left) running_seconds[model].Set(seconds);
   const Fleet::Census& census = fleet.census();
   workers["starting"].Set(static_cast<double>(census.starting));
   workers["ready"].Set(static_cast<double>(census.ready));

@@ -38,6 +38,7 @@ struct ServerMetrics {
   LabelledGauge requests_running;           // model
   LabelledGauge waiting_steps;              // model
   LabelledGauge waiting_seconds;            // model
+  LabelledGauge running_seconds;            // model
   LabelledGauge workers;                    // state
   LabelledGauge open_calls;                 // method
   LabelledGauge store_synchronous;          // with

@@ -216,6 +216,24 @@ void GenerationService::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
   answer(std::move(response));
 }
 
+void GenerationService::ListWork(Answer<internal::v1::ListWorkResponse> answer) {
+  std::map<std::string, internal::v1::ModelWork> models;
+  for (const auto& [model, waiting] : state_.dispatcher.queue().ByModel()) {
+    models[model].set_waiting_jobs(waiting.jobs);
+    models[model].set_waiting_seconds(waiting.cost_seconds);
+  }
+  for (const auto& [model, jobs] : state_.dispatcher.RunningByModel()) models[model].set_running_jobs(jobs);
+  for (const auto& [model, seconds] : state_.dispatcher.RunningSeconds()) {
+    models[model].set_running_seconds(seconds);
+  }
+  internal::v1::ListWorkResponse response;
+  for (auto& [name, work] : models) {
+    work.set_model(name);
+    *response.add_models() = std::move(work);
+  }
+  answer(std::move(response));
+}
+
 // --- The process.
 
 void GenerationService::OnServingChange(std::function<void(bool)> tell) {

@@ -90,7 +90,7 @@ absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& p
   options.store_broken = give_up;
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
   if (!store.ok()) return CannotOpen(store.status());
-  return Alone::Create(options, *std::move(store), trust.gatekeeper(), metrics, tls.workers());
+  return Alone::Create(options, *std::move(store), flags.data, trust.gatekeeper(), metrics, tls.workers());
 }
 
 }  // namespace mind::server

@@ -44,10 +44,12 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(
 
 Ports::Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, Trust& trust,
              ServerMetrics& metrics)
-    : tls_(tls),
+    : post_(post),
+      tls_(tls),
       asks_for_keys_(trust.gatekeeper().asks_for_keys()),
       generation_(post, core.generation(), metrics, trust.gatekeeper()),
       keys_(trust.desk(), trust.gatekeeper()),
+      scaler_(post, core.generation(), metrics, trust.gatekeeper()),
       faces_{.post = post,
              .generation = core.generation(),
              .authority = trust.gatekeeper(),
@@ -72,7 +74,7 @@ absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
   grpc::EnableDefaultHealthCheckService(true);
   // It cannot be kept to those who have a key.
   if (!asks_for_keys_) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  std::vector<grpc::Service*> at_listen = {&generation_, &keys_};
+  std::vector<grpc::Service*> at_listen = {&generation_, &keys_, &scaler_};
   if (flags.listen_workers.empty()) {
     at_listen.push_back(&workers);
   } else {
@@ -111,6 +113,7 @@ void Ports::StopAccepting() {
   clients_->GetHealthCheckService()->Shutdown();
   if (workers_ != nullptr) workers_->GetHealthCheckService()->Shutdown();
   if (http_ != nullptr) http_->StopAccepting();
+  post_([this] { scaler_.Close(); });
 }
 
 void Ports::Close(absl::Duration limit) {

@@ -17,6 +17,7 @@
 #include "server/process/flags.h"
 #include "server/process/server_tls.h"
 #include "server/process/trust.h"
+#include "server/scale/scaler_api.h"
 
 namespace mind::server {
 
@@ -33,6 +34,8 @@ class Ports {
   int worker_port() const { return worker_port_; }  // 0: none of their own
   int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
 
+  // On the loop.
+  void OnTick() { scaler_.OnTick(); }
   // For health checks. From any thread.
   void TellServing(bool serving);
   // No new calls; health checks say so.
@@ -45,10 +48,12 @@ class Ports {
         ServerMetrics& metrics);
   absl::Status Listen(const Flags& flags, grpc::Service& workers);
 
+  const Post post_;
   const ServerTls& tls_;
   const bool asks_for_keys_;
   GenerationApi generation_;
   KeyApi keys_;
+  ScalerApi scaler_;
   const FaceContext faces_;
   Router router_;
   int port_ = 0;

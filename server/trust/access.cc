@@ -14,6 +14,7 @@ constexpr v1::Scope kGenerate = v1::SCOPE_GENERATE;
 constexpr v1::Scope kRead = v1::SCOPE_READ;
 constexpr v1::Scope kAdmin = v1::SCOPE_ADMIN;
 constexpr v1::Scope kWorker = v1::SCOPE_WORKER;
+constexpr v1::Scope kScale = v1::SCOPE_SCALE;
 
 using Table = std::map<std::string, v1::Scope, std::less<>>;
 
@@ -41,6 +42,11 @@ const Table& AccessTable() {
       {"mind.v1.KeyService/SetTenantLimits", kAdmin},
       {"mind.v1.KeyService/ListTenantLimits", kAdmin},
       {"mind.v1.WorkerService/Connect", kWorker},
+      // KEDA's.
+      {"externalscaler.ExternalScaler/IsActive", kScale},
+      {"externalscaler.ExternalScaler/StreamIsActive", kScale},
+      {"externalscaler.ExternalScaler/GetMetricSpec", kScale},
+      {"externalscaler.ExternalScaler/GetMetrics", kScale},
       // HTTP: the page and what says how to call.
       {"GET /", kOpen},
       {"GET /openapi.json", kOpen},

@@ -84,10 +84,37 @@ class Charts(unittest.TestCase):
     def test_what_cannot_work_is_refused_by_name(self):
         for setting, named in [("server.replicas=3", "database"), ("server.replicaz=1", "replicaz"),
                                ("auth.keysSecret=k", "auth.workerKeySecret"), ("workers[0].name=w,workers[0].device=cuda", "device"),
-                               ("workers[0].name=w,workers[0].models.from=claim", "models.claim"), ("server.grace=soon", "grace")]:
+                               ("workers[0].name=w,workers[0].models.from=claim", "models.claim"), ("server.grace=soon", "grace"),
+                               ("workers[0].name=w,workers[0].autoscaling.from=hope", "from"),
+                               ("auth.keysSecret=k,auth.workerKeySecret=w,workers[0].name=w,workers[0].autoscaling.enabled=true,"
+                                "workers[0].autoscaling.models={m}", "auth.scaleKeySecret")]:
             done = helm("template", "pictures", str(CHART), "--set", setting)
             self.assertNotEqual(done.returncode, 0, setting)
             self.assertIn(named, done.stderr, setting)
+
+    def test_keda_asks_the_servers_or_prometheus(self):
+        objects = render("-f", str(CHART / "ci/cluster-values.yaml"))
+        scaled = {o["spec"]["scaleTargetRef"]["name"].rsplit("-", 1)[1]: o["spec"] for o in objects if o["kind"] == "ScaledObject"}
+        trigger = scaled["sd15"]["triggers"][0]
+        self.assertEqual(trigger["type"], "external-push")
+        self.assertEqual(trigger["metadata"]["model"], "sd15")
+        self.assertEqual(trigger["metadata"]["scalerAddress"], "pictures-mind-diffusion-headless.studio.svc:8080")
+        self.assertEqual([t["type"] for t in scaled["sdxl"]["triggers"]], ["prometheus", "prometheus"])
+        # What KEDA needs to be let in: the key is where it looks for it, the authority, and the network's leave.
+        worker = next(o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"].endswith("worker-sd15"))
+        names = [e["name"] for e in worker["spec"]["template"]["spec"]["containers"][0]["env"]]
+        self.assertIn(trigger["metadata"]["keyFromEnv"], names)
+        self.assertIn(trigger["authenticationRef"]["name"], [o["metadata"]["name"] for o in objects if o["kind"] == "TriggerAuthentication"])
+        policy = next(o for o in objects if o["kind"] == "NetworkPolicy" and o["metadata"]["name"].endswith("-server"))
+        self.assertIn([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}],
+                      [rule.get("from") for rule in policy["spec"]["ingress"]])
+
+    def test_every_dashboard_comes_along(self):
+        objects = render("-f", str(CHART / "ci/cluster-values.yaml"))
+        files = {file.name: json.loads(file.read_text()) for file in (CHART / "files/dashboards").glob("*.json")}
+        there = {name: json.loads(text) for o in objects if o["kind"] == "ConfigMap" for name, text in o["data"].items()}
+        self.assertEqual(there, files)
+        self.assertGreaterEqual(len(files), 4)
 
     def test_names_are_the_same_in_every_version(self):
         """A Deployment's selector cannot be changed: an upgrade with another would be refused."""

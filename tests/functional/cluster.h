@@ -32,6 +32,8 @@ class Cluster {
   void KillServer(int signal);
   Process& server() { return *server_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  // Where the server tells its metrics.
+  std::string metrics_address() const { return "127.0.0.1:" + std::to_string(server_metrics_port_); }
 
   // Starts a worker of this name (again) and waits until the server takes it as ready.
   void StartWorker(const std::string& name, const std::vector<std::string>& flags = {});

@@ -209,5 +209,30 @@ TEST_F(CommandLine, EveryProgramListsItsFlags) {
                                      HasSubstr("default 1000")));
 }
 
+TEST_F(CommandLine, TheDoctorSaysWhatIsWrongAndWhatToDo) {
+  const std::vector<std::string> doctor = {"doctor", "--metrics", cluster_.metrics_address()};
+  Result result = Run(doctor);
+  EXPECT_EQ(result.status, 1) << result.out << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("WRONG    models"), HasSubstr("WRONG    workers"),
+                                HasSubstr("mind-worker with --models")));
+  cluster_.StartWorker("w");
+  result = Run(doctor);
+  EXPECT_EQ(result.status, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("ok       server"), HasSubstr("ok       models"),
+                                HasSubstr("1 ready"), HasSubstr("ok       version"), HasSubstr("disk"),
+                                HasSubstr("asks nobody for a key"), Not(HasSubstr("WRONG"))));
+  result = Run({"doctor", "--json"});
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(result.out, HasSubstr(R"({"level":"ok","subject":"workers","text":"1 ready","advice":""})"));
+  // One of the places that are looked at is none.
+  result = Run({"doctor", "--metrics", cluster_.address()});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.out, HasSubstr("WRONG    metrics"));
+  cluster_.KillServer(SIGKILL);
+  result = Run({"doctor"});
+  EXPECT_EQ(result.status, 3);
+  EXPECT_THAT(result.out, HasSubstr("cannot reach a server"));
+}
+
 }  // namespace
 }  // namespace mind::testing

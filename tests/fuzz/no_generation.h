@@ -43,6 +43,9 @@ class NoGeneration : public Generation {
     answer(Nothing());
   }
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override { answer(v1::ListWorkersResponse()); }
+  void ListWork(Answer<internal::v1::ListWorkResponse> answer) override {
+    answer(internal::v1::ListWorkResponse());
+  }
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override {
     answer(std::vector<std::string>{"secret"});
   }

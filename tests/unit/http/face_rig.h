@@ -112,6 +112,9 @@ class FakeGeneration : public Generation {
     *response.add_workers() = worker;
     answer(response);
   }
+  void ListWork(Answer<internal::v1::ListWorkResponse> answer) override {
+    refuse.ok() ? answer(work) : answer(refuse);
+  }
 
   static absl::StatusOr<v1::Job> JobOf(const std::string& id) {
     if (id != "job-1") return NotFound("job", id, "no such job");
@@ -125,6 +128,7 @@ class FakeGeneration : public Generation {
   absl::Status refuse;
   v1::Model model;
   v1::Worker worker;
+  internal::v1::ListWorkResponse work;
   std::deque<v1::JobEvent> events;
   std::optional<absl::Status> end = absl::OkStatus();  // unset: more may come
   std::vector<std::string> secrets = {"newest", "older"};

@@ -83,6 +83,17 @@ TEST_F(EstimatesTest, WhatRunsCountsByWhatIsLeftOfIt) {
   EXPECT_EQ(dispatcher_.EstimatedRemaining("j"), std::nullopt);
 }
 
+TEST_F(EstimatesTest, SecondsOfWhatRunsAreThoseThatAreLeft) {
+  Connect("w", 1);
+  Capacity("w", 1, {{"m", 2}});
+  EXPECT_TRUE(dispatcher_.RunningSeconds().empty());
+  Submit(Job("low", 1, v1::PRIORITY_LOW));
+  Submit("waits");
+  EXPECT_DOUBLE_EQ(dispatcher_.RunningSeconds().at("m"), 2.0 * kSteps);
+  Progress("w", Ref("low", 1), 4);
+  EXPECT_DOUBLE_EQ(dispatcher_.RunningSeconds().at("m"), 2.0 * (kSteps - 4));
+}
+
 TEST_F(EstimatesTest, BatchNeighboursShareTheTime) {
   Connect("w", 4);
   Capacity("w", 4, {{"m", 1}});

@@ -426,5 +426,31 @@ TEST_F(GenerationServiceTest, AResultIsTakenOnceItIsStored) {
   EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
 }
 
+// --- Work.
+
+TEST_F(GenerationServiceTest, WorkIsWhatWaitsAndWhatRunsUntilItIsDone) {
+  const auto work = [this] {
+    const auto [reply, answer] = Expect<internal::v1::ListWorkResponse>();
+    service().ListWork(answer);
+    return *Answered<internal::v1::ListWorkResponse>(reply);
+  };
+  const auto worker = Connect("w", 1);
+  EXPECT_EQ(work().models_size(), 0);
+  const std::string first = Create();
+  const std::string second = Create();
+  ASSERT_EQ(work().models_size(), 1);
+  const internal::v1::ModelWork busy = work().models(0);
+  EXPECT_EQ(busy.model(), "m");
+  EXPECT_EQ(busy.waiting_jobs(), 1);
+  EXPECT_EQ(busy.running_jobs(), 1);
+  EXPECT_GT(busy.waiting_seconds(), 0);
+  EXPECT_DOUBLE_EQ(busy.running_seconds(), busy.waiting_seconds());
+  Finish(worker, first);
+  Settle();
+  Finish(worker, second);
+  Settle();
+  EXPECT_EQ(work().models_size(), 0);
+}
+
 }  // namespace
 }  // namespace mind::server

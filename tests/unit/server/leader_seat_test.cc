@@ -39,6 +39,9 @@ TEST_F(LeaderSeatTest, WhileItIsVacantItSendsElsewhere) {
   const auto [workers, answer] = Expect<v1::ListWorkersResponse>();
   seat_.ListWorkers(answer);
   EXPECT_EQ(Reason(workers), kNotLeading);
+  const auto [work, told] = Expect<internal::v1::ListWorkResponse>();
+  seat_.ListWork(told);
+  EXPECT_EQ(Reason(work), kNotLeading);
   EXPECT_EQ(ReasonOf(seat_.OnRegister(std::make_shared<FakeSession>(), {})), kNotLeading);
   bool readable = false;
   seat_.WhenReadable(nullptr, [&] { readable = true; });

@@ -39,6 +39,14 @@ TEST(MetricsEndpoint, AnswersAlsoWithAQueryAndByName) {
   EXPECT_THAT(HttpGet(Connect((*endpoint)->port()), "/metricsx"), StartsWith("HTTP/1.1 404"));
 }
 
+TEST(MetricsEndpoint, SaysWhatTimeItIs) {
+  const auto endpoint = MetricsEndpoint::Create("127.0.0.1:0", OneGauge());
+  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  EXPECT_THAT(HttpGet(Connect((*endpoint)->port()), "/metrics"),
+              testing::ContainsRegex("\r\nDate: [A-Z][a-z][a-z], [0-9][0-9] [A-Z][a-z][a-z] [0-9]+ "
+                                     "[0-9][0-9]:[0-9][0-9]:[0-9][0-9] GMT\r\n"));
+}
+
 TEST(MetricsEndpoint, ASourceThatThrowsIsAnErrorOfTheAnswer) {
   const auto endpoint = MetricsEndpoint::Create("127.0.0.1:0", std::make_shared<Throwing>());
   ASSERT_TRUE(endpoint.ok()) << endpoint.status();

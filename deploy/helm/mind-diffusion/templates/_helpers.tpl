@@ -48,6 +48,14 @@ seccompProfile: {type: RuntimeDefault}
 {{- if .Values.clusterTls.existingSecret }}{{ .Values.clusterTls.existingSecret }}{{ else if .Values.clusterTls.certManager.enabled }}{{ include "mind.name" . }}-cluster-tls{{ end }}
 {{- end }}
 
+{{/* Whether KEDA asks the servers. */}}
+{{- define "mind.scaledFromServers" -}}
+{{- range .Values.workers }}
+{{- $scaling := (mustMergeOverwrite (deepCopy $.Values.workerDefaults) .).autoscaling }}
+{{- if and $scaling.enabled (eq $scaling.from "servers") }}yes{{ end }}
+{{- end }}
+{{- end }}
+
 {{- define "mind.check" -}}
 {{- if and (gt (int .Values.server.replicas) 1) (not (include "mind.database" .)) }}
 {{- fail "server.replicas: several servers need a database: set database.urlSecret or database.cnpg.enabled" }}
