@@ -179,7 +179,7 @@ int Run(const Flags& flags) {
   link_options.name = flags.name.empty() ? DefaultName() : flags.name;
   link_options.device = device.str();
   link_options.max_images = flags.max_images;
-  EngineMaker maker(engine, *models);
+  EngineMaker maker(engine, *models, metrics);
   ServerLink link(link_options, maker, metrics);
   std::printf("mind-worker %s serving %zu models on %s, metrics on port %d\n", link_options.name.c_str(),
               models->models().size(), device.str().c_str(), (*endpoint)->port());

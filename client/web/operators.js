@@ -18,6 +18,8 @@ function workerCard(worker) {
     element('h3', {}, [element('span', {className: works ? 'dot' : 'dot off'}), worker.name]),
     element('p', {textContent: `${worker.device} · ${worker.state.replace('WORKER_STATE_', '').toLowerCase()}`}),
     element('p', {textContent: say('of', {a: worker.runningImages, b: worker.maxImages})}),
+    element('p', {textContent: worker.stepsPerSecond ? say('pace', {
+      steps: worker.stepsPerSecond.toPrecision(2), rows: worker.batchRows.toPrecision(2)}) : say('idle')}),
     element('p', {textContent: `${say('models')}: ${worker.models.join(', ')}`}),
     element('div', {className: 'meter', ariaHidden: 'true'}, [bar]),
   ]);

@@ -146,9 +146,12 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
   if (absl::Status error = CheckParameters(*sampler, spec, listed); !error.ok()) return error;
 
   if (!spec.has_steps()) spec.set_steps(listed > 0 ? listed : model.default_steps());
-  if (spec.steps() < 1 || spec.steps() > model.max_steps()) {
-    return InvalidField("spec.steps",
-                        absl::StrCat(spec.steps(), " given; it must be 1 to ", model.max_steps()));
+  // Parameters may space the steps otherwise; then the worker knows.
+  const bool bounded = sampler->max_steps() > 0 && spec.sampler_parameters().empty();
+  const uint32_t most = bounded ? std::min(sampler->max_steps(), model.max_steps()) : model.max_steps();
+  if (spec.steps() < 1 || spec.steps() > most) {
+    return InvalidField("spec.steps", absl::StrCat(spec.steps(), " given; it must be 1 to ", most,
+                                                   bounded ? absl::StrCat(" with ", sampler->name()) : ""));
   }
   if (listed > 0 && spec.steps() != listed) {
     return InvalidField("spec.steps", absl::StrCat(spec.steps(),

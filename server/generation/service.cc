@@ -210,6 +210,8 @@ void GenerationService::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
     *worker->mutable_loaded_models() = connected.capacity().loaded_models();
     worker->set_running_images(static_cast<uint32_t>(connected.running().size()));
     worker->set_max_images(connected.capacity().max_images());
+    worker->set_steps_per_second(connected.capacity().steps_per_second());
+    worker->set_batch_rows(connected.capacity().batch_rows());
     worker->set_state(connected.state());
     *worker->mutable_connect_time() = ToTimestamp(connected.connected());
   }

@@ -268,7 +268,7 @@ for (const colorScheme of ['light', 'dark']) {
       await page.click('summary');
       assert.deepEqual(await faults(page), []);
       await page.click('nav a[data-view="operators"]');
-      await page.locator('.worker').first().waitFor();
+      await page.locator('.worker', {hasText: /steps\/s, [\d.]+ rows a batch/}).first().waitFor();
       assert.deepEqual(await faults(page), []);
       await shoot(page, `operators-${size}-${colorScheme}`);
       await context.close();

@@ -19,6 +19,9 @@ v1::Capacity EngineMaker::Capacity() const {
     speed->set_row_seconds(seconds);
   }
   capacity.set_last_step_age_ms(static_cast<uint64_t>(engine_.LastStepAge().count()));
+  const StepRate::Rate rate = metrics_.steps_now();
+  capacity.set_steps_per_second(rate.steps_per_second);
+  capacity.set_batch_rows(rate.batch_rows);
   return capacity;
 }
 

@@ -10,6 +10,7 @@
 #include "mind/v1/worker.pb.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/model_cache.h"
+#include "worker/link/metrics.h"
 
 namespace mind {
 
@@ -27,11 +28,11 @@ class Maker {
   virtual void HandBack(uint64_t id) = 0;
 };
 
-// Both must outlive it.
+// All must outlive it; the engine's meter is `metrics`.
 class EngineMaker : public Maker {
  public:
-  EngineMaker(diffusion::Engine& engine, const diffusion::ModelCache& models)
-      : engine_(engine), models_(models) {}
+  EngineMaker(diffusion::Engine& engine, const diffusion::ModelCache& models, const WorkerMetrics& metrics)
+      : engine_(engine), models_(models), metrics_(metrics) {}
 
   std::vector<v1::Model> Models() const override;
   v1::Capacity Capacity() const override;
@@ -43,6 +44,7 @@ class EngineMaker : public Maker {
  private:
   diffusion::Engine& engine_;
   const diffusion::ModelCache& models_;
+  const WorkerMetrics& metrics_;
 };
 
 }  // namespace mind

@@ -66,6 +66,13 @@ void WorkerMetrics::OnBatch(const Batch& batch) {
   steps_[batch.model].Increment(static_cast<double>(batch.trajectories));
   forward_seconds_[batch.model].Increment(batch.forward_seconds);
   overhead_seconds_[batch.model].Increment(std::max(batch.total_seconds - batch.forward_seconds, 0.0));
+  const absl::MutexLock lock(&mutex_);
+  rate_.Note(batch.trajectories, batch.rows, std::chrono::steady_clock::now());
+}
+
+StepRate::Rate WorkerMetrics::steps_now() const {
+  const absl::MutexLock lock(&mutex_);
+  return rate_.At(std::chrono::steady_clock::now());
 }
 
 }  // namespace mind

@@ -7,8 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "proto/support/labelled_metric.h"
 #include "worker/diffusion/engine/engine.h"
+#include "worker/link/step_rate.h"
 
 namespace mind {
 
@@ -20,6 +23,8 @@ class WorkerMetrics : public diffusion::EngineMeter {
   void OnBatch(const Batch& batch) override;
   void OnPreviewDropped() override { previews_dropped.Increment(); }
   void OnCheckpointFailed(const std::string& reason) override;
+  // Of all models, of late.
+  StepRate::Rate steps_now() const;
   void OnModelLoaded(const std::string& model, double seconds) { load_seconds_[model].Set(seconds); }
 
   std::shared_ptr<prometheus::Registry> registry;
@@ -32,6 +37,8 @@ class WorkerMetrics : public diffusion::EngineMeter {
   LabelledCounter forward_seconds_;   // model
   LabelledCounter overhead_seconds_;  // model
   LabelledGauge load_seconds_;        // model
+  mutable absl::Mutex mutex_;
+  StepRate rate_ ABSL_GUARDED_BY(mutex_);
 
  public:
   prometheus::Gauge& connected;

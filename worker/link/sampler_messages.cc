@@ -67,6 +67,7 @@ v1::Sampler ToProto(const diffusion::SamplerInfo& info) {
   sampler.set_evaluations_per_step(info.evaluations_per_step);
   sampler.set_evaluations(info.evaluations);
   sampler.set_stochastic(info.stochastic);
+  sampler.set_max_steps(static_cast<uint32_t>(info.max_steps));
   for (const std::string& alias : info.aliases) sampler.add_aliases(alias);
   for (const ParameterInfo& parameter : info.parameters) {
     v1::SamplerParameter* const added = sampler.add_parameters();

@@ -79,6 +79,21 @@ TEST(Sampler, RefusesImpossibleStepCounts) {
   }
 }
 
+TEST(Sampler, SaysTheMostStepsThatItTakes) {
+  SamplerConfig shifted = GaussianConfig();
+  shifted.spacing = Spacing::kLeading;
+  shifted.steps_offset = 1;
+  bool any_takes_fewer = false;
+  for (const SamplerConfig& config : {GaussianConfig(), shifted}) {
+    for (const SamplerInfo& sampler : SamplersFor(config)) {
+      EXPECT_NO_THROW(MakeSampler(sampler.name, config, sampler.max_steps)) << sampler.name;
+      EXPECT_THROW(MakeSampler(sampler.name, config, sampler.max_steps + 1), RequestError) << sampler.name;
+      any_takes_fewer = any_takes_fewer || sampler.max_steps < config.train_steps;
+    }
+  }
+  EXPECT_TRUE(any_takes_fewer);
+}
+
 TEST(Sampler, EveryNumberOfStepsIsFiniteOrRefused) {
   for (const SamplerInfo& sampler : SamplersFor(GaussianConfig())) {
     for (const int64_t steps : {1, 2, 3, 7, 333, 999, 1000}) {

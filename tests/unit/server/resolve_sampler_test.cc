@@ -53,6 +53,17 @@ google::protobuf::Value List(std::initializer_list<double> numbers) {
   return value;
 }
 
+TEST(ResolveSampler, ASamplerMayTakeFewerStepsThanTheModelUnlessItIsToldMore) {
+  v1::Model model = TestModel();
+  model.mutable_samplers(0)->set_max_steps(999);
+  v1::ImageSpec spec;
+  spec.set_steps(1000);
+  EXPECT_THAT(ResolveSampler(model, spec).message(),
+              HasSubstr("spec.steps: 1000 given; it must be 1 to 999 with ddim"));
+  (*spec.mutable_sampler_parameters())["spacing"].set_string_value("trailing");
+  EXPECT_TRUE(ResolveSampler(model, spec).ok());
+}
+
 TEST(ResolveSampler, TakesTheDefaultAndAliasesInAnyCase) {
   v1::ImageSpec spec;
   ASSERT_TRUE(ResolveSampler(TestModel(), spec).ok());

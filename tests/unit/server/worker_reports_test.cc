@@ -1,6 +1,8 @@
 // What the service makes of what workers report: whom it believes, what it shows of it.
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 
 #include "proto/support/errors.h"
@@ -216,6 +218,8 @@ TEST_F(WorkerReportsTest, AHostileWorkerNeitherStopsOthersNorIsBelieved) {
   v1::Capacity& capacity = *message.mutable_capacity();
   capacity.set_max_images(4'000'000'000);
   capacity.add_loaded_models("another's");
+  capacity.set_steps_per_second(std::nan(""));
+  capacity.set_batch_rows(-1);
   for (const auto& [model, seconds] : {std::pair("m", 1e-300), std::pair("another's", 1.0)}) {
     v1::ModelSpeed& speed = *capacity.add_speeds();
     speed.set_model(model);
@@ -228,8 +232,21 @@ TEST_F(WorkerReportsTest, AHostileWorkerNeitherStopsOthersNorIsBelieved) {
   ASSERT_TRUE(workers.ok()) << workers.status();
   for (const v1::Worker& one : workers->workers()) {
     EXPECT_LE(one.max_images(), 1024U);
+    EXPECT_EQ(one.steps_per_second(), 0);
+    EXPECT_EQ(one.batch_rows(), 0);
     for (const std::string& model : one.loaded_models()) EXPECT_EQ(model, "m");
   }
+}
+
+TEST_F(WorkerReportsTest, ItsPaceIsShown) {
+  const auto worker = Connect("w", 4);
+  v1::ConnectRequest message;
+  message.mutable_capacity()->set_max_images(4);
+  message.mutable_capacity()->set_steps_per_second(41.5);
+  message.mutable_capacity()->set_batch_rows(3.5);
+  Say(worker, message);
+  EXPECT_EQ(ListWorkers().workers(0).steps_per_second(), 41.5);
+  EXPECT_EQ(ListWorkers().workers(0).batch_rows(), 3.5);
 }
 
 TEST_F(WorkerReportsTest, APreviewTooLargeForAMessageIsNone) {

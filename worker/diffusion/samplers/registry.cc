@@ -125,17 +125,27 @@ void CheckSteps(const SamplerConfig& config, int64_t steps) {
   }
 }
 
+// The rule at this step count; null where it has none for this model.
+std::unique_ptr<const Sampler> MakeIfPossible(const Rule& rule, const SamplerConfig& config, int64_t steps) {
+  try {
+    return rule.make(config, steps);
+  } catch (const RequestError&) {
+    return nullptr;
+  }
+}
+
 // The rule at some step count, or null where it has none for this model: some starts need many steps, some
 // students take few.
 std::unique_ptr<const Sampler> Probe(const Rule& rule, const SamplerConfig& config) {
-  for (const int64_t steps : {std::min<int64_t>(8, config.train_steps), int64_t{1}}) {
-    try {
-      return rule.make(config, steps);
-    } catch (const RequestError&) {
-      continue;
-    }
-  }
-  return nullptr;
+  auto sampler = MakeIfPossible(rule, config, std::min<int64_t>(8, config.train_steps));
+  return sampler != nullptr ? std::move(sampler) : MakeIfPossible(rule, config, 1);
+}
+
+// REQUIRES: there is one that is possible.
+int64_t MaxSteps(const Rule& rule, const SamplerConfig& config) {
+  int64_t steps = config.train_steps;
+  while (MakeIfPossible(rule, config, steps) == nullptr) --steps;
+  return steps;
 }
 
 }  // namespace
@@ -152,9 +162,11 @@ std::vector<SamplerInfo> SamplersFor(const SamplerConfig& config) {
                      .evaluations_per_step = rule.adaptive ? 0 : EvaluationsPerStep(rule, effective),
                      .evaluations = 0,
                      .stochastic = rule.stochastic,
+                     .max_steps = 0,
                      .parameters = {}};
     const std::unique_ptr<const Sampler> sampler = Probe(rule, effective);
     if (sampler == nullptr) continue;  // this model lacks what the rule needs
+    info.max_steps = MaxSteps(rule, effective);
     if (rule.adaptive) info.evaluations = static_cast<double>(sampler->evaluations());
     for (const Parameter* const parameter : rule.parameters) {
       info.parameters.push_back(parameter->Describe(effective));

@@ -22,6 +22,8 @@ struct SamplerInfo {
   double evaluations_per_step = 1;
   double evaluations = 0;
   bool stochastic = false;  // whether it draws noise beyond the first
+  // The most it can take: some spacings have no level for each of the model's training steps.
+  int64_t max_steps = 0;
   std::vector<ParameterInfo> parameters;
 };
 
