@@ -23,7 +23,7 @@ run_stage() {
     api) tests/api/python.sh build/dev openapi.py build/dev/bin 10000 ;;
     postgresql)
       MIND_TEST_STORE=postgresql build/dev/bin/test-functional \
-        --gtest_filter="Generation.*:Http.*:Faults.*:Streams.*:Limits.*:BadInput.*:CommandLine.*:Families*"
+        --gtest_filter="Generation.*:Http.*:Faults.*:Streams.*:Limits.*:BadInput.*:CommandLine.*:*Families*:Keys.*:Tls.*:HostileWorker.*:Evaluation.*:Objects*"
       ;;
     image) tests/deploy/image.py . build/image ;;
     asan-ubsan | tsan) sanitized "$1" ;;

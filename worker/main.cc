@@ -14,6 +14,7 @@
 #include "proto/support/errors.h"
 #include "proto/support/flag_types.h"
 #include "proto/support/grpc_log.h"
+#include "proto/support/http_client.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
 #include "worker/diffusion/blas.h"
@@ -44,6 +45,7 @@ struct Flags {
   bool preload = true;
   bool channels_last = false;
   ByteCount memory;
+  std::string s3_ca;
   ChannelTls tls;
 };
 
@@ -81,6 +83,10 @@ Flags ParseFlags(int argc, char** argv) {
   AddByteCount(app, "--memory", flags.memory,
                "Most memory for models' weights: where there is no room for a model, those used longest ago "
                "are unloaded; 0: no limit");
+  AddText(
+      app, "--s3-ca", flags.s3_ca, "FILE",
+      "Where the server has its pictures put into a bucket: the authorities that the endpoint's certificate "
+      "is by, in PEM; if left out, those that the system knows");
   GiveTwins(app);
   ParseCommandLine(app, argc, argv);
   return flags;
@@ -134,6 +140,12 @@ int Run(const Flags& flags) {
     return 1;
   }
 
+  const auto uploads = HttpClient::Create(flags.s3_ca);
+  if (!uploads.ok()) {
+    LogError("cannot start", {{"error", std::string(uploads.status().message())}});
+    return 1;
+  }
+
   std::unique_ptr<diffusion::ModelCache> models;
   try {
     const EndsAtOnce at_once;  // there may be much to read
@@ -178,6 +190,7 @@ int Run(const Flags& flags) {
   link_options.key = flags.key;
   link_options.name = flags.name.empty() ? DefaultName() : flags.name;
   link_options.device = device.str();
+  link_options.uploads = uploads->get();
   link_options.max_images = flags.max_images;
   EngineMaker maker(engine, *models, metrics);
   ServerLink link(link_options, maker, metrics);

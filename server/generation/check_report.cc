@@ -29,16 +29,7 @@ constexpr size_t kMaxErrorDetails = 4 << 10;
 constexpr uint64_t kBytesAPixel = 4 * 16;
 constexpr uint64_t kBytesBeside = 4 << 20;
 
-std::string MediaType(v1::ImageFormat format) {
-  switch (format) {
-    case v1::IMAGE_FORMAT_JPEG:
-      return "image/jpeg";
-    case v1::IMAGE_FORMAT_WEBP:
-      return "image/webp";
-    default:
-      return "image/png";
-  }
-}
+constexpr size_t kSha256Bytes = 32;
 
 absl::Status BadResult(const std::string& what) {
   return MakeError(absl::StatusCode::kInternal, "the worker sent a picture " + what, "BAD_RESULT");
@@ -67,6 +58,17 @@ void CutList(Repeated& list, int most) {
 }
 
 }  // namespace
+
+std::string MediaTypeOf(v1::ImageFormat format) {
+  switch (format) {
+    case v1::IMAGE_FORMAT_JPEG:
+      return "image/jpeg";
+    case v1::IMAGE_FORMAT_WEBP:
+      return "image/webp";
+    default:
+      return "image/png";
+  }
+}
 
 absl::Status CheckRegistration(const v1::Register& registration) {
   for (const auto& [field, word] :
@@ -113,16 +115,22 @@ void CutToSize(v1::ConnectRequest& report) {
 }
 
 absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& result) {
-  const std::string media_type = MediaType(spec.format());
+  const std::string media_type = MediaTypeOf(spec.format());
   if (result.media_type() != media_type) {
     return BadResult(absl::StrCat("of type \"", Printable(result.media_type(), 40), "\" where ", media_type,
                                   " was asked for"));
   }
-  if (result.data().empty()) return BadResult("without bytes");
+  const bool uploaded = result.has_uploaded();
+  const uint64_t size = uploaded ? result.uploaded().size() : result.data().size();
+  if (size == 0) return BadResult("without bytes");
+  if (uploaded && !result.data().empty()) return BadResult("both uploaded and with its bytes");
+  if (uploaded && result.uploaded().sha256().size() != kSha256Bytes) {
+    return BadResult(absl::StrCat("with a SHA-256 of ", result.uploaded().sha256().size(), " bytes"));
+  }
   const uint64_t most = uint64_t{spec.width()} * spec.height() * kBytesAPixel + kBytesBeside;
-  if (result.data().size() > most) {
-    return BadResult(absl::StrCat("of ", result.data().size(), " bytes where ", spec.width(), "×",
-                                  spec.height(), " pixels were asked for"));
+  if (size > most) {
+    return BadResult(absl::StrCat("of ", size, " bytes where ", spec.width(), "×", spec.height(),
+                                  " pixels were asked for"));
   }
   return absl::OkStatus();
 }

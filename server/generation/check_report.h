@@ -5,6 +5,8 @@
 #ifndef MIND_SERVER_GENERATION_CHECK_REPORT_H_
 #define MIND_SERVER_GENERATION_CHECK_REPORT_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "mind/v1/image.pb.h"
 #include "mind/v1/worker.pb.h"
@@ -17,6 +19,9 @@ absl::Status CheckRegistration(const v1::Register& registration);
 // Cuts a report to what can be true, before anybody looks at it: lists to what a worker may hold or offer,
 // steps to how many there are, the text and details of an error to what is told on.
 void CutToSize(v1::ConnectRequest& report);
+
+// Of a picture's file.
+std::string MediaTypeOf(v1::ImageFormat format);
 
 // Whether this is a picture as asked for, as far as can be told without looking at it. INTERNAL if not. The
 // seed it says is not asked: what watchers are told is the one that was asked for.

@@ -6,6 +6,7 @@
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
+#include "server/generation/check_report.h"
 #include "server/generation/outcome.h"
 #include "server/generation/public_job.h"
 
@@ -34,12 +35,25 @@ void Decisions::Do(const SendAssign& send) {
   // leave that might be given out again.
   if (job == nullptr) return AnswerFor(send.worker, send.assign, std::nullopt);
   state_.ledger.Write(UpdateJob{*job});
-  state_.sessions.Assign(send.worker, send.assign,
+  state_.sessions.Assign(send.worker, WithUploads(send.worker, send.assign, job->spec()),
                          [this, worker = send.worker](const v1::Assign& assign, const absl::Status& why) {
                            LogError("cannot read the pictures of a request",
                                     {{"job", assign.job_id()}, {"error", std::string(why.message())}});
                            AnswerFor(worker, assign, why);
                          });
+}
+
+v1::Assign Decisions::WithUploads(const std::string& worker, v1::Assign assign,
+                                  const v1::ImageSpec& spec) const {
+  if (state_.options.objects == nullptr || !state_.sessions.Uploads(worker)) return assign;
+  for (v1::AssignedImage& image : *assign.mutable_images()) {
+    v1::ImageRef ref;
+    ref.set_job_id(assign.job_id());
+    ref.set_attempt(assign.attempt());
+    ref.set_image_index(image.image_index());
+    *image.mutable_upload() = state_.options.objects->Grant(UploadKey(ref), MediaTypeOf(spec.format()));
+  }
+  return assign;
 }
 
 void Decisions::Do(const SendCancel& send) {

@@ -25,6 +25,8 @@ class Decisions {
 
  private:
   void Do(const SendAssign& send);
+  // With places for its pictures, where there are any and the worker knows what to do with them.
+  v1::Assign WithUploads(const std::string& worker, v1::Assign assign, const v1::ImageSpec& spec) const;
   // Of an assignment that did not leave: what its worker would say of each of its pictures. Empty: that it
   // has stopped making it.
   void AnswerFor(const std::string& worker, const v1::Assign& assign,

@@ -60,6 +60,9 @@ ServerMetrics::ServerMetrics()
       late_results(CounterFamily(*registry, "mind_late_results_total",
                                  "Pictures refused because their attempt was no longer the newest")
                        .Add({})),
+      uploads_refused(CounterFamily(*registry, "mind_uploads_refused_total",
+                                    "Pictures that workers had uploaded and were asked for all the same")
+                          .Add({})),
       previews_sent(
           CounterFamily(*registry, "mind_previews_sent_total", "Previews sent to watchers").Add({})),
       previews_dropped(CounterFamily(*registry, "mind_previews_dropped_total",

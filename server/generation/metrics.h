@@ -59,6 +59,7 @@ struct ServerMetrics {
   prometheus::Counter& requeued;
   prometheus::Counter& resumed;
   prometheus::Counter& late_results;
+  prometheus::Counter& uploads_refused;
   prometheus::Counter& previews_sent;
   prometheus::Counter& previews_dropped;
 

@@ -23,6 +23,7 @@
 #include "server/generation/webhook.h"
 #include "server/generation/worker_sessions.h"
 #include "server/store/job_store.h"
+#include "server/store/object_store.h"
 #include "server/trust/audit.h"
 #include "server/trust/quotas.h"
 
@@ -59,6 +60,9 @@ struct ServiceOptions {
   };
   // Is told what becomes of jobs; must outlive the service. Null: nobody keeps that.
   Audit* audit = nullptr;
+  // Where large pictures are put, by workers too where they can; must outlive the service. Null: they lie in
+  // the store.
+  ObjectStore* objects = nullptr;
   // Tells of jobs' ends; must outlive the service. Null: nobody is told.
   WebhookSender* webhooks = nullptr;
   Post post;                          // to the loop. REQUIRES: set

@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,21 +11,6 @@
 #include "mind/v1/job.pb.h"
 
 namespace mind::server {
-
-// A URL of http or https in its parts.
-struct WebUrl {
-  bool tls = false;
-  std::string host;    // lower case; an IPv6 address without its brackets
-  std::string port;    // as a number, also where the URL leaves it out
-  std::string target;  // path and query: "/hook?x=1"
-
-  // "https://host:port", by which two URLs are of one origin.
-  std::string Origin() const;
-  // What a request names as its host: without the port where that is the scheme's own.
-  std::string Authority() const;
-};
-// Empty: it is none, or carries a user's name, a fragment, or characters that have no place in a URL.
-std::optional<WebUrl> ParseWebUrl(const std::string& url);
 
 // Whether jobs may name this URL, which may be empty. INVALID_ARGUMENT names the origins that are allowed.
 absl::Status CheckWebhook(const std::string& url, const std::vector<std::string>& origins);

@@ -24,7 +24,7 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
   for (v1::Model& model : state_.catalog.Offer(registration, state_.Now())) {
     state_.ledger.Write(SaveModel{std::move(model)});
   }
-  state_.sessions.Add(registration.name(), session);
+  state_.sessions.Add(registration.name(), session, registration.uploads());
   LogInfo("worker connected", {{"worker", registration.name()},
                                {"device", registration.device()},
                                {"models", registration.models_size()},
@@ -42,6 +42,58 @@ void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest mess
   const std::string worker = state_.sessions.NameOf(session);
   if (worker.empty()) return;
   CutToSize(message);
+  if (message.image_result().has_uploaded()) return CheckUpload(session, worker, std::move(message));
+  Take(worker, std::move(message));
+}
+
+void WorkerDesk::CheckUpload(const WorkerSession* session, const std::string& worker,
+                             v1::ConnectRequest message) {
+  const v1::ImageResult& result = message.image_result();
+  const v1::ImageRef image = result.image();
+  const bool wanted = state_.dispatcher.Holds(worker, image) || state_.dispatcher.WantsBack(worker, image);
+  // There is nothing to find out about what is refused anyway.
+  if (!wanted || !CheckResult(state_.dispatcher.Find(image.job_id())->spec(), result).ok()) {
+    return Take(worker, std::move(message));
+  }
+  const std::weak_ptr<WorkerSession> from = state_.sessions.Share(session);
+  if (state_.options.objects == nullptr) {
+    return UploadChecked(from, std::move(message),
+                         absl::FailedPreconditionError("this server knows no place"));
+  }
+  const std::string key = UploadKey(image);
+  if (!checking_.insert(key).second) return;
+  const v1::UploadedFile file = result.uploaded();
+  state_.options.objects->Check(key, file,
+                                [this, post = state_.options.post, key, from,
+                                 message = std::move(message)](const absl::Status& status) {
+                                  post([this, key, from, message, status] {
+                                    checking_.erase(key);
+                                    UploadChecked(from, message, status);
+                                  });
+                                });
+}
+
+void WorkerDesk::UploadChecked(const std::weak_ptr<WorkerSession>& from, v1::ConnectRequest message,
+                               const absl::Status& status) {
+  const auto session = from.lock();
+  // A worker that has come again brings its picture with it.
+  const std::string worker = session == nullptr ? "" : state_.sessions.NameOf(session.get());
+  if (worker.empty()) return;
+  if (status.ok()) return Take(worker, std::move(message));
+  const v1::ImageRef& image = message.image_result().image();
+  state_.metrics.uploads_refused.Increment();
+  LogWarning("a picture that was uploaded cannot be taken from there: its worker is asked for it",
+             {{"job", image.job_id()},
+              {"image", image.image_index()},
+              {"worker", worker},
+              {"error", std::string(status.message())}});
+  v1::ConnectResponse wanted;
+  *wanted.mutable_wanted()->mutable_image() = image;
+  *wanted.mutable_wanted()->mutable_why() = ToProto(status);
+  session->Send(std::move(wanted));
+}
+
+void WorkerDesk::Take(const std::string& worker, v1::ConnectRequest message) {
   const v1::ImageRef finished = message.image_result().image();
   const bool brought = message.has_image_result();
   const bool wanted_back = brought && state_.dispatcher.WantsBack(worker, finished);
@@ -86,13 +138,17 @@ void WorkerDesk::TakeResult(const std::string& worker, v1::ImageResult& result) 
   }
   const v1::Job& job = *state_.dispatcher.Find(ref.job_id());
   const uint64_t sequence = state_.events.Reserve(job.id());
-  state_.ledger.Write(
-      AddImage{.job_id = job.id(),
-               .index = ref.image_index(),
-               .seed = job.spec().seed() + ref.image_index(),
-               .media_type = result.media_type(),
-               .sequence = sequence,
-               .data = std::make_shared<const std::string>(std::move(*result.mutable_data()))});
+  AddImage image{.job_id = job.id(),
+                 .index = ref.image_index(),
+                 .seed = job.spec().seed() + ref.image_index(),
+                 .media_type = result.media_type(),
+                 .sequence = sequence};
+  if (result.has_uploaded()) {
+    image.object = StoredObject{UploadKey(ref), result.uploaded().sha256()};
+  } else {
+    image.data = std::make_shared<const std::string>(std::move(*result.mutable_data()));
+  }
+  state_.ledger.Write(std::move(image));
   state_.ledger.WhenDurable(
       [this, id = job.id(), model = job.spec().model(), index = ref.image_index(), sequence] {
         state_.metrics.images[model].Increment();
@@ -146,6 +202,7 @@ void WorkerDesk::WhenReadable(const WorkerSession* session, std::function<void()
 }
 
 void WorkerDesk::OnTick() {
+  state_.sessions.OnTick(state_.options.steady_clock());
   for (const std::string& worker : unread_) {
     decisions_.CarryOut(state_.dispatcher.OnWorkerMessage(worker, v1::ConnectRequest(), state_.Present()));
   }

@@ -33,6 +33,12 @@ class WorkerDesk : public Reception {
   void OnTick();
 
  private:
+  // What a worker has said, and whatever has to be known before has been found out.
+  void Take(const std::string& worker, v1::ConnectRequest message);
+  // A picture that its worker has put elsewhere: whether it is there comes first.
+  void CheckUpload(const WorkerSession* session, const std::string& worker, v1::ConnectRequest message);
+  void UploadChecked(const std::weak_ptr<WorkerSession>& from, v1::ConnectRequest message,
+                     const absl::Status& status);
   // Makes a failure of a result that is not what was asked for.
   void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const;
   // Writes a picture that counts, and has it told when it is durable.
@@ -42,7 +48,8 @@ class WorkerDesk : public Reception {
 
   ServiceState& state_;
   Decisions& decisions_;
-  std::set<std::string> unread_;  // workers that wait for WhenReadable
+  std::set<std::string> unread_;    // workers that wait for WhenReadable
+  std::set<std::string> checking_;  // keys of uploads that are being looked at
 };
 
 }  // namespace mind::server

@@ -1,8 +1,15 @@
 #include "server/generation/worker_sessions.h"
 
 namespace mind::server {
+namespace {
 
-void WorkerSessions::Add(const std::string& worker, const std::shared_ptr<WorkerSession>& session) {
+constexpr absl::Duration kReadAgain = absl::Seconds(1);
+
+}  // namespace
+
+void WorkerSessions::Add(const std::string& worker, const std::shared_ptr<WorkerSession>& session,
+                         bool uploads) {
+  if (uploads) uploading_.insert(worker);
   sessions_[worker] = session;
   names_[session.get()] = worker;
 }
@@ -15,6 +22,7 @@ std::string WorkerSessions::NameOf(const WorkerSession* session) const {
 void WorkerSessions::Remove(const std::string& worker) {
   const auto found = sessions_.find(worker);
   if (found == sessions_.end()) return;
+  uploading_.erase(worker);
   names_.erase(found->second.get());
   sessions_.erase(found);
 }
@@ -27,6 +35,7 @@ void WorkerSessions::Close(const std::string& worker, const absl::Status& status
 
 void WorkerSessions::CloseAll(const absl::Status& status) {
   names_.clear();
+  uploading_.clear();
   for (const auto& [worker, session] : std::exchange(sessions_, {})) session->Close(status);
 }
 
@@ -54,16 +63,25 @@ void WorkerSessions::Release(const Attempt& attempt) {
   if (held == held_.end()) return;
   const v1::ImageSpec& spec = held->second.parts.front().spec();
   if (!HasPictures(spec)) return Leave(attempt, spec);
-  store_.FindSources(
-      attempt.first, [this, post = post_, attempt, spec](absl::StatusOr<PictureBytes> pictures) {
-        absl::StatusOr<v1::ImageSpec> whole = spec;
-        if (!pictures.ok()) {
-          whole = pictures.status();
-        } else if (!PutPictures(*std::move(pictures), *whole)) {
-          whole = absl::DataLossError("a picture that the request brought is no longer there");
-        }
-        post([this, attempt, whole = std::move(whole)]() mutable { Leave(attempt, std::move(whole)); });
-      });
+  store_.FindSources(attempt.first,
+                     [this, post = post_, attempt, spec](absl::StatusOr<PictureBytes> pictures) {
+                       absl::StatusOr<v1::ImageSpec> whole = spec;
+                       if (!pictures.ok()) {
+                         whole = pictures.status();
+                       } else if (!PutPictures(*std::move(pictures), *whole)) {
+                         whole = absl::DataLossError("a picture that the request brought is no longer there");
+                       }
+                       post([this, attempt, whole = std::move(whole)]() mutable {
+                         if (absl::IsUnavailable(whole.status())) return unread_.push_back(attempt);
+                         Leave(attempt, std::move(whole));
+                       });
+                     });
+}
+
+void WorkerSessions::OnTick(absl::Duration now) {
+  if (unread_.empty() || now < read_again_) return;
+  read_again_ = now + kReadAgain;
+  for (const Attempt& attempt : std::exchange(unread_, {})) Release(attempt);
 }
 
 void WorkerSessions::Leave(const Attempt& attempt, absl::StatusOr<v1::ImageSpec> spec) {

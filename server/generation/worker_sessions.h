@@ -2,7 +2,8 @@
 //
 // An assignment leaves when the attempt it begins is durable, so that no number of an attempt is ever given
 // twice, and with the pictures that its request brought, which are read for it. Until then it can be taken
-// back; everything else but what confirms results leaves at once.
+// back; everything else but what confirms results leaves at once. Where the pictures cannot be read for now
+// it waits until they can.
 //
 // All on the server's loop; not thread-safe.
 #ifndef MIND_SERVER_GENERATION_WORKER_SESSIONS_H_
@@ -11,12 +12,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "mind/v1/worker.pb.h"
 #include "server/generation/ledger.h"
 #include "server/generation/worker_session.h"
@@ -30,10 +33,15 @@ class WorkerSessions {
   WorkerSessions(Ledger& ledger, JobStore& store, Post post)
       : ledger_(ledger), store_(store), post_(std::move(post)) {}
 
-  // REQUIRES: none of that name.
-  void Add(const std::string& worker, const std::shared_ptr<WorkerSession>& session);
+  // REQUIRES: none of that name. `uploads`: the worker understands AssignedImage.upload.
+  void Add(const std::string& worker, const std::shared_ptr<WorkerSession>& session, bool uploads = false);
+  bool Uploads(const std::string& worker) const { return uploading_.count(worker) != 0; }
   // Empty: not one of them; it was replaced or dropped, and its stream is closing.
   std::string NameOf(const WorkerSession* session) const;
+  // For who has to wait for something, and it may go meanwhile. REQUIRES: it is one of them.
+  std::weak_ptr<WorkerSession> Share(const WorkerSession* session) const {
+    return sessions_.at(names_.at(session));
+  }
   void Remove(const std::string& worker);
   // Removes it, if it is there, and closes its stream.
   void Close(const std::string& worker, const absl::Status& status);
@@ -43,13 +51,16 @@ class WorkerSessions {
   // To a worker that may have gone: then to nobody.
   void Send(const std::string& worker, v1::ConnectResponse message);
   // Also a part of one that is too large for one message, the parts in one turn. `cannot` is run instead if
-  // its pictures cannot be read, for each part.
+  // its pictures never will be read, for each part.
   using Cannot = std::function<void(const v1::Assign& assign, const absl::Status& why)>;
   void Assign(const std::string& worker, v1::Assign assign, Cannot cannot);
   // An assignment that has not left: it never will. Its parts; empty: there is none.
   std::vector<v1::Assign> TakeBack(const std::string& job_id, uint32_t attempt);
   // The worker may forget the picture: it is durable, or is when all that has been written is.
   void ConfirmTaken(const std::string& worker, const v1::ImageRef& image);
+  // Tries again to read the pictures of assignments that wait for them, if it is time. `now`: on the steady
+  // clock.
+  void OnTick(absl::Duration now);
 
  private:
   using Attempt = std::pair<std::string, uint32_t>;  // of a job, by number
@@ -71,7 +82,10 @@ class WorkerSessions {
   const Post post_;
   std::map<std::string, std::shared_ptr<WorkerSession>> sessions_;  // by worker
   std::map<const WorkerSession*, std::string> names_;
-  std::map<Attempt, Held> held_;  // have not left
+  std::set<std::string> uploading_;  // workers that understand it
+  std::map<Attempt, Held> held_;     // have not left
+  std::vector<Attempt> unread_;      // of them those whose pictures could not be read for now
+  absl::Duration read_again_;        // on the steady clock
 };
 
 }  // namespace mind::server

@@ -7,8 +7,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/digest.h"
 #include "proto/support/errors.h"
-#include "server/http/hmac.h"
 
 namespace mind::server {
 namespace {

@@ -36,7 +36,7 @@ class Alone : public Core {
   void WindDown() override { service_.StopAdmitting(); }
   bool busy() const override { return service_.running_jobs() > 0 || !service_.settled(); }
   void CloseCalls() override { service_.CloseWatches(); }
-  void Join() override {}
+  void Join() override { store_->GiveUp(); }
 
  private:
   Alone(const ServiceOptions& options, std::unique_ptr<JobStore> store, const std::string& directory,

@@ -1,5 +1,6 @@
 #include "server/process/cores.h"
 
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,11 +9,14 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "proto/support/daemon.h"
+#include "proto/support/errors.h"
+#include "proto/support/logging.h"
 #include "server/process/alone.h"
 #include "server/process/front.h"
 #include "server/store/postgres_job_reader.h"
 #include "server/store/postgres_job_store.h"
 #include "server/store/postgres_term_store.h"
+#include "server/store/s3_object_store.h"
 #include "server/store/sqlite_job_store.h"
 
 namespace mind::server {
@@ -49,9 +53,36 @@ absl::Status CannotOpen(const absl::Status& why) {
   return absl::Status(why.code(), absl::StrCat("cannot open the job store: ", why.message()));
 }
 
+// Null where the command line names no place for objects. Ends here what never will work.
+absl::StatusOr<std::shared_ptr<ObjectStore>> OpenObjects(const Flags& flags, ServerMetrics& metrics) {
+  if (flags.blobs.empty()) return nullptr;
+  absl::StatusOr<S3Options> options =
+      MakeS3Options({flags.blobs, flags.s3_endpoint, flags.s3_region}, [](const char* name) {
+        const char* const value = std::getenv(name);
+        return std::string(value == nullptr ? "" : value);
+      });
+  if (!options.ok()) return options.status();
+  options->ca_file = flags.s3_ca;
+  options->above = static_cast<size_t>(flags.blobs_above.bytes);
+  absl::StatusOr<std::unique_ptr<S3ObjectStore>> store = S3ObjectStore::Open(*options, *metrics.registry);
+  if (!store.ok()) return store.status();
+  const absl::Status tried = [&store] {
+    const EndsAtOnce nothing_to_finish;
+    return (*store)->TryOut();
+  }();
+  if (!tried.ok() && !MayPass(tried)) return absl::FailedPreconditionError(tried.message());
+  const LogFields fields = {{"bucket", options->bucket}, {"endpoint", options->endpoint.Origin()}};
+  if (tried.ok()) {
+    LogInfo("large pictures are put into the object store", fields);
+  } else {
+    LogWarning("large pictures wait for the object store", {{"error", std::string(tried.message())}});
+  }
+  return std::shared_ptr<ObjectStore>(*std::move(store));
+}
+
 absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const ServiceOptions& options,
-                                                const ServerTls& tls, const GiveUp& give_up, Trust& trust,
-                                                ServerMetrics& metrics) {
+                                                std::shared_ptr<ObjectStore> objects, const ServerTls& tls,
+                                                const GiveUp& give_up, Trust& trust, ServerMetrics& metrics) {
   absl::StatusOr<std::unique_ptr<PostgresTermStore>> terms = [&flags] {
     const EndsAtOnce nothing_to_finish;  // the database may not be there for long
     return PostgresTermStore::Open(flags.store);
@@ -61,12 +92,12 @@ absl::StatusOr<std::unique_ptr<Core>> MakeFront(const Flags& flags, const Servic
                        .authority = &trust.gatekeeper(),
                        .lease = flags.leader_lease,
                        .service = options,
-                       .store = std::make_shared<PostgresJobReader>(flags.store),
+                       .store = std::make_shared<PostgresJobReader>(flags.store, objects),
                        .terms = *std::move(terms),
                        .refused = [give_up](const absl::Status& why) { give_up(CannotOpen(why)); },
                        .open_store =
-                           [url = flags.store](uint64_t term, const std::string& holder) {
-                             return PostgresJobStore::Open(url, holder, term);
+                           [url = flags.store, objects](uint64_t term, const std::string& holder) {
+                             return PostgresJobStore::Open(url, holder, term, objects);
                            },
                        .listens_with = tls.encrypts_cluster() ? tls.ForServers() : nullptr,
                        .dials_with = tls.to_servers(),
@@ -86,9 +117,13 @@ absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& p
                                                WebhookSender* webhooks, const GiveUp& give_up, Trust& trust,
                                                ServerMetrics& metrics) {
   ServiceOptions options = OptionsFrom(flags, post, webhooks, trust);
-  if (!flags.store.empty()) return MakeFront(flags, options, tls, give_up, trust, metrics);
+  const absl::StatusOr<std::shared_ptr<ObjectStore>> objects = OpenObjects(flags, metrics);
+  if (!objects.ok()) return objects.status();
+  options.objects = objects->get();
+  if (!flags.store.empty()) return MakeFront(flags, options, *objects, tls, give_up, trust, metrics);
   options.store_broken = give_up;
-  absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
+  absl::StatusOr<std::unique_ptr<SqliteJobStore>> store =
+      SqliteJobStore::Open(flags.data, absl::Seconds(5), *objects);
   if (!store.ok()) return CannotOpen(store.status());
   return Alone::Create(options, *std::move(store), flags.data, trust.gatekeeper(), metrics, tls.workers());
 }

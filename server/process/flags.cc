@@ -22,6 +22,26 @@ void AddTlsFlags(CLI::App& app, Flags& flags) {
           "--tls-client-ca");
 }
 
+void AddObjectFlags(CLI::App& app, Flags& flags) {
+  AddText(
+      app, "--blobs", flags.blobs, "URL",
+      "Large pictures are put into a bucket of an S3 endpoint, by workers themselves where they reach it: "
+      "s3://BUCKET/PREFIX. The key is in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, if it is lent, "
+      "AWS_SESSION_TOKEN. If left out they lie in --data, or in the database");
+  AddText(
+      app, "--s3-endpoint", flags.s3_endpoint, "URL",
+      "With --blobs: http://HOST:PORT or https://HOST:PORT. If left out, what AWS_ENDPOINT_URL_S3 says, or "
+      "AWS's own of the region");
+  AddText(app, "--s3-region", flags.s3_region, "NAME", "With --blobs: if left out, what AWS_REGION says");
+  AddText(app, "--s3-ca", flags.s3_ca, "FILE",
+          "With --blobs: the authorities that the endpoint's certificate is by, in PEM; if left out, those "
+          "that the system knows");
+  AddByteCount(
+      app, "--blobs-above", flags.blobs_above,
+      "With --blobs: pictures of so many bytes or fewer lie in the job store all the same, where they "
+      "cost less");
+}
+
 }  // namespace
 
 Flags ParseFlags(int argc, char** argv) {
@@ -70,6 +90,7 @@ Flags ParseFlags(int argc, char** argv) {
           "A PostgreSQL database that holds the job store instead: postgresql://HOST/DATABASE. Several "
           "servers may "
           "share it. If left out the store is a file in --data");
+  AddObjectFlags(app, flags);
   AddText(app, "--cluster", flags.cluster, "HOST:PORT",
           "Where other servers on the same PostgreSQL reach this one; port 0 picks a free one. Must be a "
           "loopback address, unless --cluster-ca is given");

@@ -32,6 +32,11 @@ struct Flags {
   bool audit_prompts = false;
   std::string data = "data";
   std::string store;
+  std::string blobs;
+  std::string s3_endpoint;
+  std::string s3_region;
+  std::string s3_ca;
+  ByteCount blobs_above{64 << 10};
   std::string cluster = "127.0.0.1:0";
   int max_queue = 1000;
   ByteCount max_queue_bytes{1 << 30};

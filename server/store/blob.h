@@ -4,7 +4,8 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
+
+#include "proto/support/digest.h"
 
 namespace mind::server {
 
@@ -13,8 +14,13 @@ struct Blob {
   std::shared_ptr<const std::string> data;
 };
 
-// 32 bytes.
-std::string Sha256(std::string_view bytes);
+// A picture outside the job store (ObjectStore). It belongs to one job: it goes with that, and whatever
+// becomes of other jobs, or of who decided about them, it stays as long as that. So no key is ever given to
+// two of different content.
+struct StoredObject {
+  std::string key;   // "jobs/JOB/…"
+  std::string hash;  // SHA-256 of what is in it, 32 bytes
+};
 
 // Takes time in proportion to its size: not for the loop.
 Blob MakeBlob(std::string data);

@@ -4,7 +4,9 @@
 
 namespace mind::server {
 
-PostgresJobReader::PostgresJobReader(const std::string& url, uint64_t epoch, const SetAside& set_aside) {
+PostgresJobReader::PostgresJobReader(const std::string& url, std::shared_ptr<ObjectStore> objects,
+                                     uint64_t epoch, const SetAside& set_aside)
+    : objects_(std::move(objects)) {
   for (Reading& one : readers_) {
     one.reader = std::make_unique<PostgresReader>(url, epoch, set_aside);
     one.thread = std::make_unique<TaskThread>();
@@ -39,7 +41,9 @@ void PostgresJobReader::List(const JobQuery& query, Done<std::vector<StoredJob>>
 
 void PostgresJobReader::FindImage(const std::string& job_id, uint32_t index,
                                   Done<std::optional<StoredImage>> done) {
-  Read([=](PostgresReader& reader) { done(reader.FindImage(job_id, index)); });
+  Read([=, objects = objects_](PostgresReader& reader) {
+    ReadObjects(reader.FindImage(job_id, index), objects.get(), done);
+  });
 }
 
 void PostgresJobReader::Models(Done<std::vector<v1::Model>> done) {

@@ -7,10 +7,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/store/damaged_job.h"
 #include "server/store/job_reader.h"
+#include "server/store/object_store.h"
 #include "server/store/postgres_reader.h"
 #include "server/store/task_thread.h"
 
@@ -21,7 +23,9 @@ namespace mind::server {
 // row cannot be read is answered as DATA_LOSS, but is not set aside; who decides does that.
 class PostgresJobReader : public virtual JobReader {
  public:
-  explicit PostgresJobReader(const std::string& url) : PostgresJobReader(url, 0, [](const DamagedRow&) {}) {}
+  // `objects`: where large pictures lie; null: in the database, all of them.
+  explicit PostgresJobReader(const std::string& url, std::shared_ptr<ObjectStore> objects = nullptr)
+      : PostgresJobReader(url, std::move(objects), 0, [](const DamagedRow&) {}) {}
   // Whoever still waits for an answer is told that there is none.
   ~PostgresJobReader() override { GiveUpReading(); }
 
@@ -33,13 +37,17 @@ class PostgresJobReader : public virtual JobReader {
   void Models(Done<std::vector<v1::Model>> done) override;
 
  protected:
-  PostgresJobReader(const std::string& url, uint64_t epoch, const SetAside& set_aside);
+  PostgresJobReader(const std::string& url, std::shared_ptr<ObjectStore> objects, uint64_t epoch,
+                    const SetAside& set_aside);
   // Has one of the readers do it, in its turn.
   void Read(std::function<void(PostgresReader&)> work);
   // Does all it was asked for; after that it is asked nothing.
   void StopReading();
   // Answers nothing any more. Thread-safe.
   void GiveUpReading();
+
+ protected:
+  const std::shared_ptr<ObjectStore> objects_;
 
  private:
   static constexpr size_t kReaders = 2;

@@ -4,21 +4,21 @@
 
 namespace mind::server {
 
-absl::StatusOr<std::unique_ptr<PostgresJobStore>> PostgresJobStore::Open(const std::string& url,
-                                                                         const std::string& holder,
-                                                                         uint64_t term) {
-  std::unique_ptr<PostgresJobStore> store(new PostgresJobStore(url, holder, term));
+absl::StatusOr<std::unique_ptr<PostgresJobStore>> PostgresJobStore::Open(
+    const std::string& url, const std::string& holder, uint64_t term, std::shared_ptr<ObjectStore> objects) {
+  std::unique_ptr<PostgresJobStore> store(new PostgresJobStore(url, holder, term, std::move(objects)));
   if (absl::Status status = store->writer_.Prepare(); !status.ok()) return status;
   return store;
 }
 
-PostgresJobStore::PostgresJobStore(const std::string& url, const std::string& holder, uint64_t term)
+PostgresJobStore::PostgresJobStore(const std::string& url, const std::string& holder, uint64_t term,
+                                   std::shared_ptr<ObjectStore> objects)
     : PostgresJobReader(
-          url, term,
+          url, std::move(objects), term,
           [this](const DamagedRow& row) { writing_.Post([this, row] { writer_.SetAside(row); }); }),
       url_(url),
       term_(term),
-      writer_(url, holder, term),
+      writer_(url, holder, term, objects_.get()),
       checkpoints_(url, term) {}
 
 PostgresJobStore::~PostgresJobStore() {
@@ -35,7 +35,9 @@ void PostgresJobStore::Purge(absl::Time ended_before, int limit, Done<int> done)
 }
 
 void PostgresJobStore::FindSources(const std::string& job_id, Done<PictureBytes> done) {
-  Read([=](PostgresReader& reader) { done(reader.FindSources(job_id)); });
+  Read([=, objects = objects_](PostgresReader& reader) {
+    ReadObjects(job_id, reader.FindSources(job_id), objects.get(), done);
+  });
 }
 
 PostgresReader PostgresJobStore::ReaderOfAStart() {

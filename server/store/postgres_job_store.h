@@ -1,6 +1,7 @@
 // The job store in a PostgreSQL database that several servers share: one of them decides, in one term.
 //
-// One thread writes, a few read, each over a connection of its own. Pictures lie in the database as well.
+// One thread writes, a few read, each over a connection of its own. Pictures lie in the database
+// as well, but for those that are objects.
 #ifndef MIND_SERVER_STORE_POSTGRES_JOB_STORE_H_
 #define MIND_SERVER_STORE_POSTGRES_JOB_STORE_H_
 
@@ -20,9 +21,11 @@ namespace mind::server {
 class PostgresJobStore : public JobStore, public PostgresJobReader {
  public:
   // For the term that `holder` has taken (TermStore). Waits for the database, and brings its tables up to
-  // date. FAILED_PRECONDITION: they are of a newer version. ABORTED, kTermOver: the term is over.
-  static absl::StatusOr<std::unique_ptr<PostgresJobStore>> Open(const std::string& url,
-                                                                const std::string& holder, uint64_t term);
+  // date. `objects`: where large pictures are put; null: into the database. FAILED_PRECONDITION: they are of
+  // a newer version. ABORTED, kTermOver: the term is over.
+  static absl::StatusOr<std::unique_ptr<PostgresJobStore>> Open(
+      const std::string& url, const std::string& holder, uint64_t term,
+      std::shared_ptr<ObjectStore> objects = nullptr);
   // Does all it was asked for before, unless it has been given up.
   ~PostgresJobStore() override;
 
@@ -40,7 +43,8 @@ class PostgresJobStore : public JobStore, public PostgresJobReader {
   uint64_t epoch() const override { return term_; }
 
  private:
-  PostgresJobStore(const std::string& url, const std::string& holder, uint64_t term);
+  PostgresJobStore(const std::string& url, const std::string& holder, uint64_t term,
+                   std::shared_ptr<ObjectStore> objects);
 
   // Over a connection of its own.
   PostgresReader ReaderOfAStart();

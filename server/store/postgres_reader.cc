@@ -98,29 +98,40 @@ absl::StatusOr<std::vector<StoredJob>> PostgresReader::List(const JobQuery& quer
   return jobs;
 }
 
-absl::StatusOr<PictureBytes> PostgresReader::FindSources(const std::string& job_id) {
-  const auto found =
-      connection_.Ask({PostgresCall("SELECT hash, data FROM sources WHERE job_id = $1").Text(job_id)});
+absl::StatusOr<FoundSources> PostgresReader::FindSources(const std::string& job_id) {
+  const auto found = connection_.Ask(
+      {PostgresCall("SELECT hash, data, object FROM sources WHERE job_id = $1").Text(job_id)});
   if (!found.ok()) return found.status();
-  PictureBytes pictures;
+  FoundSources pictures;
   const PostgresRows& rows = found->front();
-  for (int row = 0; row < rows.size(); ++row) pictures[rows.Text(row, 0)] = rows.Text(row, 1);
+  for (int row = 0; row < rows.size(); ++row) {
+    if (std::string key = rows.Text(row, 2); !key.empty()) {
+      pictures.objects.push_back({std::move(key), rows.Text(row, 0)});
+    } else {
+      pictures.bytes[rows.Text(row, 0)] = rows.Text(row, 1);
+    }
+  }
   return pictures;
 }
 
-absl::StatusOr<std::optional<StoredImage>> PostgresReader::FindImage(const std::string& job_id,
-                                                                     uint32_t index) {
+absl::StatusOr<std::optional<FoundImage>> PostgresReader::FindImage(const std::string& job_id,
+                                                                    uint32_t index) {
   if (!MayBeId(job_id)) return std::nullopt;
-  const auto found = connection_.Ask(
-      {PostgresCall("SELECT seed, media_type, data FROM images WHERE job_id = $1 AND image_index = $2")
-           .Text(job_id)
-           .Int(index)});
+  const auto found =
+      connection_.Ask({PostgresCall("SELECT seed, media_type, data, object, object_hash FROM images "
+                                    "WHERE job_id = $1 AND image_index = $2")
+                           .Text(job_id)
+                           .Int(index)});
   if (!found.ok()) return found.status();
   const PostgresRows& rows = found->front();
   if (rows.size() == 0) return std::nullopt;
-  return StoredImage{.seed = static_cast<uint64_t>(rows.Integer(0, 0)),
-                     .media_type = rows.Text(0, 1),
-                     .data = rows.Text(0, 2)};
+  FoundImage image{.image = {.seed = static_cast<uint64_t>(rows.Integer(0, 0)),
+                             .media_type = rows.Text(0, 1),
+                             .data = rows.Text(0, 2)}};
+  if (std::string key = rows.Text(0, 3); !key.empty()) {
+    image.object = StoredObject{std::move(key), rows.Text(0, 4)};
+  }
+  return image;
 }
 
 absl::Status PostgresReader::ForEachUnfinished(const std::function<void(StoredJob)>& take) {

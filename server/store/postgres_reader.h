@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/store/damaged_job.h"
+#include "server/store/found_pictures.h"
 #include "server/store/job_reader.h"
 #include "server/store/postgres_connection.h"
 #include "server/store/source_pictures.h"
@@ -27,8 +28,8 @@ class PostgresReader {
   absl::StatusOr<std::optional<EarlierRequest>> FindRequest(const std::string& tenant,
                                                             const std::string& request_id);
   absl::StatusOr<std::vector<StoredJob>> List(const JobQuery& query);
-  absl::StatusOr<PictureBytes> FindSources(const std::string& job_id);
-  absl::StatusOr<std::optional<StoredImage>> FindImage(const std::string& job_id, uint32_t index);
+  absl::StatusOr<FoundSources> FindSources(const std::string& job_id);
+  absl::StatusOr<std::optional<FoundImage>> FindImage(const std::string& job_id, uint32_t index);
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take);
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take);
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose);

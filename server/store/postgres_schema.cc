@@ -116,8 +116,14 @@ constexpr char kTrust[] = R"sql(
   CREATE TABLE tenants(name text COLLATE "C" PRIMARY KEY, limits bytea NOT NULL);
 )sql";
 
+// Version 5. Pictures may be objects outside: their rows have no data, but the object's key, and its hash.
+constexpr char kObjects[] = R"sql(
+  ALTER TABLE images ADD COLUMN object text COLLATE "C", ADD COLUMN object_hash bytea;
+  ALTER TABLE sources ADD COLUMN object text COLLATE "C";
+)sql";
+
 // How a schema becomes one of a version, when it is one of that before.
-constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust};
+constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust, kObjects};
 constexpr int64_t kVersion = std::size(kVersions);
 
 absl::Status CheckVersion(int64_t found) {

@@ -15,6 +15,12 @@
 namespace mind::server {
 namespace {
 
+// Of jobs that a statement deletes: a row each, and one of each object that goes with them.
+#define MIND_OBJECTS_OF_GONE                                                               \
+  " SELECT NULL::text AS object FROM gone UNION ALL "                                      \
+  "SELECT object FROM images JOIN gone ON job_id = id WHERE object IS NOT NULL UNION ALL " \
+  "SELECT object FROM sources JOIN gone ON job_id = id WHERE object IS NOT NULL"
+
 // In this order: not this session as well. Gives those that are still there.
 constexpr char kEndOthers[] =
     "WITH others AS MATERIALIZED (SELECT pid FROM pg_stat_activity "
@@ -25,8 +31,8 @@ constexpr char kEndOthers[] =
 
 class PostgresWriter::Calls {
  public:
-  // A transaction of this term's.
-  explicit Calls(uint64_t term) {
+  // A transaction of this term's. `objects` must outlive it.
+  explicit Calls(uint64_t term, const BatchObjects& objects = {}) : objects_(objects) {
     calls_.emplace_back("BEGIN");
     calls_.push_back(FenceOf(term));
   }
@@ -50,6 +56,7 @@ class PostgresWriter::Calls {
  private:
   std::string_view Keep(std::string bytes) { return kept_.emplace_back(std::move(bytes)); }
 
+  const BatchObjects objects_;
   std::vector<PostgresCall> calls_;
   std::deque<std::string> kept_;
 };
@@ -81,10 +88,15 @@ void PostgresWriter::Calls::Add(const InsertJob& write) {
             .Text(text));
   }
   for (const Blob& picture : write.pictures) {
-    Add(PostgresCall("INSERT INTO sources(job_id, hash, data) VALUES($1, $2, $3) ON CONFLICT DO NOTHING")
-            .Text(write.job.id())
-            .Bytes(picture.hash)
-            .Bytes(*picture.data));
+    PostgresCall keep(
+        "INSERT INTO sources(job_id, hash, data, object) VALUES($1, $2, $3, $4) ON CONFLICT DO NOTHING");
+    keep.Text(write.job.id()).Bytes(picture.hash);
+    if (const StoredObject* const object = objects_.Find(write.job.id(), *picture.data)) {
+      keep.Bytes("").Text(object->key);
+    } else {
+      keep.Bytes(*picture.data).Null();
+    }
+    Add(std::move(keep));
   }
 }
 
@@ -112,19 +124,28 @@ void PostgresWriter::Calls::Add(const UntieJob& write) {
 }
 
 void PostgresWriter::Calls::Add(const ForgetJob& write) {
-  Add(PostgresCall("DELETE FROM jobs WHERE id = $1").Text(write.id));
+  Add(PostgresCall("WITH gone AS (DELETE FROM jobs WHERE id = $1 RETURNING id)" MIND_OBJECTS_OF_GONE)
+          .Text(write.id));
 }
 
 void PostgresWriter::Calls::Add(const AddImage& write) {
   // Of a job that is there: another would make the batch fail for ever.
-  Add(PostgresCall("INSERT INTO images(job_id, image_index, seed, media_type, sequence, data) "
-                   "SELECT id, $2, $3, $4, $5, $6 FROM jobs WHERE id = $1 ON CONFLICT DO NOTHING")
-          .Text(write.job_id)
-          .Int(write.index)
-          .Int(static_cast<int64_t>(write.seed))
-          .Text(write.media_type)
-          .Int(static_cast<int64_t>(write.sequence))
-          .Bytes(*write.data));
+  PostgresCall insert(
+      "INSERT INTO images(job_id, image_index, seed, media_type, sequence, data, object, object_hash) "
+      "SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM jobs WHERE id = $1 ON CONFLICT DO NOTHING");
+  insert.Text(write.job_id)
+      .Int(write.index)
+      .Int(static_cast<int64_t>(write.seed))
+      .Text(write.media_type)
+      .Int(static_cast<int64_t>(write.sequence));
+  const StoredObject* const object =
+      write.object.has_value() ? &*write.object : objects_.Find(write.job_id, *write.data);
+  if (object != nullptr) {
+    insert.Bytes("").Text(object->key).Bytes(object->hash);
+  } else {
+    insert.Bytes(*write.data).Null().Null();
+  }
+  Add(std::move(insert));
 }
 
 void PostgresWriter::Calls::Add(const SaveModel& write) {
@@ -157,9 +178,11 @@ void PostgresWriter::Calls::Add(const SavePrice& write) {
           .Int(absl::ToInt64Nanoseconds(write.price.row_megapixel)));
 }
 
-PostgresWriter::PostgresWriter(const std::string& url, const std::string& holder, uint64_t term)
+PostgresWriter::PostgresWriter(const std::string& url, const std::string& holder, uint64_t term,
+                               ObjectStore* objects)
     : session_(WriterSession(holder)),
       term_(term),
+      object_writer_(objects),
       connection_(url, session_,
                   [this](PostgresConnection& connection) { return BeginSession(connection); }) {}
 
@@ -204,24 +227,45 @@ absl::Status PostgresWriter::Prepare() {
 }
 
 absl::Status PostgresWriter::Commit(const StoreBatch& batch) {
-  Calls calls(term_);
+  const absl::StatusOr<BatchObjects> objects = object_writer_.Put(batch);
+  if (!objects.ok()) return objects.status();
+  Calls calls(term_, *objects);
   for (const StoreWrite& write : batch) {
     std::visit([&](const auto& one) { calls.Add(one); }, write);
   }
-  return connection_.Run(calls.Done()).status();
+  const auto done = connection_.Run(calls.Done());
+  if (!done.ok()) return done.status();
+  DeleteObjects(*done);
+  return absl::OkStatus();
+}
+
+int PostgresWriter::DeleteObjects(absl::Span<const PostgresRows> answers) {
+  int jobs = 0;
+  std::vector<std::string> keys;
+  for (const PostgresRows& rows : answers) {
+    for (int row = 0; row < rows.size(); ++row) {
+      std::string key = rows.Text(row, 0);
+      key.empty() ? void(++jobs) : keys.push_back(std::move(key));
+    }
+  }
+  object_writer_.Delete(keys);
+  return jobs;
 }
 
 absl::StatusOr<int> PostgresWriter::Purge(absl::Time ended_before, int limit) {
   // Settings may change while the database runs.
   if (absl::Status read = ReadDurability(connection_); !read.ok()) return read;
   Calls calls(term_);
-  calls.Add(PostgresCall("DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE ended_ms < $1 "
-                         "ORDER BY ended_ms LIMIT $2 FOR UPDATE SKIP LOCKED)")
-                .Int(absl::ToUnixMillis(ended_before))
-                .Int(limit));
+  calls.Add(
+      PostgresCall("WITH gone AS (DELETE FROM jobs WHERE number IN ("
+                   "SELECT number FROM jobs WHERE ended_ms < $1 "
+                   "ORDER BY ended_ms LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id)" MIND_OBJECTS_OF_GONE)
+          .Int(absl::ToUnixMillis(ended_before))
+          .Int(limit));
   const auto done = connection_.Run(calls.Done());
   if (!done.ok()) return done.status();
-  return static_cast<int>((*done)[done->size() - 2].changed());
+  // What has begun the transaction, the fence, this, and what has ended it.
+  return DeleteObjects(absl::MakeConstSpan(*done).subspan(2, 1));
 }
 
 void PostgresWriter::SetAside(const DamagedRow& row) {

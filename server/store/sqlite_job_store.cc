@@ -12,14 +12,15 @@
 namespace mind::server {
 
 absl::StatusOr<std::unique_ptr<SqliteJobStore>> SqliteJobStore::Open(const std::string& directory,
-                                                                     absl::Duration patience) {
+                                                                     absl::Duration patience,
+                                                                     std::shared_ptr<ObjectStore> objects) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error)
     return absl::FailedPreconditionError(absl::StrCat(directory, ": cannot create: ", error.message()));
   absl::StatusOr<DirectoryLock> lock = DirectoryLock::Take(directory, patience);
   if (!lock.ok()) return lock.status();
-  std::unique_ptr<SqliteJobStore> store(new SqliteJobStore(*std::move(lock), directory));
+  std::unique_ptr<SqliteJobStore> store(new SqliteJobStore(*std::move(lock), directory, std::move(objects)));
   const std::string path = directory + "/jobs.db";
   // SQLite gives its companions the same rights.
   const absl::StatusOr<int> made = OpenPrivate(path);
@@ -49,7 +50,7 @@ absl::Status SqliteJobStore::Prepare(const std::string& path, absl::Duration pat
     if (!synchronous.status().ok()) return synchronous.status();
     durability_.settings = absl::StrCat("synchronous = ", synchronous.Integer(0));
   }
-  writer_ = std::make_unique<SqliteWriter>(*std::move(writing), blobs_, epoch_);
+  writer_ = std::make_unique<SqliteWriter>(*std::move(writing), blobs_, objects_.get(), epoch_);
   writing_ = std::make_unique<TaskThread>();
   writing_->Post([this] { writer_->Sweep(); });
   const auto set_aside = [this](const DamagedRow& row) {
@@ -91,12 +92,16 @@ void SqliteJobStore::List(const JobQuery& query, Done<std::vector<StoredJob>> do
 }
 
 void SqliteJobStore::FindSources(const std::string& job_id, Done<PictureBytes> done) {
-  Read([=](SqliteReader& reader) { done(reader.FindSources(job_id)); });
+  Read([=, this](SqliteReader& reader) {
+    ReadObjects(job_id, reader.FindSources(job_id), objects_.get(), done);
+  });
 }
 
 void SqliteJobStore::FindImage(const std::string& job_id, uint32_t index,
                                Done<std::optional<StoredImage>> done) {
-  Read([=](SqliteReader& reader) { done(reader.FindImage(job_id, index)); });
+  Read([=, this](SqliteReader& reader) {
+    ReadObjects(reader.FindImage(job_id, index), objects_.get(), done);
+  });
 }
 
 absl::Status SqliteJobStore::ForEachUnfinished(const std::function<void(StoredJob)>& take) {

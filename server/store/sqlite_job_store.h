@@ -1,4 +1,5 @@
-// The job store in one SQLite file, and files of large pictures beside it: the default, for one server.
+// The job store in one SQLite file, and files of large pictures beside it, or objects elsewhere: the default,
+// for one server.
 //
 // One thread writes, a few read, each over a connection of its own: SQLite's log lets readers see what has
 // been committed while the next batch is being written.
@@ -13,6 +14,7 @@
 #include "server/store/blob_files.h"
 #include "server/store/directory_lock.h"
 #include "server/store/job_store.h"
+#include "server/store/object_store.h"
 #include "server/store/sqlite_reader.h"
 #include "server/store/sqlite_writer.h"
 #include "server/store/task_thread.h"
@@ -24,8 +26,11 @@ class SqliteJobStore : public JobStore {
   // Opens or creates jobs.db in `directory` (created if missing), which nobody else may read, and locks the
   // directory: a second server is refused, once it has waited for the first to go for that long.
   // FAILED_PRECONDITION says what is wrong.
+  // `objects`: where large pictures are put from now on; null: into files. Those that are elsewhere are found
+  // there.
   static absl::StatusOr<std::unique_ptr<SqliteJobStore>> Open(const std::string& directory,
-                                                              absl::Duration patience = absl::Seconds(5));
+                                                              absl::Duration patience = absl::Seconds(5),
+                                                              std::shared_ptr<ObjectStore> objects = nullptr);
   // Does all it was asked for before.
   ~SqliteJobStore() override = default;
 
@@ -43,6 +48,7 @@ class SqliteJobStore : public JobStore {
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
   absl::StatusOr<std::vector<StoredPrice>> Prices() override;
+  void GiveUp() override { writer_->GiveUp(); }
   uint64_t epoch() const override { return epoch_; }
 
  private:
@@ -53,14 +59,15 @@ class SqliteJobStore : public JobStore {
     std::unique_ptr<TaskThread> thread;
   };
 
-  SqliteJobStore(DirectoryLock lock, const std::string& directory)
-      : lock_(std::move(lock)), blobs_(directory + "/blobs") {}
+  SqliteJobStore(DirectoryLock lock, const std::string& directory, std::shared_ptr<ObjectStore> objects)
+      : lock_(std::move(lock)), blobs_(directory + "/blobs"), objects_(std::move(objects)) {}
   absl::Status Prepare(const std::string& path, absl::Duration patience);
   // Has one of the readers do it, in its turn.
   void Read(std::function<void(SqliteReader&)> work);
 
   const DirectoryLock lock_;
   BlobFiles blobs_;
+  const std::shared_ptr<ObjectStore> objects_;
   uint64_t epoch_ = 0;
   StoreDurability durability_;
   std::unique_ptr<SqliteWriter> writer_;

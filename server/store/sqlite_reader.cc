@@ -94,32 +94,32 @@ absl::StatusOr<std::vector<StoredJob>> SqliteReader::List(const JobQuery& query)
   return jobs;
 }
 
-absl::StatusOr<PictureBytes> SqliteReader::FindSources(const std::string& job_id) {
-  SqliteStatement rows = Sql("SELECT hash, data FROM sources WHERE job_id = ?");
+absl::StatusOr<FoundSources> SqliteReader::FindSources(const std::string& job_id) {
+  SqliteStatement rows = Sql("SELECT hash, data, object FROM sources WHERE job_id = ?");
   rows.Text(job_id);
-  PictureBytes pictures;
+  FoundSources pictures;
   while (rows.Next()) {
     const std::string hash = rows.Bytes(0);
     std::string data = rows.Bytes(1);
+    if (std::string key = rows.Bytes(2); !key.empty()) {
+      pictures.objects.push_back({std::move(key), hash});
+      continue;
+    }
     if (data.empty()) {
       absl::StatusOr<std::optional<std::string>> blob = blobs_.Get(hash);
       if (!blob.ok()) return blob.status();
-      if (!blob->has_value()) {
-        return MakeError(absl::StatusCode::kDataLoss, "a picture that the request brought is no longer there",
-                         "PICTURE_GONE", {{"job", job_id}});
-      }
+      if (!blob->has_value()) return SourceGone(job_id);
       data = **std::move(blob);
     }
-    pictures[hash] = std::move(data);
+    pictures.bytes[hash] = std::move(data);
   }
   if (!rows.status().ok()) return rows.status();
   return pictures;
 }
 
-absl::StatusOr<std::optional<StoredImage>> SqliteReader::FindImage(const std::string& job_id,
-                                                                   uint32_t index) {
+absl::StatusOr<std::optional<FoundImage>> SqliteReader::FindImage(const std::string& job_id, uint32_t index) {
   SqliteStatement row =
-      Sql("SELECT seed, media_type, data, hash FROM images WHERE job_id = ? AND image_index = ?");
+      Sql("SELECT seed, media_type, data, hash, object FROM images WHERE job_id = ? AND image_index = ?");
   row.Text(job_id).Int(index);
   if (!row.Next()) {
     if (!row.status().ok()) return row.status();
@@ -127,12 +127,15 @@ absl::StatusOr<std::optional<StoredImage>> SqliteReader::FindImage(const std::st
   }
   StoredImage image{
       .seed = static_cast<uint64_t>(row.Integer(0)), .media_type = row.Bytes(1), .data = row.Bytes(2)};
-  if (!image.data.empty()) return image;
+  if (!image.data.empty()) return FoundImage{std::move(image), std::nullopt};
+  if (std::string key = row.Bytes(4); !key.empty()) {
+    return FoundImage{std::move(image), StoredObject{std::move(key), row.Bytes(3)}};
+  }
   absl::StatusOr<std::optional<std::string>> blob = blobs_.Get(row.Bytes(3));
   if (!blob.ok()) return blob.status();
   if (!blob->has_value()) return std::nullopt;
   image.data = **std::move(blob);
-  return image;
+  return FoundImage{std::move(image), std::nullopt};
 }
 
 absl::Status SqliteReader::ForEachUnfinished(const std::function<void(StoredJob)>& take) {

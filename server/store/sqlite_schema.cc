@@ -113,6 +113,12 @@ constexpr char kTrust[] = R"sql(
   CREATE TABLE tenants(name TEXT PRIMARY KEY, limits BLOB NOT NULL) WITHOUT ROWID;
 )sql";
 
+// Version 8. Pictures may be objects outside: their rows have no data, but the object's key beside the hash.
+constexpr char kObjects[] = R"sql(
+  ALTER TABLE images ADD COLUMN object TEXT;
+  ALTER TABLE sources ADD COLUMN object TEXT;
+)sql";
+
 // The pictures of version 3's jobs.
 absl::Status MovePictures(sqlite3* database) {
   std::vector<int64_t> numbers;
@@ -150,7 +156,7 @@ struct Version {
   absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
 };
 constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures},
-                                 {kFaces},  {kPrices},    {kTrust}};
+                                 {kFaces},  {kPrices},    {kTrust}, {kObjects}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace

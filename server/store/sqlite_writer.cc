@@ -1,7 +1,5 @@
 #include "server/store/sqlite_writer.h"
 
-#include <string_view>
-
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
@@ -9,13 +7,15 @@
 namespace mind::server {
 namespace {
 
-// A picture of more bytes is a blob. What is smaller costs less as part of the commit than as a file.
+// A picture of more bytes is a blob, where it is no object. What is smaller costs less as part of the commit
+// than as a file.
 constexpr size_t kInRow = 64 << 10;
 
 }  // namespace
 
 absl::Status SqliteWriter::Together(const std::function<absl::Status()>& work) {
   unnamed_.clear();
+  left_over_.clear();
   if (absl::Status status = connection_.Together(work); !status.ok()) return status;
   for (const std::string& hash : unnamed_) {
     const absl::StatusOr<bool> named = IsNamed(hash);
@@ -24,20 +24,24 @@ absl::Status SqliteWriter::Together(const std::function<absl::Status()>& work) {
       LogWarning("cannot delete a blob", {{"error", std::string(deleted.message())}});
     }
   }
+  object_writer_.Delete(left_over_);
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> SqliteWriter::PutIfLarge(const std::string& data, std::string& hash) {
-  if (data.size() <= kInRow) return false;
-  if (hash.empty()) hash = Sha256(data);
-  if (absl::Status put = blobs_.Put(hash, data); !put.ok()) return put;
-  return true;
+absl::StatusOr<SqliteWriter::Columns> SqliteWriter::Place(const std::string& job_id, const std::string& data,
+                                                          const std::string& hash) {
+  if (const StoredObject* const object = objects_.Find(job_id, data))
+    return Columns{"", object->hash, object};
+  if (data.size() <= kInRow) return Columns{data, hash};
+  Columns columns{"", hash.empty() ? Sha256(data) : hash};
+  if (absl::Status put = blobs_.Put(columns.hash, data); !put.ok()) return put;
+  return columns;
 }
 
 absl::StatusOr<bool> SqliteWriter::IsNamed(const std::string& hash) {
   SqliteStatement names =
-      Sql("SELECT 1 FROM images WHERE hash = ?1 UNION ALL "
-          "SELECT 1 FROM sources WHERE hash = ?1 AND data = x'' LIMIT 1");
+      Sql("SELECT 1 FROM images WHERE hash = ?1 AND object IS NULL UNION ALL "
+          "SELECT 1 FROM sources WHERE hash = ?1 AND data = x'' AND object IS NULL LIMIT 1");
   names.Blob(hash);
   const bool named = names.Next();
   if (!names.status().ok()) return names.status();
@@ -52,6 +56,9 @@ void SqliteWriter::Sweep() {
 }
 
 absl::Status SqliteWriter::Commit(const StoreBatch& batch) {
+  absl::StatusOr<BatchObjects> objects = object_writer_.Put(batch);
+  if (!objects.ok()) return objects.status();
+  objects_ = *std::move(objects);
   return Together([&] {
     for (const StoreWrite& write : batch) {
       absl::Status status = std::visit([this](const auto& one) { return Do(one); }, write);
@@ -93,15 +100,13 @@ absl::Status SqliteWriter::Do(const InsertJob& write) {
     if (!kept.ok()) return kept;
   }
   for (const Blob& picture : write.pictures) {
-    std::string hash = picture.hash;
-    const absl::StatusOr<bool> large = PutIfLarge(*picture.data, hash);
-    if (!large.ok()) return large.status();
-    const absl::Status kept = Sql("INSERT OR IGNORE INTO sources(job_id, hash, data) VALUES(?, ?, ?)")
-                                  .Text(write.job.id())
-                                  .Blob(hash)
-                                  .Blob(*large ? std::string_view("") : *picture.data)
-                                  .Run();
-    if (!kept.ok()) return kept;
+    const absl::StatusOr<Columns> place = Place(write.job.id(), *picture.data, picture.hash);
+    if (!place.ok()) return place.status();
+    SqliteStatement keep =
+        Sql("INSERT OR IGNORE INTO sources(job_id, hash, data, object) VALUES(?, ?, ?, ?)");
+    keep.Text(write.job.id()).Blob(picture.hash).Blob(place->data);
+    place->object != nullptr ? keep.Text(place->object->key) : keep.Null();
+    if (absl::Status kept = keep.Run(); !kept.ok()) return kept;
   }
   return absl::OkStatus();
 }
@@ -134,29 +139,38 @@ absl::Status SqliteWriter::Do(const ForgetJob& write) {
 }
 
 absl::Status SqliteWriter::Delete(const std::string& id) {
-  SqliteStatement blobs =
-      Sql("SELECT hash FROM images WHERE job_id = ?1 AND hash IS NOT NULL UNION "
-          "SELECT hash FROM sources WHERE job_id = ?1 AND data = x''");
-  blobs.Text(id);
-  while (blobs.Next()) unnamed_.push_back(blobs.Bytes(0));
-  if (!blobs.status().ok()) return blobs.status();
+  SqliteStatement elsewhere =
+      Sql("SELECT hash, object FROM images WHERE job_id = ?1 AND hash IS NOT NULL UNION "
+          "SELECT hash, object FROM sources WHERE job_id = ?1 AND data = x''");
+  elsewhere.Text(id);
+  while (elsewhere.Next()) {
+    std::string key = elsewhere.Bytes(1);
+    key.empty() ? unnamed_.push_back(elsewhere.Bytes(0)) : left_over_.push_back(std::move(key));
+  }
+  if (!elsewhere.status().ok()) return elsewhere.status();
   return Sql("DELETE FROM jobs WHERE id = ?").Text(id).Run();
 }
 
 absl::Status SqliteWriter::Do(const AddImage& write) {
-  std::string hash;
-  const absl::StatusOr<bool> large = PutIfLarge(*write.data, hash);
-  if (!large.ok()) return large.status();
+  Columns place;
+  if (write.object.has_value()) {
+    place = {"", write.object->hash, &*write.object};
+  } else {
+    const absl::StatusOr<Columns> found = Place(write.job_id, *write.data);
+    if (!found.ok()) return found.status();
+    place = *found;
+  }
   // Of a job that is there: another would make the batch fail for ever.
   SqliteStatement insert =
-      Sql("INSERT OR IGNORE INTO images(job_id, image_index, seed, media_type, sequence, data, hash) "
-          "SELECT id, ?, ?, ?, ?, ?, ? FROM jobs WHERE id = ?");
+      Sql("INSERT OR IGNORE INTO images(job_id, image_index, seed, media_type, sequence, data, hash, object) "
+          "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM jobs WHERE id = ?");
   insert.Int(write.index)
       .Int(static_cast<int64_t>(write.seed))
       .Text(write.media_type)
       .Int(static_cast<int64_t>(write.sequence))
-      .Blob(*large ? std::string_view("") : *write.data);
-  *large ? insert.Blob(hash) : insert.Null();
+      .Blob(place.data);
+  place.hash.empty() ? insert.Null() : insert.Blob(place.hash);
+  place.object != nullptr ? insert.Text(place.object->key) : insert.Null();
   return insert.Text(write.job_id).Run();
 }
 

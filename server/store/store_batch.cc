@@ -23,7 +23,7 @@ size_t Payload(const ForgetJob&) {
   return 0;
 }
 size_t Payload(const AddImage& write) {
-  return write.data->size();
+  return write.data == nullptr ? 0 : write.data->size();
 }
 size_t Payload(const SaveModel& write) {
   return write.model.ByteSizeLong();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -57,8 +58,9 @@ struct AddImage {
   uint32_t index = 0;
   uint64_t seed = 0;
   std::string media_type;
-  uint64_t sequence = 0;  // of the event that tells of it
-  std::shared_ptr<const std::string> data;
+  uint64_t sequence = 0;                    // of the event that tells of it
+  std::shared_ptr<const std::string> data;  // null where it is an object
+  std::optional<StoredObject> object = std::nullopt;
 };
 // A model that workers offer, new or described anew.
 struct SaveModel {

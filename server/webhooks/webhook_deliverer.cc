@@ -15,10 +15,11 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "proto/support/digest.h"
+#include "proto/support/http_call.h"
 #include "proto/support/logging.h"
-#include "server/http/hmac.h"
+#include "proto/support/web_url.h"
 #include "server/http/proto_json.h"
-#include "server/webhooks/webhook_attempt.h"
 
 namespace mind::server {
 
@@ -39,6 +40,13 @@ struct Delivery {
   int attempts = 0;
 };
 using DeliveryPtr = std::shared_ptr<Delivery>;
+
+// Empty: it was answered with success.
+std::string ProblemOf(const absl::StatusOr<HttpCall::Answer>& answer) {
+  if (!answer.ok()) return std::string(answer.status().message());
+  const unsigned status = answer->result_int();
+  return status / 100 == 2 ? "" : absl::StrCat("answered with ", status);
+}
 
 // What one origin has under way, and what waits for that.
 struct Origin {
@@ -86,23 +94,20 @@ class WebhookDeliverer::Impl {
       if (delivery->on_behalf_of.expired()) continue;
       ++origin.open;
       ++delivery->attempts;
-      WebhookAttempt::Start(io_, tls_, delivery->url, RequestOf(*delivery), options_.limit,
-                            [this, delivery](const std::string& problem) { Attempted(delivery, problem); });
+      HttpCall::Start(io_, tls_, delivery->url, RequestOf(*delivery), {.limit = options_.limit},
+                      [this, delivery](const absl::StatusOr<HttpCall::Answer>& answer) {
+                        Attempted(delivery, ProblemOf(answer));
+                      });
     }
   }
 
-  WebhookAttempt::Request RequestOf(const Delivery& delivery) const {
+  HttpCall::Request RequestOf(const Delivery& delivery) const {
     const int64_t now = absl::ToUnixSeconds(absl::Now());
-    WebhookAttempt::Request request(http::verb::post, delivery.url.target, 11);
-    request.set(http::field::host, delivery.url.Authority());
-    request.set(http::field::user_agent, "Mind-Diffusion/" MIND_VERSION);
+    HttpCall::Request request = RequestTo(delivery.url, http::verb::post, delivery.body);
     request.set(http::field::content_type, "application/json");
-    request.set(http::field::connection, "close");
     request.set("webhook-id", delivery.id);
     request.set("webhook-timestamp", absl::StrCat(now));
     request.set("webhook-signature", WebhookSignature(options_.secrets, delivery.id, now, delivery.body));
-    request.body() = delivery.body;
-    request.prepare_payload();
     return request;
   }
 

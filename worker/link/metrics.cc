@@ -49,7 +49,13 @@ WorkerMetrics::WorkerMetrics()
                            .Add({})),
       results_resent(CounterFamily(*registry, "mind_worker_results_resent_total",
                                    "Finished pictures sent again, on the stream after a broken one")
-                         .Add({})) {
+                         .Add({})),
+      uploads(CounterFamily(*registry, "mind_worker_uploads_total",
+                            "Finished pictures put where the server had said")
+                  .Add({})),
+      upload_failures(CounterFamily(*registry, "mind_worker_upload_failures_total",
+                                    "Finished pictures that could not be put there and went to the server")
+                          .Add({})) {
   GaugeFamily(*registry, "mind_build_info", "1; the version is in the label")
       .Add({{"version", MIND_VERSION}})
       .Set(1);

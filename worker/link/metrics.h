@@ -52,6 +52,8 @@ class WorkerMetrics : public diffusion::EngineMeter {
   prometheus::Counter& previews;
   prometheus::Counter& previews_dropped;
   prometheus::Counter& results_resent;
+  prometheus::Counter& uploads;
+  prometheus::Counter& upload_failures;
 };
 
 }  // namespace mind

@@ -8,6 +8,7 @@
 #include "proto/support/message_size.h"
 #include "worker/link/convert.h"
 #include "worker/link/image_events.h"
+#include "worker/link/upload.h"
 
 namespace mind {
 namespace {
@@ -65,6 +66,7 @@ ServerLink::ServerLink(const Options& options, Maker& maker, WorkerMetrics& metr
       thread_([this] { KeepConnected(); }) {}
 
 ServerLink::~ServerLink() {
+  if (options_.uploads != nullptr) options_.uploads->Close();
   {
     const absl::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -169,6 +171,7 @@ v1::ConnectRequest ServerLink::Registration() const {
   registration->set_device(options_.device);
   registration->set_version(MIND_VERSION);
   registration->set_instance(instance_);
+  registration->set_uploads(options_.uploads != nullptr);
   for (v1::Model& model : maker_.Models()) *registration->add_models() = std::move(model);
   return report;
 }
@@ -192,6 +195,7 @@ void ServerLink::OnMessage(const v1::ConnectResponse& message) {
   if (message.has_assign()) OnAssign(message.assign());
   if (message.has_cancel()) OnCancel(message.cancel());
   if (message.has_taken()) OnTaken(message.taken().image());
+  if (message.has_wanted()) OnWanted(message.wanted().image());
 }
 
 void ServerLink::OnRegistered(const v1::Registered& registered) {
@@ -218,8 +222,8 @@ void ServerLink::OnAssign(const v1::Assign& assign) {
     if (stream_ == nullptr) return;  // it ended meanwhile; the server knows
     // `ended` cannot come before the id is noted: it waits for the lock.
     const ImageEvents::Callbacks callbacks{
-        .report = [this,
-                   stream = stream_](v1::ConnectRequest report) { return Report(stream, std::move(report)); },
+        .report = [this, stream = stream_, upload = assigned.upload()](
+                      v1::ConnectRequest report) { return Upload(stream, upload, std::move(report)); },
         .ended =
             [this, key] {
               const absl::MutexLock ended_lock(&mutex_);
@@ -257,18 +261,81 @@ void ServerLink::OnTaken(const v1::ImageRef& image) {
   kept_.Forget(image);
 }
 
+void ServerLink::OnWanted(const v1::ImageRef& image) {
+  const absl::MutexLock lock(&mutex_);
+  if (stream_ == nullptr) return;
+  const ReportPtr kept = kept_.Find(image);
+  if (kept != nullptr && kept->has_image_result() && SamePicture(kept->image_result().image(), image)) {
+    stream_->Send(kept);
+    return;
+  }
+  // It gave way to others: somebody has to make it again.
+  v1::ConnectRequest report;
+  *report.mutable_image_handed_back()->mutable_image() = image;
+  stream_->Send(Shared(std::move(report)));
+}
+
+bool ServerLink::Upload(const std::shared_ptr<Stream>& stream, const v1::Upload& upload,
+                        v1::ConnectRequest report) {
+  if (options_.uploads == nullptr || upload.url().empty() ||
+      report.image_result().data().size() <= upload.above_bytes()) {
+    return Report(stream, std::move(report));
+  }
+  bool stands = false;
+  ReportPtr whole;
+  {
+    const absl::MutexLock lock(&mutex_);
+    // Together: whatever stream comes next begins with what is kept by then.
+    stands = stream_ == stream;
+    if (stands) Keep(whole = Shared(std::move(report)));
+  }
+  if (!stands) return Report(stream, std::move(report));
+  PutFile(*options_.uploads, upload, whole->image_result().data(),
+          [this, stream, whole](const absl::StatusOr<v1::UploadedFile>& file) {
+            Uploaded(*stream, whole, file);
+          });
+  return true;
+}
+
+void ServerLink::Uploaded(Stream& stream, const ReportPtr& whole,
+                          const absl::StatusOr<v1::UploadedFile>& file) {
+  const v1::ImageRef& image = whole->image_result().image();
+  if (!file.ok()) {
+    metrics_.upload_failures.Increment();
+    LogWarning("picture not uploaded: it goes to the server",
+               {{"job", image.job_id()},
+                {"attempt", image.attempt()},
+                {"image", image.image_index()},
+                {"error", std::string(file.status().message())}});
+    stream.Send(whole);
+    return;
+  }
+  metrics_.uploads.Increment();
+  v1::ConnectRequest report;
+  v1::ImageResult& result = *report.mutable_image_result();
+  *result.mutable_image() = image;
+  result.set_seed(whole->image_result().seed());
+  result.set_media_type(whole->image_result().media_type());
+  *result.mutable_uploaded() = *file;
+  stream.Send(Shared(std::move(report)));
+}
+
+void ServerLink::Keep(const ReportPtr& report) {
+  for (const ReportPtr& gone : kept_.Note(report)) {
+    if (!gone->has_image_result()) continue;
+    const v1::ImageRef& image = gone->image_result().image();
+    LogWarning("finished picture given up: too many that the server has not taken",
+               {{"job", image.job_id()}, {"image", image.image_index()}});
+  }
+}
+
 bool ServerLink::Report(const std::shared_ptr<Stream>& stream, v1::ConnectRequest report) {
   const ReportPtr shared = Shared(std::move(report));
   std::shared_ptr<Stream> current;
   ReportPtr kept;
   {
     const absl::MutexLock lock(&mutex_);
-    for (const ReportPtr& gone : kept_.Note(shared)) {
-      if (!gone->has_image_result()) continue;
-      const v1::ImageRef& image = gone->image_result().image();
-      LogWarning("finished picture given up: too many that the server has not taken",
-                 {{"job", image.job_id()}, {"image", image.image_index()}});
-    }
+    Keep(shared);
     current = stream_;
     kept = kept_.Find(*PictureOf(*shared));
   }
@@ -320,6 +387,8 @@ bool ServerLink::Drain(absl::Duration limit) {
     stopping_ = true;
     stream = stream_;
   }
+  // What is not where it should be by now goes to the server.
+  if (options_.uploads != nullptr) options_.uploads->Close();
   if (stream != nullptr) {
     stream->CloseAfterSending();
     if (!stream->WaitForEnd(options_.flush_limit)) stream->Abort();

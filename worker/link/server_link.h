@@ -19,9 +19,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/random/random.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "mind/v1/worker.grpc.pb.h"
+#include "proto/support/http_client.h"
 #include "worker/link/backoff.h"
 #include "worker/link/kept.h"
 #include "worker/link/maker.h"
@@ -42,6 +44,9 @@ class ServerLink {
     uint32_t max_images = 16;
     Backoff::Options backoff;
     size_t max_kept_bytes = 512 * 1024 * 1024;
+    // How pictures' files are put where the server says; null: they are sent to it. For this link alone,
+    // which closes it; must outlive the link.
+    HttpClient* uploads = nullptr;
     // After a broken stream: how long pictures that are told to stop are waited for before the next.
     absl::Duration stop_limit = absl::Seconds(30);
     // At the end: how long the server may take to read what waits to be sent.
@@ -82,6 +87,14 @@ class ServerLink {
   void OnAssign(const v1::Assign& assign) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnCancel(const v1::CancelAttempt& cancel) ABSL_LOCKS_EXCLUDED(mutex_);
   void OnTaken(const v1::ImageRef& image) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnWanted(const v1::ImageRef& image) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Puts a finished picture where the server has said and reports that, or the picture itself if that cannot
+  // be done. Where its stream has ended, the next one begins with the picture.
+  bool Upload(const std::shared_ptr<Stream>& stream, const v1::Upload& upload, v1::ConnectRequest report)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Uploaded(Stream& stream, const ReportPtr& whole, const absl::StatusOr<v1::UploadedFile>& file);
+  // Keeps what must not be lost.
+  void Keep(const ReportPtr& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sends a picture's report on the stream it came by, and keeps what must not be lost. Where that stream has
   // ended and another stands, that one gets what is a fact about the job whoever made it.
   bool Report(const std::shared_ptr<Stream>& stream, v1::ConnectRequest report) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -218,9 +218,11 @@ class FakeStore : public JobStore {
   void Do(const AddImage& write) {
     const auto found = jobs_.find(write.job_id);
     if (found == jobs_.end()) return;
-    const bool added = images_[write.job_id]
-                           .try_emplace(write.index, StoredImage{write.seed, write.media_type, *write.data})
-                           .second;
+    const bool added =
+        images_[write.job_id]
+            .try_emplace(write.index, StoredImage{write.seed, write.media_type,
+                                                  write.data != nullptr ? *write.data : write.object->key})
+            .second;
     if (added) found->second.images.push_back({write.index, write.sequence});
   }
   void Do(const SaveModel& write) {

@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "proto/support/errors.h"
 #include "server/store/sqlite_job_store.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/unit/server/postgres_rig.h"
+#include "tests/unit/server/s3_rig.h"
 #include "tests/unit/server/store_rig.h"
 
 namespace mind::server {
@@ -25,14 +27,31 @@ constexpr StoreKind kSqlite{
       return absl::StatusOr<std::unique_ptr<JobStore>>(SqliteJobStore::Open(directory));
     }};
 // In a schema of the folder's own.
-constexpr StoreKind kPostgres{"Postgres", [](const std::string& directory) {
-                                const std::string file = directory + "/schema";
-                                if (!std::filesystem::exists(file))
-                                  std::ofstream(file) << support::SharedPostgres().NewSchema();
-                                std::string url;
-                                std::getline(std::ifstream(file), url);
-                                return absl::StatusOr<std::unique_ptr<JobStore>>(OpenPostgres(url));
-                              }};
+std::string UrlFor(const std::string& directory) {
+  const std::string file = directory + "/schema";
+  if (!std::filesystem::exists(file)) std::ofstream(file) << support::SharedPostgres().NewSchema();
+  std::string url;
+  std::getline(std::ifstream(file), url);
+  return url;
+}
+constexpr StoreKind kPostgres{
+    "Postgres", [](const std::string& directory) {
+      return absl::StatusOr<std::unique_ptr<JobStore>>(OpenPostgres(UrlFor(directory)));
+    }};
+// Pictures of more than two bytes are objects.
+std::shared_ptr<ObjectStore> ObjectsFor(const std::string& directory) {
+  S3Options options = OptionsFor(support::SharedS3(), directory + "/");
+  options.above = 2;
+  return OpenS3(options);
+}
+constexpr StoreKind kSqliteAndS3{"SqliteAndS3", [](const std::string& directory) {
+                                   return absl::StatusOr<std::unique_ptr<JobStore>>(SqliteJobStore::Open(
+                                       directory, absl::Seconds(5), ObjectsFor(directory)));
+                                 }};
+constexpr StoreKind kPostgresAndS3{"PostgresAndS3", [](const std::string& directory) {
+                                     return absl::StatusOr<std::unique_ptr<JobStore>>(
+                                         OpenPostgres(UrlFor(directory), ObjectsFor(directory)));
+                                   }};
 
 class JobStoreTest : public testing::TestWithParam<StoreKind> {
  protected:
@@ -62,7 +81,8 @@ class JobStoreTest : public testing::TestWithParam<StoreKind> {
   const support::TemporaryFolder folder_;
   std::unique_ptr<JobStore> store_;
 };
-INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest, testing::Values(kSqlite, kPostgres),
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest,
+                         testing::Values(kSqlite, kPostgres, kSqliteAndS3, kPostgresAndS3),
                          [](const auto& kind) { return kind.param.name; });
 
 TEST_P(JobStoreTest, KeepsJobsOverAReopening) {
@@ -370,6 +390,69 @@ TEST_P(JobStoreTest, KeepsWhatModelsCostLast) {
   EXPECT_EQ(found["m"].row, absl::Milliseconds(6));
   EXPECT_EQ(found["m"].row_megapixel, absl::Milliseconds(60));
   EXPECT_EQ(found[strange].revision, strange);
+}
+
+// What S3 holds of a job; with it goes all of it.
+class JobStoreTestOfObjects : public JobStoreTest {
+ protected:
+  void AwaitDeletions(int count) {
+    WaitFor("objects to go", [&] { return support::SharedS3().Count("DELETE") >= deletions_ + count; });
+    EXPECT_EQ(support::SharedS3().Count("DELETE"), deletions_ + count);
+  }
+  const int deletions_ = support::SharedS3().Count("DELETE");
+};
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTestOfObjects, testing::Values(kSqliteAndS3, kPostgresAndS3),
+                         [](const auto& kind) { return kind.param.name; });
+
+TEST_P(JobStoreTestOfObjects, TheyGoWithTheirJobs) {
+  InsertJob first = Inserted("1"), second = Inserted("2");
+  first.pictures = second.pictures = {MakeBlob("the same"), MakeBlob("x")};
+  Write({first, second, Image("1", 0, "made", 1), Image("2", 0, "y", 1), Ended("1", 2)});
+  EXPECT_EQ(Purge(*store_, absl::UnixEpoch() + absl::Hours(2)), 1);
+  AwaitDeletions(2);
+  EXPECT_EQ(FindSources(*store_, "2")->size(), 2U);
+  Write({ForgetJob{"2"}});
+  AwaitDeletions(3);
+}
+
+// A worker has put it there.
+TEST_P(JobStoreTestOfObjects, OneThatIsThereAlreadyIsGivenOutOnceItIsNamed) {
+  const Blob blob = MakeBlob("uploaded");
+  const auto objects = ObjectsFor(folder_.string());
+  ASSERT_TRUE(Await<absl::Status>([&](const auto& done) {
+                objects->Put({"jobs/1/0.1", blob.hash}, blob.data, done);
+              }).ok());
+  AddImage image = Image("1", 0, "", 1);
+  image.data = nullptr;
+  image.object = StoredObject{"jobs/1/0.1", blob.hash};
+  Write({Inserted("1"), image});
+  Write({Inserted("1"), image});
+  Reopen();
+  EXPECT_EQ(FindImage(*store_, "1", 0).value()->data, "uploaded");
+  objects->Delete("jobs/1/0.1");
+  AwaitDeletions(1);
+  EXPECT_EQ(FindImage(*store_, "1", 0).value(), std::nullopt);
+}
+
+TEST_P(JobStoreTestOfObjects, WhileTheyCannotBeHadTheRestGoesOn) {
+  support::S3Server& server = support::SharedS3();
+  InsertJob brings = Inserted("1");
+  brings.pictures = {MakeBlob("brought")};
+  Write({brings, Image("1", 0, "made", 1)});
+  const StoreBatch later = {Inserted("2"), Image("1", 1, "also made", 2)};
+  server.Do("down");
+  for (const absl::Status& status :
+       {Commit(*store_, later), FindImage(*store_, "1", 0).status(), FindSources(*store_, "1").status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_TRUE(GetRetryDelay(status).has_value());
+  }
+  EXPECT_FALSE(Has("2"));
+  Write({Inserted("3"), Image("3", 0, "x", 1)});
+  EXPECT_EQ(FindImage(*store_, "3", 0).value()->data, "x");
+  server.Stop("down");
+  Write(later);
+  EXPECT_EQ(FindImage(*store_, "1", 1).value()->data, "also made");
+  EXPECT_EQ(FindSources(*store_, "1")->size(), 1U);
 }
 
 class JobStoreTestOfStates : public JobStoreTest {

@@ -40,7 +40,8 @@ inline absl::StatusOr<bool> ResignTerm(TermStore& terms, uint64_t term, const st
 }
 
 // Takes the term, and opens the store for it.
-inline absl::StatusOr<std::unique_ptr<PostgresJobStore>> OpenPostgres(const std::string& url) {
+inline absl::StatusOr<std::unique_ptr<PostgresJobStore>> OpenPostgres(
+    const std::string& url, std::shared_ptr<ObjectStore> objects = nullptr) {
   static int opened = 0;
   const std::string holder = absl::StrCat("holder ", ++opened);
   const auto terms = PostgresTermStore::Open(url);
@@ -48,7 +49,7 @@ inline absl::StatusOr<std::unique_ptr<PostgresJobStore>> OpenPostgres(const std:
   const auto term = TakeTerm(**terms, holder);
   if (!term.ok()) return term.status();
   if (!term->has_value()) return absl::InternalError("somebody else has taken the term");
-  return PostgresJobStore::Open(url, holder, **term);
+  return PostgresJobStore::Open(url, holder, **term, std::move(objects));
 }
 
 // A session of somebody else's.

@@ -74,5 +74,32 @@ TEST_F(WorkerSessionsTest, WhatIsTakenBackNeverLeaves) {
   EXPECT_EQ(session_->Assigned()[0].attempt(), 2U);
 }
 
+// Not even a long absence of whatever holds them costs a job anything.
+TEST_F(WorkerSessionsTest, WhatIsToLeaveWithPicturesWaitsUntilTheyCanBeRead) {
+  const Blob picture = MakeBlob("brought");
+  InsertJob insert;
+  insert.job.set_id("j");
+  insert.pictures = {picture};
+  ledger_.Write(insert);
+  Settle();
+  store_.cannot_read_images = true;
+  v1::Assign assign;
+  assign.set_job_id("j");
+  assign.set_attempt(1);
+  assign.mutable_spec()->set_source_image(picture.hash);
+  sessions_.Assign("w", assign, [](const v1::Assign&, const absl::Status& why) { FAIL() << why; });
+  for (int second = 1; second < 100; ++second) {
+    Settle();
+    sessions_.OnTick(absl::Seconds(second));
+  }
+  EXPECT_THAT(session_->Assigned(), IsEmpty());
+  store_.cannot_read_images = false;
+  Settle();
+  sessions_.OnTick(absl::Seconds(100));
+  Settle();
+  ASSERT_THAT(session_->Assigned(), SizeIs(1));
+  EXPECT_EQ(session_->Assigned()[0].spec().source_image(), "brought");
+}
+
 }  // namespace
 }  // namespace mind::server

@@ -213,5 +213,71 @@ TEST_F(ServerLinkTest, DrainingDoesNotWaitForAStepWithoutEnd) {
   second->OnHandedBack(0, "");
 }
 
+class ServerLinkTestOfUploads : public ServerLinkTest {
+ protected:
+  ServerLink::Options Options() const {
+    ServerLink::Options options = ServerLinkTest::Options();
+    options.uploads = uploads_.get();
+    return options;
+  }
+  // A picture of one job, to be put where nobody listens.
+  void AssignTo(const std::string& job, uint64_t above_bytes,
+                const std::string& url = "http://127.0.0.1:1/x") {
+    v1::ConnectResponse response;
+    response.mutable_assign()->set_job_id(job);
+    response.mutable_assign()->set_attempt(1);
+    v1::Upload& upload = *response.mutable_assign()->add_images()->mutable_upload();
+    upload.set_url(url);
+    upload.set_above_bytes(above_bytes);
+    server_.Send(response);
+  }
+  void Want(const std::string& job) {
+    v1::ConnectResponse response;
+    *response.mutable_wanted()->mutable_image() = Ref(job, 0);
+    server_.Send(response);
+  }
+  const std::unique_ptr<HttpClient> uploads_ = *HttpClient::Create("");
+};
+
+TEST_F(ServerLinkTestOfUploads, WhatCannotBePutThereIsSent) {
+  ServerLink link(Options(), maker_, metrics_);
+  EXPECT_TRUE(server_.AwaitMessage(0, Kind::kRegister).register_().uploads());
+  server_.AwaitMessage(0, Kind::kCapacity);
+  AssignTo("a", 0);
+  maker_.AwaitPicture(0)->OnPicture(Black());
+  const v1::ConnectRequest sent = server_.AwaitMessage(0, Kind::kImageResult);
+  EXPECT_FALSE(sent.image_result().data().empty());
+  EXPECT_FALSE(sent.image_result().has_uploaded());
+  EXPECT_EQ(metrics_.upload_failures.Value(), 1);
+  AssignTo("b", 0, "no place");
+  maker_.AwaitPicture(1)->OnPicture(Black());
+  server_.AwaitLine(0, "result b/0");
+  // One that is small enough is not tried.
+  AssignTo("c", 1'000'000);
+  maker_.AwaitPicture(2)->OnPicture(Black());
+  server_.AwaitLine(0, "result c/0");
+  EXPECT_EQ(metrics_.upload_failures.Value(), 2);
+}
+
+TEST_F(ServerLinkTestOfUploads, WhatIsWantedIsSentAgain) {
+  ServerLink link(Options(), maker_, metrics_);
+  server_.AwaitMessage(0, Kind::kCapacity);
+  AssignTo("a", 1'000'000);
+  maker_.AwaitPicture(0)->OnPicture(Black());
+  server_.AwaitLine(0, "result a/0");
+  Want("a");
+  server_.AwaitLines(0, [](const std::vector<std::string>& lines) {
+    return std::count(lines.begin(), lines.end(), "result a/0") == 2;
+  });
+  // What it has not any more is to be made again.
+  Want("b");
+  server_.AwaitLine(0, "handed back b/0 0");
+}
+
+TEST_F(ServerLinkTest, WithoutAClientItDoesNotSayThatItPutsPicturesAnywhere) {
+  ServerLink link(Options(), maker_, metrics_);
+  EXPECT_FALSE(server_.AwaitMessage(0, Kind::kRegister).register_().uploads());
+}
+
 }  // namespace
 }  // namespace mind
