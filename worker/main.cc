@@ -16,6 +16,7 @@
 #include "proto/support/grpc_log.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
+#include "proto/support/otlp_exporter.h"
 #include "worker/diffusion/blas.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/model_cache.h"
@@ -134,6 +135,12 @@ int Run(const Flags& flags) {
     return 1;
   }
 
+  const auto spans = OtlpExporter::FromEnvironment("mind-worker", metrics.registry);
+  if (!spans.ok()) {
+    LogError("cannot start", {{"error", std::string(spans.status().message())}});
+    return 1;
+  }
+
   std::unique_ptr<diffusion::ModelCache> models;
   try {
     const EndsAtOnce at_once;  // there may be much to read
@@ -176,6 +183,7 @@ int Run(const Flags& flags) {
   link_options.server = flags.server;
   link_options.credentials = *credentials;
   link_options.key = flags.key;
+  link_options.spans = spans->get();
   link_options.name = flags.name.empty() ? DefaultName() : flags.name;
   link_options.device = device.str();
   link_options.max_images = flags.max_images;

@@ -19,6 +19,7 @@ void TakeUp(ServiceState& state, Decisions& decisions, StoredJob stored) {
   const double rows =
       CostInRows(job.spec(), model == state.catalog.models().end() ? nullptr : &model->second);
   if (stored.tied) state.ties.Orphan(job.id(), state.Now() + state.options.orphan_patience);
+  if (job.attempt() > 0) state.traces.OnRequeued(job, state.Now());
   state.quotas.TakeUp(job.id(), job.tenant(), job.ByteSizeLong());
   const Actions actions = state.dispatcher.OnSubmit(job, rows, done, state.Present());
   // A job without pictures has nothing to tell yet that could not be told when somebody asks.

@@ -25,6 +25,7 @@ ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_stor
               .broken = options.store_broken},
              store, options.post),
       quotas(options.max_queue_bytes),
+      traces(options.spans),
       catalog(options.model_memory),
       sessions(ledger, store, options.post) {}
 
@@ -65,8 +66,11 @@ void ServiceState::TellWebhook(const v1::Job& job) {
 void ServiceState::Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
                           const std::string& by) const {
   if (options.audit == nullptr) return;
-  nlohmann::ordered_json fields = {
-      {"key", by}, {"tenant", job.tenant()}, {"job", job.id()}, {"model", job.spec().model()}};
+  nlohmann::ordered_json fields = {{"key", by},
+                                   {"tenant", job.tenant()},
+                                   {"job", job.id()},
+                                   {"trace", TraceIdOf(job.traceparent())},
+                                   {"model", job.spec().model()}};
   fields.update(facts);
   if (options.audit->prompts()) {
     fields["prompt"] = job.spec().prompt();

@@ -16,6 +16,7 @@
 #include "server/generation/event_source.h"
 #include "server/generation/job_id.h"
 #include "server/generation/job_ties.h"
+#include "server/generation/job_traces.h"
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
 #include "server/generation/model_catalog.h"
@@ -61,6 +62,8 @@ struct ServiceOptions {
   Audit* audit = nullptr;
   // Tells of jobs' ends; must outlive the service. Null: nobody is told.
   WebhookSender* webhooks = nullptr;
+  // Takes spans; must outlive the service. Null: none are recorded.
+  SpanSink* spans = nullptr;
   Post post;                          // to the loop. REQUIRES: set
   std::function<absl::Time()> clock;  // REQUIRES: set
   std::function<std::string()> new_job_id = NewJobId;
@@ -105,6 +108,7 @@ struct ServiceState {
   Ledger ledger;
   JobTies ties;
   Quotas quotas;
+  JobTraces traces;
   ModelCatalog catalog;
   WorkerSessions sessions;
   // Lives as long as this: who leads no more has nothing told.

@@ -54,6 +54,7 @@ void Submissions::Submit(Submission submission, const Caller& caller, const std:
   asked->key = {.tenant = caller.tenant, .request_id = request_id, .fingerprint = submission.fingerprint};
   asked->submission = std::move(submission);
   asked->caller = caller;
+  asked->trace = state_.traces.Begin(caller.traceparent, state_.Now());
   asked->tied_to = tied_to;
   asked->answer = std::move(answer);
   if (const absl::Status bad = CheckRequestId(asked->key.request_id); !bad.ok()) return Finish(asked, bad);
@@ -192,6 +193,7 @@ absl::StatusOr<Submissions::Made> Submissions::MakeJob(const Asked& asked) {
   *job.mutable_labels() = request.labels();
   job.set_webhook_url(request.webhook_url());
   job.set_tenant(valid->tenant);
+  job.set_traceparent(asked.trace.Carried());
   job.set_state(v1::JOB_STATE_QUEUED);
   *job.mutable_create_time() = ToTimestamp(now);
   if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
@@ -233,6 +235,7 @@ void Submissions::Accept(const AskedPtr& asked) {
     state_.ties.Tie(job->id(), asked->tied_to->front, FrontMustWatchBy(*asked->tied_to));
   }
   LogInfo("job accepted", {{"job", job->id()},
+                           {"trace", asked->trace.TraceId()},
                            {"tenant", job->tenant()},
                            {"model", job->spec().model()},
                            {"steps", job->spec().steps()},
@@ -257,9 +260,13 @@ void Submissions::Withdraw(const std::string& id, const absl::Status& why) {
 }
 
 void Submissions::Finish(const AskedPtr& asked, absl::StatusOr<v1::Job> job) {
-  if (!job.ok()) {
+  if (job.ok()) {
+    state_.traces.Answered(asked->trace, *job, state_.Now());
+  } else {
     const auto info = GetErrorInfo(job.status());
     state_.metrics.rejections[info ? info->reason() : "INTERNAL"].Increment();
+    state_.traces.Refused(asked->trace, job.status(), state_.Now());
+    job = WithTraceId(job.status(), asked->trace.TraceId());
   }
   asked->answer(std::move(job));
   const auto turns = turns_.find({asked->key.tenant, asked->key.request_id});

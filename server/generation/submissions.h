@@ -46,6 +46,7 @@ class Submissions {
     std::optional<CallTimes> tied_to;
     Answer answer;
     RequestKey key;
+    RequestTrace trace;
   };
   using AskedPtr = std::shared_ptr<Asked>;
   using TurnKey = std::pair<std::string, std::string>;  // tenant, request_id

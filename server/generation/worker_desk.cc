@@ -93,13 +93,13 @@ void WorkerDesk::TakeResult(const std::string& worker, v1::ImageResult& result) 
                .media_type = result.media_type(),
                .sequence = sequence,
                .data = std::make_shared<const std::string>(std::move(*result.mutable_data()))});
-  state_.ledger.WhenDurable(
-      [this, id = job.id(), model = job.spec().model(), index = ref.image_index(), sequence] {
-        state_.metrics.images[model].Increment();
-        v1::JobEvent event;
-        event.mutable_image()->set_image_index(index);
-        state_.events.PublishAt(id, sequence, std::move(event));
-      });
+  state_.ledger.WhenDurable([this, job, came = state_.Now(), index = ref.image_index(), sequence] {
+    state_.metrics.images[job.spec().model()].Increment();
+    state_.traces.OnStored(job, index, came, state_.Now());
+    v1::JobEvent event;
+    event.mutable_image()->set_image_index(index);
+    state_.events.PublishAt(job.id(), sequence, std::move(event));
+  });
 }
 
 void WorkerDesk::ShowProgress(const std::string& worker, const v1::ImageProgress& progress) {

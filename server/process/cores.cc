@@ -22,7 +22,7 @@ std::vector<std::string> WebhookOrigins(const Flags& flags) {
   return absl::StrSplit(flags.webhooks, ',', absl::SkipEmpty());
 }
 
-ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* webhooks, Trust& trust) {
+ServiceOptions OptionsFrom(const Flags& flags, const Post& post, const Outside& outside, Trust& trust) {
   ServiceOptions options;
   options.limits_of = [&trust](const std::string& tenant) { return trust.LimitsOf(tenant); };
   options.dispatcher.lease = flags.lease;
@@ -39,7 +39,8 @@ ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* 
   options.limits.webhook_origins = WebhookOrigins(flags);
   options.checkpoint_interval = flags.checkpoint_interval == absl::ZeroDuration() ? absl::InfiniteDuration()
                                                                                   : flags.checkpoint_interval;
-  options.webhooks = webhooks;
+  options.webhooks = outside.webhooks;
+  options.spans = outside.spans;
   options.post = post;
   options.clock = [] { return absl::Now(); };
   return options;
@@ -83,9 +84,9 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
 }
 
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
-                                               WebhookSender* webhooks, const GiveUp& give_up, Trust& trust,
+                                               const Outside& outside, const GiveUp& give_up, Trust& trust,
                                                ServerMetrics& metrics) {
-  ServiceOptions options = OptionsFrom(flags, post, webhooks, trust);
+  ServiceOptions options = OptionsFrom(flags, post, outside, trust);
   if (!flags.store.empty()) return MakeFront(flags, options, tls, give_up, trust, metrics);
   options.store_broken = give_up;
   absl::StatusOr<std::unique_ptr<SqliteJobStore>> store = SqliteJobStore::Open(flags.data);
