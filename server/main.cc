@@ -45,6 +45,8 @@ int Run(const Flags& flags) {
   if (!spans.ok()) return CannotStart(spans.status());
   const absl::StatusOr<std::unique_ptr<WebhookDeliverer>> webhooks = OpenWebhooks(flags);
   if (!webhooks.ok()) return CannotStart(webhooks.status());
+  const absl::StatusOr<std::unique_ptr<ModerationClient>> moderation = OpenModeration(flags, metrics);
+  if (!moderation.ok()) return CannotStart(moderation.status());
   const absl::StatusOr<std::unique_ptr<Trust>> trust = Trust::Open(flags, metrics);
   if (!trust.ok()) return CannotStart(trust.status());
   std::atomic<bool> given_up = false;
@@ -54,8 +56,9 @@ int Run(const Flags& flags) {
     RequestTermination();
   };
   absl::StatusOr<std::unique_ptr<Core>> made =
-      MakeCore(flags, post, **tls, {.webhooks = webhooks->get(), .spans = spans->get()}, cannot_go_on,
-               **trust, metrics);
+      MakeCore(flags, post, **tls,
+               {.webhooks = webhooks->get(), .moderator = moderation->get(), .spans = spans->get()},
+               cannot_go_on, **trust, metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
   (*trust)->Begin();

@@ -243,6 +243,7 @@ void GenerationService::CloseWatches() {
       WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
                 absl::Seconds(2));
   submissions_.StopListeningToLeaving();
+  submissions_.Dismiss(going_down);
   state_.events.Close(going_down);
   state_.ledger.Dismiss(going_down);
 }

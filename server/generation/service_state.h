@@ -20,6 +20,7 @@
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
 #include "server/generation/model_catalog.h"
+#include "server/generation/moderator.h"
 #include "server/generation/validate.h"
 #include "server/generation/webhook.h"
 #include "server/generation/worker_sessions.h"
@@ -62,6 +63,8 @@ struct ServiceOptions {
   Audit* audit = nullptr;
   // Tells of jobs' ends; must outlive the service. Null: nobody is told.
   WebhookSender* webhooks = nullptr;
+  // Says what is allowed; must outlive the service. Null: all is.
+  Moderator* moderator = nullptr;
   // Takes spans; must outlive the service. Null: none are recorded.
   SpanSink* spans = nullptr;
   Post post;                          // to the loop. REQUIRES: set
@@ -98,6 +101,8 @@ struct ServiceState {
   // Notes for whoever must answer for the server what was done to a job; `by` is the key it was done with.
   void Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
               const std::string& by = "") const;
+  // The same of what moderation has not allowed, or has not answered: a request that is no job.
+  void RecordBlocked(const Caller& caller, const v1::ImageSpec& spec, const absl::Status& verdict) const;
 
   const ServiceOptions options;
   JobStore& store;
@@ -114,6 +119,9 @@ struct ServiceState {
   // Lives as long as this: who leads no more has nothing told.
   const std::shared_ptr<const void> telling = std::make_shared<const char>();
 };
+
+// For the audit: why something is not allowed.
+nlohmann::ordered_json ReasonFacts(const absl::Status& why);
 
 // There is none of that id, or it is another tenant's, for whom it does not exist.
 absl::Status UnknownJob(const std::string& id);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "mind/v1/worker.pb.h"
@@ -33,8 +34,19 @@ class WorkerDesk : public Reception {
   void OnTick();
 
  private:
-  // Makes a failure of a result that is not what was asked for.
-  void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const;
+  // Whether it brings a picture that would be taken, and that moderation has to be asked about.
+  bool IsToBeModerated(const std::string& worker, const v1::ConnectRequest& message) const;
+  // Has moderation asked about the picture, which is held until then.
+  void Moderate(const std::string& worker, v1::ConnectRequest message);
+  // `verdict`: of moderation, about the picture that it brings.
+  void Take(const std::string& worker, v1::ConnectRequest message,
+            const absl::Status& verdict = absl::OkStatus());
+  // Makes a failure of a result that is not what was asked for, or not allowed.
+  void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message,
+                       const absl::Status& verdict) const;
+  bool HasRoom() const;
+  // Run as soon as there may be room.
+  void WhenRoom(std::function<void()> then);
   // Writes a picture that counts, and has it told when it is durable.
   void TakeResult(const std::string& worker, v1::ImageResult& result);
   void ShowProgress(const std::string& worker, const v1::ImageProgress& progress);
@@ -42,7 +54,9 @@ class WorkerDesk : public Reception {
 
   ServiceState& state_;
   Decisions& decisions_;
-  std::set<std::string> unread_;  // workers that wait for WhenReadable
+  std::set<std::string> unread_;                  // workers that wait for WhenReadable
+  size_t moderated_bytes_ = 0;                    // of pictures that are asked about
+  std::vector<std::function<void()>> when_room_;  // that wait for less of those
 };
 
 }  // namespace mind::server

@@ -35,6 +35,8 @@ class WorkerSessions {
   // Empty: not one of them; it was replaced or dropped, and its stream is closing.
   std::string NameOf(const WorkerSession* session) const;
   void Remove(const std::string& worker);
+  // Its stream; that of nobody if it is none of them.
+  std::weak_ptr<WorkerSession> Find(const std::string& worker) const;
   // Removes it, if it is there, and closes its stream.
   void Close(const std::string& worker, const absl::Status& status);
 
@@ -60,7 +62,6 @@ class WorkerSessions {
     Cannot cannot;
   };
 
-  std::weak_ptr<WorkerSession> Find(const std::string& worker) const;
   // It is durable: goes on with reading its pictures, if it has any.
   void Release(const Attempt& attempt);
   // It leaves, with this spec.

@@ -9,6 +9,7 @@
 #include "proto/support/span.h"
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
+#include "server/moderation/moderation_client.h"
 #include "server/process/core.h"
 #include "server/process/flags.h"
 #include "server/process/server_tls.h"
@@ -20,9 +21,13 @@ namespace mind::server {
 // Who tells of jobs' ends; null where the command line allows nobody to be told.
 absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flags);
 
-// Whom the service tells beside its callers and workers; each may be null.
+// Who says what is allowed; null where the command line names nobody. `metrics` must outlive it.
+absl::StatusOr<std::unique_ptr<ModerationClient>> OpenModeration(const Flags& flags, ServerMetrics& metrics);
+
+// Whom the service asks and tells beside its callers and workers; each may be null.
 struct Outside {
   WebhookSender* webhooks = nullptr;
+  Moderator* moderator = nullptr;
   SpanSink* spans = nullptr;
 };
 
