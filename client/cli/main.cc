@@ -11,6 +11,7 @@
 #include "client/cli/generate_flags.h"
 #include "client/cli/keys.h"
 #include "client/cli/outcome.h"
+#include "client/cli/usage.h"
 #include "proto/support/channel_tls.h"
 #include "proto/support/command_line.h"
 
@@ -51,6 +52,7 @@ struct Arguments {
   uint64_t after = 0;
   uint32_t index = 0;
   v1::ListJobsRequest jobs;
+  v1::ListUsageRequest usage;
   KeysOptions keys;
 };
 
@@ -92,6 +94,9 @@ void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
   AddText(*c, "MODEL", a.model, "NAME", "May be left out if there is only one");
   add("workers", "List connected workers",
       [&a](client::Client& client) { return Workers(client, a.common); });
+  c = add("usage", "Say what tenants have used, as CSV",
+          [&a](client::Client& client) { return Usage(client, a.common, a.usage); });
+  AddUsageFlags(*c, a.usage);
   AddKeysCommands(*app.add_subcommand("keys", "Say who may call a server"), a.common, a.keys,
                   [&chosen](Command command) { chosen = std::move(command); });
 }

@@ -14,6 +14,7 @@
 #include "server/generation/model_summary.h"
 #include "server/generation/public_job.h"
 #include "server/generation/service_state.h"
+#include "server/generation/usage.h"
 
 namespace mind::server {
 namespace {
@@ -392,6 +393,15 @@ void LeaderClient::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
   calls_.Ask<v1::ListWorkersResponse>(
       Caller(), v1::ListWorkersRequest(),
       [](const LeaderLink& leader, auto... with) { leader.generation->async()->ListWorkers(with...); },
+      std::move(answer));
+}
+
+void LeaderClient::ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) {
+  server::ListUsage(
+      request,
+      [this](const UsageQuery& query, StoreDone<std::vector<v1::Usage>> done) {
+        store_.ListUsage(query, OnLoop<std::vector<v1::Usage>>(std::move(done)));
+      },
       std::move(answer));
 }
 

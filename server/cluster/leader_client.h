@@ -78,6 +78,7 @@ class LeaderClient : public Generation {
   void GetModel(const std::string& name, Answer<v1::Model> answer) override;
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
+  void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) override;
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override;
 
  private:

@@ -129,6 +129,7 @@ void Decisions::Do(const JobEndedAction& ended) {
     *job.mutable_error() = ToProto(WithTraceId(FromProto(job.error()), TraceIdOf(job.traceparent())));
   }
   const double cost = state_.quotas.End(job.id(), ShareDone(job));
+  job.set_worker_seconds(cost);
   state_.traces.OnEnded(job.id());
   state_.ties.Untie(job.id());
   previewed_.erase(job.id());

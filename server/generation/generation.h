@@ -87,6 +87,7 @@ class Generation {
   virtual void GetModel(const std::string& name, Answer<v1::Model> answer) = 0;
   virtual void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) = 0;
   virtual void ListWorkers(Answer<v1::ListWorkersResponse> answer) = 0;
+  virtual void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) = 0;
 
   // What a face signs with, newest first, and what it accepts: shared by all that have one store, replaced by
   // a new one every day. What has been signed is good for a day at least.

@@ -12,6 +12,7 @@
 #include "server/generation/outcome.h"
 #include "server/generation/public_job.h"
 #include "server/generation/recovery.h"
+#include "server/generation/usage.h"
 
 namespace mind::server {
 namespace {
@@ -214,6 +215,15 @@ void GenerationService::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
     *worker->mutable_connect_time() = ToTimestamp(connected.connected());
   }
   answer(std::move(response));
+}
+
+void GenerationService::ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) {
+  server::ListUsage(
+      request,
+      [this](const UsageQuery& query, StoreDone<std::vector<v1::Usage>> done) {
+        state_.store.ListUsage(query, state_.OnLoop<std::vector<v1::Usage>>(std::move(done)));
+      },
+      std::move(answer));
 }
 
 // --- The process.

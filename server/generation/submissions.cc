@@ -202,6 +202,7 @@ absl::StatusOr<Submissions::Made> Submissions::MakeJob(const Asked& asked) {
   job.set_tenant(valid->tenant);
   job.set_traceparent(asked.trace.Carried());
   job.set_key_id(asked.caller.key_id);
+  job.set_worker_seconds(made.charge.worker_seconds);
   job.set_state(v1::JOB_STATE_QUEUED);
   *job.mutable_create_time() = ToTimestamp(now);
   if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);

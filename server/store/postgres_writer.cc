@@ -96,6 +96,16 @@ void PostgresWriter::Calls::Add(const UpdateJob& write) {
 }
 
 void PostgresWriter::Calls::Add(const EndJob& write) {
+  Add(PostgresCall("INSERT INTO usage(job_id, ended_ms, tenant, key_id, model, images, steps, worker_us) "
+                   "VALUES($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING")
+          .Text(write.job.id())
+          .Int(absl::ToUnixMillis(FromTimestamp(write.job.end_time())))
+          .Text(write.job.tenant())
+          .Text(write.job.key_id())
+          .Bytes(write.job.spec().model())
+          .Int(write.job.images_done())
+          .Int(StepsUsed(write.job))
+          .Int(static_cast<int64_t>(write.job.worker_seconds() * 1e6)));
   Add(PostgresCall(
           "UPDATE jobs SET state = $2, job = $3, ended_ms = $4, end_sequence = $5, webhook = $6::int <> 0 "
           "WHERE id = $1")
@@ -215,6 +225,8 @@ absl::StatusOr<int> PostgresWriter::Purge(absl::Time ended_before, int limit) {
   // Settings may change while the database runs.
   if (absl::Status read = ReadDurability(connection_); !read.ok()) return read;
   Calls calls(term_);
+  calls.Add(PostgresCall("DELETE FROM usage WHERE ended_ms < $1")
+                .Int(absl::ToUnixMillis(ended_before - kUsageKept)));
   calls.Add(PostgresCall("DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE ended_ms < $1 "
                          "ORDER BY ended_ms LIMIT $2 FOR UPDATE SKIP LOCKED)")
                 .Int(absl::ToUnixMillis(ended_before))

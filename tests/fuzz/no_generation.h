@@ -43,6 +43,9 @@ class NoGeneration : public Generation {
     answer(Nothing());
   }
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override { answer(v1::ListWorkersResponse()); }
+  void ListUsage(const v1::ListUsageRequest&, Answer<v1::ListUsageResponse> answer) override {
+    answer(v1::ListUsageResponse());
+  }
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override {
     answer(std::vector<std::string>{"secret"});
   }
