@@ -9,6 +9,7 @@
 #include "proto/support/grpc_log.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
+#include "proto/support/otlp_exporter.h"
 #include "proto/support/watchdog.h"
 #include "server/dispatch/loop.h"
 #include "server/process/cores.h"
@@ -39,8 +40,13 @@ int Run(const Flags& flags) {
   if (!endpoint.ok()) return CannotStart(endpoint.status());
   const absl::StatusOr<std::unique_ptr<ServerTls>> tls = ServerTls::Open(flags, metrics.registry);
   if (!tls.ok()) return CannotStart(tls.status());
+  const absl::StatusOr<std::unique_ptr<OtlpExporter>> spans =
+      OtlpExporter::FromEnvironment("mind-server", metrics.registry);
+  if (!spans.ok()) return CannotStart(spans.status());
   const absl::StatusOr<std::unique_ptr<WebhookDeliverer>> webhooks = OpenWebhooks(flags);
   if (!webhooks.ok()) return CannotStart(webhooks.status());
+  const absl::StatusOr<std::unique_ptr<ModerationClient>> moderation = OpenModeration(flags, metrics);
+  if (!moderation.ok()) return CannotStart(moderation.status());
   const absl::StatusOr<std::unique_ptr<Trust>> trust = Trust::Open(flags, metrics);
   if (!trust.ok()) return CannotStart(trust.status());
   std::atomic<bool> given_up = false;
@@ -50,7 +56,9 @@ int Run(const Flags& flags) {
     RequestTermination();
   };
   absl::StatusOr<std::unique_ptr<Core>> made =
-      MakeCore(flags, post, **tls, webhooks->get(), cannot_go_on, **trust, metrics);
+      MakeCore(flags, post, **tls,
+               {.webhooks = webhooks->get(), .moderator = moderation->get(), .spans = spans->get()},
+               cannot_go_on, **trust, metrics);
   if (!made.ok()) return CannotStart(made.status());
   Core& core = **made;
   (*trust)->Begin();

@@ -17,6 +17,7 @@
 #include "proto/support/http_client.h"
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
+#include "proto/support/otlp_exporter.h"
 #include "worker/diffusion/blas.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/model_cache.h"
@@ -145,6 +146,11 @@ int Run(const Flags& flags) {
     LogError("cannot start", {{"error", std::string(uploads.status().message())}});
     return 1;
   }
+  const auto spans = OtlpExporter::FromEnvironment("mind-worker", metrics.registry);
+  if (!spans.ok()) {
+    LogError("cannot start", {{"error", std::string(spans.status().message())}});
+    return 1;
+  }
 
   std::unique_ptr<diffusion::ModelCache> models;
   try {
@@ -188,6 +194,7 @@ int Run(const Flags& flags) {
   link_options.server = flags.server;
   link_options.credentials = *credentials;
   link_options.key = flags.key;
+  link_options.spans = spans->get();
   link_options.name = flags.name.empty() ? DefaultName() : flags.name;
   link_options.device = device.str();
   link_options.uploads = uploads->get();

@@ -12,6 +12,7 @@
 #include "client/cli/generate_flags.h"
 #include "client/cli/keys.h"
 #include "client/cli/outcome.h"
+#include "client/cli/usage.h"
 #include "proto/support/channel_tls.h"
 #include "proto/support/command_line.h"
 
@@ -52,6 +53,7 @@ struct Arguments {
   uint64_t after = 0;
   uint32_t index = 0;
   v1::ListJobsRequest jobs;
+  v1::ListUsageRequest usage;
   KeysOptions keys;
   DoctorOptions doctor;
 };
@@ -100,6 +102,9 @@ void AddCommands(CLI::App& app, Arguments& a, Command& chosen) {
       *c, "--metrics", a.doctor.metrics, "HOST:PORT",
       "Where a server tells its metrics, for what it does not tell clients: version, store, disk, clock; "
       "may be given again, for each server");
+  c = add("usage", "Say what tenants have used, as CSV",
+          [&a](client::Client& client) { return Usage(client, a.common, a.usage); });
+  AddUsageFlags(*c, a.usage);
   AddKeysCommands(*app.add_subcommand("keys", "Say who may call a server"), a.common, a.keys,
                   [&chosen](Command command) { chosen = std::move(command); });
 }

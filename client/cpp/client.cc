@@ -245,6 +245,12 @@ absl::StatusOr<std::vector<v1::Worker>> Client::Workers() {
   return std::vector<v1::Worker>(response->workers().begin(), response->workers().end());
 }
 
+absl::StatusOr<std::vector<v1::Usage>> Client::Usage(const v1::ListUsageRequest& request) {
+  const auto response = Call(&v1::GenerationService::Stub::ListUsage, request);
+  if (!response.ok()) return response.status();
+  return std::vector<v1::Usage>(response->usage().begin(), response->usage().end());
+}
+
 absl::StatusOr<v1::CreateKeyResponse> Client::CreateKey(const v1::ApiKey& key) {
   v1::CreateKeyRequest message;
   *message.mutable_key() = key;

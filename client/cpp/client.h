@@ -78,6 +78,9 @@ class Client {
   absl::StatusOr<v1::ListSamplersResponse> Samplers(const std::string& model);
   absl::StatusOr<std::vector<v1::Worker>> Workers();
 
+  // What tenants have used. With a key of scope admin.
+  absl::StatusOr<std::vector<v1::Usage>> Usage(const v1::ListUsageRequest& request);
+
   // With a key of scope admin. What is made is told with its secret, once.
   absl::StatusOr<v1::CreateKeyResponse> CreateKey(const v1::ApiKey& key);
   // Of one tenant; of all, if its name is empty.

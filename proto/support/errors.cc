@@ -113,6 +113,14 @@ absl::Status WithRetry(absl::Status status, absl::Duration delay) {
   return status;
 }
 
+absl::Status WithTraceId(absl::Status status, const std::string& trace_id) {
+  std::optional<google::rpc::ErrorInfo> info = GetErrorInfo(status);
+  if (!info || trace_id.empty()) return status;
+  (*info->mutable_metadata())["traceId"] = trace_id;
+  SetDetail(status, *info);
+  return status;
+}
+
 std::optional<google::rpc::BadRequest> GetBadRequest(const absl::Status& status) {
   return GetDetail<google::rpc::BadRequest>(status);
 }

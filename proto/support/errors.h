@@ -37,6 +37,9 @@ absl::Status QuotaExceeded(const std::string& subject, const std::string& descri
 // Adds RetryInfo to a status.
 absl::Status WithRetry(absl::Status status, absl::Duration delay);
 
+// Says in a status that has ErrorInfo, as its metadata "traceId", which trace it belongs to, if any.
+absl::Status WithTraceId(absl::Status status, const std::string& trace_id);
+
 std::optional<google::rpc::BadRequest> GetBadRequest(const absl::Status& status);
 std::optional<absl::Duration> GetRetryDelay(const absl::Status& status);
 std::optional<google::rpc::ErrorInfo> GetErrorInfo(const absl::Status& status);

@@ -179,4 +179,12 @@ grpc::ServerUnaryReactor* GenerationApi::ListWorkers(grpc::CallbackServerContext
   });
 }
 
+grpc::ServerUnaryReactor* GenerationApi::ListUsage(grpc::CallbackServerContext* context,
+                                                   const v1::ListUsageRequest* request,
+                                                   v1::ListUsageResponse* response) {
+  return OnLoop(context, "ListUsage", [=, this](const Caller&, const Finish& finish) {
+    generation().ListUsage(*request, Give(response, finish));
+  });
+}
+
 }  // namespace mind::server

@@ -54,6 +54,9 @@ class GenerationApi
   grpc::ServerUnaryReactor* ListSamplers(grpc::CallbackServerContext* context,
                                          const v1::ListSamplersRequest* request,
                                          v1::ListSamplersResponse* response) override;
+  grpc::ServerUnaryReactor* ListUsage(grpc::CallbackServerContext* context,
+                                      const v1::ListUsageRequest* request,
+                                      v1::ListUsageResponse* response) override;
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context,
                                         const v1::ListWorkersRequest* request,
                                         v1::ListWorkersResponse* response) override;

@@ -11,6 +11,7 @@ void AddCaller(grpc::ClientContext& context, const Caller& caller) {
   said.set_key_id(caller.key_id);
   said.mutable_models()->Add(caller.models.begin(), caller.models.end());
   said.set_highest_priority(caller.highest_priority);
+  said.set_traceparent(caller.traceparent);
   context.AddMetadata("mind-caller-bin", said.SerializeAsString());
   context.AddMetadata("mind-tenant", caller.tenant);  // what fronts of the version before read
 }
@@ -27,6 +28,7 @@ absl::StatusOr<Caller> FrontAuthority::Admit(const Credentials& credentials, std
   if (absl::Status bad = ValidateTenant(caller.tenant); !bad.ok()) return bad;
   caller.key_id = said.key_id();
   caller.models.assign(said.models().begin(), said.models().end());
+  caller.traceparent = said.traceparent();
   if (said.highest_priority() != v1::PRIORITY_UNSPECIFIED) caller.highest_priority = said.highest_priority();
   return caller;
 }

@@ -14,6 +14,7 @@
 #include "server/generation/model_summary.h"
 #include "server/generation/public_job.h"
 #include "server/generation/service_state.h"
+#include "server/generation/usage.h"
 
 namespace mind::server {
 namespace {
@@ -399,6 +400,15 @@ void LeaderClient::ListWork(Answer<internal::v1::ListWorkResponse> answer) {
   calls_.Ask<internal::v1::ListWorkResponse>(
       Caller(), internal::v1::ListWorkRequest(),
       [](const LeaderLink& leader, auto... with) { leader.cluster->async()->ListWork(with...); },
+      std::move(answer));
+}
+
+void LeaderClient::ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) {
+  server::ListUsage(
+      request,
+      [this](const UsageQuery& query, StoreDone<std::vector<v1::Usage>> done) {
+        store_.ListUsage(query, OnLoop<std::vector<v1::Usage>>(std::move(done)));
+      },
       std::move(answer));
 }
 

@@ -79,6 +79,7 @@ class LeaderClient : public Generation {
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
   void ListWork(Answer<internal::v1::ListWorkResponse> answer) override;
+  void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) override;
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override;
 
  private:

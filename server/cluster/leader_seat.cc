@@ -142,6 +142,12 @@ void LeaderSeat::ListWork(Answer<internal::v1::ListWorkResponse> answer) {
   });
 }
 
+void LeaderSeat::ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) {
+  Pass(std::move(answer), [&](GenerationService& service, Answer<v1::ListUsageResponse> then) {
+    service.ListUsage(request, std::move(then));
+  });
+}
+
 void LeaderSeat::ListSigningSecrets(Answer<std::vector<std::string>> answer) {
   Pass(std::move(answer), [&](GenerationService& service, Answer<std::vector<std::string>> then) {
     service.ListSigningSecrets(std::move(then));

@@ -55,6 +55,7 @@ class LeaderSeat : public Generation, public Reception {
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
   void ListWork(Answer<internal::v1::ListWorkResponse> answer) override;
+  void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) override;
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override;
 
   // --- Reception. What is said to a vacant seat nobody hears.

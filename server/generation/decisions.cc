@@ -35,7 +35,10 @@ void Decisions::Do(const SendAssign& send) {
   // leave that might be given out again.
   if (job == nullptr) return AnswerFor(send.worker, send.assign, std::nullopt);
   state_.ledger.Write(UpdateJob{*job});
-  state_.sessions.Assign(send.worker, WithUploads(send.worker, send.assign, job->spec()),
+  v1::Assign assign = send.assign;
+  assign.set_traceparent(job->traceparent());
+  state_.traces.OnAssigned(*job, assign.attempt(), send.worker, state_.Now());
+  state_.sessions.Assign(send.worker, WithUploads(send.worker, std::move(assign), job->spec()),
                          [this, worker = send.worker](const v1::Assign& assign, const absl::Status& why) {
                            LogError("cannot read the pictures of a request",
                                     {{"job", assign.job_id()}, {"error", std::string(why.message())}});
@@ -103,6 +106,7 @@ void Decisions::Do(const WorkerStuckAction& stuck) {
 void Decisions::Do(const JobStartedAction& started) {
   const v1::Job& job = started.job;
   LogInfo("job started", {{"job", job.id()},
+                          {"trace", TraceIdOf(job.traceparent())},
                           {"attempt", started.attempt},
                           {"worker", started.worker},
                           {"resumed_steps", started.resumed_steps}});
@@ -122,18 +126,25 @@ void Decisions::Do(const JobStartedAction& started) {
 void Decisions::Do(const JobRequeuedAction& requeued) {
   state_.metrics.requeued.Increment();
   LogWarning("job requeued", {{"job", requeued.job.id()},
+                              {"trace", TraceIdOf(requeued.job.traceparent())},
                               {"attempt", requeued.job.attempt()},
                               {"worker", requeued.worker},
                               {"reason", requeued.reason},
                               {"steps_kept", requeued.job.steps_done()}});
   // While others of its pictures are being made, it does not wait.
   if (requeued.job.state() != v1::JOB_STATE_QUEUED) return;
+  state_.traces.OnRequeued(requeued.job, state_.Now());
   state_.events.Publish(requeued.job.id(), state_.QueuedEvent(requeued.job));
 }
 
 void Decisions::Do(const JobEndedAction& ended) {
-  const v1::Job& job = ended.job;
+  v1::Job job = ended.job;
+  if (job.has_error()) {
+    *job.mutable_error() = ToProto(WithTraceId(FromProto(job.error()), TraceIdOf(job.traceparent())));
+  }
   const double cost = state_.quotas.End(job.id(), ShareDone(job));
+  job.set_worker_seconds(cost);
+  state_.traces.OnEnded(job.id());
   state_.ties.Untie(job.id());
   previewed_.erase(job.id());
   if (state_.ledger.IsForgotten(job.id())) {
@@ -150,6 +161,7 @@ void Decisions::TellEnded(const v1::Job& job, uint64_t sequence, double worker_s
   state_.metrics.request_seconds[job.spec().model()].Observe(
       SecondsBetween(job.create_time(), job.end_time()));
   LogInfo("job ended", {{"job", job.id()},
+                        {"trace", TraceIdOf(job.traceparent())},
                         {"attempt", job.attempt()},
                         {"outcome", OutcomeName(job.state())},
                         {"error", job.error().message()}});

@@ -90,6 +90,7 @@ class Generation {
   virtual void ListWorkers(Answer<v1::ListWorkersResponse> answer) = 0;
   // What is still to be done, for what scales workers.
   virtual void ListWork(Answer<internal::v1::ListWorkResponse> answer) = 0;
+  virtual void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) = 0;
 
   // What a face signs with, newest first, and what it accepts: shared by all that have one store, replaced by
   // a new one every day. What has been signed is good for a day at least.

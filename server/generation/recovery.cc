@@ -1,5 +1,6 @@
 #include "server/generation/recovery.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -19,7 +20,10 @@ void TakeUp(ServiceState& state, Decisions& decisions, StoredJob stored) {
   const double rows =
       CostInRows(job.spec(), model == state.catalog.models().end() ? nullptr : &model->second);
   if (stored.tied) state.ties.Orphan(job.id(), state.Now() + state.options.orphan_patience);
-  state.quotas.TakeUp(job.id(), job.tenant(), job.ByteSizeLong());
+  if (job.attempt() > 0) state.traces.OnRequeued(job, state.Now());
+  state.quotas.Begin(
+      job.id(), {.tenant = job.tenant(), .bytes = job.ByteSizeLong(), .worker_seconds = job.worker_seconds()},
+      state.options.limits_of(job.tenant()), state.options.steady_clock());
   const Actions actions = state.dispatcher.OnSubmit(job, rows, done, state.Present());
   // A job without pictures has nothing to tell yet that could not be told when somebody asks.
   if (!done.empty()) {
@@ -27,6 +31,19 @@ void TakeUp(ServiceState& state, Decisions& decisions, StoredJob stored) {
     state.events.Restore(stored, waits ? std::optional(state.QueuedEvent(job)) : std::nullopt);
   }
   decisions.CarryOut(actions);
+}
+
+// What tenants have used within the longest time that a limit is for.
+absl::Status TakeUpUsage(ServiceState& state) {
+  const absl::Time now = state.Now();
+  const absl::StatusOr<std::vector<UsedTime>> used = state.store.UsedSince(now - absl::Hours(24));
+  if (!used.ok()) return used.status();
+  const absl::Duration steady = state.options.steady_clock();
+  for (const UsedTime& one : *used) {
+    state.quotas.TakeUp(one.tenant, one.worker_seconds, state.options.limits_of(one.tenant),
+                        steady - (now - std::min(one.ended, now)));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<v1::Model>> ReadModels(JobReader& store) {
@@ -46,6 +63,7 @@ absl::Status TakeUpEarlierRun(ServiceState& state, Decisions& decisions) {
   absl::StatusOr<std::vector<v1::Model>> models = ReadModels(state.store);
   if (!models.ok()) return models.status();
   for (v1::Model& model : *models) state.catalog.Remember(std::move(model), state.Now());
+  if (absl::Status status = TakeUpUsage(state); !status.ok()) return status;
   int64_t jobs = 0;
   absl::Status status = state.store.ForEachUnfinished([&](StoredJob stored) {
     TakeUp(state, decisions, std::move(stored));

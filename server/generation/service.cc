@@ -12,6 +12,7 @@
 #include "server/generation/outcome.h"
 #include "server/generation/public_job.h"
 #include "server/generation/recovery.h"
+#include "server/generation/usage.h"
 
 namespace mind::server {
 namespace {
@@ -236,6 +237,15 @@ void GenerationService::ListWork(Answer<internal::v1::ListWorkResponse> answer) 
   answer(std::move(response));
 }
 
+void GenerationService::ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) {
+  server::ListUsage(
+      request,
+      [this](const UsageQuery& query, StoreDone<std::vector<v1::Usage>> done) {
+        state_.store.ListUsage(query, state_.OnLoop<std::vector<v1::Usage>>(std::move(done)));
+      },
+      std::move(answer));
+}
+
 // --- The process.
 
 void GenerationService::OnServingChange(std::function<void(bool)> tell) {
@@ -263,6 +273,7 @@ void GenerationService::CloseWatches() {
       WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
                 absl::Seconds(2));
   submissions_.StopListeningToLeaving();
+  submissions_.Dismiss(going_down);
   state_.events.Close(going_down);
   state_.ledger.Dismiss(going_down);
 }

@@ -62,6 +62,7 @@ class GenerationService : public Generation {
   void ListSamplers(const std::string& model, Answer<v1::ListSamplersResponse> answer) override;
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
   void ListWork(Answer<internal::v1::ListWorkResponse> answer) override;
+  void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) override;
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override {
     signing_secrets_.Give(std::move(answer));
   }

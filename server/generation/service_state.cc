@@ -9,6 +9,13 @@
 
 namespace mind::server {
 
+nlohmann::ordered_json ReasonFacts(const absl::Status& why) {
+  const auto info = GetErrorInfo(why);
+  nlohmann::ordered_json facts = {{"reason", info ? info->reason() : ""}};
+  if (info && info->metadata().count("category") > 0) facts["category"] = info->metadata().at("category");
+  return facts;
+}
+
 ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_store, ServerMetrics& the_metrics)
     : options(the_options),
       store(the_store),
@@ -25,6 +32,7 @@ ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_stor
               .broken = options.store_broken},
              store, options.post),
       quotas(options.max_queue_bytes),
+      traces(options.spans),
       catalog(options.model_memory),
       sessions(ledger, store, options.post) {}
 
@@ -65,14 +73,26 @@ void ServiceState::TellWebhook(const v1::Job& job) {
 void ServiceState::Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
                           const std::string& by) const {
   if (options.audit == nullptr) return;
-  nlohmann::ordered_json fields = {
-      {"key", by}, {"tenant", job.tenant()}, {"job", job.id()}, {"model", job.spec().model()}};
+  nlohmann::ordered_json fields = {{"key", by},
+                                   {"tenant", job.tenant()},
+                                   {"job", job.id()},
+                                   {"trace", TraceIdOf(job.traceparent())},
+                                   {"model", job.spec().model()}};
   fields.update(facts);
   if (options.audit->prompts()) {
     fields["prompt"] = job.spec().prompt();
     fields["negative_prompt"] = job.spec().negative_prompt();
   }
   options.audit->Write(action, fields);
+}
+
+void ServiceState::RecordBlocked(const Caller& caller, const v1::ImageSpec& spec,
+                                 const absl::Status& verdict) const {
+  v1::Job nobody;
+  nobody.set_tenant(caller.tenant);
+  nobody.set_traceparent(caller.traceparent);
+  *nobody.mutable_spec() = spec;
+  Record("request_blocked", nobody, ReasonFacts(verdict), caller.key_id);
 }
 
 absl::Status UnknownJob(const std::string& id) {

@@ -16,9 +16,11 @@
 #include "server/generation/event_source.h"
 #include "server/generation/job_id.h"
 #include "server/generation/job_ties.h"
+#include "server/generation/job_traces.h"
 #include "server/generation/ledger.h"
 #include "server/generation/metrics.h"
 #include "server/generation/model_catalog.h"
+#include "server/generation/moderator.h"
 #include "server/generation/validate.h"
 #include "server/generation/webhook.h"
 #include "server/generation/worker_sessions.h"
@@ -65,6 +67,10 @@ struct ServiceOptions {
   ObjectStore* objects = nullptr;
   // Tells of jobs' ends; must outlive the service. Null: nobody is told.
   WebhookSender* webhooks = nullptr;
+  // Says what is allowed; must outlive the service. Null: all is.
+  Moderator* moderator = nullptr;
+  // Takes spans; must outlive the service. Null: none are recorded.
+  SpanSink* spans = nullptr;
   Post post;                          // to the loop. REQUIRES: set
   std::function<absl::Time()> clock;  // REQUIRES: set
   std::function<std::string()> new_job_id = NewJobId;
@@ -99,6 +105,8 @@ struct ServiceState {
   // Notes for whoever must answer for the server what was done to a job; `by` is the key it was done with.
   void Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
               const std::string& by = "") const;
+  // The same of what moderation has not allowed, or has not answered: a request that is no job.
+  void RecordBlocked(const Caller& caller, const v1::ImageSpec& spec, const absl::Status& verdict) const;
 
   const ServiceOptions options;
   JobStore& store;
@@ -109,11 +117,15 @@ struct ServiceState {
   Ledger ledger;
   JobTies ties;
   Quotas quotas;
+  JobTraces traces;
   ModelCatalog catalog;
   WorkerSessions sessions;
   // Lives as long as this: who leads no more has nothing told.
   const std::shared_ptr<const void> telling = std::make_shared<const char>();
 };
+
+// For the audit: why something is not allowed.
+nlohmann::ordered_json ReasonFacts(const absl::Status& why);
 
 // There is none of that id, or it is another tenant's, for whom it does not exist.
 absl::Status UnknownJob(const std::string& id);

@@ -1,6 +1,7 @@
 #include "server/generation/submissions.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
@@ -30,6 +31,11 @@ uint64_t BytesOf(const Submission& submission) {
   return bytes;
 }
 
+// What a request takes of its tenant's share while it is asked about, by a name that is no job's.
+std::string ShareName(uint64_t number) {
+  return absl::StrCat("moderated/", number);
+}
+
 bool SaysWhenItMustBeDone(const v1::JobRequest& request) {
   return request.has_deadline() || request.has_ttl();
 }
@@ -54,6 +60,8 @@ void Submissions::Submit(Submission submission, const Caller& caller, const std:
   asked->key = {.tenant = caller.tenant, .request_id = request_id, .fingerprint = submission.fingerprint};
   asked->submission = std::move(submission);
   asked->caller = caller;
+  asked->allowed = state_.options.moderator == nullptr;
+  asked->trace = state_.traces.Begin(caller.traceparent, state_.Now());
   asked->tied_to = tied_to;
   asked->answer = std::move(answer);
   if (const absl::Status bad = CheckRequestId(asked->key.request_id); !bad.ok()) return Finish(asked, bad);
@@ -134,7 +142,7 @@ absl::Status Submissions::Admit(const std::string& model, int priority) const {
   const absl::Duration retry =
       std::clamp(wait / static_cast<double>(std::max<size_t>(dispatcher.queued_jobs(), 1)), absl::Seconds(1),
                  absl::Minutes(1));
-  if (dispatcher.queued_jobs() >= max_queue) {
+  if (dispatcher.queued_jobs() + moderated_.size() >= max_queue) {
     return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
                                absl::StrCat("the queue is full: ", max_queue, " jobs wait"), "QUEUE_FULL",
                                {{"queueCapacity", absl::StrCat(max_queue)}}),
@@ -192,6 +200,9 @@ absl::StatusOr<Submissions::Made> Submissions::MakeJob(const Asked& asked) {
   *job.mutable_labels() = request.labels();
   job.set_webhook_url(request.webhook_url());
   job.set_tenant(valid->tenant);
+  job.set_traceparent(asked.trace.Carried());
+  job.set_key_id(asked.caller.key_id);
+  job.set_worker_seconds(made.charge.worker_seconds);
   job.set_state(v1::JOB_STATE_QUEUED);
   *job.mutable_create_time() = ToTimestamp(now);
   if (valid->deadline != absl::InfiniteFuture()) *job.mutable_deadline() = ToTimestamp(valid->deadline);
@@ -224,6 +235,7 @@ absl::StatusOr<v1::CreateJobResponse> Submissions::Check(Submission submission, 
 void Submissions::Accept(const AskedPtr& asked) {
   const absl::StatusOr<Made> made = MakeJob(*asked);
   if (!made.ok()) return Finish(asked, made.status());
+  if (!asked->allowed) return Moderate(asked, *made);
   const v1::Job* const job = &made->job;
   state_.quotas.Begin(job->id(), made->charge, made->limits, state_.options.steady_clock());
   InsertJob insert{.job = *job, .key = asked->key, .tied = asked->tied_to.has_value(), .pictures = {}};
@@ -233,6 +245,7 @@ void Submissions::Accept(const AskedPtr& asked) {
     state_.ties.Tie(job->id(), asked->tied_to->front, FrontMustWatchBy(*asked->tied_to));
   }
   LogInfo("job accepted", {{"job", job->id()},
+                           {"trace", asked->trace.TraceId()},
                            {"tenant", job->tenant()},
                            {"model", job->spec().model()},
                            {"steps", job->spec().steps()},
@@ -251,15 +264,57 @@ void Submissions::Accept(const AskedPtr& asked) {
   });
 }
 
+// --- What is allowed.
+
+void Submissions::Moderate(const AskedPtr& asked, const Made& made) {
+  const uint64_t number = ++last_moderated_;
+  moderated_[number] = asked;
+  state_.quotas.Begin(ShareName(number), made.charge, made.limits, state_.options.steady_clock());
+  const auto question = std::make_shared<v1::CheckPromptRequest>();
+  question->set_tenant(asked->caller.tenant);
+  question->set_key_id(asked->caller.key_id);
+  *question->mutable_spec() = PublicJob(made.job).spec();
+  state_.options.moderator->CheckPrompt(
+      question, asked->trace.Carried(),
+      [this, post = state_.options.post, number](const absl::Status& verdict) {
+        post([this, number, verdict] { OnModerated(number, verdict); });
+      });
+}
+
+void Submissions::OnModerated(uint64_t number, const absl::Status& verdict) {
+  const auto waited = moderated_.extract(number);
+  if (waited.empty()) return;
+  state_.quotas.End(ShareName(number), 0);
+  const AskedPtr& asked = waited.mapped();
+  if (!verdict.ok()) {
+    state_.RecordBlocked(asked->caller, asked->submission.request.spec(), verdict);
+    return Finish(asked, verdict);
+  }
+  asked->allowed = true;
+  // Meanwhile it may have become too much, or its model may have gone.
+  Accept(asked);
+}
+
+void Submissions::Dismiss(const absl::Status& status) {
+  for (const auto& [number, asked] : std::exchange(moderated_, {})) {
+    state_.quotas.End(ShareName(number), 0);
+    Finish(asked, status);
+  }
+}
+
 void Submissions::Withdraw(const std::string& id, const absl::Status& why) {
   state_.ledger.Forget(id);
   decisions_.CarryOut(state_.dispatcher.OnCancel(id, why, state_.Present()));
 }
 
 void Submissions::Finish(const AskedPtr& asked, absl::StatusOr<v1::Job> job) {
-  if (!job.ok()) {
+  if (job.ok()) {
+    state_.traces.Answered(asked->trace, *job, state_.Now());
+  } else {
     const auto info = GetErrorInfo(job.status());
     state_.metrics.rejections[info ? info->reason() : "INTERNAL"].Increment();
+    state_.traces.Refused(asked->trace, job.status(), state_.Now());
+    job = WithTraceId(job.status(), asked->trace.TraceId());
   }
   asked->answer(std::move(job));
   const auto turns = turns_.find({asked->key.tenant, asked->key.request_id});

@@ -36,6 +36,8 @@ class Submissions {
   // From now on new jobs are refused, and calls that leave have not done so by themselves.
   void StopAdmitting() { admitting_ = false; }
   void StopListeningToLeaving() { deaf_ = true; }
+  // Those that wait to hear whether they are allowed are answered this instead.
+  void Dismiss(const absl::Status& status);
   bool admitting() const { return admitting_; }
 
  private:
@@ -46,6 +48,8 @@ class Submissions {
     std::optional<CallTimes> tied_to;
     Answer answer;
     RequestKey key;
+    RequestTrace trace;
+    bool allowed = false;  // moderation has said so, or is not asked
   };
   using AskedPtr = std::shared_ptr<Asked>;
   using TurnKey = std::pair<std::string, std::string>;  // tenant, request_id
@@ -67,6 +71,9 @@ class Submissions {
     v1::TenantLimits limits;
   };
   absl::StatusOr<Made> MakeJob(const Asked& asked);
+  // Has moderation asked about the request, which takes its share of what may wait meanwhile.
+  void Moderate(const AskedPtr& asked, const Made& made);
+  void OnModerated(uint64_t number, const absl::Status& verdict);
   // Whether there is room for one more job of this model and priority.
   absl::Status Admit(const std::string& model, int priority) const;
   // The job was refused after all: its record could not be written.
@@ -76,6 +83,8 @@ class Submissions {
   ServiceState& state_;
   Decisions& decisions_;
   std::map<TurnKey, std::deque<AskedPtr>> turns_;  // the first is being looked at
+  std::map<uint64_t, AskedPtr> moderated_;         // asked about, by number
+  uint64_t last_moderated_ = 0;
   absl::BitGen random_;
   bool admitting_ = true;
   bool deaf_ = false;

@@ -7,6 +7,7 @@
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
 #include "server/generation/check_report.h"
+#include "server/generation/public_job.h"
 
 namespace mind::server {
 
@@ -43,8 +44,11 @@ void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest mess
   if (worker.empty()) return;
   CutToSize(message);
   if (message.image_result().has_uploaded()) return CheckUpload(session, worker, std::move(message));
+  if (IsToBeModerated(worker, message)) return Moderate(worker, std::move(message));
   Take(worker, std::move(message));
 }
+
+// --- What lies elsewhere.
 
 void WorkerDesk::CheckUpload(const WorkerSession* session, const std::string& worker,
                              v1::ConnectRequest message) {
@@ -93,11 +97,54 @@ void WorkerDesk::UploadChecked(const std::weak_ptr<WorkerSession>& from, v1::Con
   session->Send(std::move(wanted));
 }
 
-void WorkerDesk::Take(const std::string& worker, v1::ConnectRequest message) {
+// --- What is allowed.
+
+bool WorkerDesk::IsToBeModerated(const std::string& worker, const v1::ConnectRequest& message) const {
+  if (state_.options.moderator == nullptr || !message.has_image_result()) return false;
+  const v1::ImageRef& image = message.image_result().image();
+  if (!state_.dispatcher.AcceptsResult(worker, image) && !state_.dispatcher.WantsBack(worker, image)) {
+    return false;
+  }
+  return CheckResult(state_.dispatcher.Find(image.job_id())->spec(), message.image_result()).ok();
+}
+
+void WorkerDesk::Moderate(const std::string& worker, v1::ConnectRequest message) {
+  v1::ImageResult& result = *message.mutable_image_result();
+  const v1::Job job = PublicJob(*state_.dispatcher.Find(result.image().job_id()));
+  const auto question = std::make_shared<v1::CheckImageRequest>();
+  question->set_tenant(job.tenant());
+  question->set_key_id(job.key_id());
+  question->set_job_id(job.id());
+  question->set_image_index(result.image().image_index());
+  *question->mutable_spec() = job.spec();
+  question->set_media_type(result.media_type());
+  *question->mutable_data() = std::move(*result.mutable_data());
+  const size_t bytes = question->data().size();
+  moderated_bytes_ += bytes;
+  const auto held = std::make_shared<v1::ConnectRequest>(std::move(message));
+  state_.options.moderator->CheckImage(
+      question, job.traceparent(),
+      [this, post = state_.options.post, worker, from = state_.sessions.Find(worker), held, question,
+       bytes](const absl::Status& verdict) {
+        post([this, worker, from, held, question, bytes, verdict] {
+          moderated_bytes_ -= bytes;
+          // Who has gone brings it again.
+          const auto session = from.lock();
+          if (session != nullptr && state_.sessions.NameOf(session.get()) == worker) {
+            *held->mutable_image_result()->mutable_data() = std::move(*question->mutable_data());
+            Take(worker, std::move(*held), verdict);
+          }
+          if (moderated_bytes_ >= state_.options.held_bytes) return;
+          for (std::function<void()>& then : std::exchange(when_room_, {})) WhenRoom(std::move(then));
+        });
+      });
+}
+
+void WorkerDesk::Take(const std::string& worker, v1::ConnectRequest message, const absl::Status& verdict) {
   const v1::ImageRef finished = message.image_result().image();
   const bool brought = message.has_image_result();
   const bool wanted_back = brought && state_.dispatcher.WantsBack(worker, finished);
-  RefuseBadResult(worker, message);
+  RefuseBadResult(worker, message, verdict);
   if (message.has_image_result()) TakeResult(worker, *message.mutable_image_result());
   if (brought) state_.sessions.ConfirmTaken(worker, finished);
   const Actions actions = wanted_back && message.has_image_result()
@@ -110,20 +157,28 @@ void WorkerDesk::Take(const std::string& worker, v1::ConnectRequest message) {
   if (message.has_image_stage() && state_.dispatcher.Holds(worker, message.image_stage().image())) {
     ShowStage(message.image_stage());
   }
-  if (message.has_image_preview() && state_.dispatcher.Holds(worker, message.image_preview().image()) &&
+  // Of a picture that may not be allowed nothing is shown.
+  if (message.has_image_preview() && state_.options.moderator == nullptr &&
+      state_.dispatcher.Holds(worker, message.image_preview().image()) &&
       IsPreview(message.image_preview())) {
     decisions_.ShowPreview(std::move(*message.mutable_image_preview()));
   }
   decisions_.CarryOut(actions);
 }
 
-void WorkerDesk::RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const {
+void WorkerDesk::RefuseBadResult(const std::string& worker, v1::ConnectRequest& message,
+                                 const absl::Status& verdict) const {
   if (!message.has_image_result()) return;
   const v1::ImageRef image = message.image_result().image();
   if (!state_.dispatcher.Holds(worker, image) && !state_.dispatcher.WantsBack(worker, image)) return;
-  const absl::Status bad =
-      CheckResult(state_.dispatcher.Find(image.job_id())->spec(), message.image_result());
+  const v1::Job& job = *state_.dispatcher.Find(image.job_id());
+  const absl::Status bad = verdict.ok() ? CheckResult(job.spec(), message.image_result()) : verdict;
   if (bad.ok()) return;
+  if (!verdict.ok()) {
+    nlohmann::ordered_json facts = ReasonFacts(verdict);
+    facts["image"] = image.image_index();
+    state_.Record("image_blocked", job, facts);
+  }
   *message.mutable_image_failure()->mutable_image() = image;
   *message.mutable_image_failure()->mutable_error() = ToProto(bad);
 }
@@ -149,13 +204,13 @@ void WorkerDesk::TakeResult(const std::string& worker, v1::ImageResult& result) 
     image.data = std::make_shared<const std::string>(std::move(*result.mutable_data()));
   }
   state_.ledger.Write(std::move(image));
-  state_.ledger.WhenDurable(
-      [this, id = job.id(), model = job.spec().model(), index = ref.image_index(), sequence] {
-        state_.metrics.images[model].Increment();
-        v1::JobEvent event;
-        event.mutable_image()->set_image_index(index);
-        state_.events.PublishAt(id, sequence, std::move(event));
-      });
+  state_.ledger.WhenDurable([this, job, came = state_.Now(), index = ref.image_index(), sequence] {
+    state_.metrics.images[job.spec().model()].Increment();
+    state_.traces.OnStored(job, index, came, state_.Now());
+    v1::JobEvent event;
+    event.mutable_image()->set_image_index(index);
+    state_.events.PublishAt(job.id(), sequence, std::move(event));
+  });
 }
 
 void WorkerDesk::ShowProgress(const std::string& worker, const v1::ImageProgress& progress) {
@@ -191,11 +246,20 @@ void WorkerDesk::OnClosed(const WorkerSession* session) {
   decisions_.CarryOut(state_.dispatcher.OnWorkerLost(name, state_.Present()));
 }
 
+bool WorkerDesk::HasRoom() const {
+  return moderated_bytes_ < state_.options.held_bytes && state_.ledger.HasRoom();
+}
+
+void WorkerDesk::WhenRoom(std::function<void()> then) {
+  if (moderated_bytes_ < state_.options.held_bytes) return state_.ledger.WhenRoom(std::move(then));
+  when_room_.push_back(std::move(then));
+}
+
 void WorkerDesk::WhenReadable(const WorkerSession* session, std::function<void()> then) {
-  if (state_.ledger.HasRoom()) return then();
+  if (HasRoom()) return then();
   const std::string worker = state_.sessions.NameOf(session);
   unread_.insert(worker);
-  state_.ledger.WhenRoom([this, worker, then = std::move(then)] {
+  WhenRoom([this, worker, then = std::move(then)] {
     unread_.erase(worker);
     then();
   });

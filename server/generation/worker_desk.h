@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "mind/v1/worker.pb.h"
@@ -33,14 +34,23 @@ class WorkerDesk : public Reception {
   void OnTick();
 
  private:
-  // What a worker has said, and whatever has to be known before has been found out.
-  void Take(const std::string& worker, v1::ConnectRequest message);
   // A picture that its worker has put elsewhere: whether it is there comes first.
   void CheckUpload(const WorkerSession* session, const std::string& worker, v1::ConnectRequest message);
   void UploadChecked(const std::weak_ptr<WorkerSession>& from, v1::ConnectRequest message,
                      const absl::Status& status);
-  // Makes a failure of a result that is not what was asked for.
-  void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message) const;
+  // Whether it brings a picture that would be taken, and that moderation has to be asked about.
+  bool IsToBeModerated(const std::string& worker, const v1::ConnectRequest& message) const;
+  // Has moderation asked about the picture, which is held until then.
+  void Moderate(const std::string& worker, v1::ConnectRequest message);
+  // `verdict`: of moderation, about the picture that it brings.
+  void Take(const std::string& worker, v1::ConnectRequest message,
+            const absl::Status& verdict = absl::OkStatus());
+  // Makes a failure of a result that is not what was asked for, or not allowed.
+  void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message,
+                       const absl::Status& verdict) const;
+  bool HasRoom() const;
+  // Run as soon as there may be room.
+  void WhenRoom(std::function<void()> then);
   // Writes a picture that counts, and has it told when it is durable.
   void TakeResult(const std::string& worker, v1::ImageResult& result);
   void ShowProgress(const std::string& worker, const v1::ImageProgress& progress);
@@ -48,8 +58,10 @@ class WorkerDesk : public Reception {
 
   ServiceState& state_;
   Decisions& decisions_;
-  std::set<std::string> unread_;    // workers that wait for WhenReadable
-  std::set<std::string> checking_;  // keys of uploads that are being looked at
+  std::set<std::string> unread_;                  // workers that wait for WhenReadable
+  std::set<std::string> checking_;                // keys of uploads that are being looked at
+  size_t moderated_bytes_ = 0;                    // of pictures that are asked about
+  std::vector<std::function<void()>> when_room_;  // that wait for less of those
 };
 
 }  // namespace mind::server

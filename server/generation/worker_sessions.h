@@ -43,6 +43,8 @@ class WorkerSessions {
     return sessions_.at(names_.at(session));
   }
   void Remove(const std::string& worker);
+  // Its stream; that of nobody if it is none of them.
+  std::weak_ptr<WorkerSession> Find(const std::string& worker) const;
   // Removes it, if it is there, and closes its stream.
   void Close(const std::string& worker, const absl::Status& status);
 
@@ -71,7 +73,6 @@ class WorkerSessions {
     Cannot cannot;
   };
 
-  std::weak_ptr<WorkerSession> Find(const std::string& worker) const;
   // It is durable: goes on with reading its pictures, if it has any.
   void Release(const Attempt& attempt);
   // It leaves, with this spec.

@@ -8,7 +8,8 @@
 namespace mind::server {
 
 inline Credentials CredentialsOf(const HttpRequest& request) {
-  Credentials credentials{.authorization = request.Header("authorization")};
+  Credentials credentials{.authorization = request.Header("authorization"),
+                          .traceparent = request.Header("traceparent")};
   if (const std::string& tenant = request.Header("mind-tenant"); !tenant.empty()) credentials.tenant = tenant;
   return credentials;
 }

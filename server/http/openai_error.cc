@@ -4,13 +4,17 @@
 #include "absl/strings/ascii.h"
 #include "nlohmann/json.hpp"
 #include "proto/support/errors.h"
+#include "server/generation/moderator.h"
 #include "server/http/openai.h"
 #include "server/http/status.h"
 
 namespace mind::server {
 namespace {
 
-std::string TypeOf(int status) {
+std::string TypeOf(int status, const absl::Status& error) {
+  // As clients know it, with the code that our reason is in lower case.
+  const auto info = GetErrorInfo(error);
+  if (info && info->reason() == kModerationBlocked) return "image_generation_user_error";
   switch (status) {
     case 401:
       return "authentication_error";
@@ -60,7 +64,7 @@ HttpResponse OpenAiError(const absl::Status& error) {
   const nlohmann::json param = ParamOf(error);
   const nlohmann::json body = {{"error",
                                 {{"message", std::string(error.message())},
-                                 {"type", TypeOf(status)},
+                                 {"type", TypeOf(status, error)},
                                  {"param", param},
                                  {"code", CodeOf(error, param)}}}};
   HttpResponse response = Answered(status, "application/json",

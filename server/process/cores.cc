@@ -8,10 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "proto/support/channel_tls.h"
 #include "proto/support/daemon.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "server/process/alone.h"
+#include "server/process/cluster_address.h"
 #include "server/process/front.h"
 #include "server/store/postgres_job_reader.h"
 #include "server/store/postgres_job_store.h"
@@ -26,7 +28,7 @@ std::vector<std::string> WebhookOrigins(const Flags& flags) {
   return absl::StrSplit(flags.webhooks, ',', absl::SkipEmpty());
 }
 
-ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* webhooks, Trust& trust) {
+ServiceOptions OptionsFrom(const Flags& flags, const Post& post, const Outside& outside, Trust& trust) {
   ServiceOptions options;
   options.limits_of = [&trust](const std::string& tenant) { return trust.LimitsOf(tenant); };
   options.dispatcher.lease = flags.lease;
@@ -43,7 +45,9 @@ ServiceOptions OptionsFrom(const Flags& flags, const Post& post, WebhookSender* 
   options.limits.webhook_origins = WebhookOrigins(flags);
   options.checkpoint_interval = flags.checkpoint_interval == absl::ZeroDuration() ? absl::InfiniteDuration()
                                                                                   : flags.checkpoint_interval;
-  options.webhooks = webhooks;
+  options.webhooks = outside.webhooks;
+  options.moderator = outside.moderator;
+  options.spans = outside.spans;
   options.post = post;
   options.clock = [] { return absl::Now(); };
   return options;
@@ -113,10 +117,44 @@ absl::StatusOr<std::unique_ptr<WebhookDeliverer>> OpenWebhooks(const Flags& flag
   return WebhookDeliverer::For(origins, flags.webhook_secret_file);
 }
 
+absl::StatusOr<std::unique_ptr<ModerationClient>> OpenModeration(const Flags& flags, ServerMetrics& metrics) {
+  if (flags.moderation.empty()) {
+    if (flags.moderation_ca.empty()) return nullptr;
+    return absl::InvalidArgumentError("--moderation-ca goes with --moderation");
+  }
+  const absl::StatusOr<HostPort> split = SplitHostPort(flags.moderation);
+  if (!split.ok())
+    return absl::InvalidArgumentError(absl::StrCat("--moderation: ", split.status().message()));
+  const bool encrypted = !flags.moderation_ca.empty();
+  if (!encrypted && !IsLoopback(split->host)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--moderation ", flags.moderation,
+        ": prompts and pictures would leave this machine in the clear. Give --moderation-ca, or a "
+        "loopback address"));
+  }
+  const auto credentials = MakeChannelCredentials({.on = encrypted, .authorities = flags.moderation_ca});
+  if (!credentials.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--moderation-ca: ", credentials.status().message()));
+  }
+  if (flags.moderation_timeout >= flags.stall) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--moderation-timeout ", absl::FormatDuration(flags.moderation_timeout), " must be below --stall ",
+        absl::FormatDuration(flags.stall), ": a picture that is asked about does not move"));
+  }
+  LogInfo("moderation is asked", {{"address", flags.moderation},
+                                  {"encrypted", encrypted},
+                                  {"on_failure", flags.moderation_open ? "allowed" : "refused"}});
+  return std::make_unique<ModerationClient>(ModerationClient::Options{.credentials = *credentials,
+                                                                      .address = flags.moderation,
+                                                                      .timeout = flags.moderation_timeout,
+                                                                      .open = flags.moderation_open},
+                                            *metrics.registry);
+}
+
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
-                                               WebhookSender* webhooks, const GiveUp& give_up, Trust& trust,
+                                               const Outside& outside, const GiveUp& give_up, Trust& trust,
                                                ServerMetrics& metrics) {
-  ServiceOptions options = OptionsFrom(flags, post, webhooks, trust);
+  ServiceOptions options = OptionsFrom(flags, post, outside, trust);
   const absl::StatusOr<std::shared_ptr<ObjectStore>> objects = OpenObjects(flags, metrics);
   if (!objects.ok()) return objects.status();
   options.objects = objects->get();

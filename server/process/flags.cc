@@ -42,6 +42,19 @@ void AddObjectFlags(CLI::App& app, Flags& flags) {
       "cost less");
 }
 
+void AddModerationFlags(CLI::App& app, Flags& flags) {
+  AddText(app, "--moderation", flags.moderation, "HOST:PORT",
+          "A service of yours that says which prompts and pictures are allowed (mind.v1.ModerationService); "
+          "previews are not shown then. Must be a loopback address, unless --moderation-ca is given");
+  AddText(app, "--moderation-ca", flags.moderation_ca, "FILE",
+          "TLS to --moderation: the authorities that its certificate may be by, in PEM");
+  AddDuration(app, "--moderation-timeout", flags.moderation_timeout, absl::Milliseconds(10),
+              absl::Seconds(30),
+              "How long --moderation has for an answer, from the question on; below --stall");
+  AddSwitch(app, "--moderation-open", flags.moderation_open,
+            "What --moderation does not answer in time is allowed. If not, it is refused");
+}
+
 }  // namespace
 
 Flags ParseFlags(int argc, char** argv) {
@@ -84,6 +97,7 @@ Flags ParseFlags(int argc, char** argv) {
           "a key "
           "and each call that is not let in; if left out nothing keeps them");
   AddSwitch(app, "--audit-prompts", flags.audit_prompts, "Prompts are in it as well");
+  AddModerationFlags(app, flags);
   AddText(app, "--data", flags.data, "DIR",
           "Holds the job store, where --store names no other; created if missing");
   AddText(app, "--store", flags.store, "URL",

@@ -30,6 +30,10 @@ struct Flags {
   bool open = false;
   std::string audit;
   bool audit_prompts = false;
+  std::string moderation;
+  std::string moderation_ca;
+  absl::Duration moderation_timeout = absl::Seconds(5);
+  bool moderation_open = false;
   std::string data = "data";
   std::string store;
   std::string blobs;

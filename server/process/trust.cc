@@ -59,16 +59,18 @@ absl::StatusOr<std::unique_ptr<Trust>> Trust::Open(const Flags& flags, ServerMet
   } else {
     LogInfo("keys are not asked for: whoever reaches this server may do everything");
   }
-  trust->gatekeeper_ = std::make_unique<Gatekeeper>(Gatekeeper::Options{
-      .keys = trust->keeper_ == nullptr ? nullptr : &trust->keeper_->book(),
-      .clock = clock,
-      .steady_clock = SteadyNow,
-      .refused = [&metrics, audit = trust->audit()](const Gatekeeper::Refused& refused) {
-        metrics.refusals[refused.reason].Increment();
-        if (audit == nullptr) return;
-        audit->Write("call_refused",
-                     {{"key", refused.key_id}, {"call", refused.name}, {"reason", refused.reason}});
-      }});
+  trust->gatekeeper_ = std::make_unique<Gatekeeper>(
+      Gatekeeper::Options{.keys = trust->keeper_ == nullptr ? nullptr : &trust->keeper_->book(),
+                          .clock = clock,
+                          .steady_clock = SteadyNow,
+                          .refused = [&metrics, audit = trust->audit()](const Gatekeeper::Refused& refused) {
+                            metrics.refusals[refused.reason].Increment();
+                            if (audit == nullptr) return;
+                            audit->Write("call_refused", {{"key", refused.key_id},
+                                                          {"call", refused.name},
+                                                          {"reason", refused.reason},
+                                                          {"trace", refused.trace}});
+                          }});
   return trust;
 }
 

@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "mind/v1/generation.pb.h"
 #include "mind/v1/job.pb.h"
 #include "mind/v1/model.pb.h"
 
@@ -54,6 +56,15 @@ struct JobQuery {
   std::map<std::string, std::string> labels = {};  // that it has, all of them
 };
 
+// What has been used, by jobs that ended in [from, to).
+struct UsageQuery {
+  absl::Time from = absl::InfinitePast(), to = absl::InfiniteFuture();
+  std::string tenant = {};  // empty: all
+  int limit = 0;            // rows
+};
+// How long that is known, however long the jobs are.
+inline constexpr absl::Duration kUsageKept = absl::Hours(24 * 400);
+
 template <typename T>
 using StoreDone = std::function<void(absl::StatusOr<T>)>;
 
@@ -75,6 +86,8 @@ class JobReader {
   virtual void List(const JobQuery& query, Done<std::vector<StoredJob>> done) = 0;
   virtual void FindImage(const std::string& job_id, uint32_t index,
                          Done<std::optional<StoredImage>> done) = 0;
+  // By UTC day, tenant, key and model.
+  virtual void ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) = 0;
   // All that workers have ever offered, by name.
   virtual void Models(Done<std::vector<v1::Model>> done) = 0;
 };

@@ -46,6 +46,8 @@ class JobStore : public virtual JobReader {
   virtual absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) = 0;
   // At the start: what models have cost.
   virtual absl::StatusOr<std::vector<StoredPrice>> Prices() { return std::vector<StoredPrice>(); }
+  // At the start: the workers' time that tenants have used in jobs which ended since, the earliest first.
+  virtual absl::StatusOr<std::vector<UsedTime>> UsedSince(absl::Time) { return std::vector<UsedTime>(); }
   // Null: it keeps no states of pictures. What workers keep is all there is then.
   virtual CheckpointStore* checkpoints() { return nullptr; }
   // What has not been done will not be: whoever waits is told UNAVAILABLE, and the destructor waits for no

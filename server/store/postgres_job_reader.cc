@@ -50,4 +50,8 @@ void PostgresJobReader::Models(Done<std::vector<v1::Model>> done) {
   Read([=](PostgresReader& reader) { done(reader.Models()); });
 }
 
+void PostgresJobReader::ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) {
+  Read([=](PostgresReader& reader) { done(reader.ListUsage(query)); });
+}
+
 }  // namespace mind::server

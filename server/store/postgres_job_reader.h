@@ -35,6 +35,7 @@ class PostgresJobReader : public virtual JobReader {
   void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override;
   void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override;
   void Models(Done<std::vector<v1::Model>> done) override;
+  void ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) override;
 
  protected:
   PostgresJobReader(const std::string& url, std::shared_ptr<ObjectStore> objects, uint64_t epoch,

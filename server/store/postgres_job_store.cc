@@ -61,6 +61,10 @@ absl::StatusOr<std::vector<StoredPrice>> PostgresJobStore::Prices() {
   return ReaderOfAStart().Prices();
 }
 
+absl::StatusOr<std::vector<UsedTime>> PostgresJobStore::UsedSince(absl::Time since) {
+  return ReaderOfAStart().UsedSince(since);
+}
+
 void PostgresJobStore::GiveUp() {
   GiveUpReading();
   writer_.GiveUp();

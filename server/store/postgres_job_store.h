@@ -36,6 +36,7 @@ class PostgresJobStore : public JobStore, public PostgresJobReader {
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
   absl::StatusOr<std::vector<StoredPrice>> Prices() override;
+  absl::StatusOr<std::vector<UsedTime>> UsedSince(absl::Time since) override;
   CheckpointStore* checkpoints() override { return &checkpoints_; }
   void GiveUp() override;
   StoreDurability durability() const override { return writer_.durability(); }

@@ -228,4 +228,48 @@ absl::StatusOr<std::vector<v1::Model>> PostgresReader::Models() {
   return models;
 }
 
+absl::StatusOr<std::vector<v1::Usage>> PostgresReader::ListUsage(const UsageQuery& query) {
+  const auto found = connection_.Run(
+      {PostgresCall(
+           "SELECT ended_ms / 86400000 AS day, tenant, key_id, model, COUNT(*), SUM(images)::bigint, "
+           "SUM(steps)::bigint, SUM(worker_us)::bigint FROM usage WHERE ended_ms >= $1 AND "
+           "ended_ms < $2 AND ($3 = '' OR tenant = $3) GROUP BY day, tenant, key_id, model "
+           "ORDER BY day, tenant, key_id, model LIMIT $4")
+           .Int(absl::ToUnixMillis(query.from))
+           .Int(absl::ToUnixMillis(query.to))
+           .Text(query.tenant)
+           .Int(query.limit)});
+  if (!found.ok()) return found.status();
+  const PostgresRows& rows = found->front();
+  std::vector<v1::Usage> usage;
+  for (int row = 0; row < rows.size(); ++row) {
+    v1::Usage& one = usage.emplace_back();
+    one.mutable_day()->set_seconds(rows.Integer(row, 0) * 86'400);
+    one.set_tenant(rows.Text(row, 1));
+    one.set_key_id(rows.Text(row, 2));
+    one.set_model(rows.Text(row, 3));
+    one.set_jobs(static_cast<uint64_t>(rows.Integer(row, 4)));
+    one.set_images(static_cast<uint64_t>(rows.Integer(row, 5)));
+    one.set_steps(static_cast<uint64_t>(rows.Integer(row, 6)));
+    one.set_worker_seconds(1e-6 * static_cast<double>(rows.Integer(row, 7)));
+  }
+  return usage;
+}
+
+absl::StatusOr<std::vector<UsedTime>> PostgresReader::UsedSince(absl::Time since) {
+  const auto found = connection_.Run(
+      {PostgresCall("SELECT tenant, ended_ms / 60000 AS minute, SUM(worker_us)::bigint FROM usage WHERE "
+                    "ended_ms >= $1 GROUP BY minute, tenant ORDER BY minute")
+           .Int(absl::ToUnixMillis(since))});
+  if (!found.ok()) return found.status();
+  const PostgresRows& rows = found->front();
+  std::vector<UsedTime> used;
+  for (int row = 0; row < rows.size(); ++row) {
+    used.push_back({.tenant = rows.Text(row, 0),
+                    .ended = absl::FromUnixSeconds(60 * rows.Integer(row, 1)),
+                    .worker_seconds = 1e-6 * static_cast<double>(rows.Integer(row, 2))});
+  }
+  return used;
+}
+
 }  // namespace mind::server

@@ -34,6 +34,8 @@ class PostgresReader {
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take);
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose);
   absl::StatusOr<std::vector<StoredPrice>> Prices();
+  absl::StatusOr<std::vector<v1::Usage>> ListUsage(const UsageQuery& query);
+  absl::StatusOr<std::vector<UsedTime>> UsedSince(absl::Time since);
   absl::StatusOr<std::vector<v1::Model>> Models();
 
   // See PostgresConnection. Thread-safe.

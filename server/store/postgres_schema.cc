@@ -122,8 +122,22 @@ constexpr char kObjects[] = R"sql(
   ALTER TABLE sources ADD COLUMN object text COLLATE "C";
 )sql";
 
+// Version 6. What jobs that have ended have used, which is known longer than they are.
+constexpr char kUsage[] = R"sql(
+  CREATE TABLE usage(
+    job_id text COLLATE "C" PRIMARY KEY,
+    ended_ms bigint NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    key_id text COLLATE "C" NOT NULL,
+    model bytea NOT NULL,
+    images bigint NOT NULL,
+    steps bigint NOT NULL,
+    worker_us bigint NOT NULL);
+  CREATE INDEX usage_by_time ON usage(ended_ms);
+)sql";
+
 // How a schema becomes one of a version, when it is one of that before.
-constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust, kObjects};
+constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust, kObjects, kUsage};
 constexpr int64_t kVersion = std::size(kVersions);
 
 absl::Status CheckVersion(int64_t found) {

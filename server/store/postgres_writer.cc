@@ -108,6 +108,16 @@ void PostgresWriter::Calls::Add(const UpdateJob& write) {
 }
 
 void PostgresWriter::Calls::Add(const EndJob& write) {
+  Add(PostgresCall("INSERT INTO usage(job_id, ended_ms, tenant, key_id, model, images, steps, worker_us) "
+                   "VALUES($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING")
+          .Text(write.job.id())
+          .Int(absl::ToUnixMillis(FromTimestamp(write.job.end_time())))
+          .Text(write.job.tenant())
+          .Text(write.job.key_id())
+          .Bytes(write.job.spec().model())
+          .Int(write.job.images_done())
+          .Int(StepsUsed(write.job))
+          .Int(static_cast<int64_t>(write.job.worker_seconds() * 1e6)));
   Add(PostgresCall(
           "UPDATE jobs SET state = $2, job = $3, ended_ms = $4, end_sequence = $5, webhook = $6::int <> 0 "
           "WHERE id = $1")
@@ -262,6 +272,8 @@ absl::StatusOr<int> PostgresWriter::Purge(absl::Time ended_before, int limit) {
                    "ORDER BY ended_ms LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id)" MIND_OBJECTS_OF_GONE)
           .Int(absl::ToUnixMillis(ended_before))
           .Int(limit));
+  calls.Add(PostgresCall("DELETE FROM usage WHERE ended_ms < $1")
+                .Int(absl::ToUnixMillis(ended_before - kUsageKept)));
   const auto done = connection_.Run(calls.Done());
   if (!done.ok()) return done.status();
   // What has begun the transaction, the fence, this, and what has ended it.

@@ -124,4 +124,12 @@ absl::StatusOr<std::vector<StoredPrice>> SqliteJobStore::Prices() {
   return readers_.front().reader->Prices();
 }
 
+void SqliteJobStore::ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) {
+  Read([=](SqliteReader& reader) { done(reader.ListUsage(query)); });
+}
+
+absl::StatusOr<std::vector<UsedTime>> SqliteJobStore::UsedSince(absl::Time since) {
+  return readers_.front().reader->UsedSince(since);
+}
+
 }  // namespace mind::server

@@ -43,12 +43,14 @@ class SqliteJobStore : public JobStore {
   void FindSources(const std::string& job_id, Done<PictureBytes> done) override;
   void FindImage(const std::string& job_id, uint32_t index, Done<std::optional<StoredImage>> done) override;
   void Models(Done<std::vector<v1::Model>> done) override;
+  void ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
   StoreDurability durability() const override { return durability_; }
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;
   absl::StatusOr<std::vector<StoredSecret>> Secrets(const std::string& purpose) override;
   absl::StatusOr<std::vector<StoredPrice>> Prices() override;
   void GiveUp() override { writer_->GiveUp(); }
+  absl::StatusOr<std::vector<UsedTime>> UsedSince(absl::Time since) override;
   uint64_t epoch() const override { return epoch_; }
 
  private:

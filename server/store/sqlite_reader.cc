@@ -201,4 +201,44 @@ absl::StatusOr<std::vector<v1::Model>> SqliteReader::Models() {
   return models;
 }
 
+absl::StatusOr<std::vector<v1::Usage>> SqliteReader::ListUsage(const UsageQuery& query) {
+  SqliteStatement rows =
+      Sql("SELECT ended_ms / 86400000 AS day, tenant, key_id, model, COUNT(*), SUM(images), SUM(steps), "
+          "SUM(worker_us) FROM usage WHERE ended_ms >= ?1 AND ended_ms < ?2 AND (?3 = '' OR tenant = ?3) "
+          "GROUP BY day, tenant, key_id, model ORDER BY day, tenant, key_id, model LIMIT ?4");
+  rows.Int(absl::ToUnixMillis(query.from))
+      .Int(absl::ToUnixMillis(query.to))
+      .Text(query.tenant)
+      .Int(query.limit);
+  std::vector<v1::Usage> usage;
+  while (rows.Next()) {
+    v1::Usage& one = usage.emplace_back();
+    one.mutable_day()->set_seconds(rows.Integer(0) * 86'400);
+    one.set_tenant(rows.Bytes(1));
+    one.set_key_id(rows.Bytes(2));
+    one.set_model(rows.Bytes(3));
+    one.set_jobs(static_cast<uint64_t>(rows.Integer(4)));
+    one.set_images(static_cast<uint64_t>(rows.Integer(5)));
+    one.set_steps(static_cast<uint64_t>(rows.Integer(6)));
+    one.set_worker_seconds(1e-6 * static_cast<double>(rows.Integer(7)));
+  }
+  if (!rows.status().ok()) return rows.status();
+  return usage;
+}
+
+absl::StatusOr<std::vector<UsedTime>> SqliteReader::UsedSince(absl::Time since) {
+  SqliteStatement rows =
+      Sql("SELECT tenant, ended_ms / 60000 AS minute, SUM(worker_us) FROM usage WHERE ended_ms >= ? "
+          "GROUP BY minute, tenant ORDER BY minute");
+  rows.Int(absl::ToUnixMillis(since));
+  std::vector<UsedTime> used;
+  while (rows.Next()) {
+    used.push_back({.tenant = rows.Bytes(0),
+                    .ended = absl::FromUnixSeconds(60 * rows.Integer(1)),
+                    .worker_seconds = 1e-6 * static_cast<double>(rows.Integer(2))});
+  }
+  if (!rows.status().ok()) return rows.status();
+  return used;
+}
+
 }  // namespace mind::server

@@ -119,6 +119,20 @@ constexpr char kObjects[] = R"sql(
   ALTER TABLE sources ADD COLUMN object TEXT;
 )sql";
 
+// Version 9. What jobs that have ended have used, which is known longer than they are.
+constexpr char kUsage[] = R"sql(
+  CREATE TABLE usage(
+    job_id TEXT PRIMARY KEY,
+    ended_ms INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    model BLOB NOT NULL,
+    images INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    worker_us INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE INDEX usage_by_time ON usage(ended_ms);
+)sql";
+
 // The pictures of version 3's jobs.
 absl::Status MovePictures(sqlite3* database) {
   std::vector<int64_t> numbers;
@@ -156,7 +170,8 @@ struct Version {
   absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
 };
 constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures},
-                                 {kFaces},  {kPrices},    {kTrust}, {kObjects}};
+                                 {kFaces},  {kPrices},    {kTrust}, {kObjects},
+                                 {kUsage}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace

@@ -120,6 +120,8 @@ absl::Status SqliteWriter::Do(const UpdateJob& write) {
 }
 
 absl::Status SqliteWriter::Do(const EndJob& write) {
+  const absl::Status noted = NoteUsage(write.job);
+  if (!noted.ok()) return noted;
   return Sql("UPDATE jobs SET state = ?, job = ?, ended_ms = ?, end_sequence = ?, webhook = ? WHERE id = ?")
       .Int(write.job.state())
       .Blob(write.job.SerializeAsString())
@@ -127,6 +129,20 @@ absl::Status SqliteWriter::Do(const EndJob& write) {
       .Int(static_cast<int64_t>(write.sequence))
       .Int(write.job.webhook_url().empty() ? 0 : 1)
       .Text(write.job.id())
+      .Run();
+}
+
+absl::Status SqliteWriter::NoteUsage(const v1::Job& job) {
+  return Sql("INSERT INTO usage(job_id, ended_ms, tenant, key_id, model, images, steps, worker_us) "
+             "VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(job_id) DO NOTHING")
+      .Text(job.id())
+      .Int(absl::ToUnixMillis(FromTimestamp(job.end_time())))
+      .Text(job.tenant())
+      .Text(job.key_id())
+      .Blob(job.spec().model())
+      .Int(job.images_done())
+      .Int(StepsUsed(job))
+      .Int(static_cast<int64_t>(job.worker_seconds() * 1e6))
       .Run();
 }
 
@@ -215,6 +231,11 @@ absl::StatusOr<int> SqliteWriter::Purge(absl::Time ended_before, int limit) {
     ended.Int(absl::ToUnixMillis(ended_before)).Int(limit);
     while (ended.Next()) ids.push_back(ended.Bytes(0));
     absl::Status deleted = ended.status();
+    if (deleted.ok()) {
+      deleted = Sql("DELETE FROM usage WHERE ended_ms < ?")
+                    .Int(absl::ToUnixMillis(ended_before - kUsageKept))
+                    .Run();
+    }
     for (const std::string& id : ids) {
       if (deleted.ok()) deleted = Delete(id);
     }

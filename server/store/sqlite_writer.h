@@ -60,6 +60,7 @@ class SqliteWriter {
   absl::Status Do(const InsertJob& write);
   absl::Status Do(const UpdateJob& write);
   absl::Status Do(const EndJob& write);
+  absl::Status NoteUsage(const v1::Job& job);
   absl::Status Do(const UntieJob& write);
   absl::Status Do(const ForgetJob& write);
   absl::Status Do(const AddImage& write);

@@ -37,7 +37,8 @@ struct InsertJob {
 struct UpdateJob {
   v1::Job job;
 };
-// A job that has ended, and the number of the event that tells of it. If it has a webhook_url, that is to be
+// A job that has ended, and the number of the event that tells of it. What it has used is noted with it, and
+// known longer. If it has a webhook_url, that is to be
 // told, until SettleWebhook.
 struct EndJob {
   v1::Job job;
@@ -93,6 +94,18 @@ struct StoredPrice {
 struct SavePrice {
   StoredPrice price;
 };
+
+// Seconds of one worker that jobs of a tenant have used which ended about then.
+struct UsedTime {
+  std::string tenant;
+  absl::Time ended;
+  double worker_seconds = 0;
+};
+
+// What the record of a job's use holds of how far it came.
+inline uint32_t StepsUsed(const v1::Job& job) {
+  return job.state() == v1::JOB_STATE_SUCCEEDED ? job.steps_total() : job.steps_done();
+}
 
 using StoreWrite = std::variant<InsertJob, UpdateJob, EndJob, UntieJob, ForgetJob, AddImage, SaveModel,
                                 SettleWebhook, AddSecret, SavePrice>;

@@ -35,6 +35,7 @@ const Table& AccessTable() {
       {"mind.v1.GenerationService/GetModel", kRead},
       {"mind.v1.GenerationService/ListSamplers", kRead},
       {"mind.v1.GenerationService/ListWorkers", kAdmin},
+      {"mind.v1.GenerationService/ListUsage", kAdmin},
       {"mind.v1.KeyService/CreateKey", kAdmin},
       {"mind.v1.KeyService/ListKeys", kAdmin},
       {"mind.v1.KeyService/RotateKey", kAdmin},

@@ -16,6 +16,7 @@ struct Caller {
   std::string key_id = {};               // empty: keys are not asked for
   std::vector<std::string> models = {};  // that it may use; none: all
   v1::Priority highest_priority = v1::PRIORITY_HIGH;
+  std::string traceparent = {};  // as given; not looked at yet
 
   bool MayUse(const std::string& model) const {
     return models.empty() || std::find(models.begin(), models.end(), model) != models.end();

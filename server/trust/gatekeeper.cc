@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "proto/support/errors.h"
+#include "proto/support/trace_context.h"
 #include "server/trust/access.h"
 #include "server/trust/key_text.h"
 
@@ -49,10 +50,14 @@ absl::StatusOr<Caller> Gatekeeper::Admit(const Credentials& credentials, std::st
   }
   if (!caller.ok()) {
     const auto info = GetErrorInfo(caller.status());
+    const std::optional<TraceContext> trace = ParseTraceparent(credentials.traceparent);
     options_.refused({.name = std::string(name),
                       .reason = info && !info->reason().empty() ? info->reason() : "INVALID_ARGUMENT",
-                      .key_id = info && info->metadata().count("key") > 0 ? info->metadata().at("key") : ""});
+                      .key_id = info && info->metadata().count("key") > 0 ? info->metadata().at("key") : "",
+                      .trace = trace ? trace->TraceId() : ""});
+    return trace ? WithTraceId(caller.status(), trace->TraceId()) : caller.status();
   }
+  caller->traceparent = credentials.traceparent;
   return caller;
 }
 

@@ -23,6 +23,7 @@ struct Credentials {
   std::string authorization;  // "Bearer KEY", or "Basic …" with the key as the password; empty: none
   std::optional<std::string> tenant;  // mind-tenant
   std::string forwarded;              // mind-caller-bin: what one front says to another
+  std::string traceparent;            // W3C's, as it came; empty: none
 };
 
 // Who decides about it. Thread-safe.
@@ -46,6 +47,7 @@ class Gatekeeper : public Authority {
     std::string name;    // of what was called
     std::string reason;  // as in ErrorInfo
     std::string key_id;  // empty: none that is known
+    std::string trace;   // its trace's id; empty: it said none
   };
   struct Options {
     // Null: keys are not asked for; whoever calls may do everything, and says for which tenant.

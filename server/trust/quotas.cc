@@ -82,8 +82,12 @@ void Quotas::Begin(const std::string& job, const Charge& charge, const v1::Tenan
   tenant.day.Take(charge.worker_seconds);
 }
 
-void Quotas::TakeUp(const std::string& job, const std::string& tenant, uint64_t bytes) {
-  Add(job, {.tenant = tenant, .bytes = bytes});
+void Quotas::TakeUp(const std::string& name, double worker_seconds, const v1::TenantLimits& limits,
+                    absl::Duration then) {
+  Tenant& tenant = tenants_[name];
+  tenant.Refill(limits, then);
+  tenant.minute.Take(worker_seconds);
+  tenant.day.Take(worker_seconds);
 }
 
 double Quotas::End(const std::string& job, double done) {

@@ -1,8 +1,8 @@
 // What tenants have taken of what they may take: jobs, bytes and workers' time.
 //
 // A job is charged when it comes in, by what it is estimated to cost; what of that was not done when it ends
-// is given back. Plain state, on the server's loop: no threads, no clock of its own. A server that starts
-// knows the jobs it takes up, and forgives the time that was taken before.
+// is given back. Plain state, on the server's loop: no threads, no clock of its own. A server that starts is
+// told of the jobs it takes up, and of what those that have ended have used.
 #ifndef MIND_SERVER_TRUST_QUOTAS_H_
 #define MIND_SERVER_TRUST_QUOTAS_H_
 
@@ -36,8 +36,9 @@ class Quotas {
   // It has come in, after Check. REQUIRES: `job` has not begun, or has ended.
   void Begin(const std::string& job, const Charge& charge, const v1::TenantLimits& limits,
              absl::Duration now);
-  // It was there before this server: nothing of its time is charged.
-  void TakeUp(const std::string& job, const std::string& tenant, uint64_t bytes);
+  // What was used before this server, at `then` by its clock. In order of time, and before all else.
+  void TakeUp(const std::string& tenant, double worker_seconds, const v1::TenantLimits& limits,
+              absl::Duration then);
   // It has ended, with this share of its work done, 0 to 1. Gives what it has cost: seconds of one worker, as
   // estimated; 0 for what is not known.
   double End(const std::string& job, double done);

@@ -46,6 +46,9 @@ class NoGeneration : public Generation {
   void ListWork(Answer<internal::v1::ListWorkResponse> answer) override {
     answer(internal::v1::ListWorkResponse());
   }
+  void ListUsage(const v1::ListUsageRequest&, Answer<v1::ListUsageResponse> answer) override {
+    answer(v1::ListUsageResponse());
+  }
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override {
     answer(std::vector<std::string>{"secret"});
   }

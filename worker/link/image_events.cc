@@ -1,18 +1,18 @@
 #include "worker/link/image_events.h"
 
-#include "proto/support/logging.h"
 #include "worker/link/convert.h"
 
 namespace mind {
-namespace {
 
-LogFields Fields(const v1::ImageRef& image) {
-  return {{"job", image.job_id()}, {"attempt", image.attempt()}, {"image", image.image_index()}};
+LogFields ImageEvents::Fields() const {
+  return {{"job", image_.job_id()},
+          {"attempt", image_.attempt()},
+          {"image", image_.image_index()},
+          {"trace", trace_id_}};
 }
 
-}  // namespace
-
 void ImageEvents::OnSideWork(diffusion::SideWork work) {
+  trace_.OnSideWork(work);
   v1::ConnectRequest message;
   *message.mutable_image_stage()->mutable_image() = image_;
   message.mutable_image_stage()->set_stage(ToProto(work));
@@ -20,8 +20,9 @@ void ImageEvents::OnSideWork(diffusion::SideWork work) {
 }
 
 void ImageEvents::OnStarted(int64_t step) {
+  trace_.OnStarted(step);
   if (step > 0) metrics_.resumed.Increment();
-  LogFields fields = Fields(image_);
+  LogFields fields = Fields();
   fields["step"] = step;
   LogInfo("picture started", fields);
   v1::ConnectRequest message;
@@ -31,6 +32,7 @@ void ImageEvents::OnStarted(int64_t step) {
 }
 
 void ImageEvents::OnStep(int64_t step, int64_t steps) {
+  trace_.OnStep();
   v1::ConnectRequest message;
   v1::ImageProgress* const progress = message.mutable_image_progress();
   *progress->mutable_image() = image_;
@@ -51,9 +53,11 @@ void ImageEvents::OnPreview(int64_t step, at::Tensor picture) {
     preview->set_data(std::move(encoded.data));
     preview->set_width(static_cast<uint32_t>(picture.size(1)));
     preview->set_height(static_cast<uint32_t>(picture.size(0)));
-    if (Report(std::move(message))) metrics_.previews.Increment();
+    if (!Report(std::move(message))) return;
+    metrics_.previews.Increment();
+    trace_.OnEvent("preview", step);
   } catch (const std::exception& e) {
-    LogFields fields = Fields(image_);
+    LogFields fields = Fields();
     fields["error"] = e.what();
     LogWarning("preview not made", fields);
   }
@@ -66,7 +70,9 @@ void ImageEvents::OnCheckpoint(int64_t step, std::string bytes) {
   *checkpoint->mutable_image() = image_;
   checkpoint->set_step(static_cast<uint32_t>(step));
   checkpoint->set_data(std::move(bytes));
-  if (Report(std::move(message))) metrics_.checkpoints.Increment();
+  if (!Report(std::move(message))) return;
+  metrics_.checkpoints.Increment();
+  trace_.OnEvent("checkpoint", step);
 }
 
 void ImageEvents::OnPicture(at::Tensor picture) {
@@ -84,7 +90,8 @@ void ImageEvents::OnPicture(at::Tensor picture) {
     return OnFailed(std::current_exception());
   }
   metrics_.images.Increment();
-  LogInfo("picture finished", Fields(image_));
+  trace_.OnEnd("finished");
+  LogInfo("picture finished", Fields());
   End(std::move(message));
 }
 
@@ -96,9 +103,10 @@ void ImageEvents::OnHandedBack(int64_t step, std::string bytes) {
     handed->set_step(static_cast<uint32_t>(step));
     handed->set_checkpoint(std::move(bytes));
   }
-  LogFields fields = Fields(image_);
+  LogFields fields = Fields();
   fields["step"] = step;
   LogInfo("picture handed back", fields);
+  trace_.OnEnd("handed back");
   End(std::move(message));
 }
 
@@ -106,9 +114,10 @@ void ImageEvents::OnCancelled(int64_t step) {
   v1::ConnectRequest message;
   *message.mutable_image_cancelled()->mutable_image() = image_;
   message.mutable_image_cancelled()->set_step(static_cast<uint32_t>(step));
-  LogFields fields = Fields(image_);
+  LogFields fields = Fields();
   fields["step"] = step;
   LogInfo("picture cancelled", fields);
+  trace_.OnEnd("cancelled");
   End(std::move(message));
 }
 
@@ -118,9 +127,10 @@ void ImageEvents::OnFailed(std::exception_ptr error) {
   v1::ImageFailure* const failure = message.mutable_image_failure();
   *failure->mutable_image() = image_;
   *failure->mutable_error() = ErrorStatus(error);
-  LogFields fields = Fields(image_);
+  LogFields fields = Fields();
   fields["error"] = failure->error().message();
   LogError("picture failed", fields);
+  trace_.OnEnd("failed", failure->error().message());
   End(std::move(message));
 }
 
@@ -141,7 +151,7 @@ void ImageEvents::End(v1::ConnectRequest report) {
 bool ImageEvents::CheckpointFits(int64_t step, const std::string& bytes) {
   if (bytes.size() <= max_payload_) return true;
   if (!told_of_too_large_.exchange(true)) {
-    LogFields fields = Fields(image_);
+    LogFields fields = Fields();
     fields["step"] = step;
     fields["bytes"] = bytes.size();
     fields["allowed"] = max_payload_;

@@ -4,13 +4,16 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "mind/v1/worker.pb.h"
+#include "proto/support/logging.h"
 #include "proto/support/message_size.h"
 #include "worker/diffusion/engine/trajectory_request.h"
+#include "worker/link/attempt_trace.h"
 #include "worker/link/metrics.h"
 
 namespace mind {
@@ -29,12 +32,14 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   };
 
   ImageEvents(v1::ImageRef image, v1::ImageSpec spec, WorkerMetrics& metrics, Callbacks callbacks,
-              size_t max_payload = kMaxPayloadBytes)
+              size_t max_payload = kMaxPayloadBytes, AttemptTrace::Options trace = {})
       : image_(std::move(image)),
         spec_(std::move(spec)),
         metrics_(metrics),
         callbacks_(std::move(callbacks)),
-        max_payload_(max_payload) {}
+        max_payload_(max_payload),
+        trace_id_(TraceIdOf(trace.traceparent)),
+        trace_(std::move(trace), image_) {}
 
   void OnSideWork(diffusion::SideWork work) override;
   void OnStarted(int64_t step) override;
@@ -51,6 +56,7 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   bool Report(v1::ConnectRequest report) ABSL_LOCKS_EXCLUDED(mutex_);
   // The picture's last report. Waits for one that is under way.
   void End(v1::ConnectRequest report) ABSL_LOCKS_EXCLUDED(mutex_);
+  LogFields Fields() const;
   bool CheckpointFits(int64_t step, const std::string& bytes);
 
   const v1::ImageRef image_;
@@ -58,6 +64,8 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   WorkerMetrics& metrics_;
   const Callbacks callbacks_;
   const size_t max_payload_;
+  const std::string trace_id_;
+  AttemptTrace trace_;
   std::atomic<bool> told_of_too_large_ = false;
 
   // Held while one is reported: that only puts it where it waits to be sent.

@@ -230,9 +230,12 @@ void ServerLink::OnAssign(const v1::Assign& assign) {
               running_.erase(key);
             }};
     try {
-      const uint64_t id =
-          maker_.Submit(ToRequest(assign, assigned),
-                        std::make_shared<ImageEvents>(image, assign.spec(), metrics_, callbacks));
+      const uint64_t id = maker_.Submit(
+          ToRequest(assign, assigned),
+          std::make_shared<ImageEvents>(
+              image, assign.spec(), metrics_, callbacks, kMaxPayloadBytes,
+              AttemptTrace::Options{
+                  .sink = options_.spans, .traceparent = assign.traceparent(), .worker = options_.name}));
       running_[key] = {image, id, stream_};
     } catch (...) {  // a request that this version cannot even read, or no memory for it
       v1::ConnectRequest report;

@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "mind/v1/worker.grpc.pb.h"
 #include "proto/support/http_client.h"
+#include "proto/support/span.h"
 #include "worker/link/backoff.h"
 #include "worker/link/kept.h"
 #include "worker/link/maker.h"
@@ -39,8 +40,9 @@ class ServerLink {
     std::string key;     // of scope worker; empty: the server asks for none
     // How it is dialled (proto/support/channel_tls.h); null: without TLS.
     std::shared_ptr<grpc::ChannelCredentials> credentials;
-    std::string name;    // unique among the server's workers
-    std::string device;  // for people
+    SpanSink* spans = nullptr;  // must outlive the link; null: none are recorded
+    std::string name;           // unique among the server's workers
+    std::string device;         // for people
     uint32_t max_images = 16;
     Backoff::Options backoff;
     size_t max_kept_bytes = 512 * 1024 * 1024;

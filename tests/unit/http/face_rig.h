@@ -76,6 +76,9 @@ class FakeGeneration : public Generation {
     image.set_sha256("00ff");
     answer(image);
   }
+  void ListUsage(const v1::ListUsageRequest&, Answer<v1::ListUsageResponse> answer) override {
+    answer(v1::ListUsageResponse());
+  }
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override { answer(secrets); }
   void Watch(const std::string& id, const WatchStart& start, const Caller&, std::function<void()> on_news,
              Answer<WatchId> answer) override {

@@ -56,7 +56,9 @@ TEST_F(AuditTest, TellsWhoHadWhatDoneAndHowItEnded) {
     options_.audit = audit->get();
     Restart();
     Connect("w", 0);
-    const Caller caller{.tenant = "acme", .key_id = "abcdefghij"};
+    const Caller caller{.tenant = "acme",
+                        .key_id = "abcdefghij",
+                        .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
     const absl::StatusOr<v1::Job> job = Submit(SmallRequest(), caller);
     ASSERT_TRUE(job.ok()) << job.status();
     ASSERT_TRUE(Cancel(job->id(), caller).ok());
@@ -69,6 +71,7 @@ TEST_F(AuditTest, TellsWhoHadWhatDoneAndHowItEnded) {
       EXPECT_EQ(lines[i]["action"], actions[i]);
       EXPECT_EQ(lines[i]["tenant"], "acme");
       EXPECT_EQ(lines[i]["job"], job->id());
+      EXPECT_EQ(lines[i]["trace"], "4bf92f3577b34da6a3ce929d0e0e4736");
       EXPECT_EQ(lines[i]["model"], "m");
       EXPECT_EQ(lines[i]["key"], i == 2 ? "" : "abcdefghij");
       EXPECT_EQ(lines[i].count("prompt"), prompts ? 1U : 0U);

@@ -70,6 +70,9 @@ class FakeDatabase {
                    Done<std::optional<StoredImage>> done) override {
       Ask(done, [&](FakeDatabase& all) { all.content_.FindImage(job_id, index, done); });
     }
+    void ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) override {
+      Ask(done, [&](FakeDatabase& all) { all.content_.ListUsage(query, done); });
+    }
     void Models(Done<std::vector<v1::Model>> done) override {
       Ask(done, [&](FakeDatabase& all) { all.content_.Models(done); });
     }
@@ -139,6 +142,9 @@ class FakeDatabase {
       view_.FindImage(job_id, index, done);
     }
     void Models(Done<std::vector<v1::Model>> done) override { view_.Models(done); }
+    void ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) override {
+      view_.ListUsage(query, done);
+    }
 
    private:
     View& view_;

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -146,6 +147,38 @@ class FakeStore : public JobStore {
     for (const auto& [name, model] : models_) models.push_back(model);
     done(models);
   }
+  void ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) override {
+    std::map<std::tuple<int64_t, std::string, std::string, std::string>, v1::Usage> rows;
+    for (const auto& [id, job] : used_) {
+      const absl::Time ended = FromTimestamp(job.end_time());
+      if (ended < query.from || ended >= query.to) continue;
+      if (!query.tenant.empty() && job.tenant() != query.tenant) continue;
+      const int64_t day = job.end_time().seconds() / 86'400;
+      v1::Usage& row = rows[{day, job.tenant(), job.key_id(), job.spec().model()}];
+      row.mutable_day()->set_seconds(day * 86'400);
+      row.set_tenant(job.tenant());
+      row.set_key_id(job.key_id());
+      row.set_model(job.spec().model());
+      row.set_jobs(row.jobs() + 1);
+      row.set_images(row.images() + job.images_done());
+      row.set_steps(row.steps() + StepsUsed(job));
+      row.set_worker_seconds(row.worker_seconds() + job.worker_seconds());
+    }
+    std::vector<v1::Usage> usage;
+    for (const auto& [key, row] : rows) usage.push_back(row);
+    usage.resize(std::min(usage.size(), static_cast<size_t>(query.limit)));
+    done(usage);
+  }
+  absl::StatusOr<std::vector<UsedTime>> UsedSince(absl::Time since) override {
+    std::vector<UsedTime> used;
+    for (const auto& [id, job] : used_) {
+      const absl::Time ended = FromTimestamp(job.end_time());
+      if (ended >= since) used.push_back({job.tenant(), ended, job.worker_seconds()});
+    }
+    std::sort(used.begin(), used.end(),
+              [](const UsedTime& one, const UsedTime& other) { return one.ended < other.ended; });
+    return used;
+  }
   StoreDurability durability() const override { return {.disk = true}; }
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override {
     for (const StoredJob& stored :
@@ -202,6 +235,7 @@ class FakeStore : public JobStore {
     if (const auto found = jobs_.find(write.job.id()); found != jobs_.end()) found->second.job = write.job;
   }
   void Do(const EndJob& write) {
+    used_.try_emplace(write.job.id(), write.job);
     const auto found = jobs_.find(write.job.id());
     if (found == jobs_.end()) return;
     found->second.job = write.job;
@@ -257,6 +291,7 @@ class FakeStore : public JobStore {
   uint64_t last_number_ = 0;
   std::vector<std::function<void()>> waiting_;
   std::map<std::string, StoredJob> jobs_;
+  std::map<std::string, v1::Job> used_;  // that have ended, for good
   std::map<std::pair<std::string, std::string>, std::pair<std::string, std::string>> keys_;
   std::map<std::string, std::map<uint32_t, StoredImage>> images_;
   std::map<std::string, PictureBytes> sources_;

@@ -62,6 +62,19 @@ TEST_F(GatekeeperTest, TheTenantIsTheKeys) {
   }
 }
 
+TEST_F(GatekeeperTest, ACallersTraceGoesOnAndIsInWhatItIsRefused) {
+  const std::string key = AddKey(table_, KeyLike("acme", {v1::SCOPE_READ}));
+  SetFile();
+  Credentials credentials{.authorization = "Bearer " + key,
+                          .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
+  EXPECT_EQ(gatekeeper_.Admit(credentials, kGet)->traceparent, credentials.traceparent);
+  credentials.authorization.clear();
+  const absl::Status refused = gatekeeper_.Admit(credentials, kGet).status();
+  EXPECT_EQ(GetErrorInfo(refused)->metadata().at("traceId"), "4bf92f3577b34da6a3ce929d0e0e4736");
+  credentials.traceparent = "nonsense";
+  EXPECT_EQ(GetErrorInfo(gatekeeper_.Admit(credentials, kGet).status())->metadata().count("traceId"), 0U);
+}
+
 TEST_F(GatekeeperTest, WhatIsNoKeyThatHoldsIsRefused) {
   const std::string key = AddKey(table_, KeyLike("acme", {v1::SCOPE_READ}));
   v1::ApiKey like = KeyLike("acme", {v1::SCOPE_READ});

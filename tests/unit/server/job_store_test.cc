@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "server/store/sqlite_job_store.h"
 #include "tests/support/postgres.h"
@@ -367,6 +368,65 @@ TEST_P(JobStoreTest, KeepsTheNewestSecretsOfAPurpose) {
   EXPECT_EQ(kept("other"), "x");
   EXPECT_EQ(kept("nothing"), "");
   EXPECT_EQ(store_->Secrets("urls")->front().made, absl::FromUnixSeconds(3));
+}
+
+TEST_P(JobStoreTest, KnowsWhatWasUsedLongerThanTheJobs) {
+  const auto used = [](const std::string& id, const std::string& tenant, const std::string& key,
+                       absl::Time when, double seconds) {
+    EndJob end = Ended(id, 1, when);
+    end.job.set_tenant(tenant);
+    end.job.set_key_id(key);
+    end.job.mutable_spec()->set_model("模型");
+    end.job.set_images_done(2);
+    end.job.set_steps_total(40);
+    end.job.set_worker_seconds(seconds);
+    return end;
+  };
+  const absl::Time day = absl::UnixEpoch() + absl::Hours(24 * 1000);
+  StoreBatch batch = {Inserted("1"),
+                      Inserted("2"),
+                      Inserted("3"),
+                      used("1", "acme", "k1", day + absl::Hours(1), 1.5),
+                      used("2", "acme", "k1", day + absl::Hours(2), 2),
+                      used("3", "other", "", day + absl::Hours(25), 4)};
+  Write(batch);
+  Write(batch);  // again, as of which nobody knows whether it was committed
+  Write({ForgetJob{"1"}});
+  Reopen();
+  const auto list = [this](const UsageQuery& query) {
+    std::vector<std::string> lines;
+    const auto usage = Await<absl::StatusOr<std::vector<v1::Usage>>>(
+        [&](const auto& done) { store_->ListUsage(query, done); });
+    EXPECT_TRUE(usage.ok()) << usage.status();
+    for (const v1::Usage& one : *usage) {
+      lines.push_back(absl::StrCat(one.day().seconds() / 86'400, " ", one.tenant(), " ", one.key_id(), " ",
+                                   one.model(), " ", one.jobs(), " ", one.images(), " ", one.steps(), " ",
+                                   one.worker_seconds()));
+    }
+    return lines;
+  };
+  const std::string acme = "1000 acme k1 模型 2 4 80 3.5", other = "1001 other  模型 1 2 40 4";
+  EXPECT_THAT(list({.limit = 10}), testing::ElementsAre(acme, other));
+  EXPECT_THAT(list({.limit = 1}), testing::ElementsAre(acme));
+  EXPECT_THAT(list({.tenant = "other", .limit = 10}), testing::ElementsAre(other));
+  EXPECT_THAT(list({.from = day + absl::Hours(24), .limit = 10}), testing::ElementsAre(other));
+  EXPECT_THAT(list({.to = day + absl::Hours(2), .limit = 10}),
+              testing::ElementsAre("1000 acme k1 模型 1 2 40 1.5"));
+  const auto since = store_->UsedSince(day + absl::Hours(2));
+  ASSERT_TRUE(since.ok()) << since.status();
+  ASSERT_EQ(since->size(), 2U);
+  EXPECT_EQ(since->at(0).tenant, "acme");
+  EXPECT_EQ(since->at(0).ended, day + absl::Hours(2));
+  EXPECT_EQ(since->at(0).worker_seconds, 2);
+  EXPECT_EQ(since->at(1).tenant, "other");
+  // It is forgotten too, in the end.
+  const auto purge = [this](absl::Time before) {
+    return Await<absl::StatusOr<int>>([&](const auto& done) { store_->Purge(before, 10, done); });
+  };
+  EXPECT_EQ(*purge(day + absl::Hours(48)), 2);
+  EXPECT_THAT(list({.limit = 10}), testing::ElementsAre(acme, other));
+  EXPECT_TRUE(purge(day + absl::Hours(24) + kUsageKept).ok());
+  EXPECT_THAT(list({.limit = 10}), testing::ElementsAre(other));
 }
 
 TEST_P(JobStoreTest, KeepsWhatModelsCostLast) {

@@ -96,13 +96,15 @@ TEST_F(QuotasTest, WhatIsCancelledCostsNothing) {
   EXPECT_EQ(quotas_.End("unknown", 1), 0);
 }
 
-TEST_F(QuotasTest, JobsOfAnEarlierRunCountTheirTimeDoesNot) {
-  limits_.set_max_jobs(1);
-  quotas_.TakeUp("old", "a", 50);
-  EXPECT_EQ(quotas_.bytes(), 50U);
-  EXPECT_EQ(Submit("new", {"a", 1, 1}), "JOB_LIMIT");
-  EXPECT_EQ(quotas_.End("old", 1), 0);
-  EXPECT_EQ(Submit("new", {"a", 1, 1}), "");
+TEST_F(QuotasTest, WhatWasUsedBeforeCountsUntilItsTimeIsOver) {
+  limits_.set_worker_seconds_per_day(100);
+  now_ = absl::Hours(1000);
+  quotas_.TakeUp("a", 90, limits_, now_ - absl::Hours(18));
+  quotas_.TakeUp("a", 60, limits_, now_ - absl::Hours(6));
+  // 90 were taken, 50 had come back when 60 were taken, and 25 since.
+  EXPECT_EQ(Submit("1", {"a", 1, 26}), "WORKER_SECONDS_LIMIT");
+  EXPECT_EQ(Submit("1", {"a", 1, 25}), "");
+  EXPECT_EQ(Submit("2", {"b", 1, 100}), "");
 }
 
 TEST_F(QuotasTest, ALimitHoldsFromWhenItIsSet) {

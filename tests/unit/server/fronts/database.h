@@ -331,6 +331,9 @@ class Database {
       done(std::nullopt);
     }
     void Models(Done<std::vector<v1::Model>> done) override { all_.content_.Models(std::move(done)); }
+    void ListUsage(const UsageQuery& query, Done<std::vector<v1::Usage>> done) override {
+      all_.content_.ListUsage(query, std::move(done));
+    }
 
    private:
     Database& all_;

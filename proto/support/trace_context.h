@@ -1,0 +1,34 @@
+// Where in a trace something is: W3C's trace context, as callers hand it in and spans are named by.
+#ifndef MIND_PROTO_SUPPORT_TRACE_CONTEXT_H_
+#define MIND_PROTO_SUPPORT_TRACE_CONTEXT_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mind {
+
+struct TraceContext {
+  std::array<uint8_t, 16> trace{};  // never all zero
+  std::array<uint8_t, 8> span{};    // likewise
+  bool sampled = false;             // its spans are recorded
+
+  std::string TraceId() const;  // 32 hexadecimal digits
+};
+
+// Of a header traceparent; nothing where it is none, which is to be taken as if it were not there.
+std::optional<TraceContext> ParseTraceparent(std::string_view text);
+std::string ToTraceparent(const TraceContext& context);
+
+// A new trace, and a new span in the trace of another; both by random numbers.
+TraceContext NewTrace(bool sampled);
+TraceContext NewSpanIn(const TraceContext& parent);
+
+// The trace's id in a traceparent that we have made; empty if it is empty.
+std::string TraceIdOf(const std::string& traceparent);
+
+}  // namespace mind
+
+#endif  // MIND_PROTO_SUPPORT_TRACE_CONTEXT_H_

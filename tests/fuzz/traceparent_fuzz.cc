@@ -1,0 +1,16 @@
+// Where in a trace a caller says to be.
+#include "proto/support/trace_context.h"
+#include "tests/fuzz/fuzz.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const auto context = mind::ParseTraceparent(mind::fuzz::Text(data, size));
+  if (!context) return 0;
+  // What is passed on means the same.
+  const std::string text = mind::ToTraceparent(*context);
+  const auto again = mind::ParseTraceparent(text);
+  if (!again || again->trace != context->trace || again->span != context->span ||
+      again->sampled != context->sampled || mind::TraceIdOf(text) != context->TraceId()) {
+    std::abort();
+  }
+  return 0;
+}
