@@ -259,6 +259,10 @@ int Models(client::Client& client, const Common& common) {
         Shown(model.default_sampler()).c_str(), model.default_guidance());
     for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", Shown(sampler.name()).c_str());
     std::printf("\n");
+    for (const v1::ModelInput& input : model.inputs()) {
+      if (!input.networks().empty())
+        std::printf("  controls: %s\n", Shown(absl::StrJoin(input.networks(), ", "), kMaxList).c_str());
+    }
     if (!model.loras().empty())
       std::printf("  loras: %s\n", Shown(absl::StrJoin(model.loras(), ", "), kMaxList).c_str());
     if (!model.stages().empty())

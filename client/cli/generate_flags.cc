@@ -83,6 +83,43 @@ FlagReader Lora(v1::ImageSpec* spec) {
   };
 }
 
+// What stands behind the last colon of `text`, taken off; empty: there is none.
+std::string TakeLast(std::string& text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return "";
+  const std::string last = text.substr(colon + 1);
+  text.resize(colon);
+  return last;
+}
+
+// NETWORK=FILE, and of which weight, and in which steps. A file's name may have colons, but for such an end.
+FlagReader ControlFlag(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      return absl::StrCat("\"", text, "\" is not NETWORK=FILE[:WEIGHT[:FROM-TO]]");
+    v1::ControlPicture control;
+    control.set_network(text.substr(0, equals));
+    std::string path = text.substr(equals + 1), rest = path;
+    const std::string last = TakeLast(rest);
+    const std::vector<std::string> steps = absl::StrSplit(last, '-');
+    double weight = 1, begin = 0, end = 1;
+    if (absl::SimpleAtod(last, &weight)) {
+      control.set_weight(weight);
+      path = rest;
+    } else if (steps.size() == 2 && absl::SimpleAtod(steps[0], &begin) && absl::SimpleAtod(steps[1], &end) &&
+               absl::SimpleAtod(TakeLast(rest), &weight)) {
+      control.set_weight(weight);
+      control.set_begin(begin);
+      control.set_end(end);
+      path = rest;
+    }
+    const std::string error = File([&control] { return control.mutable_image(); })(path);
+    if (error.empty()) *spec->add_controls() = std::move(control);
+    return error;
+  };
+}
+
 // NAME=VALUE: a number, true or false, numbers separated by commas, or a word.
 FlagReader Setting(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
@@ -147,6 +184,12 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "Picture, bright where --image is to be painted anew");
   AddFlag(app, "--depth", "FILE", File([spec] { return spec->mutable_depth_image(); }),
           "Depth of --image, near is bright");
+  AddRepeatedFlag(
+      app, "--control", "NETWORK=FILE[:WEIGHT[:FROM-TO]]", ControlFlag(spec),
+      "Picture that steers it through one of the model's networks, in the steps from FROM to TO of "
+      "1; see `mind models`. May be given again");
+  AddFlag(app, "--picture-guidance", "N", Real([spec](auto v) { spec->set_picture_guidance(v); }),
+          "How closely a model that changes pictures stays with --image");
   AddFlag(app, "--class", "CLASS", Text([spec](auto& v) { spec->set_class_label(v); }),
           "Class by number or name, for models that are asked for one");
   AddRepeatedFlag(app, "--lora", "NAME[:SCALE]", Lora(spec),

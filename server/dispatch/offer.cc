@@ -13,6 +13,13 @@ std::set<std::string> SamplerNames(const v1::Model& model) {
   return names;
 }
 
+std::set<std::string> ControlNetworks(const v1::Model& model) {
+  for (const v1::ModelInput& input : model.inputs()) {
+    if (input.role() == v1::INPUT_ROLE_CONTROL) return {input.networks().begin(), input.networks().end()};
+  }
+  return {};
+}
+
 // Names may hold anything: each goes with its length.
 std::string Joined(const std::set<std::string>& names) {
   std::string joined = absl::StrCat(names.size(), ";");
@@ -33,11 +40,13 @@ Offer::Offer(const v1::Model& model)
       enlarges_(model.enlargement() > 1),
       needs_mask_(model.needs_mask_image()),
       needs_depth_(model.needs_depth_image()),
+      edits_(std::find(model.tasks().begin(), model.tasks().end(), v1::TASK_EDIT) != model.tasks().end()),
       samplers_(SamplerNames(model)),
       loras_(model.loras().begin(), model.loras().end()),
+      controls_(ControlNetworks(model)),
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
-                        needs_depth_, ";", Joined(samplers_), Joined(loras_))) {}
+                        needs_depth_, edits_, ";", Joined(samplers_), Joined(loras_), Joined(controls_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
@@ -45,6 +54,9 @@ bool Offer::Allows(const v1::ImageSpec& spec) const {
          spec.clip_skip() <= max_clip_skip_ && samplers_.count(spec.sampler()) != 0 &&
          std::all_of(spec.loras().begin(), spec.loras().end(),
                      [this](const v1::LoraUse& lora) { return loras_.count(lora.name()) != 0; }) &&
+         std::all_of(
+             spec.controls().begin(), spec.controls().end(),
+             [this](const v1::ControlPicture& control) { return controls_.count(control.network()) != 0; }) &&
          AllowsPictures(spec);
 }
 
@@ -52,7 +64,8 @@ bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {
   const bool source = !spec.source_image().empty();
   const bool mask = !spec.mask_image().empty();
   if (source && !takes_source_ && !enlarges_) return false;
-  return (source || !enlarges_) && (mask || !needs_mask_) && spec.depth_image().empty() != needs_depth_;
+  return (source || (!enlarges_ && !edits_)) && (mask || !needs_mask_) &&
+         spec.depth_image().empty() != needs_depth_;
 }
 
 }  // namespace mind::server

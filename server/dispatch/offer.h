@@ -40,8 +40,10 @@ class Offer {
   const bool enlarges_;
   const bool needs_mask_;
   const bool needs_depth_;
+  const bool edits_;
   const std::set<std::string> samplers_;
   const std::set<std::string> loras_;
+  const std::set<std::string> controls_;
   const std::string key_;
 };
 

@@ -13,6 +13,7 @@ bool Contains(const Range& range, const Value& value) {
 }  // namespace
 
 v1::Task TaskOf(const v1::ImageSpec& spec) {
+  if (spec.has_picture_guidance()) return v1::TASK_EDIT;
   if (!spec.depth_image().empty()) return v1::TASK_DEPTH_TO_IMAGE;
   if (!spec.mask_image().empty()) return v1::TASK_INPAINT;
   if (!spec.source_image().empty())

@@ -16,6 +16,7 @@
 #include "server/generation/labels.h"
 #include "server/generation/nearest_names.h"
 #include "server/generation/resolve_sampler.h"
+#include "server/generation/validate_controls.h"
 #include "server/generation/webhook.h"
 
 namespace mind::server {
@@ -97,6 +98,13 @@ absl::Status ResolveSource(const v1::Model& model, v1::ImageSpec& spec) {
   if (model.enlargement() > 1) {
     if (spec.source_image().empty())
       return InvalidField("spec.source_image", "this model enlarges pictures: it needs one");
+    if (!spec.mask_image().empty()) return InvalidField("spec.mask_image", "this model takes none");
+    if (spec.has_strength()) return InvalidField("spec.strength", "this model takes none");
+    return absl::OkStatus();
+  }
+  if (Edits(model)) {
+    if (spec.source_image().empty())
+      return InvalidField("spec.source_image", "this model changes pictures: it needs one");
     if (!spec.mask_image().empty()) return InvalidField("spec.mask_image", "this model takes none");
     if (spec.has_strength()) return InvalidField("spec.strength", "this model takes none");
     return absl::OkStatus();
@@ -274,6 +282,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
                         absl::StrCat(spec.clip_skip(), " given; it must be 0 to ", model.max_clip_skip()));
   }
   MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
+  MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
   if (!spec.has_image_count()) spec.set_image_count(1);
   if (spec.image_count() < 1 || spec.image_count() > limits.max_image_count) {
@@ -339,8 +348,15 @@ absl::Status ResolveDeadline(const v1::JobRequest& request, absl::Time now, absl
 }  // namespace
 
 absl::Status CheckPictures(const std::vector<SourcePicture>& pictures, const RequestLimits& limits) {
+  size_t whole = 0;
   for (const SourcePicture& picture : pictures) {
     const size_t size = picture.blob.data->size();
+    whole += size;
+    if (whole > limits.max_sources_bytes) {
+      return InvalidField(absl::StrCat("spec.", picture.field),
+                          absl::StrCat(whole, " bytes given with the pictures before it, at most ",
+                                       limits.max_sources_bytes, " are allowed"));
+    }
     if (size <= limits.max_source_bytes) continue;
     return InvalidField(
         absl::StrCat("spec.", picture.field),
@@ -397,7 +413,8 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
 }
 
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
-  const double rows_per_evaluation = spec.guidance() == 1 ? 1 : 2;
+  const bool both = model != nullptr && Edits(*model) && spec.guidance() > 1 && spec.picture_guidance() >= 1;
+  const double rows_per_evaluation = spec.guidance() == 1 ? 1 : both ? 3 : 2;
   const double later = model != nullptr ? model->later_steps() : 0;
   return (EvaluationsOfPicture(spec, model) * rows_per_evaluation + later) * spec.image_count();
 }

@@ -19,6 +19,7 @@ namespace mind::server {
 struct RequestLimits {
   size_t max_prompt_bytes = 8192;
   size_t max_source_bytes = 16 * 1024 * 1024;
+  size_t max_sources_bytes = 48 * 1024 * 1024;  // of all pictures of a request: they travel in one message
   uint32_t max_image_count = 16;
   double max_guidance = 100;
   // Origins that jobs may name as webhooks: "https://studio.example".

@@ -1,6 +1,9 @@
 #include "server/store/source_pictures.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
 
 namespace mind::server {
 namespace {
@@ -16,15 +19,32 @@ constexpr Field kFields[] = {
     {"depth_image", &v1::ImageSpec::depth_image, &v1::ImageSpec::mutable_depth_image},
 };
 
+// Where a spec has pictures.
+struct Place {
+  std::string field;
+  std::string* bytes;
+};
+
+std::vector<Place> PlacesIn(v1::ImageSpec& spec) {
+  std::vector<Place> places;
+  for (const Field& field : kFields) {
+    if (!(spec.*field.get)().empty()) places.push_back({field.name, (spec.*field.change)()});
+  }
+  for (int i = 0; i < spec.controls_size(); ++i) {
+    if (!spec.controls(i).image().empty()) {
+      places.push_back({absl::StrCat("controls[", i, "].image"), spec.mutable_controls(i)->mutable_image()});
+    }
+  }
+  return places;
+}
+
 }  // namespace
 
 std::vector<SourcePicture> TakePictures(v1::ImageSpec& spec) {
   std::vector<SourcePicture> pictures;
-  for (const Field& field : kFields) {
-    if ((spec.*field.get)().empty()) continue;
-    std::string& place = *(spec.*field.change)();
-    pictures.push_back({field.name, MakeBlob(std::move(place))});
-    place = pictures.back().blob.hash;
+  for (const Place& place : PlacesIn(spec)) {
+    pictures.push_back({place.field, MakeBlob(std::move(*place.bytes))});
+    *place.bytes = pictures.back().blob.hash;
   }
   return pictures;
 }
@@ -33,23 +53,21 @@ bool HasPictures(const v1::ImageSpec& spec) {
   for (const Field& field : kFields) {
     if (!(spec.*field.get)().empty()) return true;
   }
-  return false;
+  return std::any_of(spec.controls().begin(), spec.controls().end(),
+                     [](const v1::ControlPicture& control) { return !control.image().empty(); });
 }
 
 bool PutPictures(PictureBytes pictures, v1::ImageSpec& spec) {
-  for (const Field& field : kFields) {
-    if ((spec.*field.get)().empty()) continue;
-    const auto found = pictures.find((spec.*field.get)());
+  for (const Place& place : PlacesIn(spec)) {
+    const auto found = pictures.find(*place.bytes);
     if (found == pictures.end()) return false;
-    *(spec.*field.change)() = found->second;
+    *place.bytes = found->second;
   }
   return true;
 }
 
 void DropPictures(v1::ImageSpec& spec) {
-  spec.clear_source_image();
-  spec.clear_mask_image();
-  spec.clear_depth_image();
+  for (const Place& place : PlacesIn(spec)) place.bytes->clear();
 }
 
 }  // namespace mind::server

@@ -1,4 +1,4 @@
-// The pictures that a request brings: source, mask and depth.
+// The pictures that a request brings: source, mask, depth and those that steer it.
 //
 // Outside the server a spec holds their bytes; inside it holds their hashes in place of them, so that jobs
 // are small wherever they go. The bytes lie in the store and go to workers with the assignment.
@@ -15,7 +15,7 @@
 namespace mind::server {
 
 struct SourcePicture {
-  std::string field;  // of the spec: "source_image"
+  std::string field;  // of the spec: "source_image", "controls[0].image"
   Blob blob;
 };
 // Bytes by hash.

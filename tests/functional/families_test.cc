@@ -24,6 +24,8 @@ void AddXl(const support::ModelFolder& folder) {
                     tokenizer = " " + (support::ModelFolder::Golden() / "models/sd1/tokenizer").string();
   ASSERT_EQ(std::system((make + (path / "xl").string() + tokenizer).c_str()), 0);
   ASSERT_EQ(std::system((make + (path / "xl-refiner").string() + tokenizer + " refiner").c_str()), 0);
+  for (const std::string kind : {"edit", "steered"})
+    ASSERT_EQ(std::system((make + (path / ("xl-" + kind)).string() + tokenizer + " " + kind).c_str()), 0);
   std::filesystem::create_directory(path / "xl-both");
   std::ofstream(path / "xl-both" / "cascade.json")
       << R"({"_class_name": "Cascade", "stages": ["../xl", "../xl-refiner"], "hand_over": 0.6})";
@@ -47,6 +49,7 @@ struct Family {
   bool source = false;
   const char* lora = "";
   bool mask = false, depth = false;
+  std::vector<const char*> networks = {};  // that steer it
 };
 
 const Family kFamilies[] = {
@@ -64,6 +67,8 @@ const Family kFamilies[] = {
     {"xl", "a (photo:1.2) of a cat BREAK on the grass", "", 30},
     {"xl-both", "a photo of a cat", "", 30},
     {"xl-refiner", "a photo of a cat", "", 30, true},
+    {"xl-edit", "make it a cat", "", 30, true},
+    {"xl-steered", "a photo of a cat", "", 30, false, "", false, false, {"edges", "sketch"}},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},
@@ -87,6 +92,12 @@ class Families : public ::testing::TestWithParam<Family> {
     if (family.source) spec.set_source_image(SmallPicture());
     if (family.mask) spec.set_mask_image(SmallPicture());
     if (family.depth) spec.set_depth_image(SmallPicture());
+    for (const char* const network : family.networks) {
+      v1::ControlPicture& control = *spec.add_controls();
+      control.set_network(network);
+      control.set_image(SmallPicture());
+      control.set_end(0.8);
+    }
     if (family.lora[0] != '\0') {
       spec.add_loras()->set_name(family.lora);
       spec.mutable_loras(0)->set_scale(0.7);
@@ -215,6 +226,13 @@ TEST_F(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
   EXPECT_EQ(by_name.at("dit").class_names_size(), 20);
   EXPECT_EQ(by_name.at("dit").class_count(), 1000U);
   EXPECT_EQ(by_name.at("glide").later_steps(), 27U);
+  EXPECT_EQ(by_name.at("xl-edit").tasks(0), v1::TASK_EDIT);
+  EXPECT_TRUE(by_name.at("xl-edit").inputs(0).needed());
+  const v1::Model& steered = by_name.at("xl-steered");
+  ASSERT_EQ(steered.inputs_size(), 3);  // source, mask, control
+  EXPECT_EQ(steered.inputs(2).role(), v1::INPUT_ROLE_CONTROL);
+  EXPECT_THAT(steered.inputs(2).networks(), ::testing::ElementsAre("edges", "sketch"));
+  EXPECT_EQ(by_name.at("sd1").inputs_size(), 2);
   EXPECT_EQ(by_name.at("ncsnpp").tasks(0), v1::TASK_UNCONDITIONAL);
 }
 

@@ -11,6 +11,8 @@
 
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/diffusion/models/clip_text.h"
+#include "worker/diffusion/models/control_net.h"
+#include "worker/diffusion/models/t2i_adapter.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/weights/fresh_parameters.h"
 #include "worker/diffusion/weights/safetensors.h"
@@ -20,6 +22,8 @@ namespace mind::diffusion {
 struct TinyXlOptions {
   bool refiner = false;        // the second text encoder alone, and an aesthetic score
   bool inpaint = false;        // sees mask and masked picture
+  bool edit = false;           // sees the picture that it changes
+  bool steered = false;        // has networks beside it: the ControlNet "edges", the T2I-Adapter "sketch"
   int64_t guidance_width = 0;  // more than 0: a student that is told the guidance scale
 };
 
@@ -56,6 +60,7 @@ class TinyXl {
     const int64_t width_1 = 16, width_2 = 24, frame = 8;
     nlohmann::json index = {{"_class_name", options_.refiner   ? "StableDiffusionXLImg2ImgPipeline"
                                             : options_.inpaint ? "StableDiffusionXLInpaintPipeline"
+                                            : options_.edit    ? "StableDiffusionXLInstructPix2PixPipeline"
                                                                : "StableDiffusionXLPipeline"},
                             {"force_zeros_for_empty_prompt", !options_.refiner}};
     WriteJson("", "model_index.json", index);
@@ -63,7 +68,9 @@ class TinyXl {
     WriteText("text_encoder_2", "tokenizer_2", width_2, /*projects=*/true, 2);
     nlohmann::json unet = {
         {"_class_name", "UNet2DConditionModel"},
-        {"in_channels", options_.inpaint ? 9 : 4},
+        {"in_channels", options_.inpaint ? 9
+                        : options_.edit  ? 8
+                                         : 4},
         {"out_channels", 4},
         {"sample_size", 16},
         {"block_out_channels", {8, 16}},
@@ -82,6 +89,7 @@ class TinyXl {
     Recorded parameters(3);
     const UNet network(Scope(parameters), UNetConfig::From(Config(unet, "unet")));
     WriteComponent("unet", "diffusion_pytorch_model", unet, parameters);
+    if (options_.steered) WriteControls(unet);
     WriteAutoencoder();
     WriteJson("scheduler", "scheduler_config.json",
               {{"_class_name", "EulerDiscreteScheduler"},
@@ -108,6 +116,23 @@ class TinyXl {
     Recorded parameters(seed);
     const ClipText encoder(Scope(parameters), ClipTextConfig::From(Config(config, name)));
     WriteComponent(name, "model", config, parameters);
+  }
+
+  void WriteControls(nlohmann::json unet) const {
+    unet["_class_name"] = "ControlNetModel";
+    unet.erase("up_block_types");
+    unet["conditioning_embedding_out_channels"] = {4, 8};
+    Recorded edges(5);
+    const ControlNet network(Scope(edges), ControlNetConfig::From(Config(unet, "edges")));
+    WriteComponent("controls/edges", "diffusion_pytorch_model", unet, edges);
+    const nlohmann::json config = {{"_class_name", "T2IAdapter"},
+                                   {"adapter_type", "full_adapter_xl"},
+                                   {"channels", {8, 16}},
+                                   {"num_res_blocks", 1},
+                                   {"downscale_factor", 4}};
+    Recorded sketch(6);
+    const T2iAdapter adapter(Scope(sketch), T2iAdapterConfig::From(Config(config, "sketch")));
+    WriteComponent("controls/sketch", "diffusion_pytorch_model", config, sketch);
   }
 
   void WriteAutoencoder() const {

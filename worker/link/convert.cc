@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kJpegQuality = 95;
 constexpr int kPreviewQuality = 75;
+constexpr uint32_t kMostControls = 4;  // a picture: each takes half the time of the model's own network
 
 image::RgbView View(const at::Tensor& picture) {
   return {picture.data_ptr<uint8_t>(), static_cast<int>(picture.size(1)), static_cast<int>(picture.size(0))};
@@ -60,6 +61,7 @@ std::vector<v1::Task> TasksOf(const diffusion::ModelInfo& info) {
   if (info.enlargement > 1) return {v1::TASK_UPSCALE};
   if (info.needs_mask) return {v1::TASK_INPAINT};
   if (info.needs_depth) return {v1::TASK_DEPTH_TO_IMAGE};
+  if (info.edits) return {v1::TASK_EDIT};
   std::vector<v1::Task> tasks = {info.takes_prompt      ? v1::TASK_TEXT_TO_IMAGE
                                  : info.class_count > 0 ? v1::TASK_CLASS_TO_IMAGE
                                                         : v1::TASK_UNCONDITIONAL};
@@ -68,6 +70,28 @@ std::vector<v1::Task> TasksOf(const diffusion::ModelInfo& info) {
     tasks.push_back(v1::TASK_INPAINT);
   }
   return tasks;
+}
+
+void AddInput(v1::InputRole role, bool needed, v1::Model& model) {
+  v1::ModelInput& input = *model.add_inputs();
+  input.set_role(role);
+  input.set_needed(needed);
+  input.set_most(1);
+}
+
+// What a request may bring along.
+void AddInputs(const diffusion::ModelInfo& info, v1::Model& model) {
+  const bool enlarges = info.enlargement > 1;
+  const bool needs_source = enlarges || info.edits || info.needs_mask || info.needs_depth;
+  if (info.takes_source || needs_source) AddInput(v1::INPUT_ROLE_SOURCE, needs_source, model);
+  if (info.needs_mask || (info.takes_source && !enlarges && !info.edits))
+    AddInput(v1::INPUT_ROLE_MASK, info.needs_mask, model);
+  if (info.needs_depth) AddInput(v1::INPUT_ROLE_DEPTH, true, model);
+  if (info.controls.empty()) return;
+  AddInput(v1::INPUT_ROLE_CONTROL, false, model);
+  v1::ModelInput& controls = *model.mutable_inputs(model.inputs_size() - 1);
+  controls.set_most(kMostControls);
+  for (const std::string& network : info.controls) controls.add_networks(network);
 }
 
 // As A1111 writes and reads it, LoRAs are part of the prompt.
@@ -116,6 +140,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const std::string& stage : info.stages) model.add_stages(stage);
   for (const v1::Task task : TasksOf(info)) model.add_tasks(task);
+  AddInputs(info, model);
   for (const std::string& language : info.languages) model.add_languages(language);
   model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
   model.set_default_width(static_cast<uint32_t>(info.default_width));
@@ -162,6 +187,15 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.mask = spec.mask_image();
   request.depth = spec.depth_image();
   request.strength = spec.strength();
+  if (spec.has_picture_guidance()) request.picture.picture_guidance = spec.picture_guidance();
+  for (const v1::ControlPicture& control : spec.controls()) {
+    request.controls.push_back({.network = control.network(),
+                                .picture = control.image(),
+                                .weight = control.has_weight() ? control.weight() : 1,
+                                .begin = control.begin(),
+                                .end = control.has_end() ? control.end() : 1,
+                                .guess_mode = control.guess_mode()});
+  }
   request.priority = assign.priority();
   request.preview_every = spec.preview_every();
   request.checkpoint = image.checkpoint();

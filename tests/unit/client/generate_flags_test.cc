@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
+
 namespace mind::cli {
 namespace {
 
@@ -45,6 +47,32 @@ TEST_F(GenerateFlags, FillInTheRequest) {
   EXPECT_EQ(spec().sampler_parameters().at("eta").number_value(), 0.5);
   EXPECT_EQ(spec().sampler_parameters().size(), 2U);
   EXPECT_TRUE(options_.detach);
+}
+
+// A file's name may have colons, but for an end that is a weight.
+TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
+  const support::TemporaryFolder folder;
+  const std::string plain = (folder / "edges.png").string(), colon = (folder / "a:b").string();
+  for (const std::string& path : {plain, colon}) std::ofstream(path) << "picture of " << path;
+  EXPECT_EQ(Parse({"--control", "canny=" + plain, "--control", "depth=" + plain + ":0.5", "--control",
+                   "pose=" + plain + ":1.5:0.2-0.8", "--control", "canny=" + colon, "--control",
+                   "canny=" + colon + ":2"}),
+            "");
+  ASSERT_EQ(spec().controls_size(), 5);
+  EXPECT_EQ(spec().controls(0).network(), "canny");
+  EXPECT_EQ(spec().controls(0).image(), "picture of " + plain);
+  EXPECT_FALSE(spec().controls(0).has_weight());
+  EXPECT_EQ(spec().controls(1).weight(), 0.5);
+  EXPECT_FALSE(spec().controls(1).has_begin());
+  EXPECT_EQ(spec().controls(2).image(), "picture of " + plain);
+  EXPECT_EQ(spec().controls(2).weight(), 1.5);
+  EXPECT_EQ(spec().controls(2).begin(), 0.2);
+  EXPECT_EQ(spec().controls(2).end(), 0.8);
+  EXPECT_EQ(spec().controls(3).image(), "picture of " + colon);
+  EXPECT_EQ(spec().controls(4).image(), "picture of " + colon);
+  EXPECT_EQ(spec().controls(4).weight(), 2);
+  EXPECT_THAT(Parse({"--control", plain}), HasSubstr("is not NETWORK=FILE[:WEIGHT[:FROM-TO]]"));
+  EXPECT_THAT(Parse({"--control", "canny=/no/such:0.5"}), HasSubstr("\"/no/such\" cannot be read"));
 }
 
 TEST_F(GenerateFlags, SayWhatBecomesOfTheJob) {

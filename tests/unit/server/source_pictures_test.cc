@@ -16,15 +16,18 @@ TEST(SourcePictures, AreTakenOutOfASpecAndPutBack) {
   EXPECT_THAT(TakePictures(spec), IsEmpty());
   spec.set_source_image("source");
   spec.set_depth_image("depth");
+  spec.add_controls()->set_network("edges");
+  spec.mutable_controls(0)->set_image("control");
   const v1::ImageSpec whole = spec;
   PictureBytes bytes;
   for (const SourcePicture& picture : TakePictures(spec)) bytes[picture.blob.hash] = *picture.blob.data;
-  EXPECT_EQ(bytes.size(), 2U);
+  EXPECT_EQ(bytes.size(), 3U);
   EXPECT_TRUE(HasPictures(spec));
   EXPECT_EQ(spec.source_image(), Sha256("source"));
   v1::ImageSpec dropped = spec;
   DropPictures(dropped);
   EXPECT_FALSE(HasPictures(dropped));
+  EXPECT_EQ(dropped.controls(0).network(), "edges");
   ASSERT_TRUE(PutPictures(bytes, spec));
   EXPECT_EQ(spec.SerializeAsString(), whole.SerializeAsString());
   spec.set_mask_image("no hash of those");
@@ -97,6 +100,24 @@ TEST_F(SourcePicturesTest, ThatAreTooLargeAreRefused) {
   request_.mutable_spec()->set_mask_image(std::string(17 * 1024 * 1024, 'x'));
   EXPECT_EQ(Submit(request_).status().message(),
             "spec.mask_image: 17825792 bytes given, at most 16777216 are allowed");
+}
+
+TEST_F(SourcePicturesTest, ThatAreTooLargeTogetherAreRefused) {
+  v1::ModelInput& controls = *registration_.mutable_models(0)->add_inputs();
+  controls.set_role(v1::INPUT_ROLE_CONTROL);
+  controls.set_most(4);
+  controls.add_networks("edges");
+  ConnectPainter(2);
+  request_.mutable_spec()->clear_mask_image();
+  for (int i = 0; i < 4; ++i) {
+    v1::ControlPicture& control = *request_.mutable_spec()->add_controls();
+    control.set_network("edges");
+    control.set_image(std::string(13 * 1024 * 1024, 'x'));
+  }
+  EXPECT_THAT(
+      std::string(Submit(request_).status().message()),
+      ::testing::HasSubstr("spec.controls[3].image: 54525962 bytes given with the pictures before it, at "
+                           "most 50331648 are allowed"));
 }
 
 TEST_F(SourcePicturesTest, ArePartOfWhatARequestIdCovers) {

@@ -57,6 +57,61 @@ TEST(Convert, PictureKOfAJobHasItsOwnSeed) {
   EXPECT_EQ(request.checkpoint, "bytes");
 }
 
+TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
+  v1::Assign assign;
+  v1::ControlPicture& control = *assign.mutable_spec()->add_controls();
+  control.set_network("edges");
+  control.set_image("bytes");
+  *assign.mutable_spec()->add_controls() = control;
+  v1::ControlPicture& second = *assign.mutable_spec()->mutable_controls(1);
+  second.set_weight(0.5);
+  second.set_begin(0.25);
+  second.set_end(0.75);
+  second.set_guess_mode(true);
+  assign.mutable_spec()->set_picture_guidance(2);
+  const diffusion::TrajectoryRequest request = ToRequest(assign, {});
+  EXPECT_EQ(request.picture.picture_guidance, 2);
+  ASSERT_EQ(request.controls.size(), 2U);
+  EXPECT_EQ(request.controls[0].network, "edges");
+  EXPECT_EQ(request.controls[0].picture, "bytes");
+  EXPECT_EQ(request.controls[0].weight, 1);
+  EXPECT_EQ(request.controls[0].end, 1);
+  EXPECT_FALSE(request.controls[0].guess_mode);
+  EXPECT_EQ(request.controls[1].weight, 0.5);
+  EXPECT_EQ(request.controls[1].begin, 0.25);
+  EXPECT_EQ(request.controls[1].end, 0.75);
+  EXPECT_TRUE(request.controls[1].guess_mode);
+}
+
+TEST(Convert, AModelSaysWhichPicturesItTakes) {
+  const auto roles = [](const diffusion::ModelInfo& info) {
+    std::string text;
+    for (const v1::ModelInput& input : ToProto(info).inputs())
+      text += v1::InputRole_Name(input.role()) + (input.needed() ? "! " : " ");
+    return text;
+  };
+  diffusion::ModelInfo info;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE INPUT_ROLE_MASK ");
+  info.needs_mask = true;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! INPUT_ROLE_MASK! ");
+  info = {};
+  info.needs_depth = true;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! INPUT_ROLE_MASK INPUT_ROLE_DEPTH! ");
+  info = {};
+  info.edits = true;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");
+  info = {};
+  info.enlargement = 4;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");
+  info = {};
+  info.controls = {"edges", "depth"};
+  const v1::Model model = ToProto(info);
+  ASSERT_EQ(model.inputs_size(), 3);
+  EXPECT_EQ(model.inputs(2).role(), v1::INPUT_ROLE_CONTROL);
+  EXPECT_EQ(model.inputs(2).networks(1), "depth");
+  EXPECT_EQ(model.inputs(2).most(), 4U);
+}
+
 TEST(Convert, WhatAModelIsToldBesideItsPromptIsHeightFirst) {
   v1::Assign assign;
   v1::ImageSpec& spec = *assign.mutable_spec();

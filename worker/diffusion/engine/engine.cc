@@ -242,7 +242,9 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   std::vector<EvaluationRow> rows;
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
-    for (const Told& told : t->conditioning.rows) {
+    const CallNumber call =
+        CallNumber::Of(t->sampler(), t->first_step, t->stage().end, t->state.step, t->call_in_step);
+    for (const Told& told : t->conditioning.RowsAt(call)) {
       rows.push_back({t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters});
     }
   }
@@ -269,6 +271,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     try {
       if (error) std::rethrow_exception(error);
       t->evaluator.Answer(Guide(t->conditioning, outputs));
+      ++t->call_in_step;
       t->running_step.Resume();
       if (!AfterStep(t)) ended.push_back(t);
     } catch (...) {
@@ -299,6 +302,7 @@ bool Engine::Advance(const TrajectoryPtr& trajectory) {
   }
   try {
     do {  // an adaptive sampler may be through with a step before asking anything
+      t.call_in_step = 0;
       t.running_step = t.sampler().Step(t.state, t.evaluator);
       t.running_step.Resume();
       if (!t.running_step.done()) return true;

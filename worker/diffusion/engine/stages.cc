@@ -1,5 +1,6 @@
 #include "worker/diffusion/engine/stages.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "worker/diffusion/engine/checkpoint.h"
@@ -15,7 +16,8 @@ namespace {
 // The request's pictures, decoded and resized. An upscaler's source is as much smaller as it will enlarge.
 Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, const DecodeFile& decode) {
   Source source;
-  if (request.source.empty() && request.mask.empty() && request.depth.empty()) return source;
+  if (request.source.empty() && request.mask.empty() && request.depth.empty() && request.controls.empty())
+    return source;
   if (!decode) throw RequestError("source pictures are not supported here");
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
   const at::Device device = pipeline.device();
@@ -26,6 +28,13 @@ Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, cons
   if (!request.mask.empty())
     source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1]), device);
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
+  const std::vector<std::string>& networks = pipeline.info().controls;
+  for (const auto& [network, picture, weight, begin, end, guess_mode] : request.controls) {
+    if (std::find(networks.begin(), networks.end(), network) == networks.end())
+      throw RequestError("this model has no control network named \"" + network + "\"");
+    source.controls.push_back({network, ToFloats(ResizePicture(decode(picture), size[0], size[1]), device),
+                               weight, begin, end, guess_mode});
+  }
   return source;
 }
 
@@ -75,13 +84,14 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
   return stages;
 }
 
-Conditioning ConditionOf(const Trajectory& t) {
+// `source`: what the stage was begun with.
+Conditioning ConditionOf(const Trajectory& t, const Source& source) {
   Conditioning conditioning = t.pipeline().Condition(t.request.picture, t.stage().shape);
   if (conditioning.tokens_cut > 0) {
     throw RequestError("the prompt is too long for this model's text encoder: leave out " +
                        std::to_string(conditioning.tokens_cut) + " tokens (about as many words)");
   }
-  for (Told& row : conditioning.rows) row.Set(Condition::kChannels, t.start.channels);
+  t.pipeline().Tell(source, t.start, t.request.picture, conditioning);
   return conditioning;
 }
 
@@ -95,8 +105,9 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
     source.picture = ToFloats(t.stage_source, t.pipeline().device());
   }
   t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
-  t.conditioning = ConditionOf(t);
+  t.conditioning = ConditionOf(t, source);
   t.state = Beginning(t.start, source.strength, t.sampler());
+  t.first_step = t.state.step;
   t.state.noise = std::move(noise);
 }
 
@@ -113,13 +124,15 @@ void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
   t.stage_source = std::move(checkpoint.stage_source);
   // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The noise
   // drawn for that is drawn again.
-  const bool shows_pictures = !t.request.mask.empty() || !t.request.depth.empty();
+  const bool shows_pictures = !t.request.mask.empty() || !t.request.depth.empty() ||
+                              !t.request.controls.empty() ||
+                              (t.stages.front().pipeline->info().edits && t.stage_number == 0);
   const bool continues = t.stage().continues_latents;
   if (continues && shows_pictures) KeepStart(t, decode);
   if (!continues && (t.stage_number > 0 || t.pipeline().info().enlargement > 1 || shows_pictures)) {
     BeginStage(t, decode);
   } else {
-    t.conditioning = ConditionOf(t);
+    t.conditioning = ConditionOf(t, {});
   }
   t.state = std::move(checkpoint.state);
 }
@@ -163,7 +176,8 @@ void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
   // Its rule starts anew; a request that began beyond where the stage before ends goes on from there.
   const int64_t beyond = t.state.step - t.stage().end;
   ++t.stage_number;
-  t.conditioning = ConditionOf(t);
+  // What steers it are the networks beside the model before, which are no part of this one.
+  t.conditioning = ConditionOf(t, {});
   t.state.step = t.stage().begin + beyond;
   t.state.history.clear();
   t.state.scalars.clear();

@@ -82,6 +82,7 @@ struct Trajectory {
   at::Tensor stage_source;
   Conditioning conditioning;
   Start start;
+  int64_t first_step = 0;  // of the sampler's that are taken in this stage
 
   const std::string& model_revision() const { return stages.front().pipeline->info().revision; }
   const Stage& stage() const { return stages[stage_number]; }
@@ -96,6 +97,7 @@ struct Trajectory {
   SampleState state;
   Evaluator evaluator;
   Task running_step;         // the step in progress; empty between steps
+  int64_t call_in_step = 0;  // which of its evaluations is asked for, from 0
   uint64_t last_served = 0;  // number of the batch that last held it
   bool started = false;
   bool resumed = false;  // from a checkpoint

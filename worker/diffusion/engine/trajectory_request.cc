@@ -28,7 +28,7 @@ nlohmann::json FieldsOf(const FrameSizes& sizes) {
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
-               clip_skip, label, noise_level, loras, sizes, negative_sizes, aesthetic_score,
+               clip_skip, label, picture_guidance, noise_level, loras, sizes, negative_sizes, aesthetic_score,
                negative_aesthetic_score] = picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
   nlohmann::json used = nlohmann::json::array();
@@ -45,6 +45,7 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
           {"guidance_rescale", guidance_rescale},
           {"clip_skip", clip_skip},
           {"label", label.value_or(-1)},
+          {"picture_guidance", picture_guidance},
           {"noise_level", noise_level},
           {"loras", used},
           {"sizes", FieldsOf(sizes)},
@@ -52,12 +53,21 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
           {"aesthetic_scores", {aesthetic_score, negative_aesthetic_score}}};
 }
 
+nlohmann::json FieldsOf(const std::vector<ControlInput>& controls) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const ControlInput& control : controls) {
+    const auto& [network, picture, weight, begin, end, guess_mode] = control;
+    all.push_back({network, HashOf(picture), weight, begin, end, guess_mode});
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last three change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, source, mask, depth,
-               strength, priority, preview_every, checkpoint] = request;
+               strength, controls, priority, preview_every, checkpoint] = request;
   const nlohmann::json fields = {{"model", model},
                                  {"picture", FieldsOf(picture)},
                                  {"width", width},
@@ -69,7 +79,8 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                                  {"source", HashOf(source)},
                                  {"mask", HashOf(mask)},
                                  {"depth", HashOf(depth)},
-                                 {"strength", strength}};
+                                 {"strength", strength},
+                                 {"controls", FieldsOf(controls)}};
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -7,11 +7,21 @@
 #include <cstdint>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "worker/diffusion/pipelines/pipeline.h"
 #include "worker/diffusion/samplers/parameters.h"
 
 namespace mind::diffusion {
+
+// A picture that steers the model through one of the networks beside it.
+struct ControlInput {
+  std::string network;        // one of the model's
+  std::string picture;        // a file that Engine::Options::decode understands; resized to width and height
+  double weight = 1;          // of what the network adds
+  double begin = 0, end = 1;  // of which steps: those that lie within this share of them whole
+  bool guess_mode = false;    // it steers by itself, for prompts that say little
+};
 
 // One picture.
 struct TrajectoryRequest {
@@ -27,9 +37,10 @@ struct TrajectoryRequest {
   // none. It is resized to width and height. The last strength·steps steps are taken, rounded down, from the
   // picture noised to where they begin.
   std::string source;
-  std::string mask;           // likewise: bright where the source picture is to be painted anew
-  std::string depth;          // likewise: the source picture's depth, near is bright
-  double strength = 0.8;      // 0 … 1
+  std::string mask;       // likewise: bright where the source picture is to be painted anew
+  std::string depth;      // likewise: the source picture's depth, near is bright
+  double strength = 0.8;  // 0 … 1
+  std::vector<ControlInput> controls;
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none
   std::string

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/control_cases.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/models/autoencoder_kl.h"
@@ -47,13 +48,14 @@ void CheckUNet(const ComponentCase& c, Report::Case& result) {
   FileParameters weights = c.Weights();
   const UNet unet(Scope(weights), UNetConfig::From(c.config));
   weights.ExpectAllTaken();
-  const DenoiserInput input{.sample = c.In("sample"),
-                            .timestep = c.In("timestep").to(at::kFloat),
-                            .told = {{Condition::kText, c.MaybeIn("encoder_hidden_states")},
-                                     {Condition::kPooled, c.MaybeIn("text_embeds")},
-                                     {Condition::kSizes, c.MaybeIn("time_ids")},
-                                     {Condition::kGuidance, c.MaybeIn("timestep_cond")},
-                                     {Condition::kLabel, c.MaybeIn("class_labels")}}};
+  DenoiserInput input{.sample = c.In("sample"),
+                      .timestep = c.In("timestep").to(at::kFloat),
+                      .told = {{Condition::kText, c.MaybeIn("encoder_hidden_states")},
+                               {Condition::kPooled, c.MaybeIn("text_embeds")},
+                               {Condition::kSizes, c.MaybeIn("time_ids")},
+                               {Condition::kGuidance, c.MaybeIn("timestep_cond")},
+                               {Condition::kLabel, c.MaybeIn("class_labels")}}};
+  const std::unique_ptr<const ControlNetwork> added = TellRecorded(c.record, input.told);
   c.Compare(result, "sample", unet(input));
 }
 
@@ -250,6 +252,38 @@ fs::path UnlistedModel(const fs::path& golden, const std::string& name) {
   return fs::exists(original) ? original : golden / "vocab" / name.substr(0, name.find('_'));
 }
 
+// "A + B": the directories of both, from the golden one.
+std::vector<fs::path> DirectoriesOf(const fs::path& golden, const std::string& models) {
+  constexpr char kAnd[] = " + ";
+  std::vector<fs::path> directories;
+  size_t begin = 0;
+  for (size_t end = models.find(kAnd); end != std::string::npos; end = models.find(kAnd, begin)) {
+    directories.push_back(golden / models.substr(begin, end - begin));
+    begin = end + sizeof kAnd - 1;
+  }
+  directories.push_back(golden / models.substr(begin));
+  return directories;
+}
+
+// Whether the case was of what steers a UNet, and has been run.
+bool RanControlCase(const GoldenOptions& options, const std::string& name, const std::string& models,
+                    Report& report) {
+  const std::vector<fs::path> directories = DirectoriesOf(options.directory, models);
+  const fs::path config = directories.front() / "config.json";
+  if (!fs::exists(config)) return false;
+  const ControlCheck check = ControlCheckFor(Config::FromFile(config.string()));
+  if (check == nullptr) return false;
+  report.Run("components/" + name, [&](Report::Case& result) {
+    const fs::path record = options.directory / "components" / name;
+    const nlohmann::json json = ReadGoldenJson(record.string() + ".json");
+    check({directories,
+           json.value("config", nlohmann::json::object()).value("arguments", nlohmann::json::object()),
+           result.Open(record.string() + ".safetensors"), options.parameters()},
+          result);
+  });
+  return true;
+}
+
 void RunComponentCase(const GoldenOptions& options, const std::string& name, const fs::path& model,
                       const nlohmann::json& outputs, Report& report) {
   report.Run("components/" + name, [&](Report::Case& result) {
@@ -277,6 +311,7 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
     for (const auto& item : cases.is_array() ? cases : nlohmann::json::array({cases})) {
       const std::string name = item.at("name");
       if (!options.Wants("components/" + name)) continue;
+      if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,
                        ComponentDirectory(options.directory / item.at("model").get<std::string>(), name),
                        item.value("outputs", nlohmann::json::object()), report);

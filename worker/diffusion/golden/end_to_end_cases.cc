@@ -5,6 +5,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/base_refiner_case.h"
+#include "worker/diffusion/golden/control_request.h"
 #include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/pixel_cases.h"
 #include "worker/diffusion/golden/suites.h"
@@ -14,11 +15,25 @@
 namespace mind::diffusion {
 namespace {
 
-const std::set<std::string> kLatent = {"StableDiffusionPipeline",          "StableDiffusionImg2ImgPipeline",
-                                       "StableDiffusionInpaintPipeline",   "StableDiffusionUpscalePipeline",
-                                       "StableDiffusionDepth2ImgPipeline", "StableDiffusionXLPipeline",
-                                       "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline",
-                                       "StableDiffusionXLBaseThenRefiner", "DiTPipeline"};
+const std::set<std::string> kLatent = {"StableDiffusionPipeline",
+                                       "StableDiffusionImg2ImgPipeline",
+                                       "StableDiffusionInpaintPipeline",
+                                       "StableDiffusionUpscalePipeline",
+                                       "StableDiffusionDepth2ImgPipeline",
+                                       "StableDiffusionXLPipeline",
+                                       "StableDiffusionXLImg2ImgPipeline",
+                                       "StableDiffusionXLInpaintPipeline",
+                                       "StableDiffusionXLBaseThenRefiner",
+                                       "DiTPipeline",
+                                       "StableDiffusionControlNetPipeline",
+                                       "StableDiffusionControlNetImg2ImgPipeline",
+                                       "StableDiffusionControlNetInpaintPipeline",
+                                       "StableDiffusionXLControlNetPipeline",
+                                       "StableDiffusionXLControlNetImg2ImgPipeline",
+                                       "StableDiffusionAdapterPipeline",
+                                       "StableDiffusionXLAdapterPipeline",
+                                       "StableDiffusionInstructPix2PixPipeline",
+                                       "StableDiffusionXLInstructPix2PixPipeline"};
 const std::set<std::string> kPixels = {"DDPMPipeline", "DDIMPipeline"};
 
 void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file,
@@ -37,8 +52,15 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
     loras.push_back({path.stem().string(), lora.at("scale").get<double>()});
     files[loras.back().name] = path;
   }
+  if (item.contains("ip_adapters")) throw UnsupportedError("prompts that are pictures (IP-Adapter)");
   std::optional<ExtendedModel> extended;
-  if (!files.empty()) extended.emplace(model, "loras", files);
+  const std::vector<std::string> networks = ControlNetworksOf(item);
+  if (!files.empty() || !networks.empty() || item.contains("init_arguments")) {
+    extended.emplace(model, "loras", files);
+    for (size_t i = 0; i < networks.size(); ++i)
+      extended->Add("controls", ControlName(i), options.directory / networks[i]);
+    if (item.contains("init_arguments")) extended->ChangeIndex(item.at("init_arguments"));
+  }
   const std::unique_ptr<const Pipeline> pipeline =
       LoadPipeline(extended ? extended->path() : model.string(), options.parameters());
   trajectory ? CheckTrajectory({item, record, *pipeline, loras}, result)

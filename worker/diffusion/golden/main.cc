@@ -62,6 +62,12 @@ CommandLine Parse(int argc, char** argv) {
   };
   mind::GiveTwin(mind::AddFlag(app, "--device", "DEVICE", device, "cpu or cuda:N")->default_str("cpu"));
   mind::AddText(app, "--filter", golden.filter, "TEXT", "Only cases with this in their names");
+  const auto except = [&golden](const std::string& text) -> std::string {
+    golden.except.push_back(text);
+    return "";
+  };
+  mind::AddRepeatedFlag(app, "--except", "TEXT", except,
+                        "No cases with this in their names. May be given again");
   const auto stored = [&line](const std::string& name) -> std::string {
     for (const Storage& storage : kStorages) {
       if (storage.name == name) line.stored = &storage;

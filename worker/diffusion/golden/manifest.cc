@@ -11,8 +11,9 @@ namespace fs = std::filesystem;
 
 // What a golden directory and its formats/ may hold: the suites, and what they read.
 const std::set<std::string> kParts = {
-    "components", "e2e",        "encode",      "formats",           "language",   "lora",
-    "models",     "schedulers", "single_file", "textual_inversion", "tokenizers", "vocab"};
+    "adapters",          "components", "controlnets", "e2e",        "encode",     "formats", "ip-adapters",
+    "language",          "lora",       "models",      "preprocess", "schedulers", "single",  "single_file",
+    "textual_inversion", "tokenizers", "vocab"};
 const std::set<std::string> kFormats = {"batch", "lora", "mindspore", "noise", "sde", "single_file", "srgan"};
 
 void CheckParts(const fs::path& folder, const std::set<std::string>& known, Report& report) {
@@ -25,28 +26,30 @@ void CheckParts(const fs::path& folder, const std::set<std::string>& known, Repo
 }
 
 // Of a suite whose cases are a JSON file and a record of one name each, and whose index lists them.
-void CheckIndexed(const fs::path& directory, const std::string& suite, Report& report) {
-  const fs::path folder = directory / suite;
+void CheckIndexed(const GoldenOptions& options, const std::string& suite, Report& report) {
+  const fs::path folder = options.directory / suite;
   if (fs::exists(folder / "index.json")) {
     for (const auto& item : ReadGoldenJson(folder / "index.json")) {
       const std::string name = suite + "/" + item.at("name").get<std::string>();
-      if (!report.HasRun(name))
+      if (!report.HasRun(name) && options.Wants(name))
         report.Fail(name, "listed in " + suite + "/index.json, but there is no such case");
     }
   }
   for (const fs::path& record : FilesIn(folder, ".safetensors")) {
     const std::string name = suite + "/" + record.stem().string();
-    if (!report.HasRun(name)) report.Fail(name, "a record without the JSON file that says what it is of");
+    if (!report.HasRun(name) && options.Wants(name))
+      report.Fail(name, "a record without the JSON file that says what it is of");
   }
 }
 
 }  // namespace
 
-void CheckComplete(const fs::path& directory, Report& report) {
+void CheckComplete(const GoldenOptions& options, Report& report) {
+  const fs::path& directory = options.directory;
   CheckParts(directory, kParts, report);
   CheckParts(directory / "formats", kFormats, report);
-  CheckIndexed(directory, "schedulers", report);
-  CheckIndexed(directory, "e2e", report);
+  CheckIndexed(options, "schedulers", report);
+  CheckIndexed(options, "e2e", report);
   const fs::path manifest = directory / "manifest.json";
   if (!fs::exists(manifest)) return;
   const std::map<std::string, int64_t> cases = report.cases();

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "worker/diffusion/golden/report.h"
+#include "worker/diffusion/golden/suites.h"
 
 namespace mind::diffusion {
 
@@ -12,8 +13,8 @@ namespace mind::diffusion {
 // e2e/index.json) lists and nobody ran; a record in schedulers/ or e2e/ that belongs to no case (components/
 // is run by its indices and its records in any case); a suite with fewer cases than manifest.json says,
 // {"e2e": 21, …}, where there is one. Parts of the directory that no suite replays are reported as
-// unsupported.
-void CheckComplete(const std::filesystem::path& directory, Report& report);
+// unsupported. Cases that `options` leaves out are not missed.
+void CheckComplete(const GoldenOptions& options, Report& report);
 
 }  // namespace mind::diffusion
 

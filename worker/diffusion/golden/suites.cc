@@ -47,12 +47,14 @@ void RunAllCases(const GoldenOptions& options, Report& report) {
   RunSuite("tokenizers", RunTokenizerCases, options, report);
   RunSuite("prompts", RunPromptCases, options, report);
   RunSuite("single_file", RunSingleFileCases, options, report);
+  RunSuite("single", RunControlNameCases, options, report);
+  RunSuite("preprocess", RunPreprocessCases, options, report);
   RunSuite("schedulers", RunSamplerCases, options, report);
   RunSuite("formats/sde", RunSdeCases, options, report);
   RunSuite("formats/noise", RunNoiseCases, options, report);
   RunSuite("formats", RunFormatCases, options, report);
   RunSuite("formats/batch", RunMixedBatchCases, options, report);
-  if (options.filter.empty()) CheckComplete(options.directory, report);
+  if (options.filter.empty()) CheckComplete(options, report);
 }
 
 nlohmann::json ReadGoldenJson(const std::filesystem::path& path) {

@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -21,10 +22,15 @@ struct GoldenOptions {
   at::Device device = at::kCPU;
   bool channels_last = false;
   std::string filter;               // only cases whose name holds this
+  std::vector<std::string> except;  // no cases whose names hold one of these
   bool only_latent_models = false;  // of the cases in e2e/
 
   FileParameters::Options parameters() const { return {at::kFloat, device, channels_last}; }
-  bool Wants(const std::string& name) const { return name.find(filter) != std::string::npos; }
+  bool Wants(const std::string& name) const {
+    return name.find(filter) != std::string::npos &&
+           std::none_of(except.begin(), except.end(),
+                        [&name](const std::string& text) { return name.find(text) != std::string::npos; });
+  }
 };
 
 // Everything in a directory.
@@ -48,6 +54,8 @@ void RunMixedBatchCases(const GoldenOptions& options, Report& report);
 void RunPromptCases(const GoldenOptions& options, Report& report);
 void RunLoraKindCases(const GoldenOptions& options, Report& report);
 void RunSingleFileCases(const GoldenOptions& options, Report& report);
+void RunControlNameCases(const GoldenOptions& options, Report& report);
+void RunPreprocessCases(const GoldenOptions& options, Report& report);
 
 // Records in components/ that are suites of their own.
 inline constexpr char kPrimitives[] = "primitives", kImageProcessing[] = "image_processing";

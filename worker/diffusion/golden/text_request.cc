@@ -1,6 +1,7 @@
 #include "worker/diffusion/golden/text_request.h"
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/control_request.h"
 
 namespace mind::diffusion {
 namespace {
@@ -66,6 +67,7 @@ void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest&
   request.reading = ReadingOf(item);
   request.guidance = item.at("guidance_scale");
   request.guidance_rescale = item.value("guidance_rescale", 0.0);
+  request.picture_guidance = item.value("image_guidance_scale", request.picture_guidance);
   request.clip_skip = item.value("clip_skip", int64_t{0});
   if (item.contains("emphasis")) --request.clip_skip;  // the web UI calls the last layer 1
   request.noise_level = item.value("noise_level", request.noise_level);
@@ -78,19 +80,25 @@ void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest&
 void CheckTextIds(const TextToImagePipeline& model, const nlohmann::json& item, const Record& record,
                   const std::string& prefix, Report::Case& result) {
   const bool second_alone = model.encoders() == 1 && record.Has(prefix + "prompt_ids_2");
-  for (size_t i = 0; i < model.encoders(); ++i) {
-    const bool second = i > 0 || second_alone;
-    const std::string name = prefix + (second ? "prompt_ids_2" : "prompt_ids");
-    if (!record.Has(name)) continue;
+  const auto check = [&](size_t encoder, const std::string& name, const char* key) {
+    if (!record.Has(name)) return;
     const at::Tensor expected = record.Get(name);
-    const char* const key = i > 0 && item.contains("prompt_2") ? "prompt_2" : "prompt";
     for (int64_t row = 0; row < expected.size(0); ++row) {
       const at::Tensor ids = expected[row].contiguous();
       const auto length = static_cast<size_t>(ids.numel());
       result.ExpectEqual(
-          name, model.encoder(i).tokenizer().EncodePadded(TextOf(item, key, row).value_or(""), length),
+          name, model.encoder(encoder).tokenizer().EncodePadded(TextOf(item, key, row).value_or(""), length),
           {ids.data_ptr<int64_t>(), ids.data_ptr<int64_t>() + length});
     }
+  };
+  for (size_t i = 0; i < model.encoders(); ++i) {
+    const bool second = i > 0 || second_alone;
+    const char* const key = i > 0 && item.contains("prompt_2") ? "prompt_2" : "prompt";
+    // Records name the second one's in two ways.
+    for (const char* const name : {"prompt_ids_2", "prompt_2_ids"})
+      if (second) check(i, prefix + name, key);
+    if (!second) check(i, prefix + "prompt_ids", key);
+    if (!second) check(i, prefix + "negative_prompt_ids", "negative_prompt");
   }
 }
 
@@ -119,16 +127,17 @@ void CheckTold(const Record& record, const Conditioning& conditioning, int64_t r
 
 void CheckFirstCall(const Record& record, const Pipeline& pipeline, const Conditioning& conditioning,
                     int64_t row, const at::Tensor& input, double timestep, Report::Case& result,
-                    const std::string& prefix) {
+                    const std::string& prefix, RowOrder order) {
   const std::map<std::string, at::Tensor> call = record.Under(prefix + "unet0.");
   if (call.empty()) return;
   const auto rows = static_cast<int64_t>(conditioning.rows.size());
-  const int64_t pictures = call.at("output").size(0) / rows;
+  const int64_t pictures = call.begin()->second.size(0) / rows;
   for (int64_t half = 0; half < rows; ++half) {
     const Told& told = conditioning.rows[static_cast<size_t>(half)];
+    const int64_t place = order == RowOrder::kReversed ? rows - 1 - half : half;
     const auto check = [&](const std::string& name, const at::Tensor& actual) {
       if (const auto found = call.find(name); found != call.end())
-        result.Compare("first call's " + name, actual, found->second[half * pictures + row], kTolerance);
+        result.Compare("first call's " + name, actual, found->second[place * pictures + row], kTolerance);
     };
     check("encoder_hidden_states", told[Condition::kText]);
     check("text_embeds", told[Condition::kPooled]);
@@ -136,6 +145,14 @@ void CheckFirstCall(const Record& record, const Pipeline& pipeline, const Condit
     check("timestep_cond", told[Condition::kGuidance]);
     const at::Tensor& channels = told[Condition::kChannels];
     check("sample", channels.defined() ? at::cat({input, channels}) : input);
+    const std::map<std::string, at::Tensor> added = record.Under(prefix + "unet0.down.");
+    const Additions ours = AdditionsFor(told, input, timestep);
+    for (const auto& [number, expected] : added) {
+      const size_t skip = std::stoul(number);
+      CheckAdded("addition " + number, skip < ours.skips.size() ? ours.skips[skip] : at::Tensor(),
+                 expected[place * pictures + row], result);
+    }
+    if (call.count("output") == 0) continue;
     Conditioning alone;
     alone.rows = {told};
     alone.adapters = conditioning.adapters;

@@ -26,11 +26,15 @@ void CheckTextIds(const TextToImagePipeline& model, const nlohmann::json& item, 
 // Prompts that were recorded as the denoiser is told them, those of the web UI's cases.
 void CheckTold(const Record& record, const Conditioning& conditioning, int64_t row, Report::Case& result);
 
-// The record's "unet0.": arguments and result of the first call for all rows of a batch, those that guidance
-// leads away from before the others. `prefix`: what is before that in the tensors' names.
+// Where the rows of a picture stand in a record's batches: diffusers puts those that guidance leads away from
+// first, as we do, or last.
+enum class RowOrder { kAsOurs, kReversed };
+
+// The record's "unet0.": arguments and result of the first call for all rows of a batch. `prefix`: what is
+// before that in the tensors' names.
 void CheckFirstCall(const Record& record, const Pipeline& pipeline, const Conditioning& conditioning,
                     int64_t row, const at::Tensor& input, double timestep, Report::Case& result,
-                    const std::string& prefix = "");
+                    const std::string& prefix = "", RowOrder order = RowOrder::kAsOurs);
 
 }  // namespace mind::diffusion
 

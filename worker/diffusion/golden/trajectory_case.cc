@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/control_request.h"
 #include "worker/diffusion/golden/text_request.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/samplers/registry.h"
@@ -59,18 +60,21 @@ class Replay {
         draws_(c.item),
         sampler_(SamplerOf(c.item)),
         text_(dynamic_cast<const TextToImagePipeline*>(&c.pipeline)),
-        from_image_(record_.Has("in.image")) {}
+        from_image_(record_.Has("in.image")),
+        rows_((record_.Has("in.latents") ? record_.Get("in.latents") : FirstTensor()).size(0)),
+        order_(item_.value("row_order", "").starts_with("prompt, negative") ? RowOrder::kReversed
+                                                                            : RowOrder::kAsOurs) {}
 
   void Run() {
     if (text_ != nullptr) CheckTextIds(*text_, item_, record_, "", result_);
     if (item_.contains("seed_text")) CheckSeed();
     if (record_.Has("sigmas")) CheckLevels();
     const at::Tensor first = FirstTensor();
-    for (int64_t row = 0; row < first.size(0); ++row) CheckRow(row, first[row]);
+    for (int64_t row = 0; row < rows_; ++row) CheckRow(row, first[row * first.size(0) / rows_]);
   }
 
  private:
-  // What has a row a picture: the source pictures, or the noise they begin with.
+  // The source pictures, of which one may serve all, or the noise that the pictures begin with.
   at::Tensor FirstTensor() const {
     for (const char* name : {"in.image", "in.latents", "init_noise"}) {
       if (record_.Has(name)) return record_.Get(name);
@@ -120,7 +124,7 @@ class Replay {
                       record_.Get("prompt_embeds")[row], tolerance_);
     }
     if (record_.Has("negative_prompt_embeds")) {
-      if (conditioning.rows.size() != 2) throw Error("the negative prompt has no row");
+      if (conditioning.rows.size() < 2) throw Error("the negative prompt has no row");
       result_.Compare("negative prompt embedding", conditioning.rows.front()[Condition::kText],
                       record_.Get("negative_prompt_embeds")[row], tolerance_);
     }
@@ -129,6 +133,7 @@ class Replay {
 
   Source SourceOf(int64_t row, const at::Tensor& picture) const {
     Source source;
+    source.controls = ControlPicturesOf(item_, record_, row, rows_, pipeline_.device());
     if (!from_image_) return source;
     const auto in = [&](const char* name) { return record_.Get(name)[row].to(pipeline_.device()); };
     source.picture = picture.to(pipeline_.device());
@@ -149,12 +154,16 @@ class Replay {
       const at::Tensor draw = record_.Get(name)[row];
       if (from_image_) before.push_back(draw);
     }
+    // Given beside a picture, it comes where it would have been drawn: after what is drawn of the picture.
+    if (from_image_ && record_.Has("in.latents"))
+      before.insert(before.begin() + (before.empty() ? 0 : 1), record_.Get("in.latents")[row]);
     OrderedNoise beginning(before);
     const at::Tensor latents = record_.Get("latents_per_step"),
                      outputs = record_.Get("model_outputs_after_cfg");
     const Start begun = pipeline_.Begin(source, request, latents[0][row].sizes(), beginning);
     beginning.ExpectAllUsed();
-    for (Told& one : conditioning.rows) one.Set(Condition::kChannels, begun.channels);
+    pipeline_.Tell(source, begun, request, conditioning);
+    CheckControls(record_, conditioning, row, rows_, result_);
 
     SampleState state = Beginning(begun, source.strength, *sampler_);
     CheckFirstInput(state.x, row);
@@ -165,17 +174,23 @@ class Replay {
     RecordedNoise& recorded = *noise;
     state.noise = std::move(noise);
 
-    const int64_t calls = outputs.size(0);
-    int64_t call = 0, step_began = -1;
+    const int64_t calls = outputs.size(0), first_step = state.step;
+    int64_t call = 0, step_began = -1, in_step = 0;
     RunToEnd(
         *sampler_, state,
         [&](const at::Tensor& input, double timestep) {
           if (call == calls)
             throw Error("the reference takes " + std::to_string(calls) + " evaluations, we take more");
           CheckAsked(call, row, input, timestep, step_began == state.step ? at::Tensor() : state.x);
-          if (call == 0) CheckFirstCall(record_, pipeline_, conditioning, row, input, timestep, result_);
+          Conditioning now = conditioning;
+          in_step = step_began == state.step ? in_step + 1 : 0;
+          now.rows = conditioning.RowsAt(
+              CallNumber::Of(*sampler_, first_step, sampler_->steps(), state.step, in_step));
+          if (call == 0) CheckFirstCall(record_, pipeline_, now, row, input, timestep, result_, "", order_);
           step_began = state.step;
-          const at::Tensor output = EvaluateAlone(pipeline_.denoiser(), conditioning, input, timestep);
+          const std::vector<at::Tensor> answers = EvaluateRows(pipeline_.denoiser(), now, input, timestep);
+          CheckRows(call, row, now, answers, input, timestep);
+          const at::Tensor output = Guide(now, answers);
           recorded.set_call(call);
           // A variance the sampler has no use for is not in the record.
           result_.Compare("output " + std::to_string(call), output.slice(0, 0, outputs.size(2)),
@@ -194,6 +209,24 @@ class Replay {
     }
     recorded.ExpectAllUsed(calls, IdleDrawsOf(item_.at("scheduler").at("_class_name")));
     result_.Compare("image", pipeline_.Decode(state.x), record_.Get("image")[row], tolerance_);
+  }
+
+  // What was recorded of each row at this call: what is added for it, and the network's answer.
+  void CheckRows(int64_t call, int64_t row, const Conditioning& now, const std::vector<at::Tensor>& answers,
+                 const at::Tensor& input, double timestep) const {
+    constexpr char kAnswers[] = "unet_rows", kAdded[] = "unet_mid_residuals";
+    const auto count = static_cast<int64_t>(answers.size());
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t place = (order_ == RowOrder::kReversed ? count - 1 - i : i) * rows_ + row;
+      const auto one = static_cast<size_t>(i);
+      const std::string what = std::to_string(call) + ", row " + std::to_string(i);
+      if (record_.Has(kAnswers) && call < record_.Get(kAnswers).size(0))
+        result_.Compare("answer " + what, answers[one], record_.Get(kAnswers)[call][place], tolerance_);
+      if (record_.Has(kAdded)) {
+        CheckAdded("addition to the middle " + what, AdditionsFor(now.rows[one], input, timestep).middle,
+                   record_.Get(kAdded)[call][place], result_);
+      }
+    }
   }
 
   // Where the first step begins, and what the network is shown of it.
@@ -229,6 +262,8 @@ class Replay {
   const std::unique_ptr<const Sampler> sampler_;
   const TextToImagePipeline* const text_;  // null: the model has no prompt
   const bool from_image_;
+  const int64_t rows_;  // pictures
+  const RowOrder order_;
 };
 
 }  // namespace

@@ -4,14 +4,10 @@
 #ifndef MIND_WORKER_DIFFUSION_MODELS_UNET_H_
 #define MIND_WORKER_DIFFUSION_MODELS_UNET_H_
 
-#include <optional>
 #include <vector>
 
 #include "worker/diffusion/models/denoiser.h"
-#include "worker/diffusion/models/text_pooling.h"
-#include "worker/diffusion/models/timestep_embedding.h"
-#include "worker/diffusion/models/unet_blocks.h"
-#include "worker/diffusion/models/unet_config.h"
+#include "worker/diffusion/models/unet_trunk.h"
 
 namespace mind::diffusion {
 
@@ -22,22 +18,10 @@ class UNet : public Denoiser {
 
   at::Tensor operator()(const DenoiserInput& input) const override;
 
-  const UNetConfig& config() const { return config_; }
+  const UNetConfig& config() const { return trunk_.config(); }
 
  private:
-  at::Tensor EmbedTime(const DenoiserInput& input) const;
-
-  UNetConfig config_;
-  Conv2d conv_in_;
-  TimestepMlp time_embedding_;
-  at::Tensor frequencies_;  // [base channels]; undefined with sinusoids
-  std::optional<Embedding> class_embedding_;
-  std::optional<TextPooling> text_pooling_;
-  std::optional<Linear> last_token_;
-  std::optional<TimestepMlp> frame_embedding_;
-  std::optional<Linear> guidance_projection_;
-  std::vector<DownBlock> down_;
-  std::optional<MiddleBlock> middle_;
+  UNetTrunk trunk_;
   std::vector<UpBlock> up_;
   GroupNorm norm_out_;
   Conv2d conv_out_;

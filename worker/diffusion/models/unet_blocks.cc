@@ -43,32 +43,41 @@ DownBlock::DownBlock(const Scope& scope, const Options& options, const MixerFact
   }
 }
 
-at::Tensor DownBlock::operator()(at::Tensor x, const Signals& signals, Carried* carried) const {
+at::Tensor DownBlock::operator()(at::Tensor x, const Signals& signals, Carried* carried,
+                                 const at::Tensor& feature) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
     x = resnets_[i](x, signals);
     if (!mixers_.empty()) x = (*mixers_[i])(x, signals.context);
+    if (!mixers_.empty() && feature.defined() && i + 1 == resnets_.size()) x = x + feature;
     if (carried != nullptr) carried->skips.push_back(x);
   }
-  if (!downsample_ && !resnet_down_) return x;
-  x = downsample_ ? (*downsample_)(x) : (*resnet_down_)(x, signals);
-  if (pyramid_in_) {
-    carried->pyramid = Halved(carried->pyramid, Filter::kBinomial);
-    x = (*pyramid_in_)(carried->pyramid) + x;
+  const bool goes_on = downsample_ || resnet_down_;
+  if (goes_on) {
+    x = downsample_ ? (*downsample_)(x) : (*resnet_down_)(x, signals);
+    if (pyramid_in_) {
+      carried->pyramid = Halved(carried->pyramid, Filter::kBinomial);
+      x = (*pyramid_in_)(carried->pyramid) + x;
+    }
+    if (carried != nullptr) carried->skips.push_back(x);
   }
-  if (carried != nullptr) carried->skips.push_back(x);
+  if (mixers_.empty() && feature.defined()) {
+    x = x + feature;
+    if (carried != nullptr) carried->skips.back() = x;
+  }
   return x;
 }
 
 MiddleBlock::MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptions& resnet,
-                         const MixerFactory& mixer)
-    : first_(scope / "resnets" / 0, channels, channels, resnet),
-      second_(scope / "resnets" / 1, channels, channels, resnet) {
+                         const MixerFactory& mixer, int64_t resnets)
+    : first_(scope / "resnets" / 0, channels, channels, resnet) {
+  if (resnets > 1) second_.emplace(scope / "resnets" / 1, channels, channels, resnet);
   if (mixer) mixer_ = mixer(scope / "attentions" / 0, 0);
 }
 
 at::Tensor MiddleBlock::operator()(const at::Tensor& x, const Signals& signals) const {
-  const at::Tensor h = first_(x, signals);
-  return second_(mixer_ ? (*mixer_)(h, signals.context) : h, signals);
+  at::Tensor h = first_(x, signals);
+  if (mixer_) h = (*mixer_)(h, signals.context);
+  return second_ ? (*second_)(h, signals) : h;
 }
 
 UpBlock::UpBlock(const Scope& scope, const Options& options, const MixerFactory& mixer)

@@ -46,7 +46,10 @@ class DownBlock {
   };
 
   DownBlock(const Scope& scope, const Options& options, const MixerFactory& mixer);
-  at::Tensor operator()(at::Tensor x, const Signals& signals, Carried* carried = nullptr) const;
+  // `feature`, if defined, is added to what the last layer makes; in a level without mixers to what goes on
+  // to the next level (diffusers' down_intrablock_additional_residuals).
+  at::Tensor operator()(at::Tensor x, const Signals& signals, Carried* carried = nullptr,
+                        const at::Tensor& feature = {}) const;
 
  private:
   std::vector<ResnetBlock> resnets_;
@@ -56,14 +59,17 @@ class DownBlock {
   std::optional<Conv2d> pyramid_in_;
 };
 
-// resnet, mixer (if any), resnet.
+// resnet, mixer (if any), resnet; or, with one of them, that resnet alone.
 class MiddleBlock {
  public:
-  MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptions& resnet, const MixerFactory& mixer);
+  // `resnets`: 1 or 2.
+  MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptions& resnet, const MixerFactory& mixer,
+              int64_t resnets = 2);
   at::Tensor operator()(const at::Tensor& x, const Signals& signals) const;
 
  private:
-  ResnetBlock first_, second_;
+  ResnetBlock first_;
+  std::optional<ResnetBlock> second_;
   std::unique_ptr<SpatialMixer> mixer_;
 };
 

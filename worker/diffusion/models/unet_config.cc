@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 #include "worker/diffusion/error.h"
 
@@ -168,9 +169,10 @@ void RefuseUnsupported(const Config& config) {
 
 UNetConfig UNetConfig::From(const Config& config) {
   const std::string kind = config.String("_class_name", "");
-  const bool conditional = kind == "UNet2DConditionModel";
+  const bool control = kind == "ControlNetModel";  // up to the middle of a UNet2DConditionModel
+  const bool conditional = control || kind == "UNet2DConditionModel";
   if (!conditional && kind != "UNet2DModel")
-    config.Unsupported("_class_name", "UNet2DConditionModel, UNet2DModel");
+    config.Unsupported("_class_name", "UNet2DConditionModel, UNet2DModel, ControlNetModel");
   RefuseUnsupported(config);
 
   UNetConfig c;
@@ -204,12 +206,13 @@ UNetConfig UNetConfig::From(const Config& config) {
 
   const std::vector<int64_t> channels = config.RequiredInts("block_out_channels");
   const std::vector<std::string> down = config.RequiredStrings("down_block_types");
-  const std::vector<std::string> up = config.RequiredStrings("up_block_types");
+  const std::vector<std::string> up =
+      control ? std::vector<std::string>() : config.RequiredStrings("up_block_types");
   if (channels.empty() || channels.size() > kMaxLevels)
     config.Unsupported("block_out_channels", "1 to 16 levels");
   if (down.size() != channels.size())
     config.Unsupported("down_block_types", "one for each of block_out_channels");
-  if (up.size() != channels.size())
+  if (!control && up.size() != channels.size())
     config.Unsupported("up_block_types", "one for each of block_out_channels");
 
   // The same key means the number of heads in one class and the width of a head in the other.
@@ -225,7 +228,6 @@ UNetConfig UNetConfig::From(const Config& config) {
     UNetLevel level;
     level.channels = channels[i];
     const BlockType down_type = TypeOf(config, "down_block_types", down[i], /*down=*/true);
-    const BlockType up_type = TypeOf(config, "up_block_types", up[i], /*down=*/false);
     level.kind = down_type.kind;
     level.transition = down_type.transition;
     const bool width_of_head = !conditional || level.kind == LevelKind::kAddedAttention;
@@ -238,14 +240,16 @@ UNetConfig UNetConfig::From(const Config& config) {
       config.Unsupported("attention_head_dim", "one that divides the level's channels");
     }
     c.levels.push_back(level);
+    if (control) continue;
+    const BlockType up_type = TypeOf(config, "up_block_types", up[i], /*down=*/false);
     c.up_kinds.push_back(up_type.kind);
     c.up_transitions.push_back(up_type.transition);
   }
-  c.up_transformer_layers = UpTransformerLayers(config, c);
+  if (!control) c.up_transformer_layers = UpTransformerLayers(config, c);
   c.middle_transformer_layers = layers.back().front();
   c.base_channels = channels.front();
   c.time_width = kTimeWidthFactor * channels.front();
-  ExpectWholePyramid(c, config);
+  if (!control) ExpectWholePyramid(c, config);
   c.middle_groups = config.Int("attn_norm_num_groups",
                                c.groups > 0 ? c.groups : std::min<int64_t>(channels.back() / 4, 32));
   if (c.downsample_padding != 0 && c.downsample_padding != 1)
@@ -254,10 +258,17 @@ UNetConfig UNetConfig::From(const Config& config) {
   if (conditional) {
     c.context_width = config.Int("cross_attention_dim", 1280);
     const std::string middle = config.String("mid_block_type", "UNetMidBlock2DCrossAttn");
-    if (middle != "UNetMidBlock2DCrossAttn" && middle != "UNetMidBlock2DSimpleCrossAttn") {
-      config.Unsupported("mid_block_type", "UNetMidBlock2DCrossAttn, UNetMidBlock2DSimpleCrossAttn");
+    const std::map<std::string, LevelKind> middles = {
+        {"UNetMidBlock2DCrossAttn", LevelKind::kCrossAttention},
+        {"UNetMidBlock2DSimpleCrossAttn", LevelKind::kAddedAttention},
+        {"UNetMidBlock2D", LevelKind::kPlain}};
+    const auto kind_of_middle = middles.find(middle);
+    if (kind_of_middle == middles.end()) {
+      config.Unsupported("mid_block_type",
+                         "UNetMidBlock2DCrossAttn, UNetMidBlock2DSimpleCrossAttn, UNetMidBlock2D");
     }
-    c.middle = middle == "UNetMidBlock2DCrossAttn" ? LevelKind::kCrossAttention : LevelKind::kAddedAttention;
+    c.middle = kind_of_middle->second;
+    if (c.middle == LevelKind::kPlain) c.middle_resnets = 1;
     const bool one_value =
         config.Unset("only_cross_attention") || config.at("only_cross_attention").is_boolean();
     c.middle_only_cross_attention = config.Bool("mid_block_only_cross_attention",

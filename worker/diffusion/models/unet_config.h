@@ -52,6 +52,7 @@ struct UNetConfig {
   std::vector<Transition> up_transitions;  // likewise; the last leads nowhere
   std::vector<std::vector<int64_t>> up_transformer_layers;  // likewise; of each transformer
   LevelKind middle = LevelKind::kPlain;                     // kPlain: residual blocks alone
+  int64_t middle_resnets = 2;                               // 1: without a mixer, and without the second
   bool middle_only_cross_attention = false;
   int64_t middle_transformer_layers = 1;
   int64_t layers_per_block = 2;  // one more on the way up
@@ -84,7 +85,8 @@ struct UNetConfig {
   bool conditioned_on_text() const { return context_width > 0; }
   bool has_pyramid() const { return levels.front().transition == Transition::kPyramid; }
 
-  // diffusers' unet/config.json. Throws ModelError naming the first key whose value is not supported.
+  // diffusers' unet/config.json; or a ControlNet's, which has no way up. Throws ModelError naming the first
+  // key whose value is not supported.
   static UNetConfig From(const Config& config);
   // The report's DDPM: the arguments of its UNet (abarankab/DDPM), _class_name "AbarankabDDPM".
   static UNetConfig FromReportDdpm(const Config& config);

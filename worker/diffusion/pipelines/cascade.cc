@@ -19,7 +19,8 @@ std::vector<ModelInfo> DescribeStages(const ModelDirectory& directory) {
     if (stage.later_steps > 0) throw UnsupportedError(path + ": a cascade within a cascade");
     const bool first = stages.size() == 1;
     if (hands_latents) {
-      if (stage.enlargement > 1 || stage.needs_mask || stage.needs_depth || !stage.takes_prompt)
+      if (stage.enlargement > 1 || stage.needs_mask || stage.needs_depth || stage.edits ||
+          !stage.takes_prompt)
         throw UnsupportedError(path + ": latents are handed over between models of text to image only");
       continue;
     }

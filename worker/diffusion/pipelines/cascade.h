@@ -44,6 +44,10 @@ class CascadePipeline : public Pipeline {
               NoiseSource& noise) const override {
     return stage_->Begin(source, AsHere(request), shape, noise);
   }
+  void Tell(const Source& source, const Start& start, const PictureRequest& request,
+            Conditioning& conditioning) const override {
+    stage_->Tell(source, start, AsHere(request), conditioning);
+  }
   at::Tensor Preview(const at::Tensor& x0) const override { return stage_->Preview(x0); }
   const Pipeline* next() const override { return next_.get(); }
   double hand_over() const override { return hand_over_; }

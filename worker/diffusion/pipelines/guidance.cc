@@ -7,19 +7,32 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
   if (const int64_t channels = conditioning.guided_channels; channels > 0) {
     Conditioning all = conditioning;
     all.guided_channels = 0;
-    return at::cat({Guide(all, {outputs[0].slice(0, 0, channels), outputs[1].slice(0, 0, channels)}),
-                    outputs[1].slice(0, channels)});
+    std::vector<at::Tensor> guided;
+    for (const at::Tensor& output : outputs) guided.push_back(output.slice(0, 0, channels));
+    return at::cat({Guide(all, guided), outputs.back().slice(0, channels)});
   }
-  const at::Tensor& without = outputs[0];
-  const at::Tensor& with = outputs[1];
-  const at::Tensor guided = without + conditioning.guidance * (with - without);
+  const at::Tensor& with = outputs.back();
+  const at::Tensor& without = outputs[outputs.size() - 2];
+  at::Tensor guided = outputs.front() + conditioning.guidance * (with - without);
+  if (outputs.size() > 2) guided = guided + conditioning.picture_guidance * (without - outputs.front());
   if (conditioning.guidance_rescale == 0) return guided;
   const at::Tensor rescaled = guided * (with.std() / guided.std());
   return conditioning.guidance_rescale * rescaled + (1 - conditioning.guidance_rescale) * guided;
 }
 
+std::vector<Told> Conditioning::RowsAt(CallNumber call) const {
+  std::vector<Told> now;
+  for (const Told& row : rows) now.push_back(row.At(call.number, call.of));
+  return now;
+}
+
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep) {
+  return Guide(conditioning, EvaluateRows(denoiser, conditioning, x, timestep));
+}
+
+std::vector<at::Tensor> EvaluateRows(const Denoiser& denoiser, const Conditioning& conditioning,
+                                     const at::Tensor& x, double timestep) {
   const AdapterScope scope({conditioning.adapters});
   std::vector<at::Tensor> outputs;
   for (const Told& row : conditioning.rows) {
@@ -28,7 +41,7 @@ at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& condition
                               .told = Told::Stack({&row})};
     outputs.push_back(denoiser(input).squeeze(0));
   }
-  return Guide(conditioning, outputs);
+  return outputs;
 }
 
 }  // namespace mind::diffusion

@@ -75,6 +75,11 @@ at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
 }
 
 at::Tensor LatentPipeline::Encode(const at::Tensor& picture, NoiseSource& noise) const {
+  const LatentDistribution latents = LatentsOf(picture);
+  return latents.Sample(noise.DrawLike(latents.mean)) * autoencoder_->config().scaling_factor;
+}
+
+LatentDistribution LatentPipeline::LatentsOf(const at::Tensor& picture) const {
   const AutoencoderConfig& config = autoencoder_->config();
   const int64_t reduction = config.reduction();
   const at::Tensor centred = picture.unsqueeze(0) * 2 - 1;
@@ -82,8 +87,7 @@ at::Tensor LatentPipeline::Encode(const at::Tensor& picture, NoiseSource& noise)
   const bool tiles = NeedsTiles(config, picture.size(1) / reduction, picture.size(2) / reduction);
   const at::Tensor moments =
       (tiles ? InTiles(centred, Tile() * reduction, encode) : encode(centred)).squeeze(0);
-  const LatentDistribution latents = LatentDistribution::Of(moments, /*dim=*/0);
-  return latents.Sample(noise.DrawLike(latents.mean)) * config.scaling_factor;
+  return LatentDistribution::Of(moments, /*dim=*/0);
 }
 
 }  // namespace mind::diffusion

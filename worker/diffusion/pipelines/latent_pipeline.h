@@ -31,6 +31,9 @@ class LatentPipeline : public Pipeline {
   // Loads autoencoder and preview. Throws ModelError.
   void LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options);
 
+  // What the encoder makes of a picture, unscaled.
+  LatentDistribution LatentsOf(const at::Tensor& picture) const;
+
   // Latents each way, where a picture is taken in tiles: as many as the denoiser was trained on.
   int64_t Tile() const;
 

@@ -18,6 +18,7 @@
 #include "worker/diffusion/pipelines/stable_diffusion_xl.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/pipelines/upscale.h"
+#include "worker/diffusion/weights/names/clip_names.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 #include "worker/diffusion/weights/names/mindspore_names.h"
 
@@ -54,6 +55,10 @@ const Kind kKinds[] = {
      kXlParts},
     {"StableDiffusionXLInpaintPipeline", StableDiffusionXlPipeline::Describe, StableDiffusionXlPipeline::Load,
      kXlParts},
+    {"StableDiffusionInstructPix2PixPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load,
+     kTextParts},
+    {"StableDiffusionXLInstructPix2PixPipeline", StableDiffusionXlPipeline::Describe,
+     StableDiffusionXlPipeline::Load, kXlParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
@@ -72,7 +77,8 @@ constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/ba
                                        kCascadeFile};
 
 constexpr char kDefaultsFile[] = "/mind.json";
-constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings";
+constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls";
+constexpr char kConfigFile[] = "/config.json";
 constexpr size_t kMostStages = 4;
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
 
@@ -163,7 +169,7 @@ FileParameters ModelDirectory::ComponentWeights(const std::string& component,
                                                 FileParameters::Options options) const {
   const std::string folder = ComponentPath(component);
   const std::string single = HasWeights(folder) ? "" : SingleFile();
-  if (single.empty()) return FileParameters(ReadComponent(folder, Variant()), options);
+  if (single.empty()) return FileParameters(FromNewerTransformers(ReadComponent(folder, Variant())), options);
   const int64_t layers = UNetConfig::From(ComponentConfig("unet")).layers_per_block;
   LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(single)), layers);
   if (const auto part = parts.find(component); part != parts.end())
@@ -225,6 +231,16 @@ std::map<std::string, std::string> ModelDirectory::LearntWordFiles() const {
   return SafeTensorsIn(ComponentPath(kLearntWords));
 }
 
+std::map<std::string, std::string> ModelDirectory::Controls() const {
+  std::map<std::string, std::string> folders;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(ComponentPath(kControls), error)) {
+    if (IsFile(entry.path().string() + kConfigFile))
+      folders[entry.path().filename().string()] = entry.path().string();
+  }
+  return folders;
+}
+
 bool ModelDirectory::HasComponent(const std::string& component) const {
   return IsFile(ComponentPath(component) + "/config.json");
 }
@@ -273,6 +289,7 @@ std::vector<std::string> ModelDirectory::WeightFiles() const {
       in_single_file = in_single_file || IsFile(folder + "/config.json");
     }
   }
+  for (const auto& [name, folder] : Controls()) append(ComponentFiles(folder));
   const std::string single = in_single_file ? SingleFile() : "";
   if (!single.empty()) files.push_back(single);
   return files;
@@ -297,6 +314,7 @@ std::string ModelDirectory::Revision(at::ScalarType dtype) const {
     for (const std::string& stage : StagePaths()) hash = HashOf(ModelDirectory(stage).Revision(dtype), hash);
   } else {
     add(SmallFiles(path_));
+    for (const auto& [name, folder] : Controls()) add({folder + kConfigFile});
     add(WeightFiles());
   }
   std::ostringstream text;
@@ -309,6 +327,9 @@ ModelInfo DescribeModel(const std::string& path) {
   ModelInfo info = KindOf(directory).describe(directory);
   if (info.loras.empty() && !directory.Loras().empty())
     throw UnsupportedError(directory.ComponentPath(kLoras) + ": a " + info.pipeline + " takes no LoRAs");
+  if (info.controls.empty() && !directory.Controls().empty())
+    throw UnsupportedError(directory.ComponentPath(kControls) + ": a " + info.pipeline +
+                           " takes no controls");
   directory.ApplyDefaults(info);
   return info;
 }

@@ -44,6 +44,8 @@ class ModelDirectory {
   std::map<std::string, std::string> Loras() const;
   // The files of learnt words in its embeddings/: likewise, by word.
   std::map<std::string, std::string> LearntWordFiles() const;
+  // The networks in its controls/ that pictures steer it by: their folders, by the folders' names.
+  std::map<std::string, std::string> Controls() const;
   // Whether it has a folder with this component's configuration.
   bool HasComponent(const std::string& component) const;
   bool IsCascade() const;

@@ -22,6 +22,7 @@ struct ModelInfo {
   bool takes_sizes = false;            // is told of the frame a picture is cut out of
   bool takes_aesthetic_score = false;  // and how beautiful it shall be
   bool takes_source = true;            // a picture to begin with, and a mask of what to paint anew in it
+  bool edits = false;                  // changes a picture as the prompt says: nothing without one
   bool needs_mask = false;             // made for inpainting: nothing without picture and mask
   bool needs_depth = false;            // made for pictures with depth: nothing without both
   // More than 1: the model makes pictures so many times larger. Alone it needs a source picture of that
@@ -35,6 +36,7 @@ struct ModelInfo {
   std::vector<std::string> languages;     // of prompts, BCP 47; empty: not known, or no prompt
   std::vector<std::string> loras;         // that a request may name
   std::vector<std::string> learnt_words;  // that prompts may have (textual inversion)
+  std::vector<std::string> controls;      // networks beside it that a request's pictures may steer it by
   std::vector<std::string> stages;        // of a cascade: the names of the models it goes through
   int64_t later_steps = 0;  // of a cascade: what its later stages take beyond the steps asked for
 

@@ -27,6 +27,11 @@ int64_t ExpectLabel(const ModelInfo& info, std::optional<int64_t> label) {
   throw RequestError("the label must be " + range + ", given: " + std::to_string(*label));
 }
 
+void Pipeline::Tell(const Source&, const Start& start, const PictureRequest&,
+                    Conditioning& conditioning) const {
+  for (Told& row : conditioning.rows) row.Set(Condition::kChannels, start.channels);
+}
+
 Start Pipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayRef shape,
                       NoiseSource& noise) const {
   const bool sees_mask = info().needs_mask;

@@ -43,9 +43,11 @@ struct PictureRequest {
   double guidance_rescale = 0;   // 0 … 1, Lin et al. 2023, sec. 3.4
   int64_t clip_skip = 0;         // last text layers left out, 0 … layers - 1
   std::optional<int64_t> label;  // a class by number; none for models without classes
-  int64_t noise_level = 20;      // upscalers: how much noise is put on the source, 0 … max_noise_level
-  std::vector<LoraUse> loras;    // of info().loras; their effects add up
-  FrameSizes sizes;              // models told of sizes
+  // Models that change a picture as the prompt says: how closely to stay with it, 1 and more.
+  double picture_guidance = 1.5;
+  int64_t noise_level = 20;    // upscalers: how much noise is put on the source, 0 … max_noise_level
+  std::vector<LoraUse> loras;  // of info().loras; their effects add up
+  FrameSizes sizes;            // models told of sizes
   std::optional<FrameSizes> negative_sizes;  // of what guidance leads away from; none: the same
   // Models told how beautiful a picture shall be, 0 … 10; and what guidance leads away from.
   double aesthetic_score = 6, negative_aesthetic_score = 2.5;
@@ -89,6 +91,10 @@ class Pipeline {
   // model needs what the source lacks.
   virtual Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
                       NoiseSource& noise) const;
+  // What the rows are told of the request's pictures, as far as that is not the prompt's: `start` is what
+  // Begin made of the same source. Slow: beside the step thread. Throws RequestError.
+  virtual void Tell(const Source& source, const Start& start, const PictureRequest& request,
+                    Conditioning& conditioning) const;
   // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1].
   virtual at::Tensor Preview(const at::Tensor& x0) const = 0;
   // The stage of a cascade that goes on from this one's picture, sampled as its info() says by default; null:

@@ -76,12 +76,20 @@ at::Tensor ResizeMiddle(const at::Tensor& picture, int64_t to) {
 at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height) {
   at::Tensor result = picture.contiguous();
   const int64_t channels = result.size(2);
-  if (result.size(1) != width) result = ResizeMiddle(result, width);
-  if (result.size(0) != height) {
+  const auto columns = [&] {
+    if (result.size(1) != width) result = ResizeMiddle(result, width);
+  };
+  const auto rows = [&] {
+    if (result.size(0) == height) return;
+    const int64_t wide = result.size(1);
     // Rows are the middle of [1, H, W·C].
-    result = ResizeMiddle(result.view({1, result.size(0), width * channels}), height)
-                 .view({height, width, channels});
-  }
+    result = ResizeMiddle(result.view({1, result.size(0), wide * channels}), height)
+                 .view({height, wide, channels});
+  };
+  const bool rows_first = height < picture.size(0) && width > picture.size(1);
+  if (rows_first) rows();
+  columns();
+  rows();
   return result;
 }
 

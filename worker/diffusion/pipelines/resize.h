@@ -9,8 +9,9 @@
 namespace mind::diffusion {
 
 // uint8 [H, W, C] → uint8 [height, width, C], on the CPU: Lanczos with three lobes, widened where it shrinks,
-// columns before rows and rounded to bytes between. Equals Pillow's Image.resize(…, LANCZOS) byte by byte
-// (libImaging/Resample.c), which diffusers' VaeImageProcessor uses.
+// columns before rows and rounded to bytes between; rows first where only they become fewer. Equals Pillow
+// 13's Image.resize(…, LANCZOS) byte by byte (libImaging/Resample.c), which diffusers' VaeImageProcessor
+// uses.
 at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height);
 
 }  // namespace mind::diffusion

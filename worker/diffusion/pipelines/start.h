@@ -4,16 +4,29 @@
 
 #include <ATen/ATen.h>
 
+#include <string>
+#include <vector>
+
 #include "worker/diffusion/samplers/sampler.h"
 
 namespace mind::diffusion {
+
+// A picture that steers a model through one of the networks beside it.
+struct ControlPicture {
+  std::string network;        // one of info().controls
+  at::Tensor picture;         // float [3, H, W] in [0, 1]; -1 where nothing is known
+  double weight = 1;          // of what the network adds
+  double begin = 0, end = 1;  // of which steps, as shares of them
+  bool graded = false;        // steers by itself, for prompts that say little: diffusers' guess_mode
+};
 
 // What a request supplies beside its prompt.
 struct Source {
   at::Tensor picture;  // float [3, H, W] in [0, 1]; undefined: none
   at::Tensor mask;  // float [1, H, W] in [0, 1], 0.5 and more where it is to be painted anew; undefined: none
-  at::Tensor depth;     // float [1, H', W'], larger is nearer, any range; undefined: none
-  double strength = 1;  // 0 … 1: how far to go from the picture
+  at::Tensor depth;                      // float [1, H', W'], larger is nearer, any range; undefined: none
+  double strength = 1;                   // 0 … 1: how far to go from the picture
+  std::vector<ControlPicture> controls;  // their effects add up
 
   bool defined() const { return picture.defined(); }
 };

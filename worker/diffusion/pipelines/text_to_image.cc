@@ -13,13 +13,17 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory) {
   // Made for inpainting: it sees the mask and the masked picture's latents beside its own.
   const bool sees_mask = unet.in_channels == 2 * vae.latent_channels + 1;
   const bool sees_depth = unet.in_channels == vae.latent_channels + 1;
-  if (unet.in_channels != vae.latent_channels && !sees_mask && !sees_depth) {
+  // Made for editing: it sees the latents of the picture.
+  const bool edits = unet.in_channels == 2 * vae.latent_channels;
+  if (unet.in_channels != vae.latent_channels && !sees_mask && !sees_depth && !edits) {
     throw ModelError(directory.path() + ": the UNet takes " + std::to_string(unet.in_channels) +
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
   }
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
   info.needs_mask = sees_mask;
   info.needs_depth = sees_depth;
+  info.edits = edits;
+  for (const auto& [name, folder] : directory.Controls()) info.controls.push_back(name);
   return info;
 }
 
@@ -71,6 +75,11 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   }
 
   LoadAutoencoder(directory, options);
+  const AutoencoderConfig& vae = autoencoder_->config();
+  controls_ = std::make_unique<ControlLibrary>(directory, unet_->config(), vae.latent_channels,
+                                               vae.reduction(), options);
+  // CosXL's; reference: diffusers StableDiffusionXLInstructPix2PixPipeline.
+  edits_scaled_ = Config::FromFile(directory.path() + "/model_index.json").Bool("is_cosxl_edit", false);
 
   for (const auto& [path, weight] : unet.layers()) layers["unet." + path] = weight;
   adapters_ = std::make_unique<AdapterLibrary>(directory.Loras(), std::move(layers), options);
@@ -99,6 +108,36 @@ Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::I
   }
   conditioning.rows.push_back({{Condition::kText, prompt.states}});
   return conditioning;
+}
+
+Start TextToImagePipeline::Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
+                                 NoiseSource& noise) const {
+  if (!info_.edits) return Pipeline::Begin(source, request, shape, noise);
+  if (!source.defined()) throw RequestError("this model changes pictures: it needs a source picture");
+  if (source.mask.defined() || source.depth.defined())
+    throw RequestError("this model takes neither a mask nor a depth map");
+  Start start;
+  start.channels = LatentsOf(source.picture).mean;
+  if (edits_scaled_) start.channels = start.channels * autoencoder_->config().scaling_factor;
+  start.noise = noise.Draw(shape).to(device_);
+  return start;
+}
+
+void TextToImagePipeline::Tell(const Source& source, const Start& start, const PictureRequest& request,
+                               Conditioning& conditioning) const {
+  Pipeline::Tell(source, start, request, conditioning);
+  controls_->Tell(source.controls, conditioning);
+  if (!info_.edits) return;
+  // Guided towards both prompt and picture, or towards neither.
+  std::vector<Told>& rows = conditioning.rows;
+  if (!(request.guidance > 1 && request.picture_guidance >= 1)) {
+    rows = {rows.back()};
+    return;
+  }
+  Told neither = rows.front();
+  neither.Set(Condition::kChannels, at::zeros_like(start.channels));
+  rows.insert(rows.begin(), neither);
+  conditioning.picture_guidance = request.picture_guidance;
 }
 
 }  // namespace mind::diffusion

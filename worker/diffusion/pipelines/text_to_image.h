@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "worker/diffusion/models/unet.h"
+#include "worker/diffusion/pipelines/control_library.h"
 #include "worker/diffusion/pipelines/latent_pipeline.h"
 #include "worker/diffusion/pipelines/prompt_encoder.h"
 
@@ -20,6 +21,12 @@ class TextToImagePipeline : public LatentPipeline {
 
   const Denoiser& denoiser() const override { return *unet_; }
   Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
+  // A model that edits begins with noise, however its picture looks: it sees that beside x.
+  Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
+              NoiseSource& noise) const override;
+  // The controls; and where the model edits, a third row, which is shown no picture.
+  void Tell(const Source& source, const Start& start, const PictureRequest& request,
+            Conditioning& conditioning) const override;
 
   // The parts, for whoever checks them one by one.
   size_t encoders() const { return encoders_.size(); }
@@ -29,7 +36,7 @@ class TextToImagePipeline : public LatentPipeline {
   TextToImagePipeline() = default;
 
   // By the channels the UNet sees. Throws ModelError where they are neither the latents' nor those of a model
-  // made for inpainting or depth.
+  // made for inpainting, depth or editing.
   static ModelInfo DescribeUNet(const ModelDirectory& directory);
   // What holds for every model with a prompt. `encoder`: the one whose layers clip_skip counts.
   static void DescribeText(const ModelDirectory& directory, const PromptEncoder::Part& encoder,
@@ -45,6 +52,8 @@ class TextToImagePipeline : public LatentPipeline {
   std::vector<std::unique_ptr<const PromptEncoder>> encoders_;
   std::unique_ptr<const UNet> unet_;
   std::unique_ptr<const AdapterLibrary> adapters_;
+  std::unique_ptr<const ControlLibrary> controls_;
+  bool edits_scaled_ = false;  // a model that edits sees its picture's latents at the scale of its own
 };
 
 }  // namespace mind::diffusion

@@ -1,0 +1,86 @@
+#include "server/generation/validate_controls.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "proto/support/errors.h"
+#include "server/generation/nearest_names.h"
+
+namespace mind::server {
+namespace {
+
+constexpr double kMaxWeight = 2;
+constexpr double kDefaultPictureGuidance = 1.5, kMaxPictureGuidance = 100;
+
+// Null: the model has none of that role.
+const v1::ModelInput* InputOf(const v1::Model& model, v1::InputRole role) {
+  for (const v1::ModelInput& input : model.inputs()) {
+    if (input.role() == role) return &input;
+  }
+  return nullptr;
+}
+
+absl::Status ResolveControl(const std::string& field, const v1::ModelInput& allowed,
+                            v1::ControlPicture& control) {
+  const auto& networks = allowed.networks();
+  if (std::find(networks.begin(), networks.end(), control.network()) == networks.end()) {
+    return InvalidField(field + ".network",
+                        absl::StrCat("\"", Printable(control.network()), "\" is none of this model's: ",
+                                     NearestNames(control.network(), {networks.begin(), networks.end()})));
+  }
+  if (control.image().empty())
+    return InvalidField(field + ".image", "a control needs the picture that its network sees");
+  if (!control.has_weight()) control.set_weight(1);
+  if (!(control.weight() >= 0 && control.weight() <= kMaxWeight)) {
+    return InvalidField(field + ".weight",
+                        absl::StrCat(control.weight(), " given; it must be 0 to ", kMaxWeight));
+  }
+  if (!control.has_begin()) control.set_begin(0);
+  if (!control.has_end()) control.set_end(1);
+  if (!(control.end() > 0 && control.end() <= 1))
+    return InvalidField(field + ".end",
+                        absl::StrCat(control.end(), " given; it must be more than 0, up to 1"));
+  if (!(control.begin() >= 0 && control.begin() < control.end())) {
+    return InvalidField(field + ".begin", absl::StrCat(control.begin(), " given; it must be 0 to less than ",
+                                                       control.end(), ", where it ends"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResolvePictureGuidance(const v1::Model& model, v1::ImageSpec& spec) {
+  if (!Edits(model)) {
+    if (!spec.has_picture_guidance()) return absl::OkStatus();
+    return InvalidField("spec.picture_guidance", "this model takes none");
+  }
+  if (!spec.has_picture_guidance()) spec.set_picture_guidance(kDefaultPictureGuidance);
+  if (spec.picture_guidance() >= 0 && spec.picture_guidance() <= kMaxPictureGuidance) return absl::OkStatus();
+  return InvalidField("spec.picture_guidance",
+                      absl::StrCat(spec.picture_guidance(), " given; it must be 0 to ", kMaxPictureGuidance));
+}
+
+}  // namespace
+
+bool Edits(const v1::Model& model) {
+  return std::find(model.tasks().begin(), model.tasks().end(), v1::TASK_EDIT) != model.tasks().end();
+}
+
+absl::Status ResolveControls(const v1::Model& model, v1::ImageSpec& spec) {
+  if (absl::Status error = ResolvePictureGuidance(model, spec); !error.ok()) return error;
+  if (spec.controls().empty()) return absl::OkStatus();
+  const v1::ModelInput* const allowed = InputOf(model, v1::INPUT_ROLE_CONTROL);
+  if (allowed == nullptr) return InvalidField("spec.controls", "this model has no networks for them");
+  if (spec.controls_size() > static_cast<int>(allowed->most())) {
+    return InvalidField("spec.controls", absl::StrCat(spec.controls_size(), " given, at most ",
+                                                      allowed->most(), " are allowed"));
+  }
+  for (int i = 0; i < spec.controls_size(); ++i) {
+    if (absl::Status error =
+            ResolveControl(absl::StrCat("spec.controls[", i, "]"), *allowed, *spec.mutable_controls(i));
+        !error.ok())
+      return error;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace mind::server

@@ -1,0 +1,20 @@
+// What steers a picture, checked against what the model has.
+#ifndef MIND_SERVER_GENERATION_VALIDATE_CONTROLS_H_
+#define MIND_SERVER_GENERATION_VALIDATE_CONTROLS_H_
+
+#include "absl/status/status.h"
+#include "mind/v1/image.pb.h"
+#include "mind/v1/model.pb.h"
+
+namespace mind::server {
+
+// Fills in the defaults of the spec's controls and of how closely it stays with its picture.
+// INVALID_ARGUMENT names the field, what was given and what is allowed.
+absl::Status ResolveControls(const v1::Model& model, v1::ImageSpec& spec);
+
+// Whether the model changes a picture as its prompt says.
+bool Edits(const v1::Model& model);
+
+}  // namespace mind::server
+
+#endif  // MIND_SERVER_GENERATION_VALIDATE_CONTROLS_H_

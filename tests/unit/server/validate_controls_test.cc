@@ -1,0 +1,91 @@
+#include "server/generation/validate_controls.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace mind::server {
+namespace {
+
+using ::testing::HasSubstr;
+
+v1::Model Steerable() {
+  v1::Model model;
+  v1::ModelInput& input = *model.add_inputs();
+  input.set_role(v1::INPUT_ROLE_CONTROL);
+  input.set_most(2);
+  input.add_networks("edges");
+  input.add_networks("depth");
+  return model;
+}
+
+v1::Model Editor() {
+  v1::Model model;
+  model.add_tasks(v1::TASK_EDIT);
+  return model;
+}
+
+v1::ImageSpec Steered() {
+  v1::ImageSpec spec;
+  spec.add_controls()->set_network("edges");
+  spec.mutable_controls(0)->set_image("picture");
+  return spec;
+}
+
+std::string Error(const v1::Model& model, v1::ImageSpec spec) {
+  const absl::Status status = ResolveControls(model, spec);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  return std::string(status.message());
+}
+
+TEST(ValidateControls, WhatIsLeftOutIsFilledIn) {
+  v1::ImageSpec spec = Steered();
+  ASSERT_TRUE(ResolveControls(Steerable(), spec).ok());
+  EXPECT_EQ(spec.controls(0).weight(), 1);
+  EXPECT_EQ(spec.controls(0).begin(), 0);
+  EXPECT_EQ(spec.controls(0).end(), 1);
+  EXPECT_FALSE(spec.has_picture_guidance());
+  v1::ImageSpec edit;
+  ASSERT_TRUE(ResolveControls(Editor(), edit).ok());
+  EXPECT_EQ(edit.picture_guidance(), 1.5);
+}
+
+TEST(ValidateControls, ErrorsNameTheFieldAndWhatIsAllowed) {
+  EXPECT_EQ(Error(v1::Model(), Steered()), "spec.controls: this model has no networks for them");
+  v1::ImageSpec spec = Steered();
+  spec.mutable_controls(0)->set_network("edge");
+  EXPECT_THAT(Error(Steerable(), spec),
+              HasSubstr("spec.controls[0].network: \"edge\" is none of this model's: edges"));
+  spec = Steered();
+  *spec.add_controls() = spec.controls(0);
+  spec.mutable_controls(1)->clear_image();
+  EXPECT_EQ(Error(Steerable(), spec),
+            "spec.controls[1].image: a control needs the picture that its network sees");
+  *spec.add_controls() = spec.controls(0);
+  EXPECT_EQ(Error(Steerable(), spec), "spec.controls: 3 given, at most 2 are allowed");
+  spec = Steered();
+  for (const double weight : {-0.1, 2.1, std::nan("")}) {
+    spec.mutable_controls(0)->set_weight(weight);
+    EXPECT_THAT(Error(Steerable(), spec), HasSubstr("spec.controls[0].weight: "));
+  }
+  spec = Steered();
+  spec.mutable_controls(0)->set_end(1.5);
+  EXPECT_EQ(Error(Steerable(), spec), "spec.controls[0].end: 1.5 given; it must be more than 0, up to 1");
+  spec.mutable_controls(0)->set_end(0.4);
+  spec.mutable_controls(0)->set_begin(0.4);
+  EXPECT_EQ(Error(Steerable(), spec),
+            "spec.controls[0].begin: 0.4 given; it must be 0 to less than 0.4, where it ends");
+}
+
+TEST(ValidateControls, PictureGuidanceIsForModelsThatEdit) {
+  v1::ImageSpec spec;
+  spec.set_picture_guidance(2);
+  EXPECT_EQ(Error(Steerable(), spec), "spec.picture_guidance: this model takes none");
+  ASSERT_TRUE(ResolveControls(Editor(), spec).ok());
+  spec.set_picture_guidance(101);
+  EXPECT_EQ(Error(Editor(), spec), "spec.picture_guidance: 101 given; it must be 0 to 100");
+}
+
+}  // namespace
+}  // namespace mind::server
