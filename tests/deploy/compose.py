@@ -61,6 +61,14 @@ def within(seconds, what, condition):
         time.sleep(0.1)
 
 
+def understood(text):
+    """What Compose makes of a file with this text."""
+    # The program itself: what the package puts before it forgets how that has ended.
+    program = next(TOOLS.glob("python/lib/python3*/site-packages/compose/docker-compose"))
+    return subprocess.run([program, "--project-directory", ROOT, "-f", "-", "config", "--format=json"],
+                          input=text, capture_output=True, text=True, check=False)
+
+
 class Service:
     def __init__(self, name, spec, folder, network, number):
         unknown = set(spec) - KNOWN
@@ -154,10 +162,13 @@ class Stack:
         self.folder, self.network, self.services = folder, Network(f"compose{os.getpid()}"), {}
 
     def read(self):
-        said = subprocess.run([TOOLS / "python/bin/docker-compose", "-f", ROOT / "compose.yaml", "config", "--format=json"],
-                              capture_output=True, text=True, check=False)
+        text = (ROOT / "compose.yaml").read_text()
+        said = understood(text)
         if said.returncode != 0:
             raise SystemExit(f"compose.yaml is none: {said.stderr}")
+        for right, mistaken in (("restart:", "restartz:"), ("service_healthy", "service_helthy"), ("\nvolumes:", "\nvolumez:")):  # planted
+            if understood(text.replace(right, mistaken)).returncode == 0:
+                raise SystemExit(f"compose.yaml with {mistaken} is taken for good")
         services = json.loads(said.stdout)["services"]
         for number, (name, spec) in enumerate(services.items(), start=1):
             for volume in spec.get("volumes") or []:

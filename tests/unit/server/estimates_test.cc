@@ -88,7 +88,7 @@ TEST_F(EstimatesTest, SecondsOfWhatRunsAreThoseThatAreLeft) {
   Capacity("w", 1, {{"m", 2}});
   EXPECT_TRUE(dispatcher_.RunningSeconds().empty());
   Submit(Job("low", 1, v1::PRIORITY_LOW));
-  Submit("waits");
+  Submit(Job("waits", 1, v1::PRIORITY_LOW));
   EXPECT_DOUBLE_EQ(dispatcher_.RunningSeconds().at("m"), 2.0 * kSteps);
   Progress("w", Ref("low", 1), 4);
   EXPECT_DOUBLE_EQ(dispatcher_.RunningSeconds().at("m"), 2.0 * (kSteps - 4));
