@@ -49,6 +49,7 @@ void Decisions::Do(const SendAssign& send) {
 v1::Assign Decisions::WithUploads(const std::string& worker, v1::Assign assign,
                                   const v1::ImageSpec& spec) const {
   if (state_.options.objects == nullptr || !state_.sessions.Uploads(worker)) return assign;
+  if (state_.options.moderator != nullptr) return assign;  // it is shown each picture before that is kept
   for (v1::AssignedImage& image : *assign.mutable_images()) {
     v1::ImageRef ref;
     ref.set_job_id(assign.job_id());

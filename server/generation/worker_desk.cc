@@ -60,9 +60,11 @@ void WorkerDesk::CheckUpload(const WorkerSession* session, const std::string& wo
     return Take(worker, std::move(message));
   }
   const std::weak_ptr<WorkerSession> from = state_.sessions.Share(session);
-  if (state_.options.objects == nullptr) {
+  if (state_.options.objects == nullptr || state_.options.moderator != nullptr) {
     return UploadChecked(from, std::move(message),
-                         absl::FailedPreconditionError("this server knows no place"));
+                         absl::FailedPreconditionError(state_.options.objects == nullptr
+                                                           ? "this server knows no place"
+                                                           : "moderation has to see it first"));
   }
   const std::string key = UploadKey(image);
   if (!checking_.insert(key).second) return;
