@@ -24,6 +24,9 @@
 namespace mind::server {
 namespace {
 
+// Of moderation's timeout, where another server passes the request on: it waits ten seconds for its answer.
+constexpr absl::Duration kLongestForFronts = absl::Seconds(8);
+
 std::vector<std::string> WebhookOrigins(const Flags& flags) {
   return absl::StrSplit(flags.webhooks, ',', absl::SkipEmpty());
 }
@@ -140,6 +143,12 @@ absl::StatusOr<std::unique_ptr<ModerationClient>> OpenModeration(const Flags& fl
     return absl::InvalidArgumentError(absl::StrCat(
         "--moderation-timeout ", absl::FormatDuration(flags.moderation_timeout), " must be below --stall ",
         absl::FormatDuration(flags.stall), ": a picture that is asked about does not move"));
+  }
+  if (!flags.store.empty() && flags.moderation_timeout > kLongestForFronts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--moderation-timeout ", absl::FormatDuration(flags.moderation_timeout),
+                     " must be at most ", absl::FormatDuration(kLongestForFronts),
+                     " with --store: a server that does not lead waits no longer for the one that does"));
   }
   LogInfo("moderation is asked", {{"address", flags.moderation},
                                   {"encrypted", encrypted},

@@ -48,9 +48,10 @@ void AddModerationFlags(CLI::App& app, Flags& flags) {
           "previews are not shown then. Must be a loopback address, unless --moderation-ca is given");
   AddText(app, "--moderation-ca", flags.moderation_ca, "FILE",
           "TLS to --moderation: the authorities that its certificate may be by, in PEM");
-  AddDuration(app, "--moderation-timeout", flags.moderation_timeout, absl::Milliseconds(10),
-              absl::Seconds(30),
-              "How long --moderation has for an answer, from the question on; below --stall");
+  AddDuration(
+      app, "--moderation-timeout", flags.moderation_timeout, absl::Milliseconds(10), absl::Seconds(30),
+      "How long --moderation has for an answer, from the question on; below --stall, and 8s at most with "
+      "--store");
   AddSwitch(app, "--moderation-open", flags.moderation_open,
             "What --moderation does not answer in time is allowed. If not, it is refused");
 }
