@@ -86,7 +86,8 @@ TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
 TEST(Convert, AModelSaysWhichPicturesItTakes) {
   const auto roles = [](const diffusion::ModelInfo& info) {
     std::string text;
-    for (const v1::ModelInput& input : ToProto(info).inputs())
+    const v1::Model model = ToProto(info);
+    for (const v1::ModelInput& input : model.inputs())
       text += v1::InputRole_Name(input.role()) + (input.needed() ? "! " : " ");
     return text;
   };
