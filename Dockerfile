@@ -17,9 +17,11 @@ COPY . .
 RUN prefix=${LIBTORCH:+-DCMAKE_PREFIX_PATH=/src/${LIBTORCH#/}}; \
     cmake --preset release ${prefix} && cmake --build --preset release --target mind-server mind-worker mind \
       mind-inspect mind-train mind-eval mind-golden
-# The programs without what debuggers want, every shared library that they use, and the list of what that is.
+# The programs without what debuggers want, every shared library that they use (of a LibTorch that was given, all that it
+# has), and the list of what that is.
 RUN mkdir -p /out/bin /out/lib && cp build/release/bin/* /out/bin/ && strip --strip-debug /out/bin/* && \
-    deploy/image/libraries.sh /out/bin /out/lib && deploy/image/sbom.sh /out/bin /out/lib >/out/sbom.spdx.json
+    deploy/image/libraries.sh /out/bin /out/lib ${LIBTORCH:+/src/${LIBTORCH#/}/lib} && \
+    deploy/image/sbom.sh /out/bin /out/lib >/out/sbom.spdx.json
 
 FROM ${BASE}
 COPY deploy/packages.txt deploy/install.sh /tmp/deploy/

@@ -99,11 +99,17 @@ void LookAtKey(const Evidence& seen, Report& report) {
   }
   std::vector<std::string> allowed;
   for (const auto& [scope, said] : seen.scopes) {
+    const bool for_certificate = absl::StartsWith(ReasonOf(said), "CERTIFICATE_");
+    if (for_certificate && absl::IsUnauthenticated(said)) {
+      return report.Add(Level::kWrong, "tls", std::string(said.message()),
+                        "Show one with --tls-cert and --tls-key.");
+    }
     if (absl::IsUnauthenticated(said)) {
       return report.Add(Level::kWrong, "key", std::string(said.message()),
                         "Give a key that holds by --key or MIND_KEY; who runs the server makes them.");
     }
-    if (!absl::IsUnimplemented(said) && ReasonOf(said) != "SCOPE_MISSING") allowed.push_back(scope);
+    const bool unknown = absl::IsUnimplemented(said) || absl::IsDeadlineExceeded(said);
+    if (!unknown && !for_certificate && ReasonOf(said) != "SCOPE_MISSING") allowed.push_back(scope);
   }
   report.Add(Level::kOk, "key", absl::StrCat("this one allows: ", absl::StrJoin(allowed, ", ")));
 }

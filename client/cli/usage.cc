@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -27,9 +28,14 @@ FlagReader DayReader(google::protobuf::Timestamp* (v1::ListUsageRequest::*field)
   };
 }
 
-// What spreadsheets would take for more than text stays text.
+// What spreadsheets would take for a formula stays text; that it is in quotes does not tell them so.
+std::string Text(const std::string& text) {
+  const bool formula = !text.empty() && absl::StrContains("=+-@\t\r", text.front());
+  return formula ? absl::StrCat("'", text) : text;
+}
+
 std::string Quoted(const std::string& text) {
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+  return absl::StrCat("\"", absl::StrReplaceAll(Text(text), {{"\"", "\"\""}}), "\"");
 }
 
 }  // namespace
@@ -51,8 +57,8 @@ void AddUsageFlags(CLI::App& app, v1::ListUsageRequest& request) {
 std::string CsvOf(const v1::Usage& usage) {
   return absl::StrFormat("%s,%s,%s,%s,%d,%d,%d,%.3f",
                          absl::FormatTime(kDay, FromTimestamp(usage.day()), absl::UTCTimeZone()),
-                         usage.tenant(), usage.key_id(), Quoted(usage.model()), usage.jobs(), usage.images(),
-                         usage.steps(), usage.worker_seconds());
+                         Text(usage.tenant()), usage.key_id(), Quoted(usage.model()), usage.jobs(),
+                         usage.images(), usage.steps(), usage.worker_seconds());
 }
 
 int Usage(client::Client& client, const Common& common, const v1::ListUsageRequest& request) {

@@ -65,8 +65,9 @@ void HttpCall::Finish(absl::StatusOr<Answer> answer) {
 template <typename Step>
 auto HttpCall::Then(const char* doing, Step step) {
   return [self = shared_from_this(), doing, step = std::move(step)](const Error& error, const auto&...) {
-    if (!error) return step(*self);
+    // Even where there is no error: a host that is being resolved cannot be stopped from being found.
     if (self->late_) return self->Finish(absl::DeadlineExceededError(absl::StrCat(doing, ": took too long")));
+    if (!error) return step(*self);
     const std::string text = absl::StrCat(doing, ": ", error.message());
     self->Finish(error == http::error::body_limit ? absl::ResourceExhaustedError(text)
                                                   : absl::UnavailableError(text));

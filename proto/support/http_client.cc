@@ -81,7 +81,8 @@ void HttpClient::Begin() {
     ++one->tried;
     // What has waited for too long ends in a moment, and not within this call: others wait behind it.
     HttpCall::Start(io_, tls_, one->url, one->request,
-                    {.limit = absl::FromChrono(one->deadline - std::chrono::steady_clock::now()),
+                    {.limit = std::min(one->options.each,
+                                       absl::FromChrono(one->deadline - std::chrono::steady_clock::now())),
                      .most = one->options.most},
                     [this, one](absl::StatusOr<HttpCall::Answer> answer) {
                       --under_way_;

@@ -25,8 +25,9 @@ namespace mind {
 class HttpClient {
  public:
   struct Options {
-    absl::Duration limit = absl::Seconds(15);  // of all tries, and of what is waited for between
-    uint64_t most = 0;                         // see HttpCall
+    absl::Duration limit = absl::Seconds(15);        // of all tries, and of what is waited for between
+    absl::Duration each = absl::InfiniteDuration();  // of one try
+    uint64_t most = 0;                               // see HttpCall
     // A request that is not answered, or with 429 or 5xx, is sent again, so often in all, after pauses that
     // double. REQUIRES: it may be done twice.
     int tries = 1;

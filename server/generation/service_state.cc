@@ -87,10 +87,10 @@ void ServiceState::Record(const std::string& action, const v1::Job& job, nlohman
 }
 
 void ServiceState::RecordBlocked(const Caller& caller, const v1::ImageSpec& spec,
-                                 const absl::Status& verdict) const {
+                                 const std::string& traceparent, const absl::Status& verdict) const {
   v1::Job nobody;
   nobody.set_tenant(caller.tenant);
-  nobody.set_traceparent(caller.traceparent);
+  nobody.set_traceparent(traceparent);
   *nobody.mutable_spec() = spec;
   Record("request_blocked", nobody, ReasonFacts(verdict), caller.key_id);
 }

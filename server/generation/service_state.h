@@ -106,7 +106,8 @@ struct ServiceState {
   void Record(const std::string& action, const v1::Job& job, nlohmann::ordered_json facts,
               const std::string& by = "") const;
   // The same of what moderation has not allowed, or has not answered: a request that is no job.
-  void RecordBlocked(const Caller& caller, const v1::ImageSpec& spec, const absl::Status& verdict) const;
+  void RecordBlocked(const Caller& caller, const v1::ImageSpec& spec, const std::string& traceparent,
+                     const absl::Status& verdict) const;
 
   const ServiceOptions options;
   JobStore& store;

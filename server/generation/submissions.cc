@@ -287,7 +287,7 @@ void Submissions::OnModerated(uint64_t number, const absl::Status& verdict) {
   state_.quotas.End(ShareName(number), 0);
   const AskedPtr& asked = waited.mapped();
   if (!verdict.ok()) {
-    state_.RecordBlocked(asked->caller, asked->submission.request.spec(), verdict);
+    state_.RecordBlocked(asked->caller, asked->submission.request.spec(), asked->trace.Carried(), verdict);
     return Finish(asked, verdict);
   }
   asked->allowed = true;

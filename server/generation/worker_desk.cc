@@ -61,10 +61,10 @@ void WorkerDesk::CheckUpload(const WorkerSession* session, const std::string& wo
   }
   const std::weak_ptr<WorkerSession> from = state_.sessions.Share(session);
   if (state_.options.objects == nullptr || state_.options.moderator != nullptr) {
-    return UploadChecked(from, std::move(message),
-                         absl::FailedPreconditionError(state_.options.objects == nullptr
-                                                           ? "this server knows no place"
-                                                           : "moderation has to see it first"));
+    return UploadChecked(
+        from, std::move(message),
+        absl::FailedPreconditionError(state_.options.objects == nullptr ? "this server knows no place"
+                                                                        : "moderation has to see it first"));
   }
   const std::string key = UploadKey(image);
   if (!checking_.insert(key).second) return;
@@ -149,7 +149,10 @@ void WorkerDesk::Take(const std::string& worker, v1::ConnectRequest message, con
   RefuseBadResult(worker, message, verdict);
   if (message.has_image_result()) TakeResult(worker, *message.mutable_image_result());
   if (brought) state_.sessions.ConfirmTaken(worker, finished);
-  const Actions actions = wanted_back && message.has_image_result()
+  // Nobody holds what is brought back: what is not allowed ends the job here.
+  const Actions actions = wanted_back && !verdict.ok()
+                              ? state_.dispatcher.OnCancel(finished.job_id(), verdict, state_.Present())
+                          : wanted_back && message.has_image_result()
                               ? state_.dispatcher.OnResultBroughtBack(worker, finished, state_.Present())
                               : state_.dispatcher.OnWorkerMessage(worker, message, state_.Present());
   if (message.has_image_checkpoint()) state_.checkpoints.Note(message.image_checkpoint().image());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 // Jobs that a start reads at a time: it never holds all of them, and no statement takes long.
 constexpr int kPage = 2000;
+constexpr char kNoSuchColumn[] = "(42703)";  // PostgresError puts the SQLSTATE there
 
 ImageMark ReadMark(const PostgresRows& rows, int row, int column) {
   return {static_cast<uint32_t>(rows.Integer(row, column)),
@@ -117,11 +119,17 @@ absl::StatusOr<FoundSources> PostgresReader::FindSources(const std::string& job_
 absl::StatusOr<std::optional<FoundImage>> PostgresReader::FindImage(const std::string& job_id,
                                                                     uint32_t index) {
   if (!MayBeId(job_id)) return std::nullopt;
-  const auto found =
-      connection_.Ask({PostgresCall("SELECT seed, media_type, data, object, object_hash FROM images "
-                                    "WHERE job_id = $1 AND image_index = $2")
-                           .Text(job_id)
-                           .Int(index)});
+  auto found = connection_.Ask({PostgresCall("SELECT seed, media_type, data, object, object_hash FROM images "
+                                             "WHERE job_id = $1 AND image_index = $2")
+                                    .Text(job_id)
+                                    .Int(index)});
+  // The leader is of a version that knew no objects, and so are the tables, until one of this version leads.
+  if (absl::StrContains(found.status().message(), kNoSuchColumn)) {
+    found = connection_.Ask({PostgresCall("SELECT seed, media_type, data, '', ''::bytea FROM images "
+                                          "WHERE job_id = $1 AND image_index = $2")
+                                 .Text(job_id)
+                                 .Int(index)});
+  }
   if (!found.ok()) return found.status();
   const PostgresRows& rows = found->front();
   if (rows.size() == 0) return std::nullopt;
@@ -229,7 +237,7 @@ absl::StatusOr<std::vector<v1::Model>> PostgresReader::Models() {
 }
 
 absl::StatusOr<std::vector<v1::Usage>> PostgresReader::ListUsage(const UsageQuery& query) {
-  const auto found = connection_.Run(
+  const auto found = connection_.Ask(
       {PostgresCall(
            "SELECT ended_ms / 86400000 AS day, tenant, key_id, model, COUNT(*), SUM(images)::bigint, "
            "SUM(steps)::bigint, SUM(worker_us)::bigint FROM usage WHERE ended_ms >= $1 AND "

@@ -21,6 +21,9 @@ namespace {
 
 constexpr int kTries = 3;
 constexpr absl::Duration kLimit = absl::Seconds(15);
+// What is to be deleted may wait: as long as a signature is good for, and less.
+constexpr absl::Duration kDeleteLimit = absl::Minutes(10);
+constexpr size_t kDeletedAtOnce = 16;
 // How long a worker may put a picture where it was told to: a picture may be paused for others for long.
 constexpr absl::Duration kGrantLife = absl::Hours(12);
 constexpr char kTrial[] = "mind-server";
@@ -47,6 +50,9 @@ absl::StatusOr<std::unique_ptr<S3ObjectStore>> S3ObjectStore::Open(const S3Optio
   absl::StatusOr<std::unique_ptr<HttpClient>> client = HttpClient::Create(options.ca_file);
   if (!client.ok()) return client.status();
   store->client_ = *std::move(client);
+  absl::StatusOr<std::unique_ptr<HttpClient>> deleting = HttpClient::Create(options.ca_file, kDeletedAtOnce);
+  if (!deleting.ok()) return deleting.status();
+  store->deleting_ = *std::move(deleting);
   return store;
 }
 
@@ -68,6 +74,12 @@ S3Request S3ObjectStore::RequestFor(const std::string& method, const std::string
 
 void S3ObjectStore::Ask(const std::string& what, http::verb verb, const std::string& key, std::string body,
                         const std::string& body_hash, Answered answered) {
+  AskThrough(*client_, kLimit, what, verb, key, std::move(body), body_hash, std::move(answered));
+}
+
+void S3ObjectStore::AskThrough(HttpClient& client, absl::Duration limit, const std::string& what,
+                               http::verb verb, const std::string& key, std::string body,
+                               const std::string& body_hash, Answered answered) {
   const absl::Time now = absl::Now();
   const S3Request asked = RequestFor(std::string(http::to_string(verb)), key);
   WebUrl url = options_.endpoint;
@@ -76,15 +88,16 @@ void S3ObjectStore::Ask(const std::string& what, http::verb verb, const std::str
   for (const auto& [name, value] : signer_.SignHeaders(asked, absl::BytesToHexString(body_hash), now)) {
     request.set(name, value);
   }
-  client_->Send(url, std::move(request), {.limit = kLimit, .most = kMaxMessageBytes, .tries = kTries},
-                [this, what, key, began = std::chrono::steady_clock::now(),
-                 answered = std::move(answered)](const absl::StatusOr<HttpCall::Answer>& answer) {
-                  seconds_[what].Observe(
-                      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
-                  const absl::Status status = S3Status(options_, key, answer, absl::Now());
-                  if (!status.ok()) failures_[what].Increment();
-                  answered(status, answer.ok() ? *answer : HttpCall::Answer());
-                });
+  client.Send(url, std::move(request),
+              {.limit = limit, .each = kLimit, .most = kMaxMessageBytes, .tries = kTries},
+              [this, what, key, began = std::chrono::steady_clock::now(),
+               answered = std::move(answered)](const absl::StatusOr<HttpCall::Answer>& answer) {
+                seconds_[what].Observe(
+                    std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+                const absl::Status status = S3Status(options_, key, answer, absl::Now());
+                if (!status.ok()) failures_[what].Increment();
+                answered(status, answer.ok() ? *answer : HttpCall::Answer());
+              });
 }
 
 absl::Status S3ObjectStore::TryOut() {
@@ -120,12 +133,12 @@ void S3ObjectStore::Get(const StoredObject& object,
 }
 
 void S3ObjectStore::Delete(const std::string& key) {
-  Ask("delete", http::verb::delete_, key, "", Sha256(""),
-      [key](const absl::Status& status, const HttpCall::Answer& answer) {
-        if (status.ok() || IsNotFound(status, answer)) return;
-        LogWarning("an object that nobody needs is left where it is",
-                   {{"object", key}, {"error", std::string(status.message())}});
-      });
+  AskThrough(*deleting_, kDeleteLimit, "delete", http::verb::delete_, key, "", Sha256(""),
+             [key](const absl::Status& status, const HttpCall::Answer& answer) {
+               if (status.ok() || IsNotFound(status, answer)) return;
+               LogWarning("an object that nobody needs is left where it is",
+                          {{"object", key}, {"error", std::string(status.message())}});
+             });
 }
 
 v1::Upload S3ObjectStore::Grant(const std::string& key, const std::string& media_type) const {

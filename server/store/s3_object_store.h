@@ -45,13 +45,18 @@ class S3ObjectStore : public ObjectStore {
   // none.
   void Ask(const std::string& what, boost::beast::http::verb verb, const std::string& key, std::string body,
            const std::string& body_hash, Answered answered);
+  void AskThrough(HttpClient& client, absl::Duration limit, const std::string& what,
+                  boost::beast::http::verb verb, const std::string& key, std::string body,
+                  const std::string& body_hash, Answered answered);
   S3Request RequestFor(const std::string& method, const std::string& key) const;
 
   const S3Options options_;
   const S3Signer signer_;
-  LabelledCounter failures_;            // request
-  LabelledHistogram seconds_;           // request
-  std::unique_ptr<HttpClient> client_;  // set by Open; its thread uses all of the above
+  LabelledCounter failures_;   // request
+  LabelledHistogram seconds_;  // request
+  // Set by Open; their threads use all of the above. What is deleted goes a way of its own: a purge deletes
+  // by the thousand, and commits wait for what is put.
+  std::unique_ptr<HttpClient> client_, deleting_;
 };
 
 }  // namespace mind::server

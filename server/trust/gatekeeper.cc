@@ -48,16 +48,17 @@ absl::StatusOr<Caller> Gatekeeper::Admit(const Credentials& credentials, std::st
   if (caller.ok()) {
     if (absl::Status counted = Count(caller->tenant, requests); !counted.ok()) caller = counted;
   }
+  const std::optional<TraceContext> trace = ParseTraceparent(credentials.traceparent);
   if (!caller.ok()) {
     const auto info = GetErrorInfo(caller.status());
-    const std::optional<TraceContext> trace = ParseTraceparent(credentials.traceparent);
     options_.refused({.name = std::string(name),
                       .reason = info && !info->reason().empty() ? info->reason() : "INVALID_ARGUMENT",
                       .key_id = info && info->metadata().count("key") > 0 ? info->metadata().at("key") : "",
                       .trace = trace ? trace->TraceId() : ""});
     return trace ? WithTraceId(caller.status(), trace->TraceId()) : caller.status();
   }
-  caller->traceparent = credentials.traceparent;
+  // What is none is as if it were not there, whatever bytes it has.
+  caller->traceparent = trace ? ToTraceparent(*trace) : "";
   return caller;
 }
 

@@ -86,6 +86,8 @@ class Charts(unittest.TestCase):
                                ("auth.keysSecret=k", "auth.workerKeySecret"), ("workers[0].name=w,workers[0].device=cuda", "device"),
                                ("workers[0].name=w,workers[0].models.from=claim", "models.claim"), ("server.grace=soon", "grace"),
                                ("workers[0].name=w,workers[0].autoscaling.from=hope", "from"),
+                               ("server.env[0].name=AWS_REGION", "env"), ("server.env[0].value=x", "name"),
+                               ("workers[0].name=w,workers[0].envFrom[0].secret=s", "envFrom"),
                                ("auth.keysSecret=k,auth.workerKeySecret=w,workers[0].name=w,workers[0].autoscaling.enabled=true,"
                                 "workers[0].autoscaling.models={m}", "auth.scaleKeySecret")]:
             done = helm("template", "pictures", str(CHART), "--set", setting)
@@ -108,6 +110,25 @@ class Charts(unittest.TestCase):
         policy = next(o for o in objects if o["kind"] == "NetworkPolicy" and o["metadata"]["name"].endswith("-server"))
         self.assertIn([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}],
                       [rule.get("from") for rule in policy["spec"]["ingress"]])
+
+    def test_environment_and_files_come_to_server_and_workers(self):
+        objects = render("-f", str(CHART / "ci/outside-values.yaml"))
+
+        def pod(suffix):
+            made = next(o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"].endswith(suffix))
+            spec = made["spec"]["template"]["spec"]
+            container = spec["containers"][0]
+            files = next(v["secret"]["secretName"] for v in spec["volumes"] if v["name"] == "files")
+            self.assertIn({"name": "files", "mountPath": "/files", "readOnly": True}, container["volumeMounts"])
+            return {e["name"] for e in container["env"]}, container["envFrom"], files
+
+        traces = [{"configMapRef": {"name": "mind-traces"}}]
+        names, sources, files = pod("-server")
+        self.assertLessEqual({"POD_IP", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, names)
+        self.assertEqual((sources, files), (traces, "mind-files"))
+        names, sources, files = pod("-worker-emoji")
+        self.assertLessEqual({"POD_NAME", "OTEL_SERVICE_NAME"}, names)
+        self.assertEqual((sources, files), (traces, "mind-collector"))
 
     def test_every_dashboard_comes_along(self):
         objects = render("-f", str(CHART / "ci/cluster-values.yaml"))

@@ -17,25 +17,31 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// SDXL in small, alone and with a refiner that goes on with its latents.
-void AddXl(const support::ModelFolder& folder) {
-  const std::filesystem::path path = folder.path();
-  const std::string make = std::string(MIND_BIN) + "/make-tiny-xl ",
-                    tokenizer = " " + (support::ModelFolder::Golden() / "models/sd1/tokenizer").string();
-  ASSERT_EQ(std::system((make + (path / "xl").string() + tokenizer).c_str()), 0);
-  ASSERT_EQ(std::system((make + (path / "xl-refiner").string() + tokenizer + " refiner").c_str()), 0);
-  for (const std::string kind : {"edit", "steered"})
-    ASSERT_EQ(std::system((make + (path / ("xl-" + kind)).string() + tokenizer + " " + kind).c_str()), 0);
-  std::filesystem::create_directory(path / "xl-both");
-  std::ofstream(path / "xl-both" / "cascade.json")
-      << R"({"_class_name": "Cascade", "stages": ["../xl", "../xl-refiner"], "hand_over": 0.6})";
+// SDXL in small, of one kind: "base", "refiner", "edit", "steered".
+void AddXl(const support::ModelFolder& folder, const std::string& model, const std::string& kind) {
+  const std::string make = std::string(MIND_BIN) + "/make-tiny-xl " + folder.path() + "/" + model + " " +
+                           (support::ModelFolder::Golden() / "models/sd1/tokenizer").string() +
+                           (kind == "base" ? "" : " " + kind);
+  ASSERT_EQ(std::system(make.c_str()), 0) << make;
+}
+
+// The base, with a refiner that goes on with its latents.
+void AddXlCascade(const support::ModelFolder& folder, const std::string& name) {
+  AddXl(folder, "base", "base");
+  AddXl(folder, "refiner", "refiner");
+  const std::filesystem::path path = std::filesystem::path(folder.path()) / name;
+  std::filesystem::create_directory(path);
+  std::ofstream(path / "cascade.json")
+      << R"({"_class_name": "Cascade", "stages": ["../base", "../refiner"], "hand_over": 0.6})";
 }
 
 // One of kFamilies' models, with what it is made of.
 void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "taichu") return folder.AddTaichu(model);
   if (model == "cascade") return folder.AddCascade(model);
-  if (model.substr(0, 2) == "xl") return AddXl(folder);
+  if (model == "xl") return AddXl(folder, model, "base");
+  if (model == "xl-both") return AddXlCascade(folder, model);
+  if (model.substr(0, 3) == "xl-") return AddXl(folder, model, model.substr(3));
   const bool with_loras = model == "sd1-with-loras";
   folder.Add(model, with_loras ? "sd1" : model);
   if (with_loras) folder.AddLoras(model);
@@ -202,7 +208,8 @@ INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(kFamilies), [](const
 class FamiliesListed : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const char* model : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp"})
+    for (const char* model : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp",
+                              "xl-edit", "xl-steered"})
       AddModel(folder_, model);
     cluster_.StartWorker("w", {"--models", folder_.path()});
   }

@@ -393,6 +393,11 @@ bool ServerLink::Drain(absl::Duration limit) {
   // What is not where it should be by now goes to the server.
   if (options_.uploads != nullptr) options_.uploads->Close();
   if (stream != nullptr) {
+    {
+      // Of a picture the server may have to ask others first, and only who is still there is believed.
+      const absl::MutexLock lock(&mutex_);
+      mutex_.AwaitWithTimeout(absl::Condition(this, &ServerLink::NothingToBeTaken), options_.flush_limit);
+    }
     stream->CloseAfterSending();
     if (!stream->WaitForEnd(options_.flush_limit)) stream->Abort();
   }

@@ -107,6 +107,9 @@ class ServerLink {
 
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_.empty(); }
   bool IdleOrStopping() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_.empty() || stopping_; }
+  bool NothingToBeTaken() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !kept_.has_results() || stream_ == nullptr;
+  }
   bool NothingLeft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return running_.empty() && !kept_.has_results();
   }

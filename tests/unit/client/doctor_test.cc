@@ -12,6 +12,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 absl::Status Lacks() {
   return MakeError(absl::StatusCode::kPermissionDenied, "the key does not allow this", "SCOPE_MISSING");
@@ -125,6 +126,29 @@ TEST_F(DoctorTest, AKeyThatIsNoneIsWrongAndOneThatAllowsLittleIsTold) {
   seen_.scopes["generate"] =
       MakeError(absl::StatusCode::kUnauthenticated, "the key has expired", "API_KEY_EXPIRED");
   EXPECT_THAT(Found(), Contains("WRONG key: the key has expired"));
+}
+
+TEST_F(DoctorTest, ACertificateThatIsMissingIsNotTheKeysFault) {
+  const absl::Status missing =
+      MakeError(absl::StatusCode::kUnauthenticated, "this port is for those who show a certificate",
+                "CERTIFICATE_MISSING");
+  for (auto& [scope, said] : seen_.scopes) said = missing;
+  const std::vector<std::string> found = Found();
+  EXPECT_THAT(found, Contains("WRONG tls: this port is for those who show a certificate"));
+  EXPECT_THAT(found, Not(Contains(HasSubstr("key:"))));
+  for (const Finding& finding : Examine(seen_, "1.2.3")) {
+    if (finding.level != Finding::Level::kWrong) continue;
+    EXPECT_EQ(finding.advice, "Show one with --tls-cert and --tls-key.");
+  }
+}
+
+TEST_F(DoctorTest, WhatIsRefusedOrNotAnsweredIsNotAllowed) {
+  seen_.scopes["worker"] = MakeError(absl::StatusCode::kPermissionDenied,
+                                     "the client's certificate names no worker", "CERTIFICATE_WRONG_NAME");
+  seen_.scopes["read"] = absl::DeadlineExceededError("");
+  std::vector<std::string> all;
+  for (const Finding& finding : Examine(seen_, "1.2.3")) all.push_back(finding.text);
+  EXPECT_THAT(all, Contains("this one allows: admin, generate"));
 }
 
 TEST_F(DoctorTest, WorkersThatDoNothingAreWrong) {

@@ -1,5 +1,6 @@
 #include "client/cli/usage.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "proto/support/time.h"
@@ -18,6 +19,17 @@ TEST(Usage, IsALineThatSpreadsheetsRead) {
   usage.set_steps(160);
   usage.set_worker_seconds(12.34567);
   EXPECT_EQ(CsvOf(usage), R"(2026-11-29,acme,abcdefghij,"a ""big"", model",2,8,160,12.346)");
+}
+
+TEST(Usage, NothingIsAFormula) {
+  v1::Usage usage;
+  for (const std::string model : {"=1+1", "+1", "-1", "@sum", "\t=1", "\r=1"}) {
+    usage.set_model(model);
+    EXPECT_THAT(CsvOf(usage), testing::HasSubstr(",\"'" + model + "\",")) << model;
+  }
+  usage.set_model("a=b");
+  usage.set_tenant("-2");
+  EXPECT_THAT(CsvOf(usage), testing::HasSubstr(",'-2,,\"a=b\","));
 }
 
 }  // namespace

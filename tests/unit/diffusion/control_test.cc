@@ -12,7 +12,9 @@
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/row_executor.h"
+#include "worker/diffusion/engine/step_batch.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/control_library.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
@@ -82,13 +84,16 @@ class ControlTest : public testing::Test {
     return events->picture;
   }
 
+  static void Change(const fs::path& control, const nlohmann::json& changes) {
+    const std::string file = (control / "config.json").string();
+    nlohmann::json config = ReadJsonFile(file);
+    config.update(changes);
+    std::ofstream(file) << config;
+  }
   static std::string LoadError(const std::string& name, const std::string& control,
                                const nlohmann::json& changes) {
     Write(name, {.steered = true});
-    const fs::path file = Path(name) / "controls" / control / "config.json";
-    nlohmann::json config = ReadJsonFile(file.string());
-    config.update(changes);
-    std::ofstream(file) << config;
+    Change(Path(name) / "controls" / control, changes);
     try {
       LoadPipeline(Path(name).string(), {});
       return "";
@@ -214,6 +219,42 @@ TEST_F(ControlTest, NeighboursMakeNoDifference) {
   engine.WaitUntilIdle();
 }
 
+// The steps choose their neighbours whatever steers them.
+TEST_F(ControlTest, SteeredAndPlainShareABatch) {
+  const c10::InferenceMode inference;
+  const auto model = models_->Get("steered");
+  const TrajectoryRequest request = Request("steered");
+  std::vector<std::shared_ptr<Trajectory>> parked;
+  for (const std::string network : {"", "edges", "sketch"}) {
+    parked.push_back(std::make_shared<Trajectory>());
+    Trajectory& trajectory = *parked.back();
+    trajectory.id = parked.size();
+    trajectory.stages.emplace_back();
+    trajectory.stages.back().pipeline = model;
+    trajectory.stages.back().shape = {4, 24, 16};
+    trajectory.conditioning = model->Condition(request.picture, {4, 24, 16});
+    Source source;
+    if (!network.empty()) source.controls = {{.network = network, .picture = at::rand({3, 48, 32})}};
+    model->Tell(source, {}, request.picture, trajectory.conditioning);
+  }
+  const BatchCap cap({.floor = 16, .ceiling = 16});
+  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; },
+                      [](int64_t) -> size_t { return 0; });
+  const auto batch = batches.Next(parked);
+  ASSERT_EQ(batch.size(), parked.size());
+  std::vector<EvaluationRow> rows;
+  for (const auto& trajectory : batch) {
+    for (const Told& told : trajectory->conditioning.rows)
+      rows.push_back({at::randn({4, 24, 16}), 500, told, {}});
+  }
+  const auto batched = MakeBatchedExecutor()->Run(model->denoiser(), rows);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ASSERT_EQ(batched[i].error, nullptr) << i;
+    const auto alone = MakeSideBySideExecutor(1)->Run(model->denoiser(), {rows[i]});
+    EXPECT_TRUE(at::allclose(batched[i].output, alone[0].output, 1e-4, 1e-4)) << i;
+  }
+}
+
 // Where rows run as one forward, only those steered by the same networks run together.
 TEST_F(ControlTest, ABatchHoldsRowsSteeredAlike) {
   const c10::InferenceMode inference;
@@ -229,6 +270,7 @@ TEST_F(ControlTest, ABatchHoldsRowsSteeredAlike) {
     model->Tell(source, {}, request.picture, conditioning);
     rows.push_back({at::randn({4, 24, 16}), 500, conditioning.rows.back(), {}});
   }
+  EXPECT_TRUE(SameTensors(rows[0].told, rows[1].told));
   EXPECT_TRUE(SameShape(rows[1].told, rows[3].told));
   EXPECT_FALSE(SameShape(rows[0].told, rows[1].told));
   EXPECT_FALSE(SameShape(rows[1].told, rows[2].told));
@@ -257,6 +299,73 @@ TEST_F(ControlTest, ANetworkThatDoesNotFitIsRefusedByName) {
               testing::AllOf(HasSubstr("controls/sketch"), HasSubstr("8, 16, as the model's levels have")));
   EXPECT_THAT(LoadError("other", "edges", {{"_class_name", "SparseControlNetModel"}}),
               HasSubstr("ControlNetModel, T2IAdapter"));
+  EXPECT_THAT(LoadError("large", "sketch", {{"downscale_factor", 8}}),
+              testing::AllOf(HasSubstr("controls/sketch"), HasSubstr("\"downscale_factor\" is 8"),
+                             HasSubstr("features 4, 4 times smaller"), HasSubstr("these are 8, 8")));
+  EXPECT_THAT(LoadError("halved", "sketch", {{"adapter_type", "full_adapter"}}), HasSubstr("these are 4, 8"));
+  EXPECT_THAT(LoadError("classes", "edges", {{"num_class_embeds", 10}}),
+              HasSubstr("\"num_class_embeds\" is 10, which is not supported; supported: null"));
+  EXPECT_THAT(LoadError("guided", "edges", {{"time_cond_proj_dim", 32}}),
+              HasSubstr("\"time_cond_proj_dim\" is 32, which is not supported; supported: null"));
+  EXPECT_THAT(LoadError("framed", "edges", {{"addition_time_embed_dim", 16}}),
+              HasSubstr("\"addition_time_embed_dim\" is 16, which is not supported; supported: 8"));
+  EXPECT_THAT(LoadError("pyramid", "edges", {{"down_block_types", {"SkipDownBlock2D", "SkipDownBlock2D"}}}),
+              HasSubstr("blocks other than Skip blocks"));
+  EXPECT_THAT(LoadError("ungrouped", "edges", {{"norm_num_groups", nullptr}}),
+              HasSubstr("\"norm_num_groups\" is unset"));
+}
+
+// Before anything is loaded: the worker does not offer it.
+TEST_F(ControlTest, AModelWithANetworkThatDoesNotFitIsNotServed) {
+  const mind::support::ModelFolder folder;
+  const fs::path model = fs::path(folder.path()) / "unfit";
+  const fs::path tokenizer = mind::support::ModelFolder::Golden() / "models" / "sd1" / "tokenizer";
+  TinyXl::Write(model.string(), tokenizer.string(), {.steered = true});
+  Change(model / "controls" / "sketch", {{"downscale_factor", 8}});
+  const ModelCache models(folder.path(), {});
+  ASSERT_EQ(models.rejected().size(), 1U);
+  EXPECT_THAT(models.rejected()[0].reason, HasSubstr("controls/sketch"));
+}
+
+// TencentARC's t2iadapter_canny_sd15v2 and t2i-adapter-canny-sdxl-1.0, and light ones.
+TEST_F(ControlTest, AnAdapterFitsTheModelItWasMadeFor) {
+  Write("sizes", {.steered = true});
+  const fs::path controls = Path("sizes") / "controls";
+  fs::remove_all(controls / "edges");
+  const ModelDirectory directory(Path("sizes").string());
+  const UNetConfig sd15 = UNetConfig::From(Config(nlohmann::json::parse(R"({
+    "_class_name": "UNet2DConditionModel", "block_out_channels": [320, 640, 1280, 1280],
+    "attention_head_dim": 8, "cross_attention_dim": 768,
+    "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
+                         "DownBlock2D"],
+    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
+                       "CrossAttnUpBlock2D"]})"),
+                                                  "sd15"));
+  const UNetConfig sdxl = UNetConfig::From(Config(nlohmann::json::parse(R"({
+    "_class_name": "UNet2DConditionModel", "block_out_channels": [320, 640, 1280],
+    "attention_head_dim": [5, 10, 20], "cross_attention_dim": 2048,
+    "transformer_layers_per_block": [1, 2, 10], "use_linear_projection": true,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]})"),
+                                                  "sdxl"));
+  const auto error = [&](const UNetConfig& unet, const char* kind, const std::vector<int64_t>& channels,
+                         int64_t patch) -> std::string {
+    Change(controls / "sketch",
+           {{"adapter_type", kind}, {"channels", channels}, {"downscale_factor", patch}});
+    try {
+      ControlLibrary::Check(directory, unet, 4, 8);
+      return "";
+    } catch (const ModelError& e) {
+      return e.what();
+    }
+  };
+  const std::vector<int64_t> full = {320, 640, 1280, 1280}, light = {320, 640, 1280};
+  EXPECT_EQ(error(sd15, "full_adapter", full, 8), "");
+  EXPECT_EQ(error(sd15, "light_adapter", light, 8), "");
+  EXPECT_EQ(error(sdxl, "full_adapter_xl", full, 16), "");
+  EXPECT_THAT(error(sdxl, "full_adapter", full, 8), HasSubstr("16, 16, 32, 32 times smaller"));
+  EXPECT_THAT(error(sdxl, "light_adapter", light, 8), HasSubstr("these are 8, 16, 32, 64"));
+  EXPECT_THAT(error(sd15, "full_adapter_xl", full, 16), HasSubstr("8, 16, 32, 64 times smaller"));
 }
 
 // lllyasviel/sd-controlnet-canny.

@@ -51,6 +51,11 @@ TEST(Safetensors, ReadsUnalignedData) {
   EXPECT_EQ(SafeTensors::Parse(bytes, "file").Get("x").item<float>(), 1);
 }
 
+TEST(Safetensors, ReadsTheLongestNames) {
+  const std::string name(1024, 'a');
+  EXPECT_TRUE(SafeTensors::Parse(SerializeSafeTensors({{name, at::ones({2})}}), "file").Get(name).defined());
+}
+
 struct Malformed {
   const char* name;
   std::string bytes;
@@ -79,6 +84,9 @@ const Malformed kMalformed[] = {
     {"MissingField", File(R"({"a":{"dtype":"U8","shape":[1]}})", 1), "lacks \"data_offsets\""},
     {"ExtraField", File(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"z":0}})", 1),
      "fields besides"},
+    {"LongName",
+     File("{\"" + std::string(1025, 'a') + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
+     "file: not a valid safetensors file: the name of a tensor has 1025 bytes, over the limit of 1024"},
     {"UnknownDtype", File(R"({"a":{"dtype":"F4","shape":[1],"data_offsets":[0,1]}})", 1),
      "supported: BOOL U8"},
     {"NegativeDimension", File(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1),

@@ -83,8 +83,10 @@ TEST(Sampler, SaysTheMostStepsThatItTakes) {
   SamplerConfig shifted = GaussianConfig();
   shifted.spacing = Spacing::kLeading;
   shifted.steps_offset = 1;
+  SamplerConfig many = shifted;  // more than are tried one by one
+  many.train_steps = 5000;
   bool any_takes_fewer = false;
-  for (const SamplerConfig& config : {GaussianConfig(), shifted}) {
+  for (const SamplerConfig& config : {GaussianConfig(), shifted, many}) {
     for (const SamplerInfo& sampler : SamplersFor(config)) {
       EXPECT_NO_THROW(MakeSampler(sampler.name, config, sampler.max_steps)) << sampler.name;
       EXPECT_THROW(MakeSampler(sampler.name, config, sampler.max_steps + 1), RequestError) << sampler.name;
@@ -92,6 +94,19 @@ TEST(Sampler, SaysTheMostStepsThatItTakes) {
     }
   }
   EXPECT_TRUE(any_takes_fewer);
+}
+
+TEST(Sampler, TheMostStepsAreFoundSoonOfHoweverMany) {
+  SamplerConfig config = GaussianConfig();
+  config.train_steps = 100'000;
+  config.beta_start = config.beta_end = 1e-5;
+  bool found = false;
+  for (const SamplerInfo& sampler : SamplersFor(config)) {
+    if (sampler.name != "lcm") continue;
+    found = true;
+    EXPECT_EQ(sampler.max_steps, config.original_steps);
+  }
+  EXPECT_TRUE(found);
 }
 
 TEST(Sampler, EveryNumberOfStepsIsFiniteOrRefused) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/text_serializer.h>
 
+#include "proto/support/labelled_metric.h"
 #include "tests/support/temporary_folder.h"
 
 namespace mind::server {
@@ -21,6 +22,9 @@ TEST(DataDisk, SaysWhatRoomThereIs) {
   absl::Duration now;
   DataDisk disk(folder.string(), registry, [&now] { return now; });
   EXPECT_GT(FreeBytes(registry), 0) << "from the start";
+  GaugeFamily(registry, "mind_data_free_bytes", "What may still be written on the disk where jobs are kept")
+      .Add({})
+      .Set(0);
   now += absl::Minutes(1);
   disk.OnTick();
   EXPECT_GT(FreeBytes(registry), 0);

@@ -67,6 +67,7 @@ class FakeStore : public JobStore {
   // Commits wait for Release.
   bool slow = false;
   bool cannot_read_images = false;
+  void LoseSources() { sources_.clear(); }
   // Batches asked for, and of them those committed.
   int commits = 0, committed = 0;
   int model_writes = 0, price_writes = 0;

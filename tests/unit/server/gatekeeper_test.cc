@@ -68,6 +68,9 @@ TEST_F(GatekeeperTest, ACallersTraceGoesOnAndIsInWhatItIsRefused) {
   Credentials credentials{.authorization = "Bearer " + key,
                           .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
   EXPECT_EQ(gatekeeper_.Admit(credentials, kGet)->traceparent, credentials.traceparent);
+  Credentials nonsense = credentials;
+  nonsense.traceparent = "\xff nonsense";  // which no proto string may hold
+  EXPECT_EQ(gatekeeper_.Admit(nonsense, kGet)->traceparent, "");
   credentials.authorization.clear();
   const absl::Status refused = gatekeeper_.Admit(credentials, kGet).status();
   EXPECT_EQ(GetErrorInfo(refused)->metadata().at("traceId"), "4bf92f3577b34da6a3ce929d0e0e4736");

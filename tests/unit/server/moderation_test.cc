@@ -205,6 +205,22 @@ TEST_F(ModerationTest, APictureOfAWorkerThatHasGoneIsAskedAboutAgain) {
   EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
 }
 
+TEST_F(ModerationTest, APictureThatIsBroughtBackAndRefusedEndsItsJob) {
+  const auto first = Connect("w", 1);
+  const std::string id = Allowed();
+  Lose(first);
+  const auto again = std::make_shared<FakeSession>();
+  v1::Register registration;
+  registration.set_name("w");
+  *registration.add_models() = SmallModel("m");
+  ASSERT_TRUE(Register(again, registration).ok());
+  Finish(again, id);
+  Answer(Blocked());
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(GetErrorInfo(FromProto(Get(id)->error()))->reason(), "MODERATION_BLOCKED");
+  EXPECT_THAT(store_.Now(id)->images, IsEmpty());
+}
+
 TEST_F(ModerationTest, APictureOfACancelledJobIsNotKept) {
   const auto worker = Connect("w", 1);
   const std::string id = Allowed();

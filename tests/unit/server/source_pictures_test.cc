@@ -83,16 +83,29 @@ TEST_F(SourcePicturesTest, AreThereAfterARestart) {
   EXPECT_EQ(worker->Assigned()[0].spec().source_image(), "the source");
 }
 
-TEST_F(SourcePicturesTest, ThatCannotBeReadEndTheirJobAndNothingElse) {
-  const auto worker = ConnectPainter(2);
-  store_.cannot_read_images = true;
+TEST_F(SourcePicturesTest, ThatAreGoneEndTheirJobAndNothingElse) {
+  const auto worker = ConnectPainter(0);
   const std::string id = Create(request_);
+  store_.LoseSources();
+  SayCapacity(worker, 2);
   EXPECT_EQ(StateOf(id), v1::JOB_STATE_FAILED);
   EXPECT_EQ(EndOf(id), "PICTURE_GONE");
   EXPECT_THAT(worker->Assigned(), IsEmpty());
   EXPECT_EQ(ListWorkers().workers(0).running_images(), 0U);
-  store_.cannot_read_images = false;
   EXPECT_EQ(StateOf(Create(request_)), v1::JOB_STATE_RUNNING);
+}
+
+TEST_F(SourcePicturesTest, ThatCannotBeReadForNowAreWaitedFor) {
+  const auto worker = ConnectPainter(2);
+  store_.cannot_read_images = true;
+  const std::string id = Create(request_);
+  Tick(absl::Seconds(2));
+  EXPECT_EQ(StateOf(id), v1::JOB_STATE_RUNNING);
+  EXPECT_THAT(worker->Assigned(), IsEmpty());
+  store_.cannot_read_images = false;
+  Tick(absl::Seconds(2));
+  ASSERT_EQ(worker->Assigned().size(), 1U);
+  EXPECT_EQ(worker->Assigned()[0].spec().source_image(), "the source");
 }
 
 TEST_F(SourcePicturesTest, ThatAreTooLargeAreRefused) {

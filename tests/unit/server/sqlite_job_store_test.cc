@@ -137,7 +137,7 @@ TEST_F(SqliteJobStoreTest, RefusesAFileOfANewerVersion) {
   ASSERT_FALSE(opened.ok());
   EXPECT_THAT(std::string(opened.status().message()),
               testing::HasSubstr("newer mind-server: it is of version 99"));
-  Meddle("PRAGMA user_version = 8");  // as it was
+  Meddle("PRAGMA user_version = 9");  // as it was
   Reopen();
 }
 

@@ -23,7 +23,7 @@ size_t RowsOf(const Trajectory& trajectory) {
 bool FitTogether(const Trajectory& a, const Trajectory& b) {
   const std::vector<Told>&rows_a = a.conditioning.rows, &rows_b = b.conditioning.rows;
   return a.stage().pipeline == b.stage().pipeline && a.stage().shape == b.stage().shape &&
-         SameShape(rows_a.front(), rows_b.front()) && SameShape(rows_a.back(), rows_b.back());
+         SameTensors(rows_a.front(), rows_b.front()) && SameTensors(rows_a.back(), rows_b.back());
 }
 
 std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(std::vector<TrajectoryPtr> parked) {

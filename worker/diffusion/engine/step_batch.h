@@ -1,4 +1,4 @@
-// Which parked evaluations share the next forward.
+// Which parked evaluations share the next batch.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_STEP_BATCH_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_STEP_BATCH_H_
 
@@ -11,8 +11,8 @@
 
 namespace mind::diffusion {
 
-// Whether two trajectories' rows fit one forward: same model, same latent shape, conditions of the same
-// shape.
+// Whether two trajectories' rows fit one batch: same model, same latent shape, conditions of the same shape,
+// whatever steers them. Those steered otherwise are another forward of it (RowExecutor).
 bool FitTogether(const Trajectory& a, const Trajectory& b);
 
 // The step thread's own.

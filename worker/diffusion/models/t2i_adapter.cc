@@ -46,8 +46,7 @@ T2iAdapter::T2iAdapter(const Scope& scope, const T2iAdapterConfig& config) : con
     previous = config.channels.front();
   }
   for (size_t i = 0; i < config.channels.size(); ++i) {
-    const bool halves = config.kind == T2iAdapterConfig::Kind::kFullXl ? i == 2 : i > 0;
-    blocks_.push_back(MakeBlock(adapter / "body" / i, previous, config.channels[i], halves));
+    blocks_.push_back(MakeBlock(adapter / "body" / i, previous, config.channels[i], config.Halves(i)));
     previous = config.channels[i];
   }
 }

@@ -23,6 +23,9 @@ struct T2iAdapterConfig {
   int64_t layers = 2;             // of a block
   int64_t patch = 8;              // pixels a side that become channels
 
+  // Before block `number`, from 0.
+  bool Halves(size_t number) const { return kind == Kind::kFullXl ? number == 2 : number > 0; }
+
   // Its config.json. Throws ModelError.
   static T2iAdapterConfig From(const Config& config);
 };

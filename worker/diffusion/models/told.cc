@@ -49,12 +49,17 @@ Told Told::Stack(const std::vector<const Told*>& rows) {
   return batch;
 }
 
-bool SameShape(const Told& a, const Told& b) {
+bool SameTensors(const Told& a, const Told& b) {
   for (size_t kind = 0; kind < Told::kKinds; ++kind) {
     const at::Tensor &x = a.tensors_[kind], &y = b.tensors_[kind];
     if (x.defined() != y.defined() || (x.defined() && x.sizes() != y.sizes())) return false;
   }
-  return std::equal(a.controls_.begin(), a.controls_.end(), b.controls_.begin(), b.controls_.end(),
+  return true;
+}
+
+bool SameShape(const Told& a, const Told& b) {
+  return SameTensors(a, b) &&
+         std::equal(a.controls_.begin(), a.controls_.end(), b.controls_.begin(), b.controls_.end(),
                     [](const Control& x, const Control& y) { return SameShape(x, y); });
 }
 

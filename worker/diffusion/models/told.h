@@ -58,7 +58,9 @@ class Told {
   // Of rows that are alike, the batch. REQUIRES: SameShape of each two of them; at least one.
   static Told Stack(const std::vector<const Told*>& rows);
 
-  // Whether rows fit one batch: told the same kinds, in the same shapes, and steered by the same networks.
+  // Whether rows are told the same kinds, in the same shapes.
+  friend bool SameTensors(const Told& a, const Told& b);
+  // Whether they fit one forward: SameTensors, and steered by the same networks.
   friend bool SameShape(const Told& a, const Told& b);
 
  private:

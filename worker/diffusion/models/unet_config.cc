@@ -139,6 +139,15 @@ void ExpectWholePyramid(const UNetConfig& c, const Config& config) {
     config.Unsupported("norm_num_groups", "a number, without Skip blocks");
 }
 
+// A control's copy of the way down is told no pyramid.
+void ExpectNoPyramid(const UNetConfig& c, const Config& config) {
+  for (const UNetLevel& level : c.levels) {
+    if (level.transition == Transition::kPyramid)
+      config.Unsupported("down_block_types", "blocks other than Skip blocks, in a ControlNetModel");
+  }
+  if (c.groups == 0) config.Unsupported("norm_num_groups", "a number, in a ControlNetModel");
+}
+
 // Options whose other values select parts of diffusers that no model we serve uses. Better refused than
 // ignored.
 void RefuseUnsupported(const Config& config) {
@@ -249,7 +258,11 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.middle_transformer_layers = layers.back().front();
   c.base_channels = channels.front();
   c.time_width = kTimeWidthFactor * channels.front();
-  if (!control) ExpectWholePyramid(c, config);
+  if (control) {
+    ExpectNoPyramid(c, config);
+  } else {
+    ExpectWholePyramid(c, config);
+  }
   c.middle_groups = config.Int("attn_norm_num_groups",
                                c.groups > 0 ? c.groups : std::min<int64_t>(channels.back() / 4, 32));
   if (c.downsample_padding != 0 && c.downsample_padding != 1)

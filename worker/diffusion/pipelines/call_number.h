@@ -17,8 +17,10 @@ struct CallNumber {
   // The evaluation of this number within step `step`, of a trajectory that goes from step `first` to `end`.
   // It follows from those alone, so that a trajectory that is gone on with counts as it did. The rules that
   // take more evaluations than steps take one more in each of their first steps, as far as those go: all but
-  // the last (Heun), or the very first (PNDM). Of an adaptive rule, which takes what it takes, a step's all
-  // count as its last. REQUIRES: first <= step < end
+  // the last (Heun), or the very first (PNDM). Not so PNDM with its Runge-Kutta start, which takes three more
+  // in each of its first three: for it the number within those steps and soon after is approximate, and with
+  // it where a part of the steps begins and ends. Of an adaptive rule, which takes what it takes, a step's
+  // all count as its last. REQUIRES: first <= step < end
   static CallNumber Of(const Sampler& sampler, int64_t first, int64_t end, int64_t step, int64_t in_step);
 };
 

@@ -1,6 +1,7 @@
 #include "worker/diffusion/pipelines/control_library.h"
 
 #include <algorithm>
+#include <variant>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/names/control_names.h"
@@ -26,7 +27,8 @@ std::vector<int64_t> ChannelsOf(const UNetConfig& unet) {
 void ExpectFits(const ControlNetConfig& c, const UNetConfig& unet, int64_t channels, int64_t reduction,
                 const Config& config) {
   const auto expect = [&config](const char* key, int64_t found, int64_t wanted) {
-    if (found != wanted) config.Unsupported(key, std::to_string(wanted) + ", as the model has");
+    if (found == wanted) return;
+    config.Unsupported(key, (wanted == 0 ? "null" : std::to_string(wanted)) + ", as the model has");
   };
   expect("in_channels", c.trunk.in_channels, channels);
   expect("cross_attention_dim", c.trunk.context_width, unet.context_width);
@@ -34,6 +36,10 @@ void ExpectFits(const ControlNetConfig& c, const UNetConfig& unet, int64_t chann
   if (ChannelsOf(c.trunk) != ChannelsOf(unet))
     config.Unsupported("block_out_channels", ListOf(ChannelsOf(unet)) + ", as the model has");
   expect("projection_class_embeddings_input_dim", c.trunk.added_width, unet.added_width);
+  expect("addition_time_embed_dim", c.trunk.frame_width, unet.frame_width);
+  // What the model is told a control need not see.
+  if (c.trunk.class_count > 0) expect("num_class_embeds", c.trunk.class_count, unet.class_count);
+  if (c.trunk.guidance_width > 0) expect("time_cond_proj_dim", c.trunk.guidance_width, unet.guidance_width);
   if (c.reduction() != reduction) {
     config.Unsupported("conditioning_embedding_out_channels",
                        "numbers that halve until pictures are " + std::to_string(reduction) +
@@ -41,12 +47,40 @@ void ExpectFits(const ControlNetConfig& c, const UNetConfig& unet, int64_t chann
   }
 }
 
-void ExpectFits(const T2iAdapterConfig& c, const UNetConfig& unet, const Config& config) {
+// How many times smaller than the picture each feature is.
+std::vector<int64_t> SizesOf(const T2iAdapterConfig& c) {
+  std::vector<int64_t> sizes;
+  int64_t size = c.patch;
+  for (size_t i = 0; i < c.channels.size(); ++i) sizes.push_back(size *= c.Halves(i) ? 2 : 1);
+  return sizes;
+}
+
+// Where as many features are added: at the levels, and one more behind the middle. A level without attention
+// adds its own behind what halves.
+std::vector<int64_t> SizesOf(const UNetConfig& unet, int64_t reduction, size_t features) {
+  std::vector<int64_t> sizes;
+  int64_t size = reduction;
+  for (size_t i = 0; i < features; ++i) {
+    const bool halves = i + 1 < unet.levels.size();
+    sizes.push_back(halves && unet.levels[i].kind == LevelKind::kPlain ? 2 * size : size);
+    if (halves) size *= 2;
+  }
+  return sizes;
+}
+
+void ExpectFits(const T2iAdapterConfig& c, const UNetConfig& unet, int64_t reduction, const Config& config) {
   const std::vector<int64_t> channels = ChannelsOf(unet);
   bool fits = c.channels.size() >= channels.size() && c.channels.size() <= channels.size() + 1;
   for (size_t i = 0; fits && i < c.channels.size(); ++i)
     fits = c.channels[i] == channels[std::min(i, channels.size() - 1)];
   if (!fits) config.Unsupported("channels", ListOf(channels) + ", as the model's levels have");
+  const std::vector<int64_t> made = SizesOf(c), wanted = SizesOf(unet, reduction, c.channels.size());
+  if (made != wanted) {
+    config.Unsupported("downscale_factor",
+                       "one that with the adapter_type makes features " + ListOf(wanted) +
+                           " times smaller than pictures, as the model's levels are; these are " +
+                           ListOf(made));
+  }
 }
 
 // [B, 3, H, W] → [B, 1, H, W], by ITU-R 601 luma in Pillow's fixed point, of pictures of 8 bits.
@@ -56,30 +90,49 @@ at::Tensor GreyOf(const at::Tensor& picture) {
   return (sum + 0x8000).div(0x10000, "floor").unsqueeze(1).to(picture.scalar_type()) / 255;
 }
 
+// A control's configuration, of one that fits.
+using ControlConfig = std::variant<ControlNetConfig, T2iAdapterConfig>;
+
+ControlConfig ReadFitting(const std::string& folder, const UNetConfig& unet, int64_t channels,
+                          int64_t reduction) {
+  const Config config = Config::FromFile(folder + "/config.json");
+  const std::string kind = config.String("_class_name", "");
+  if (kind == kControlNet) {
+    ControlNetConfig read = ControlNetConfig::From(config);
+    ExpectFits(read, unet, channels, reduction, config);
+    return read;
+  }
+  if (kind == kAdapter) {
+    T2iAdapterConfig read = T2iAdapterConfig::From(config);
+    ExpectFits(read, unet, reduction, config);
+    return read;
+  }
+  config.Unsupported("_class_name", std::string(kControlNet) + ", " + kAdapter);
+}
+
 }  // namespace
+
+void ControlLibrary::Check(const ModelDirectory& directory, const UNetConfig& unet, int64_t channels,
+                           int64_t reduction) {
+  for (const auto& [name, folder] : directory.Controls()) ReadFitting(folder, unet, channels, reduction);
+}
 
 ControlLibrary::ControlLibrary(const ModelDirectory& directory, const UNetConfig& unet, int64_t channels,
                                int64_t reduction, FileParameters::Options options)
     : options_(options) {
   for (const auto& [name, folder] : directory.Controls()) {
-    const Config config = Config::FromFile(folder + "/config.json");
-    const std::string kind = config.String("_class_name", "");
+    const ControlConfig config = ReadFitting(folder, unet, channels, reduction);
     NamedTensors stored = ReadComponent(folder);
     Network& network = networks_[name];
-    if (kind == kControlNet) {
-      const ControlNetConfig read = ControlNetConfig::From(config);
-      ExpectFits(read, unet, channels, reduction, config);
-      FileParameters weights(FromOriginalControlNet(std::move(stored), read.trunk.layers_per_block), options);
-      network.control_net = std::make_unique<ControlNet>(Scope(weights), read);
-      weights.ExpectAllTaken();
-    } else if (kind == kAdapter) {
-      const T2iAdapterConfig read = T2iAdapterConfig::From(config);
-      ExpectFits(read, unet, config);
-      FileParameters weights(FromOriginalT2iAdapter(std::move(stored), read.layers), options);
-      network.adapter = std::make_unique<T2iAdapter>(Scope(weights), read);
+    if (const auto* const net = std::get_if<ControlNetConfig>(&config)) {
+      FileParameters weights(FromOriginalControlNet(std::move(stored), net->trunk.layers_per_block), options);
+      network.control_net = std::make_unique<ControlNet>(Scope(weights), *net);
       weights.ExpectAllTaken();
     } else {
-      config.Unsupported("_class_name", std::string(kControlNet) + ", " + kAdapter);
+      const auto& adapter = std::get<T2iAdapterConfig>(config);
+      FileParameters weights(FromOriginalT2iAdapter(std::move(stored), adapter.layers), options);
+      network.adapter = std::make_unique<T2iAdapter>(Scope(weights), adapter);
+      weights.ExpectAllTaken();
     }
   }
 }

@@ -19,8 +19,12 @@ namespace mind::diffusion {
 // as long in memory as it is. Immutable after construction; any thread may call, under inference mode.
 class ControlLibrary {
  public:
-  // Throws ModelError, also where one does not fit the model: its UNet, and latents of `channels` channels
-  // that are `reduction` times smaller than pictures.
+  // Throws ModelError where one does not fit the model: its UNet, and latents of `channels` channels that are
+  // `reduction` times smaller than pictures. Quick: reads their configurations alone.
+  static void Check(const ModelDirectory& directory, const UNetConfig& unet, int64_t channels,
+                    int64_t reduction);
+
+  // Throws ModelError, also where Check does.
   ControlLibrary(const ModelDirectory& directory, const UNetConfig& unet, int64_t channels, int64_t reduction,
                  FileParameters::Options options);
 

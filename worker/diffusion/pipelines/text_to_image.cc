@@ -23,6 +23,7 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory) {
   info.needs_mask = sees_mask;
   info.needs_depth = sees_depth;
   info.edits = edits;
+  ControlLibrary::Check(directory, unet, vae.latent_channels, vae.reduction());
   for (const auto& [name, folder] : directory.Controls()) info.controls.push_back(name);
   return info;
 }

@@ -12,6 +12,9 @@ namespace {
 constexpr char kKarrasSuffix[] = "_karras";
 constexpr char kKarrasAlias[] = " Karras";  // A1111's way to write it
 
+constexpr int64_t kProbed = 8;  // steps: enough for any start
+constexpr int64_t kMostTriedOneByOne = 2000;
+
 // A rule, and whether it was asked for by its Karras name.
 struct Named {
   const Rule* rule;
@@ -137,15 +140,29 @@ std::unique_ptr<const Sampler> MakeIfPossible(const Rule& rule, const SamplerCon
 // The rule at some step count, or null where it has none for this model: some starts need many steps, some
 // students take few.
 std::unique_ptr<const Sampler> Probe(const Rule& rule, const SamplerConfig& config) {
-  auto sampler = MakeIfPossible(rule, config, std::min<int64_t>(8, config.train_steps));
+  auto sampler = MakeIfPossible(rule, config, std::min(kProbed, config.train_steps));
   return sampler != nullptr ? std::move(sampler) : MakeIfPossible(rule, config, 1);
 }
 
-// REQUIRES: there is one that is possible.
+// A possible count above which the next one is not. REQUIRES: Probe finds one.
 int64_t MaxSteps(const Rule& rule, const SamplerConfig& config) {
-  int64_t steps = config.train_steps;
-  while (MakeIfPossible(rule, config, steps) == nullptr) --steps;
-  return steps;
+  int64_t above = config.train_steps;
+  if (MakeIfPossible(rule, config, above) != nullptr) return above;
+  if (above <= kMostTriedOneByOne) {
+    do --above;
+    while (MakeIfPossible(rule, config, above) == nullptr);
+    return above;
+  }
+  int64_t possible = MakeIfPossible(rule, config, kProbed) != nullptr ? kProbed : 1;
+  while (above - possible > 1) {
+    const int64_t middle = possible + (above - possible) / 2;
+    if (MakeIfPossible(rule, config, middle) != nullptr) {
+      possible = middle;
+    } else {
+      above = middle;
+    }
+  }
+  return possible;
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ using nlohmann::json;
 
 constexpr uint64_t kMaxHeader = 100'000'000;
 constexpr size_t kLengthBytes = 8;
+// Of a tensor's name: what looks for patterns in names goes one level deeper for each of its bytes.
+constexpr size_t kMaxName = 1024;
 
 struct Dtype {
   const char* name;
@@ -74,6 +76,10 @@ c10::ScalarType ParseDtype(const json& value, const std::string& file, const std
 }
 
 SafeTensorsEntry ParseEntry(const std::string& name, const json& value, const std::string& file) {
+  if (name.size() > kMaxName) {
+    Fail(file, "the name of a tensor has " + std::to_string(name.size()) + " bytes, over the limit of " +
+                   std::to_string(kMaxName));
+  }
   const std::string where = "tensor \"" + name + "\"";
   if (!value.is_object()) Fail(file, where + " is not an object");
   for (const char* field : {"dtype", "shape", "data_offsets"}) {
