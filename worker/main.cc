@@ -215,6 +215,7 @@ int Run(const Flags& flags) {
   LogInfo("draining");
   if (!link.Drain(flags.drain)) {
     LogWarning("leaving in the middle of a step");
+    if (*spans != nullptr) (*spans)->Finish();
     Leave(0);
   }
   return 0;

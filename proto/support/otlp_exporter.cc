@@ -122,7 +122,7 @@ OtlpExporter::OtlpExporter(const OtlpOptions& options, const std::shared_ptr<grp
                    .Add({})),
       thread_([this] { Main(); }) {}
 
-OtlpExporter::~OtlpExporter() {
+void OtlpExporter::Finish() {
   {
     const absl::MutexLock lock(&mutex_);
     stopping_ = true;
@@ -130,7 +130,7 @@ OtlpExporter::~OtlpExporter() {
     // What was begun before that has a later end of its own.
     if (!mutex_.AwaitWithTimeout(absl::Condition(&done_), kLastWord) && call_ != nullptr) call_->TryCancel();
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 // The trace's last eight bytes as a number below 1: the same for all who see it.

@@ -30,8 +30,9 @@ class OtlpExporter : public SpanSink {
   // As the environment says; null, where it says nothing.
   static absl::StatusOr<std::unique_ptr<OtlpExporter>> FromEnvironment(
       const std::string& service, const std::shared_ptr<prometheus::Registry>& registry);
-  // Sends what there is, if that is taken within a second or two.
-  ~OtlpExporter() override;
+  ~OtlpExporter() override { Finish(); }
+  // Sends what there is, if that is taken within a second or two; what comes later is not sent.
+  void Finish() ABSL_LOCKS_EXCLUDED(mutex_);
 
   bool Samples(const std::optional<TraceContext>& parent, const TraceContext& begun) const override;
   void Add(Span span) override ABSL_LOCKS_EXCLUDED(mutex_);
