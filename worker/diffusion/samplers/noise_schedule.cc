@@ -127,8 +127,10 @@ double Interpolate(const std::vector<double>& table, double index) {
 
 double TimestepOfSigma(double sigma, const std::vector<double>& sigma_table) {
   const double log_sigma = std::log(std::max(sigma, 1e-10));
-  size_t low = 0;  // the last entry not above sigma
-  while (low + 2 < sigma_table.size() && std::log(sigma_table[low + 1]) <= log_sigma) ++low;
+  // The last entry not above sigma, of those that have one behind them; the table rises.
+  const auto above = std::partition_point(sigma_table.begin() + 1, sigma_table.end() - 1,
+                                          [&](double entry) { return std::log(entry) <= log_sigma; });
+  const auto low = static_cast<size_t>(above - sigma_table.begin() - 1);
   const double log_low = std::log(sigma_table[low]);
   const double log_high = std::log(sigma_table[low + 1]);
   const double weight = std::clamp((log_low - log_sigma) / (log_low - log_high), 0.0, 1.0);

@@ -13,7 +13,8 @@ constexpr char kKarrasSuffix[] = "_karras";
 constexpr char kKarrasAlias[] = " Karras";  // A1111's way to write it
 
 constexpr int64_t kProbed = 8;  // steps: enough for any start
-constexpr int64_t kMostTriedOneByOne = 2000;
+// Making a sampler takes time in proportion to its steps, and a file may name any number.
+constexpr int64_t kMostLookedFor = 10'000;
 
 // A rule, and whether it was asked for by its Karras name.
 struct Named {
@@ -144,23 +145,14 @@ std::unique_ptr<const Sampler> Probe(const Rule& rule, const SamplerConfig& conf
   return sampler != nullptr ? std::move(sampler) : MakeIfPossible(rule, config, 1);
 }
 
-// A possible count above which the next one is not. REQUIRES: Probe finds one.
+// A possible count above which the next one is not, found by halving. REQUIRES: Probe finds one.
 int64_t MaxSteps(const Rule& rule, const SamplerConfig& config) {
-  int64_t above = config.train_steps;
-  if (MakeIfPossible(rule, config, above) != nullptr) return above;
-  if (above <= kMostTriedOneByOne) {
-    do --above;
-    while (MakeIfPossible(rule, config, above) == nullptr);
-    return above;
-  }
+  int64_t above = std::min(config.train_steps, kMostLookedFor);
+  if (MakeIfPossible(rule, config, above) != nullptr) return config.train_steps;
   int64_t possible = MakeIfPossible(rule, config, kProbed) != nullptr ? kProbed : 1;
   while (above - possible > 1) {
     const int64_t middle = possible + (above - possible) / 2;
-    if (MakeIfPossible(rule, config, middle) != nullptr) {
-      possible = middle;
-    } else {
-      above = middle;
-    }
+    (MakeIfPossible(rule, config, middle) != nullptr ? possible : above) = middle;
   }
   return possible;
 }
