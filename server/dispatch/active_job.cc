@@ -29,7 +29,7 @@ uint32_t ActiveJob::BeginAttempt(const std::string& worker, const std::string& r
   job.set_state(v1::JOB_STATE_RUNNING);
   if (!job.has_start_time()) *job.mutable_start_time() = ToTimestamp(now);
   if (revision_.empty()) revision_ = revision;
-  avoid.clear();
+  if (troubles_ != nullptr) troubles_->avoid.clear();
   attempts_[number].worker = worker;
   return number;
 }
@@ -150,27 +150,39 @@ void ActiveJob::SetStep(Image& image, uint32_t step) {
 
 // --- What goes wrong.
 
+const ActiveJob::Troubles& ActiveJob::troubles() const {
+  static const Troubles* const none = new Troubles;
+  return troubles_ == nullptr ? *none : *troubles_;
+}
+
+ActiveJob::Troubles& ActiveJob::MutableTroubles() {
+  if (troubles_ == nullptr) troubles_ = std::make_unique<Troubles>();
+  return *troubles_;
+}
+
 void ActiveJob::NoteLoss(uint32_t number) {
   const std::set<uint32_t>& lost = attempts_.at(number).outstanding;
   const bool decoding =
       std::any_of(lost.begin(), lost.end(), [this](uint32_t index) { return images_[index].stepped; });
   const uint32_t kept = Kept();
-  const bool further = job.images_done() > done_at_loss_ || (!decoding && kept > kept_at_loss_);
+  Troubles& troubles = MutableTroubles();
+  const bool further =
+      job.images_done() > troubles.done_at_loss || (!decoding && kept > troubles.kept_at_loss);
   if (further) {
-    losses_ = 1;
-  } else if (number > attempt_at_loss_) {
-    ++losses_;
+    troubles.losses = 1;
+  } else if (number > troubles.attempt_at_loss) {
+    ++troubles.losses;
   } else {
     return;
   }
-  attempt_at_loss_ = job.attempt();
-  kept_at_loss_ = std::max(kept_at_loss_, kept);
-  done_at_loss_ = job.images_done();
+  troubles.attempt_at_loss = job.attempt();
+  troubles.kept_at_loss = std::max(troubles.kept_at_loss, kept);
+  troubles.done_at_loss = job.images_done();
 }
 
 void ActiveJob::NoteFailure(const std::string& on, const absl::Status& error) {
-  failed_on_.insert(on);
-  last_failure_ = error;
+  MutableTroubles().failed_on.insert(on);
+  MutableTroubles().last_failure = error;
 }
 
 uint32_t ActiveJob::Kept() const {

@@ -87,13 +87,16 @@ class ActiveJob {
   // further, as far as checkpoints and finished pictures show. After a picture's last step only its end is
   // progress. Attempts that were alive at the same time count once: they may have had one bad neighbour.
   void NoteLoss(uint32_t attempt);
-  int losses() const { return losses_; }
+  int losses() const { return troubles().losses; }
   // The worker cannot make it, for a reason that lies with the worker.
   void NoteFailure(const std::string& worker, const absl::Status& error);
   // Workers that could not.
-  const std::set<std::string>& failed_on() const { return failed_on_; }
-  const absl::Status& last_failure() const { return last_failure_; }
-  bool HasFailedOn(const std::string& worker) const { return failed_on_.count(worker) != 0; }
+  const std::set<std::string>& failed_on() const { return troubles().failed_on; }
+  const absl::Status& last_failure() const { return troubles().last_failure; }
+  bool HasFailedOn(const std::string& worker) const { return failed_on().count(worker) != 0; }
+  // It waits in vain on this worker: others are better, until it is given to one again.
+  void Avoid(const std::string& worker) { MutableTroubles().avoid = worker; }
+  const std::string& avoid() const { return troubles().avoid; }
 
   // --- Views.
 
@@ -124,9 +127,21 @@ class ActiveJob {
   absl::Time deadline = absl::InfiniteFuture();
   uint64_t offers = 0;           // of its model that would do for it (Fleet)
   bool counted_running = false;  // among the dispatcher's
-  std::string avoid;             // a worker on which it waited in vain: others are better
 
  private:
+  struct Troubles {
+    int losses = 0;
+    uint32_t attempt_at_loss = 0;  // the newest
+    uint32_t kept_at_loss = 0;
+    uint32_t done_at_loss = 0;
+    std::set<std::string> failed_on;  // workers
+    absl::Status last_failure;
+    std::string avoid;  // a worker
+  };
+  // To read: none, while nothing has gone wrong. To write.
+  const Troubles& troubles() const;
+  Troubles& MutableTroubles();
+
   // Whether the state of this picture is news.
   bool IsNews(const std::string& revision, uint32_t image, uint32_t step) const;
   // Steps that need not be made again. The last step is not among them until the picture is done.
@@ -143,12 +158,7 @@ class ActiveJob {
   std::map<uint32_t, Attempt> attempts_;  // of this run, by number
   int alive_ = 0;                         // attempts with pictures outstanding
   std::string revision_;
-  int losses_ = 0;
-  uint32_t attempt_at_loss_ = 0;  // the newest
-  uint32_t kept_at_loss_ = 0;
-  uint32_t done_at_loss_ = 0;
-  std::set<std::string> failed_on_;  // workers
-  absl::Status last_failure_;
+  std::unique_ptr<Troubles> troubles_;  // of the few that have any
 };
 
 }  // namespace mind::server

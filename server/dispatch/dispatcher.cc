@@ -26,9 +26,7 @@ Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uin
                              const Moment& given) {
   const Moment now = Listening(given);
   Actions actions;
-  std::unique_ptr<ActiveJob>& entry = jobs_[job.id()];
-  entry = std::make_unique<ActiveJob>(job, rows, images_done);
-  ActiveJob& active = *entry;
+  ActiveJob& active = **jobs_.insert(std::make_unique<ActiveJob>(job, rows, images_done)).first;
   if (active.AllDone()) {
     End(job.id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
     return actions;
@@ -111,7 +109,7 @@ void Dispatcher::CountRunning(ActiveJob& job) {
 void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
                      Actions& actions) {
   const auto entry = jobs_.find(id);
-  ActiveJob& job = *entry->second;
+  ActiveJob& job = **entry;
   queue_.Remove(id);
   deadlines_.Erase(id);
   revisions_.Erase(id);
@@ -125,8 +123,8 @@ void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Stat
   job.job.set_state(state);
   *job.job.mutable_end_time() = ToTimestamp(now.wall);
   if (!error.ok()) *job.job.mutable_error() = ToProto(error);
-  actions.push_back(JobEndedAction{std::move(job.job)});  // `id` may have been its own
-  jobs_.erase(entry);
+  const std::unique_ptr<ActiveJob> ended = std::move(jobs_.extract(entry).value());
+  actions.push_back(JobEndedAction{std::move(ended->job)});  // `id` may have been its own
 }
 
 void Dispatcher::ForgetFailed(const ActiveJob& job) {
@@ -159,7 +157,7 @@ Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, const Mo
   LoseWorker(registration.name(), now, actions);
   for (const std::string& model : fleet_.Add(registration, now)) {
     queue_.ForEach(model, [this](const std::string& id) {
-      ActiveJob& job = *jobs_.at(id);
+      ActiveJob& job = **jobs_.find(id);
       job.offers = fleet_.OffersFor(job);
       queue_.SetOffers(id, job.offers);
     });
@@ -267,19 +265,19 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
 
 bool Dispatcher::Holds(const std::string& worker, const v1::ImageRef& image) const {
   const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && found->second->IsHeldBy(worker, image);
+  return found != jobs_.end() && (*found)->IsHeldBy(worker, image);
 }
 
 bool Dispatcher::WantsBack(const std::string& worker, const v1::ImageRef& image) const {
   const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && fleet_.Find(worker) != nullptr && found->second->Wants(worker, image);
+  return found != jobs_.end() && fleet_.Find(worker) != nullptr && (*found)->Wants(worker, image);
 }
 
 Actions Dispatcher::OnResultBroughtBack(const std::string& name, const v1::ImageRef& image,
                                         const Moment& given) {
   const Moment now = Listening(given);
   Actions actions;
-  ActiveJob& job = *jobs_.at(image.job_id());
+  ActiveJob& job = **jobs_.find(image.job_id());
   fleet_.Find(name)->Hear(now);
   const bool fresh = !job.images()[image.image_index()].begun;
   job.NoteDone(image.image_index());
@@ -296,7 +294,7 @@ Actions Dispatcher::OnResultBroughtBack(const std::string& name, const v1::Image
 
 ActiveJob* Dispatcher::FindJob(const std::string& id) {
   const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : found->second.get();
+  return found == jobs_.end() ? nullptr : found->get();
 }
 
 ActiveJob* Dispatcher::FindHeld(const std::string& worker, const v1::ImageRef& image) {

@@ -20,7 +20,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
@@ -33,6 +32,7 @@
 #include "server/dispatch/prices.h"
 #include "server/dispatch/running_work.h"
 #include "server/dispatch/worker.h"
+#include "server/queue/by_id.h"
 #include "server/queue/job_queue.h"
 
 namespace mind::server {
@@ -224,7 +224,7 @@ class Dispatcher {
   Fleet fleet_;
   Prices prices_;
   RunningWork running_;
-  absl::flat_hash_map<std::string, std::unique_ptr<ActiveJob>> jobs_;
+  ById<ActiveJob> jobs_;
   size_t running_jobs_ = 0;
   // Waiting jobs that workers have failed, by model; and the models that have lost a worker since the last
   // look.

@@ -49,7 +49,7 @@ std::optional<absl::Duration> Dispatcher::EstimatedWait(const std::string& model
 
 std::optional<absl::Duration> Dispatcher::EstimatedWaitOf(const std::string& id) const {
   if (!queue_.Contains(id)) return std::nullopt;
-  const std::string& model = jobs_.at(id)->model();
+  const std::string& model = (*jobs_.find(id))->model();
   const int64_t workers = fleet_.Able(model);
   if (workers == 0) return std::nullopt;
   return absl::Seconds(queue_.CostAheadOf(id, SharesWith(model)) / static_cast<double>(workers));
@@ -57,8 +57,8 @@ std::optional<absl::Duration> Dispatcher::EstimatedWaitOf(const std::string& id)
 
 std::optional<absl::Duration> Dispatcher::EstimatedRemaining(const std::string& id) const {
   const auto found = jobs_.find(id);
-  if (found == jobs_.end() || !found->second->running()) return std::nullopt;
-  const ActiveJob& job = *found->second;
+  if (found == jobs_.end() || !(*found)->running()) return std::nullopt;
+  const ActiveJob& job = **found;
   const double row = PriceOf(job.model()).OfRow(job.megapixels());
   double seconds = 0;
   int attempts = 0;
@@ -91,12 +91,12 @@ std::map<std::string, double> Dispatcher::RunningSeconds() const {
 
 const v1::Job* Dispatcher::Find(const std::string& id) const {
   const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : &found->second->job;
+  return found == jobs_.end() ? nullptr : &(*found)->job;
 }
 
 const ActiveJob* Dispatcher::FindActive(const std::string& id) const {
   const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : found->second.get();
+  return found == jobs_.end() ? nullptr : found->get();
 }
 
 namespace {

@@ -237,7 +237,7 @@ Worker* Fleet::Choose(const ActiveJob& job) const {
   Seat best;
   Seat last;  // resort
   VisitSeats(job, [&](const Seat& seat) {
-    if (seat.worker->name() == job.avoid) {
+    if (seat.worker->name() == job.avoid()) {
       last = seat;
       return false;
     }

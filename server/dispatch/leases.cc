@@ -76,7 +76,7 @@ void Dispatcher::TakeFromStuck(Worker& worker, const Moment& now, Actions& actio
   for (const Worker::Overdue& one : overdue) {
     ActiveJob* const job = FindHeld(worker.name(), ref(one.key));
     if (job == nullptr) continue;  // it had been told to stop already
-    if (one.waits) job->avoid = worker.name();
+    if (one.waits) job->Avoid(worker.name());
     EndAttempt(*job, one.key.attempt, one.waits ? "its worker did not get to it" : "it made no progress",
                !one.waits, now, actions);
   }
@@ -84,7 +84,7 @@ void Dispatcher::TakeFromStuck(Worker& worker, const Moment& now, Actions& actio
 
 void Dispatcher::EndLate(const Moment& now, Actions& actions) {
   for (const std::string& id : deadlines_.TakeDue(now.wall)) {
-    const v1::Job& job = jobs_.at(id)->job;
+    const v1::Job& job = (*jobs_.find(id))->job;
     const absl::Time created = FromTimestamp(job.create_time());
     const absl::Time started = job.has_start_time() ? FromTimestamp(job.start_time()) : now.wall;
     End(id, v1::JOB_STATE_FAILED,

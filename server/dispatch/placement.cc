@@ -53,7 +53,7 @@ void Dispatcher::EndHopeless(const Moment& now, Actions& actions) {
     if (failed == failed_.end() || fleet_.Able(model) >= options_.max_failures) continue;
     const std::set<std::string> ids = failed->second;
     for (const std::string& id : ids) {
-      const ActiveJob& job = *jobs_.at(id);
+      const ActiveJob& job = **jobs_.find(id);
       if (!queue_.Contains(id) || fleet_.Able(job) > 0) continue;
       End(id, v1::JOB_STATE_FAILED, absl::Status(job.last_failure()), now, actions);
     }
@@ -64,9 +64,9 @@ void Dispatcher::Place(const Moment& now, Actions& actions) {
   queue_.Advance(now.wall);
   Round round{.now = now};
   const std::map<std::string, std::string> reservations = fleet_.reservations();
-  for (const auto& [id, worker] : reservations) PlaceAlone(*jobs_.at(id), round);
+  for (const auto& [id, worker] : reservations) PlaceAlone(**jobs_.find(id), round);
   while (const JobQueue::Waiting* const next = NextInOrder(round)) {
-    ActiveJob& job = *jobs_.at(next->id());
+    ActiveJob& job = **jobs_.find(next->id());
     if (!PlaceOne(job, round)) round.passed[{job.model(), job.job.priority()}] = next;
   }
   changed_.clear();

@@ -1,6 +1,8 @@
 #include "server/queue/job_queue.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace mind::server {
 namespace {
@@ -40,7 +42,7 @@ void JobQueue::SetReturned(const QueuedJob& job, const Returned& returned) {
   const auto found = entries_.find(job.id);
   if (found == entries_.end() && returned.pictures == 0) return;
   const bool added = found == entries_.end();
-  Waiting& waiting = added ? Add(job) : *found->second;
+  Waiting& waiting = added ? Add(job) : **found;
   if (!waiting.returned()) waiting.return_arrival_ = ++arrivals_;
   waiting.returned_ = returned;
   if (!added) return Reenter(waiting);
@@ -49,13 +51,13 @@ void JobQueue::SetReturned(const QueuedJob& job, const Returned& returned) {
 }
 
 void JobQueue::Take(const std::string& id) {
-  Waiting& waiting = *entries_.at(id);
+  Waiting& waiting = Get(id);
   turns_.Begin(waiting);
   Reenter(waiting);
 }
 
 void JobQueue::Drop(const std::string& id) {
-  Waiting& waiting = *entries_.at(id);
+  Waiting& waiting = Get(id);
   turns_.Drop(waiting);
   Reenter(waiting);
 }
@@ -63,7 +65,7 @@ void JobQueue::Drop(const std::string& id) {
 bool JobQueue::Remove(const std::string& id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return false;
-  Waiting& waiting = *found->second;
+  Waiting& waiting = **found;
   if (waiting.portions > 0) turns_.Leave(waiting);
   Exit(waiting);
   Forget(waiting);
@@ -71,7 +73,7 @@ bool JobQueue::Remove(const std::string& id) {
 }
 
 void JobQueue::SetOffers(const std::string& id, uint64_t offers) {
-  Waiting& waiting = *entries_.at(id);
+  Waiting& waiting = Get(id);
   if (waiting.offers == offers) return;
   waiting.offers = offers;
   Line::Update(waiting);
@@ -84,31 +86,32 @@ JobQueue::Model& JobQueue::ModelOf(const std::string& name) {
 }
 
 JobQueue::Waiting& JobQueue::Add(const QueuedJob& job) {
-  std::unique_ptr<Waiting>& entry = entries_[job.id];
-  entry = std::make_unique<Waiting>();
-  entry->job_ = job;
+  auto entry = std::make_unique<Waiting>();
+  entry->id_ = job.id;
+  entry->priority_ = job.priority;
+  entry->picture_ = job.picture;
+  entry->deadline_ = job.deadline;
   entry->model_ = &ModelOf(job.model);
   entry->offers = job.offers;
   entry->arrival_ = ++arrivals_;
   ++by_priority_[job.priority];
-  return *entry;
+  return **entries_.insert(std::move(entry)).first;
 }
 
 void JobQueue::Enter(Waiting& waiting) {
   if (waiting.returned()) {
     waiting.turn = {kReturned, 0, waiting.return_arrival_};
   } else if (waiting.urgent_) {
-    waiting.turn = {kUrgent, absl::ToDoubleSeconds(waiting.job_.deadline - absl::UnixEpoch()),
-                    waiting.arrival_};
+    waiting.turn = {kUrgent, absl::ToDoubleSeconds(waiting.deadline_ - absl::UnixEpoch()), waiting.arrival_};
   } else {
     waiting.turn = {kInTurn, waiting.start, waiting.arrival_};
   }
-  waiting.work = waiting.returned_.work + waiting.job_.picture * waiting.portions;
-  waiting.model_->lines[waiting.job_.priority].Insert(waiting);
+  waiting.work = waiting.returned_.work + waiting.picture_ * waiting.portions;
+  waiting.model_->lines[waiting.priority_].Insert(waiting);
 }
 
 void JobQueue::Exit(Waiting& waiting) {
-  const auto line = waiting.model_->lines.find(waiting.job_.priority);
+  const auto line = waiting.model_->lines.find(waiting.priority_);
   line->second.Erase(waiting);
   if (line->second.empty()) waiting.model_->lines.erase(line);
 }
@@ -122,20 +125,20 @@ void JobQueue::Reenter(Waiting& waiting) {
 
 void JobQueue::Forget(Waiting& waiting) {
   UnwatchSlack(waiting);
-  --by_priority_.at(waiting.job_.priority);
+  --by_priority_.at(waiting.priority_);
   entries_.erase(entries_.find(waiting.id()));
 }
 
 // --- Time and prices.
 
 absl::Time JobQueue::SlackUntil(const Waiting& waiting) {
-  return waiting.job_.deadline - kSlackFloor -
+  return waiting.deadline_ - kSlackFloor -
          absl::Seconds(kSlackFactor * waiting.model_->price.Of(waiting.work));
 }
 
 void JobQueue::WatchSlack(Waiting& waiting) {
   UnwatchSlack(waiting);
-  if (waiting.urgent_ || waiting.job_.deadline == absl::InfiniteFuture()) return;
+  if (waiting.urgent_ || waiting.deadline_ == absl::InfiniteFuture()) return;
   waiting.slack_until_ = SlackUntil(waiting);
   waiting.model_->slack.emplace(waiting.slack_until_, &waiting);
 }
@@ -213,25 +216,25 @@ int64_t JobQueue::Waits(int priority) const {
 }
 
 int64_t JobQueue::AheadOf(const std::string& id) const {
-  const Waiting& self = *entries_.at(id);
+  const Waiting& self = Get(id);
   int64_t ahead = 0;
   for (const auto& [name, model] : models_) {
     for (const auto& [priority, line] : model.lines) {
-      if (priority < self.job_.priority) break;
-      ahead += priority > self.job_.priority ? line.sum().jobs : line.Before(self.turn).jobs;
+      if (priority < self.priority_) break;
+      ahead += priority > self.priority_ ? line.sum().jobs : line.Before(self.turn).jobs;
     }
   }
   return ahead;
 }
 
 double JobQueue::CostAheadOf(const std::string& id, const Shares& share) const {
-  const Waiting& self = *entries_.at(id);
+  const Waiting& self = Get(id);
   double cost = 0;
   for (const auto& [name, model] : models_) {
     Work work;
     for (const auto& [priority, line] : model.lines) {
-      if (priority < self.job_.priority) break;
-      work += priority > self.job_.priority ? line.sum().work : line.Before(self.turn).work;
+      if (priority < self.priority_) break;
+      work += priority > self.priority_ ? line.sum().work : line.Before(self.turn).work;
     }
     if (work.rows > 0) cost += share(name) * model.price.Of(work);
   }

@@ -14,13 +14,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "server/queue/by_id.h"
 #include "server/queue/fair_turns.h"
 #include "server/queue/line.h"
 #include "server/queue/work.h"
@@ -82,15 +81,18 @@ class JobQueue {
   // A waiting job, by its place.
   class Waiting : private Line::Node, private FairTurns::Claim {
    public:
-    const std::string& id() const { return job_.id; }
+    const std::string& id() const { return id_; }
     // Whether it goes before the other. REQUIRES: both of one class.
     bool GoesBefore(const Waiting& other) const { return turn < other.turn; }
     bool returned() const { return returned_.pictures > 0; }
 
    private:
     friend class JobQueue;
+    std::string id_;
     Model* model_ = nullptr;
-    QueuedJob job_;
+    int priority_ = 0;
+    Work picture_;
+    absl::Time deadline_ = absl::InfiniteFuture();
     Returned returned_;
     uint64_t arrival_ = 0;
     uint64_t return_arrival_ = 0;
@@ -136,6 +138,8 @@ class JobQueue {
 
   Model& ModelOf(const std::string& name);
   Waiting& Add(const QueuedJob& job);
+  // REQUIRES: Contains(id)
+  Waiting& Get(const std::string& id) const { return **entries_.find(id); }
   // Into its line, where it belongs now; out of it; and anew, or out of the queue if nothing of it waits.
   static void Enter(Waiting& waiting);
   static void Exit(Waiting& waiting);
@@ -149,7 +153,7 @@ class JobQueue {
 
   const Price default_price_;
   std::map<std::string, Model> models_;
-  absl::flat_hash_map<std::string, std::unique_ptr<Waiting>> entries_;
+  ById<Waiting> entries_;
   std::map<int, int64_t> by_priority_;
   FairTurns turns_;
   uint64_t arrivals_ = 0;

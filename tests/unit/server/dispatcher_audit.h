@@ -37,7 +37,8 @@ class DispatcherAudit {
     std::map<std::string, JobQueue::Sum> waiting;
     std::map<std::string, int64_t> running;
     size_t running_jobs = 0;
-    for (const auto& [id, job] : dispatcher_.jobs_) {
+    for (const auto& job : dispatcher_.jobs_) {
+      const std::string& id = job->id();
       uint32_t done = 0, steps = 0, waits = 0;
       Work work;
       for (const ActiveJob::Image& image : job->images()) {
@@ -81,9 +82,9 @@ class DispatcherAudit {
       for (const auto& [key, picture] : worker.running()) {
         const auto job = dispatcher_.jobs_.find(key.job);
         const bool made =
-            job != dispatcher_.jobs_.end() && job->second->images()[key.image].attempt == key.attempt;
+            job != dispatcher_.jobs_.end() && (*job)->images()[key.image].attempt == key.attempt;
         EXPECT_EQ(made, !picture.stopping) << key.job;
-        const Work expected = made ? job->second->WorkAfter(job->second->images()[key.image].step) : Work();
+        const Work expected = made ? job->second->WorkAfter((*job)->images()[key.image].step) : Work();
         ExpectSame(picture.left, expected, key.job);
         all += expected;
       }
@@ -176,8 +177,8 @@ class DispatcherAudit {
 
   // Where there is room for a waiting picture, it would have been placed.
   void CheckNothingWaitsInVain() const {
-    for (const auto& [id, job] : dispatcher_.jobs_) {
-      if (!dispatcher_.queue_.Contains(id) || dispatcher_.MustRunAlone(*job)) continue;
+    for (const auto& job : dispatcher_.jobs_) {
+      if (!dispatcher_.queue_.Contains(job->id()) || dispatcher_.MustRunAlone(*job)) continue;
       bool trusted = false, room_trusted = false, room = false;
       for (const auto& [name, worker] : dispatcher_.Workers()) {
         const Offer* const offer = worker.OfferOf(job->model());
