@@ -1,8 +1,7 @@
 // bench-cluster: a day of a cluster of GPUs in a minute, around the server's own queue and dispatcher.
 // docs/scaling.md has its figures, and what is not in them.
-#include <ctime>
-
 #include <cstdio>
+#include <ctime>
 #include <utility>
 
 #include "proto/support/command_line.h"
