@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
-#   tests/long.sh [STAGE...]     stages: storm simulation cluster postgresql api image asan-ubsan tsan fuzz tidy (default: all, in this order)
+#   tests/long.sh [STAGE...]     stages: storm simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy (default: all, in this order)
 # docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(storm simulation cluster postgresql api image asan-ubsan tsan fuzz tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(storm simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy)
 mkdir -p build
 
 sanitized() {  # PRESET: builds it and runs the whole suite under it
@@ -26,6 +26,7 @@ run_stage() {
         --gtest_filter="Generation.*:Http.*:Faults.*:Streams.*:Limits.*:BadInput.*:CommandLine.*:*Families*:Keys.*:Tls.*:HostileWorker.*:Evaluation.*:Objects*"
       ;;
     image) tests/deploy/image.py . build/image ;;
+    capacity) build/dev/bin/bench-cluster --whole | tee build/capacity.md ;;
     asan-ubsan | tsan) sanitized "$1" ;;
     fuzz) cmake --preset fuzz >/dev/null && cmake --build --preset fuzz && ctest --preset fuzz ;;
     tidy) cmake --preset dev >/dev/null && tests/tidy.sh build/dev services && tests/tidy.sh build/dev engine ;;

@@ -7,20 +7,11 @@
 namespace mind::server {
 
 void Dispatcher::UpdatePrices(const Worker& worker, const v1::Capacity& capacity) {
-  if (capacity.speeds().empty()) return;
-  std::map<std::string, Work> running;  // by model: one row of each picture, to tell the mean size
-  for (const auto& [key, picture] : worker.running()) {
-    if (picture.left.rows > 0) {
-      running[picture.model] +=
-          {.rows = 1, .row_megapixels = picture.left.row_megapixels / picture.left.rows};
-    }
-  }
   for (const v1::ModelSpeed& speed : capacity.speeds()) {
     const std::optional<double> seconds = worker.RowSeconds(speed.model());
-    if (!seconds || worker.OfferOf(speed.model()) == nullptr) continue;
-    const auto rows = running.find(speed.model());
-    const double megapixels = rows == running.end() ? 0 : rows->second.row_megapixels / rows->second.rows;
-    if (prices_.Report(worker.name(), speed.model(), *seconds, megapixels)) {
+    const Offer* const offer = worker.OfferOf(speed.model());
+    if (!seconds || offer == nullptr) continue;
+    if (prices_.Report(worker.name(), speed.model(), *seconds, offer->default_megapixels())) {
       queue_.SetPrice(speed.model(), *prices_.Find(speed.model()));
     }
   }

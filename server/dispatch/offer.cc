@@ -31,6 +31,7 @@ std::string Joined(const std::set<std::string>& names) {
 
 Offer::Offer(const v1::Model& model)
     : revision_(model.revision()),
+      default_megapixels_(1e-6 * model.default_width() * model.default_height()),
       size_multiple_(std::max<uint32_t>(model.size_multiple(), 1)),
       max_width_(model.max_width()),
       max_height_(model.max_height()),

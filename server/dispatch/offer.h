@@ -27,10 +27,14 @@ class Offer {
   // Of the weights; empty if not known.
   const std::string& revision() const { return revision_; }
 
+  // What it makes where no size is said: the size that its speed is told for. 0: not known.
+  double default_megapixels() const { return default_megapixels_; }
+
  private:
   bool AllowsPictures(const v1::ImageSpec& spec) const;
 
   const std::string revision_;
+  const double default_megapixels_;
   const uint32_t size_multiple_;
   const uint32_t max_width_;
   const uint32_t max_height_;

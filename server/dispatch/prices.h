@@ -1,8 +1,9 @@
 // What models cost, by what workers report: a row takes a + b · pixels, a and b by model.
 //
-// Workers differ in speed, and report seconds a row for whatever sizes they are making. What is common to
-// them is how time grows with size: that is fitted to all reports of a model. How fast each of them is, is a
-// factor of its own; the price is for the mean of the connected.
+// Workers differ in speed, and report seconds a row for the size that the model makes of itself, which may
+// differ between them. What is common to them is how time grows with size: that is fitted to all reports of a
+// model; of one size alone, in proportion. How fast each of them is, is a factor of its own; the price is for
+// the mean of the connected.
 //
 // Plain state, like the dispatcher it belongs to.
 #ifndef MIND_SERVER_DISPATCH_PRICES_H_
@@ -17,7 +18,7 @@ namespace mind::server {
 
 class Prices {
  public:
-  // A worker took so long a row, for pictures of this size in the mean; 0: the size is not known. Whether the
+  // A worker takes so long a row of pictures of this size; 0: the size is not known. Whether the
   // price has changed.
   bool Report(const std::string& worker, const std::string& model, double row_seconds, double megapixels);
   // It has gone: the price is that of the others. Without others it stays what it was. Whether it has

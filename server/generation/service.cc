@@ -9,6 +9,7 @@
 #include "server/generation/finished_image.h"
 #include "server/generation/job_pages.h"
 #include "server/generation/model_summary.h"
+#include "server/generation/model_work.h"
 #include "server/generation/outcome.h"
 #include "server/generation/public_job.h"
 #include "server/generation/recovery.h"
@@ -220,21 +221,7 @@ void GenerationService::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
 }
 
 void GenerationService::ListWork(Answer<internal::v1::ListWorkResponse> answer) {
-  std::map<std::string, internal::v1::ModelWork> models;
-  for (const auto& [model, waiting] : state_.dispatcher.queue().ByModel()) {
-    models[model].set_waiting_jobs(waiting.jobs);
-    models[model].set_waiting_seconds(waiting.cost_seconds);
-  }
-  for (const auto& [model, jobs] : state_.dispatcher.RunningByModel()) models[model].set_running_jobs(jobs);
-  for (const auto& [model, seconds] : state_.dispatcher.RunningSeconds()) {
-    models[model].set_running_seconds(seconds);
-  }
-  internal::v1::ListWorkResponse response;
-  for (auto& [name, work] : models) {
-    work.set_model(name);
-    *response.add_models() = std::move(work);
-  }
-  answer(std::move(response));
+  answer(WorkOf(state_.dispatcher));
 }
 
 void GenerationService::ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) {

@@ -2,9 +2,11 @@
 """Builds the Dockerfile's image without an engine: its own instructions, one after the other, in roots that debootstrap has
 made, and then uses what came out as an engine would: any user, a root that is only read.
 
-  image.py ROOT FOLDER [--libtorch DIRECTORY] [--steps N]
+  image.py ROOT FOLDER [--libtorch DIRECTORY] [--programs FOLDER] [--most MB] [--steps N]
 
-FOLDER takes the roots, some gigabytes; one that is there already (FOLDER/base) is used again. --steps ends after so many
+FOLDER takes the roots, some gigabytes; one that is there already (FOLDER/base) is used again, and so is what the compiler made
+(FOLDER/ccache, as a cache mount would keep it). An image of more than --most MB is one too many. --programs
+takes programs that are compiled already, on the same Debian, for what the compiler would make: all else is as the Dockerfile says. --steps ends after so many
 instructions, to try the script itself. Needs root, debootstrap and a Debian mirror (MIND_MIRROR; by default this machine's
 first in /etc/apt). The long mode runs it; it says how large the image is.
 """
@@ -23,6 +25,8 @@ arguments = argparse.ArgumentParser()
 arguments.add_argument("root", type=pathlib.Path)
 arguments.add_argument("folder", type=pathlib.Path)
 arguments.add_argument("--libtorch", default="")
+arguments.add_argument("--programs", type=pathlib.Path)
+arguments.add_argument("--most", type=int, default=350)
 arguments.add_argument("--steps", type=int, default=10**6)
 ARGUMENTS = arguments.parse_args()
 ROOT, FOLDER = ARGUMENTS.root.resolve(), ARGUMENTS.folder.resolve()
@@ -70,7 +74,9 @@ def chroot(place, command, environment, user=("0", "0"), only_reading=False, cwd
     if only_reading:
         lines += [f"mount -o remount,bind,ro {place}", "mount -t tmpfs tmpfs tmp", "mount -t tmpfs -o mode=770,gid=0 tmpfs data"]
     else:
-        lines += ["cp /etc/resolv.conf etc/resolv.conf"]
+        cache = FOLDER / "ccache"
+        cache.mkdir(exist_ok=True)
+        lines += ["cp /etc/resolv.conf etc/resolv.conf", "mkdir -p root/.cache/ccache", f"mount --bind {cache} root/.cache/ccache"]
     drop = ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups", "--no-new-privs"] if user[0] != "0" else []
     inside = ["env", "-i", f"PATH={PATH}", *(f"{k}={v}" for k, v in environment.items()), "sh", "-c",
               f"cd {cwd} && {command if isinstance(command, str) else shlex.join(command)}"]
@@ -143,6 +149,13 @@ class Build:
                 subprocess.run(["cp", "--archive", "--no-preserve=ownership", there, to], check=True)
 
     def do_run(self, rest):
+        compiled = re.search(r"cmake --build .* --target (.*)", rest) if ARGUMENTS.programs else None
+        if compiled:
+            to = self.place / self.cwd.lstrip("/") / "build/release/bin"
+            to.mkdir(parents=True)
+            for program in compiled.group(1).split():
+                shutil.copy(ARGUMENTS.programs / program, to)
+            return
         chroot(self.place, rest, {**self.variables, **self.settings.get("env", {})}, cwd=self.cwd)
 
     def do_env(self, rest):
@@ -154,7 +167,40 @@ class Build:
     def do_user(self, rest):
         self.settings["user"] = rest
 
-    do_label = do_volume = do_expose = do_healthcheck = do_cmd = do_nothing
+    def do_label(self, rest):
+        self.settings["labels"] = dict(word.split("=", 1) for word in shlex.split(self.expand(rest)))
+
+    do_volume = do_expose = do_healthcheck = do_cmd = do_nothing
+
+
+def bytes_of(*places):
+    """What they hold; nothing for what is not there."""
+    done = subprocess.run(["du", "--summarize", "--total", "--bytes", *(p for p in places if p.exists())], capture_output=True,
+                          text=True, check=True)
+    return int(done.stdout.split()[-2])
+
+
+def check_labels(labels, revision):
+    for name in ("title", "description", "revision", "base.name"):
+        if not labels.get(f"org.opencontainers.image.{name}"):
+            sys.exit(f"the image has no label org.opencontainers.image.{name}")
+    if labels["org.opencontainers.image.revision"] != revision:
+        sys.exit(f"the image says that it is of {labels['org.opencontainers.image.revision']}, not {revision}")
+
+
+def check_bill(place):
+    """What the image says that it is made of: every program and library of ours, and the packages that those come from."""
+    bill = json.loads((place / "usr/share/doc/mind-diffusion/sbom.spdx.json").read_text())
+    files = {file["fileName"].removeprefix("./") for file in bill["files"]}
+    for folder in ("usr/local/bin", "usr/local/lib/mind"):
+        for file in (place / folder).iterdir():
+            if file.name not in files and file.name != "mind-alive":
+                sys.exit(f"the bill of materials lacks {file.name}")
+    packages = {package["name"]: package["versionInfo"] for package in bill["packages"]}
+    names = [thing["SPDXID"] for thing in bill["packages"] + bill["files"]]
+    if not {"libc6", "libgrpc++1.51", "libsqlite3-0"} <= packages.keys() or "" in packages.values() or len(set(names)) < len(names):
+        sys.exit(f"the bill of materials is not one: {packages}")
+    print(f"the bill of materials: {len(files)} files, {len(packages)} packages")
 
 
 def main():
@@ -163,9 +209,14 @@ def main():
     if not build.run():
         return
     place, environment = build.place, build.settings["env"]
-    size = int(subprocess.run(["du", "--summarize", "--bytes", place], capture_output=True, text=True, check=True).stdout.split()[0])
-    print(f"the image: {size / 1e6:.0f} MB")
-    json.loads((place / "usr/share/doc/mind-diffusion/sbom.spdx.json").read_text())
+    parts = {"libraries": place / "usr/local/lib/mind", "programs": place / "usr/local/bin", "models": place / "models"}
+    size, parts = bytes_of(place), {name: bytes_of(part) for name, part in parts.items()}
+    parts["Debian"] = size - sum(parts.values())
+    print(f"the image: {size / 1e6:.0f} MB, " + ", ".join(f"{name} {part / 1e6:.0f}" for name, part in parts.items()))
+    if size > ARGUMENTS.most * 1e6:
+        sys.exit(f"it may have {ARGUMENTS.most} MB")
+    check_labels(build.settings["labels"], build.given["REVISION"])
+    check_bill(place)
     # Any user, a root that is only read: a server and a worker make a picture.
     script = """
       mind-server --open --listen 127.0.0.1:8080 --metrics 127.0.0.1:9090 & server=$!

@@ -70,6 +70,23 @@ TEST_F(EstimatesTest, WhatWaitsIsPricedByWhatIsKnownNow) {
   EXPECT_DOUBLE_EQ(dispatcher_.queue().Of("m").cost_seconds, 20 * kSteps);
 }
 
+TEST_F(EstimatesTest, SpeedsAreForTheSizeOfTheModelWhateverIsMade) {
+  v1::Model model = Model();
+  model.set_default_width(32);
+  model.set_default_height(32);
+  Connect(Registration("w", {model}), 1);
+  Submit("large");  // 64 × 64, runs
+  Capacity("w", 1, {{"m", 2}});
+  v1::Job small = Job("small");
+  small.mutable_spec()->set_width(32);
+  small.mutable_spec()->set_height(32);
+  Submit(small);
+  EXPECT_DOUBLE_EQ(dispatcher_.queue().Of("m").cost_seconds, 2 * kSteps);
+  Submit("another");  // four times as many pixels
+  EXPECT_DOUBLE_EQ(dispatcher_.queue().Of("m").cost_seconds, (2 + 8) * kSteps);
+  EXPECT_DOUBLE_EQ(dispatcher_.RunningSeconds().at("m"), 8 * kSteps);
+}
+
 TEST_F(EstimatesTest, WhatRunsCountsByWhatIsLeftOfIt) {
   Connect("w", 1);
   Capacity("w", 1, {{"m", 2}});
