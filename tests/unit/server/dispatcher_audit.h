@@ -75,10 +75,11 @@ class DispatcherAudit {
   }
 
   void CheckRunning() const {
-    std::map<std::string, Work> left;
+    std::map<std::string, int64_t> by_tenant;
     for (const auto& [name, worker] : dispatcher_.Workers()) {
       Work all;
       for (const auto& [key, picture] : worker.running()) {
+        ++by_tenant[picture.tenant];
         const auto job = dispatcher_.jobs_.find(key.job);
         const bool made =
             job != dispatcher_.jobs_.end() && job->second->images()[key.image].attempt == key.attempt;
@@ -88,6 +89,13 @@ class DispatcherAudit {
         all += expected;
       }
       ExpectSame(worker.left(), all, name);
+    }
+    for (const char* const tenant : {"t0", "t1", "t2"}) {
+      EXPECT_EQ(dispatcher_.tenants_.Running(tenant), by_tenant[tenant]) << tenant;
+      const uint32_t limit = dispatcher_.options_.running_limit_of(tenant);
+      if (limit > 0) {
+        EXPECT_LE(by_tenant[tenant], limit) << tenant;
+      }
     }
     for (int priority = v1::Priority_MIN; priority <= v1::Priority_MAX; ++priority) {
       std::map<std::string, Work> counted, kept;
@@ -178,6 +186,8 @@ class DispatcherAudit {
   void CheckNothingWaitsInVain() const {
     for (const auto& [id, job] : dispatcher_.jobs_) {
       if (!dispatcher_.queue_.Contains(id) || dispatcher_.MustRunAlone(*job)) continue;
+      // Those of a tenant that has as much as it may, or had until a moment ago.
+      if (dispatcher_.queue_.IsHeld(id) || !dispatcher_.tenants_.Has(job->job.tenant())) continue;
       bool trusted = false, room_trusted = false, room = false;
       for (const auto& [name, worker] : dispatcher_.Workers()) {
         const Offer* const offer = worker.OfferOf(job->model());
