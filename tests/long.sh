@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
-#   tests/long.sh [STAGE...]     stages: storm simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy (default: all, in this order)
+#   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy
+#                                 (default: all, in this order)
 # docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(storm simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy)
 mkdir -p build
 
 sanitized() {  # PRESET: builds it and runs the whole suite under it
@@ -15,6 +16,8 @@ sanitized() {  # PRESET: builds it and runs the whole suite under it
 run_stage() {
   case $1 in
     storm) MIND_STRESS_CALLS=100000 MIND_STRESS_ENDS=100 build/dev/bin/test-functional --gtest_filter="Streams.*" ;;
+    hostile) MIND_HOSTILE_TENANTS=1000000 build/dev/bin/test-functional --gtest_filter="HostileClient.*" ;;
+    watermark) MIND_WATERMARKS=1000 build/dev/bin/test-worker --gtest_filter="*Watermark*" ;;
     simulation)
       MIND_SIMULATIONS=100000 build/dev/bin/test-server --gtest_filter="Simulation.*" &&
         MIND_SIMULATIONS=1000000 build/dev/bin/test-server --gtest_filter="FrontsSimulation.Whatever*"

@@ -110,6 +110,13 @@ void AddLimitFlags(CLI::App& app, KeysOptions& options) {
   number.operator()<double>(
       "--worker-seconds-per-day", [&limits](double n) { limits.set_worker_seconds_per_day(n); },
       "Seconds of one worker within a day");
+  number.operator()<uint32_t>(
+      "--max-running-images", [&limits](uint32_t n) { limits.set_max_running_images(n); },
+      "Pictures that workers may be making at the same time; the others wait");
+  AddFlag(app, "--keep", "DURATION",
+          DurationReader([&limits](absl::Duration given) { *limits.mutable_keep() = ToDuration(given); },
+                         absl::Seconds(1), kLongest),
+          "How long its ended jobs and their pictures are kept; if left out, as long as the server's");
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ otlp::Span ToProto(const Span& span) {
   proto.set_trace_id(Bytes(span.context.trace));
   proto.set_span_id(Bytes(span.context.span));
   if (span.parent) proto.set_parent_span_id(Bytes(span.parent->span));
+  proto.set_trace_state(span.context.state);
   proto.set_flags(span.context.sampled ? 1 : 0);
   proto.set_name(span.name);
   proto.set_kind(static_cast<otlp::Span::SpanKind>(span.kind));

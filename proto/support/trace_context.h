@@ -14,12 +14,27 @@ struct TraceContext {
   std::array<uint8_t, 16> trace{};  // never all zero
   std::array<uint8_t, 8> span{};    // likewise
   bool sampled = false;             // its spans are recorded
+  // What tracing systems say beside it, for each other: W3C's tracestate, of at most kMostTracestate
+  // characters.
+  std::string state = {};
 
   std::string TraceId() const;  // 32 hexadecimal digits
 };
 
-// Of a header traceparent; nothing where it is none, which is to be taken as if it were not there.
-std::optional<TraceContext> ParseTraceparent(std::string_view text);
+// Where something is in a trace, as it is passed on; both empty: nobody traces.
+struct TraceHeaders {
+  std::string traceparent, tracestate;
+};
+
+// What is carried of a tracestate, at most: what the standard asks for.
+inline constexpr size_t kMostTracestate = 512;
+
+// Of the headers traceparent and tracestate; nothing where the first is none, which is to be taken as if it
+// were not there.
+std::optional<TraceContext> ParseTraceparent(std::string_view text, std::string_view tracestate = "");
+// What of a header tracestate is carried on: nothing where it is none. Where it is longer than is carried,
+// members of more than 128 characters go first, then the last ones (W3C Trace Context, 3.3.1.5).
+std::string CarriedTracestate(std::string_view text);
 std::string ToTraceparent(const TraceContext& context);
 
 // A new trace, and a new span in the trace of another; both by random numbers.

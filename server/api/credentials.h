@@ -20,7 +20,8 @@ inline Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
   return {.authorization = said("authorization").value_or(""),
           .tenant = said("mind-tenant"),
           .forwarded = said("mind-caller-bin").value_or(""),
-          .traceparent = said("traceparent").value_or("")};
+          .traceparent = said("traceparent").value_or(""),
+          .tracestate = said("tracestate").value_or("")};
 }
 
 }  // namespace mind::server

@@ -12,6 +12,7 @@ void AddCaller(grpc::ClientContext& context, const Caller& caller) {
   said.mutable_models()->Add(caller.models.begin(), caller.models.end());
   said.set_highest_priority(caller.highest_priority);
   said.set_traceparent(caller.traceparent);
+  said.set_tracestate(caller.tracestate);
   context.AddMetadata("mind-caller-bin", said.SerializeAsString());
   context.AddMetadata("mind-tenant", caller.tenant);  // what fronts of the version before read
 }
@@ -29,6 +30,7 @@ absl::StatusOr<Caller> FrontAuthority::Admit(const Credentials& credentials, std
   caller.key_id = said.key_id();
   caller.models.assign(said.models().begin(), said.models().end());
   caller.traceparent = said.traceparent();
+  caller.tracestate = said.tracestate();
   if (said.highest_priority() != v1::PRIORITY_UNSPECIFIED) caller.highest_priority = said.highest_priority();
   return caller;
 }

@@ -106,11 +106,21 @@ void Dispatcher::CountRunning(ActiveJob& job) {
   running_.CountJob(job.model(), job.running() ? 1 : -1);
 }
 
+void Dispatcher::EndRunning(const std::string& tenant) {
+  tenants_.End(tenant);
+  ReleaseHeld(tenant);
+}
+
+void Dispatcher::ReleaseHeld(const std::string& tenant) {
+  if (queue_.holding() > 0 && tenants_.Has(tenant)) changed_.merge(queue_.Release(tenant));
+}
+
 void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
                      Actions& actions) {
   const auto entry = jobs_.find(id);
   ActiveJob& job = **entry;
   queue_.Remove(id);
+  ReleaseHeld(job.job.tenant());
   deadlines_.Erase(id);
   revisions_.Erase(id);
   ForgetFailed(job);
@@ -181,6 +191,7 @@ void Dispatcher::LoseWorker(const std::string& name, const Moment& now, Actions&
   std::set<std::pair<std::string, uint32_t>> orphans;
   for (const auto& [key, picture] : worker->running()) {
     running_.Remove(picture.model, picture.priority, picture.left);
+    EndRunning(picture.tenant);
     const ActiveJob* const job = FindJob(key.job);
     if (job != nullptr && job->images()[key.image].attempt == key.attempt)
       orphans.emplace(key.job, key.attempt);
@@ -425,6 +436,7 @@ void Dispatcher::FreeRoom(Worker& worker, const Worker::PictureKey& key, const M
   const Worker::Picture* const picture = worker.Find(key);
   if (picture == nullptr) return;
   running_.Remove(picture->model, picture->priority, picture->left);
+  EndRunning(picture->tenant);
   worker.Remove(key, now);
   fleet_.Refresh(worker, now);
 }

@@ -31,6 +31,7 @@
 #include "server/dispatch/moment.h"
 #include "server/dispatch/prices.h"
 #include "server/dispatch/running_work.h"
+#include "server/dispatch/tenant_room.h"
 #include "server/dispatch/worker.h"
 #include "server/queue/by_id.h"
 #include "server/queue/job_queue.h"
@@ -65,10 +66,15 @@ class Dispatcher {
     double default_row_seconds = 0.05;
     // A tenant's share of the workers' time, against the others'; more than 0.
     std::function<double(const std::string& tenant)> weight_of = [](const std::string&) { return 1.0; };
+    // Pictures of a tenant's that workers may have at a time; 0: any number. What is beyond waits in its
+    // place, and others pass it.
+    TenantRoom::LimitOf running_limit_of = [](const std::string&) { return 0U; };
   };
 
   explicit Dispatcher(const Options& options)
-      : options_(options), queue_(Price{.row = options.default_row_seconds}) {}
+      : options_(options),
+        queue_(Price{.row = options.default_row_seconds}),
+        tenants_(options.running_limit_of) {}
 
   // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over
   // all pictures; `images_done` are pictures that need not be made (after a restart).
@@ -169,6 +175,10 @@ class Dispatcher {
   void FreeRoom(Worker& worker, const Worker::PictureKey& key, const Moment& now);
   // An attempt that has ended, and not with results alone, is told of.
   static void ReportIfGivenBack(const ActiveJob& job, uint32_t attempt, Actions& actions);
+  // A worker has a picture of the tenant's less.
+  void EndRunning(const std::string& tenant);
+  // Something of what is held for the tenant may be placed, if it has room.
+  void ReleaseHeld(const std::string& tenant);
   // What waits of it has changed, or what would do for it: the queue is told.
   void Requeue(ActiveJob& job, const Moment& now);
   // Whether it runs may have changed.
@@ -192,6 +202,9 @@ class Dispatcher {
   void TakeFromStuck(Worker& worker, const Moment& now, Actions& actions);
   void EndLate(const Moment& now, Actions& actions);
   void GiveUpRevisions(const Moment& now);
+  // Lets go of what is held for tenants who have room: their limit has changed, or what went before it cannot
+  // be placed. A few tenants at a time.
+  void ReviewHeld();
 
   // --- Placement (placement.cc).
 
@@ -202,8 +215,10 @@ class Dispatcher {
   // Ends jobs that every worker they could go to has failed.
   void EndHopeless(const Moment& now, Actions& actions);
   void Place(const Moment& now, Actions& actions);
-  // The first in order for which there may be room; null if there is none.
-  const JobQueue::Waiting* NextInOrder(const Round& round) const;
+  // The first in order for which there may be room, at a worker and for its tenant; null if there is none.
+  const JobQueue::Waiting* NextInOrder(const Round& round);
+  // The same without regard to tenants.
+  const JobQueue::Waiting* FirstInOrder(const Round& round) const;
   // Gives a picture of it to a worker, and all of them if it must run alone. False if there is no room for it
   // after all.
   bool PlaceOne(ActiveJob& job, Round& round);
@@ -224,6 +239,8 @@ class Dispatcher {
   Fleet fleet_;
   Prices prices_;
   RunningWork running_;
+  TenantRoom tenants_;
+  std::string reviewed_;  // the tenant that ReviewHeld has looked at last
   ById<ActiveJob> jobs_;
   size_t running_jobs_ = 0;
   // Waiting jobs that workers have failed, by model; and the models that have lost a worker since the last

@@ -7,6 +7,12 @@
 #include "server/dispatch/dispatcher.h"
 
 namespace mind::server {
+namespace {
+
+// Tenants with held jobs that are looked at in a tick.
+constexpr size_t kReviewedAtOnce = 16;
+
+}  // namespace
 
 Actions Dispatcher::OnTick(const Moment& given) {
   const absl::Duration unheard = given.steady - last_tick_.value_or(given.steady) - options_.late_tick;
@@ -28,8 +34,16 @@ Actions Dispatcher::OnTick(const Moment& given) {
     }
   }
   queue_.Advance(now.wall);
+  ReviewHeld();
   Settle(now, actions);
   return actions;
+}
+
+void Dispatcher::ReviewHeld() {
+  for (size_t left = std::min(queue_.holding(), kReviewedAtOnce); left > 0 && queue_.holding() > 0; --left) {
+    reviewed_ = queue_.HoldingAfter(reviewed_);
+    ReleaseHeld(reviewed_);
+  }
 }
 
 void Dispatcher::DropSilent(const Moment& now, Actions& actions) {

@@ -68,12 +68,21 @@ void Dispatcher::Place(const Moment& now, Actions& actions) {
   while (const JobQueue::Waiting* const next = NextInOrder(round)) {
     ActiveJob& job = **jobs_.find(next->id());
     if (!PlaceOne(job, round)) round.passed[{job.model(), job.job.priority()}] = next;
+    ReleaseHeld(job.job.tenant());  // the next in its place
   }
   changed_.clear();
   Send(round, actions);
 }
 
-const JobQueue::Waiting* Dispatcher::NextInOrder(const Round& round) const {
+const JobQueue::Waiting* Dispatcher::NextInOrder(const Round& round) {
+  while (const JobQueue::Waiting* const next = FirstInOrder(round)) {
+    if (tenants_.Has(next->tenant())) return next;
+    queue_.Hold(next->id());
+  }
+  return nullptr;
+}
+
+const JobQueue::Waiting* Dispatcher::FirstInOrder(const Round& round) const {
   const JobQueue::Waiting* first = nullptr;
   for (int priority = v1::Priority_MAX; first == nullptr && priority >= v1::Priority_MIN; --priority) {
     if (queue_.Waits(priority) == 0) continue;
@@ -99,6 +108,10 @@ bool Dispatcher::PlaceOne(ActiveJob& job, Round& round) {
 
 bool Dispatcher::PlaceAlone(ActiveJob& job, Round& round) {
   if (job.running()) return false;
+  if (!tenants_.Has(job.job.tenant())) {
+    fleet_.EndReservation(job.id(), round.now);  // no worker stands idle for it
+    return false;
+  }
   const auto reservation = fleet_.reservations().find(job.id());
   Worker* worker = nullptr;
   if (reservation != fleet_.reservations().end()) {
@@ -118,7 +131,9 @@ bool Dispatcher::PlaceAlone(ActiveJob& job, Round& round) {
     return false;
   }
   const int priority = job.job.priority();
-  while (queue_.Contains(job.id()) && worker->Room(priority) > 0) Give(job, *worker, round);
+  while (queue_.Contains(job.id()) && worker->Room(priority) > 0 && tenants_.Has(job.job.tenant())) {
+    Give(job, *worker, round);
+  }
   return true;
 }
 
@@ -147,11 +162,13 @@ void Dispatcher::Give(ActiveJob& job, Worker& worker, Round& round) {
   if (!fresh || added) Requeue(job, round.now);  // with its weights chosen, fewer may do for the rest
   worker.Add({job.id(), sending.attempt, image}, {.priority = job.job.priority(),
                                                   .model = job.model(),
+                                                  .tenant = job.job.tenant(),
                                                   .rows_per_step = job.RowsPerStep(),
                                                   .alone = MustRunAlone(job),
                                                   .moved = round.now.steady,
                                                   .left = left});
   running_.Add(job.model(), job.job.priority(), left);
+  tenants_.Begin(job.job.tenant());
   overdue_.SetAtLatest(worker.name(), round.now.steady + options_.progress.stall);
   fleet_.Refresh(worker, round.now);
 }

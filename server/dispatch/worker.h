@@ -56,6 +56,7 @@ class Worker {
   struct Picture {
     int priority = 0;
     std::string model;
+    std::string tenant;
     double rows_per_step = 1;
     bool alone = false;     // no other job's may run beside it
     bool started = false;   // denoising has begun

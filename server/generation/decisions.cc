@@ -37,6 +37,7 @@ void Decisions::Do(const SendAssign& send) {
   state_.ledger.Write(UpdateJob{*job});
   v1::Assign assign = send.assign;
   assign.set_traceparent(job->traceparent());
+  assign.set_tracestate(job->tracestate());
   state_.traces.OnAssigned(*job, assign.attempt(), send.worker, state_.Now());
   state_.sessions.Assign(send.worker, WithUploads(send.worker, std::move(assign), job->spec()),
                          [this, worker = send.worker](const v1::Assign& assign, const absl::Status& why) {

@@ -45,6 +45,10 @@ class EventSource {
   }
   void Publish(const std::string& job_id, v1::JobEvent event) { feeds_.Publish(job_id, std::move(event)); }
   void Forget(const std::string& job_id) { feeds_.Forget(job_id); }
+  // The same unless somebody watches: then it goes a while after the last has left (Purge).
+  void ForgetUnwatched(const std::string& job_id) {
+    if (feeds_.WatchersOf(job_id).empty()) feeds_.Forget(job_id);
+  }
   JobEventPtr Newest(const std::string& job_id, v1::JobEvent::EventCase kind) const {
     return feeds_.Newest(job_id, kind);
   }

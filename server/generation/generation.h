@@ -20,6 +20,7 @@
 #include "server/generation/submission.h"
 #include "server/generation/validate.h"
 #include "server/store/job_reader.h"
+#include "server/trust/rate.h"
 
 namespace mind::server {
 
@@ -91,6 +92,10 @@ class Generation {
   // What is still to be done, for what scales workers.
   virtual void ListWork(Answer<internal::v1::ListWorkResponse> answer) = 0;
   virtual void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) = 0;
+
+  // How a tenant stands with workers' time, as of before what it asks for now; nothing where that is not
+  // limited, or is counted elsewhere, by the server that leads.
+  virtual std::optional<Rate> WorkerSecondsOf(const std::string&) { return std::nullopt; }
 
   // What a face signs with, newest first, and what it accepts: shared by all that have one store, replaced by
   // a new one every day. What has been signed is good for a day at least.

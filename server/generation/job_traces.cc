@@ -17,8 +17,8 @@ std::string RequestTrace::TraceId() const {
   return parent ? parent->TraceId() : "";
 }
 
-RequestTrace JobTraces::Begin(const std::string& traceparent, absl::Time now) const {
-  RequestTrace request{.parent = ParseTraceparent(traceparent), .start = now};
+RequestTrace JobTraces::Begin(const Caller& caller, absl::Time now) const {
+  RequestTrace request{.parent = ParseTraceparent(caller.traceparent, caller.tracestate), .start = now};
   if (sink_ == nullptr) return request;
   request.own = request.parent ? NewSpanIn(*request.parent) : NewTrace(false);
   request.own->sampled = sink_->Samples(request.parent, *request.own);
@@ -57,7 +57,7 @@ void JobTraces::Refused(const RequestTrace& request, const absl::Status& why, ab
 std::optional<Span> JobTraces::SpanOf(const v1::Job& job, const std::string& name, absl::Time start,
                                       absl::Time end) const {
   if (sink_ == nullptr) return std::nullopt;
-  const std::optional<TraceContext> carried = ParseTraceparent(job.traceparent());
+  const std::optional<TraceContext> carried = ParseTraceparent(job.traceparent(), job.tracestate());
   if (!carried || !carried->sampled) return std::nullopt;
   return Span{.context = NewSpanIn(*carried),
               .parent = carried,

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "proto/support/span.h"
+#include "server/trust/caller.h"
 
 namespace mind::server {
 
@@ -28,6 +29,8 @@ struct RequestTrace {
 
   // For the job it makes; empty if nobody traces.
   std::string Carried() const;
+  // The tracestate that goes with it.
+  std::string State() const { return parent ? parent->state : ""; }
   // Of its trace; empty if nobody traces.
   std::string TraceId() const;
 };
@@ -39,8 +42,8 @@ class JobTraces {
   // `sink`, if any, must outlive it.
   explicit JobTraces(SpanSink* sink) : sink_(sink) {}
 
-  // `traceparent`: as the caller gave it, if it did.
-  RequestTrace Begin(const std::string& traceparent, absl::Time now) const;
+  // In the caller's trace, if it is part of one.
+  RequestTrace Begin(const Caller& caller, absl::Time now) const;
   // It is answered: with a job, or refused.
   void Answered(const RequestTrace& request, const v1::Job& job, absl::Time now) const;
   void Refused(const RequestTrace& request, const absl::Status& why, absl::Time now) const;

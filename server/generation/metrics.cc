@@ -40,6 +40,10 @@ ServerMetrics::ServerMetrics()
                                             "From acceptance to the first preview"),
                             "model", kRequestSeconds),
       queue_capacity(GaugeFamily(*registry, "mind_queue_capacity", "Jobs the queue takes").Add({})),
+      queue_bytes(
+          GaugeFamily(*registry, "mind_queue_bytes", "What jobs that have not ended have brought").Add({})),
+      queue_bytes_allowed(
+          GaugeFamily(*registry, "mind_queue_bytes_allowed", "What those may have brought").Add({})),
       watchers(GaugeFamily(*registry, "mind_watchers", "Open event streams").Add({})),
       store_failing(GaugeFamily(*registry, "mind_store_failing",
                                 "1 while the job store cannot be written and new jobs are refused")

@@ -51,6 +51,8 @@ struct ServerMetrics {
   LabelledHistogram request_seconds;        // model
   LabelledHistogram first_preview_seconds;  // model
   prometheus::Gauge& queue_capacity;
+  prometheus::Gauge& queue_bytes;
+  prometheus::Gauge& queue_bytes_allowed;
   prometheus::Gauge& watchers;
   prometheus::Gauge& store_failing;
   prometheus::Counter& lease_expirations;

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "mind/v1/moderation.pb.h"
+#include "proto/support/trace_context.h"
 
 namespace mind::server {
 
@@ -25,10 +26,10 @@ class Moderator {
 
   // Nobody waits: `done` is called once, from any thread, or before these return. What is asked about is not
   // touched before that, and is the caller's again then.
-  virtual void CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest> request,
-                           const std::string& traceparent, Done done) = 0;
-  virtual void CheckImage(std::shared_ptr<const v1::CheckImageRequest> request,
-                          const std::string& traceparent, Done done) = 0;
+  virtual void CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest> request, const TraceHeaders& trace,
+                           Done done) = 0;
+  virtual void CheckImage(std::shared_ptr<const v1::CheckImageRequest> request, const TraceHeaders& trace,
+                          Done done) = 0;
 };
 
 }  // namespace mind::server

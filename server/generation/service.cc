@@ -16,14 +16,6 @@
 #include "server/generation/usage.h"
 
 namespace mind::server {
-namespace {
-
-constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
-// Jobs forgotten at once: what they take to forget is what a batch has to wait.
-constexpr int kPurgeAtOnce = 100;
-
-}  // namespace
-
 GenerationService::GenerationService(const Options& options, JobStore& store, ServerMetrics& metrics)
     : state_(options, store, metrics),
       decisions_(state_),
@@ -31,7 +23,8 @@ GenerationService::GenerationService(const Options& options, JobStore& store, Se
       worker_desk_(state_, decisions_),
       signing_secrets_(state_),
       queue_news_(state_),
-      kept_prices_(state_) {
+      kept_prices_(state_),
+      retention_(state_) {
   state_.ledger.OnChange([this] { TellServing(); });
 }
 
@@ -112,8 +105,10 @@ void GenerationService::Delete(const std::string& id, const Caller& caller, cons
               state_.Record("job_deleted", job, nlohmann::ordered_json::object(), key);
               state_.ledger.Forget(job.id());
               LogInfo("job deleted", {{"job", job.id()}, {"tenant", job.tenant()}});
-              state_.ledger.Answer([answer, job = PublicJob(job)](const absl::Status& written) {
-                written.ok() ? answer(job) : answer(written);
+              state_.ledger.Answer([this, answer, job = PublicJob(job)](const absl::Status& written) {
+                if (!written.ok()) return answer(written);
+                state_.events.ForgetUnwatched(job.id());
+                answer(job);
               });
             });
 }
@@ -274,6 +269,8 @@ void GenerationService::OnTick() {
   }
   decisions_.CarryOut(state_.dispatcher.OnTick(state_.Present()));
   state_.metrics.Describe(state_.dispatcher, state_.options.max_queue);
+  state_.metrics.queue_bytes.Set(static_cast<double>(state_.quotas.bytes()));
+  state_.metrics.queue_bytes_allowed.Set(static_cast<double>(state_.options.max_queue_bytes));
   const StoreDurability durability = state_.store.durability();
   state_.metrics.store_synchronous["disk"].Set(durability.disk ? 1 : 0);
   state_.metrics.store_synchronous["standby"].Set(durability.standby ? 1 : 0);
@@ -282,24 +279,8 @@ void GenerationService::OnTick() {
   queue_news_.OnTick();
   state_.checkpoints.OnTick();
   kept_prices_.OnTick();
-  if (now < next_purge_) return;
-  next_purge_ = now + kPurgeInterval;
-  state_.events.Purge(now);
-  if (!purging_) Purge();
-}
-
-void GenerationService::Purge() {
-  purging_ = true;
-  state_.store.Purge(
-      state_.Now() - state_.options.keep, kPurgeAtOnce,
-      state_.OnLoop<int>([this](const absl::StatusOr<int>& purged) {
-        purging_ = false;
-        if (!purged.ok()) {
-          LogError("cannot forget old jobs", {{"error", std::string(purged.status().message())}});
-        } else if (*purged == kPurgeAtOnce) {
-          Purge();
-        }
-      }));
+  state_.disk.OnTick();
+  retention_.OnTick();
 }
 
 }  // namespace mind::server

@@ -17,6 +17,7 @@
 #include "server/generation/generation.h"
 #include "server/generation/kept_prices.h"
 #include "server/generation/queue_news.h"
+#include "server/generation/retention.h"
 #include "server/generation/service_state.h"
 #include "server/generation/signing_secrets.h"
 #include "server/generation/submissions.h"
@@ -63,6 +64,10 @@ class GenerationService : public Generation {
   void ListWorkers(Answer<v1::ListWorkersResponse> answer) override;
   void ListWork(Answer<internal::v1::ListWorkResponse> answer) override;
   void ListUsage(const v1::ListUsageRequest& request, Answer<v1::ListUsageResponse> answer) override;
+  std::optional<Rate> WorkerSecondsOf(const std::string& tenant) override {
+    return state_.quotas.WorkerSeconds(tenant, state_.options.limits_of(tenant),
+                                       state_.options.steady_clock());
+  }
   void ListSigningSecrets(Answer<std::vector<std::string>> answer) override {
     signing_secrets_.Give(std::move(answer));
   }
@@ -99,7 +104,6 @@ class GenerationService : public Generation {
               std::function<void(const absl::Status& written)> then);
   void AnswerCancelled(const std::string& id, const Caller& caller, const Answer<v1::Job>& answer);
   void TellServing();
-  void Purge();
 
   ServiceState state_;
   Decisions decisions_;
@@ -109,8 +113,7 @@ class GenerationService : public Generation {
   SigningSecrets signing_secrets_;
   QueueNews queue_news_;
   KeptPrices kept_prices_;
-  absl::Time next_purge_ = absl::InfinitePast();
-  bool purging_ = false;
+  Retention retention_;
   std::function<void(bool)> tell_serving_;
   bool told_serving_ = false;
 };

@@ -32,6 +32,8 @@ ServiceState::ServiceState(const ServiceOptions& the_options, JobStore& the_stor
               .broken = options.store_broken},
              store, options.post),
       quotas(options.max_queue_bytes),
+      disk({.max_bytes = options.max_disk_bytes, .post = options.post, .steady_clock = options.steady_clock},
+           store, *metrics.registry),
       traces(options.spans),
       catalog(options.model_memory),
       sessions(ledger, store, options.post) {}

@@ -3,6 +3,7 @@
 #define MIND_SERVER_GENERATION_SERVICE_STATE_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "mind/v1/keys.pb.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/generation/checkpoint_keeper.h"
+#include "server/generation/disk_budget.h"
 #include "server/generation/event_source.h"
 #include "server/generation/job_id.h"
 #include "server/generation/job_ties.h"
@@ -38,10 +40,15 @@ struct ServiceOptions {
   size_t max_queue = 1000;
   // Bytes that jobs which have not ended may have brought, prompts and pictures; one more job is refused.
   uint64_t max_queue_bytes = uint64_t{1} << 30;
+  // Bytes that the job store may take up on the server's disk; from there on jobs are refused. 0: any number.
+  uint64_t max_disk_bytes = 0;
   // A job that would wait longer than this, as estimated, is refused.
   absl::Duration max_wait = absl::Hours(1);
-  // How long ended jobs and their pictures are kept.
+  // How long ended jobs and their pictures are kept; and those of tenants with a time of their own.
   absl::Duration keep = absl::Hours(24);
+  std::function<std::map<std::string, absl::Duration>()> keeps = [] {
+    return std::map<std::string, absl::Duration>();
+  };
   // How long after a restart a job that was tied to a call waits to be asked for.
   absl::Duration orphan_patience = absl::Seconds(30);
   // A request that names no model does not mean one that nobody has served for longer.
@@ -118,6 +125,7 @@ struct ServiceState {
   Ledger ledger;
   JobTies ties;
   Quotas quotas;
+  DiskBudget disk;
   JobTraces traces;
   ModelCatalog catalog;
   WorkerSessions sessions;

@@ -61,7 +61,7 @@ void Submissions::Submit(Submission submission, const Caller& caller, const std:
   asked->submission = std::move(submission);
   asked->caller = caller;
   asked->allowed = state_.options.moderator == nullptr;
-  asked->trace = state_.traces.Begin(caller.traceparent, state_.Now());
+  asked->trace = state_.traces.Begin(caller, state_.Now());
   asked->tied_to = tied_to;
   asked->answer = std::move(answer);
   if (const absl::Status bad = CheckRequestId(asked->key.request_id); !bad.ok()) return Finish(asked, bad);
@@ -135,6 +135,7 @@ absl::Status Submissions::Admit(const std::string& model, int priority) const {
                      absl::Seconds(2));
   }
   if (!state_.ledger.reliable()) return state_.ledger.Unavailable();
+  if (absl::Status full = state_.disk.Check(); !full.ok()) return full;
   const Dispatcher& dispatcher = state_.dispatcher;
   const size_t max_queue = state_.options.max_queue;
   const absl::Duration wait = dispatcher.EstimatedWait(model, priority).value_or(absl::ZeroDuration());
@@ -201,6 +202,7 @@ absl::StatusOr<Submissions::Made> Submissions::MakeJob(const Asked& asked) {
   job.set_webhook_url(request.webhook_url());
   job.set_tenant(valid->tenant);
   job.set_traceparent(asked.trace.Carried());
+  job.set_tracestate(asked.trace.State());
   job.set_key_id(asked.caller.key_id);
   job.set_worker_seconds(made.charge.worker_seconds);
   job.set_state(v1::JOB_STATE_QUEUED);
@@ -275,7 +277,7 @@ void Submissions::Moderate(const AskedPtr& asked, const Made& made) {
   question->set_key_id(asked->caller.key_id);
   *question->mutable_spec() = PublicJob(made.job).spec();
   state_.options.moderator->CheckPrompt(
-      question, asked->trace.Carried(),
+      question, {asked->trace.Carried(), asked->trace.State()},
       [this, post = state_.options.post, number](const absl::Status& verdict) {
         post([this, number, verdict] { OnModerated(number, verdict); });
       });

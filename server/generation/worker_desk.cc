@@ -125,7 +125,7 @@ void WorkerDesk::Moderate(const std::string& worker, v1::ConnectRequest message)
   moderated_bytes_ += bytes;
   const auto held = std::make_shared<v1::ConnectRequest>(std::move(message));
   state_.options.moderator->CheckImage(
-      question, job.traceparent(),
+      question, {job.traceparent(), job.tracestate()},
       [this, post = state_.options.post, worker, from = state_.sessions.Find(worker), held, question,
        bytes](const absl::Status& verdict) {
         post([this, worker, from, held, question, bytes, verdict] {

@@ -47,11 +47,12 @@ bool IsToken(absl::string_view id) {
 class Connection::ConnectionExchange : public Exchange {
  public:
   ConnectionExchange(std::shared_ptr<asio::io_context> io, std::shared_ptr<Connection> connection,
-                     uint64_t number, HttpRequest request)
+                     uint64_t number, HttpRequest request, std::optional<BodyBudget::Share> body)
       : io_(std::move(io)),
         connection_(std::move(connection)),
         number_(number),
-        request_(std::move(request)) {}
+        request_(std::move(request)),
+        body_(std::move(body)) {}
   ~ConnectionExchange() override {
     if (!answered_) Post([number = number_](Connection& c) { c.Abandon(number); });
   }
@@ -112,6 +113,7 @@ class Connection::ConnectionExchange : public Exchange {
   const std::shared_ptr<Connection> connection_;
   const uint64_t number_;
   const HttpRequest request_;
+  const std::optional<BodyBudget::Share> body_;  // for as long as that is in memory
   std::atomic<bool> answered_ = false;
 };
 
@@ -176,6 +178,13 @@ void Connection::ReadHeader(std::chrono::seconds within) {
 
 void Connection::OnHeader(Error error) {
   if (error) return Refuse(error);
+  if (!TakeHeader()) return;
+  // What nobody will look at is not read: its caller is refused by what the header says.
+  if (!parser_->is_done() && !context_->router.MayAsk(request_)) {
+    keep_alive_ = false;
+    refused_ = true;
+    return Handle();
+  }
   if (parser_->get()[http::field::expect] != "100-continue") return ReadBody();
   static const SharedBytes* const go_on =
       new SharedBytes(std::make_shared<const std::string>("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -184,8 +193,19 @@ void Connection::OnHeader(Error error) {
 
 void Connection::ReadBody() {
   stream_.expires_after(TimeFor(parser_->content_length().value_or(context_->limits.body_bytes)));
-  http::async_read(stream_, buffer_, *parser_,
-                   [self = shared_from_this()](Error error, size_t) { self->OnRequest(error); });
+  body_.emplace(context_->bodies);
+  ReadBodyPart();
+}
+
+void Connection::ReadBodyPart() {
+  if (parser_->is_done()) return OnRequest({});
+  http::async_read_some(stream_, buffer_, *parser_, [self = shared_from_this()](Error error, size_t) {
+    if (error) return self->OnRequest(error);
+    if (self->body_->Grow(self->parser_->get().body().size())) return self->ReadBodyPart();
+    self->RefuseWith(503, "too_many_bodies",
+                     absl::StrCat("requests that are being read take as much memory as they may, ",
+                                  self->context_->bodies.most(), " bytes; try again in a moment"));
+  });
 }
 
 void Connection::Refuse(Error error) {
@@ -208,29 +228,26 @@ void Connection::RefuseWith(int status, const std::string& code, const std::stri
   keep_alive_ = false;
   handling_ = refused_ = true;
   began_ = ending_ = false;
+  parser_.reset();  // with what has been read
+  body_.reset();
   const nlohmann::json error = {
       {"error",
        {{"message", message}, {"type", "invalid_request_error"}, {"param", nullptr}, {"code", code}}}};
   Answer(++exchange_, Answered(status, "application/json", error.dump()));
 }
 
-void Connection::OnRequest(Error error) {
-  if (error) return Refuse(error);
-  auto message = parser_->release();
-  parser_.reset();
-  if (buffer_.capacity() > kKeptBuffer && buffer_.size() == 0) buffer_ = beast::flat_buffer();
-
+bool Connection::TakeHeader() {
+  const auto& message = parser_->get();
   keep_alive_ = message.keep_alive();
   head_only_ = message.method() == http::verb::head;
   chunked_ = message.version() >= 11;
-  HttpRequest request;
+  HttpRequest& request = request_ = HttpRequest();
   request.method = std::string(message.method_string());
   for (const auto& field : message) {
     std::string& value = request.headers[std::string(field.name_string())];
     absl::StrAppend(&value, value.empty() ? "" : ", ",
                     absl::string_view(field.value().data(), field.value().size()));
   }
-  request.body = std::move(message.body());
   const std::string& given = request.Header("x-request-id");
   request.id = IsToken(given) ? given : absl::StrCat(context_->id_prefix, ++context_->requests);
   request_id_ = request.id;
@@ -239,19 +256,34 @@ void Connection::OnRequest(Error error) {
     if (allowed == "*" || allowed == request.Header("origin")) origin_ = allowed;
   }
   if (message.version() >= 11 && message.count(http::field::host) != 1) {
-    return RefuseWith(400, "bad_http", "a request of HTTP/1.1 has one Host");
+    RefuseWith(400, "bad_http", "a request of HTTP/1.1 has one Host");
+    return false;
   }
   const beast::string_view target = message.target();
   if (!ParseTarget({target.data(), target.size()}, request)) {
-    return RefuseWith(400, "bad_target", "the request's target is not a path");
+    RefuseWith(400, "bad_target", "the request's target is not a path");
+    return false;
   }
   if (stream_.encrypted() && !absl::StartsWith(request.path, kHealth)) {
     if (const absl::Status refused = context_->tls.Check(stream_.ssl()); !refused.ok()) {
       context_->tls.Refused(refused);
-      return RefuseWith(401, "client_certificate_refused", std::string(refused.message()));
+      RefuseWith(401, "client_certificate_refused", std::string(refused.message()));
+      return false;
     }
   }
   request.encrypted = stream_.encrypted();
+  return true;
+}
+
+void Connection::OnRequest(Error error) {
+  if (error) return Refuse(error);
+  request_.body = std::move(parser_->get().body());
+  parser_.reset();
+  if (buffer_.capacity() > kKeptBuffer && buffer_.size() == 0) buffer_ = beast::flat_buffer();
+  Handle();
+}
+
+void Connection::Handle() {
   const std::shared_ptr<asio::io_context> io = io_.lock();
   if (io == nullptr) return;  // the server is gone
   ++exchange_;
@@ -259,9 +291,9 @@ void Connection::OnRequest(Error error) {
   began_ = ending_ = gone_ = false;
   on_gone_ = nullptr;
   stream_.expires_never();
-  WatchForEnd();
-  context_->router.Dispatch(
-      std::make_shared<ConnectionExchange>(io, shared_from_this(), exchange_, std::move(request)));
+  if (!refused_) WatchForEnd();
+  context_->router.Dispatch(std::make_shared<ConnectionExchange>(
+      io, shared_from_this(), exchange_, std::move(request_), std::exchange(body_, std::nullopt)));
 }
 
 void Connection::WatchForEnd() {
@@ -330,7 +362,8 @@ void Connection::SetHeaders(const HttpResponse& from, Response& response) const 
     response.set(http::field::vary, "Origin");
     response.set(http::field::access_control_expose_headers,
                  "x-request-id, retry-after, retry-after-ms, location, etag, x-ratelimit-limit-requests, "
-                 "x-ratelimit-remaining-requests, x-ratelimit-reset-requests");
+                 "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-seconds, "
+                 "x-ratelimit-remaining-seconds, x-ratelimit-reset-seconds");
     response.set(http::field::access_control_allow_headers,
                  "authorization, content-type, idempotency-key, last-event-id, mind-tenant");
     response.set(http::field::access_control_allow_methods, "GET, HEAD, POST, DELETE, OPTIONS");

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "server/http/body_budget.h"
 #include "server/http/end_of_turn.h"
 #include "server/http/http_server.h"
 #include "server/http/http_stream.h"
@@ -26,6 +27,7 @@ namespace mind::server {
 struct HttpContext {
   const Router& router;
   const HttpLimits limits;
+  BodyBudget bodies;
   const std::vector<std::string> cors_origins;
   HttpTlsContexts tls;
   std::atomic<bool> stopping = false;
@@ -58,7 +60,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnHandshake(Error error);
   void ReadHeader(std::chrono::seconds within);
   void OnHeader(Error error);
+  // What stands in the header becomes the request. False: it was refused.
+  bool TakeHeader();
   void ReadBody();
+  void ReadBodyPart();
   void OnRequest(Error error);
   // Answers what cannot be read, and closes.
   void Refuse(Error error);
@@ -102,6 +107,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   HttpStream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
+  HttpRequest request_;                    // that is being read
+  std::optional<BodyBudget::Share> body_;  // of it
 
   // Of the request being handled.
   uint64_t exchange_ = 0;  // counts them; answers to older ones are late

@@ -9,7 +9,8 @@ namespace mind::server {
 
 inline Credentials CredentialsOf(const HttpRequest& request) {
   Credentials credentials{.authorization = request.Header("authorization"),
-                          .traceparent = request.Header("traceparent")};
+                          .traceparent = request.Header("traceparent"),
+                          .tracestate = request.Header("tracestate")};
   if (const std::string& tenant = request.Header("mind-tenant"); !tenant.empty()) credentials.tenant = tenant;
   return credentials;
 }

@@ -6,8 +6,19 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "server/http/credentials.h"
+#include "server/http/rate_headers.h"
 
 namespace mind::server {
+namespace {
+
+// On the loop, before anything is answered.
+void AddWorkerSeconds(const FaceContext& context, Exchange& exchange) {
+  if (const auto seconds = context.generation.WorkerSecondsOf(exchange.caller().tenant)) {
+    AddRateHeaders(exchange, "seconds", *seconds);
+  }
+}
+
+}  // namespace
 
 std::string BaseUrl(const FaceContext& context, const HttpRequest& request) {
   if (!context.url.empty()) return context.url;
@@ -21,7 +32,10 @@ std::string BaseUrl(const FaceContext& context, const HttpRequest& request) {
 
 void OnLoop(const FaceContext& context, const ExchangePtr& exchange,
             std::function<void(const Caller&)> work) {
-  context.post([caller = exchange->caller(), work = std::move(work)] { work(caller); });
+  context.post([&context, exchange, work = std::move(work)] {
+    AddWorkerSeconds(context, *exchange);
+    work(exchange->caller());
+  });
 }
 
 JobCall::JobCall(const FaceContext& context, const ExchangePtr& exchange, std::unique_ptr<Listener> listener)
@@ -33,7 +47,8 @@ JobCall::JobCall(const FaceContext& context, const ExchangePtr& exchange, std::u
 void JobCall::Start(const FaceContext& context, const ExchangePtr& exchange,
                     std::unique_ptr<Listener> listener, Begin begin) {
   const std::shared_ptr<JobCall> call(new JobCall(context, exchange, std::move(listener)));
-  context.post([call, begin = std::move(begin)] {
+  context.post([call, exchange, begin = std::move(begin)] {
+    AddWorkerSeconds(call->context_, *exchange);
     call->self_ = call;
     begin(*call->pump_);
   });

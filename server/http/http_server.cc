@@ -70,6 +70,7 @@ class HttpServer::Impl {
   Impl(const Options& options, const Address& address, const Router& router)
       : context_(new HttpContext{.router = router,
                                  .limits = options.limits,
+                                 .bodies = BodyBudget(options.limits.bodies_bytes),
                                  .cors_origins = options.cors_origins,
                                  .tls = HttpTlsContexts(options.tls),
                                  .id_prefix = NewIdPrefix()}),

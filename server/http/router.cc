@@ -1,14 +1,13 @@
 #include "server/http/router.h"
 
-#include <cmath>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
 #include "server/http/credentials.h"
+#include "server/http/rate_headers.h"
 #include "server/http/status.h"
 
 namespace mind::server {
@@ -55,15 +54,18 @@ const Router::Node* Router::Find(const Node& node, const std::vector<std::string
   return nullptr;
 }
 
+bool Router::MayAsk(const HttpRequest& header) const {
+  Arguments arguments;
+  const Node* const node = Find(root_, header.segments, 0, arguments);
+  return node != nullptr && node->handlers.count(header.method) > 0 &&
+         authority_.StillAdmits(CredentialsOf(header), absl::StrCat(header.method, " ", node->pattern)).ok();
+}
+
 bool Router::LetIn(const ExchangePtr& exchange, const std::string& name) const {
   std::optional<Rate> requests;
   absl::StatusOr<Caller> caller = authority_.Admit(CredentialsOf(exchange->request()), name, &requests);
-  if (requests) {
-    exchange->AddHeader("x-ratelimit-limit-requests", absl::StrCat(std::floor(requests->limit)));
-    exchange->AddHeader("x-ratelimit-remaining-requests", absl::StrCat(std::floor(requests->remaining)));
-    exchange->AddHeader("x-ratelimit-reset-requests",
-                        absl::FormatDuration(absl::Ceil(requests->reset, absl::Milliseconds(1))));
-  }
+  if (!requests) requests = authority_.RequestsOf(CredentialsOf(exchange->request()));  // what is not counted
+  if (requests) AddRateHeaders(*exchange, "requests", *requests);
   if (caller.ok()) {
     exchange->set_caller(*std::move(caller), name);
     return true;
@@ -98,6 +100,9 @@ void Router::Dispatch(const ExchangePtr& exchange) const {
       if (LetIn(exchange, absl::StrCat(method, " ", node->pattern))) handler->second(exchange, arguments);
       return;
     }
+  }
+  if (const std::optional<Rate> requests = authority_.RequestsOf(CredentialsOf(request))) {
+    AddRateHeaders(*exchange, "requests", *requests);
   }
   for (auto nobody = nobodies_.rbegin(); nobody != nobodies_.rend(); ++nobody) {
     if (absl::StartsWith(request.path, nobody->first)) return nobody->second(exchange, allow);

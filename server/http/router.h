@@ -40,6 +40,8 @@ class Router {
   using ErrorForm = std::function<HttpResponse(const absl::Status&)>;
   void SetErrorForm(const std::string& prefix, ErrorForm form) { forms_[prefix] = std::move(form); }
 
+  // Whether a request with this header, and whatever body, would be let in now. It is not counted.
+  bool MayAsk(const HttpRequest& header) const;
   // HEAD is GET without a body, which the connection sees to. OPTIONS is answered with what is allowed.
   void Dispatch(const ExchangePtr& exchange) const;
 

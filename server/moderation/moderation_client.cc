@@ -83,10 +83,10 @@ absl::Status ModerationClient::VerdictOf(const std::string& what, const absl::St
 }
 
 void ModerationClient::CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest> request,
-                                   const std::string& traceparent, Done done) {
+                                   const TraceHeaders& trace, Done done) {
   const auto response = std::make_shared<v1::CheckPromptResponse>();
   prompts_.Ask(
-      traceparent,
+      trace,
       [this, request, response](grpc::ClientContext* context, std::function<void(grpc::Status)> ended) {
         stub_->async()->CheckPrompt(context, request.get(), response.get(), std::move(ended));
       },
@@ -98,10 +98,10 @@ void ModerationClient::CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest>
 }
 
 void ModerationClient::CheckImage(std::shared_ptr<const v1::CheckImageRequest> request,
-                                  const std::string& traceparent, Done done) {
+                                  const TraceHeaders& trace, Done done) {
   const auto response = std::make_shared<v1::CheckImageResponse>();
   pictures_.Ask(
-      traceparent,
+      trace,
       [this, request, response](grpc::ClientContext* context, std::function<void(grpc::Status)> ended) {
         stub_->async()->CheckImage(context, request.get(), response.get(), std::move(ended));
       },

@@ -35,9 +35,9 @@ class ModerationClient : public Moderator {
   // Questions that are under way end, as if the service had gone.
   ~ModerationClient() override;
 
-  void CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest> request, const std::string& traceparent,
+  void CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest> request, const TraceHeaders& trace,
                    Done done) override;
-  void CheckImage(std::shared_ptr<const v1::CheckImageRequest> request, const std::string& traceparent,
+  void CheckImage(std::shared_ptr<const v1::CheckImageRequest> request, const TraceHeaders& trace,
                   Done done) override;
 
  private:

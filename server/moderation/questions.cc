@@ -21,8 +21,8 @@ Questions::~Questions() {
   mutex_.Await(absl::Condition(this, &Questions::Idle));
 }
 
-void Questions::Ask(const std::string& traceparent, Try one, Done done) {
-  auto question = std::make_shared<Question>(Question{.traceparent = traceparent,
+void Questions::Ask(const TraceHeaders& trace, Try one, Done done) {
+  auto question = std::make_shared<Question>(Question{.trace = trace,
                                                       .one = std::move(one),
                                                       .done = std::move(done),
                                                       .give_up = absl::Now() + options_.timeout});
@@ -39,7 +39,9 @@ void Questions::Begin(const QuestionPtr& question) {
   grpc::ClientContext* const raw = context.get();
   raw->set_deadline(absl::ToChronoTime(question->give_up));
   raw->set_wait_for_ready(options_.persistent);
-  if (!question->traceparent.empty()) raw->AddMetadata("traceparent", question->traceparent);
+  const auto& [traceparent, tracestate] = question->trace;
+  if (!traceparent.empty()) raw->AddMetadata("traceparent", traceparent);
+  if (!tracestate.empty()) raw->AddMetadata("tracestate", tracestate);
   {
     const absl::MutexLock lock(&mutex_);
     ++question->tries;

@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "proto/support/trace_context.h"
 
 namespace mind::server {
 
@@ -35,11 +36,11 @@ class Questions {
   // Cuts off what is under way, and waits until all has been answered.
   ~Questions();
 
-  void Ask(const std::string& traceparent, Try one, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Ask(const TraceHeaders& trace, Try one, Done done) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Question {
-    std::string traceparent;
+    TraceHeaders trace;
     Try one;
     Done done;
     absl::Time give_up;

@@ -38,13 +38,18 @@ ServiceOptions OptionsFrom(const Flags& flags, const Post& post, const Outside& 
   options.dispatcher.progress.stall = flags.stall;
   options.max_queue = static_cast<size_t>(flags.max_queue);
   options.max_queue_bytes = static_cast<uint64_t>(flags.max_queue_bytes.bytes);
+  options.max_disk_bytes = static_cast<uint64_t>(flags.max_disk_bytes.bytes);
   options.max_wait = flags.max_wait;
   options.audit = trust.audit();
   options.dispatcher.weight_of = [&trust](const std::string& tenant) {
     const double weight = trust.LimitsOf(tenant).weight();
     return weight > 0 ? weight : 1;
   };
+  options.dispatcher.running_limit_of = [&trust](const std::string& tenant) {
+    return trust.LimitsOf(tenant).max_running_images();
+  };
   options.keep = flags.keep;
+  options.keeps = [&trust] { return trust.Keeps(); };
   options.limits.webhook_origins = WebhookOrigins(flags);
   options.checkpoint_interval = flags.checkpoint_interval == absl::ZeroDuration() ? absl::InfiniteDuration()
                                                                                   : flags.checkpoint_interval;
@@ -163,6 +168,10 @@ absl::StatusOr<std::unique_ptr<ModerationClient>> OpenModeration(const Flags& fl
 absl::StatusOr<std::unique_ptr<Core>> MakeCore(const Flags& flags, const Post& post, const ServerTls& tls,
                                                const Outside& outside, const GiveUp& give_up, Trust& trust,
                                                ServerMetrics& metrics) {
+  if (flags.max_disk_bytes.bytes > 0 && !flags.store.empty()) {
+    return absl::InvalidArgumentError(
+        "--max-disk-bytes is about --data, and --store keeps jobs in a database: bound its disk there");
+  }
   ServiceOptions options = OptionsFrom(flags, post, outside, trust);
   const absl::StatusOr<std::shared_ptr<ObjectStore>> objects = OpenObjects(flags, metrics);
   if (!objects.ok()) return objects.status();

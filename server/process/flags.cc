@@ -123,6 +123,10 @@ Flags ParseFlags(int argc, char** argv) {
   AddByteCount(
       app, "--max-queue-bytes", flags.max_queue_bytes,
       "Bytes that jobs which have not ended may have brought, prompts and pictures; one more is refused");
+  AddByteCount(
+      app, "--max-disk-bytes", flags.max_disk_bytes,
+      "Bytes that jobs and their pictures may take up in --data; from there on new jobs are refused. 0: any "
+      "number");
   AddDuration(app, "--max-wait", flags.max_wait, absl::ZeroDuration(), longest,
               "A job that would wait longer is refused");
   AddDuration(app, "--lease", flags.lease, absl::Milliseconds(100), absl::Hours(1),

@@ -44,6 +44,7 @@ struct Flags {
   std::string cluster = "127.0.0.1:0";
   int max_queue = 1000;
   ByteCount max_queue_bytes{1 << 30};
+  ByteCount max_disk_bytes{0};
   absl::Duration max_wait = absl::Hours(1);
   absl::Duration lease = absl::Seconds(10);
   absl::Duration leader_lease = absl::Seconds(5);

@@ -1,6 +1,7 @@
 #include "server/process/ports.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/resource_quota.h>
 
 #include <chrono>
 #include <string>
@@ -20,6 +21,9 @@
 namespace mind::server {
 namespace {
 
+// What all messages of a port that are being read may take; beyond, gRPC reads slower, and ends calls.
+constexpr size_t kMostInMessages = size_t{512} << 20;
+
 absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(
     const std::vector<grpc::Service*>& services, const std::string& address,
     const std::shared_ptr<grpc::ServerCredentials>& credentials, int& port) {
@@ -28,6 +32,8 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(
   for (grpc::Service* const service : services) builder.RegisterService(service);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  // gRPC reads a message before anybody can look at who sends it.
+  builder.SetResourceQuota(grpc::ResourceQuota(address).Resize(kMostInMessages));
   // Long streams are kept alive from both ends; the defaults would answer the workers' pings with GOAWAY.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);

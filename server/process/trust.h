@@ -2,6 +2,7 @@
 #ifndef MIND_SERVER_PROCESS_TRUST_H_
 #define MIND_SERVER_PROCESS_TRUST_H_
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -32,6 +33,10 @@ class Trust {
   // From any thread.
   v1::TenantLimits LimitsOf(const std::string& tenant) const {
     return keeper_ == nullptr ? v1::TenantLimits() : keeper_->book().LimitsOf(tenant);
+  }
+  // Of tenants who have their ended jobs kept for a time of their own. From any thread.
+  std::map<std::string, absl::Duration> Keeps() const {
+    return keeper_ == nullptr ? std::map<std::string, absl::Duration>() : keeper_->book().Keeps();
   }
 
  private:

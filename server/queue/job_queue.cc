@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace mind::server {
 namespace {
@@ -21,7 +22,7 @@ enum Rank { kReturned, kUrgent, kInTurn };
 }  // namespace
 
 JobQueue::JobQueue(const Price& default_price)
-    : default_price_(default_price), turns_([](FairTurns::Claim& claim) {
+    : default_price_(default_price), turns_([this](FairTurns::Claim& claim) {
         Waiting& waiting = static_cast<Waiting&>(claim);
         Exit(waiting);
         Enter(waiting);
@@ -74,25 +75,74 @@ bool JobQueue::Remove(const std::string& id) {
 
 void JobQueue::SetOffers(const std::string& id, uint64_t offers) {
   Waiting& waiting = Get(id);
-  if (waiting.offers == offers) return;
+  if (waiting.takes_ == offers) return;
+  if (waiting.held_) ForgetHeld(waiting);
+  waiting.takes_ = offers;
+  if (waiting.held_) return NoteHeld(waiting);
   waiting.offers = offers;
   Line::Update(waiting);
 }
 
+void JobQueue::Hold(const std::string& id) {
+  Waiting& waiting = Get(id);
+  if (waiting.held_) return;
+  waiting.held_ = true;
+  waiting.offers = 0;
+  Line::Update(waiting);
+  NoteHeld(waiting);
+}
+
+std::set<std::string> JobQueue::Release(const std::string& tenant) {
+  std::set<std::string> models;
+  const auto held = held_.find(tenant);
+  if (held == held_.end()) return models;
+  std::vector<Waiting*> first;
+  for (const auto& [kind, line] : held->second) first.push_back(line.begin()->second);
+  for (Waiting* const waiting : first) {
+    ForgetHeld(*waiting);
+    waiting->held_ = false;
+    waiting->offers = waiting->takes_;
+    Line::Update(*waiting);
+    models.insert(waiting->model_->name);
+  }
+  return models;
+}
+
+const std::string& JobQueue::HoldingAfter(const std::string& tenant) const {
+  const auto next = held_.upper_bound(tenant);
+  return next == held_.end() ? held_.begin()->first : next->first;
+}
+
+void JobQueue::NoteHeld(Waiting& waiting) {
+  held_[waiting.tenant_][{waiting.model_, waiting.priority_, waiting.takes_}][waiting.turn] = &waiting;
+}
+
+void JobQueue::ForgetHeld(const Waiting& waiting) {
+  const auto tenant = held_.find(waiting.tenant_);
+  const auto kind = tenant->second.find({waiting.model_, waiting.priority_, waiting.takes_});
+  kind->second.erase(waiting.turn);
+  if (kind->second.empty()) tenant->second.erase(kind);
+  if (tenant->second.empty()) held_.erase(tenant);
+}
+
 JobQueue::Model& JobQueue::ModelOf(const std::string& name) {
   const auto [model, added] = models_.try_emplace(name);
-  if (added) model->second.price = model->second.slack_price = default_price_;
+  if (added) {
+    model->second.name = name;
+    model->second.price = model->second.slack_price = default_price_;
+  }
   return model->second;
 }
 
 JobQueue::Waiting& JobQueue::Add(const QueuedJob& job) {
   auto entry = std::make_unique<Waiting>();
   entry->id_ = job.id;
+  entry->tenant_ = job.tenant;
   entry->priority_ = job.priority;
   entry->picture_ = job.picture;
   entry->deadline_ = job.deadline;
   entry->model_ = &ModelOf(job.model);
-  entry->offers = job.offers;
+  entry->offers = entry->takes_ = job.offers;
   entry->arrival_ = ++arrivals_;
   ++by_priority_[job.priority];
   return **entries_.insert(std::move(entry)).first;
@@ -108,9 +158,11 @@ void JobQueue::Enter(Waiting& waiting) {
   }
   waiting.work = waiting.returned_.work + waiting.picture_ * waiting.portions;
   waiting.model_->lines[waiting.priority_].Insert(waiting);
+  if (waiting.held_) NoteHeld(waiting);
 }
 
 void JobQueue::Exit(Waiting& waiting) {
+  if (waiting.held_) ForgetHeld(waiting);
   const auto line = waiting.model_->lines.find(waiting.priority_);
   line->second.Erase(waiting);
   if (line->second.empty()) waiting.model_->lines.erase(line);

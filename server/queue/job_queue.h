@@ -5,6 +5,10 @@
 // slack, nearest deadline first; then by fair turns between tenants (FairTurns), where each picture is a
 // portion; then by arrival. A picture is taken from the first job that the worker with room can make.
 //
+// A job may be held, because its tenant has as much running as it may: it keeps its place and is passed over.
+// Of those of a tenant that are held, Release lets go the first of each kind, so that neither looks at all of
+// them, however many there are: whoever finds that there is no room for one after all holds it again.
+//
 // One Line a model and class keeps order and running sums, so that nothing here looks at all that wait.
 //
 // Plain state: no threads, no clock of its own, no I/O. Times come in with the calls.
@@ -16,6 +20,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -67,6 +72,11 @@ class JobQueue {
   bool Remove(const std::string& id);
   // REQUIRES: Contains(id)
   void SetOffers(const std::string& id, uint64_t offers);
+  // It is passed over until it is released. REQUIRES: Contains(id)
+  void Hold(const std::string& id);
+  // Of the tenant's jobs that are held, the first of each model and class that would take the same offers are
+  // so no more. Their models.
+  std::set<std::string> Release(const std::string& tenant);
 
   // --- Time and prices.
 
@@ -82,6 +92,7 @@ class JobQueue {
   class Waiting : private Line::Node, private FairTurns::Claim {
    public:
     const std::string& id() const { return id_; }
+    const std::string& tenant() const { return tenant_; }
     // Whether it goes before the other. REQUIRES: both of one class.
     bool GoesBefore(const Waiting& other) const { return turn < other.turn; }
     bool returned() const { return returned_.pictures > 0; }
@@ -89,6 +100,7 @@ class JobQueue {
    private:
     friend class JobQueue;
     std::string id_;
+    std::string tenant_;
     Model* model_ = nullptr;
     int priority_ = 0;
     Work picture_;
@@ -97,6 +109,8 @@ class JobQueue {
     uint64_t arrival_ = 0;
     uint64_t return_arrival_ = 0;
     bool urgent_ = false;
+    uint64_t takes_ = 0;  // offers that would do for it; while it is held its node says none
+    bool held_ = false;
     absl::Time slack_until_ = absl::InfiniteFuture();  // as it stands in Model::slack
   };
   // The first of a class and model that one of these offers would do for; null if there is none. And the one
@@ -110,6 +124,12 @@ class JobQueue {
 
   size_t size() const { return entries_.size(); }
   bool Contains(const std::string& id) const { return entries_.contains(id); }
+  // REQUIRES: Contains(id)
+  bool IsHeld(const std::string& id) const { return entries_.at(id)->held_; }
+  // Tenants with jobs that are held; the one of them that comes after that name, round and round.
+  // REQUIRES: there is one.
+  size_t holding() const { return held_.size(); }
+  const std::string& HoldingAfter(const std::string& tenant) const;
   // Jobs of this class.
   int64_t Waits(int priority) const;
   // How many jobs go before it. REQUIRES: Contains(id)
@@ -130,6 +150,7 @@ class JobQueue {
 
  private:
   struct Model {
+    std::string name;
     Price price;
     std::map<int, Line, std::greater<>> lines;        // by class; none is empty
     std::set<std::pair<absl::Time, Waiting*>> slack;  // who becomes urgent when, or later
@@ -141,8 +162,8 @@ class JobQueue {
   // REQUIRES: Contains(id)
   Waiting& Get(const std::string& id) const { return **entries_.find(id); }
   // Into its line, where it belongs now; out of it; and anew, or out of the queue if nothing of it waits.
-  static void Enter(Waiting& waiting);
-  static void Exit(Waiting& waiting);
+  void Enter(Waiting& waiting);
+  void Exit(Waiting& waiting);
   void Reenter(Waiting& waiting);
   void Forget(Waiting& waiting);
   static absl::Time SlackUntil(const Waiting& waiting);
@@ -150,11 +171,17 @@ class JobQueue {
   static void WatchSlack(Waiting& waiting);
   static void UnwatchSlack(Waiting& waiting);
   static Sum SumOf(const Model& model);
+  // Among those that are held, by its turn; and out of them.
+  void NoteHeld(Waiting& waiting);
+  void ForgetHeld(const Waiting& waiting);
 
   const Price default_price_;
   std::map<std::string, Model> models_;
   ById<Waiting> entries_;
   std::map<int, int64_t> by_priority_;
+  // By tenant, and by what those of a kind have in common: model, class and offers.
+  using Kind = std::tuple<const Model*, int, uint64_t>;
+  std::map<std::string, std::map<Kind, std::map<Turn, Waiting*>>> held_;  // nothing in it is empty
   FairTurns turns_;
   uint64_t arrivals_ = 0;
 };

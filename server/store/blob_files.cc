@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -85,6 +86,7 @@ absl::Status BlobFiles::Put(const std::string& hash, const std::string& data) {
   if (access(path.c_str(), F_OK) != 0) {
     if (status = WriteFile(unfinished, data); !status.ok()) return status;
     if (rename(unfinished.c_str(), path.c_str()) != 0) return FileError(path, errno);
+    if (bytes_) *bytes_ += data.size();
   }
   // Also of one that is there: whoever put it may not have come so far.
   return SyncFolder(folder);
@@ -114,7 +116,21 @@ absl::StatusOr<std::optional<std::string>> BlobFiles::Get(const std::string& has
 
 absl::Status BlobFiles::Delete(const std::string& hash) {
   const std::string path = PathOf(hash);
-  return unlink(path.c_str()) == 0 || errno == ENOENT ? absl::OkStatus() : FileError(path, errno);
+  struct stat about {};
+  const bool there = stat(path.c_str(), &about) == 0;
+  if (unlink(path.c_str()) != 0) return errno == ENOENT ? absl::OkStatus() : FileError(path, errno);
+  if (bytes_ && there) *bytes_ -= std::min(*bytes_, static_cast<uint64_t>(about.st_size));
+  return absl::OkStatus();
+}
+
+uint64_t BlobFiles::bytes() {
+  if (bytes_) return *bytes_;
+  bytes_ = 0;
+  ForEach([this](const std::string& hash) {
+    struct stat about {};
+    if (stat(PathOf(hash).c_str(), &about) == 0) *bytes_ += static_cast<uint64_t>(about.st_size);
+  });
+  return *bytes_;
 }
 
 void BlobFiles::ForEach(const std::function<void(const std::string& hash)>& take) {

@@ -2,6 +2,8 @@
 #ifndef MIND_SERVER_STORE_BLOB_FILES_H_
 #define MIND_SERVER_STORE_BLOB_FILES_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,6 +22,7 @@ class BlobFiles : public BlobStore {
   absl::StatusOr<std::optional<std::string>> Get(const std::string& hash) override;
   absl::Status Delete(const std::string& hash) override;
   void ForEach(const std::function<void(const std::string& hash)>& take) override;
+  uint64_t bytes() override;
 
  private:
   // A folder holds those whose hashes begin alike, so that none grows too large.
@@ -27,6 +30,7 @@ class BlobFiles : public BlobStore {
   std::string PathOf(const std::string& hash) const;
 
   const std::string directory_;
+  std::optional<uint64_t> bytes_;  // unset: nobody has asked yet
 };
 
 }  // namespace mind::server

@@ -2,6 +2,7 @@
 #ifndef MIND_SERVER_STORE_BLOB_STORE_H_
 #define MIND_SERVER_STORE_BLOB_STORE_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +23,9 @@ class BlobStore {
   virtual absl::StatusOr<std::optional<std::string>> Get(const std::string& hash) = 0;
   virtual absl::Status Delete(const std::string& hash) = 0;
   virtual void ForEach(const std::function<void(const std::string& hash)>& take) = 0;
+  // What all of them take up. The first time they are looked at one by one. Called by the thread that puts
+  // and deletes.
+  virtual uint64_t bytes() = 0;
 };
 
 }  // namespace mind::server

@@ -20,6 +20,16 @@
 
 namespace mind::server {
 
+// Jobs that are to be forgotten: those that ended in this time.
+struct PurgeQuery {
+  absl::Time ended_before;
+  // Of this tenant alone; empty: of all but `except`.
+  std::string tenant;
+  std::vector<std::string> except;
+  // Earlier ones are not looked for: of those that are there still none is meant.
+  absl::Time ended_since = absl::InfinitePast();
+};
+
 // Called from one thread, the server's loop.
 //
 // Errors: those of JobReader; UNAVAILABLE also for a full disk, and of a batch it says that it may or may not
@@ -32,8 +42,12 @@ class JobStore : public virtual JobReader {
 
   // All of it or nothing; OK when it has reached the disk. Batches are committed in the order they are given.
   virtual void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) = 0;
-  // Forgets at most `limit` jobs that ended before this time, with their pictures. Tells how many.
-  virtual void Purge(absl::Time ended_before, int limit, Done<int> done) = 0;
+  // Forgets at most `limit` of these jobs, with their pictures. Tells how many. Where no tenant is named,
+  // also what was used so long before that time that it need not be known any more.
+  virtual void Purge(const PurgeQuery& query, int limit, Done<int> done) = 0;
+  // What it takes up on this server's disk, without what is free for more of it. UNIMPLEMENTED: it lies
+  // elsewhere.
+  virtual void BytesUsed(Done<uint64_t> done) { done(absl::UnimplementedError("it lies elsewhere")); }
 
   // The pictures that the job's spec names. DATA_LOSS: one is no longer there.
   virtual void FindSources(const std::string& job_id, Done<PictureBytes> done) = 0;

@@ -30,8 +30,8 @@ void PostgresJobStore::Commit(std::shared_ptr<const StoreBatch> batch,
   writing_.Post([this, batch = std::move(batch), done = std::move(done)] { done(writer_.Commit(*batch)); });
 }
 
-void PostgresJobStore::Purge(absl::Time ended_before, int limit, Done<int> done) {
-  writing_.Post([=, this, done = std::move(done)] { done(writer_.Purge(ended_before, limit)); });
+void PostgresJobStore::Purge(const PurgeQuery& query, int limit, Done<int> done) {
+  writing_.Post([=, this, done = std::move(done)] { done(writer_.Purge(query, limit)); });
 }
 
 void PostgresJobStore::FindSources(const std::string& job_id, Done<PictureBytes> done) {

@@ -30,7 +30,7 @@ class PostgresJobStore : public JobStore, public PostgresJobReader {
   ~PostgresJobStore() override;
 
   void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) override;
-  void Purge(absl::Time ended_before, int limit, Done<int> done) override;
+  void Purge(const PurgeQuery& query, int limit, Done<int> done) override;
   void FindSources(const std::string& job_id, Done<PictureBytes> done) override;
   absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override;
   absl::Status ForEachUnsettledWebhook(const std::function<void(const v1::Job&)>& take) override;

@@ -136,8 +136,13 @@ constexpr char kUsage[] = R"sql(
   CREATE INDEX usage_by_time ON usage(ended_ms);
 )sql";
 
+// Version 7. Jobs of a tenant that have ended are found by when: it may keep them for a time of its own.
+constexpr char kRetention[] = R"sql(
+  CREATE INDEX jobs_ended_of_tenant ON jobs(tenant, ended_ms) WHERE ended_ms IS NOT NULL;
+)sql";
+
 // How a schema becomes one of a version, when it is one of that before.
-constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust, kObjects, kUsage};
+constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust, kObjects, kUsage, kRetention};
 constexpr int64_t kVersion = std::size(kVersions);
 
 absl::Status CheckVersion(int64_t found) {

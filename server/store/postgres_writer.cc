@@ -262,18 +262,29 @@ int PostgresWriter::DeleteObjects(absl::Span<const PostgresRows> answers) {
   return jobs;
 }
 
-absl::StatusOr<int> PostgresWriter::Purge(absl::Time ended_before, int limit) {
-  // Settings may change while the database runs.
-  if (absl::Status read = ReadDurability(connection_); !read.ok()) return read;
+absl::StatusOr<int> PostgresWriter::Purge(const PurgeQuery& query, int limit) {
   Calls calls(term_);
-  calls.Add(
-      PostgresCall("WITH gone AS (DELETE FROM jobs WHERE number IN ("
-                   "SELECT number FROM jobs WHERE ended_ms < $1 "
-                   "ORDER BY ended_ms LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id)" MIND_OBJECTS_OF_GONE)
-          .Int(absl::ToUnixMillis(ended_before))
-          .Int(limit));
-  calls.Add(PostgresCall("DELETE FROM usage WHERE ended_ms < $1")
-                .Int(absl::ToUnixMillis(ended_before - kUsageKept)));
+  const auto in_time = [&](PostgresCall call) {
+    call.Int(absl::ToUnixMillis(query.ended_since)).Int(absl::ToUnixMillis(query.ended_before)).Int(limit);
+    return call;
+  };
+  if (query.tenant.empty()) {
+    // Settings may change while the database runs.
+    if (absl::Status read = ReadDurability(connection_); !read.ok()) return read;
+    calls.Add(in_time(PostgresCall("WITH gone AS (DELETE FROM jobs WHERE number IN ("
+                                   "SELECT number FROM jobs WHERE ended_ms >= $1 AND ended_ms < $2 "
+                                   "AND tenant <> ALL($4::text[]) ORDER BY ended_ms LIMIT $3 "
+                                   "FOR UPDATE SKIP LOCKED) RETURNING id)" MIND_OBJECTS_OF_GONE))
+                  .Texts(query.except));
+    calls.Add(PostgresCall("DELETE FROM usage WHERE ended_ms < $1")
+                  .Int(absl::ToUnixMillis(query.ended_before - kUsageKept)));
+  } else {
+    calls.Add(in_time(PostgresCall("WITH gone AS (DELETE FROM jobs WHERE number IN ("
+                                   "SELECT number FROM jobs WHERE tenant = $4 AND ended_ms >= $1 "
+                                   "AND ended_ms < $2 ORDER BY ended_ms LIMIT $3 "
+                                   "FOR UPDATE SKIP LOCKED) RETURNING id)" MIND_OBJECTS_OF_GONE))
+                  .Text(query.tenant));
+  }
   const auto done = connection_.Run(calls.Done());
   if (!done.ok()) return done.status();
   // What has begun the transaction, the fence, this, and what has ended it.

@@ -33,7 +33,7 @@ class PostgresWriter {
   // Brings the tables up to date. FAILED_PRECONDITION: they are of a newer version.
   absl::Status Prepare();
   absl::Status Commit(const StoreBatch& batch);
-  absl::StatusOr<int> Purge(absl::Time ended_before, int limit);
+  absl::StatusOr<int> Purge(const PurgeQuery& query, int limit);
   // Ends a job whose row cannot be read; its bytes are kept in `damaged`.
   void SetAside(const DamagedRow& row);
 

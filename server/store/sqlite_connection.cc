@@ -12,7 +12,10 @@ constexpr absl::Duration kReadPatience = absl::Seconds(5);
 
 absl::StatusOr<SqliteConnection> SqliteConnection::ToWrite(const std::string& path, absl::Duration patience) {
   return Open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;", patience);
+              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+              // What is deleted is overwritten: its owner wants it gone.
+              "PRAGMA secure_delete = ON;",
+              patience);
 }
 
 absl::StatusOr<SqliteConnection> SqliteConnection::ToRead(const std::string& path) {

@@ -69,8 +69,12 @@ void SqliteJobStore::Commit(std::shared_ptr<const StoreBatch> batch, std::functi
   writing_->Post([this, batch = std::move(batch), done = std::move(done)] { done(writer_->Commit(*batch)); });
 }
 
-void SqliteJobStore::Purge(absl::Time ended_before, int limit, Done<int> done) {
-  writing_->Post([=, this, done = std::move(done)] { done(writer_->Purge(ended_before, limit)); });
+void SqliteJobStore::Purge(const PurgeQuery& query, int limit, Done<int> done) {
+  writing_->Post([=, this, done = std::move(done)] { done(writer_->Purge(query, limit)); });
+}
+
+void SqliteJobStore::BytesUsed(Done<uint64_t> done) {
+  writing_->Post([this, done = std::move(done)] { done(writer_->BytesUsed()); });
 }
 
 void SqliteJobStore::Read(std::function<void(SqliteReader&)> work) {

@@ -133,6 +133,11 @@ constexpr char kUsage[] = R"sql(
   CREATE INDEX usage_by_time ON usage(ended_ms);
 )sql";
 
+// Version 10. Jobs of a tenant that have ended are found by when: it may keep them for a time of its own.
+constexpr char kRetention[] = R"sql(
+  CREATE INDEX jobs_ended_of_tenant ON jobs(tenant, ended_ms) WHERE ended_ms IS NOT NULL;
+)sql";
+
 // The pictures of version 3's jobs.
 absl::Status MovePictures(sqlite3* database) {
   std::vector<int64_t> numbers;
@@ -171,7 +176,7 @@ struct Version {
 };
 constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures},
                                  {kFaces},  {kPrices},    {kTrust}, {kObjects},
-                                 {kUsage}};
+                                 {kUsage},  {kRetention}};
 constexpr int kVersion = static_cast<int>(std::size(kVersions));
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "server/store/sqlite_writer.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
@@ -224,16 +226,25 @@ absl::Status SqliteWriter::Do(const SavePrice& write) {
       .Run();
 }
 
-absl::StatusOr<int> SqliteWriter::Purge(absl::Time ended_before, int limit) {
+absl::StatusOr<int> SqliteWriter::Purge(const PurgeQuery& query, int limit) {
   std::vector<std::string> ids;
+  const std::string except =
+      query.except.empty() ? "[]" : absl::StrCat("[\"", absl::StrJoin(query.except, "\",\""), "\"]");
   const absl::Status status = Together([&] {
-    SqliteStatement ended = Sql("SELECT id FROM jobs WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?");
-    ended.Int(absl::ToUnixMillis(ended_before)).Int(limit);
+    SqliteStatement ended =
+        query.tenant.empty() ? Sql("SELECT id FROM jobs WHERE tenant NOT IN (SELECT value FROM json_each(?)) "
+                                   "AND ended_ms >= ? AND ended_ms < ? ORDER BY ended_ms LIMIT ?")
+                             : Sql("SELECT id FROM jobs WHERE tenant = ? AND ended_ms >= ? AND ended_ms < ? "
+                                   "ORDER BY ended_ms LIMIT ?");
+    ended.Text(query.tenant.empty() ? except : query.tenant)
+        .Int(absl::ToUnixMillis(query.ended_since))
+        .Int(absl::ToUnixMillis(query.ended_before))
+        .Int(limit);
     while (ended.Next()) ids.push_back(ended.Bytes(0));
     absl::Status deleted = ended.status();
-    if (deleted.ok()) {
+    if (deleted.ok() && query.tenant.empty()) {
       deleted = Sql("DELETE FROM usage WHERE ended_ms < ?")
-                    .Int(absl::ToUnixMillis(ended_before - kUsageKept))
+                    .Int(absl::ToUnixMillis(query.ended_before - kUsageKept))
                     .Run();
     }
     for (const std::string& id : ids) {
@@ -243,6 +254,16 @@ absl::StatusOr<int> SqliteWriter::Purge(absl::Time ended_before, int limit) {
   });
   if (!status.ok()) return status;
   return static_cast<int>(ids.size());
+}
+
+absl::StatusOr<uint64_t> SqliteWriter::BytesUsed() {
+  uint64_t bytes = blobs_.bytes();
+  SqliteStatement pages =
+      Sql("SELECT (page_count - freelist_count) * page_size "
+          "FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()");
+  if (pages.Next()) bytes += static_cast<uint64_t>(pages.Integer(0));
+  if (!pages.status().ok()) return pages.status();
+  return bytes;
 }
 
 void SqliteWriter::SetAside(const DamagedRow& row) {

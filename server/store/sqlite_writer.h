@@ -32,7 +32,8 @@ class SqliteWriter {
       : connection_(std::move(connection)), blobs_(blobs), object_writer_(objects), epoch_(epoch) {}
 
   absl::Status Commit(const StoreBatch& batch);
-  absl::StatusOr<int> Purge(absl::Time ended_before, int limit);
+  absl::StatusOr<int> Purge(const PurgeQuery& query, int limit);
+  absl::StatusOr<uint64_t> BytesUsed();
   // Deletes blobs that a crash has left without a row.
   void Sweep();
   // Ends a job whose row cannot be read as DATA_LOSS, so that it is in nobody's way; the bytes are kept in

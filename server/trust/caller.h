@@ -17,6 +17,7 @@ struct Caller {
   std::vector<std::string> models = {};  // that it may use; none: all
   v1::Priority highest_priority = v1::PRIORITY_HIGH;
   std::string traceparent = {};  // as given; not looked at yet
+  std::string tracestate = {};   // what is carried of what came with it
 
   bool MayUse(const std::string& model) const {
     return models.empty() || std::find(models.begin(), models.end(), model) != models.end();

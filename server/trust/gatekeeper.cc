@@ -48,7 +48,7 @@ absl::StatusOr<Caller> Gatekeeper::Admit(const Credentials& credentials, std::st
   if (caller.ok()) {
     if (absl::Status counted = Count(caller->tenant, requests); !counted.ok()) caller = counted;
   }
-  const std::optional<TraceContext> trace = ParseTraceparent(credentials.traceparent);
+  const std::optional<TraceContext> trace = ParseTraceparent(credentials.traceparent, credentials.tracestate);
   if (!caller.ok()) {
     const auto info = GetErrorInfo(caller.status());
     options_.refused({.name = std::string(name),
@@ -59,6 +59,7 @@ absl::StatusOr<Caller> Gatekeeper::Admit(const Credentials& credentials, std::st
   }
   // What is none is as if it were not there, whatever bytes it has.
   caller->traceparent = trace ? ToTraceparent(*trace) : "";
+  caller->tracestate = trace ? trace->state : "";
   return caller;
 }
 
@@ -134,6 +135,19 @@ absl::StatusOr<std::shared_ptr<const internal::v1::StoredKey>> Gatekeeper::KeyOf
     return NotKnown("API_KEY_EXPIRED", absl::StrCat("the key ", key.id(), " has expired"), key.id());
   }
   return found.key;
+}
+
+std::optional<Rate> Gatekeeper::RequestsOf(const Credentials& credentials) {
+  if (!asks_for_keys()) return std::nullopt;
+  const auto key = KeyOf(credentials.authorization);
+  if (!key.ok()) return std::nullopt;
+  const std::string& tenant = (*key)->key().tenant();
+  const uint32_t limit = options_.keys->LimitsOf(tenant).requests_per_minute();
+  if (limit == 0) return std::nullopt;
+  const absl::MutexLock lock(&mutex_);
+  Bucket& bucket = requests_[tenant];
+  bucket.Refill(limit, absl::Minutes(1), options_.steady_clock());
+  return bucket.State();
 }
 
 absl::Status Gatekeeper::Count(const std::string& tenant, std::optional<Rate>* requests) {

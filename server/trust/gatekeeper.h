@@ -24,6 +24,7 @@ struct Credentials {
   std::optional<std::string> tenant;  // mind-tenant
   std::string forwarded;              // mind-caller-bin: what one front says to another
   std::string traceparent;            // W3C's, as it came; empty: none
+  std::string tracestate;             // likewise
 };
 
 // Who decides about it. Thread-safe.
@@ -38,6 +39,9 @@ class Authority {
                                        std::optional<Rate>* requests = nullptr) = 0;
   // The same, for a call that was admitted before and still goes on: it is not counted.
   virtual absl::Status StillAdmits(const Credentials& credentials, std::string_view name) const = 0;
+  // How the tenant of a key that holds stands with its calls; nothing where they are not counted. This is
+  // none.
+  virtual std::optional<Rate> RequestsOf(const Credentials&) { return std::nullopt; }
 };
 
 class Gatekeeper : public Authority {
@@ -63,6 +67,8 @@ class Gatekeeper : public Authority {
   absl::StatusOr<Caller> Admit(const Credentials& credentials, std::string_view name,
                                std::optional<Rate>* requests = nullptr) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status StillAdmits(const Credentials& credentials, std::string_view name) const override;
+
+  std::optional<Rate> RequestsOf(const Credentials& credentials) override ABSL_LOCKS_EXCLUDED(mutex_);
 
   bool asks_for_keys() const { return options_.keys != nullptr; }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proto/support/time.h"
+
 namespace mind::server {
 
 void KeyBook::SetFile(KeyTable table) {
@@ -39,6 +41,23 @@ v1::TenantLimits KeyBook::LimitsOf(const std::string& tenant) const {
     if (found != table->tenants.end()) return found->second;
   }
   return {};
+}
+
+std::map<std::string, absl::Duration> KeyBook::Keeps() const {
+  TablePtr file, store;
+  {
+    const absl::ReaderMutexLock lock(&mutex_);
+    file = file_;
+    store = store_;
+  }
+  std::map<std::string, absl::Duration> keeps;
+  for (const TablePtr& table : {store, file}) {
+    for (const auto& [tenant, limits] : table->tenants) {
+      keeps.erase(tenant);
+      if (limits.has_keep()) keeps[tenant] = FromDuration(limits.keep());
+    }
+  }
+  return keeps;
 }
 
 KeyTable KeyBook::Everything() const {

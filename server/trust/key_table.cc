@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kMaxName = 200, kMaxModels = 100, kMaxModelName = 256;
 constexpr double kMaxWeight = 1000;
+constexpr absl::Duration kShortestKeep = absl::Seconds(1);
 constexpr size_t kHash = 32, kId = 10;
 
 absl::Status CheckTimes(const v1::ApiKey& key, const std::string& field) {
@@ -109,6 +110,11 @@ absl::Status CheckLimits(const std::string& tenant, const v1::TenantLimits& limi
       return InvalidField(field + ".worker_seconds",
                           absl::StrCat(seconds, " given; 0, for no limit, or more"));
     }
+  }
+  if (limits.has_keep() && !(IsValid(limits.keep()) && FromDuration(limits.keep()) >= kShortestKeep)) {
+    return InvalidField(field + ".keep",
+                        absl::StrCat("it must be a time from ", absl::FormatDuration(kShortestKeep),
+                                     " to 10000 years, or unset for what the server keeps"));
   }
   return absl::OkStatus();
 }

@@ -104,6 +104,19 @@ double Quotas::End(const std::string& job, double done) {
   return used;
 }
 
+std::optional<Rate> Quotas::WorkerSeconds(const std::string& name, const v1::TenantLimits& limits,
+                                          absl::Duration now) const {
+  const auto found = tenants_.find(name);
+  Tenant tenant = found == tenants_.end() ? Tenant() : found->second;
+  tenant.Refill(limits, now);
+  std::optional<Rate> scarcer;
+  for (const Bucket& bucket : {tenant.minute, tenant.day}) {
+    const Rate rate = bucket.State();
+    if (rate.limit > 0 && (!scarcer || rate.remaining < scarcer->remaining)) scarcer = rate;
+  }
+  return scarcer;
+}
+
 void Quotas::Sweep(absl::Duration now) {
   for (int i = 0; i < kSweptAtOnce && !tenants_.empty(); ++i) {
     auto next = tenants_.upper_bound(swept_);

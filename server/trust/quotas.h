@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -42,6 +43,11 @@ class Quotas {
   // It has ended, with this share of its work done, 0 to 1. Gives what it has cost: seconds of one worker, as
   // estimated; 0 for what is not known.
   double End(const std::string& job, double done);
+
+  // How it stands with its workers' time: of a minute or of a day, whichever leaves less. Nothing where
+  // neither is limited.
+  std::optional<Rate> WorkerSeconds(const std::string& tenant, const v1::TenantLimits& limits,
+                                    absl::Duration now) const;
 
   uint64_t bytes() const { return bytes_; }
   // That are remembered: those with jobs, or with time taken that is limited.

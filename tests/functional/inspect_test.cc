@@ -93,5 +93,29 @@ TEST_F(Inspect, RefusesWhatItCannotRead) {
   EXPECT_EQ(Run({"--help"}).first, 0);
 }
 
+TEST_F(Inspect, FindsTheWatermarkOfAWorkerWithTheKey) {
+  const std::string key = folder_.path() + "/key", other = folder_.path() + "/other";
+  std::ofstream(key) << "a key of thirty-two random bytes\n";
+  std::ofstream(other) << "another key of thirty-two bytes!\n";
+  Cluster cluster;
+  cluster.StartWorker("w", {"--watermark-key", key});
+  std::string picture;
+  const auto job = cluster.NewClient()->Generate(
+      Request("a red apple", 1),
+      {.event = nullptr, .picture = [&](client::Picture one) { picture = one.data; }});
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_THAT(picture, HasSubstr("mind:Watermark=\"spread-spectrum\""));
+  const std::string path = folder_.path() + "/picture.png";
+  std::ofstream(path, std::ios::binary) << picture;
+  const auto [status, output] = Run({"--watermark-key", key, path});
+  EXPECT_EQ(status, 0);
+  EXPECT_THAT(output, HasSubstr("watermark      found, "));
+  const auto [not_found, told] = Run({"--watermark-key", other, path});
+  EXPECT_EQ(not_found, 1);
+  EXPECT_THAT(told, HasSubstr("watermark      not found, "));
+  EXPECT_EQ(Run({"--watermark-key", key, key}).first, 1) << "no picture";
+  EXPECT_EQ(Run({"--watermark-key", folder_.path() + "/none", path}).first, 2);
+}
+
 }  // namespace
 }  // namespace mind::testing

@@ -51,6 +51,7 @@ std::string CreateTraced(const std::string& address, const v1::JobRequest& reque
       v1::GenerationService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   context.AddMetadata("traceparent", kTraceparent);
+  context.AddMetadata("tracestate", "vendor=told");
   v1::CreateJobRequest call;
   *call.mutable_job() = request;
   v1::CreateJobResponse response;

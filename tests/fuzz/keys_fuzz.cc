@@ -1,4 +1,4 @@
-// What a caller says of who he is, and what a file of keys holds.
+// What a caller says of who he is, and for whom he speaks, and what a file of keys holds.
 #include "server/trust/gatekeeper.h"
 #include "server/trust/key_table.h"
 #include "tests/fuzz/fuzz.h"
@@ -12,16 +12,15 @@ constexpr char kFile[] =
     R"({"keys": [{"key": {"id": "abcdefghij", "tenant": "acme", "scopes": ["SCOPE_READ"]},
   "secret_sha256": "Qbppa8KCKST3y6DOIRv93+ZTzrPJgSVaF3W+vxEL9C0="}]})";
 
-Gatekeeper& Asking() {
-  static auto* const book = [] {
-    auto* const made = new KeyBook;
-    made->SetFile(*ParseKeyTable(kFile));
-    return made;
-  }();
-  static auto* const gatekeeper = new Gatekeeper({.keys = book,
-                                                  .clock = [] { return absl::UnixEpoch(); },
-                                                  .steady_clock = [] { return absl::ZeroDuration(); }});
-  return *gatekeeper;
+// `scope`: that the key has beside SCOPE_READ.
+Gatekeeper* Asking(v1::Scope scope) {
+  KeyTable table = *ParseKeyTable(kFile);
+  if (scope != v1::SCOPE_UNSPECIFIED) table.keys.begin()->second.mutable_key()->add_scopes(scope);
+  auto* const book = new KeyBook;
+  book->SetFile(std::move(table));
+  return new Gatekeeper({.keys = book,
+                         .clock = [] { return absl::UnixEpoch(); },
+                         .steady_clock = [] { return absl::ZeroDuration(); }});
 }
 
 }  // namespace
@@ -32,8 +31,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t line = text.find('\n');
   Credentials credentials{.authorization = text.substr(0, line)};
   if (line != std::string::npos) credentials.tenant = text.substr(line + 1);
-  const absl::StatusOr<Caller> caller = Asking().Admit(credentials, "mind.v1.GenerationService/GetJob");
+  constexpr char kMethod[] = "mind.v1.GenerationService/GetJob";
+  static Gatekeeper* const plain = Asking(v1::SCOPE_UNSPECIFIED);
+  static Gatekeeper* const proxy = Asking(v1::SCOPE_PROXY);
+  const absl::StatusOr<Caller> caller = plain->Admit(credentials, kMethod);
   if (caller.ok() && caller->tenant != "acme") std::abort();
+  // Who may speak for others speaks for whom he names, if that is a name, and for nobody else.
+  const absl::StatusOr<Caller> spoken_for = proxy->Admit(credentials, kMethod);
+  if (spoken_for.ok()) {
+    if (spoken_for->tenant != credentials.tenant.value_or("acme")) std::abort();
+    if (!ValidateTenant(spoken_for->tenant).ok()) std::abort();
+  } else if (!credentials.tenant && caller.ok()) {
+    std::abort();
+  }
 
   const absl::StatusOr<KeyTable> table = ParseKeyTable(text);
   if (!table.ok()) return 0;

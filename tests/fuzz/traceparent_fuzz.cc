@@ -3,7 +3,11 @@
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto context = mind::ParseTraceparent(mind::fuzz::Text(data, size));
+  const std::string given = mind::fuzz::Text(data, size);
+  // The first line is traceparent, all of it tracestate.
+  const std::string state = mind::CarriedTracestate(given);
+  if (state.size() > mind::kMostTracestate || mind::CarriedTracestate(state) != state) std::abort();
+  const auto context = mind::ParseTraceparent(given.substr(0, given.find('\n')), given);
   if (!context) return 0;
   // What is passed on means the same.
   const std::string text = mind::ToTraceparent(*context);

@@ -72,6 +72,10 @@ class ModerationService : private v1::ModerationService::Service {
     const absl::MutexLock lock(&mutex_);
     return traceparent_;
   }
+  std::string tracestate() const {
+    const absl::MutexLock lock(&mutex_);
+    return tracestate_;
+  }
   v1::CheckImageRequest last_image() const {
     const absl::MutexLock lock(&mutex_);
     return last_image_;
@@ -87,9 +91,12 @@ class ModerationService : private v1::ModerationService::Service {
                           v1::CheckImageResponse* response) override {
     const absl::MutexLock lock(&mutex_);
     last_image_ = *request;
-    const auto trace = context->client_metadata().find("traceparent");
-    if (trace != context->client_metadata().end()) {
-      traceparent_ = std::string(trace->second.data(), trace->second.size());
+    for (const auto& [name, value] :
+         {std::pair("traceparent", &traceparent_), {"tracestate", &tracestate_}}) {
+      const auto found = context->client_metadata().find(name);
+      if (found != context->client_metadata().end()) {
+        *value = std::string(found->second.data(), found->second.size());
+      }
     }
     return Answer(*context, true, false, *response);
   }
@@ -123,6 +130,7 @@ class ModerationService : private v1::ModerationService::Service {
   int at_once_ ABSL_GUARDED_BY(mutex_) = 0;
   int most_at_once_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string traceparent_ ABSL_GUARDED_BY(mutex_);
+  std::string tracestate_ ABSL_GUARDED_BY(mutex_);
   v1::CheckImageRequest last_image_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<grpc::Server> server_;
 };

@@ -68,7 +68,10 @@ std::string InWebp(std::string file, const std::string& packet) {
 
 }  // namespace
 
-std::string XmpOfMadeByModel(std::string_view program) {
+std::string XmpOfMadeByModel(std::string_view program, std::string_view watermark) {
+  const std::string marked = watermark.empty() ? ""
+                                               : " xmlns:mind=\"urn:mind-diffusion:1\" mind:Watermark=\"" +
+                                                     std::string(watermark) + "\"";
   return std::string("<?xpacket begin=\"\xef\xbb\xbf\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>") +
          "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">"
          "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">"
@@ -76,7 +79,7 @@ std::string XmpOfMadeByModel(std::string_view program) {
          "xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\" "
          "Iptc4xmpExt:DigitalSourceType=\"http://cv.iptc.org/newscodes/digitalsourcetype/"
          "trainedAlgorithmicMedia\" xmp:CreatorTool=\"" +
-         std::string(program) + "\"/></rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>";
+         std::string(program) + "\"" + marked + "/></rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>";
 }
 
 std::string WithXmp(std::string file, const std::string& packet) {

@@ -8,8 +8,9 @@
 namespace mind::image {
 
 // Says in IPTC's words that a trained model made the picture (DigitalSourceType trainedAlgorithmicMedia), and
-// what program.
-std::string XmpOfMadeByModel(std::string_view program);
+// what program; where it bears a watermark, that as well, and of what kind (`watermark`, a word; empty:
+// none).
+std::string XmpOfMadeByModel(std::string_view program, std::string_view watermark = "");
 
 // The file with the packet in it, where its format has its place: an iTXt chunk of PNG, an APP1 segment of
 // JPEG, a chunk of WebP. The picture's own bytes stay as they are. REQUIRES: `file` is one that this folder's

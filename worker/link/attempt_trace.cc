@@ -11,7 +11,7 @@ constexpr size_t kMostEvents = 64;
 }  // namespace
 
 AttemptTrace::AttemptTrace(Options options, const v1::ImageRef& image) : options_(std::move(options)) {
-  const std::optional<TraceContext> job = ParseTraceparent(options_.traceparent);
+  const std::optional<TraceContext> job = ParseTraceparent(options_.traceparent, options_.tracestate);
   if (options_.sink == nullptr || !job || !job->sampled) return;
   const absl::MutexLock lock(&mutex_);
   attempt_ = Span{.context = NewSpanIn(*job),

@@ -30,6 +30,7 @@ class AttemptTrace {
   struct Options {
     SpanSink* sink = nullptr;  // null: nothing is recorded
     std::string traceparent;   // as assigned
+    std::string tracestate = {};
     std::string worker;
     std::function<absl::Time()> clock = [] { return absl::Now(); };
   };

@@ -1,11 +1,14 @@
 #include "worker/link/convert.h"
 
+#include <algorithm>
 #include <new>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "proto/support/logging.h"
 #include "worker/diffusion/error.h"
 #include "worker/image/decode.h"
 #include "worker/image/encode.h"
@@ -267,13 +270,33 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
   return {"image/png", image::EncodePng(View(picture), image::FormatInfotext(info))};
 }
 
+// Undefined: it does not hold there.
+at::Tensor Marked(const at::Tensor& picture, const image::Watermark& watermark) {
+  const image::RgbView view = View(picture);
+  image::RgbPicture marked{std::vector<uint8_t>(view.data, view.data + picture.numel()), view.width,
+                           view.height};
+  const double found = watermark.Put(marked);
+  if (found < image::Watermark::kFound) {
+    LogWarning("a picture has no room for a watermark",
+               {{"width", view.width}, {"height", view.height}, {"found", found}});
+    return {};
+  }
+  at::Tensor result = at::empty_like(picture);
+  std::copy(marked.data.begin(), marked.data.end(), result.data_ptr<uint8_t>());
+  return result;
+}
+
 }  // namespace
 
-EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
-  static const std::string* const made_by_model =
-      new std::string(image::XmpOfMadeByModel("Mind-Diffusion " MIND_VERSION));
-  EncodedPicture encoded = Encode(picture, spec, seed);
-  encoded.data = image::WithXmp(std::move(encoded.data), *made_by_model);
+EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed,
+                             const image::Watermark* watermark) {
+  constexpr char kProgram[] = "Mind-Diffusion " MIND_VERSION;
+  static const std::string* const made_by_model = new std::string(image::XmpOfMadeByModel(kProgram));
+  static const std::string* const and_marked =
+      new std::string(image::XmpOfMadeByModel(kProgram, "spread-spectrum"));
+  const at::Tensor marked = watermark == nullptr ? at::Tensor() : Marked(picture, *watermark);
+  EncodedPicture encoded = Encode(marked.defined() ? marked : picture, spec, seed);
+  encoded.data = image::WithXmp(std::move(encoded.data), marked.defined() ? *and_marked : *made_by_model);
   return encoded;
 }
 

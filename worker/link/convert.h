@@ -10,6 +10,7 @@
 #include "worker/diffusion/engine/trajectory_request.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_info.h"
+#include "worker/image/watermark.h"
 
 namespace mind {
 
@@ -33,8 +34,10 @@ struct EncodedPicture {
   std::string data;
 };
 // `picture` is uint8 [H, W, 3]. The file says that a model has made it, whatever else is left out. Throws
-// std::runtime_error.
-EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed);
+// std::runtime_error. `watermark`, if given, is put into it, and the file says so; where it does not hold, in
+// pictures that are too small or nearly all black or white, it is left out, and the log says so.
+EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed,
+                             const image::Watermark* watermark = nullptr);
 EncodedPicture EncodePreview(const at::Tensor& picture);
 
 // The failure of a picture whose file has more bytes than the link allows for.

@@ -79,7 +79,7 @@ void ImageEvents::OnPicture(at::Tensor picture) {
   v1::ConnectRequest message;
   try {
     const uint64_t seed = spec_.seed() + image_.image_index();
-    EncodedPicture encoded = EncodePicture(picture, spec_, seed);
+    EncodedPicture encoded = EncodePicture(picture, spec_, seed, watermark_);
     if (encoded.data.size() > max_payload_) throw PictureTooLarge(encoded, max_payload_);
     v1::ImageResult* const result = message.mutable_image_result();
     *result->mutable_image() = image_;

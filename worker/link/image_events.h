@@ -13,6 +13,7 @@
 #include "proto/support/logging.h"
 #include "proto/support/message_size.h"
 #include "worker/diffusion/engine/trajectory_request.h"
+#include "worker/image/watermark.h"
 #include "worker/link/attempt_trace.h"
 #include "worker/link/metrics.h"
 
@@ -32,12 +33,14 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   };
 
   ImageEvents(v1::ImageRef image, v1::ImageSpec spec, WorkerMetrics& metrics, Callbacks callbacks,
-              size_t max_payload = kMaxPayloadBytes, AttemptTrace::Options trace = {})
+              size_t max_payload = kMaxPayloadBytes, AttemptTrace::Options trace = {},
+              const image::Watermark* watermark = nullptr)
       : image_(std::move(image)),
         spec_(std::move(spec)),
         metrics_(metrics),
         callbacks_(std::move(callbacks)),
         max_payload_(max_payload),
+        watermark_(watermark),
         trace_id_(TraceIdOf(trace.traceparent)),
         trace_(std::move(trace), image_) {}
 
@@ -65,6 +68,7 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   const Callbacks callbacks_;
   const size_t max_payload_;
   const std::string trace_id_;
+  const image::Watermark* const watermark_;
   AttemptTrace trace_;
   std::atomic<bool> told_of_too_large_ = false;
 

@@ -232,10 +232,12 @@ void ServerLink::OnAssign(const v1::Assign& assign) {
     try {
       const uint64_t id = maker_.Submit(
           ToRequest(assign, assigned),
-          std::make_shared<ImageEvents>(
-              image, assign.spec(), metrics_, callbacks, kMaxPayloadBytes,
-              AttemptTrace::Options{
-                  .sink = options_.spans, .traceparent = assign.traceparent(), .worker = options_.name}));
+          std::make_shared<ImageEvents>(image, assign.spec(), metrics_, callbacks, kMaxPayloadBytes,
+                                        AttemptTrace::Options{.sink = options_.spans,
+                                                              .traceparent = assign.traceparent(),
+                                                              .tracestate = assign.tracestate(),
+                                                              .worker = options_.name},
+                                        options_.watermark));
       running_[key] = {image, id, stream_};
     } catch (...) {  // a request that this version cannot even read, or no memory for it
       v1::ConnectRequest report;

@@ -25,6 +25,7 @@
 #include "mind/v1/worker.grpc.pb.h"
 #include "proto/support/http_client.h"
 #include "proto/support/span.h"
+#include "worker/image/watermark.h"
 #include "worker/link/backoff.h"
 #include "worker/link/kept.h"
 #include "worker/link/maker.h"
@@ -49,6 +50,7 @@ class ServerLink {
     // How pictures' files are put where the server says; null: they are sent to it. For this link alone,
     // which closes it; must outlive the link.
     HttpClient* uploads = nullptr;
+    const image::Watermark* watermark = nullptr;  // put into pictures; must outlive the link; null: none
     // After a broken stream: how long pictures that are told to stop are waited for before the next.
     absl::Duration stop_limit = absl::Seconds(30);
     // At the end: how long the server may take to read what waits to be sent.

@@ -44,6 +44,7 @@ class FakeGeneration : public Generation {
     answer(job);
   }
   void Leave(const std::string& id, const CallTimes&) override { left.push_back(id); }
+  std::optional<Rate> WorkerSecondsOf(const std::string&) override { return seconds; }
   void Get(const std::string& id, const Caller&, Answer<v1::Job> answer) override { answer(JobOf(id)); }
   void List(const v1::ListJobsRequest& request, const Caller&, Answer<v1::ListJobsResponse> answer) override {
     listed = request;
@@ -129,6 +130,7 @@ class FakeGeneration : public Generation {
 
   // What the test says.
   absl::Status refuse;
+  std::optional<Rate> seconds;  // of workers' time, of any tenant
   v1::Model model;
   v1::Worker worker;
   internal::v1::ListWorkResponse work;

@@ -206,6 +206,61 @@ TEST_F(HttpServerTest, RefusesWhatItCannotRead) {
   }
 }
 
+// All bodies together take no more memory than they may, and that is free again when they are answered.
+TEST_F(HttpServerTest, BodiesHaveABudgetTogether) {
+  HttpLimits limits;
+  limits.bodies_bytes = 1000;
+  Start(limits);
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ";
+  Socket first(server_->port());
+  first.Send(absl::StrCat(head, "900\r\n\r\n", std::string(800, 'a')));
+  const auto ask = [&] { return Ask(absl::StrCat(head, "300\r\n\r\n", std::string(300, 'b'))); };
+  std::string answer = ask();
+  while (absl::StartsWith(answer, "HTTP/1.1 200")) answer = ask();  // until the first has been read so far
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(answer, HasSubstr("too_many_bodies"));
+  first.Send(std::string(100, 'a'));
+  EXPECT_THAT(first.ReadAll(), EndsWith(std::string(900, 'a')));
+  answer = ask();
+  while (absl::StartsWith(answer, "HTTP/1.1 503")) answer = ask();  // until the first has been let go of
+  EXPECT_THAT(answer, EndsWith(std::string(300, 'b')));
+}
+
+class Nobody : public Authority {
+ public:
+  absl::StatusOr<Caller> Admit(const Credentials&, std::string_view, std::optional<Rate>*) override {
+    return absl::UnauthenticatedError("nobody is let in");
+  }
+  absl::Status StillAdmits(const Credentials&, std::string_view) const override {
+    return absl::UnauthenticatedError("nobody is let in");
+  }
+};
+
+// Who is not let in is told so by the header, however long the body is that he has not sent.
+TEST_F(HttpServerTest, ABodyThatNobodyWillLookAtIsNotWaitedFor) {
+  Nobody nobody;
+  Router router(nobody);
+  router.Add("POST", "/echo", [](const ExchangePtr& exchange, const Router::Arguments&) {
+    exchange->Answer(Answered(200, "text/plain", exchange->request().body));
+  });
+  router.SetNobody("/", [](const ExchangePtr& exchange, const std::string&) {
+    exchange->Answer(Answered(404, "text/plain", "nobody"));
+  });
+  auto server = HttpServer::Start({.address = "127.0.0.1:0"}, router);
+  ASSERT_TRUE(server.ok()) << server.status();
+  server_ = *std::move(server);
+  for (const char* const length : {"Content-Length: 30000000", "Transfer-Encoding: chunked"}) {
+    EXPECT_THAT(Ask(absl::StrCat("POST /echo HTTP/1.1\r\nHost: x\r\n", length, "\r\n\r\n")),
+                StartsWith("HTTP/1.1 401"));
+    EXPECT_THAT(Ask(absl::StrCat("POST /nothing HTTP/1.1\r\nHost: x\r\n", length, "\r\n\r\n")),
+                StartsWith("HTTP/1.1 404"));
+    EXPECT_THAT(
+        Ask(absl::StrCat("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n", length, "\r\n\r\n")),
+        StartsWith("HTTP/1.1 401"));
+  }
+  server_.reset();
+}
+
 TEST_F(HttpServerTest, ARequestThatDoesNotComeInTimeIsGivenUp) {
   HttpLimits limits;
   limits.header_time = std::chrono::seconds(1);

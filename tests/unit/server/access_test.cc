@@ -17,9 +17,14 @@
 #include "server/api/worker_api.h"
 #include "server/dispatch/loop.h"
 #include "server/dispatch/moment.h"
+#include "server/http/http_server.h"
 #include "server/http/openapi.h"
 #include "server/http/page.h"
 #include "server/scale/scaler_api.h"
+#include "tests/support/certificates.h"
+#include "tests/support/loopback.h"
+#include "tests/support/temporary_folder.h"
+#include "tests/support/tls_socket.h"
 #include "tests/unit/http/face_rig.h"
 #include "tests/unit/server/key_rig.h"
 
@@ -101,19 +106,22 @@ class AccessTest : public testing::Test {
 
 // --- gRPC.
 
-class AccessByGrpc : public AccessTest {
+// In the clear and encrypted.
+class AccessByGrpc : public AccessTest, public testing::WithParamInterface<bool> {
  protected:
   AccessByGrpc() {
     loop_.Start([] {});
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort("127.0.0.1:0", Shown(), &port_);
     builder.RegisterService(&generation_api_);
     builder.RegisterService(&worker_api_);
     builder.RegisterService(&key_api_);
     builder.RegisterService(&scaler_api_);
     server_ = builder.BuildAndStart();
     stub_ = std::make_unique<grpc::GenericStub>(
-        grpc::CreateChannel(absl::StrCat("127.0.0.1:", port_), grpc::InsecureChannelCredentials()));
+        grpc::CreateChannel(absl::StrCat("127.0.0.1:", port_),
+                            GetParam() ? grpc::SslCredentials({.pem_root_certs = authority_.certificate()})
+                                       : grpc::InsecureChannelCredentials()));
   }
   ~AccessByGrpc() override {
     server_->Shutdown();
@@ -164,6 +172,15 @@ class AccessByGrpc : public AccessTest {
     return FromGrpc(status);
   }
 
+  std::shared_ptr<grpc::ServerCredentials> Shown() const {
+    if (!GetParam()) return grpc::InsecureServerCredentials();
+    const support::KeyAndCertificate own = authority_.IssueForLoopback();
+    grpc::SslServerCredentialsOptions options;
+    options.pem_key_cert_pairs.push_back({own.key, own.certificate});
+    return grpc::SslServerCredentials(options);
+  }
+
+  const support::Authority authority_;
   Loop loop_{absl::Milliseconds(20)};
   const Post post_ = [this](std::function<void()> work) { loop_.Post(std::move(work)); };
   ServerMetrics metrics_;
@@ -177,7 +194,7 @@ class AccessByGrpc : public AccessTest {
   std::unique_ptr<grpc::GenericStub> stub_;
 };
 
-TEST_F(AccessByGrpc, EveryMethodIsInTheTableAndTheTableNamesNoOther) {
+TEST_P(AccessByGrpc, EveryMethodIsInTheTableAndTheTableNamesNoOther) {
   std::set<std::string> in_table;
   for (const std::string& name : NamesWithAccess()) {
     const bool over_http = absl::StrContains(name, " ");
@@ -186,7 +203,7 @@ TEST_F(AccessByGrpc, EveryMethodIsInTheTableAndTheTableNamesNoOther) {
   EXPECT_EQ(in_table, Methods());
 }
 
-TEST_F(AccessByGrpc, EveryMethodIsClosedButToARightKeyOfItsScope) {
+TEST_P(AccessByGrpc, EveryMethodIsClosedButToARightKeyOfItsScope) {
   for (const std::string& method : Methods()) {
     const v1::Scope scope = AccessTo(method)->scope;
     ASSERT_NE(scope, v1::SCOPE_UNSPECIFIED) << method << " is open";
@@ -205,6 +222,9 @@ TEST_F(AccessByGrpc, EveryMethodIsClosedButToARightKeyOfItsScope) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(InTheClearAndEncrypted, AccessByGrpc, testing::Bool(),
+                         [](const auto& one) { return one.param ? "Tls" : "Plain"; });
+
 // --- HTTP.
 
 class AccessByHttp : public AccessTest {
@@ -218,10 +238,11 @@ class AccessByHttp : public AccessTest {
     AddOpenApi(router_);
   }
 
+  static std::string TargetOf(const Router::Route& route) {
+    return absl::StrReplaceAll(route.pattern, {{"{id}", "job-1"}, {"{index}", "0"}, {"{model}", "emoji"}});
+  }
   std::shared_ptr<FakeExchange> Ask(const Router::Route& route, const Credentials& credentials) {
-    const std::string target =
-        absl::StrReplaceAll(route.pattern, {{"{id}", "job-1"}, {"{index}", "0"}, {"{model}", "emoji"}});
-    const auto exchange = std::make_shared<FakeExchange>(route.method, target, "{}");
+    const auto exchange = std::make_shared<FakeExchange>(route.method, TargetOf(route), "{}");
     if (!credentials.authorization.empty())
       exchange->mutable_request().headers["authorization"] = credentials.authorization;
     if (credentials.tenant) exchange->mutable_request().headers["mind-tenant"] = *credentials.tenant;
@@ -295,6 +316,44 @@ TEST_F(AccessByHttp, EveryOtherRouteIsClosedButToARightKeyOfItsScope) {
   }
 }
 
+// The same over sockets, where a request's body comes after its header.
+TEST_F(AccessByHttp, SoItIsOverConnectionsInTheClearAndEncrypted) {
+  const support::TemporaryFolder folder;
+  const support::Authority authority;
+  authority.IssueForLoopback().Write(folder / "server");
+  for (const bool encrypted : {false, true}) {
+    HttpTls tls;
+    if (encrypted) tls.identity = *TlsIdentity::Load(folder / "server.crt", folder / "server.key");
+    const auto server = HttpServer::Start({.address = "127.0.0.1:0", .tls = tls}, router_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    for (const Router::Route& route : router_.routes()) {
+      const v1::Scope scope = AccessTo(NameOf(route))->scope;
+      if (scope == v1::SCOPE_UNSPECIFIED) continue;
+      for (const Case& one : Cases(scope)) {
+        if (one.code == absl::StatusCode::kOk) continue;  // above
+        std::string request =
+            absl::StrCat(route.method, " ", TargetOf(route), " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+        if (!one.credentials.authorization.empty())
+          absl::StrAppend(&request, "Authorization: ", one.credentials.authorization, "\r\n");
+        if (one.credentials.tenant)
+          absl::StrAppend(&request, "mind-tenant: ", *one.credentials.tenant, "\r\n");
+        absl::StrAppend(&request, route.method == "GET" ? "\r\n" : "Content-Length: 2\r\n\r\n{}");
+        std::string answer;
+        if (encrypted) {
+          support::TlsSocket socket((*server)->port());
+          socket.Send(request);
+          answer = socket.ReadAll();
+        } else {
+          answer = support::Ask(support::Connect((*server)->port()), request);
+        }
+        EXPECT_TRUE(absl::StartsWith(
+            answer, one.code == absl::StatusCode::kUnauthenticated ? "HTTP/1.1 401" : "HTTP/1.1 403"))
+            << NameOf(route) << ", " << one.what << ": " << answer;
+      }
+    }
+  }
+}
+
 TEST_F(AccessByHttp, EachFaceRefusesInItsOwnForm) {
   const auto body = [this](const char* method, const char* pattern) {
     return nlohmann::json::parse(*Ask({.method = method, .pattern = pattern}, {})->answer->body);
@@ -328,6 +387,26 @@ TEST_F(AccessByHttp, TheBudgetOfCallsGoesWithEveryAnswer) {
   EXPECT_NE(header(refused, "x-ratelimit-reset-requests"), "none");
   EXPECT_EQ(header(refused, "retry-after"), "30");
   EXPECT_EQ(nlohmann::json::parse(*refused->answer->body)["error"]["code"], "request_limit");
+  // Also with what is not let in for another reason, and with what is nobody's.
+  EXPECT_EQ(
+      header(Ask({.method = "GET", .pattern = "/v1/workers"}, credentials), "x-ratelimit-limit-requests"),
+      "2");
+  EXPECT_EQ(
+      header(Ask({.method = "GET", .pattern = "/v1/nothing"}, credentials), "x-ratelimit-limit-requests"),
+      "2");
+  EXPECT_EQ(header(Ask(list, {}), "x-ratelimit-limit-requests"), "none");
+}
+
+TEST_F(AccessByHttp, TheBudgetOfWorkersTimeGoesWithAnswersOfTheServerThatCountsIt) {
+  const Router::Route list{.method = "GET", .pattern = "/v1/jobs"};
+  const Credentials credentials{.authorization = "Bearer " + with_[v1::SCOPE_READ]};
+  EXPECT_THAT(Ask(list, credentials)->headers(), IsEmpty());
+  generation_.seconds = {.limit = 60, .remaining = 12.7, .reset = absl::Milliseconds(1500)};
+  using Header = std::pair<std::string, std::string>;
+  EXPECT_THAT(Ask(list, credentials)->headers(),
+              testing::ElementsAre(Header("x-ratelimit-limit-seconds", "60"),
+                                   Header("x-ratelimit-remaining-seconds", "12"),
+                                   Header("x-ratelimit-reset-seconds", "1.5s")));
 }
 
 }  // namespace

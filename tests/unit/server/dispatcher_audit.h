@@ -76,19 +76,27 @@ class DispatcherAudit {
   }
 
   void CheckRunning() const {
-    std::map<std::string, Work> left;
+    std::map<std::string, int64_t> by_tenant;
     for (const auto& [name, worker] : dispatcher_.Workers()) {
       Work all;
       for (const auto& [key, picture] : worker.running()) {
+        ++by_tenant[picture.tenant];
         const auto job = dispatcher_.jobs_.find(key.job);
         const bool made =
             job != dispatcher_.jobs_.end() && (*job)->images()[key.image].attempt == key.attempt;
         EXPECT_EQ(made, !picture.stopping) << key.job;
-        const Work expected = made ? job->second->WorkAfter((*job)->images()[key.image].step) : Work();
+        const Work expected = made ? (*job)->WorkAfter((*job)->images()[key.image].step) : Work();
         ExpectSame(picture.left, expected, key.job);
         all += expected;
       }
       ExpectSame(worker.left(), all, name);
+    }
+    for (const char* const tenant : {"t0", "t1", "t2"}) {
+      EXPECT_EQ(dispatcher_.tenants_.Running(tenant), by_tenant[tenant]) << tenant;
+      const uint32_t limit = dispatcher_.options_.running_limit_of(tenant);
+      if (limit > 0) {
+        EXPECT_LE(by_tenant[tenant], limit) << tenant;
+      }
     }
     for (int priority = v1::Priority_MIN; priority <= v1::Priority_MAX; ++priority) {
       std::map<std::string, Work> counted, kept;
@@ -178,7 +186,10 @@ class DispatcherAudit {
   // Where there is room for a waiting picture, it would have been placed.
   void CheckNothingWaitsInVain() const {
     for (const auto& job : dispatcher_.jobs_) {
-      if (!dispatcher_.queue_.Contains(job->id()) || dispatcher_.MustRunAlone(*job)) continue;
+      const std::string& id = job->id();
+      if (!dispatcher_.queue_.Contains(id) || dispatcher_.MustRunAlone(*job)) continue;
+      // Those of a tenant that has as much as it may, or had until a moment ago.
+      if (dispatcher_.queue_.IsHeld(id) || !dispatcher_.tenants_.Has(job->job.tenant())) continue;
       bool trusted = false, room_trusted = false, room = false;
       for (const auto& [name, worker] : dispatcher_.Workers()) {
         const Offer* const offer = worker.OfferOf(job->model());

@@ -109,8 +109,8 @@ class FakeDatabase {
         all.content_.Commit(batch, done);
       });
     }
-    void Purge(absl::Time ended_before, int limit, Done<int> done) override {
-      view_.Ask(done, [&](FakeDatabase& all) { all.content_.Purge(ended_before, limit, done); });
+    void Purge(const PurgeQuery& query, int limit, Done<int> done) override {
+      view_.Ask(done, [&](FakeDatabase& all) { all.content_.Purge(query, limit, done); });
     }
     void FindSources(const std::string& job_id, Done<PictureBytes> done) override {
       view_.Ask(done, [&](FakeDatabase& all) { all.content_.FindSources(job_id, done); });

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -66,6 +67,8 @@ class FakeStore : public JobStore {
   bool forgetful = false;
   // Commits wait for Release.
   bool slow = false;
+  std::vector<PurgeQuery> purges;      // that it was asked for
+  std::optional<uint64_t> bytes_used;  // unset: it says that it lies elsewhere
   bool cannot_read_images = false;
   void LoseSources() { sources_.clear(); }
   // Batches asked for, and of them those committed.
@@ -95,13 +98,20 @@ class FakeStore : public JobStore {
     if (!slow) return commit();
     waiting_.push_back(commit);
   }
-  void Purge(absl::Time ended_before, int limit, Done<int> done) override {
+  void Purge(const PurgeQuery& query, int limit, Done<int> done) override {
+    purges.push_back(query);
     int purged = 0;
     std::erase_if(jobs_, [&](const auto& entry) {
       const v1::Job& job = entry.second.job;
-      return job.has_end_time() && FromTimestamp(job.end_time()) < ended_before && purged++ < limit;
+      if (!job.has_end_time() || (!query.tenant.empty() && job.tenant() != query.tenant)) return false;
+      if (std::count(query.except.begin(), query.except.end(), job.tenant()) > 0) return false;
+      const absl::Time ended = FromTimestamp(job.end_time());
+      return ended >= query.ended_since && ended < query.ended_before && purged++ < limit;
     });
     done(std::min(purged, limit));
+  }
+  void BytesUsed(Done<uint64_t> done) override {
+    bytes_used ? done(*bytes_used) : done(absl::UnimplementedError("elsewhere"));
   }
   void Find(const std::string& id, Done<std::optional<StoredJob>> done) override { done(Now(id)); }
   void FindRequest(const std::string& tenant, const std::string& request_id,

@@ -187,6 +187,10 @@ TEST_F(GatekeeperTest, ATenantsCallsAreCountedByTheMinute) {
   EXPECT_TRUE(gatekeeper_.Admit({.authorization = other}, kGet, &rate).ok());
   EXPECT_FALSE(rate) << "nothing limits it";
   steady_ += absl::Seconds(11);
+  EXPECT_NEAR(gatekeeper_.RequestsOf(credentials)->remaining, 1.1, 1e-6);
+  EXPECT_NEAR(gatekeeper_.RequestsOf(credentials)->remaining, 1.1, 1e-6) << "to ask is no call";
+  EXPECT_FALSE(gatekeeper_.RequestsOf({.authorization = other}));
+  EXPECT_FALSE(gatekeeper_.RequestsOf({.authorization = "Bearer nonsense"}));
   EXPECT_TRUE(Admit(key).ok());
   EXPECT_FALSE(Admit(key).ok());
 }

@@ -276,6 +276,32 @@ TEST_P(JobStoreTest, PurgesEndedJobsWithTheirPicturesAFewAtATime) {
   for (const char* const id : {"1", "2", "3"}) EXPECT_FALSE(FindImage(*store_, id, 0)->has_value());
 }
 
+TEST_P(JobStoreTest, PurgesTheJobsOfATenantAndThoseOfAllButSome) {
+  const absl::Time hour = absl::UnixEpoch() + absl::Hours(1);
+  StoreBatch batch;
+  for (const auto& [id, tenant] : {std::pair("1", "a"), {"2", "a"}, {"3", "b"}, {"4", "c"}, {"5", "c"}}) {
+    InsertJob insert{StoreJob(id, v1::JOB_STATE_QUEUED, tenant), {}, false, {}};
+    batch.push_back(insert);
+    if (std::string(id) == "2") continue;  // has not ended
+    EndJob end{StoreJob(id, v1::JOB_STATE_SUCCEEDED, tenant), 5};
+    *end.job.mutable_end_time() = ToTimestamp(std::string(id) == "5" ? hour + absl::Hours(5) : hour);
+    batch.push_back(end);
+  }
+  Write(batch);
+  const absl::Time later = hour + absl::Hours(10);
+  EXPECT_EQ(Purge(*store_, {.ended_before = later, .tenant = "nobody"}), 0);
+  EXPECT_EQ(Purge(*store_, {.ended_before = hour, .tenant = "a"}), 0);
+  EXPECT_EQ(Purge(*store_, {.ended_before = later, .tenant = "a"}), 1);
+  EXPECT_EQ(List(*store_, "a"), "2");
+  EXPECT_EQ(
+      Purge(*store_, {.ended_before = later, .except = {"a", "b"}, .ended_since = hour + absl::Hours(1)}), 1);
+  EXPECT_EQ(List(*store_, "c"), "4");
+  EXPECT_EQ(Purge(*store_, {.ended_before = later, .except = {"a", "b"}}), 1);
+  EXPECT_EQ(List(*store_, "b"), "3");
+  EXPECT_EQ(Purge(*store_, {.ended_before = later}), 1);
+  EXPECT_EQ(List(*store_, "b") + List(*store_, "c"), "");
+}
+
 TEST_P(JobStoreTest, KeepsModelsAsTheyWereDescribedLast) {
   v1::Model a, b;
   a.set_name("a");
@@ -421,7 +447,8 @@ TEST_P(JobStoreTest, KnowsWhatWasUsedLongerThanTheJobs) {
   EXPECT_EQ(since->at(1).tenant, "other");
   // It is forgotten too, in the end.
   const auto purge = [this](absl::Time before) {
-    return Await<absl::StatusOr<int>>([&](const auto& done) { store_->Purge(before, 10, done); });
+    return Await<absl::StatusOr<int>>(
+        [&](const auto& done) { store_->Purge({.ended_before = before}, 10, done); });
   };
   EXPECT_EQ(*purge(day + absl::Hours(48)), 2);
   EXPECT_THAT(list({.limit = 10}), testing::ElementsAre(acme, other));

@@ -106,5 +106,20 @@ TEST_F(JobTracesTest, WhatIsNotSampledIsCarriedAndNotTold) {
   EXPECT_EQ(Submit(SmallRequest(), {.traceparent = "nonsense"})->traceparent(), "");
 }
 
+TEST_F(JobTracesTest, CarryWhatTracingSystemsSayBeside) {
+  Connect("w", 0);
+  Caller caller = Traced();
+  caller.tracestate = "vendor=x";
+  const auto job = Submit(SmallRequest(), caller);
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->tracestate(), "vendor=x");
+  Restart();
+  const auto worker = Connect("w", 1);
+  EXPECT_EQ(worker->Assigned().at(0).tracestate(), "vendor=x");
+  ASSERT_FALSE(spans_.empty());
+  for (const Span& span : spans_) EXPECT_EQ(span.context.state, "vendor=x") << span.name;
+  EXPECT_EQ(Submit(SmallRequest(), {.tracestate = "vendor=x"})->tracestate(), "") << "it has no trace";
+}
+
 }  // namespace
 }  // namespace mind::server

@@ -52,6 +52,8 @@ TEST(KeyTable, WhatIsWrongWithAFileIsSaid) {
       {R"({"tenants": {"acme": {"weight": -1}}})", "weight"},
       {R"({"tenants": {"acme": {"weight": 5000}}})", "up to 1000"},
       {R"({"tenants": {"acme": {"worker_seconds_per_day": -3}}})", "worker_seconds"},
+      {R"({"tenants": {"acme": {"keep": "0.5s"}}})", "keep"},
+      {R"({"tenants": {"acme": {"keep": "-60s"}}})", "keep"},
   };
   for (const auto& [text, said] : bad) {
     const absl::StatusOr<KeyTable> read = ParseKeyTable(text);

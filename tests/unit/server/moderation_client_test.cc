@@ -49,14 +49,15 @@ class ModerationClientTest : public testing::Test {
     const auto verdict = std::make_shared<Verdict>();
     const auto request = std::make_shared<v1::CheckPromptRequest>();
     request->mutable_spec()->set_prompt(prompt);
-    client().CheckPrompt(request, "", Tell(verdict));
+    client().CheckPrompt(request, {}, Tell(verdict));
     return verdict;
   }
   std::shared_ptr<Verdict> AskImage(const std::string& data) {
     const auto verdict = std::make_shared<Verdict>();
     const auto request = std::make_shared<v1::CheckImageRequest>();
     request->set_data(data);
-    client().CheckImage(request, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Tell(verdict));
+    client().CheckImage(request, {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "vendor=x"},
+                        Tell(verdict));
     return verdict;
   }
   double Counted(const std::string& name, const std::string& outcome) const {
@@ -88,6 +89,7 @@ TEST_F(ModerationClientTest, GivesTheVerdict) {
     EXPECT_EQ(info->metadata().at("category"), "violence/graphic?");
   }
   EXPECT_EQ(service_.traceparent().substr(3, 32), "4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_EQ(service_.tracestate(), "vendor=x");
   EXPECT_EQ(Counted("mind_moderated_prompts_total", "allowed"), 1);
   EXPECT_EQ(Counted("mind_moderated_prompts_total", "refused"), 1);
   EXPECT_EQ(Counted("mind_moderated_images_total", "refused"), 1);

@@ -26,11 +26,11 @@ class FakeModerator : public Moderator {
   };
   std::deque<Question> questions;
 
-  void CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest> request, const std::string&,
+  void CheckPrompt(std::shared_ptr<const v1::CheckPromptRequest> request, const TraceHeaders&,
                    Done done) override {
     questions.push_back({.prompt = std::move(request), .done = std::move(done)});
   }
-  void CheckImage(std::shared_ptr<const v1::CheckImageRequest> request, const std::string&,
+  void CheckImage(std::shared_ptr<const v1::CheckImageRequest> request, const TraceHeaders&,
                   Done done) override {
     questions.push_back({.image = std::move(request), .done = std::move(done)});
   }

@@ -77,8 +77,8 @@ TEST_F(PostgresJobStoreTest, AnotherTermEndsThisOne) {
     EXPECT_EQ(status.code(), absl::StatusCode::kAborted) << status;
     EXPECT_EQ(GetErrorInfo(status)->reason(), kTermOver);
   }
-  const auto purged =
-      Await<absl::StatusOr<int>>([&](const auto& done) { store_->Purge(absl::Now(), 10, done); });
+  const auto purged = Await<absl::StatusOr<int>>(
+      [&](const auto& done) { store_->Purge({.ended_before = absl::Now()}, 10, done); });
   EXPECT_EQ(purged.status().code(), absl::StatusCode::kAborted) << purged.status();
   EXPECT_EQ(UnfinishedIds(**later), "1");
   EXPECT_TRUE(Commit(**later, {Inserted("3")}).ok());
@@ -353,7 +353,8 @@ TEST_F(PostgresJobStoreTest, SaysWhatItsSettingsKeep) {
   absl::Notification purged;
   {
     const auto waits = WithoutItsStandby();
-    store_->Purge(absl::UnixEpoch(), 1, [&](const absl::StatusOr<int>&) { purged.Notify(); });
+    store_->Purge({.ended_before = absl::UnixEpoch()}, 1,
+                  [&](const absl::StatusOr<int>&) { purged.Notify(); });
     WaitFor("its settings", [&] { return store_->durability().standby; });
   }
   purged.WaitForNotification();

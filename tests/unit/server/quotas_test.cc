@@ -126,5 +126,19 @@ TEST_F(QuotasTest, ManyTenantsThatCameAndWentAreForgotten) {
   EXPECT_LT(quotas_.tenants(), 100U);
 }
 
+TEST_F(QuotasTest, TellsHowATenantStandsWithItsWorkersTime) {
+  EXPECT_FALSE(quotas_.WorkerSeconds("a", limits_, now_));
+  limits_.set_worker_seconds_per_minute(60);
+  limits_.set_worker_seconds_per_day(100);
+  EXPECT_EQ(quotas_.WorkerSeconds("a", limits_, now_)->remaining, 60);
+  EXPECT_EQ(Submit("1", {"a", 1, 45}), "");
+  EXPECT_EQ(quotas_.WorkerSeconds("a", limits_, now_)->remaining, 15);
+  now_ += absl::Minutes(1);
+  const auto day = quotas_.WorkerSeconds("a", limits_, now_);  // by now the scarcer
+  EXPECT_EQ(day->limit, 100);
+  EXPECT_NEAR(day->remaining, 55, 0.1);
+  EXPECT_EQ(quotas_.WorkerSeconds("b", limits_, now_)->remaining, 60);
+}
+
 }  // namespace
 }  // namespace mind::server

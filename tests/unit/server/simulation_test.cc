@@ -31,7 +31,8 @@ void ForEachSeed(uint32_t usual, const Play& play) {
 // One run of random events, from a seed.
 class Schedule : public DispatcherRig {
  public:
-  explicit Schedule(uint32_t seed) : audited_every_(seed % 4 == 0 ? 1 : 20), random_(seed) {}
+  explicit Schedule(uint32_t seed)
+      : DispatcherRig(WithLimits(seed)), audited_every_(seed % 4 == 0 ? 1 : 20), random_(seed) {}
   void TestBody() override {}
 
   void Chaos(int events) {
@@ -62,6 +63,15 @@ class Schedule : public DispatcherRig {
   }
 
  private:
+  // In two of three runs a tenant may have no more than one or two pictures running.
+  static Dispatcher::Options WithLimits(uint32_t seed) {
+    Dispatcher::Options options;
+    options.running_limit_of = [limit = seed % 3](const std::string& tenant) {
+      return tenant == "t2" ? limit : 0;
+    };
+    return options;
+  }
+
   // --- The account.
 
   struct SimulatedWorker {

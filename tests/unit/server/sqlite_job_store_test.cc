@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "tests/support/temporary_folder.h"
@@ -137,7 +138,7 @@ TEST_F(SqliteJobStoreTest, RefusesAFileOfANewerVersion) {
   ASSERT_FALSE(opened.ok());
   EXPECT_THAT(std::string(opened.status().message()),
               testing::HasSubstr("newer mind-server: it is of version 99"));
-  Meddle("PRAGMA user_version = 9");  // as it was
+  Meddle("PRAGMA user_version = 10");  // as it was
   Reopen();
 }
 
@@ -187,6 +188,46 @@ TEST_F(SqliteJobStoreTest, FilesOfPicturesGoWithTheirJobs) {
   Reopen();
   EXPECT_TRUE(Write({}).ok());
   EXPECT_EQ(files(), 0);
+}
+
+TEST_F(SqliteJobStoreTest, SaysWhatItTakesUpWithItsBlobs) {
+  const auto used = [this] {
+    const auto bytes = Await<absl::StatusOr<uint64_t>>([&](const auto& done) { store_->BytesUsed(done); });
+    EXPECT_TRUE(bytes.ok()) << bytes.status();
+    return bytes.value_or(0);
+  };
+  const uint64_t empty = used();
+  ASSERT_TRUE(Write({Inserted("1"), Image("1", 0, std::string(1 << 20, 'x'), 1),
+                     Image("1", 1, std::string(60'000, 'y'), 1)})
+                  .ok());
+  EXPECT_GE(used(), empty + (1 << 20) + 60'000);
+  Reopen();
+  EXPECT_GE(used(), empty + (1 << 20) + 60'000) << "files of before are counted";
+  ASSERT_TRUE(Write({ForgetJob{"1"}}).ok());
+  EXPECT_LT(used(), empty + 60'000) << "what is free for more is not counted";
+}
+
+// A picture in a row, a prompt, a label: their bytes are nowhere in the folder once they are forgotten.
+TEST_F(SqliteJobStoreTest, WhatIsForgottenIsOverwritten) {
+  InsertJob insert = Inserted("1");
+  insert.job.mutable_spec()->set_prompt("a most secret prompt");
+  (*insert.job.mutable_labels())["for"] = "a most secret label";
+  std::string picture;
+  for (int i = 0; i < 2000; ++i) picture += "a most secret picture";
+  ASSERT_TRUE(Write({insert, Image("1", 0, picture, 1), Inserted("2")}).ok());
+  const auto secrets = [this] {
+    int found = 0;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(directory_)) {
+      std::ifstream stream(file.path(), std::ios::binary);
+      const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+      found += absl::StrContains(bytes, "most secret") ? 1 : 0;
+    }
+    return found;
+  };
+  EXPECT_GT(secrets(), 0);
+  ASSERT_TRUE(Write({ForgetJob{"1"}}).ok());
+  Reopen();  // the log of before is written back
+  EXPECT_EQ(secrets(), 0);
 }
 
 TEST_F(SqliteJobStoreTest, APictureWhoseFileIsDamagedIsNotGivenOut) {

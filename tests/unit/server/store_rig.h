@@ -76,11 +76,13 @@ inline absl::StatusOr<PictureBytes> FindSources(JobStore& store, const std::stri
 inline absl::StatusOr<std::vector<v1::Model>> AllModels(JobReader& store) {
   return Await<absl::StatusOr<std::vector<v1::Model>>>([&](const auto& done) { store.Models(done); });
 }
-inline int Purge(JobStore& store, absl::Time ended_before, int limit = 1000) {
-  const auto purged =
-      Await<absl::StatusOr<int>>([&](const auto& done) { store.Purge(ended_before, limit, done); });
+inline int Purge(JobStore& store, const PurgeQuery& query, int limit = 1000) {
+  const auto purged = Await<absl::StatusOr<int>>([&](const auto& done) { store.Purge(query, limit, done); });
   EXPECT_TRUE(purged.ok()) << purged.status();
   return purged.value_or(-1);
+}
+inline int Purge(JobStore& store, absl::Time ended_before, int limit = 1000) {
+  return Purge(store, PurgeQuery{.ended_before = ended_before}, limit);
 }
 
 // The ids one after the other, or what went wrong.

@@ -57,5 +57,50 @@ TEST(TraceContext, ASpanIsANewOneInItsTrace) {
   EXPECT_EQ(TraceIdOf(""), "");
 }
 
+TEST(TraceContextState, IsCarriedAsItIs) {
+  for (const char* const text :
+       {"rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "a=1", "tenant@vendor=x y", "0-_*/@z= !\"~"}) {
+    EXPECT_EQ(CarriedTracestate(text), text);
+  }
+  EXPECT_EQ(CarriedTracestate(" a=1 ,\t, b=2,"), "a=1,b=2");
+  EXPECT_EQ(CarriedTracestate(""), "");
+}
+
+TEST(TraceContextState, WhatIsNoneIsNotCarried) {
+  std::string many = "m0=1";
+  for (int i = 1; i < 33; ++i) many += ",m" + std::to_string(i) + "=1";
+  for (const std::string& text :
+       {std::string("a"), std::string("=1"), std::string("a="), std::string("A=1"), std::string("a=1,a=2"),
+        std::string("a=1=2"), std::string("a@b@c=1"), std::string("a@=1"), std::string("a=\x01"),
+        std::string("a=\xff"), std::string(257, 'k') + "=1", "a=" + std::string(257, 'v'), many}) {
+    EXPECT_EQ(CarriedTracestate(text), "") << text;
+  }
+  EXPECT_NE(CarriedTracestate(many.substr(0, many.rfind(','))), "");
+}
+
+TEST(TraceContextState, OfOneThatIsTooLongTheLargeAndTheLastGo) {
+  const std::string large = "large=" + std::string(200, 'x');
+  std::string small;
+  for (int i = 0; i < 6; ++i) small += ",s" + std::to_string(i) + "=" + std::string(70, 'x');
+  EXPECT_EQ(CarriedTracestate("a=1," + large + small), "a=1" + small);
+  std::string longer = small;
+  for (int i = 6; i < 12; ++i) longer += ",s" + std::to_string(i) + "=" + std::string(70, 'x');
+  const std::string carried = CarriedTracestate(longer.substr(1));
+  EXPECT_LE(carried.size(), kMostTracestate);
+  EXPECT_EQ(longer.substr(1, carried.size()), carried);
+  EXPECT_EQ(longer[1 + carried.size()], ',');
+  const std::string two = large + ",b=" + std::string(250, 'x');
+  EXPECT_EQ(CarriedTracestate(two + ",c=" + std::string(250, 'x')), two);
+}
+
+TEST(TraceContextState, GoesAlongWithItsTraceAlone) {
+  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto context = ParseTraceparent(parent, "a=1");
+  ASSERT_TRUE(context);
+  EXPECT_EQ(context->state, "a=1");
+  EXPECT_EQ(NewSpanIn(*context).state, "a=1");
+  EXPECT_EQ(ParseTraceparent(parent, "nonsense")->state, "");
+}
+
 }  // namespace
 }  // namespace mind

@@ -191,5 +191,25 @@ TEST(Convert, EveryFileSaysThatAModelHasMadeThePicture) {
   }
 }
 
+TEST(Convert, AWatermarkIsPutInAndSaidToBeThere) {
+  const image::Watermark watermark("a key of thirty-two random bytes");
+  const at::Tensor picture = at::randint(60, 200, {128, 128, 3}, at::kByte);
+  const at::Tensor before = picture.clone();
+  v1::ImageSpec spec;
+  for (const v1::ImageFormat format : {v1::IMAGE_FORMAT_PNG, v1::IMAGE_FORMAT_JPEG, v1::IMAGE_FORMAT_WEBP}) {
+    spec.set_format(format);
+    const std::string plain = EncodePicture(picture, spec, 1).data;
+    EXPECT_EQ(plain.find("mind:Watermark"), std::string::npos);
+    const std::string marked = EncodePicture(picture, spec, 1, &watermark).data;
+    EXPECT_NE(marked.find("mind:Watermark=\"spread-spectrum\""), std::string::npos);
+    const image::RgbPicture decoded = image::DecodePicture(marked);
+    EXPECT_GE(watermark.Find({decoded.data.data(), decoded.width, decoded.height}), image::Watermark::kFound);
+  }
+  EXPECT_TRUE(at::equal(picture, before));
+  // Where it does not hold the file does not say so.
+  const at::Tensor small = at::zeros({8, 8, 3}, at::kByte);
+  EXPECT_EQ(EncodePicture(small, spec, 1, &watermark).data.find("mind:Watermark"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace mind

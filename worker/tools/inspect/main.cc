@@ -1,6 +1,6 @@
 // mind-inspect: says what a path holds, what of it a worker would load, and what is wrong with it: a folder
-// of models, a model directory, or a file of weights. Models are loaded for it, as a worker would. Exits with
-// 1 if anything is wrong, 2 if the command line is.
+// of models, a model directory, or a file of weights. Models are loaded for it, as a worker would. With a key
+// of watermarks: whether pictures bear them. Exits with 1 if anything is wrong, 2 if the command line is.
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -10,6 +10,7 @@
 #include "worker/diffusion/pipelines/adapter_library.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/tools/inspect/contents.h"
+#include "worker/tools/inspect/watermarks.h"
 
 namespace mind::diffusion {
 namespace {
@@ -133,13 +134,24 @@ bool Inspect(const fs::path& path) {
 int main(int argc, char** argv) {
   CLI::App app(
       "Says what a path holds, what of it a worker would load, and what is wrong with it. Exit status: 1 if "
-      "anything is wrong.");
+      "anything is wrong, or a picture does not bear the watermark that is looked for.");
   mind::SetUpCommandLine(app);
   std::vector<std::string> paths;
-  mind::AddTexts(app, "PATH", paths, "PATH", "Folders of models, model directories, or files of weights")
+  mind::AddTexts(app, "PATH", paths, "PATH",
+                 "Folders of models, model directories, files of weights; with --watermark-key, pictures")
       ->required();
+  std::string watermark_key;
+  mind::AddText(app, "--watermark-key", watermark_key, "FILE",
+                "The paths are pictures (PNG, JPEG, WebP): says whether they bear the watermark of a worker "
+                "with this key");
   mind::ParseCommandLine(app, argc, argv);
   bool fine = true;
+  if (!watermark_key.empty()) {
+    const auto watermark = mind::inspect::ReadKey(watermark_key);
+    if (!watermark) return 2;
+    for (const std::string& path : paths) fine = mind::inspect::FindWatermark(*watermark, path) && fine;
+    return fine ? 0 : 1;
+  }
   const c10::InferenceMode inference;
   for (const std::string& path : paths) fine = mind::diffusion::Inspect(path) && fine;
   return fine ? 0 : 1;

@@ -295,7 +295,7 @@ class Database {
                                                                       : committed.status());
           });
     }
-    void Purge(absl::Time, int, Done<int> done) override { done(0); }
+    void Purge(const PurgeQuery&, int, Done<int> done) override { done(0); }
     void FindSources(const std::string&, Done<PictureBytes> done) override { done(PictureBytes()); }
     absl::Status ForEachUnfinished(const std::function<void(StoredJob)>& take) override {
       all_.Read(take);

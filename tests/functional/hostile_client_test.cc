@@ -1,0 +1,306 @@
+// Programs outside that mean harm, beside a tenant that means none.
+//
+// Some seconds of it in the suite; MIND_HOSTILE_TENANTS=1000000 names so many tenants instead of 2000.
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "mind/v1/generation.grpc.pb.h"
+#include "server/trust/key_file.h"
+#include "tests/functional/cluster.h"
+#include "tests/support/loopback.h"
+#include "tests/support/temporary_folder.h"
+
+namespace mind::testing {
+namespace {
+
+// What the server may come to take beside what it takes at rest: its queue's bytes, HTTP's bodies, gRPC's
+// messages, and what the allocator keeps.
+constexpr uint64_t kMemoryBudget = 1536 << 10;  // KiB
+constexpr int kAsked = 30;                      // requests whose times are compared
+
+// That are named.
+int Tenants() {
+  const char* const value = std::getenv("MIND_HOSTILE_TENANTS");
+  return value != nullptr ? std::atoi(value) : 2000;
+}
+
+// A line of /proc/PID/status, in KiB.
+uint64_t MemoryOf(pid_t pid, const char* line_format) {
+  std::FILE* const file = std::fopen(absl::StrCat("/proc/", pid, "/status").c_str(), "r");
+  char line[256];
+  uint64_t kib = 0;
+  while (file != nullptr && std::fgets(line, sizeof line, file) != nullptr) {
+    if (std::sscanf(line, line_format, &kib) == 1) break;
+  }
+  if (file != nullptr) std::fclose(file);
+  return kib;
+}
+
+int PortIn(const std::string& line) {
+  return std::atoi(line.c_str() + line.find("port ") + 5);
+}
+
+std::string NewKey(const std::string& file, const std::string& tenant, const std::vector<v1::Scope>& scopes) {
+  v1::ApiKey like;
+  like.set_tenant(tenant);
+  for (const v1::Scope scope : scopes) like.add_scopes(scope);
+  const auto [stored, text] = server::MakeKey(like, absl::Now());
+  const absl::Status kept = server::ChangeKeyFile(file, [&stored = stored](server::KeyTable& table) {
+    table.keys[stored.key().id()] = stored;
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(kept.ok()) << kept;
+  return server::ToText(text);
+}
+
+std::unique_ptr<v1::GenerationService::Stub> NewStub(const std::string& address) {
+  grpc::ChannelArguments own;
+  own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
+  own.SetMaxSendMessageSize(-1);
+  own.SetMaxReceiveMessageSize(-1);
+  return v1::GenerationService::NewStub(
+      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own));
+}
+
+// Threads that do harm until it is destroyed.
+class Harm {
+ public:
+  ~Harm() {
+    over_ = true;
+    for (std::thread& thread : threads_) thread.join();
+  }
+  // Does this over and over, `count` times side by side. A server that does not answer is no surprise.
+  void Do(int count, const std::function<void()>& once) {
+    for (int i = 0; i < count; ++i) {
+      threads_.emplace_back([this, once] {
+        while (!over_) {
+          try {
+            once();
+          } catch (const std::system_error&) {
+            ++failed_;
+          }
+          ++done_;
+        }
+      });
+    }
+  }
+  bool over() const { return over_; }
+  int done() const { return done_; }
+
+ private:
+  std::atomic<bool> over_ = false;
+  std::atomic<int> done_ = 0, failed_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+class HostileClient : public ::testing::Test {
+ protected:
+  HostileClient() {
+    const absl::Status limited = server::ChangeKeyFile(keys_, [](server::KeyTable& table) {
+      v1::TenantLimits& limits = table.tenants["bad"];
+      limits.set_max_jobs(5);
+      limits.set_max_bytes(1 << 20);
+      limits.set_max_running_images(1);
+      table.tenants["flood"].set_requests_per_minute(60);
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(limited.ok()) << limited;
+    cluster_.emplace(
+        std::vector<std::string>{"--keys", keys_, "--http", "127.0.0.1:0", "--max-queue-bytes", "64MiB"});
+    cluster_->SetKey(all_);
+    cluster_->StartWorker("w");
+    http_port_ = PortIn(cluster_->server().AwaitLine("http on port "));
+    grpc_port_ = std::atoi(cluster_->address().substr(cluster_->address().rfind(':') + 1).c_str());
+  }
+
+  // One call with that key, and for that tenant if one is named.
+  template <typename Call>
+  static grpc::Status As(const std::string& key, const std::string& tenant, const Call& call) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    if (!key.empty()) context.AddMetadata("authorization", "Bearer " + key);
+    if (!tenant.empty()) context.AddMetadata("mind-tenant", tenant);
+    return call(context);
+  }
+  static grpc::Status Create(v1::GenerationService::Stub& stub, const std::string& key,
+                             const v1::JobRequest& job, const std::string& tenant = "") {
+    return As(key, tenant, [&](grpc::ClientContext& context) {
+      v1::CreateJobRequest request;
+      *request.mutable_job() = job;
+      v1::CreateJobResponse response;
+      return stub.CreateJob(&context, request, &response);
+    });
+  }
+
+  // --- Harm.
+
+  void Flood(Harm& harm) {
+    harm.Do(2, [this, stub = std::shared_ptr(NewStub(cluster_->address()))] {
+      Create(*stub, bad_, Request("a cat", 1, 1000));    // more jobs than it may have
+      Create(*stub, flood_, Request("a cat", 1, 1000));  // more calls than it may make
+      Create(*stub, "", Request("a cat", 1));
+      Create(*stub, server::ToText(server::NewKeyText()), Request("a cat", 1));
+      Create(*stub, bad_, Request("a cat", 1), "good");  // in somebody else's name
+    });
+  }
+  void BringTooMuch(Harm& harm) {
+    harm.Do(2, [this, stub = std::shared_ptr(NewStub(cluster_->address()))] {
+      v1::JobRequest job = Request("a cat", 1);
+      for (int i = 0; i < 500; ++i)
+        (*job.mutable_labels())[absl::StrCat("label", i)] = std::string(1000, 'x');
+      Create(*stub, bad_, job);
+      job = Request(std::string(1 << 20, 'x'), 1);
+      Create(*stub, bad_, job);
+      job = Request("a cat", 1);
+      job.mutable_spec()->set_source_image(std::string(15 << 20, 'x'));
+      Create(*stub, bad_, job);
+      job.mutable_spec()->set_source_image(std::string(70 << 20, 'x'));  // no message is so large
+      Create(*stub, bad_, job);
+    });
+    // Large ones of nobody, many at a time.
+    harm.Do(4, [this, stub = std::shared_ptr(NewStub(cluster_->address()))] {
+      v1::JobRequest job = Request("a cat", 1);
+      job.mutable_spec()->set_source_image(std::string(60 << 20, 'x'));
+      Create(*stub, "", job);
+    });
+  }
+  void AskForWhatIsNotTheirs(Harm& harm, const std::string& id) {
+    harm.Do(1, [this, id, stub = std::shared_ptr(NewStub(cluster_->address()))] {
+      for (const std::string& other : {id, std::string(10'000, 'j'), std::string("job-\0\1", 6)}) {
+        EXPECT_FALSE(As(bad_, "", [&](grpc::ClientContext& context) {
+                       v1::GetJobRequest request;
+                       request.set_id(other);
+                       v1::GetJobResponse response;
+                       return stub->GetJob(&context, request, &response);
+                     }).ok());
+        EXPECT_FALSE(As(bad_, "", [&](grpc::ClientContext& context) {
+                       v1::DeleteJobRequest request;
+                       request.set_id(other);
+                       v1::DeleteJobResponse response;
+                       return stub->DeleteJob(&context, request, &response);
+                     }).ok());
+      }
+      support::HttpGet(
+          support::Connect(http_port_),
+          absl::StrCat("/v1/files/", id, "/0?expires=9999999999&signature=", std::string(64, 'a')));
+    });
+  }
+  // Connections that begin something and do not go on with it; bodies that never end.
+  void HoldOpen(Harm& harm) {
+    harm.Do(1, [this, &harm] {
+      struct Held {
+        std::vector<int> sockets;
+        ~Held() {
+          for (const int fd : sockets) close(fd);
+        }
+        int Connect(int port) { return sockets.emplace_back(support::Connect(port)); }
+      } held;
+      const std::string head = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\n";
+      const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
+      for (int i = 0; i < 200; ++i) {
+        const int fd = held.Connect(i % 2 == 0 ? http_port_ : grpc_port_);
+        support::SendAll(fd, i % 2 == 1   ? "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                             : i % 4 == 0 ? head
+                                          : absl::StrCat(head, "Content-Length: 30000000\r\n\r\n{"));
+      }
+      for (const std::string& key : {std::string(), bad_}) {
+        const int fd = held.Connect(http_port_);
+        support::SendAll(fd, absl::StrCat(head, key.empty() ? "" : "Authorization: Bearer " + key + "\r\n",
+                                          "Transfer-Encoding: chunked\r\n\r\n"));
+        // Until the server has had enough.
+        while (!harm.over() && send(fd, chunk.data(), chunk.size(), MSG_NOSIGNAL) > 0) {
+        }
+      }
+    });
+  }
+  void NameTenants(Harm& harm, std::atomic<int>& named) {
+    harm.Do(2, [this, &named, stub = std::shared_ptr(NewStub(cluster_->address()))] {
+      if (named >= Tenants()) return absl::SleepFor(absl::Milliseconds(10));
+      const std::string tenant = absl::StrCat("tenant-", ++named);
+      As(proxy_, tenant, [&](grpc::ClientContext& context) {
+        v1::ListJobsRequest request;
+        v1::ListJobsResponse response;
+        return stub->ListJobs(&context, request, &response);
+      });
+      v1::JobRequest job = Request("a cat", 1);
+      job.mutable_spec()->set_steps(1'000'000);
+      Create(*stub, proxy_, job, tenant);
+    });
+  }
+
+  // The median time of a picture, in seconds; each is made.
+  double TimeOfAPicture(client::Client& client) {
+    std::vector<double> seconds;
+    for (int i = 0; i < kAsked; ++i) {
+      const absl::Time begin = absl::Now();
+      const auto job = client.Generate(Request("a red apple", static_cast<uint64_t>(i), 5), {});
+      EXPECT_TRUE(job.ok()) << job.status();
+      seconds.push_back(absl::ToDoubleSeconds(absl::Now() - begin));
+    }
+    std::nth_element(seconds.begin(), seconds.begin() + kAsked / 2, seconds.end());
+    return seconds[kAsked / 2];
+  }
+
+  const support::TemporaryFolder folder_;
+  const std::string keys_ = folder_ / "keys";
+  const std::string all_ =
+      NewKey(keys_, "ops", {v1::SCOPE_GENERATE, v1::SCOPE_READ, v1::SCOPE_ADMIN, v1::SCOPE_WORKER});
+  const std::string good_ = NewKey(keys_, "good", {v1::SCOPE_GENERATE, v1::SCOPE_READ});
+  const std::string bad_ = NewKey(keys_, "bad", {v1::SCOPE_GENERATE, v1::SCOPE_READ});
+  const std::string flood_ = NewKey(keys_, "flood", {v1::SCOPE_GENERATE});
+  const std::string proxy_ = NewKey(keys_, "backend", {v1::SCOPE_GENERATE, v1::SCOPE_READ, v1::SCOPE_PROXY});
+  std::optional<Cluster> cluster_;
+  int http_port_ = 0, grpc_port_ = 0;
+};
+
+TEST_F(HostileClient, OthersAreServedAllTheSame) {
+  const auto good = cluster_->ClientOf(good_);
+  const auto own = good->Generate(Request("a red apple", 1, 5), {});
+  ASSERT_TRUE(own.ok()) << own.status();
+  const double undisturbed = TimeOfAPicture(*good);
+  double disturbed = 0;
+  {
+    std::atomic<int> named = 0;
+    Harm harm;
+    Flood(harm);
+    BringTooMuch(harm);
+    AskForWhatIsNotTheirs(harm, own->id());
+    HoldOpen(harm);
+    NameTenants(harm, named);
+    Await("harm", [&] { return harm.done() > 50; });
+    disturbed = TimeOfAPicture(*good);
+    // As long as that takes.
+    while (named < Tenants()) absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_TRUE(cluster_->server().running());
+  const uint64_t most = MemoryOf(cluster_->server().pid(), "VmHWM: %lu");
+  EXPECT_LT(most, kMemoryBudget);
+  std::printf("a picture takes %.2f times as long beside harm; the server came to take %lu MiB\n",
+              disturbed / undisturbed, most >> 10);
+  // What was theirs is there; what was refused is counted, by reason.
+  EXPECT_TRUE(good->Get(own->id()).ok());
+  for (const char* const reason :
+       {"API_KEY_MISSING", "API_KEY_INVALID", "TENANT_NOT_ALLOWED", "REQUEST_LIMIT"}) {
+    EXPECT_GT(cluster_->ServerMetric("mind_call_refusals_total", reason), 0) << reason;
+  }
+  for (const char* const reason : {"JOB_LIMIT", "INVALID_FIELD"}) {
+    EXPECT_GT(cluster_->ServerMetric("mind_request_rejections_total", reason), 0) << reason;
+  }
+  Await("all calls to be over", [&] { return cluster_->ServerMetric("mind_server_open_calls") <= 1; });
+  EXPECT_TRUE(good->Generate(Request("a red apple", 1, 5), {}).ok());
+}
+
+}  // namespace
+}  // namespace mind::testing
