@@ -125,7 +125,7 @@ class JobQueue {
   size_t size() const { return entries_.size(); }
   bool Contains(const std::string& id) const { return entries_.contains(id); }
   // REQUIRES: Contains(id)
-  bool IsHeld(const std::string& id) const { return entries_.at(id)->held_; }
+  bool IsHeld(const std::string& id) const { return Get(id).held_; }
   // Tenants with jobs that are held; the one of them that comes after that name, round and round.
   // REQUIRES: there is one.
   size_t holding() const { return held_.size(); }
