@@ -92,14 +92,21 @@ std::string TakeLast(std::string& text) {
   return last;
 }
 
-// NETWORK=FILE, and of which weight, and in which steps. A file's name may have colons, but for such an end.
+// NETWORK=FILE, or NETWORK#KIND=FILE, and of which weight, and in which steps. A file's name may have colons,
+// but for such an end.
 FlagReader ControlFlag(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
     const size_t equals = text.find('=');
     if (equals == 0 || equals == std::string::npos)
-      return absl::StrCat("\"", text, "\" is not NETWORK=FILE[:WEIGHT[:FROM-TO]]");
+      return absl::StrCat("\"", text, "\" is not NETWORK[#KIND]=FILE[:WEIGHT[:FROM-TO]]");
     v1::ControlPicture control;
-    control.set_network(text.substr(0, equals));
+    std::string network = text.substr(0, equals);
+    const size_t hash = network.rfind('#');
+    if (uint32_t kind = 0; hash != std::string::npos && absl::SimpleAtoi(network.substr(hash + 1), &kind)) {
+      control.set_kind(kind);
+      network.resize(hash);
+    }
+    control.set_network(network);
     std::string path = text.substr(equals + 1), rest = path;
     const std::string last = TakeLast(rest);
     const std::vector<std::string> steps = absl::StrSplit(last, '-');
@@ -116,6 +123,25 @@ FlagReader ControlFlag(v1::ImageSpec* spec) {
     }
     const std::string error = File([&control] { return control.mutable_image(); })(path);
     if (error.empty()) *spec->add_controls() = std::move(control);
+    return error;
+  };
+}
+
+// ADAPTER=FILE, and of which weight. A file's name may have colons, but for such an end.
+FlagReader PicturePromptFlag(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      return absl::StrCat("\"", text, "\" is not ADAPTER=FILE[:WEIGHT]");
+    v1::PicturePrompt prompt;
+    prompt.set_adapter(text.substr(0, equals));
+    std::string path = text.substr(equals + 1), rest = path;
+    if (double weight = 1; absl::SimpleAtod(TakeLast(rest), &weight)) {
+      prompt.set_weight(weight);
+      path = rest;
+    }
+    const std::string error = File([&prompt] { return prompt.mutable_image(); })(path);
+    if (error.empty()) *spec->add_picture_prompts() = std::move(prompt);
     return error;
   };
 }
@@ -185,17 +211,29 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
   AddFlag(app, "--depth", "FILE", File([spec] { return spec->mutable_depth_image(); }),
           "Depth of --image, near is bright");
   AddRepeatedFlag(
-      app, "--control", "NETWORK=FILE[:WEIGHT[:FROM-TO]]", ControlFlag(spec),
+      app, "--control", "NETWORK[#KIND]=FILE[:WEIGHT[:FROM-TO]]", ControlFlag(spec),
       "Picture that steers it through one of the model's networks, in the steps from FROM to TO of "
       "1; see `mind models`. May be given again");
+  AddRepeatedFlag(app, "--picture-prompt", "ADAPTER=FILE[:WEIGHT]", PicturePromptFlag(spec),
+                  "Picture that is a prompt beside the text, through one of the model's adapters; see `mind "
+                  "models`. May be given again");
   AddFlag(app, "--picture-guidance", "N", Real([spec](auto v) { spec->set_picture_guidance(v); }),
           "How closely a model that changes pictures stays with --image");
+  AddFlag(app, "--prior-guidance", "N", Real([spec](auto v) { spec->set_prior_guidance(v); }),
+          "How closely a prior's embedding of the picture follows the prompt");
+  AddFlag(
+      app, "--perturbed", "N", Real([spec](auto v) { spec->mutable_perturbed_guidance()->set_scale(v); }),
+      "How far to lead away from what the model makes where layers look at nothing; see --perturbed-layer");
+  AddRepeatedFlag(
+      app, "--perturbed-layer", "NAME",
+      Text([spec](auto& v) { spec->mutable_perturbed_guidance()->add_layers(v); }),
+      "Which layers those are, by the beginning of their names; mid if left out. May be given again");
   AddFlag(app, "--class", "CLASS", Text([spec](auto& v) { spec->set_class_label(v); }),
           "Class by number or name, for models that are asked for one");
   AddRepeatedFlag(app, "--lora", "NAME[:SCALE]", Lora(spec),
                   "One of the model's LoRAs; see `mind models`. May be given again");
   AddFlag(app, "--noise-level", "N", Whole([spec](auto v) { spec->set_noise_level(v); }),
-          "How much an upscaler may change --image");
+          "How much an upscaler may change --image, or a variation stray from it");
   AddFlag(app, "--strength", "N", Real([spec](auto v) { spec->set_strength(v); }),
           "How far to go from --image, 0 to 1");
   AddFlag(app, "--seed", "N", Number<uint64_t>([spec](auto v) { spec->set_seed(v); }),

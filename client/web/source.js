@@ -38,7 +38,7 @@ function maskOf(canvas) {
 /** The fields of a spec that it means; none without a picture. */
 export function currentSource() {
   if (!source || !model?.takesSourceImage) return {};
-  if (model.tasks?.includes('TASK_EDIT')) return {sourceImage: source.image};  // seen as a whole, and changed
+  if (model.tasks?.some(task => task === 'TASK_EDIT' || task === 'TASK_VARIATION')) return {sourceImage: source.image};  // seen as a whole, and changed
   const mask = source.canvas ? maskOf(source.canvas) : '';
   return {sourceImage: source.image, strength: Number(source.strength.value), ...(mask ? {maskImage: mask} : {})};
 }

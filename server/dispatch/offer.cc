@@ -13,9 +13,10 @@ std::set<std::string> SamplerNames(const v1::Model& model) {
   return names;
 }
 
-std::set<std::string> ControlNetworks(const v1::Model& model) {
+// What pictures of a role may name.
+std::set<std::string> NetworksFor(v1::InputRole role, const v1::Model& model) {
   for (const v1::ModelInput& input : model.inputs()) {
-    if (input.role() == v1::INPUT_ROLE_CONTROL) return {input.networks().begin(), input.networks().end()};
+    if (input.role() == role) return {input.networks().begin(), input.networks().end()};
   }
   return {};
 }
@@ -25,6 +26,12 @@ std::string Joined(const std::set<std::string>& names) {
   std::string joined = absl::StrCat(names.size(), ";");
   for (const std::string& name : names) absl::StrAppend(&joined, name.size(), ":", name);
   return joined;
+}
+
+// Whether it changes or varies a picture, which a request has to bring.
+bool NeedsSource(const v1::Model& model) {
+  return std::any_of(model.tasks().begin(), model.tasks().end(),
+                     [](int task) { return task == v1::TASK_EDIT || task == v1::TASK_VARIATION; });
 }
 
 }  // namespace
@@ -41,13 +48,15 @@ Offer::Offer(const v1::Model& model)
       enlarges_(model.enlargement() > 1),
       needs_mask_(model.needs_mask_image()),
       needs_depth_(model.needs_depth_image()),
-      edits_(std::find(model.tasks().begin(), model.tasks().end(), v1::TASK_EDIT) != model.tasks().end()),
+      needs_source_(NeedsSource(model)),
       samplers_(SamplerNames(model)),
       loras_(model.loras().begin(), model.loras().end()),
-      controls_(ControlNetworks(model)),
+      controls_(NetworksFor(v1::INPUT_ROLE_CONTROL, model)),
+      picture_adapters_(NetworksFor(v1::INPUT_ROLE_PROMPT, model)),
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
-                        needs_depth_, edits_, ";", Joined(samplers_), Joined(loras_), Joined(controls_))) {}
+                        needs_depth_, needs_source_, ";", Joined(samplers_), Joined(loras_),
+                        Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
@@ -58,6 +67,10 @@ bool Offer::Allows(const v1::ImageSpec& spec) const {
          std::all_of(
              spec.controls().begin(), spec.controls().end(),
              [this](const v1::ControlPicture& control) { return controls_.count(control.network()) != 0; }) &&
+         std::all_of(spec.picture_prompts().begin(), spec.picture_prompts().end(),
+                     [this](const v1::PicturePrompt& prompt) {
+                       return picture_adapters_.count(prompt.adapter()) != 0;
+                     }) &&
          AllowsPictures(spec);
 }
 
@@ -65,7 +78,7 @@ bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {
   const bool source = !spec.source_image().empty();
   const bool mask = !spec.mask_image().empty();
   if (source && !takes_source_ && !enlarges_) return false;
-  return (source || (!enlarges_ && !edits_)) && (mask || !needs_mask_) &&
+  return (source || (!enlarges_ && !needs_source_)) && (mask || !needs_mask_) &&
          spec.depth_image().empty() != needs_depth_;
 }
 

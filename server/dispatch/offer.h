@@ -44,10 +44,11 @@ class Offer {
   const bool enlarges_;
   const bool needs_mask_;
   const bool needs_depth_;
-  const bool edits_;
+  const bool needs_source_;
   const std::set<std::string> samplers_;
   const std::set<std::string> loras_;
   const std::set<std::string> controls_;
+  const std::set<std::string> picture_adapters_;
   const std::string key_;
 };
 

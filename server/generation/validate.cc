@@ -17,6 +17,7 @@
 #include "server/generation/nearest_names.h"
 #include "server/generation/resolve_sampler.h"
 #include "server/generation/validate_controls.h"
+#include "server/generation/validate_picture_prompts.h"
 #include "server/generation/webhook.h"
 
 namespace mind::server {
@@ -102,9 +103,11 @@ absl::Status ResolveSource(const v1::Model& model, v1::ImageSpec& spec) {
     if (spec.has_strength()) return InvalidField("spec.strength", "this model takes none");
     return absl::OkStatus();
   }
-  if (Edits(model)) {
-    if (spec.source_image().empty())
-      return InvalidField("spec.source_image", "this model changes pictures: it needs one");
+  if (Edits(model) || Varies(model)) {
+    if (spec.source_image().empty()) {
+      return InvalidField("spec.source_image", Edits(model) ? "this model changes pictures: it needs one"
+                                                            : "this model varies pictures: it needs one");
+    }
     if (!spec.mask_image().empty()) return InvalidField("spec.mask_image", "this model takes none");
     if (spec.has_strength()) return InvalidField("spec.strength", "this model takes none");
     return absl::OkStatus();
@@ -158,7 +161,11 @@ absl::Status ResolveNoiseLevel(const v1::Model& model, v1::ImageSpec& spec) {
     if (!spec.has_noise_level()) return absl::OkStatus();
     return InvalidField("spec.noise_level", "this model takes none");
   }
-  if (!spec.has_noise_level()) spec.set_noise_level(std::min(kDefaultNoiseLevel, model.max_noise_level()));
+  if (!spec.has_noise_level()) {
+    spec.set_noise_level(model.has_default_noise_level()
+                             ? model.default_noise_level()
+                             : std::min(kDefaultNoiseLevel, model.max_noise_level()));
+  }
   if (spec.noise_level() <= model.max_noise_level()) return absl::OkStatus();
   return InvalidField("spec.noise_level",
                       absl::StrCat(spec.noise_level(), " given; it must be 0 to ", model.max_noise_level()));
@@ -283,6 +290,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   }
   MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
+  MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
   if (!spec.has_image_count()) spec.set_image_count(1);
   if (spec.image_count() < 1 || spec.image_count() > limits.max_image_count) {
@@ -414,7 +422,10 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
 
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
   const bool both = model != nullptr && Edits(*model) && spec.guidance() > 1 && spec.picture_guidance() >= 1;
-  const double rows_per_evaluation = spec.guidance() == 1 ? 1 : both ? 3 : 2;
+  const double rows_per_evaluation = (spec.guidance() == 1 ? 1
+                                      : both               ? 3
+                                                           : 2) +
+                                     (spec.has_perturbed_guidance() ? 1 : 0);
   const double later = model != nullptr ? model->later_steps() : 0;
   return (EvaluationsOfPicture(spec, model) * rows_per_evaluation + later) * spec.image_count();
 }

@@ -12,6 +12,10 @@ namespace {
 
 constexpr double kMaxWeight = 2;
 constexpr double kDefaultPictureGuidance = 1.5, kMaxPictureGuidance = 100;
+constexpr double kDefaultPriorGuidance = 4;
+constexpr char kMiddle[] = "mid";
+constexpr int kMostLayers = 16;
+constexpr size_t kMaxLayerBytes = 256;
 
 // Null: the model has none of that role.
 const v1::ModelInput* InputOf(const v1::Model& model, v1::InputRole role) {
@@ -19,6 +23,23 @@ const v1::ModelInput* InputOf(const v1::Model& model, v1::InputRole role) {
     if (input.role() == role) return &input;
   }
   return nullptr;
+}
+
+// REQUIRES: the network is one of those allowed.
+absl::Status CheckKind(const std::string& field, const v1::ModelInput& allowed,
+                       const v1::ControlPicture& control) {
+  const auto place = std::find(allowed.networks().begin(), allowed.networks().end(), control.network()) -
+                     allowed.networks().begin();
+  const uint32_t kinds =
+      place < allowed.network_kinds_size() ? allowed.network_kinds(static_cast<int>(place)) : 0;
+  if (kinds == 0) {
+    if (!control.has_kind()) return absl::OkStatus();
+    return InvalidField(field + ".kind", "this network knows one kind of picture");
+  }
+  if (control.has_kind() && control.kind() < kinds) return absl::OkStatus();
+  return InvalidField(field + ".kind",
+                      absl::StrCat(control.has_kind() ? absl::StrCat(control.kind(), " given; ") : "",
+                                   "this network needs one, 0 to ", kinds - 1));
 }
 
 absl::Status ResolveControl(const std::string& field, const v1::ModelInput& allowed,
@@ -29,6 +50,7 @@ absl::Status ResolveControl(const std::string& field, const v1::ModelInput& allo
                         absl::StrCat("\"", Printable(control.network()), "\" is none of this model's: ",
                                      NearestNames(control.network(), {networks.begin(), networks.end()})));
   }
+  if (absl::Status error = CheckKind(field, allowed, control); !error.ok()) return error;
   if (control.image().empty())
     return InvalidField(field + ".image", "a control needs the picture that its network sees");
   if (!control.has_weight()) control.set_weight(1);
@@ -59,14 +81,63 @@ absl::Status ResolvePictureGuidance(const v1::Model& model, v1::ImageSpec& spec)
                       absl::StrCat(spec.picture_guidance(), " given; it must be 0 to ", kMaxPictureGuidance));
 }
 
+absl::Status ResolvePriorGuidance(const v1::Model& model, v1::ImageSpec& spec) {
+  if (!model.takes_prior_guidance()) {
+    if (!spec.has_prior_guidance()) return absl::OkStatus();
+    return InvalidField("spec.prior_guidance", "this model takes none");
+  }
+  if (!spec.has_prior_guidance()) spec.set_prior_guidance(kDefaultPriorGuidance);
+  if (spec.prior_guidance() >= 0 && spec.prior_guidance() <= kMaxPictureGuidance) return absl::OkStatus();
+  return InvalidField("spec.prior_guidance",
+                      absl::StrCat(spec.prior_guidance(), " given; it must be 0 to ", kMaxPictureGuidance));
+}
+
+absl::Status ResolvePerturbed(const v1::Model& model, v1::ImageSpec& spec) {
+  if (!spec.has_perturbed_guidance()) return absl::OkStatus();
+  if (!model.takes_perturbed_guidance())
+    return InvalidField("spec.perturbed_guidance", "this model takes none");
+  v1::PerturbedGuidance& guidance = *spec.mutable_perturbed_guidance();
+  if (!(guidance.scale() > 0 && guidance.scale() <= kMaxPictureGuidance)) {
+    return InvalidField(
+        "spec.perturbed_guidance.scale",
+        absl::StrCat(guidance.scale(), " given; it must be more than 0, up to ", kMaxPictureGuidance));
+  }
+  if (!(guidance.fall() >= 0 && guidance.fall() <= 1)) {
+    return InvalidField("spec.perturbed_guidance.fall",
+                        absl::StrCat(guidance.fall(), " given; it must be 0 to 1"));
+  }
+  if (guidance.layers().empty()) guidance.add_layers(kMiddle);
+  if (guidance.layers_size() > kMostLayers) {
+    return InvalidField(
+        "spec.perturbed_guidance.layers",
+        absl::StrCat(guidance.layers_size(), " given, at most ", kMostLayers, " are allowed"));
+  }
+  for (const std::string& layer : guidance.layers()) {
+    if (layer.empty() || layer.size() > kMaxLayerBytes)
+      return InvalidField("spec.perturbed_guidance.layers",
+                          absl::StrCat("each must have 1 to ", kMaxLayerBytes, " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+bool Can(const v1::Model& model, v1::Task task) {
+  return std::find(model.tasks().begin(), model.tasks().end(), task) != model.tasks().end();
+}
+
 }  // namespace
 
 bool Edits(const v1::Model& model) {
-  return std::find(model.tasks().begin(), model.tasks().end(), v1::TASK_EDIT) != model.tasks().end();
+  return Can(model, v1::TASK_EDIT);
+}
+
+bool Varies(const v1::Model& model) {
+  return Can(model, v1::TASK_VARIATION);
 }
 
 absl::Status ResolveControls(const v1::Model& model, v1::ImageSpec& spec) {
   if (absl::Status error = ResolvePictureGuidance(model, spec); !error.ok()) return error;
+  if (absl::Status error = ResolvePriorGuidance(model, spec); !error.ok()) return error;
+  if (absl::Status error = ResolvePerturbed(model, spec); !error.ok()) return error;
   if (spec.controls().empty()) return absl::OkStatus();
   const v1::ModelInput* const allowed = InputOf(model, v1::INPUT_ROLE_CONTROL);
   if (allowed == nullptr) return InvalidField("spec.controls", "this model has no networks for them");

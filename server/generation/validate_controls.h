@@ -8,12 +8,15 @@
 
 namespace mind::server {
 
-// Fills in the defaults of the spec's controls and of how closely it stays with its picture.
-// INVALID_ARGUMENT names the field, what was given and what is allowed.
+// Fills in the defaults of the spec's controls, and of guidance other than towards the prompt: by a picture,
+// of a prior, away from perturbed attention. INVALID_ARGUMENT names the field, what was given and what is
+// allowed.
 absl::Status ResolveControls(const v1::Model& model, v1::ImageSpec& spec);
 
 // Whether the model changes a picture as its prompt says.
 bool Edits(const v1::Model& model);
+// Whether it makes pictures like one that a request brings.
+bool Varies(const v1::Model& model);
 
 }  // namespace mind::server
 

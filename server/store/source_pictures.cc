@@ -35,6 +35,12 @@ std::vector<Place> PlacesIn(v1::ImageSpec& spec) {
       places.push_back({absl::StrCat("controls[", i, "].image"), spec.mutable_controls(i)->mutable_image()});
     }
   }
+  for (int i = 0; i < spec.picture_prompts_size(); ++i) {
+    v1::PicturePrompt& prompt = *spec.mutable_picture_prompts(i);
+    const std::string field = absl::StrCat("picture_prompts[", i, "]");
+    if (!prompt.image().empty()) places.push_back({field + ".image", prompt.mutable_image()});
+    if (!prompt.mask().empty()) places.push_back({field + ".mask", prompt.mutable_mask()});
+  }
   return places;
 }
 
@@ -54,7 +60,11 @@ bool HasPictures(const v1::ImageSpec& spec) {
     if (!(spec.*field.get)().empty()) return true;
   }
   return std::any_of(spec.controls().begin(), spec.controls().end(),
-                     [](const v1::ControlPicture& control) { return !control.image().empty(); });
+                     [](const v1::ControlPicture& control) { return !control.image().empty(); }) ||
+         std::any_of(spec.picture_prompts().begin(), spec.picture_prompts().end(),
+                     [](const v1::PicturePrompt& prompt) {
+                       return !prompt.image().empty() || !prompt.mask().empty();
+                     });
 }
 
 bool PutPictures(PictureBytes pictures, v1::ImageSpec& spec) {

@@ -90,7 +90,7 @@ double BareLoop(const Pipeline& pipeline, RowExecutor& executor, const Trajector
     for (const Told& row : conditioning.rows) rows.push_back({input, timestep, row, {}});
     std::vector<at::Tensor> outputs;
     for (const RowResult& result : executor.Run(pipeline.denoiser(), rows)) outputs.push_back(result.output);
-    return Guide(conditioning, outputs);
+    return Guide(conditioning, outputs, /*timestep=*/0);
   });
   ToBytes(pipeline.Decode(state.x));
   return Since(begin);

@@ -17,12 +17,18 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// SDXL in small, of one kind: "base", "refiner", "edit", "steered".
-void AddXl(const support::ModelFolder& folder, const std::string& model, const std::string& kind) {
-  const std::string make = std::string(MIND_BIN) + "/make-tiny-xl " + folder.path() + "/" + model + " " +
-                           (support::ModelFolder::Golden() / "models/sd1/tokenizer").string() +
+// A family's model in small, of one of the kinds that make-tiny-FAMILY knows.
+void AddTiny(const std::string& family, const support::ModelFolder& folder, const std::string& model,
+             const std::string& kind) {
+  const std::string make = std::string(MIND_BIN) + "/make-tiny-" + family + " " + folder.path() + "/" +
+                           model + " " + (support::ModelFolder::Golden() / "models/sd1/tokenizer").string() +
                            (kind == "base" ? "" : " " + kind);
   ASSERT_EQ(std::system(make.c_str()), 0) << make;
+}
+
+// SDXL: "base", "refiner", "edit", "steered", "fused", "prompted".
+void AddXl(const support::ModelFolder& folder, const std::string& model, const std::string& kind) {
+  AddTiny("xl", folder, model, kind);
 }
 
 // The base, with a refiner that goes on with its latents.
@@ -41,6 +47,8 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "cascade") return folder.AddCascade(model);
   if (model == "xl") return AddXl(folder, model, "base");
   if (model == "xl-both") return AddXlCascade(folder, model);
+  if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
+    return AddTiny("unclip", folder, model, model);
   if (model.substr(0, 3) == "xl-") return AddXl(folder, model, model.substr(3));
   const bool with_loras = model == "sd1-with-loras";
   folder.Add(model, with_loras ? "sd1" : model);
@@ -56,6 +64,8 @@ struct Family {
   const char* lora = "";
   bool mask = false, depth = false;
   std::vector<const char*> networks = {};  // that steer it
+  bool perturbed = false;
+  const char* adapter = "";  // through which a picture is a prompt
 };
 
 const Family kFamilies[] = {
@@ -75,6 +85,21 @@ const Family kFamilies[] = {
     {"xl-refiner", "a photo of a cat", "", 30, true},
     {"xl-edit", "make it a cat", "", 30, true},
     {"xl-steered", "a photo of a cat", "", 30, false, "", false, false, {"edges", "sketch"}},
+    {"xl-fused",
+     "a photo of a cat",
+     "",
+     30,
+     false,
+     "",
+     false,
+     false,
+     {"many#1", "many#3"},
+     /*perturbed=*/true},
+    {"xl-prompted", "a photo of a cat", "", 30, false, "", false, false, {}, false, "plain"},
+    {"karlo", "a photo of a cat", "", 20},
+    {"karlo-varied", "", "", 20, true},
+    {"stable", "a photo of a cat", "", 20},
+    {"stable-varied", "a photo of a cat", "", 20, true},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},
@@ -100,10 +125,21 @@ class Families : public ::testing::TestWithParam<Family> {
     if (family.depth) spec.set_depth_image(SmallPicture());
     for (const char* const network : family.networks) {
       v1::ControlPicture& control = *spec.add_controls();
-      control.set_network(network);
+      const std::string named = network;
+      const size_t kind = named.find('#');
+      control.set_network(named.substr(0, kind));
+      if (kind != std::string::npos)
+        control.set_kind(static_cast<uint32_t>(std::stoul(named.substr(kind + 1))));
       control.set_image(SmallPicture());
       control.set_end(0.8);
     }
+    if (family.adapter[0] != '\0') {
+      v1::PicturePrompt& prompt = *spec.add_picture_prompts();
+      prompt.set_adapter(family.adapter);
+      prompt.set_image(SmallPicture());
+      prompt.set_weight(0.8);
+    }
+    if (family.perturbed) spec.mutable_perturbed_guidance()->set_scale(2);
     if (family.lora[0] != '\0') {
       spec.add_loras()->set_name(family.lora);
       spec.mutable_loras(0)->set_scale(0.7);
@@ -209,7 +245,7 @@ class FamiliesListed : public ::testing::Test {
  protected:
   void SetUp() override {
     for (const char* model : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp",
-                              "xl-edit", "xl-steered"})
+                              "xl-edit", "xl-steered", "karlo", "karlo-varied", "stable"})
       AddModel(folder_, model);
     cluster_.StartWorker("w", {"--models", folder_.path()});
   }
@@ -235,6 +271,17 @@ TEST_F(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
   EXPECT_EQ(by_name.at("glide").later_steps(), 27U);
   EXPECT_EQ(by_name.at("xl-edit").tasks(0), v1::TASK_EDIT);
   EXPECT_TRUE(by_name.at("xl-edit").inputs(0).needed());
+  EXPECT_EQ(by_name.at("karlo").tasks_size(), 1);
+  EXPECT_EQ(by_name.at("karlo").tasks(0), v1::TASK_TEXT_TO_IMAGE);
+  EXPECT_EQ(by_name.at("karlo").inputs_size(), 0);
+  EXPECT_EQ(by_name.at("karlo").later_steps(), 32U);  // the prior's, and those that enlarge
+  EXPECT_TRUE(by_name.at("karlo").takes_prior_guidance());
+  EXPECT_EQ(by_name.at("karlo-varied").tasks(0), v1::TASK_VARIATION);
+  EXPECT_FALSE(by_name.at("karlo-varied").takes_prompt());
+  ASSERT_EQ(by_name.at("karlo-varied").inputs_size(), 1);
+  EXPECT_TRUE(by_name.at("karlo-varied").inputs(0).needed());
+  EXPECT_EQ(by_name.at("stable").max_noise_level(), 999U);
+  EXPECT_EQ(by_name.at("stable").default_noise_level(), 0U);
   const v1::Model& steered = by_name.at("xl-steered");
   ASSERT_EQ(steered.inputs_size(), 3);  // source, mask, control
   EXPECT_EQ(steered.inputs(2).role(), v1::INPUT_ROLE_CONTROL);
@@ -261,6 +308,16 @@ TEST_F(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
               HasSubstr("spec.noise_level: this model takes none"));
   EXPECT_THAT(error("sd-x4-upscaler", [](auto&) {}),
               HasSubstr("spec.source_image: this model enlarges pictures"));
+  EXPECT_THAT(error("karlo-varied", [](auto&) {}),
+              HasSubstr("spec.source_image: this model varies pictures: it needs one"));
+  EXPECT_THAT(error("karlo-varied", [](auto& s) { s.set_prior_guidance(2); }),
+              HasSubstr("spec.prior_guidance: this model takes none"));
+  EXPECT_THAT(error("karlo", [](auto& s) { s.set_source_image("x"); }),
+              HasSubstr("spec.source_image: this model takes none"));
+  EXPECT_THAT(error("karlo", [](auto& s) { s.set_prior_guidance(101); }),
+              HasSubstr("spec.prior_guidance: 101 given; it must be 0 to 100"));
+  EXPECT_THAT(error("stable", [](auto& s) { s.set_noise_level(1000); }),
+              HasSubstr("spec.noise_level: 1000 given; it must be 0 to 999"));
   EXPECT_THAT(error("sd-x4-upscaler",
                     [](auto& s) {
                       s.set_source_image("x");

@@ -2,20 +2,15 @@
 #ifndef MIND_TESTS_SUPPORT_TINY_XL_H_
 #define MIND_TESTS_SUPPORT_TINY_XL_H_
 
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "worker/diffusion/models/autoencoder_kl.h"
-#include "worker/diffusion/models/clip_text.h"
+#include "tests/support/tiny_model.h"
+#include "worker/diffusion/models/clip_vision.h"
 #include "worker/diffusion/models/control_net.h"
 #include "worker/diffusion/models/t2i_adapter.h"
+#include "worker/diffusion/models/transformer_paths.h"
 #include "worker/diffusion/models/unet.h"
-#include "worker/diffusion/weights/fresh_parameters.h"
-#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 
@@ -24,10 +19,12 @@ struct TinyXlOptions {
   bool inpaint = false;        // sees mask and masked picture
   bool edit = false;           // sees the picture that it changes
   bool steered = false;        // has networks beside it: the ControlNet "edges", the T2I-Adapter "sketch"
+  bool fused = false;          // has the ControlNet "many" beside it, which knows four kinds of pictures
+  bool prompted = false;       // has the IP-Adapters "plain" and "full" beside it
   int64_t guidance_width = 0;  // more than 0: a student that is told the guidance scale
 };
 
-class TinyXl {
+class TinyXl : private TinyModel {
  public:
   // Writes it into `directory`, which it makes. `tokenizer`: a CLIP tokenizer's directory, used for both
   // encoders.
@@ -37,23 +34,8 @@ class TinyXl {
   }
 
  private:
-  // Random parameters, kept by name.
-  class Recorded : public ParameterSource {
-   public:
-    explicit Recorded(uint64_t seed) : fresh_(FreshParameters::Values::kRandom, seed) {}
-    bool Has(const std::string& name) const override { return name.find(".to_") != std::string::npos; }
-    at::Tensor Take(const std::string& name, at::IntArrayRef shape) override {
-      return tensors_[name] = fresh_.Take(name, shape);
-    }
-    const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }
-
-   private:
-    FreshParameters fresh_;
-    std::map<std::string, at::Tensor> tensors_;
-  };
-
   TinyXl(std::string directory, std::string tokenizer, const TinyXlOptions& options)
-      : directory_(std::move(directory)), tokenizer_(std::move(tokenizer)), options_(options) {}
+      : TinyModel(std::move(directory), std::move(tokenizer)), options_(options) {}
 
   void WriteAll() const {
     const c10::InferenceMode inference;
@@ -90,6 +72,8 @@ class TinyXl {
     const UNet network(Scope(parameters), UNetConfig::From(Config(unet, "unet")));
     WriteComponent("unet", "diffusion_pytorch_model", unet, parameters);
     if (options_.steered) WriteControls(unet);
+    if (options_.fused) WriteUnion(unet);
+    if (options_.prompted) WritePictureAdapters(UNetConfig::From(Config(unet, "unet")));
     WriteAutoencoder();
     WriteJson("scheduler", "scheduler_config.json",
               {{"_class_name", "EulerDiscreteScheduler"},
@@ -100,22 +84,48 @@ class TinyXl {
                {"steps_offset", 1}});
   }
 
-  void WriteText(const std::string& name, const std::string& tokenizer, int64_t width, bool projects,
-                 uint64_t seed) const {
-    namespace fs = std::filesystem;
-    fs::copy(tokenizer_, fs::path(directory_) / tokenizer, fs::copy_options::recursive);
-    int64_t largest = 0;
-    const nlohmann::json vocabulary = nlohmann::json::parse(std::ifstream(tokenizer_ + "/vocab.json"));
-    for (const auto& [token, id] : vocabulary.items()) largest = std::max(largest, id.get<int64_t>());
-    nlohmann::json config = {
-        {"model_type", "clip_text_model"}, {"vocab_size", largest + 1}, {"hidden_size", width},
-        {"intermediate_size", 4 * width},  {"num_hidden_layers", 3},    {"num_attention_heads", 2},
-        {"max_position_embeddings", 77},   {"hidden_act", "gelu"},      {"eos_token_id", 2},
-        {"projection_dim", width}};
-    config["architectures"] = {projects ? "CLIPTextModelWithProjection" : "CLIPTextModel"};
-    Recorded parameters(seed);
-    const ClipText encoder(Scope(parameters), ClipTextConfig::From(Config(config, name)));
-    WriteComponent(name, "model", config, parameters);
+  void WritePictureAdapters(const UNetConfig& unet) const {
+    const int64_t patches = 16, embedding = 12, tokens = 2, width = unet.context_width;
+    const nlohmann::json encoder = {{"model_type", "clip_vision_model"},
+                                    {"image_size", 16},
+                                    {"patch_size", 8},
+                                    {"hidden_size", patches},
+                                    {"intermediate_size", 32},
+                                    {"num_hidden_layers", 2},
+                                    {"num_attention_heads", 2},
+                                    {"projection_dim", embedding}};
+    WriteNetwork<ClipVision, ClipVisionConfig>("ip_adapters/image_encoder", "model", encoder, 8);
+    for (const std::string name : {"plain", "full"}) {
+      Recorded parameters(9);
+      if (name == "plain") {
+        parameters.Take("image_proj.proj.weight", {tokens * width, embedding});
+        parameters.Take("image_proj.proj.bias", {tokens * width});
+        parameters.Take("image_proj.norm.weight", {width});
+        parameters.Take("image_proj.norm.bias", {width});
+      } else {
+        parameters.Take("image_proj.proj.0.weight", {patches, patches});
+        parameters.Take("image_proj.proj.0.bias", {patches});
+        parameters.Take("image_proj.proj.2.weight", {width, patches});
+        parameters.Take("image_proj.proj.2.bias", {width});
+        parameters.Take("image_proj.proj.3.weight", {width});
+        parameters.Take("image_proj.proj.3.bias", {width});
+      }
+      for (size_t i = 0; i < CrossAttentions(unet).size(); ++i) {
+        for (const char* const part : {".to_k_ip.weight", ".to_v_ip.weight"})
+          parameters.Take("ip_adapter." + std::to_string(2 * i + 1) + part,
+                          {unet.levels.back().channels, width});
+      }
+      WriteTensors("ip_adapters/" + name, parameters);
+    }
+  }
+
+  void WriteUnion(nlohmann::json unet) const {
+    unet["_class_name"] = "ControlNetUnionModel";
+    unet.erase("up_block_types");
+    unet["conditioning_embedding_out_channels"] = {4, 8};
+    unet["num_control_type"] = 4;
+    unet["num_trans_channel"] = unet["num_proj_channel"] = 8;
+    WriteNetwork<ControlNet, ControlNetConfig>("controls/many", "diffusion_pytorch_model", unet, 7);
   }
 
   void WriteControls(nlohmann::json unet) const {
@@ -135,32 +145,6 @@ class TinyXl {
     WriteComponent("controls/sketch", "diffusion_pytorch_model", config, sketch);
   }
 
-  void WriteAutoencoder() const {
-    const nlohmann::json config = {{"_class_name", "AutoencoderKL"},
-                                   {"block_out_channels", {4, 8}},
-                                   {"down_block_types", {"DownEncoderBlock2D", "DownEncoderBlock2D"}},
-                                   {"up_block_types", {"UpDecoderBlock2D", "UpDecoderBlock2D"}},
-                                   {"norm_num_groups", 4},
-                                   {"scaling_factor", 0.13025},
-                                   {"force_upcast", true}};
-    Recorded parameters(4);
-    const AutoencoderKl autoencoder(Scope(parameters), AutoencoderConfig::From(Config(config, "vae")));
-    WriteComponent("vae", "diffusion_pytorch_model", config, parameters);
-  }
-
-  void WriteComponent(const std::string& name, const std::string& stem, const nlohmann::json& config,
-                      const Recorded& parameters) const {
-    WriteJson(name, "config.json", config);
-    std::ofstream(directory_ + "/" + name + "/" + stem + ".safetensors", std::ios::binary)
-        << SerializeSafeTensors(parameters.tensors());
-  }
-
-  void WriteJson(const std::string& folder, const std::string& file, const nlohmann::json& json) const {
-    std::filesystem::create_directories(directory_ + "/" + folder);
-    std::ofstream(directory_ + "/" + folder + "/" + file) << json.dump(1) << "\n";
-  }
-
-  const std::string directory_, tokenizer_;
   const TinyXlOptions options_;
 };
 

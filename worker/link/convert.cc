@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kJpegQuality = 95;
 constexpr int kPreviewQuality = 75;
+constexpr uint32_t kMostPicturePrompts = 4;
 constexpr uint32_t kMostControls = 4;  // a picture: each takes half the time of the model's own network
 
 image::RgbView View(const at::Tensor& picture) {
@@ -65,6 +66,7 @@ std::vector<v1::Task> TasksOf(const diffusion::ModelInfo& info) {
   if (info.needs_mask) return {v1::TASK_INPAINT};
   if (info.needs_depth) return {v1::TASK_DEPTH_TO_IMAGE};
   if (info.edits) return {v1::TASK_EDIT};
+  if (info.varies) return {v1::TASK_VARIATION};
   std::vector<v1::Task> tasks = {info.takes_prompt      ? v1::TASK_TEXT_TO_IMAGE
                                  : info.class_count > 0 ? v1::TASK_CLASS_TO_IMAGE
                                                         : v1::TASK_UNCONDITIONAL};
@@ -85,16 +87,23 @@ void AddInput(v1::InputRole role, bool needed, v1::Model& model) {
 // What a request may bring along.
 void AddInputs(const diffusion::ModelInfo& info, v1::Model& model) {
   const bool enlarges = info.enlargement > 1;
-  const bool needs_source = enlarges || info.edits || info.needs_mask || info.needs_depth;
+  const bool needs_source = enlarges || info.edits || info.varies || info.needs_mask || info.needs_depth;
   if (info.takes_source || needs_source) AddInput(v1::INPUT_ROLE_SOURCE, needs_source, model);
-  if (info.needs_mask || (info.takes_source && !enlarges && !info.edits))
+  if (info.needs_mask || (info.takes_source && !enlarges && !info.edits && !info.varies))
     AddInput(v1::INPUT_ROLE_MASK, info.needs_mask, model);
   if (info.needs_depth) AddInput(v1::INPUT_ROLE_DEPTH, true, model);
+  if (!info.picture_adapters.empty()) {
+    AddInput(v1::INPUT_ROLE_PROMPT, false, model);
+    v1::ModelInput& prompts = *model.mutable_inputs(model.inputs_size() - 1);
+    prompts.set_most(kMostPicturePrompts);
+    for (const std::string& adapter : info.picture_adapters) prompts.add_networks(adapter);
+  }
   if (info.controls.empty()) return;
   AddInput(v1::INPUT_ROLE_CONTROL, false, model);
   v1::ModelInput& controls = *model.mutable_inputs(model.inputs_size() - 1);
   controls.set_most(kMostControls);
   for (const std::string& network : info.controls) controls.add_networks(network);
+  for (const int64_t kinds : info.control_kinds) controls.add_network_kinds(static_cast<uint32_t>(kinds));
 }
 
 // As A1111 writes and reads it, LoRAs are part of the prompt.
@@ -139,6 +148,11 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   for (const std::string& name : info.class_names) model.add_class_names(name);
   model.set_enlargement(static_cast<uint32_t>(info.enlargement));
   model.set_max_noise_level(static_cast<uint32_t>(info.max_noise_level));
+  if (info.max_noise_level > 0)
+    model.set_default_noise_level(
+        static_cast<uint32_t>(std::min(info.default_noise_level, info.max_noise_level)));
+  model.set_takes_prior_guidance(info.takes_prior_guidance);
+  model.set_takes_perturbed_guidance(info.takes_perturbed);
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const std::string& stage : info.stages) model.add_stages(stage);
@@ -191,6 +205,13 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.depth = spec.depth_image();
   request.strength = spec.strength();
   if (spec.has_picture_guidance()) request.picture.picture_guidance = spec.picture_guidance();
+  if (spec.has_perturbed_guidance()) {
+    const v1::PerturbedGuidance& given = spec.perturbed_guidance();
+    request.picture.perturbed = {.scale = given.scale(),
+                                 .fall = given.fall(),
+                                 .layers = {given.layers().begin(), given.layers().end()}};
+  }
+  if (spec.has_prior_guidance()) request.picture.prior_guidance = spec.prior_guidance();
   for (const v1::ControlPicture& control : spec.controls()) {
     request.controls.push_back({.network = control.network(),
                                 .picture = control.image(),
@@ -198,6 +219,16 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
                                 .begin = control.begin(),
                                 .end = control.has_end() ? control.end() : 1,
                                 .guess_mode = control.guess_mode()});
+    if (control.has_kind()) request.controls.back().kind = control.kind();
+  }
+  for (const v1::PicturePrompt& prompt : spec.picture_prompts()) {
+    request.picture_prompts.push_back({.adapter = prompt.adapter(),
+                                       .picture = prompt.image(),
+                                       .weight = prompt.has_weight() ? prompt.weight() : 1,
+                                       .mask = prompt.mask(),
+                                       .layers = {}});
+    for (const v1::LayerWeight& layer : prompt.layers())
+      request.picture_prompts.back().layers.emplace_back(layer.layer(), layer.weight());
   }
   request.priority = assign.priority();
   request.preview_every = spec.preview_every();

@@ -56,9 +56,17 @@ TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   for (const std::string& path : {plain, colon}) std::ofstream(path) << "picture of " << path;
   EXPECT_EQ(Parse({"--control", "canny=" + plain, "--control", "depth=" + plain + ":0.5", "--control",
                    "pose=" + plain + ":1.5:0.2-0.8", "--control", "canny=" + colon, "--control",
-                   "canny=" + colon + ":2"}),
+                   "canny=" + colon + ":2", "--control", "union#3=" + plain, "--picture-prompt",
+                   "plus=" + colon + ":0.5"}),
             "");
-  ASSERT_EQ(spec().controls_size(), 5);
+  ASSERT_EQ(spec().picture_prompts_size(), 1);
+  EXPECT_EQ(spec().picture_prompts(0).adapter(), "plus");
+  EXPECT_EQ(spec().picture_prompts(0).image(), "picture of " + colon);
+  EXPECT_EQ(spec().picture_prompts(0).weight(), 0.5);
+  ASSERT_EQ(spec().controls_size(), 6);
+  EXPECT_FALSE(spec().controls(0).has_kind());
+  EXPECT_EQ(spec().controls(5).network(), "union");
+  EXPECT_EQ(spec().controls(5).kind(), 3U);
   EXPECT_EQ(spec().controls(0).network(), "canny");
   EXPECT_EQ(spec().controls(0).image(), "picture of " + plain);
   EXPECT_FALSE(spec().controls(0).has_weight());
@@ -71,7 +79,7 @@ TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   EXPECT_EQ(spec().controls(3).image(), "picture of " + colon);
   EXPECT_EQ(spec().controls(4).image(), "picture of " + colon);
   EXPECT_EQ(spec().controls(4).weight(), 2);
-  EXPECT_THAT(Parse({"--control", plain}), HasSubstr("is not NETWORK=FILE[:WEIGHT[:FROM-TO]]"));
+  EXPECT_THAT(Parse({"--control", plain}), HasSubstr("is not NETWORK[#KIND]=FILE[:WEIGHT[:FROM-TO]]"));
   EXPECT_THAT(Parse({"--control", "canny=/no/such:0.5"}), HasSubstr("\"/no/such\" cannot be read"));
 }
 

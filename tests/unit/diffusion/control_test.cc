@@ -29,6 +29,7 @@ class ControlTest : public testing::Test {
   static void SetUpTestSuite() {
     folder_ = new mind::support::ModelFolder;
     Write("steered", {.steered = true});
+    Write("fused", {.fused = true});
     Write("edit", {.edit = true});
     Write("plain", {});
     models_ = new ModelCache(folder_->path(), {});
@@ -166,7 +167,7 @@ TEST_F(ControlTest, EvaluationsAreCountedFromWhereThePictureBegins) {
 
 TEST_F(ControlTest, SteersTheStepsItIsGiven) {
   Told told;
-  told.Add({.network = nullptr, .maps = {}, .weight = {}, .graded = false, .begin = 0.2, .end = 0.7});
+  told.Add({.network = nullptr, .maps = {}, .weight = {}, .graded = false, .within = {0.2, 0.7}});
   std::vector<int64_t> steered;
   for (int64_t step = 0; step < 6; ++step) {
     if (!told.At(step, 6).controls().empty()) steered.push_back(step);
@@ -278,6 +279,59 @@ TEST_F(ControlTest, ABatchHoldsRowsSteeredAlike) {
   const auto alone = MakeSideBySideExecutor(1)->Run(model->denoiser(), rows);
   for (size_t i = 0; i < rows.size(); ++i)
     EXPECT_TRUE(at::allclose(batched[i].output, alone[i].output, 1e-4, 1e-4)) << i;
+}
+
+// One network that knows several kinds of pictures, shown two of them: not what each alone makes, and each by
+// its weight and in its steps.
+TEST_F(ControlTest, SeveralKindsAreSeenAtOnce) {
+  const auto shown = [](std::vector<ControlInput> pictures) {
+    TrajectoryRequest request = Request("fused");
+    for (ControlInput& picture : pictures) picture.network = "many";
+    request.controls = std::move(pictures);
+    return request;
+  };
+  EXPECT_THAT(models_->Get("fused")->info().control_kinds, ElementsAre(4));
+  EXPECT_THAT(models_->Get("steered")->info().control_kinds, ElementsAre(0, 0));
+  const ControlInput first = {.picture = "stripes", .kind = 1}, second = {.picture = "lines", .kind = 3};
+  const at::Tensor both = PictureOf(shown({first, second}));
+  EXPECT_FALSE(at::equal(both, PictureOf(shown({first}))));
+  EXPECT_FALSE(at::equal(both, PictureOf(shown({second}))));
+  ControlInput other = second;
+  other.kind = 2;
+  EXPECT_FALSE(at::equal(both, PictureOf(shown({first, other}))));
+  ControlInput lighter = second;
+  lighter.weight = 0.4;
+  EXPECT_FALSE(at::equal(both, PictureOf(shown({first, lighter}))));
+  ControlInput sooner = second;
+  sooner.end = 0.5;
+  const TrajectoryRequest partly = shown({first, sooner});
+  const auto whole = Run(partly);
+  ASSERT_EQ(whole->Error(), "");
+  EXPECT_FALSE(at::equal(both, whole->picture));
+  for (const auto& [step, bytes] : whole->checkpoints) {
+    TrajectoryRequest resumed = partly;
+    resumed.checkpoint = bytes;
+    EXPECT_TRUE(at::equal(PictureOf(resumed), whole->picture)) << "from step " << step;
+  }
+}
+
+TEST_F(ControlTest, PicturesOfAWrongKindAreRefused) {
+  const auto error = [](std::vector<ControlInput> pictures, const std::string& model = "fused") {
+    TrajectoryRequest request = Request(model);
+    request.controls = std::move(pictures);
+    return Run(request)->Error();
+  };
+  EXPECT_THAT(error({{.network = "many", .picture = "lines"}}),
+              HasSubstr("\"many\" needs the kind of each picture, 0 to 3"));
+  EXPECT_THAT(error({{.network = "many", .picture = "lines", .kind = 4}}), HasSubstr("0 to 3, given: 4"));
+  const ControlInput one = {.network = "many", .picture = "lines", .kind = 1};
+  EXPECT_THAT(error({one, one}), HasSubstr("takes one picture of a kind"));
+  ControlInput graded = one;
+  graded.kind = 2;
+  graded.guess_mode = true;
+  EXPECT_THAT(error({one, graded}), HasSubstr("for all of its pictures or none"));
+  EXPECT_THAT(error({{.network = "edges", .picture = "lines", .kind = 0}}, "steered"),
+              HasSubstr("\"edges\" knows one kind of picture"));
 }
 
 TEST_F(ControlTest, WhatCannotBeIsRefusedByName) {

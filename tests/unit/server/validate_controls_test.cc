@@ -51,6 +51,60 @@ TEST(ValidateControls, WhatIsLeftOutIsFilledIn) {
   EXPECT_EQ(edit.picture_guidance(), 1.5);
 }
 
+TEST(ValidateControls, ANetworkOfSeveralKindsIsToldWhich) {
+  v1::Model model = Steerable();
+  model.mutable_inputs(0)->add_network_kinds(0);
+  model.mutable_inputs(0)->add_network_kinds(3);
+  v1::ImageSpec spec = Steered();
+  spec.mutable_controls(0)->set_kind(0);
+  EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: this network knows one kind of picture");
+  spec.mutable_controls(0)->set_network("depth");
+  ASSERT_TRUE(ResolveControls(model, spec).ok());
+  spec.mutable_controls(0)->set_kind(3);
+  EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: 3 given; this network needs one, 0 to 2");
+  spec.mutable_controls(0)->clear_kind();
+  EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: this network needs one, 0 to 2");
+}
+
+TEST(ValidateControls, PerturbedGuidanceIsOfTheMiddleUnlessItSays) {
+  v1::Model model;
+  v1::ImageSpec spec;
+  spec.mutable_perturbed_guidance()->set_scale(3);
+  EXPECT_EQ(Error(model, spec), "spec.perturbed_guidance: this model takes none");
+  model.set_takes_perturbed_guidance(true);
+  ASSERT_TRUE(ResolveControls(model, spec).ok());
+  EXPECT_EQ(spec.perturbed_guidance().layers(0), "mid");
+  for (const double scale : {0.0, -1.0, 101.0, std::nan("")}) {
+    spec.mutable_perturbed_guidance()->set_scale(scale);
+    EXPECT_THAT(Error(model, spec), HasSubstr("given; it must be more than 0, up to 100"));
+  }
+  spec.mutable_perturbed_guidance()->set_scale(3);
+  spec.mutable_perturbed_guidance()->set_fall(1.5);
+  EXPECT_EQ(Error(model, spec), "spec.perturbed_guidance.fall: 1.5 given; it must be 0 to 1");
+  spec.mutable_perturbed_guidance()->set_fall(0);
+  spec.mutable_perturbed_guidance()->add_layers("");
+  EXPECT_THAT(Error(model, spec), HasSubstr("each must have 1 to 256 bytes"));
+  for (int i = 0; i < 16; ++i) spec.mutable_perturbed_guidance()->add_layers("mid");
+  EXPECT_THAT(Error(model, spec), HasSubstr("18 given, at most 16"));
+}
+
+TEST(ValidateControls, APriorIsGuidedByAScaleOfItsOwn) {
+  v1::Model model;
+  v1::ImageSpec spec;
+  spec.set_prior_guidance(2);
+  EXPECT_EQ(Error(model, spec), "spec.prior_guidance: this model takes none");
+  model.set_takes_prior_guidance(true);
+  ASSERT_TRUE(ResolveControls(model, spec).ok());
+  EXPECT_EQ(spec.prior_guidance(), 2);
+  spec.clear_prior_guidance();
+  ASSERT_TRUE(ResolveControls(model, spec).ok());
+  EXPECT_EQ(spec.prior_guidance(), 4);
+  for (const double scale : {-1.0, 101.0, std::nan("")}) {
+    spec.set_prior_guidance(scale);
+    EXPECT_THAT(Error(model, spec), HasSubstr("given; it must be 0 to 100"));
+  }
+}
+
 TEST(ValidateControls, ErrorsNameTheFieldAndWhatIsAllowed) {
   EXPECT_EQ(Error(v1::Model(), Steered()), "spec.controls: this model has no networks for them");
   v1::ImageSpec spec = Steered();

@@ -102,8 +102,15 @@ TEST(Convert, AModelSaysWhichPicturesItTakes) {
   info.edits = true;
   EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");
   info = {};
+  info.varies = true;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");
+  EXPECT_EQ(ToProto(info).tasks(0), v1::TASK_VARIATION);
+  info = {};
   info.enlargement = 4;
   EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");
+  info = {};
+  info.picture_adapters = {"plus"};
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE INPUT_ROLE_MASK INPUT_ROLE_PROMPT ");
   info = {};
   info.controls = {"edges", "depth"};
   const v1::Model model = ToProto(info);

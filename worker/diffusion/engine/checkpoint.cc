@@ -45,8 +45,10 @@ int64_t Number(const SafeTensors& file, const std::string& key, int64_t most) {
   return number;
 }
 
-// The picture of the stage before.
-at::Tensor StageSource(const SafeTensors& file, const TrajectoryRequest& request, const Pipeline& before) {
+// What the stage before has handed over.
+at::Tensor StageSource(const SafeTensors& file, const TrajectoryRequest& request, const Stage& stage_before) {
+  const Pipeline& before = *stage_before.pipeline;
+  if (before.hands_result()) return Latent(file, "stage_source", stage_before.shape, at::kCPU);
   if (!file.Has("stage_source")) throw CheckpointError("the checkpoint lacks the tensor \"stage_source\"");
   const at::Tensor picture = file.Get("stage_source");
   const std::vector<int64_t> source = before.SourceSize(request.width, request.height);
@@ -136,7 +138,7 @@ Checkpoint ParseCheckpoint(std::string_view bytes, const Trajectory& trajectory)
     SampleState& state = checkpoint.state;
     state.step = Number(file, "step", stage.end);
     if (checkpoint.stage > 0 && !stage.continues_latents)
-      checkpoint.stage_source = StageSource(file, request, *stages[checkpoint.stage - 1].pipeline);
+      checkpoint.stage_source = StageSource(file, request, stages[checkpoint.stage - 1]);
     state.x = Latent(file, "x", shape, device);
     for (size_t i = 0; file.Has(HistoryName(i)); ++i) {
       if (i >= kMaxHistory) throw CheckpointError("the checkpoint's history is too long");

@@ -270,7 +270,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     }
     try {
       if (error) std::rethrow_exception(error);
-      t->evaluator.Answer(Guide(t->conditioning, outputs));
+      t->evaluator.Answer(Guide(t->conditioning, outputs, t->evaluator.timestep()));
       ++t->call_in_step;
       t->running_step.Resume();
       if (!AfterStep(t)) ended.push_back(t);
@@ -341,7 +341,8 @@ void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
   previews_->Post(t.request.priority, [trajectory] {
     while (const auto estimate = trajectory->preview.Take()) {
       try {
-        trajectory->events->OnPreview(estimate->step, ToBytes(estimate->pipeline->Preview(estimate->x0)));
+        const at::Tensor preview = estimate->pipeline->Preview(estimate->x0);
+        if (preview.defined()) trajectory->events->OnPreview(estimate->step, ToBytes(preview));
       } catch (...) {
         // A preview that cannot be made (out of GPU memory, say) must not end the picture.
       }

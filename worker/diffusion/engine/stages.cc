@@ -16,24 +16,33 @@ namespace {
 // The request's pictures, decoded and resized. An upscaler's source is as much smaller as it will enlarge.
 Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, const DecodeFile& decode) {
   Source source;
-  if (request.source.empty() && request.mask.empty() && request.depth.empty() && request.controls.empty())
+  if (request.source.empty() && request.mask.empty() && request.depth.empty() && request.controls.empty() &&
+      request.picture_prompts.empty())
     return source;
   if (!decode) throw RequestError("source pictures are not supported here");
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
   const at::Device device = pipeline.device();
   const std::vector<int64_t> size = pipeline.SourceSize(request.width, request.height);
   source.strength = pipeline.info().enlargement > 1 ? 1 : request.strength;
-  if (!request.source.empty())
-    source.picture = ToFloats(ResizePicture(decode(request.source), size[0], size[1]), device);
+  if (!request.source.empty()) {
+    source.original = decode(request.source);
+    source.picture = ToFloats(ResizePicture(source.original, size[0], size[1]), device);
+  }
   if (!request.mask.empty())
     source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1]), device);
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
+  for (const auto& [adapter, picture, weight, mask, layers] : request.picture_prompts) {
+    PromptPicture prompt{.adapter = adapter, .picture = decode(picture), .weight = weight, .layers = layers};
+    if (!mask.empty())
+      prompt.mask = ToFloats(ResizePicture(ToGrey(decode(mask)), request.width, request.height), device);
+    source.prompts.push_back(std::move(prompt));
+  }
   const std::vector<std::string>& networks = pipeline.info().controls;
-  for (const auto& [network, picture, weight, begin, end, guess_mode] : request.controls) {
+  for (const auto& [network, picture, weight, begin, end, guess_mode, kind] : request.controls) {
     if (std::find(networks.begin(), networks.end(), network) == networks.end())
       throw RequestError("this model has no control network named \"" + network + "\"");
     source.controls.push_back({network, ToFloats(ResizePicture(decode(picture), size[0], size[1]), device),
-                               weight, begin, end, guess_mode});
+                               weight, begin, end, kind, guess_mode});
   }
   return source;
 }
@@ -54,8 +63,6 @@ std::unique_ptr<SeededNoise> NoiseOf(const TrajectoryRequest& request, size_t st
   return std::make_unique<SeededNoise>(HashOf(std::to_string(request.seed) + " " + std::to_string(stage)));
 }
 
-// The first is sampled as the request says, and so is one that goes on with its latents; others of a cascade
-// as the model does.
 std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<const Pipeline> model) {
   std::vector<Stage> stages;
   int64_t steps = 0;
@@ -65,10 +72,10 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
     const ModelInfo& info = pipeline->info();
     Stage stage;
     stage.continues_latents = begins < 1;
-    stage.sampler = stages.empty() || stage.continues_latents
-                        ? MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
-                                      request.sampler_parameters)
-                        : MakeSampler(info.default_sampler, pipeline->sampler_config(), info.default_steps);
+    const std::optional<StageSampling> own = pipeline->own_sampling();
+    stage.sampler = own ? MakeSampler(own->sampler, pipeline->sampler_config(), own->steps)
+                        : MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
+                                      request.sampler_parameters);
     stage.shape = pipeline->LatentShape(request.width, request.height);
     const auto steps_before = [&](double share) {
       return share < 1 ? StepsBefore(share, *stage.sampler, info.train_steps) : stage.sampler->steps();
@@ -95,12 +102,14 @@ Conditioning ConditionOf(const Trajectory& t, const Source& source) {
   return conditioning;
 }
 
-// Where the current stage begins, from the request or from the picture of the stage before.
+// Where the current stage begins, from the request or from what the stage before has handed over.
 void BeginStage(Trajectory& t, const DecodeFile& decode) {
   std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
   Source source;
   if (t.stage_number == 0) {
     source = SourceOf(t.request, t.pipeline(), decode);
+  } else if (t.stages[t.stage_number - 1].pipeline->hands_result()) {
+    source.result = t.stage_source.to(t.pipeline().device());
   } else {
     source.picture = ToFloats(t.stage_source, t.pipeline().device());
   }
@@ -124,9 +133,10 @@ void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
   t.stage_source = std::move(checkpoint.stage_source);
   // Where x is comes from the checkpoint; what of a picture it has to keep or is shown does not. The noise
   // drawn for that is drawn again.
+  const ModelInfo& model = t.stages.front().pipeline->info();
   const bool shows_pictures = !t.request.mask.empty() || !t.request.depth.empty() ||
-                              !t.request.controls.empty() ||
-                              (t.stages.front().pipeline->info().edits && t.stage_number == 0);
+                              !t.request.controls.empty() || !t.request.picture_prompts.empty() ||
+                              ((model.edits || model.varies) && t.stage_number == 0);
   const bool continues = t.stage().continues_latents;
   if (continues && shows_pictures) KeepStart(t, decode);
   if (!continues && (t.stage_number > 0 || t.pipeline().info().enlargement > 1 || shows_pictures)) {
@@ -166,9 +176,20 @@ at::Tensor DecodeStage(const Trajectory& t) {
   return ToBytes(picture);
 }
 
+namespace {
+
+// What the next stage begins with.
+at::Tensor HandedOver(const Trajectory& t) {
+  if (!t.pipeline().hands_result()) return DecodeStage(t);
+  ExpectFinite(t.state.x, t, "numbers that another of its networks goes on with");
+  return t.pipeline().Result(t.state.x).to(at::kFloat).cpu();
+}
+
+}  // namespace
+
 void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
   if (!t.stages[t.stage_number + 1].continues_latents) {
-    t.stage_source = DecodeStage(t);
+    t.stage_source = HandedOver(t);
     ++t.stage_number;
     return BeginStage(t, decode);
   }

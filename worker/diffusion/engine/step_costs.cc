@@ -45,7 +45,8 @@ StepCosts::Entry& StepCosts::EntryOf(const Trajectory& trajectory) {
   const ModelInfo& whole = trajectory.stages.front().pipeline->info();
   entry.model = trajectory.request.model;
   entry.stage = trajectory.stage_number;
-  entry.steps = static_cast<double>(stage.pipeline->info().default_steps);
+  const std::optional<StageSampling> own = stage.pipeline->own_sampling();
+  entry.steps = static_cast<double>(own ? own->steps : stage.pipeline->info().default_steps);
   entry.size = Numbers(stage.shape);
   entry.default_size = Numbers(stage.pipeline->LatentShape(whole.default_width, whole.default_height));
   if (entries_.size() > kMostShapes) {

@@ -53,8 +53,8 @@ class PreviewSlot {
   int64_t first_step_ MIND_GUARDED_BY(mutex_) = -1;
 };
 
-// One network's part of a trajectory. A cascade has several, one after the other: each begins with the
-// picture that the one before has made, or goes on with its latents in the middle of the same steps.
+// One network's part of a trajectory. A cascade has several, one after the other: each begins with what the
+// one before has made, or goes on with its latents in the middle of the same steps.
 struct Stage {
   std::shared_ptr<const Pipeline> pipeline;
   std::unique_ptr<const Sampler> sampler;
@@ -77,8 +77,8 @@ struct Trajectory {
 
   // Written while preparing a stage, beside the step thread; constant while the step thread has it.
   size_t stage_number = 0;
-  // uint8 [H, W, 3]: the picture of the stage before; undefined in the first and where latents are gone on
-  // with.
+  // What the stage before has handed over, on the CPU: its picture, uint8 [H, W, 3], or its result, float in
+  // its latent's shape. Undefined in the first and where latents are gone on with.
   at::Tensor stage_source;
   Conditioning conditioning;
   Start start;

@@ -28,9 +28,10 @@ nlohmann::json FieldsOf(const FrameSizes& sizes) {
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
-               clip_skip, label, picture_guidance, noise_level, loras, sizes, negative_sizes, aesthetic_score,
-               negative_aesthetic_score] = picture;
+               clip_skip, label, picture_guidance, prior_guidance, perturbed, noise_level, loras, sizes,
+               negative_sizes, aesthetic_score, negative_aesthetic_score] = picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
+  const auto& [scale, fall, layers] = perturbed;
   nlohmann::json used = nlohmann::json::array();
   for (const LoraUse& lora : loras) {
     const auto& [name, scale] = lora;
@@ -46,6 +47,8 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
           {"clip_skip", clip_skip},
           {"label", label.value_or(-1)},
           {"picture_guidance", picture_guidance},
+          {"prior_guidance", prior_guidance},
+          {"perturbed", {scale, fall, layers}},
           {"noise_level", noise_level},
           {"loras", used},
           {"sizes", FieldsOf(sizes)},
@@ -56,8 +59,17 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
 nlohmann::json FieldsOf(const std::vector<ControlInput>& controls) {
   nlohmann::json all = nlohmann::json::array();
   for (const ControlInput& control : controls) {
-    const auto& [network, picture, weight, begin, end, guess_mode] = control;
-    all.push_back({network, HashOf(picture), weight, begin, end, guess_mode});
+    const auto& [network, picture, weight, begin, end, guess_mode, kind] = control;
+    all.push_back({network, HashOf(picture), weight, begin, end, guess_mode, kind.value_or(-1)});
+  }
+  return all;
+}
+
+nlohmann::json FieldsOf(const std::vector<PicturePromptInput>& prompts) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const PicturePromptInput& prompt : prompts) {
+    const auto& [adapter, picture, weight, mask, layers] = prompt;
+    all.push_back({adapter, HashOf(picture), weight, HashOf(mask), layers});
   }
   return all;
 }
@@ -67,7 +79,7 @@ nlohmann::json FieldsOf(const std::vector<ControlInput>& controls) {
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last three change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, source, mask, depth,
-               strength, controls, priority, preview_every, checkpoint] = request;
+               strength, controls, picture_prompts, priority, preview_every, checkpoint] = request;
   const nlohmann::json fields = {{"model", model},
                                  {"picture", FieldsOf(picture)},
                                  {"width", width},
@@ -80,7 +92,8 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                                  {"mask", HashOf(mask)},
                                  {"depth", HashOf(depth)},
                                  {"strength", strength},
-                                 {"controls", FieldsOf(controls)}};
+                                 {"controls", FieldsOf(controls)},
+                                 {"picture_prompts", FieldsOf(picture_prompts)}};
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

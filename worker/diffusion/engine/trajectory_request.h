@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "worker/diffusion/pipelines/pipeline.h"
@@ -21,6 +23,17 @@ struct ControlInput {
   double weight = 1;          // of what the network adds
   double begin = 0, end = 1;  // of which steps: those that lie within this share of them whole
   bool guess_mode = false;    // it steers by itself, for prompts that say little
+  std::optional<int64_t> kind = std::nullopt;  // which it is, for networks that know several
+};
+
+// A picture that is a prompt, through one of the adapters beside the model.
+struct PicturePromptInput {
+  std::string adapter;  // one of the model's
+  std::string picture;  // a file that Engine::Options::decode understands
+  double weight = 1;    // of what it adds
+  std::string mask;     // a file too: bright where it acts, resized to width and height; empty: everywhere
+  std::vector<std::pair<std::string, double>>
+      layers;  // weights by the beginnings of layers' names; none: all
 };
 
 // One picture.
@@ -41,6 +54,7 @@ struct TrajectoryRequest {
   std::string depth;      // likewise: the source picture's depth, near is bright
   double strength = 0.8;  // 0 … 1
   std::vector<ControlInput> controls;
+  std::vector<PicturePromptInput> picture_prompts;
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none
   std::string

@@ -5,7 +5,9 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/control_cases.h"
 #include "worker/diffusion/golden/glide_case.h"
+#include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/unclip_component_cases.h"
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/diffusion/models/bert_text.h"
 #include "worker/diffusion/models/clip_text.h"
@@ -53,8 +55,12 @@ void CheckUNet(const ComponentCase& c, Report::Case& result) {
                       .told = {{Condition::kText, c.MaybeIn("encoder_hidden_states")},
                                {Condition::kPooled, c.MaybeIn("text_embeds")},
                                {Condition::kSizes, c.MaybeIn("time_ids")},
-                               {Condition::kGuidance, c.MaybeIn("timestep_cond")},
-                               {Condition::kLabel, c.MaybeIn("class_labels")}}};
+                               {Condition::kGuidance, c.MaybeIn("timestep_cond")}}};
+  // diffusers calls whatever joins the time embedding a class.
+  if (const at::Tensor joining = c.MaybeIn("class_labels"); joining.defined())
+    input.told.Set(joining.is_floating_point() ? Condition::kImage : Condition::kLabel, joining);
+  if (const at::Tensor mask = c.MaybeIn("attention_mask"); mask.defined())
+    input.told.Set(Condition::kTextMask, ToldMask(mask));
   const std::unique_ptr<const ControlNetwork> added = TellRecorded(c.record, input.told);
   c.Compare(result, "sample", unet(input));
 }
@@ -132,7 +138,7 @@ void CheckGuidedBatch(const ComponentCase& c, const std::string& name, const at:
   const int64_t half = outputs.size(0) / 2;
   std::vector<at::Tensor> with, without;
   for (int64_t row = 0; row < half; ++row) {
-    with.push_back(Guide(conditioning, {outputs[half + row], outputs[row]}));
+    with.push_back(Guide(conditioning, {outputs[half + row], outputs[row]}, /*timestep=*/0));
     // The second half keeps a variance of its own.
     without.push_back(at::cat({with.back().slice(0, 0, conditioning.guided_channels),
                                outputs[half + row].slice(0, conditioning.guided_channels)}));
@@ -311,6 +317,7 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
     for (const auto& item : cases.is_array() ? cases : nlohmann::json::array({cases})) {
       const std::string name = item.at("name");
       if (!options.Wants("components/" + name)) continue;
+      if (RanUnclipCase(options, item, report) || RanPicturePromptCase(options, item, report)) continue;
       if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,
                        ComponentDirectory(options.directory / item.at("model").get<std::string>(), name),

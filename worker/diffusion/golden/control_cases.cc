@@ -1,9 +1,13 @@
 #include "worker/diffusion/golden/control_cases.h"
 
+#include <functional>
+
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/models/control_net.h"
 #include "worker/diffusion/models/t2i_adapter.h"
+#include "worker/diffusion/pipelines/picture_encoder.h"
 #include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/weights/names/control_names.h"
 
@@ -13,13 +17,14 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kTolerance = 2e-5;  // golden README: components
-constexpr char kControlNet[] = "ControlNetModel", kAdapter[] = "T2IAdapter";
+constexpr char kControlNet[] = "ControlNetModel", kUnion[] = "ControlNetUnionModel",
+               kAdapter[] = "T2IAdapter";
 
 // Adds what it was given.
 class Recorded : public ControlNetwork {
  public:
   explicit Recorded(Additions added) : added_(std::move(added)) {}
-  Additions operator()(const DenoiserInput&, const at::Tensor&, bool) const override { return added_; }
+  Additions operator()(const DenoiserInput&, const Control&) const override { return added_; }
 
  private:
   Additions added_;
@@ -40,6 +45,22 @@ double ScaleOf(const nlohmann::json& arguments, size_t number) {
   return (scale.is_array() ? scale.at(number) : scale).get<double>();
 }
 
+// Pictures of the kinds that a case names, to a network that knows several.
+void ShowKinds(const ControlCase& c, const std::function<at::Tensor(const std::string&)>& in,
+               Control& control, Report::Case& result) {
+  control.kinds = c.arguments.at("control_type_idx").get<std::vector<int64_t>>();
+  const at::Tensor types = in("control_type");
+  at::Tensor named = at::zeros_like(types);
+  std::vector<at::Tensor> weights;
+  for (size_t i = 0; i < control.kinds.size(); ++i) {
+    control.maps.push_back(in("controlnet_cond" + std::to_string(i)));
+    weights.push_back(Weight(ScaleOf(c.arguments, i)).to(c.options.device));
+    named.select(1, control.kinds[i]).fill_(1);
+  }
+  result.Compare("control_type", named, types, 0);
+  control.weight = weights.size() == 1 ? weights.front() : at::stack(weights).expand({types.size(0), -1});
+}
+
 void CheckControlNets(const ControlCase& c, Report::Case& result) {
   const auto in = [&](const std::string& name) {
     return c.record.Has("in." + name) ? c.record.Get("in." + name).to(c.options.device) : at::Tensor();
@@ -55,8 +76,12 @@ void CheckControlNets(const ControlCase& c, Report::Case& result) {
     weights.ExpectAllTaken();
     Control control;
     control.network = networks.back().get();
-    control.maps = {in(c.networks.size() == 1 ? "controlnet_cond" : "controlnet_cond" + std::to_string(i))};
-    control.weight = Weight(ScaleOf(c.arguments, i)).to(c.options.device);
+    if (networks.back()->config().fusion.kinds > 0) {
+      ShowKinds(c, in, control, result);
+    } else {
+      control.maps = {in(c.networks.size() == 1 ? "controlnet_cond" : "controlnet_cond" + std::to_string(i))};
+      control.weight = Weight(ScaleOf(c.arguments, i)).to(c.options.device);
+    }
     control.graded = c.arguments.value("guess_mode", false);
     told.Add(control);
   }
@@ -99,9 +124,20 @@ void CheckOriginalNames(const nlohmann::json& item, const fs::path& golden, Repo
   }
 }
 
+// "clip_20x33_to_28_32": the shorter side, and the square that is cut out.
+void CheckClipPicture(const std::string& name, const Record& record, Report::Case& result) {
+  const std::string sizes = name.substr(name.find("_to_") + 4);
+  ClipPreprocessing preprocessing;
+  preprocessing.shorter_side = std::stoll(sizes);
+  preprocessing.crop = std::stoll(sizes.substr(sizes.find('_') + 1));
+  result.Compare("pixel_values", preprocessing(ToBytes(record.Get("in.image").squeeze(0))),
+                 record.Get("out.pixel_values").squeeze(0), kTolerance);
+}
+
 // in [1, 3, H, W] in [0, 1], of 8 bits.
-void CheckPreprocessed(const Record& record, Report::Case& result) {
-  if (!record.Has("out.control")) throw UnsupportedError("pictures for a CLIP");
+void CheckPreprocessed(const std::string& name, const Record& record, Report::Case& result) {
+  if (record.Has("out.pixel_values")) return CheckClipPicture(name, record, result);
+  if (record.Has("out.mask")) return CheckPromptMask(record, result);
   const at::Tensor expected = record.Get("out.control").squeeze(0);
   const at::Tensor picture = ToBytes(record.Get("in.image").squeeze(0));
   result.Compare("control", ToFloats(ResizePicture(picture, expected.size(2), expected.size(1)), at::kCPU),
@@ -112,7 +148,7 @@ void CheckPreprocessed(const Record& record, Report::Case& result) {
 
 ControlCheck ControlCheckFor(const Config& config) {
   const std::string kind = config.String("_class_name", "");
-  if (kind == kControlNet) return CheckControlNets;
+  if (kind == kControlNet || kind == kUnion) return CheckControlNets;
   return kind == kAdapter ? CheckAdapter : nullptr;
 }
 
@@ -157,7 +193,7 @@ void RunPreprocessCases(const GoldenOptions& options, Report& report) {
   for (const fs::path& file : FilesIn(options.directory / "preprocess", ".safetensors")) {
     const std::string name = "preprocess/" + file.stem().string();
     if (!options.Wants(name)) continue;
-    report.Run(name, [&](Report::Case& result) { CheckPreprocessed(result.Open(file), result); });
+    report.Run(name, [&](Report::Case& result) { CheckPreprocessed(name, result.Open(file), result); });
   }
 }
 

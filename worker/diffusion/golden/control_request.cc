@@ -42,17 +42,20 @@ std::string ControlName(size_t number) {
 std::vector<ControlPicture> ControlPicturesOf(const nlohmann::json& item, const Record& record, int64_t row,
                                               int64_t rows, at::Device device) {
   std::vector<ControlPicture> controls;
-  const size_t networks = ControlNetworksOf(item).size();
+  // A network that knows several kinds of pictures is shown one of each that is named.
+  const bool kinds = item.contains("control_mode");
+  const size_t pictures = kinds ? item.at("control_mode").size() : ControlNetworksOf(item).size();
   const bool adapters = item.contains("adapters");
-  for (size_t i = 0; i < networks; ++i) {
-    const std::string name = networks == 1 ? "in.control_image" : "in.control_image." + std::to_string(i);
+  for (size_t i = 0; i < pictures; ++i) {
+    const std::string name = pictures == 1 ? "in.control_image" : "in.control_image." + std::to_string(i);
     at::Tensor picture = PictureFor(record.Get(name), row, rows);
     if (!item.contains("control_image_is")) {
       const at::Tensor coloured = picture.expand({3, picture.size(1), picture.size(2)});
       picture = ToFloats(ResizePicture(ToBytes(coloured), item.at("width"), item.at("height")), device);
     }
     ControlPicture control;
-    control.network = ControlName(i);
+    control.network = ControlName(kinds ? 0 : i);
+    if (kinds) control.kind = item.at("control_mode").at(i).get<int64_t>();
     control.picture = picture.to(device);
     control.weight = NumberOf(item, adapters ? "adapter_conditioning_scale" : "controlnet_conditioning_scale",
                               i, DefaultWeight(item.at("pipeline")));

@@ -7,9 +7,11 @@
 #include "worker/diffusion/golden/base_refiner_case.h"
 #include "worker/diffusion/golden/control_request.h"
 #include "worker/diffusion/golden/extended_model.h"
+#include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/pixel_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/trajectory_case.h"
+#include "worker/diffusion/golden/unclip_cases.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 
 namespace mind::diffusion {
@@ -30,10 +32,12 @@ const std::set<std::string> kLatent = {"StableDiffusionPipeline",
                                        "StableDiffusionControlNetInpaintPipeline",
                                        "StableDiffusionXLControlNetPipeline",
                                        "StableDiffusionXLControlNetImg2ImgPipeline",
+                                       "StableDiffusionXLControlNetUnionPipeline",
                                        "StableDiffusionAdapterPipeline",
                                        "StableDiffusionXLAdapterPipeline",
                                        "StableDiffusionInstructPix2PixPipeline",
-                                       "StableDiffusionXLInstructPix2PixPipeline"};
+                                       "StableDiffusionXLInstructPix2PixPipeline",
+                                       "StableDiffusionPAGPipeline"};
 const std::set<std::string> kPixels = {"DDPMPipeline", "DDIMPipeline"};
 
 void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file,
@@ -41,7 +45,7 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   const std::string kind = item.at("pipeline");
   const bool trajectory = kLatent.count(kind) != 0 || kPixels.count(kind) != 0;
   const PixelCheck pixels = PixelCheckFor(kind);
-  if (!trajectory && pixels == nullptr) throw UnsupportedError("the pipeline " + kind);
+  if (!trajectory && pixels == nullptr && !IsUnclip(kind)) throw UnsupportedError("the pipeline " + kind);
   const Record& record = result.Open(file);
   if (item.at("model").is_array()) return CheckBaseThenRefiner(item, record, options, result);
   const std::filesystem::path model = options.directory / item.at("model").get<std::string>();
@@ -52,17 +56,25 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
     loras.push_back({path.stem().string(), lora.at("scale").get<double>()});
     files[loras.back().name] = path;
   }
-  if (item.contains("ip_adapters")) throw UnsupportedError("prompts that are pictures (IP-Adapter)");
   std::optional<ExtendedModel> extended;
   const std::vector<std::string> networks = ControlNetworksOf(item);
-  if (!files.empty() || !networks.empty() || item.contains("init_arguments")) {
+  const std::vector<std::string> adapters = item.value("ip_adapters", std::vector<std::string>());
+  if (!files.empty() || !networks.empty() || !adapters.empty() || item.contains("init_arguments")) {
     extended.emplace(model, "loras", files);
     for (size_t i = 0; i < networks.size(); ++i)
       extended->Add("controls", ControlName(i), options.directory / networks[i]);
+    for (size_t i = 0; i < adapters.size(); ++i) {
+      extended->Add("ip_adapters", PictureAdapterName(i) + ".safetensors", options.directory / adapters[i]);
+    }
+    if (!adapters.empty()) {
+      extended->Add("ip_adapters", "image_encoder",
+                    options.directory / item.at("image_encoder").get<std::string>());
+    }
     if (item.contains("init_arguments")) extended->ChangeIndex(item.at("init_arguments"));
   }
   const std::unique_ptr<const Pipeline> pipeline =
       LoadPipeline(extended ? extended->path() : model.string(), options.parameters());
+  if (IsUnclip(kind)) return CheckUnclip(item, record, *pipeline, result);
   trajectory ? CheckTrajectory({item, record, *pipeline, loras}, result)
              : pixels({item, record, *pipeline, model}, result);
 }

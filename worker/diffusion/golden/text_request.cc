@@ -1,5 +1,7 @@
 #include "worker/diffusion/golden/text_request.h"
 
+#include <algorithm>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/control_request.h"
 
@@ -68,6 +70,14 @@ void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest&
   request.guidance = item.at("guidance_scale");
   request.guidance_rescale = item.value("guidance_rescale", 0.0);
   request.picture_guidance = item.value("image_guidance_scale", request.picture_guidance);
+  if (item.contains("pag_scale")) {
+    request.guidance = std::max(request.guidance, 1.0);  // below, there is none in the reference
+    request.perturbed.scale = item.at("pag_scale");
+    request.perturbed.fall = item.value("pag_adaptive_scale", 0.0);
+    const nlohmann::json& layers = item.at("init_arguments").at("pag_applied_layers");
+    request.perturbed.layers =
+        layers.is_array() ? layers.get<std::vector<std::string>>() : std::vector{layers.get<std::string>()};
+  }
   request.clip_skip = item.value("clip_skip", int64_t{0});
   if (item.contains("emphasis")) --request.clip_skip;  // the web UI calls the last layer 1
   request.noise_level = item.value("noise_level", request.noise_level);

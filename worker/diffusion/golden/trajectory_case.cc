@@ -4,6 +4,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/control_request.h"
+#include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/text_request.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/samplers/registry.h"
@@ -134,6 +135,7 @@ class Replay {
   Source SourceOf(int64_t row, const at::Tensor& picture) const {
     Source source;
     source.controls = ControlPicturesOf(item_, record_, row, rows_, pipeline_.device());
+    source.prompts = PromptPicturesOf(item_, record_, pipeline_.device());
     if (!from_image_) return source;
     const auto in = [&](const char* name) { return record_.Get(name)[row].to(pipeline_.device()); };
     source.picture = picture.to(pipeline_.device());
@@ -164,6 +166,8 @@ class Replay {
     beginning.ExpectAllUsed();
     pipeline_.Tell(source, begun, request, conditioning);
     CheckControls(record_, conditioning, row, rows_, result_);
+    if (text_ != nullptr && !source.prompts.empty())
+      CheckPromptPictures(*text_, source.prompts, record_, row, rows_, result_);
 
     SampleState state = Beginning(begun, source.strength, *sampler_);
     CheckFirstInput(state.x, row);
@@ -190,7 +194,7 @@ class Replay {
           step_began = state.step;
           const std::vector<at::Tensor> answers = EvaluateRows(pipeline_.denoiser(), now, input, timestep);
           CheckRows(call, row, now, answers, input, timestep);
-          const at::Tensor output = Guide(now, answers);
+          const at::Tensor output = Guide(now, answers, timestep);
           recorded.set_call(call);
           // A variance the sampler has no use for is not in the record.
           result_.Compare("output " + std::to_string(call), output.slice(0, 0, outputs.size(2)),

@@ -98,4 +98,11 @@ at::Tensor CrossAttention::operator()(const at::Tensor& x, const at::Tensor& con
   return to_out_(MultiHeadAttention(to_q_(x), to_k_(context), to_v_(context), heads_));
 }
 
+at::Tensor CrossAttention::operator()(
+    const at::Tensor& x, const at::Tensor& context,
+    const std::function<at::Tensor(const at::Tensor& queries, int64_t heads)>& more) const {
+  const at::Tensor queries = to_q_(x);
+  return to_out_(MultiHeadAttention(queries, to_k_(context), to_v_(context), heads_) + more(queries, heads_));
+}
+
 }  // namespace mind::diffusion

@@ -2,6 +2,8 @@
 #ifndef MIND_WORKER_DIFFUSION_MODELS_ATTENTION_H_
 #define MIND_WORKER_DIFFUSION_MODELS_ATTENTION_H_
 
+#include <functional>
+
 #include "worker/diffusion/models/layers.h"
 
 namespace mind::diffusion {
@@ -20,6 +22,12 @@ class CrossAttention {
   CrossAttention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads);
   // x [B, N, width], context [B, M, context_width] → [B, N, width]
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;
+  // With what `more` makes of the queries [B, N, width] and their heads, before to_out.
+  at::Tensor operator()(
+      const at::Tensor& x, const at::Tensor& context,
+      const std::function<at::Tensor(const at::Tensor& queries, int64_t heads)>& more) const;
+  // What comes out where each token sees itself alone.
+  at::Tensor Unmixed(const at::Tensor& x) const { return to_out_(to_v_(x)); }
 
  private:
   int64_t heads_;

@@ -24,14 +24,19 @@ AttentionBlock::AttentionBlock(const Scope& scope, int64_t channels, const Optio
   context_v_.emplace(scope / "add_v_proj", options.context_width, channels);
 }
 
-at::Tensor AttentionBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
+at::Tensor AttentionBlock::operator()(const at::Tensor& x, const Signals& signals) const {
   const at::Tensor tokens = norm_(x).flatten(2).transpose(1, 2);
   at::Tensor keys = to_k_(tokens), values = to_v_(tokens);
+  at::Tensor mask;
   if (context_k_) {
-    keys = at::cat({(*context_k_)(context), keys}, 1);
-    values = at::cat({(*context_v_)(context), values}, 1);
+    keys = at::cat({(*context_k_)(signals.context), keys}, 1);
+    values = at::cat({(*context_v_)(signals.context), values}, 1);
+    if (signals.context_mask.defined()) {
+      const int64_t pixels = keys.size(1) - signals.context_mask.size(1);
+      mask = at::constant_pad_nd(signals.context_mask, {0, pixels}).unsqueeze(1).unsqueeze(1);
+    }
   }
-  const at::Tensor mixed = to_out_(MultiHeadAttention(to_q_(tokens), keys, values, options_.heads));
+  const at::Tensor mixed = to_out_(MultiHeadAttention(to_q_(tokens), keys, values, options_.heads, mask));
   const at::Tensor y = mixed.transpose(1, 2).reshape(x.sizes()) + x;
   return options_.output_scale == 1 ? y : y / options_.output_scale;
 }

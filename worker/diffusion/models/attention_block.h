@@ -12,8 +12,8 @@ namespace mind::diffusion {
 // group_norm, to_q/to_k/to_v (with bias), attention, to_out.0, + x, divided by `output_scale`. Reads the
 // tensors under the names of today (to_q …) or of diffusers before 0.17 (query, key, value, proj_attn). With
 // a context, its tokens are keys and values before the pixels' own (add_k_proj, add_v_proj; GLIDE, Nichol et
-// al. 2022, sec. 3). Source: diffusers models/attention_processor.py Attention with residual_connection,
-// AttnAddedKVProcessor.
+// al. 2022, sec. 3), and its mask is theirs alone. Source: diffusers models/attention_processor.py Attention
+// with residual_connection, AttnAddedKVProcessor.
 class AttentionBlock : public SpatialMixer {
  public:
   struct Options {
@@ -25,7 +25,7 @@ class AttentionBlock : public SpatialMixer {
   };
 
   AttentionBlock(const Scope& scope, int64_t channels, const Options& options);
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const override;
+  at::Tensor operator()(const at::Tensor& x, const Signals& signals) const override;
 
  private:
   Options options_;

@@ -14,12 +14,14 @@ void AddTo(std::vector<at::Tensor>& sums, const std::vector<at::Tensor>& more, c
 Additions AdditionsOf(const DenoiserInput& input) {
   Additions sum;
   for (const Control& control : input.told.controls()) {
-    const at::Tensor weight = control.weight.reshape({-1, 1, 1, 1}).to(input.sample.scalar_type());
+    const at::Tensor weight = control.several()
+                                  ? at::ones({1, 1, 1, 1}, input.sample.options())
+                                  : control.weight.reshape({-1, 1, 1, 1}).to(input.sample.scalar_type());
     if (control.network == nullptr) {
       AddTo(sum.features, control.maps, weight);
       continue;
     }
-    const Additions own = (*control.network)(input, control.maps.front(), control.graded);
+    const Additions own = (*control.network)(input, control);
     AddTo(sum.skips, own.skips, weight);
     sum.middle = sum.middle.defined() ? sum.middle + own.middle * weight : own.middle * weight;
   }

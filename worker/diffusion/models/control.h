@@ -21,8 +21,9 @@ struct Additions {
 class ControlNetwork {
  public:
   virtual ~ControlNetwork() = default;
-  // `picture`: float [B, 3, H, W], as Control::maps has it.
-  virtual Additions operator()(const DenoiserInput& input, const at::Tensor& picture, bool graded) const = 0;
+  // `control`: of a batch; maps are float [B, 3, H, W], and the weight is left to the caller, but for that of
+  // several pictures.
+  virtual Additions operator()(const DenoiserInput& input, const Control& control) const = 0;
 };
 
 // All that the controls of an input add, each by its weight.

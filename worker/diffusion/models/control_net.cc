@@ -28,6 +28,8 @@ ControlNetConfig ControlNetConfig::From(const Config& config) {
     config.Unsupported("controlnet_conditioning_channel_order", "rgb, bgr");
   c.bgr = order == "bgr";
   c.pools = config.Bool("global_pool_conditions", false);
+  if (config.String("_class_name", "") == "ControlNetUnionModel")
+    c.fusion = PictureFusionConfig::From(config, c.trunk.base_channels);
   return c;
 }
 
@@ -44,6 +46,7 @@ ControlNet::ControlNet(const Scope& scope, const ControlNetConfig& config)
     picture_.emplace_back(embedding / "blocks" / (2 * i + 1), channels[i], channels[i + 1], kHalving);
   }
   picture_.emplace_back(embedding / "conv_out", channels.back(), config.trunk.base_channels);
+  if (config.fusion.kinds > 0) fusion_.emplace(scope, config.fusion, config.trunk.time_width);
   const std::vector<int64_t>& skips = trunk_.skip_channels();
   for (size_t i = 0; i < skips.size(); ++i)
     additions_.emplace_back(scope / "controlnet_down_blocks" / i, skips[i], skips[i], k1x1);
@@ -55,10 +58,20 @@ at::Tensor ControlNet::EmbedPicture(const at::Tensor& picture) const {
   return picture_.back()(x);
 }
 
-Additions ControlNet::operator()(const DenoiserInput& input, const at::Tensor& picture, bool graded) const {
-  const Signals signals = trunk_.SignalsOf(input);
+at::Tensor ControlNet::WithPictures(const at::Tensor& x, const Control& control) const {
+  std::vector<at::Tensor> pictures;
+  for (const at::Tensor& map : control.maps) pictures.push_back(EmbedPicture(map.to(x.scalar_type())));
+  if (!fusion_) return x + pictures.front();
+  return x + (*fusion_)(x, pictures, control.kinds, control.several() ? control.weight : at::Tensor());
+}
+
+Additions ControlNet::operator()(const DenoiserInput& input, const Control& control) const {
+  Signals signals = trunk_.SignalsOf(input);
+  signals.perturbation = nullptr;  // which are the UNet's
+  signals.picture_prompts = nullptr;
+  if (fusion_) signals.time = signals.time + fusion_->TimeOf(control.kinds, input.sample);
   Carried carried;
-  at::Tensor x = trunk_.In(input.sample) + EmbedPicture(picture.to(input.sample.scalar_type()));
+  at::Tensor x = WithPictures(trunk_.In(input.sample), control);
   x = trunk_.Middle(trunk_.Down(x, signals, {}, carried), signals);
   Additions added;
   for (size_t i = 0; i < additions_.size(); ++i) added.skips.push_back(additions_[i](carried.skips[i]));
@@ -66,7 +79,7 @@ Additions ControlNet::operator()(const DenoiserInput& input, const at::Tensor& p
   if (config_.pools) {
     for (at::Tensor& skip : added.skips) skip = skip.mean({2, 3}, /*keepdim=*/true);
     added.middle = added.middle.mean({2, 3}, /*keepdim=*/true);
-  } else if (graded) {
+  } else if (control.graded) {
     const auto last = static_cast<double>(added.skips.size());  // the middle's
     for (size_t i = 0; i < added.skips.size(); ++i)
       added.skips[i] = added.skips[i] * std::pow(10, kFinest * (1 - static_cast<double>(i) / last));

@@ -5,13 +5,15 @@
 
 #include <ATen/ATen.h>
 
+#include "worker/diffusion/models/signals.h"
+
 namespace mind::diffusion {
 
 class SpatialMixer {
  public:
   virtual ~SpatialMixer() = default;
-  // x [B, C, H, W]; context [B, M, context width], undefined in networks without a prompt → [B, C, H, W]
-  virtual at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const = 0;
+  // x [B, C, H, W] → [B, C, H, W]
+  virtual at::Tensor operator()(const at::Tensor& x, const Signals& signals) const = 0;
 };
 
 }  // namespace mind::diffusion

@@ -2,13 +2,39 @@
 
 #include <algorithm>
 
+#include "worker/diffusion/models/perturbation.h"
+
 namespace mind::diffusion {
 namespace {
 
 bool SameShape(const Control& a, const Control& b) {
-  return a.network == b.network && a.graded == b.graded &&
+  return a.network == b.network && a.graded == b.graded && a.kinds == b.kinds &&
          std::equal(a.maps.begin(), a.maps.end(), b.maps.begin(), b.maps.end(),
                     [](const at::Tensor& x, const at::Tensor& y) { return x.sizes() == y.sizes(); });
+}
+
+bool SameShape(const PicturePrompt& a, const PicturePrompt& b) {
+  return a.prompter == b.prompter && a.tokens.sizes() == b.tokens.sizes() &&
+         a.masks.defined() == b.masks.defined() && (!a.masks.defined() || a.masks.sizes() == b.masks.sizes());
+}
+
+PicturePrompt StackPrompts(const std::vector<const Told*>& rows, size_t number) {
+  PicturePrompt batch = rows.front()->picture_prompts()[number];
+  std::vector<at::Tensor> tokens, weights, masks;
+  for (const Told* const row : rows) {
+    const PicturePrompt& own = row->picture_prompts()[number];
+    tokens.push_back(own.tokens);
+    weights.push_back(own.weights);
+    masks.push_back(own.masks);
+  }
+  batch.tokens = at::stack(tokens);
+  batch.weights = at::stack(weights);
+  if (batch.masks.defined()) batch.masks = at::stack(masks);
+  return batch;
+}
+
+bool Alike(const std::shared_ptr<const Perturbation>& a, const std::shared_ptr<const Perturbation>& b) {
+  return a == b || (a != nullptr && b != nullptr && a->layers == b->layers);
 }
 
 // The control of this number of all rows.
@@ -29,11 +55,13 @@ Control StackControls(const std::vector<const Told*>& rows, size_t number) {
 
 Told Told::At(int64_t number, int64_t of) const {
   Told told = *this;
-  std::erase_if(told.controls_, [&](const Control& control) {
-    const auto n = static_cast<double>(of);
-    return static_cast<double>(number) / n < control.begin ||
-           static_cast<double>(number + 1) / n > control.end;
-  });
+  std::erase_if(told.controls_, [&](const Control& control) { return !control.within.Has(number, of); });
+  for (Control& control : told.controls_) {
+    if (control.each.empty()) continue;
+    std::vector<float> acts;
+    for (const Interval& interval : control.each) acts.push_back(interval.Has(number, of) ? 1.0F : 0.0F);
+    control.weight = control.weight * at::tensor(acts).to(control.weight.device());
+  }
   return told;
 }
 
@@ -45,8 +73,28 @@ Told Told::Stack(const std::vector<const Told*>& rows) {
     for (const Told* const row : rows) tensors.push_back(row->tensors_[kind]);
     batch.tensors_[kind] = at::stack(tensors);
   }
+  batch.perturbation_ = rows.front()->perturbation_;
+  for (size_t i = 0; i < rows.front()->picture_prompts_.size(); ++i) batch.Add(StackPrompts(rows, i));
   for (size_t i = 0; i < rows.front()->controls_.size(); ++i) batch.Add(StackControls(rows, i));
   return batch;
+}
+
+Told Told::Row(int64_t number) const {
+  Told row = *this;
+  const auto narrow = [number](at::Tensor& tensor) { tensor = tensor.narrow(0, number, 1); };
+  for (at::Tensor& tensor : row.tensors_) {
+    if (tensor.defined()) narrow(tensor);
+  }
+  for (Control& control : row.controls_) {
+    narrow(control.weight);
+    for (at::Tensor& map : control.maps) narrow(map);
+  }
+  for (PicturePrompt& prompt : row.picture_prompts_) {
+    narrow(prompt.tokens);
+    narrow(prompt.weights);
+    if (prompt.masks.defined()) narrow(prompt.masks);
+  }
+  return row;
 }
 
 bool SameTensors(const Told& a, const Told& b) {
@@ -58,9 +106,11 @@ bool SameTensors(const Told& a, const Told& b) {
 }
 
 bool SameShape(const Told& a, const Told& b) {
-  return SameTensors(a, b) &&
-         std::equal(a.controls_.begin(), a.controls_.end(), b.controls_.begin(), b.controls_.end(),
-                    [](const Control& x, const Control& y) { return SameShape(x, y); });
+  const auto same = [](const auto& x, const auto& y) { return SameShape(x, y); };
+  return SameTensors(a, b) && Alike(a.perturbation_, b.perturbation_) &&
+         std::equal(a.controls_.begin(), a.controls_.end(), b.controls_.begin(), b.controls_.end(), same) &&
+         std::equal(a.picture_prompts_.begin(), a.picture_prompts_.end(), b.picture_prompts_.begin(),
+                    b.picture_prompts_.end(), same);
 }
 
 }  // namespace mind::diffusion

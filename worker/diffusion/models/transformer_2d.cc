@@ -1,5 +1,8 @@
 #include "worker/diffusion/models/transformer_2d.h"
 
+#include "worker/diffusion/models/perturbation.h"
+#include "worker/diffusion/models/picture_prompt.h"
+
 namespace mind::diffusion {
 namespace {
 
@@ -10,7 +13,8 @@ constexpr int64_t kFeedForwardFactor = 4;
 }  // namespace
 
 TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, const Transformer2DOptions& options)
-    : only_cross_attention_(options.only_cross_attention),
+    : path_(options.path),
+      only_cross_attention_(options.only_cross_attention),
       gate_(options.gate),
       norm1_(scope / "norm1", width),
       norm2_(scope / "norm2", width),
@@ -20,12 +24,26 @@ TransformerBlock::TransformerBlock(const Scope& scope, int64_t width, const Tran
       ff_in_(scope / "ff.net.0.proj", width, 2 * kFeedForwardFactor * width),
       ff_out_(scope / "ff.net.2", kFeedForwardFactor * width, width) {}
 
-at::Tensor TransformerBlock::operator()(const at::Tensor& x, const at::Tensor& context) const {
+at::Tensor TransformerBlock::operator()(const at::Tensor& x, const Signals& signals) const {
   const at::Tensor first = norm1_(x);
-  at::Tensor h = attn1_(first, only_cross_attention_ ? context : first) + x;
-  h = attn2_(norm2_(h), context) + h;
+  const bool unmixed = signals.perturbation != nullptr && signals.perturbation->Has(path_);
+  const at::Tensor mixed =
+      unmixed ? attn1_.Unmixed(first) : attn1_(first, only_cross_attention_ ? signals.context : first);
+  at::Tensor h = mixed + x;
+  h = SeePrompts(norm2_(h), signals) + h;
   const auto value_gate = ff_in_(norm3_(h)).chunk(2, -1);
   return ff_out_(value_gate[0] * Activate(gate_, value_gate[1])) + h;
+}
+
+at::Tensor TransformerBlock::SeePrompts(const at::Tensor& x, const Signals& signals) const {
+  if (signals.picture_prompts == nullptr || signals.picture_prompts->empty())
+    return attn2_(x, signals.context);
+  return attn2_(x, signals.context, [&](const at::Tensor& queries, int64_t heads) {
+    at::Tensor sum = at::zeros_like(queries);
+    for (const PicturePrompt& prompt : *signals.picture_prompts)
+      sum = sum + prompt.prompter->Added(path_, queries, heads, prompt);
+    return sum;
+  });
 }
 
 Transformer2D::Transformer2D(const Scope& scope, int64_t channels, const Transformer2DOptions& options)
@@ -38,16 +56,18 @@ Transformer2D::Transformer2D(const Scope& scope, int64_t channels, const Transfo
     conv_out_.emplace(scope / "proj_out", channels, channels, k1x1);
   }
   for (int64_t i = 0; i < options.layers; ++i) {
-    blocks_.emplace_back(scope / "transformer_blocks" / static_cast<size_t>(i), channels, options);
+    Transformer2DOptions own = options;
+    own.path += ".transformer_blocks." + std::to_string(i);
+    blocks_.emplace_back(scope / "transformer_blocks" / static_cast<size_t>(i), channels, own);
   }
 }
 
-at::Tensor Transformer2D::operator()(const at::Tensor& x, const at::Tensor& context) const {
+at::Tensor Transformer2D::operator()(const at::Tensor& x, const Signals& signals) const {
   const auto to_tokens = [](const at::Tensor& map) { return map.flatten(2).transpose(1, 2); };
   const auto to_map = [&x](const at::Tensor& tokens) { return tokens.transpose(1, 2).reshape(x.sizes()); };
   at::Tensor h = norm_(x);
   h = linear_in_ ? (*linear_in_)(to_tokens(h)) : to_tokens((*conv_in_)(h));
-  for (const TransformerBlock& block : blocks_) h = block(h, context);
+  for (const TransformerBlock& block : blocks_) h = block(h, signals);
   return x + (linear_out_ ? to_map((*linear_out_)(h)) : (*conv_out_)(to_map(h)));
 }
 

@@ -3,6 +3,7 @@
 #define MIND_WORKER_DIFFUSION_MODELS_TRANSFORMER_2D_H_
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "worker/diffusion/models/activation.h"
@@ -12,6 +13,7 @@
 namespace mind::diffusion {
 
 struct Transformer2DOptions {
+  std::string path;  // of the module in its UNet, by which its layers are named (models/transformer_paths.h)
   int64_t heads = 8;
   int64_t layers = 1;
   int64_t context_width = 768;
@@ -26,10 +28,14 @@ struct Transformer2DOptions {
 class TransformerBlock {
  public:
   TransformerBlock(const Scope& scope, int64_t width, const Transformer2DOptions& options);
-  // x [B, N, width], context [B, M, context_width] → [B, N, width]
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const;
+  // x [B, N, width], the signals' context [B, M, context_width] → [B, N, width]
+  at::Tensor operator()(const at::Tensor& x, const Signals& signals) const;
 
  private:
+  // The text, and pictures beside it.
+  at::Tensor SeePrompts(const at::Tensor& x, const Signals& signals) const;
+
+  std::string path_;
   bool only_cross_attention_;
   Activation gate_;
   LayerNorm norm1_, norm2_, norm3_;
@@ -41,7 +47,8 @@ class TransformerBlock {
 class Transformer2D : public SpatialMixer {
  public:
   Transformer2D(const Scope& scope, int64_t channels, const Transformer2DOptions& options);
-  at::Tensor operator()(const at::Tensor& x, const at::Tensor& context) const override;
+  // Sees the whole context: no network of this kind is told a mask of it.
+  at::Tensor operator()(const at::Tensor& x, const Signals& signals) const override;
 
  private:
   GroupNorm norm_;

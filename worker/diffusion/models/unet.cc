@@ -43,7 +43,8 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
       skips.pop_back();
     }
     up_.emplace_back(scope / "up_blocks" / i, options,
-                     LevelMixer(config, config.up_kinds[i], level, UpLayers(config, i), /*middle=*/false));
+                     LevelMixer(config, config.up_kinds[i], level, UpLayers(config, i),
+                                "up_blocks." + std::to_string(i), /*middle=*/false));
     previous = level.channels;
   }
 }

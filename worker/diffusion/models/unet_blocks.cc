@@ -47,7 +47,7 @@ at::Tensor DownBlock::operator()(at::Tensor x, const Signals& signals, Carried* 
                                  const at::Tensor& feature) const {
   for (size_t i = 0; i < resnets_.size(); ++i) {
     x = resnets_[i](x, signals);
-    if (!mixers_.empty()) x = (*mixers_[i])(x, signals.context);
+    if (!mixers_.empty()) x = (*mixers_[i])(x, signals);
     if (!mixers_.empty() && feature.defined() && i + 1 == resnets_.size()) x = x + feature;
     if (carried != nullptr) carried->skips.push_back(x);
   }
@@ -76,7 +76,7 @@ MiddleBlock::MiddleBlock(const Scope& scope, int64_t channels, const ResnetOptio
 
 at::Tensor MiddleBlock::operator()(const at::Tensor& x, const Signals& signals) const {
   at::Tensor h = first_(x, signals);
-  if (mixer_) h = (*mixer_)(h, signals.context);
+  if (mixer_) h = (*mixer_)(h, signals);
   return second_ ? (*second_)(h, signals) : h;
 }
 
@@ -125,10 +125,10 @@ at::Tensor UpBlock::operator()(at::Tensor x, const Signals& signals, Carried* ca
       carried->skips.pop_back();
     }
     x = resnets_[i](x, signals);
-    if (!mixers_.empty() && !pyramid_) x = (*mixers_[i])(x, signals.context);
+    if (!mixers_.empty() && !pyramid_) x = (*mixers_[i])(x, signals);
   }
   if (pyramid_) {
-    if (!mixers_.empty()) x = (*mixers_.front())(x, signals.context);
+    if (!mixers_.empty()) x = (*mixers_.front())(x, signals);
     GrowPyramid(x, *carried);
   }
   if (resnet_up_) return (*resnet_up_)(x, signals);

@@ -162,8 +162,8 @@ void RefuseUnsupported(const Config& config) {
   };
   only("attention_type", "default");
   for (const char* key :
-       {"class_embed_type", "encoder_hid_dim", "encoder_hid_dim_type", "timestep_post_act",
-        "time_embedding_act_fn", "time_embedding_dim", "num_attention_heads", "cross_attention_norm"}) {
+       {"encoder_hid_dim", "encoder_hid_dim_type", "timestep_post_act", "time_embedding_act_fn",
+        "time_embedding_dim", "num_attention_heads", "cross_attention_norm"}) {
     unset(key);
   }
   for (const char* key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
@@ -174,14 +174,34 @@ void RefuseUnsupported(const Config& config) {
   if (config.Double("resnet_out_scale_factor", 1) != 1) config.Unsupported("resnet_out_scale_factor", "1");
 }
 
+// How a vector joins the time embedding, which diffusers calls a class whatever it is of.
+void ReadClassEmbedding(const Config& config, bool supported, UNetConfig& c) {
+  const std::string kind = config.String("class_embed_type", "");
+  if (kind.empty()) return;
+  if (!supported) config.Unsupported("class_embed_type", "null, but in a UNet2DConditionModel");
+  if (kind == "identity") {
+    c.image_width = c.time_width;
+  } else if (kind == "projection") {
+    c.image_width = config.RequiredInt("projection_class_embeddings_input_dim");
+    c.image_projected = true;
+  } else {
+    config.Unsupported("class_embed_type", "null, \"identity\", \"projection\"");
+  }
+  if (c.image_width < 1 || c.image_width > kMaxChannels)
+    config.Unsupported("projection_class_embeddings_input_dim", "1 to 65536");
+  if (c.class_count > 0) config.Unsupported("num_class_embeds", "null, beside class_embed_type");
+}
+
 }  // namespace
 
 UNetConfig UNetConfig::From(const Config& config) {
   const std::string kind = config.String("_class_name", "");
-  const bool control = kind == "ControlNetModel";  // up to the middle of a UNet2DConditionModel
+  // Up to the middle of a UNet2DConditionModel.
+  const bool control = kind == "ControlNetModel" || kind == "ControlNetUnionModel";
   const bool conditional = control || kind == "UNet2DConditionModel";
   if (!conditional && kind != "UNet2DModel")
-    config.Unsupported("_class_name", "UNet2DConditionModel, UNet2DModel, ControlNetModel");
+    config.Unsupported("_class_name",
+                       "UNet2DConditionModel, UNet2DModel, ControlNetModel, ControlNetUnionModel");
   RefuseUnsupported(config);
 
   UNetConfig c;
@@ -258,6 +278,7 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.middle_transformer_layers = layers.back().front();
   c.base_channels = channels.front();
   c.time_width = kTimeWidthFactor * channels.front();
+  ReadClassEmbedding(config, conditional && !control, c);
   if (control) {
     ExpectNoPyramid(c, config);
   } else {

@@ -30,7 +30,7 @@ ResnetOptions LevelResnet(const UNetConfig& config) {
 }
 
 MixerFactory LevelMixer(const UNetConfig& config, LevelKind kind, const UNetLevel& level,
-                        const std::vector<int64_t>& layers, bool middle) {
+                        const std::vector<int64_t>& layers, const std::string& name, bool middle) {
   switch (kind) {
     case LevelKind::kPlain:
       return nullptr;
@@ -59,8 +59,9 @@ MixerFactory LevelMixer(const UNetConfig& config, LevelKind kind, const UNetLeve
           .linear_projection = config.linear_projection,
           .gate = config.gate,
           .only_cross_attention = middle ? config.middle_only_cross_attention : level.only_cross_attention};
-      return [options, layers, channels = level.channels](const Scope& scope, size_t layer) {
+      return [options, layers, name, channels = level.channels](const Scope& scope, size_t layer) {
         Transformer2DOptions own = options;
+        own.path = name + ".attentions." + std::to_string(layer);
         own.layers = layers[layer];
         return std::make_unique<Transformer2D>(scope, channels, own);
       };

@@ -2,6 +2,7 @@
 #ifndef MIND_WORKER_DIFFUSION_MODELS_UNET_LEVELS_H_
 #define MIND_WORKER_DIFFUSION_MODELS_UNET_LEVELS_H_
 
+#include <string>
 #include <vector>
 
 #include "worker/diffusion/models/unet_blocks.h"
@@ -13,9 +14,9 @@ namespace mind::diffusion {
 ResnetOptions LevelResnet(const UNetConfig& config);
 ResnetOptions MiddleResnet(const UNetConfig& config);
 
-// What follows them. `layers`: of each of the level's transformers.
+// What follows them. `layers`: of each of the level's transformers; `name`: the level's module ("mid_block").
 MixerFactory LevelMixer(const UNetConfig& config, LevelKind kind, const UNetLevel& level,
-                        const std::vector<int64_t>& layers, bool middle);
+                        const std::vector<int64_t>& layers, const std::string& name, bool middle);
 
 }  // namespace mind::diffusion
 

@@ -24,15 +24,18 @@ UNetTrunk::UNetTrunk(const Scope& scope, const UNetConfig& config)
   }
   if (config.frame_width > 0)
     frame_embedding_.emplace(scope / "add_embedding", config.added_width, config.time_width);
+  if (config.image_projected)
+    image_embedding_.emplace(scope / "class_embedding", config.image_width, config.time_width);
   if (config.guidance_width > 0) {
     guidance_projection_.emplace(scope / "time_embedding.cond_proj", config.guidance_width,
                                  config.base_channels, /*bias=*/false);
   }
 
-  middle_.emplace(scope / "mid_block", config.levels.back().channels, MiddleResnet(config),
-                  LevelMixer(config, config.middle, config.levels.back(), {config.middle_transformer_layers},
-                             /*middle=*/true),
-                  config.middle_resnets);
+  middle_.emplace(
+      scope / "mid_block", config.levels.back().channels, MiddleResnet(config),
+      LevelMixer(config, config.middle, config.levels.back(), {config.middle_transformer_layers}, "mid_block",
+                 /*middle=*/true),
+      config.middle_resnets);
 
   const size_t levels = config.levels.size();
   int64_t previous = config.base_channels;
@@ -47,7 +50,8 @@ UNetTrunk::UNetTrunk(const Scope& scope, const UNetConfig& config)
                                      .downsample_padding = config.downsample_padding,
                                      .resnet = LevelResnet(config)};
     down_.emplace_back(scope / "down_blocks" / i, options,
-                       LevelMixer(config, level.kind, level, level.transformer_layers, /*middle=*/false));
+                       LevelMixer(config, level.kind, level, level.transformer_layers,
+                                  "down_blocks." + std::to_string(i), /*middle=*/false));
     skip_channels_.insert(skip_channels_.end(), static_cast<size_t>(config.layers_per_block + (last ? 0 : 1)),
                           level.channels);
     previous = level.channels;
@@ -57,7 +61,10 @@ UNetTrunk::UNetTrunk(const Scope& scope, const UNetConfig& config)
 Signals UNetTrunk::SignalsOf(const DenoiserInput& input) const {
   return {.time = EmbedTime(input),
           .context = input.told[Condition::kText],
-          .label = input.told[Condition::kLabel]};
+          .context_mask = input.told[Condition::kTextMask],
+          .label = input.told[Condition::kLabel],
+          .perturbation = input.told.perturbation(),
+          .picture_prompts = &input.told.picture_prompts()};
 }
 
 at::Tensor UNetTrunk::Down(at::Tensor x, const Signals& signals, const std::vector<at::Tensor>& features,
@@ -83,6 +90,10 @@ at::Tensor UNetTrunk::EmbedTime(const DenoiserInput& input) const {
   if (guidance_projection_) features = features + (*guidance_projection_)(told[Condition::kGuidance]);
   at::Tensor time = time_embedding_(features);
   if (class_embedding_) time = time + (*class_embedding_)(told[Condition::kLabel]);
+  if (config_.image_width > 0) {
+    const at::Tensor& image = told[Condition::kImage];
+    time = time + (image_embedding_ ? (*image_embedding_)(image) : image);
+  }
   if (text_pooling_) time = time + (*text_pooling_)(told[Condition::kText]);
   if (last_token_) time = time + (*last_token_)(told[Condition::kText].select(1, -1));
   if (frame_embedding_) {

@@ -44,6 +44,7 @@ class UNetTrunk {
   std::optional<TextPooling> text_pooling_;
   std::optional<Linear> last_token_;
   std::optional<TimestepMlp> frame_embedding_;
+  std::optional<TimestepMlp> image_embedding_;  // where a picture's vector is projected
   std::optional<Linear> guidance_projection_;
   std::vector<DownBlock> down_;
   std::optional<MiddleBlock> middle_;

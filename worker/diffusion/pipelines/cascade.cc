@@ -82,7 +82,8 @@ PictureRequest CascadePipeline::AsHere(const PictureRequest& request) const {
   if (info_.enlargement == 1) {
     PictureRequest here = request;
     here.clip_skip = std::min(here.clip_skip, info_.max_clip_skip);
-    here.loras.clear();  // which are the first model's
+    here.loras.clear();  // which are the first model's, as the layers are
+    here.perturbed = {};
     return here;
   }
   return {.prompt = request.prompt,

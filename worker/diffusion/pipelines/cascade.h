@@ -49,6 +49,12 @@ class CascadePipeline : public Pipeline {
     stage_->Tell(source, start, AsHere(request), conditioning);
   }
   at::Tensor Preview(const at::Tensor& x0) const override { return stage_->Preview(x0); }
+  // The first is sampled as the request says, and so is one that goes on with its latents; others as they are
+  // by default.
+  std::optional<StageSampling> own_sampling() const override {
+    if (first_ || info_.enlargement == 1) return std::nullopt;
+    return StageSampling{info_.default_sampler, info_.default_steps};
+  }
   const Pipeline* next() const override { return next_.get(); }
   double hand_over() const override { return hand_over_; }
 

@@ -1,6 +1,8 @@
 #include "worker/diffusion/pipelines/control_library.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <variant>
 
 #include "worker/diffusion/error.h"
@@ -9,7 +11,8 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kControlNet[] = "ControlNetModel", kAdapter[] = "T2IAdapter";
+constexpr char kControlNet[] = "ControlNetModel", kUnion[] = "ControlNetUnionModel",
+               kAdapter[] = "T2IAdapter";
 
 std::string ListOf(const std::vector<int64_t>& numbers) {
   std::string list;
@@ -97,7 +100,7 @@ ControlConfig ReadFitting(const std::string& folder, const UNetConfig& unet, int
                           int64_t reduction) {
   const Config config = Config::FromFile(folder + "/config.json");
   const std::string kind = config.String("_class_name", "");
-  if (kind == kControlNet) {
+  if (kind == kControlNet || kind == kUnion) {
     ControlNetConfig read = ControlNetConfig::From(config);
     ExpectFits(read, unet, channels, reduction, config);
     return read;
@@ -107,7 +110,28 @@ ControlConfig ReadFitting(const std::string& folder, const UNetConfig& unet, int
     ExpectFits(read, unet, reduction, config);
     return read;
   }
-  config.Unsupported("_class_name", std::string(kControlNet) + ", " + kAdapter);
+  config.Unsupported("_class_name", std::string(kControlNet) + ", " + kUnion + ", " + kAdapter);
+}
+
+// Pictures of one network: each of a kind that it knows, none twice, all graded or none.
+void ExpectKinds(int64_t kinds, const std::vector<ControlPicture>& pictures) {
+  const std::string name = "\"" + pictures.front().network + "\"";
+  std::set<int64_t> seen;
+  for (const ControlPicture& picture : pictures) {
+    if (kinds == 0 && picture.kind)
+      throw RequestError("the control network " + name + " knows one kind of picture");
+    if (kinds == 0) continue;
+    if (!picture.kind || *picture.kind < 0 || *picture.kind >= kinds) {
+      throw RequestError("the control network " + name + " needs the kind of each picture, 0 to " +
+                         std::to_string(kinds - 1) +
+                         (picture.kind ? ", given: " + std::to_string(*picture.kind) : ""));
+    }
+    if (!seen.insert(*picture.kind).second)
+      throw RequestError("the control network " + name + " takes one picture of a kind");
+    if (picture.graded != pictures.front().graded)
+      throw RequestError("the control network " + name +
+                         " is graded (guess_mode) for all of its pictures or none");
+  }
 }
 
 }  // namespace
@@ -137,32 +161,61 @@ ControlLibrary::ControlLibrary(const ModelDirectory& directory, const UNetConfig
   }
 }
 
+int64_t ControlLibrary::KindsOf(const std::string& folder) {
+  const Config config = Config::FromFile(folder + "/config.json");
+  return config.String("_class_name", "") == kUnion ? ControlNetConfig::From(config).fusion.kinds : 0;
+}
+
 void ControlLibrary::Tell(const std::vector<ControlPicture>& pictures, Conditioning& conditioning) const {
+  std::set<std::string> fused;  // networks whose pictures have all been told
   for (const ControlPicture& picture : pictures) {
     const auto found = networks_.find(picture.network);
     if (found == networks_.end())
       throw RequestError("this model has no control network named \"" + picture.network + "\"");
-    const Control control = ControlOf(found->second, picture);
-    const bool own_row_alone =
-        control.graded || (found->second.control_net && found->second.control_net->config().pools);
+    const Network& network = found->second;
+    std::vector<ControlPicture> shown = {picture};
+    if (network.control_net && network.control_net->config().fusion.kinds > 0) {
+      if (!fused.insert(picture.network).second) continue;
+      shown.clear();
+      std::copy_if(pictures.begin(), pictures.end(), std::back_inserter(shown),
+                   [&](const ControlPicture& other) { return other.network == picture.network; });
+    }
+    const Control control = ControlOf(network, shown);
+    const bool own_row_alone = control.graded || (network.control_net && network.control_net->config().pools);
     for (size_t i = own_row_alone ? conditioning.rows.size() - 1 : 0; i < conditioning.rows.size(); ++i)
       conditioning.rows[i].Add(control);
   }
 }
 
-Control ControlLibrary::ControlOf(const Network& network, const ControlPicture& picture) const {
+Control ControlLibrary::ControlOf(const Network& network, const std::vector<ControlPicture>& pictures) const {
+  const int64_t kinds = network.control_net ? network.control_net->config().fusion.kinds : 0;
+  ExpectKinds(kinds, pictures);
+  if (!network.control_net) return AdapterControl(*network.adapter, pictures.front());
+  Control control;
+  control.network = network.control_net.get();
+  control.graded = pictures.front().graded;
+  std::vector<double> weights;
+  for (const ControlPicture& picture : pictures) {
+    control.maps.push_back(picture.picture);
+    if (picture.kind) control.kinds.push_back(*picture.kind);
+    weights.push_back(picture.weight);
+    control.each.push_back({picture.begin, picture.end});
+  }
+  control.weight = at::tensor(weights, at::kFloat).to(options_.device);
+  if (pictures.size() == 1) {
+    control.weight = control.weight.squeeze(0);
+    control.within = control.each.front();
+    control.each.clear();
+  }
+  return control;
+}
+
+Control ControlLibrary::AdapterControl(const T2iAdapter& adapter, const ControlPicture& picture) const {
   Control control;
   control.weight =
       at::full({}, picture.weight, at::TensorOptions().dtype(at::kFloat).device(options_.device));
-  control.begin = picture.begin;
-  control.end = picture.end;
-  if (network.control_net) {
-    control.network = network.control_net.get();
-    control.maps = {picture.picture};
-    control.graded = picture.graded;
-    return control;
-  }
-  const T2iAdapterConfig& config = network.adapter->config();
+  control.within = {picture.begin, picture.end};
+  const T2iAdapterConfig& config = adapter.config();
   at::Tensor shown = picture.picture.unsqueeze(0);
   if (picture.graded)
     throw RequestError("\"" + picture.network + "\" is an adapter, which cannot be graded (guess_mode)");
@@ -172,7 +225,7 @@ Control ControlLibrary::ControlOf(const Network& network, const ControlPicture& 
                        std::to_string(shown.size(2)));
   }
   if (config.picture_channels == 1) shown = GreyOf(shown);
-  for (const at::Tensor& feature : (*network.adapter)(shown.to(options_.dtype)))
+  for (const at::Tensor& feature : adapter(shown.to(options_.dtype)))
     control.maps.push_back(feature.squeeze(0));
   return control;
 }

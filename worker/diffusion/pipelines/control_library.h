@@ -24,13 +24,17 @@ class ControlLibrary {
   static void Check(const ModelDirectory& directory, const UNetConfig& unet, int64_t channels,
                     int64_t reduction);
 
+  // How many kinds of pictures the network in this folder of a model's controls/ knows by number; 0: it knows
+  // one, which needs none. Throws ModelError.
+  static int64_t KindsOf(const std::string& folder);
+
   // Throws ModelError, also where Check does.
   ControlLibrary(const ModelDirectory& directory, const UNetConfig& unet, int64_t channels, int64_t reduction,
                  FileParameters::Options options);
 
   // Tells the rows of one picture what its controls are; one that is graded, or adds the same everywhere, is
-  // told to the request's own row alone. Slow: adapters make of a picture all they ever will. Throws
-  // RequestError.
+  // told to the request's own row alone. A network that knows several kinds of pictures sees all of its at
+  // once. Slow: adapters make of a picture all they ever will. Throws RequestError.
   void Tell(const std::vector<ControlPicture>& pictures, Conditioning& conditioning) const;
 
  private:
@@ -40,7 +44,9 @@ class ControlLibrary {
     std::unique_ptr<const T2iAdapter> adapter;
   };
 
-  Control ControlOf(const Network& network, const ControlPicture& picture) const;
+  // Of one picture; or of all that a network of several kinds is shown.
+  Control ControlOf(const Network& network, const std::vector<ControlPicture>& pictures) const;
+  Control AdapterControl(const T2iAdapter& adapter, const ControlPicture& picture) const;
 
   const FileParameters::Options options_;
   std::map<std::string, Network> networks_;

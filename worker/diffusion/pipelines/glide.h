@@ -45,6 +45,11 @@ class GlidePipeline : public Pipeline {
   Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
               NoiseSource& noise) const override;
   at::Tensor Preview(const at::Tensor& x0) const override { return (x0 / 2 + 0.5).clamp(0, 1); }
+  // The upsampler's, by its own timesteps.
+  std::optional<StageSampling> own_sampling() const override {
+    if (info_.enlargement == 1) return std::nullopt;
+    return StageSampling{info_.default_sampler, info_.default_steps};
+  }
   const Pipeline* next() const override { return next_.get(); }
 
  private:

@@ -1,20 +1,39 @@
 #include "worker/diffusion/pipelines/guidance.h"
 
+#include <algorithm>
+
 namespace mind::diffusion {
 
-at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs) {
+namespace {
+
+// Where the adaptive scale of diffusers begins to fall, whatever the model was trained on.
+constexpr double kNoisiest = 1000;
+
+}  // namespace
+
+at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep) {
   if (outputs.size() == 1) return outputs[0];
+  const bool perturbed = conditioning.perturbed_guidance > 0;
+  const size_t rows = outputs.size() - (perturbed ? 1 : 0);
   if (const int64_t channels = conditioning.guided_channels; channels > 0) {
     Conditioning all = conditioning;
     all.guided_channels = 0;
     std::vector<at::Tensor> guided;
     for (const at::Tensor& output : outputs) guided.push_back(output.slice(0, 0, channels));
-    return at::cat({Guide(all, guided), outputs.back().slice(0, channels)});
+    return at::cat({Guide(all, guided, timestep), outputs[rows - 1].slice(0, channels)});
   }
-  const at::Tensor& with = outputs.back();
-  const at::Tensor& without = outputs[outputs.size() - 2];
-  at::Tensor guided = outputs.front() + conditioning.guidance * (with - without);
-  if (outputs.size() > 2) guided = guided + conditioning.picture_guidance * (without - outputs.front());
+  const at::Tensor& with = outputs[rows - 1];
+  at::Tensor guided = with;
+  if (rows > 1) {
+    const at::Tensor& without = outputs[rows - 2];
+    guided = outputs.front() + conditioning.guidance * (with - without);
+    if (rows > 2) guided = guided + conditioning.picture_guidance * (without - outputs.front());
+  }
+  if (perturbed) {
+    const double scale =
+        conditioning.perturbed_guidance - conditioning.perturbed_fall * (kNoisiest - timestep);
+    guided = guided + std::max(scale, 0.0) * (with - outputs.back());
+  }
   if (conditioning.guidance_rescale == 0) return guided;
   const at::Tensor rescaled = guided * (with.std() / guided.std());
   return conditioning.guidance_rescale * rescaled + (1 - conditioning.guidance_rescale) * guided;
@@ -28,7 +47,7 @@ std::vector<Told> Conditioning::RowsAt(CallNumber call) const {
 
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep) {
-  return Guide(conditioning, EvaluateRows(denoiser, conditioning, x, timestep));
+  return Guide(conditioning, EvaluateRows(denoiser, conditioning, x, timestep), timestep);
 }
 
 std::vector<at::Tensor> EvaluateRows(const Denoiser& denoiser, const Conditioning& conditioning,

@@ -16,7 +16,9 @@
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
 #include "worker/diffusion/pipelines/sampler_tables.h"
 #include "worker/diffusion/pipelines/stable_diffusion_xl.h"
+#include "worker/diffusion/pipelines/stable_unclip.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
+#include "worker/diffusion/pipelines/unclip.h"
 #include "worker/diffusion/pipelines/upscale.h"
 #include "worker/diffusion/weights/names/clip_names.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
@@ -35,6 +37,11 @@ struct Kind {
 
 const std::vector<std::string> kTextParts = {"text_encoder", "unet", "vae", "taesd"};
 const std::vector<std::string> kXlParts = {"text_encoder", "text_encoder_2", "unet", "vae", "taesd"};
+const std::vector<std::string> kUnclipParts = {"prior",   "image_encoder",   "text_encoder",  "text_proj",
+                                               "decoder", "super_res_first", "super_res_last"};
+const std::vector<std::string> kStableUnclipParts = {
+    "prior", "prior_text_encoder", "image_encoder", "image_normalizer", "text_encoder", "unet", "vae",
+    "taesd"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
 const std::vector<std::string> kReportParts = {""};
@@ -59,6 +66,11 @@ const Kind kKinds[] = {
      kTextParts},
     {"StableDiffusionXLInstructPix2PixPipeline", StableDiffusionXlPipeline::Describe,
      StableDiffusionXlPipeline::Load, kXlParts},
+    {"UnCLIPPipeline", UnclipDecoder::Describe, UnclipDecoder::Load, kUnclipParts},
+    {"UnCLIPImageVariationPipeline", UnclipDecoder::Describe, UnclipDecoder::Load, kUnclipParts},
+    {"StableUnCLIPPipeline", StableUnclipPipeline::Describe, StableUnclipPipeline::Load, kStableUnclipParts},
+    {"StableUnCLIPImg2ImgPipeline", StableUnclipPipeline::Describe, StableUnclipPipeline::Load,
+     kStableUnclipParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
@@ -77,7 +89,8 @@ constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/ba
                                        kCascadeFile};
 
 constexpr char kDefaultsFile[] = "/mind.json";
-constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls";
+constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls",
+               kPictureAdapters[] = "ip_adapters";
 constexpr char kConfigFile[] = "/config.json";
 constexpr size_t kMostStages = 4;
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
@@ -241,6 +254,10 @@ std::map<std::string, std::string> ModelDirectory::Controls() const {
   return folders;
 }
 
+std::map<std::string, std::string> ModelDirectory::PictureAdapters() const {
+  return SafeTensorsIn(ComponentPath(kPictureAdapters));
+}
+
 bool ModelDirectory::HasComponent(const std::string& component) const {
   return IsFile(ComponentPath(component) + "/config.json");
 }
@@ -290,6 +307,8 @@ std::vector<std::string> ModelDirectory::WeightFiles() const {
     }
   }
   for (const auto& [name, folder] : Controls()) append(ComponentFiles(folder));
+  for (const auto& [name, file] : PictureAdapters()) files.push_back(file);
+  if (!PictureAdapters().empty()) append(ComponentFiles(ComponentPath(kPictureEncoder)));
   const std::string single = in_single_file ? SingleFile() : "";
   if (!single.empty()) files.push_back(single);
   return files;
@@ -315,6 +334,7 @@ std::string ModelDirectory::Revision(at::ScalarType dtype) const {
   } else {
     add(SmallFiles(path_));
     for (const auto& [name, folder] : Controls()) add({folder + kConfigFile});
+    if (!PictureAdapters().empty()) add(SmallFiles(ComponentPath(kPictureEncoder)));
     add(WeightFiles());
   }
   std::ostringstream text;
@@ -330,6 +350,9 @@ ModelInfo DescribeModel(const std::string& path) {
   if (info.controls.empty() && !directory.Controls().empty())
     throw UnsupportedError(directory.ComponentPath(kControls) + ": a " + info.pipeline +
                            " takes no controls");
+  if (info.picture_adapters.empty() && !directory.PictureAdapters().empty())
+    throw UnsupportedError(directory.ComponentPath(kPictureAdapters) + ": a " + info.pipeline +
+                           " takes no pictures as prompts");
   directory.ApplyDefaults(info);
   return info;
 }

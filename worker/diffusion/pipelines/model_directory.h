@@ -46,6 +46,10 @@ class ModelDirectory {
   std::map<std::string, std::string> LearntWordFiles() const;
   // The networks in its controls/ that pictures steer it by: their folders, by the folders' names.
   std::map<std::string, std::string> Controls() const;
+  // The adapters in its ip_adapters/ through which pictures are prompts: paths of .safetensors files by name.
+  // Beside them lies what they see pictures through, the folder kPictureEncoder.
+  std::map<std::string, std::string> PictureAdapters() const;
+  static constexpr char kPictureEncoder[] = "ip_adapters/image_encoder";
   // Whether it has a folder with this component's configuration.
   bool HasComponent(const std::string& component) const;
   bool IsCascade() const;

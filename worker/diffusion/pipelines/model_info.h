@@ -23,12 +23,17 @@ struct ModelInfo {
   bool takes_aesthetic_score = false;  // and how beautiful it shall be
   bool takes_source = true;            // a picture to begin with, and a mask of what to paint anew in it
   bool edits = false;                  // changes a picture as the prompt says: nothing without one
+  bool varies = false;                 // makes pictures like one that it sees as a whole: nothing without one
+  bool takes_perturbed = false;        // can be guided away from itself with layers that look at nothing
+  bool takes_prior_guidance = false;   // has a prior, which is guided by a scale of its own
   bool needs_mask = false;             // made for inpainting: nothing without picture and mask
   bool needs_depth = false;            // made for pictures with depth: nothing without both
   // More than 1: the model makes pictures so many times larger. Alone it needs a source picture of that
   // smaller size; as a later stage of a cascade it goes on from the stage before.
   int64_t enlargement = 1;
-  int64_t max_noise_level = 0;  // most noise an upscaler may put on its source, in training steps
+  // Most noise that may be put on an upscaler's source, or on a picture's embedding, in training steps.
+  int64_t max_noise_level = 0;
+  int64_t default_noise_level = 20;  // where there is any
   // The classes of a class-conditional model, by number; a name may hold several words for one class,
   // separated by ", ". Empty: none, or (class_count > 0) nameless.
   std::vector<std::string> class_names;
@@ -37,7 +42,10 @@ struct ModelInfo {
   std::vector<std::string> loras;         // that a request may name
   std::vector<std::string> learnt_words;  // that prompts may have (textual inversion)
   std::vector<std::string> controls;      // networks beside it that a request's pictures may steer it by
-  std::vector<std::string> stages;        // of a cascade: the names of the models it goes through
+  // How many kinds of pictures each of those knows by number; 0: one, without a number.
+  std::vector<int64_t> control_kinds;
+  std::vector<std::string> picture_adapters;  // through which pictures are prompts
+  std::vector<std::string> stages;            // of a cascade: the names of the models it goes through
   int64_t later_steps = 0;  // of a cascade: what its later stages take beyond the steps asked for
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was

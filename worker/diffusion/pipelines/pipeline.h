@@ -31,6 +31,13 @@ struct FrameSizes {
   Pair crop = {0, 0};            // where it was cropped
 };
 
+// Guidance away from what the model makes where layers look at nothing (models/perturbation.h).
+struct PerturbedGuidance {
+  double scale = 0;  // 0: none, and no row for it
+  double fall = 0;   // what the scale loses for each training step below the noisiest; not below 0
+  std::vector<std::string> layers = {"mid"};  // as Perturbation names them
+};
+
 // What a request says about its picture, as far as a pipeline is concerned.
 struct PictureRequest {
   std::string prompt;  // UTF-8; ignored by models without text
@@ -45,9 +52,13 @@ struct PictureRequest {
   std::optional<int64_t> label;  // a class by number; none for models without classes
   // Models that change a picture as the prompt says: how closely to stay with it, 1 and more.
   double picture_guidance = 1.5;
-  int64_t noise_level = 20;    // upscalers: how much noise is put on the source, 0 … max_noise_level
-  std::vector<LoraUse> loras;  // of info().loras; their effects add up
-  FrameSizes sizes;            // models told of sizes
+  // Models whose prior makes a picture's embedding of the prompt first: how closely that follows the prompt.
+  double prior_guidance = 4;
+  PerturbedGuidance perturbed;  // models with info().takes_perturbed
+  // How much noise is put on the source of an upscaler, or on a picture's embedding: 0 … max_noise_level.
+  int64_t noise_level = 20;
+  std::vector<LoraUse> loras;                // of info().loras; their effects add up
+  FrameSizes sizes;                          // models told of sizes
   std::optional<FrameSizes> negative_sizes;  // of what guidance leads away from; none: the same
   // Models told how beautiful a picture shall be, 0 … 10; and what guidance leads away from.
   double aesthetic_score = 6, negative_aesthetic_score = 2.5;
@@ -56,6 +67,12 @@ struct PictureRequest {
 // The class a request asks for. Throws RequestError where it asks for none or for one that the model lacks.
 // REQUIRES: info.class_count > 0
 int64_t ExpectLabel(const ModelInfo& info, std::optional<int64_t> label);
+
+// How a stage is sampled that a request has no say in.
+struct StageSampling {
+  std::string sampler;
+  int64_t steps = 0;
+};
 
 // Immutable after construction apart from caches that lock themselves: any thread may call, under inference
 // mode.
@@ -68,7 +85,7 @@ class Pipeline {
   virtual const Denoiser& denoiser() const = 0;
   virtual at::Device device() const = 0;
 
-  // [C, h, w] of what is denoised, for a picture of this size in pixels.
+  // Of what is denoised, for a picture of this size in pixels: [C, h, w], or [P] where that is an embedding.
   // REQUIRES: both are multiples of info().size_multiple.
   virtual std::vector<int64_t> LatentShape(int64_t width, int64_t height) const = 0;
   // Width and height of the source picture of a request for such a picture: the same, or for an upscaler as
@@ -95,11 +112,18 @@ class Pipeline {
   // Begin made of the same source. Slow: beside the step thread. Throws RequestError.
   virtual void Tell(const Source& source, const Start& start, const PictureRequest& request,
                     Conditioning& conditioning) const;
-  // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1].
+  // A small, cheap picture of an estimate of x0: float [3, h, w] in [0, 1]. Undefined: x is no picture.
   virtual at::Tensor Preview(const at::Tensor& x0) const = 0;
-  // The stage of a cascade that goes on from this one's picture, sampled as its info() says by default; null:
-  // this is the last, or the only one. Lives as long as this.
+  // How it is sampled as a stage of a cascade; none: as the request says.
+  virtual std::optional<StageSampling> own_sampling() const { return std::nullopt; }
+  // The stage of a cascade that goes on from what this one has made; null: this is the last, or the only one.
+  // Lives as long as this.
   virtual const Pipeline* next() const { return nullptr; }
+  // Whether the next stage begins with what x stands for at this one's end (Source::result), not with its
+  // picture: an embedding, or a picture that is not rounded to bytes.
+  virtual bool hands_result() const { return false; }
+  // That, float, of x's shape. REQUIRES: hands_result()
+  virtual at::Tensor Result(const at::Tensor& x) const { return x; }
   // Where the next stage goes on with this one's latents, as the share of the noise that is gone by then: it
   // is sampled as the request says, from the same steps. 1: this stage goes to its end and hands over its
   // picture.

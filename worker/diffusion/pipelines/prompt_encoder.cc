@@ -63,6 +63,7 @@ EncodedPrompt PromptEncoder::Compute(const std::string& prompt, const Wish& wish
   const PromptChunks chunks = Chunks(prompt, wish.reading);
   EncodedPrompt encoded;
   encoded.tokens_cut = chunks.tokens_cut;
+  encoded.length = chunks.chunks.front().length;
   std::vector<at::Tensor> parts;
   for (const PromptChunk& chunk : chunks.chunks) {
     const TextStates states = StatesOf(chunk);

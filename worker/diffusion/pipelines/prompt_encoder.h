@@ -21,6 +21,7 @@ struct EncodedPrompt {
   at::Tensor states;       // float [M, width]: of all chunks one after the other, each word by its weight
   at::Tensor pooled;       // float [P]: of the first chunk, never weighted; undefined where there is none
   int64_t tokens_cut = 0;  // that there was no room for
+  int64_t length = 0;      // tokens of the first chunk before its padding, marks included
 };
 
 // Immutable after construction; any thread may call, under inference mode.

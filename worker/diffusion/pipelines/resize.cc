@@ -8,6 +8,7 @@ namespace mind::diffusion {
 namespace {
 
 constexpr double kLobes = 3;
+constexpr double kCubicReach = 2;
 constexpr double kPi = 3.14159265358979323846;
 constexpr int kFractionBits = 32 - 8 - 2;  // of the fixed-point weights
 
@@ -17,16 +18,27 @@ double Lanczos(double x) {
   return sinc(x) * sinc(x / kLobes);
 }
 
+double Bicubic(double x) {
+  constexpr double kA = -0.5;
+  const double v = std::abs(x);
+  if (v < 1) return ((kA + 2) * v - (kA + 3)) * v * v + 1;
+  return v < kCubicReach ? (((v - 5) * v + 8) * v - 4) * kA : 0;
+}
+
+double WeightAt(ResizeFilter filter, double x) {
+  return filter == ResizeFilter::kBicubic ? Bicubic(x) : Lanczos(x);
+}
+
 // The pixels that make one pixel, and how much of each.
 struct Window {
   int64_t first = 0;
   std::vector<int64_t> weights;  // fixed point
 };
 
-std::vector<Window> Windows(int64_t from, int64_t to) {
+std::vector<Window> Windows(int64_t from, int64_t to, ResizeFilter filter) {
   const double scale = static_cast<double>(from) / static_cast<double>(to);
   const double stretch = std::max(scale, 1.0);
-  const double support = kLobes * stretch;
+  const double support = (filter == ResizeFilter::kBicubic ? kCubicReach : kLobes) * stretch;
   std::vector<Window> windows;
   for (int64_t i = 0; i < to; ++i) {
     const double center = (static_cast<double>(i) + 0.5) * scale;
@@ -35,7 +47,7 @@ std::vector<Window> Windows(int64_t from, int64_t to) {
     std::vector<double> weights;
     double sum = 0;
     for (int64_t k = first; k < last; ++k) {
-      weights.push_back(Lanczos((static_cast<double>(k) - center + 0.5) / stretch));
+      weights.push_back(WeightAt(filter, (static_cast<double>(k) - center + 0.5) / stretch));
       sum += weights.back();
     }
     Window window{.first = first, .weights = {}};
@@ -48,9 +60,9 @@ std::vector<Window> Windows(int64_t from, int64_t to) {
 }
 
 // [rows, from, inner] → [rows, to, inner].
-at::Tensor ResizeMiddle(const at::Tensor& picture, int64_t to) {
+at::Tensor ResizeMiddle(const at::Tensor& picture, int64_t to, ResizeFilter filter) {
   const int64_t rows = picture.size(0), from = picture.size(1), inner = picture.size(2);
-  const std::vector<Window> windows = Windows(from, to);
+  const std::vector<Window> windows = Windows(from, to, filter);
   at::Tensor result = at::empty({rows, to, inner}, at::kByte);
   const uint8_t* const in = picture.data_ptr<uint8_t>();
   uint8_t* const out = result.data_ptr<uint8_t>();
@@ -73,17 +85,17 @@ at::Tensor ResizeMiddle(const at::Tensor& picture, int64_t to) {
 
 }  // namespace
 
-at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height) {
+at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height, ResizeFilter filter) {
   at::Tensor result = picture.contiguous();
   const int64_t channels = result.size(2);
   const auto columns = [&] {
-    if (result.size(1) != width) result = ResizeMiddle(result, width);
+    if (result.size(1) != width) result = ResizeMiddle(result, width, filter);
   };
   const auto rows = [&] {
     if (result.size(0) == height) return;
     const int64_t wide = result.size(1);
     // Rows are the middle of [1, H, W·C].
-    result = ResizeMiddle(result.view({1, result.size(0), wide * channels}), height)
+    result = ResizeMiddle(result.view({1, result.size(0), wide * channels}), height, filter)
                  .view({height, wide, channels});
   };
   const bool rows_first = height < picture.size(0) && width > picture.size(1);

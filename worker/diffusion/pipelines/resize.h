@@ -8,11 +8,15 @@
 
 namespace mind::diffusion {
 
-// uint8 [H, W, C] → uint8 [height, width, C], on the CPU: Lanczos with three lobes, widened where it shrinks,
-// columns before rows and rounded to bytes between; rows first where only they become fewer. Equals Pillow
-// 13's Image.resize(…, LANCZOS) byte by byte (libImaging/Resample.c), which diffusers' VaeImageProcessor
-// uses.
-at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height);
+// Lanczos with three lobes, which diffusers' VaeImageProcessor uses; the cubic of Keys 1981 with a = -0.5,
+// which CLIP's pictures are resized by.
+enum class ResizeFilter { kLanczos, kBicubic };
+
+// uint8 [H, W, C] → uint8 [height, width, C], on the CPU: the filter widened where it shrinks, columns before
+// rows and rounded to bytes between; rows first where only they become fewer. Equals Pillow 13's Image.resize
+// byte by byte (libImaging/Resample.c).
+at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height,
+                         ResizeFilter filter = ResizeFilter::kLanczos);
 
 }  // namespace mind::diffusion
 

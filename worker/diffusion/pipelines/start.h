@@ -4,7 +4,9 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "worker/diffusion/samplers/sampler.h"
@@ -17,16 +19,30 @@ struct ControlPicture {
   at::Tensor picture;         // float [3, H, W] in [0, 1]; -1 where nothing is known
   double weight = 1;          // of what the network adds
   double begin = 0, end = 1;  // of which steps, as shares of them
-  bool graded = false;        // steers by itself, for prompts that say little: diffusers' guess_mode
+  // Which kind of picture it is, by number, for networks that know several.
+  std::optional<int64_t> kind = std::nullopt;
+  bool graded = false;  // steers by itself, for prompts that say little: diffusers' guess_mode
+};
+
+// A picture that is a prompt, through one of the adapters beside a model.
+struct PromptPicture {
+  std::string adapter;  // one of info().picture_adapters
+  at::Tensor picture;   // uint8 [H, W, 3] on the CPU, as the request brought it
+  double weight = 1;    // of what it adds
+  at::Tensor mask;      // float [1, H', W'] in [0, 1], of the made picture's size; undefined: everywhere
+  std::vector<std::pair<std::string, double>> layers;  // weights by the beginnings of layers' names, instead
 };
 
 // What a request supplies beside its prompt.
 struct Source {
-  at::Tensor picture;  // float [3, H, W] in [0, 1]; undefined: none
+  at::Tensor picture;   // float [3, H, W] in [0, 1]; undefined: none
+  at::Tensor original;  // uint8 [H', W', 3] on the CPU: the same as the request brought it
+  at::Tensor result;    // of the stage before (Pipeline::Result), on this one's device; undefined: none
   at::Tensor mask;  // float [1, H, W] in [0, 1], 0.5 and more where it is to be painted anew; undefined: none
   at::Tensor depth;                      // float [1, H', W'], larger is nearer, any range; undefined: none
   double strength = 1;                   // 0 … 1: how far to go from the picture
   std::vector<ControlPicture> controls;  // their effects add up
+  std::vector<PromptPicture> prompts;    // likewise
 
   bool defined() const { return picture.defined(); }
 };
@@ -37,6 +53,7 @@ struct Start {
   at::Tensor x0;           // of the source picture; undefined: there is none, or it is not needed
   at::Tensor kept;         // float [1, h, w], 1 where x0 is put back after every step; undefined: nowhere
   at::Tensor channels;     // [C', h, w], shown to the network beside x; undefined: none
+  at::Tensor image;        // [P], told the network as Condition::kImage; undefined: nothing
   bool from_noise = true;  // whether it begins with noise alone
 };
 

@@ -3,12 +3,31 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/models/perturbation.h"
+#include "worker/diffusion/models/transformer_paths.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
+namespace {
 
-ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory) {
-  const UNetConfig unet = UNetConfig::From(directory.ComponentConfig("unet"));
+// "down_blocks.1, mid_block", of layers in them.
+std::string LevelsOf(const std::vector<std::string>& paths) {
+  std::string levels, last;
+  for (const std::string& path : paths) {
+    const std::string level = path.substr(0, path.find(".attentions"));
+    if (level != last) levels += (levels.empty() ? "" : ", ") + level;
+    last = level;
+  }
+  return levels;
+}
+
+}  // namespace
+
+ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory, bool told_picture) {
+  const Config config = directory.ComponentConfig("unet");
+  const UNetConfig unet = UNetConfig::From(config);
+  if (told_picture ? !unet.image_projected : unet.image_width > 0)
+    config.Unsupported("class_embed_type", told_picture ? "\"projection\"" : "null");
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
   // Made for inpainting: it sees the mask and the masked picture's latents beside its own.
   const bool sees_mask = unet.in_channels == 2 * vae.latent_channels + 1;
@@ -20,11 +39,16 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory) {
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
   }
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
+  info.takes_perturbed = !SelfAttentions(unet).empty();
   info.needs_mask = sees_mask;
   info.needs_depth = sees_depth;
   info.edits = edits;
   ControlLibrary::Check(directory, unet, vae.latent_channels, vae.reduction());
-  for (const auto& [name, folder] : directory.Controls()) info.controls.push_back(name);
+  for (const auto& [name, folder] : directory.Controls()) {
+    info.controls.push_back(name);
+    info.control_kinds.push_back(ControlLibrary::KindsOf(folder));
+  }
+  for (const auto& [name, file] : directory.PictureAdapters()) info.picture_adapters.push_back(name);
   return info;
 }
 
@@ -79,6 +103,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   const AutoencoderConfig& vae = autoencoder_->config();
   controls_ = std::make_unique<ControlLibrary>(directory, unet_->config(), vae.latent_channels,
                                                vae.reduction(), options);
+  picture_prompts_ = std::make_unique<PicturePromptLibrary>(directory, unet_->config(), options);
   // CosXL's; reference: diffusers StableDiffusionXLInstructPix2PixPipeline.
   edits_scaled_ = Config::FromFile(directory.path() + "/model_index.json").Bool("is_cosxl_edit", false);
 
@@ -128,7 +153,13 @@ void TextToImagePipeline::Tell(const Source& source, const Start& start, const P
                                Conditioning& conditioning) const {
   Pipeline::Tell(source, start, request, conditioning);
   controls_->Tell(source.controls, conditioning);
-  if (!info_.edits) return;
+  picture_prompts_->Tell(source.prompts, conditioning);
+  if (info_.edits) TellPicture(start, request, conditioning);
+  if (request.perturbed.scale > 0) Perturb(request.perturbed, conditioning);
+}
+
+void TextToImagePipeline::TellPicture(const Start& start, const PictureRequest& request,
+                                      Conditioning& conditioning) {
   // Guided towards both prompt and picture, or towards neither.
   std::vector<Told>& rows = conditioning.rows;
   if (!(request.guidance > 1 && request.picture_guidance >= 1)) {
@@ -139,6 +170,20 @@ void TextToImagePipeline::Tell(const Source& source, const Start& start, const P
   neither.Set(Condition::kChannels, at::zeros_like(start.channels));
   rows.insert(rows.begin(), neither);
   conditioning.picture_guidance = request.picture_guidance;
+}
+
+void TextToImagePipeline::Perturb(const PerturbedGuidance& guidance, Conditioning& conditioning) const {
+  const std::vector<std::string> paths = SelfAttentions(unet_config());
+  for (const std::string& layer : guidance.layers) {
+    const Perturbation one{{layer}};
+    if (std::none_of(paths.begin(), paths.end(), [&](const std::string& path) { return one.Has(path); }))
+      throw RequestError("this model has no self-attention in the layer \"" + layer +
+                         "\"; it has some in: " + LevelsOf(paths));
+  }
+  conditioning.perturbed_guidance = guidance.scale;
+  conditioning.perturbed_fall = guidance.fall;
+  conditioning.rows.push_back(conditioning.rows.back());
+  conditioning.rows.back().Perturb(std::make_shared<const Perturbation>(Perturbation{guidance.layers}));
 }
 
 }  // namespace mind::diffusion

@@ -9,6 +9,7 @@
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/control_library.h"
 #include "worker/diffusion/pipelines/latent_pipeline.h"
+#include "worker/diffusion/pipelines/picture_prompt_library.h"
 #include "worker/diffusion/pipelines/prompt_encoder.h"
 
 namespace mind::diffusion {
@@ -24,20 +25,21 @@ class TextToImagePipeline : public LatentPipeline {
   // A model that edits begins with noise, however its picture looks: it sees that beside x.
   Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
               NoiseSource& noise) const override;
-  // The controls; and where the model edits, a third row, which is shown no picture.
+  // The controls; where the model edits, a third row, which is shown no picture; and last the perturbed one.
   void Tell(const Source& source, const Start& start, const PictureRequest& request,
             Conditioning& conditioning) const override;
 
   // The parts, for whoever checks them one by one.
   size_t encoders() const { return encoders_.size(); }
   const PromptEncoder& encoder(size_t number) const { return *encoders_[number]; }
+  const PicturePromptLibrary& picture_prompts() const { return *picture_prompts_; }
 
  protected:
   TextToImagePipeline() = default;
 
   // By the channels the UNet sees. Throws ModelError where they are neither the latents' nor those of a model
-  // made for inpainting, depth or editing.
-  static ModelInfo DescribeUNet(const ModelDirectory& directory);
+  // made for inpainting, depth or editing, or where it is told a picture's embedding and should not be.
+  static ModelInfo DescribeUNet(const ModelDirectory& directory, bool told_picture = false);
   // What holds for every model with a prompt. `encoder`: the one whose layers clip_skip counts.
   static void DescribeText(const ModelDirectory& directory, const PromptEncoder::Part& encoder,
                            ModelInfo& info);
@@ -49,10 +51,15 @@ class TextToImagePipeline : public LatentPipeline {
   AdapterSet AdaptersFor(const PictureRequest& request) const { return adapters_->Get(request.loras); }
 
  private:
+  static void TellPicture(const Start& start, const PictureRequest& request, Conditioning& conditioning);
+  // Throws RequestError naming a layer that the UNet has not.
+  void Perturb(const PerturbedGuidance& guidance, Conditioning& conditioning) const;
+
   std::vector<std::unique_ptr<const PromptEncoder>> encoders_;
   std::unique_ptr<const UNet> unet_;
   std::unique_ptr<const AdapterLibrary> adapters_;
   std::unique_ptr<const ControlLibrary> controls_;
+  std::unique_ptr<const PicturePromptLibrary> picture_prompts_;
   bool edits_scaled_ = false;  // a model that edits sees its picture's latents at the scale of its own
 };
 

@@ -30,7 +30,7 @@ class PromptChunker::Builder {
   }
 
   void EndChunk() {
-    PromptChunk chunk{.ids = {chunker_.begin_}, .weights = {1}, .words = {}};
+    PromptChunk chunk{.ids = {chunker_.begin_}, .length = 0, .weights = {1}, .words = {}};
     for (const Token& token : tokens_) {
       if (token.word != nullptr)
         chunk.words.push_back({token.word->name, static_cast<int64_t>(chunk.ids.size())});
@@ -40,8 +40,9 @@ class PromptChunker::Builder {
     counts_.push_back(static_cast<int64_t>(tokens_.size()));
     chunk.ids.resize(room_ + 2, chunker_.end_);
     // After the first end mark, the prompt's own too, there is nothing but padding.
-    std::fill(std::find(chunk.ids.begin(), chunk.ids.end(), chunker_.end_) + 1, chunk.ids.end(),
-              chunker_.pad_);
+    const auto padding = std::find(chunk.ids.begin(), chunk.ids.end(), chunker_.end_) + 1;
+    chunk.length = padding - chunk.ids.begin();
+    std::fill(padding, chunk.ids.end(), chunker_.pad_);
     chunk.weights.resize(room_ + 2, 1);
     tokens_.clear();
     after_comma_ = 0;

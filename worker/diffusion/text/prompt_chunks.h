@@ -22,6 +22,7 @@ struct PromptChunk {
   };
 
   std::vector<int64_t> ids;     // with begin mark, end mark and padding
+  int64_t length = 0;           // of them before the padding
   std::vector<double> weights;  // of each; 1 for marks and padding
   std::vector<LearntWord> words;
 };
