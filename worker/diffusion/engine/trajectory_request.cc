@@ -65,9 +65,9 @@ nlohmann::json FieldsOf(const std::vector<ControlInput>& controls) {
 }  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
-  // The last three change when a picture is made and shown, not what it becomes.
+  // The last six change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, source, mask, depth,
-               strength, controls, priority, preview_every, checkpoint] = request;
+               strength, controls, job, tenant, tenant_weight, priority, preview_every, checkpoint] = request;
   const nlohmann::json fields = {{"model", model},
                                  {"picture", FieldsOf(picture)},
                                  {"width", width},
