@@ -28,7 +28,8 @@ at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
     at::Tensor part = x.narrow(2, from, to - from);
     const int64_t above = padding - (top - from), below = padding - (to - bottom);
     if (above + below > 0) part = at::constant_pad_nd(part, {0, 0, above, below});
-    out.narrow(2, top, bottom - top).copy_(at::conv2d(part, weight, bias, 1, {0, padding}));
+    out.narrow(2, top, bottom - top)
+        .copy_(at::conv2d(part, weight, bias, at::IntArrayRef{1, 1}, at::IntArrayRef{0, padding}));
   });
   return out;
 }
