@@ -4,6 +4,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -25,6 +27,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/processors.h"
 #include "worker/link/convert.h"
+#include "worker/link/engine_watch.h"
 #include "worker/link/maker.h"
 #include "worker/link/metrics.h"
 #include "worker/link/server_link.h"
@@ -44,6 +47,7 @@ struct Flags {
   uint32_t max_images = 16;
   absl::Duration checkpoint_interval = absl::Seconds(5);
   absl::Duration drain = absl::Seconds(5);
+  absl::Duration step_limit = absl::Minutes(10);
   bool preload = true;
   bool channels_last = false;
   ByteCount memory;
@@ -78,6 +82,11 @@ Flags ParseFlags(int argc, char** argv) {
   AddDuration(app, "--drain", flags.drain, absl::ZeroDuration(), absl::Hours(24),
               "After SIGTERM: how long pictures may still finish before they are handed back. A second "
               "SIGTERM ends the program at once");
+  AddDuration(
+      app, "--step-limit", flags.step_limit, absl::ZeroDuration(), absl::Hours(24),
+      "A step that takes longer, and longer than twenty times what such steps were measured to take, hangs: "
+      "the pictures are handed back as their newest checkpoints have them, and the program ends with 1, to "
+      "be started again; of what was never measured six times as long; 0: never");
   AddSwitch(app, "--preload", flags.preload,
             "Load models before taking work, as far as there is room, instead of each on first use");
   AddSwitch(app, "--channels-last", flags.channels_last,
@@ -201,6 +210,14 @@ int Run(const Flags& flags) {
   engine_options.decode = DecodeSource;
   engine_options.checkpoint_interval =
       std::chrono::milliseconds(absl::ToInt64Milliseconds(flags.checkpoint_interval));
+  std::atomic<bool> ending = false, lost = false;
+  const auto end_for_loss = [&](const std::string& reason) {
+    if (ending.exchange(true)) return;  // a second signal would end it at once
+    lost = true;
+    LogError("the device is lost: the work is handed back and the program ends", {{"reason", reason}});
+    RequestTermination();
+  };
+  engine_options.device_lost = end_for_loss;
   diffusion::Engine engine(*models, engine_options, &metrics);
 
   ServerLink::Options link_options;
@@ -225,14 +242,18 @@ int Run(const Flags& flags) {
                     {"metrics_port", (*endpoint)->port()},
                     {"version", MIND_VERSION}});
 
+  const std::chrono::milliseconds step_limit(absl::ToInt64Milliseconds(flags.step_limit));
+  const EngineWatch watch({.hangs = [&] { return step_limit.count() > 0 && engine.StepHangs(step_limit); },
+                           .tell = [&] { end_for_loss("a step does not end"); }});
+
   WaitForTermination();
+  ending = true;
   LogInfo("draining");
-  if (!link.Drain(flags.drain)) {
-    LogWarning("leaving in the middle of a step");
-    if (*spans != nullptr) (*spans)->Finish();
-    Leave(0);
-  }
-  return 0;
+  const bool idle = link.Drain(lost ? absl::ZeroDuration() : flags.drain);
+  if (idle && !lost) return 0;
+  if (!idle) LogWarning("leaving in the middle of a step");
+  if (*spans != nullptr) (*spans)->Finish();
+  Leave(lost ? 1 : 0);
 }
 
 }  // namespace

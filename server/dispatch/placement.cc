@@ -181,6 +181,8 @@ void Dispatcher::Send(const Round& round, Actions& actions) const {
     empty.assign.set_attempt(sending.attempt);
     *empty.assign.mutable_spec() = job.job.spec();
     empty.assign.set_priority(job.job.priority());
+    empty.assign.set_tenant(job.job.tenant());
+    empty.assign.set_tenant_weight(options_.weight_of(job.job.tenant()));
     const size_t room = RoomBeside(job.job.spec());
     SendAssign send = empty;
     size_t bytes = 0;

@@ -1,14 +1,17 @@
-// bench-full-size [NAME]
+// bench-full-size [NAME [TIMES]]
 //
 // Builds the networks of the published models at full size with random weights and runs one step of each at
-// the resolution it was trained at, one row. Prints parameters, seconds and the process's peak memory.
+// the resolution it was trained at, or so many times that each way, one row. Prints parameters, seconds and
+// the process's peak memory.
 #include "tests/support/full_size.h"
 
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 
 int main(int argc, char** argv) {
   using namespace mind::diffusion;
@@ -20,6 +23,9 @@ int main(int argc, char** argv) {
     FreshParameters parameters(FreshParameters::Values::kRandom);
     const std::unique_ptr<Denoiser> denoiser = model.make(parameters);
     std::vector<int64_t> shape = model.sample, context = model.context;
+    if (argc > 2) {
+      for (size_t i = 1; i < shape.size(); ++i) shape[i] *= std::max(std::atoi(argv[2]), 1);
+    }
     shape.insert(shape.begin(), 1);
     SeededNoise noise(1);
     DenoiserInput input{.sample = noise.Draw(shape), .timestep = at::full({1}, 500.0), .told = {}};

@@ -1,15 +1,16 @@
 #include "worker/link/convert.h"
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/machine_fault.h"
 #include "worker/image/decode.h"
 #include "worker/image/encode.h"
 #include "worker/image/infotext.h"
@@ -28,20 +29,13 @@ image::RgbView View(const at::Tensor& picture) {
   return {picture.data_ptr<uint8_t>(), static_cast<int>(picture.size(1)), static_cast<int>(picture.size(0))};
 }
 
-// LibTorch has no type of its own for this on the CPU, and CUDA's libraries say it in their own words.
-absl::Status StatusOfTorch(const std::string& message) {
-  constexpr char kText[] = "out of memory for this request";
-  if (absl::StrContains(message, "can't allocate memory"))
-    return MakeError(absl::StatusCode::kResourceExhausted, kText, "OUT_OF_MEMORY");
-  for (const char* words : {"out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED"}) {
-    if (absl::StrContains(message, words))
-      return MakeError(absl::StatusCode::kResourceExhausted, kText, "OUT_OF_GPU_MEMORY");
-  }
-  return MakeError(absl::StatusCode::kInternal, message, "ENGINE");
-}
-
 absl::Status StatusOf(std::exception_ptr error) {
   using absl::StatusCode;
+  if (diffusion::IsOutOfMemory(error)) {
+    const bool host = diffusion::FaultOf(error) == diffusion::MachineFault::kOutOfMemory;
+    return MakeError(StatusCode::kResourceExhausted, "out of memory for this request",
+                     host ? "OUT_OF_MEMORY" : "OUT_OF_GPU_MEMORY");
+  }
   try {
     std::rethrow_exception(error);
   } catch (const diffusion::CheckpointError& e) {
@@ -50,10 +44,8 @@ absl::Status StatusOf(std::exception_ptr error) {
     return MakeError(StatusCode::kInvalidArgument, e.what(), "INVALID_REQUEST");
   } catch (const diffusion::ModelError& e) {
     return MakeError(StatusCode::kFailedPrecondition, e.what(), "BAD_MODEL");
-  } catch (const std::bad_alloc&) {
-    return MakeError(StatusCode::kResourceExhausted, "out of memory for this request", "OUT_OF_MEMORY");
   } catch (const c10::Error& e) {
-    return StatusOfTorch(e.what_without_backtrace());
+    return MakeError(StatusCode::kInternal, e.what_without_backtrace(), "ENGINE");
   } catch (const std::exception& e) {
     return MakeError(StatusCode::kInternal, e.what(), "ENGINE");
   } catch (...) {
@@ -230,6 +222,10 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
     for (const v1::LayerWeight& layer : prompt.layers())
       request.picture_prompts.back().layers.emplace_back(layer.layer(), layer.weight());
   }
+  request.job = assign.job_id();
+  request.tenant = assign.tenant();
+  if (assign.tenant_weight() > 0 && std::isfinite(assign.tenant_weight()))
+    request.tenant_weight = assign.tenant_weight();
   request.priority = assign.priority();
   request.preview_every = spec.preview_every();
   request.checkpoint = image.checkpoint();

@@ -25,6 +25,10 @@ WorkerMetrics::WorkerMetrics()
       overhead_seconds_(CounterFamily(*registry, "mind_denoise_overhead_seconds_total",
                                       "Time of the step thread outside the forward, while there was work"),
                         "model"),
+      out_of_memory_(
+          CounterFamily(*registry, "mind_worker_out_of_memory_total",
+                        "Batches of steps that there was no memory for, run again in smaller parts"),
+          "model"),
       load_seconds_(
           GaugeFamily(*registry, "mind_worker_model_load_duration_seconds", "The last load of a model"),
           "model"),
@@ -63,6 +67,12 @@ WorkerMetrics::WorkerMetrics()
 
 void WorkerMetrics::OnCheckpointFailed(const std::string& reason) {
   LogWarning("checkpoint not made", {{"error", reason}});
+}
+
+void WorkerMetrics::OnOutOfMemory(const std::string& model, size_t rows, size_t fits) {
+  out_of_memory_[model].Increment();
+  LogWarning("out of memory in a step: it is run again in smaller parts",
+             {{"model", model}, {"rows", rows}, {"rows_at_once", fits}});
 }
 
 void WorkerMetrics::OnBatch(const Batch& batch) {

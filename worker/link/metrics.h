@@ -22,6 +22,7 @@ class WorkerMetrics : public diffusion::EngineMeter {
 
   void OnBatch(const Batch& batch) override;
   void OnPreviewDropped() override { previews_dropped.Increment(); }
+  void OnOutOfMemory(const std::string& model, size_t rows, size_t fits) override;
   void OnCheckpointFailed(const std::string& reason) override;
   // Of all models, of late.
   StepRate::Rate steps_now() const;
@@ -36,6 +37,7 @@ class WorkerMetrics : public diffusion::EngineMeter {
   LabelledCounter steps_;             // model
   LabelledCounter forward_seconds_;   // model
   LabelledCounter overhead_seconds_;  // model
+  LabelledCounter out_of_memory_;     // model
   LabelledGauge load_seconds_;        // model
   mutable absl::Mutex mutex_;
   StepRate rate_ ABSL_GUARDED_BY(mutex_);

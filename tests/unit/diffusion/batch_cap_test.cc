@@ -37,6 +37,22 @@ TEST_P(BatchCapNoiseTest, StopsAtTheKnee) {
 
 INSTANTIATE_TEST_SUITE_P(All, BatchCapNoiseTest, testing::Bool());
 
+// Every picture has two rows, or three: what one row takes is never known.
+TEST(BatchCap, LearnsWhereNoBatchIsAsSmallAsTheCapBegins) {
+  const auto learn = [](double a, double b, size_t rows) {
+    BatchCap cap({});
+    for (int i = 0; i < 200; ++i) {
+      const size_t size = std::max(cap.cap() / rows * rows, rows);
+      cap.Record(size, a + b * static_cast<double>(size));
+    }
+    return cap.cap();
+  };
+  EXPECT_EQ(learn(0, 1, 2), 2U);  // linear: nobody shares
+  EXPECT_LE(learn(0, 1, 3), 4U);
+  EXPECT_GE(learn(3, 1, 2), 32U);
+  EXPECT_LE(learn(0.2, 1, 2), 4U);
+}
+
 // A machine that is busy for long, and then is not.
 TEST(BatchCap, TriesAgainWhatWasOnceNotWorthIt) {
   BatchCap cap({.floor = 4, .ceiling = 8});

@@ -11,6 +11,7 @@
 
 #include "tests/support/model_folder.h"
 #include "tests/unit/diffusion/engine_rig.h"
+#include "tests/unit/diffusion/model_with.h"
 #include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
@@ -231,40 +232,8 @@ TEST_F(EngineTest, NumbersThatAreNotFiniteMakeNoPicture) {
               testing::AllOf(HasSubstr("the model \"nan\" made latents"), HasSubstr("not finite")));
 }
 
-// One model, made of another whose network fails at every step.
-class FailingModel : public Pipeline, public ModelSource {
- public:
-  explicit FailingModel(std::shared_ptr<const Pipeline> whole) : whole_(std::move(whole)) {}
-
-  const ModelInfo& info() const override { return whole_->info(); }
-  const SamplerConfig& sampler_config() const override { return whole_->sampler_config(); }
-  const Denoiser& denoiser() const override { return denoiser_; }
-  at::Device device() const override { return whole_->device(); }
-  std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override {
-    return whole_->LatentShape(width, height);
-  }
-  Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override {
-    return whole_->Condition(request, shape);
-  }
-  at::Tensor Decode(const at::Tensor& latent) const override { return whole_->Decode(latent); }
-  at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override {
-    return whole_->Encode(picture, noise);
-  }
-  at::Tensor Preview(const at::Tensor& x0) const override { return whole_->Preview(x0); }
-
-  std::shared_ptr<const Pipeline> Get(const std::string& name) override { return GetLoaded(name); }
-  std::shared_ptr<const Pipeline> GetLoaded(const std::string&) override { return {whole_, this}; }
-
- private:
-  struct Failing : Denoiser {
-    at::Tensor operator()(const DenoiserInput&) const override { throw std::bad_alloc(); }
-  };
-  const std::shared_ptr<const Pipeline> whole_;
-  const Failing denoiser_;
-};
-
 TEST_F(EngineTest, AStepThatFailsSaysNothingOfWhatStepsTake) {
-  FailingModel model(models_->Get("sd1"));
+  ModelWith model(models_->Get("sd1"), [](const DenoiserInput&) -> at::Tensor { throw std::bad_alloc(); });
   Engine engine(model, Options());
   EXPECT_THAT(ErrorOf(engine, Request()), HasSubstr("bad_alloc"));
   engine.WaitUntilIdle();

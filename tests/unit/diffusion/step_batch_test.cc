@@ -24,13 +24,20 @@ std::vector<uint64_t> Ids(const std::vector<std::shared_ptr<Trajectory>>& batch)
   return ids;
 }
 
-size_t NobodyBeside(int64_t) {
-  return 0;
+// Nobody is at work beside the steps, and all have equally much to do.
+StepBatches::Facts By(std::function<const BatchCap&(const Trajectory&)> cap_of) {
+  return {.cap_of = std::move(cap_of),
+          .seconds_left = [](const Trajectory&) { return 1.0; },
+          .busy_above = [](int64_t) { return size_t{0}; }};
+}
+StepBatches::Facts By(const BatchCap& cap) {
+  return By([&cap](const Trajectory&) -> const BatchCap& { return cap; });
 }
 
-std::vector<uint64_t> Choose(std::vector<std::shared_ptr<Trajectory>> parked, size_t cap) {
+std::vector<uint64_t> Choose(std::vector<std::shared_ptr<Trajectory>> parked, size_t cap,
+                             StepTurns::Options turns = {}) {
   const BatchCap always({.floor = cap, .ceiling = cap});
-  StepBatches batches([&always](const Trajectory&) -> const BatchCap& { return always; }, NobodyBeside);
+  StepBatches batches(By(always), turns);
   return Ids(batches.Next(std::move(parked)));
 }
 
@@ -59,7 +66,7 @@ std::vector<std::shared_ptr<Trajectory>> OneHighAnd(int low, size_t high_rows = 
 }
 
 std::vector<uint64_t> ChooseBy(const BatchCap& cap, std::vector<std::shared_ptr<Trajectory>> parked) {
-  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; }, NobodyBeside);
+  StepBatches batches(By(cap));
   return Ids(batches.Next(std::move(parked)));
 }
 
@@ -69,8 +76,41 @@ TEST(StepBatch, TakesWhatFitsTogether) {
   EXPECT_EQ(Choose({Make(1, {4, 8, 8}), Make(2, {4, 8, 12}), Make(3, {4, 8, 8}, 1)}, 16), (Expected{1, 3}));
 }
 
-TEST(StepBatch, WhoWaitedLongestLeads) {
-  EXPECT_EQ(Choose({Make(1, {4, 8, 8}, 2, 0, 5), Make(2, {4, 8, 12}, 2, 0, 4)}, 16), Expected{2});
+TEST(StepBatch, WhereSharesAreEqualWhoWaitedLongestLeads) {
+  EXPECT_EQ(Choose({Make(1, {4, 8, 8}, 2, 0, 5), Make(2, {4, 8, 12}, 2, 0, 4)}, 16, {.flow = 1}),
+            Expected{2});
+}
+
+TEST(StepBatch, TheLeastLeftLeadsAndFillsTheBatch) {
+  const BatchCap cap = Cpu(4);
+  StepBatches batches({.cap_of = [&cap](const Trajectory&) -> const BatchCap& { return cap; },
+                       .seconds_left = [](const Trajectory& t) { return 100.0 - static_cast<double>(t.id); },
+                       .busy_above = [](int64_t) { return size_t{0}; }});
+  EXPECT_EQ(Ids(batches.Next({Make(1, {4}), Make(2, {4}), Make(3, {4}), Make(4, {8})})), Expected{4});
+  EXPECT_EQ(Ids(batches.Next({Make(1, {4}), Make(2, {4}), Make(3, {4}), Make(0, {8})})), (Expected{3, 2}));
+}
+
+// Two pictures of one job and one of another: the job's go one after the other.
+TEST(StepBatch, PicturesOfAJobAreCountedTogether) {
+  std::vector<std::shared_ptr<Trajectory>> parked = {Make(1, {4}), Make(2, {4}), Make(3, {4})};
+  parked[0]->request.job = parked[1]->request.job = "pair";
+  EXPECT_EQ(Choose(parked, 2), Expected{3});
+  parked.pop_back();
+  EXPECT_EQ(Choose(parked, 2), Expected{1});
+}
+
+TEST(StepBatch, ATenantThatHasHadMoreStandsBack) {
+  const BatchCap cap = Cpu(2);
+  StepBatches batches(By(cap));
+  std::vector<std::shared_ptr<Trajectory>> parked = {Make(1, {4}), Make(2, {4})};
+  parked[0]->request.tenant = "a";
+  parked[1]->request.tenant = "b";
+  std::map<uint64_t, int> steps;
+  for (int i = 0; i < 100; ++i) {
+    ++steps[batches.Next(parked).front()->id];
+    batches.Took(1);
+  }
+  EXPECT_NEAR(steps[1], 50, 2);  // equally much to do: to within that
 }
 
 TEST(StepBatch, HigherPriorityGoesFirst) {
@@ -116,7 +156,7 @@ TEST(StepBatch, OfItsOwnPriorityAllShareTheStep) {
 // the time.
 TEST(StepBatch, LowerPrioritiesAreNotStarved) {
   const BatchCap cap = Cpu(2);
-  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; }, NobodyBeside);
+  StepBatches batches(By(cap));
   const std::vector<std::shared_ptr<Trajectory>> parked = OneHighAnd(3);
   std::map<uint64_t, int> served;
   for (uint64_t number = 1; number <= 2500; ++number) {
@@ -135,11 +175,9 @@ TEST(StepBatch, ALongStepOfALowerPriorityComesRarely) {
   const BatchCap quick = Cpu(2);
   BatchCap slow({.floor = 2, .ceiling = 2});
   slow.Record(2, 10);
-  StepBatches batches(
-      [&](const Trajectory& leader) -> const BatchCap& {
-        return leader.stage().shape.front() == 4 ? quick : slow;
-      },
-      NobodyBeside);
+  StepBatches batches(By([&](const Trajectory& leader) -> const BatchCap& {
+    return leader.stage().shape.front() == 4 ? quick : slow;
+  }));
   std::vector<std::shared_ptr<Trajectory>> parked = {Make(1, {4}, 2, 1), Make(2, {8}, 2, 0)};
   int before = 0;
   while (Ids(batches.Next(parked)) == Expected{1}) {
@@ -170,8 +208,9 @@ class StepBatchBeside : public ::testing::Test {
 
   size_t busy_ = 1;
   const BatchCap cap_ = Cpu(4);
-  StepBatches batches_{[this](const Trajectory&) -> const BatchCap& { return cap_; },
-                       [this](int64_t priority) { return priority < 1 ? busy_ : 0; }};
+  StepBatches batches_{{.cap_of = [this](const Trajectory&) -> const BatchCap& { return cap_; },
+                        .seconds_left = [](const Trajectory&) { return 1.0; },
+                        .busy_above = [this](int64_t priority) { return priority < 1 ? busy_ : 0; }}};
 };
 
 TEST_F(StepBatchBeside, LowerPrioritiesLeaveAProcessorToIt) {

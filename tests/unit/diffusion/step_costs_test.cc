@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
 namespace {
@@ -43,6 +44,37 @@ TEST_F(StepCostsTest, NoiseDoesNotMakeALargerSizeQuicker) {
   costs_.Record(*Of(32, 32), 1, 3);
   costs_.Record(*Of(48, 32), 1, 2);
   EXPECT_GE(RowSeconds(), 2);
+}
+
+TEST_F(StepCostsTest, WhatIsLeftIsWhatItsEvaluationsTake) {
+  const std::unique_ptr<Trajectory> t = Of(64, 64);
+  Stage& stage = t->stages.back();
+  stage.sampler = MakeSampler("heun", pipeline_->sampler_config(), 10);
+  stage.end = 10;
+  t->conditioning.rows.resize(2);
+  EXPECT_EQ(costs_.SecondsLeft(*t), 0);  // not measured
+  costs_.Record(*t, 2, 1);
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 19);  // 19 evaluations of two rows
+  t->state.step = 5;
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 9.5);
+}
+
+TEST_F(StepCostsTest, WhatIsLeftIsOfAllStagesThatWereMeasured) {
+  const std::unique_ptr<Trajectory> t = Of(64, 64);
+  t->stages.emplace_back().pipeline = pipeline_;
+  t->stages.back().shape = pipeline_->LatentShape(256, 256);
+  for (Stage& stage : t->stages) {
+    stage.sampler = MakeSampler("ddim", pipeline_->sampler_config(), 10);
+    stage.end = 10;
+  }
+  t->conditioning.rows.resize(1);
+  t->state.step = 8;
+  costs_.Record(*t, 1, 1);
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 2);
+  t->stage_number = 1;
+  costs_.Record(*t, 1, 16);
+  t->stage_number = 0;
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 2 + 160);
 }
 
 TEST_F(StepCostsTest, RemembersSoManyShapes) {

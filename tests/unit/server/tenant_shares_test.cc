@@ -83,6 +83,14 @@ class TenantShares : public DispatcherRig {
   std::map<std::string, Run> running_;  // by worker
 };
 
+// There its pictures share the steps by it.
+TEST_F(TenantShares, AWorkerIsToldWhoseJobItMakes) {
+  const auto assigned = Of<SendAssign>(Submit(JobOf("heavy", 10)));
+  ASSERT_EQ(assigned.size(), 1U);
+  EXPECT_EQ(assigned[0].assign.tenant(), "heavy");
+  EXPECT_EQ(assigned[0].assign.tenant_weight(), 3);
+}
+
 TEST_F(TenantShares, AreAsTheirWeightsHoweverLargeTheirJobsAre) {
   for (int i = 0; i < 4000; ++i) {
     Fill("light", 40);

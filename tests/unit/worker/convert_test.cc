@@ -83,6 +83,21 @@ TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
   EXPECT_TRUE(request.controls[1].guess_mode);
 }
 
+TEST(Convert, WhoseTurnItIsFollowsFromJobAndTenant) {
+  v1::Assign assign;
+  assign.set_job_id("j");
+  assign.set_tenant("studio");
+  assign.set_tenant_weight(2.5);
+  const diffusion::TrajectoryRequest request = ToRequest(assign, {});
+  EXPECT_EQ(request.job, "j");
+  EXPECT_EQ(request.tenant, "studio");
+  EXPECT_EQ(request.tenant_weight, 2.5);
+  for (const double unusable : {0.0, -1.0, std::nan(""), HUGE_VAL}) {
+    assign.set_tenant_weight(unusable);
+    EXPECT_EQ(ToRequest(assign, {}).tenant_weight, 1) << unusable;
+  }
+}
+
 TEST(Convert, AModelSaysWhichPicturesItTakes) {
   const auto roles = [](const diffusion::ModelInfo& info) {
     std::string text;

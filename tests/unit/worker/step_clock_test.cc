@@ -20,5 +20,22 @@ TEST(StepClock, AgesFromTheLastStepAndOnlyWhileThereAreSome) {
   EXPECT_EQ(clock.Age(start + std::chrono::hours(1)), milliseconds(0));
 }
 
+TEST(StepClock, AStepHangsThatTakesMuchLongerThanItShould) {
+  const StepClock::Clock::time_point start{std::chrono::hours(1)};
+  const milliseconds limit(1000);
+  StepClock clock;
+  EXPECT_FALSE(clock.Hangs(start + std::chrono::hours(9), limit));  // there is none
+  clock.Busy(start);
+  // Never measured.
+  EXPECT_FALSE(clock.Hangs(start + milliseconds(6000), limit));
+  EXPECT_TRUE(clock.Hangs(start + milliseconds(6001), limit));
+  clock.Expect(0.01);
+  EXPECT_FALSE(clock.Hangs(start + milliseconds(1000), limit));
+  EXPECT_TRUE(clock.Hangs(start + milliseconds(1001), limit));
+  clock.Expect(2);
+  EXPECT_FALSE(clock.Hangs(start + milliseconds(40000), limit));
+  EXPECT_TRUE(clock.Hangs(start + milliseconds(40001), limit));
+}
+
 }  // namespace
 }  // namespace mind::diffusion

@@ -9,7 +9,8 @@ namespace {
 constexpr double kSmoothing = 0.2;  // weight of the newest measurement
 constexpr size_t kKept = 9;         // times a size
 constexpr size_t kEnough = 5;       // to judge one by: two slow ones among them do not count
-constexpr size_t kTryAgain = 256;   // full batches after a size was not worth it
+constexpr size_t kTryAgain =
+    256;  // full batches after a size was not worth it, or any after it was too large
 
 }  // namespace
 
@@ -27,18 +28,32 @@ double BatchCap::Times::Median() const {
 
 BatchCap::BatchCap(Options options) : options_(std::move(options)), cap_(options_.floor), due_(kEnough) {}
 
-double BatchCap::RowsPerSecond(size_t rows) const {
-  return static_cast<double>(rows) / times_.at(options_.same_cost(rows)).Median();
+std::optional<double> BatchCap::RowsPerSecond(size_t rows) const {
+  const auto times = times_.find(options_.same_cost(rows));
+  if (times == times_.end()) return std::nullopt;
+  return static_cast<double>(rows) / times->second.Median();
+}
+
+void BatchCap::NoteMemory(size_t rows) {
+  at_once_ = rows;
+  limited_ = 0;
 }
 
 void BatchCap::Record(size_t rows, double seconds) {
+  constexpr size_t kUnlimited = std::numeric_limits<size_t>::max();
+  if (at_once_ != kUnlimited && ++limited_ == kTryAgain) {
+    at_once_ = at_once_ >= options_.ceiling ? kUnlimited : at_once_ * 2;
+    limited_ = 0;
+  }
   const double a_row = seconds / static_cast<double>(rows);
   seconds_per_row_ =
       seconds_per_row_ == 0 ? a_row : seconds_per_row_ + kSmoothing * (a_row - seconds_per_row_);
   const size_t size = options_.same_cost(rows), full = options_.same_cost(cap_);
   times_[size].Add(seconds);
-  if (size != full || ++full_ < kEnough) return;
-  if (cap_ > options_.floor && RowsPerSecond(cap_) < options_.worthwhile * RowsPerSecond(cap_ / 2)) {
+  // A lone picture may have more rows than the cap: that is a full batch too.
+  if (size < full || ++full_ < kEnough) return;
+  const auto now = RowsPerSecond(cap_), before = RowsPerSecond(cap_ / 2);
+  if (cap_ > options_.floor && now && before && *now < options_.worthwhile * *before) {
     cap_ /= 2;
     full_ = 0;
     due_ = kTryAgain;

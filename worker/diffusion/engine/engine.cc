@@ -6,7 +6,8 @@
 #include <utility>
 
 #include "worker/diffusion/engine/checkpoint.h"
-#include "worker/diffusion/engine/picture.h"
+#include "worker/diffusion/engine/free_caches.h"
+#include "worker/diffusion/machine_fault.h"
 
 namespace mind::diffusion {
 namespace {
@@ -23,15 +24,14 @@ double Seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-SideWork WorkAfterStage(const Trajectory& t) {
-  if (t.stage_number + 1 == t.stages.size()) return SideWork::kDecoding;
-  return t.stages[t.stage_number + 1].continues_latents ? SideWork::kEncoding : SideWork::kUpscaling;
+std::unique_ptr<RowExecutor> MakeExecutor(const Engine::Options& options) {
+  return options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads) : MakeBatchedExecutor();
 }
 
-BatchCap::Options CapOptions(const Engine::Options& options, const RowExecutor& executor) {
+BatchCap::Options CapOptions(const Engine::Options& options, const RowRunner& runner) {
   BatchCap::Options cap = options.batch;
   if (options.device.is_cpu()) cap.floor = cap.ceiling = static_cast<size_t>(options.row_threads);
-  cap.same_cost = [&executor](size_t rows) { return executor.SameCost(rows); };
+  cap.same_cost = [&runner](size_t rows) { return runner.SameCost(rows); };
   return cap;
 }
 
@@ -40,11 +40,17 @@ BatchCap::Options CapOptions(const Engine::Options& options, const RowExecutor& 
 Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
     : options_(options),
       meter_(meter != nullptr ? meter : &NoMeter()),
-      executor_(options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads)
-                                        : MakeBatchedExecutor()),
-      costs_(CapOptions(options, *executor_)),
-      batches_([this](const Trajectory& leader) -> const BatchCap& { return costs_.Of(leader); },
-               [this](int64_t priority) { return BusyAbove(priority); }),
+      runner_(MakeExecutor(options),
+              [&models, device = options.device] {
+                models.UnloadIdle();
+                FreeCaches(device);
+              }),
+      costs_(CapOptions(options, runner_)),
+      batches_({.cap_of = [this](const Trajectory& leader) -> const BatchCap& { return costs_.Of(leader); },
+                .seconds_left = [this](const Trajectory& one) { return costs_.SecondsLeft(one); },
+                .busy_above = [this](int64_t priority) { return BusyAbove(priority); }},
+               options.turns),
+      idle_cores_(options.device.is_cpu() ? options.row_threads : 1),
       checkpoint_pace_(1e-3 * static_cast<double>(options.checkpoint_interval.count())),
       side_(std::make_unique<ThreadPool>(options.side_threads)),
       previews_(std::make_unique<ThreadPool>(1)),
@@ -77,6 +83,7 @@ uint64_t Engine::Submit(TrajectoryRequest request, std::shared_ptr<TrajectoryEve
     const MutexLock lock(mutex_);
     trajectory->id = next_id_++;
     trajectory->cancelled = stopping_;
+    trajectory->handed_back = device_lost_.load();
     active_[trajectory->id] = trajectory;
   }
   admission_->Enter(trajectory);
@@ -117,72 +124,6 @@ size_t Engine::active() const {
   return active_.size();
 }
 
-void Engine::OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<const Pipeline>& model,
-                        std::exception_ptr error) {
-  if (trajectory->cancelled) {
-    return End(trajectory, [](TrajectoryEvents& events) { events.OnCancelled(0); });
-  }
-  if (error) return Fail(trajectory, error);
-  if (model == nullptr) return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
-  StepAside(trajectory);
-  trajectory->events->OnSideWork(SideWork::kEncoding);
-  try {
-    Prepare(*trajectory, model, options_.decode);
-  } catch (...) {
-    return Fail(trajectory, std::current_exception());
-  }
-  Arrive(trajectory);
-}
-
-void Engine::StepAside(const TrajectoryPtr& trajectory) {
-  const MutexLock lock(mutex_);
-  trajectory->aside = true;
-  ++aside_[trajectory->request.priority];
-}
-
-void Engine::ComeBack(Trajectory& trajectory) {
-  if (!std::exchange(trajectory.aside, false)) return;
-  const auto found = aside_.find(trajectory.request.priority);
-  if (--found->second == 0) aside_.erase(found);
-}
-
-size_t Engine::BusyAbove(int64_t priority) const {
-  if (!options_.device.is_cpu()) return 0;
-  const MutexLock lock(mutex_);
-  size_t busy = 0;
-  for (auto above = aside_.upper_bound(priority); above != aside_.end(); ++above) busy += above->second;
-  return std::min(busy, static_cast<size_t>(options_.side_threads));
-}
-
-void Engine::Arrive(const TrajectoryPtr& trajectory) {
-  {
-    const MutexLock lock(mutex_);
-    ComeBack(*trajectory);
-    arrivals_.push_back(trajectory);
-    stirred_ = true;
-  }
-  changed_.notify_all();
-}
-
-void Engine::FinishStage(const TrajectoryPtr& trajectory) {
-  StepAside(trajectory);
-  side_->Post(trajectory->request.priority, [this, trajectory] {
-    Trajectory& t = *trajectory;
-    const bool last = t.stage_number + 1 == t.stages.size();
-    t.events->OnSideWork(WorkAfterStage(t));
-    try {
-      if (last) {
-        at::Tensor picture = DecodeStage(t);
-        return End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(std::move(picture)); });
-      }
-      BeginNextStage(t, options_.decode);
-    } catch (...) {
-      return Fail(trajectory, std::current_exception());
-    }
-    Arrive(trajectory);
-  });
-}
-
 void Engine::RunSteps() {
   pthread_setname_np(pthread_self(), "steps");  // for top and debuggers
   const c10::InferenceMode inference;
@@ -192,6 +133,7 @@ void Engine::RunSteps() {
       const MutexLock lock(mutex_);
       if (running_.empty() && arrivals_.empty()) {
         step_clock_.Idle();
+        idle_cores_.RowsRun(0);
         while (arrivals_.empty() && !(stopping_ && active_.empty())) changed_.wait(mutex_);
         if (arrivals_.empty()) return;
         last_batch_end_ = Clock::now();  // waiting for work is not a step's overhead
@@ -207,7 +149,7 @@ void Engine::RunSteps() {
     for (const TrajectoryPtr& trajectory : running_) {
       if (trajectory->cancelled) {
         End(trajectory, [&](TrajectoryEvents& events) { events.OnCancelled(trajectory->step()); });
-      } else if (trajectory->handed_back && !trajectory->running_step) {
+      } else if (trajectory->handed_back && (!trajectory->running_step || device_lost_)) {
         GiveBack(trajectory);
       } else if (Advance(trajectory)) {
         parked.push_back(trajectory);
@@ -228,6 +170,7 @@ void Engine::RunSteps() {
 
 void Engine::WaitAMoment() {
   const Clock::time_point begin = Clock::now();
+  idle_cores_.RowsRun(0);
   {
     const MutexLock lock(mutex_);
     if (!stirred_) changed_.wait_for(mutex_, kMoment);
@@ -248,14 +191,23 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
       rows.push_back({t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters});
     }
   }
+  const std::string model = batch.front()->request.model;
+  const BatchCap& cap = costs_.Of(*batch.front());
+  step_clock_.Expect(cap.Seconds(rows.size()).value_or(0));
+  idle_cores_.RowsRun(rows.size());
   const Clock::time_point begin = Clock::now();
-  const std::vector<RowResult> results = executor_->Run(batch.front()->pipeline().denoiser(), rows);
+  const auto [results, fits] = runner_.Run(batch.front()->pipeline().denoiser(), rows, cap.at_once());
   const double forward = Seconds(Clock::now() - begin);
   const bool failed = std::any_of(results.begin(), results.end(),
                                   [](const RowResult& result) { return result.error != nullptr; });
   // Now, while all of the batch is the step thread's: a trajectory at its stage's end is not, once resumed.
-  // A step that fails, for want of memory say, is over too soon to tell what one takes.
-  if (!failed) costs_.Record(*batch.front(), rows.size(), std::max(forward, 1e-9));
+  // A step that fails is over too soon to tell what one takes, and one that is run twice too late.
+  if (fits) {
+    costs_.NoteMemory(*batch.front(), *fits);
+    meter_->OnOutOfMemory(model, rows.size(), *fits);
+  } else if (!failed) {
+    costs_.Record(*batch.front(), rows.size(), std::max(forward, 1e-9));
+  }
   batches_.Took(forward);
 
   size_t row = 0;
@@ -284,7 +236,6 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
 
   const Clock::time_point end = Clock::now();
   step_clock_.Busy(end);
-  const std::string model = batch.front()->request.model;
   meter_->OnBatch({model, batch.size(), rows.size(), forward, Seconds(end - last_batch_end_)});
   last_batch_end_ = end;
 }
@@ -329,54 +280,16 @@ bool Engine::AfterStep(const TrajectoryPtr& trajectory) {
   return true;
 }
 
-void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
-  Trajectory& t = *trajectory;
-  if (t.request.preview_every < 1 || t.step() % t.request.preview_every != 0 || !t.state.denoised.defined())
-    return;
-  const PreviewSlot::Offered offered = t.preview.Offer({t.step(), t.state.denoised, &t.pipeline()});
-  if (offered == PreviewSlot::Offered::kReplacedOlder || offered == PreviewSlot::Offered::kDropped) {
-    meter_->OnPreviewDropped();
-  }
-  if (offered != PreviewSlot::Offered::kStartRendering) return;
-  previews_->Post(t.request.priority, [trajectory] {
-    while (const auto estimate = trajectory->preview.Take()) {
-      try {
-        const at::Tensor preview = estimate->pipeline->Preview(estimate->x0);
-        if (preview.defined()) trajectory->events->OnPreview(estimate->step, ToBytes(preview));
-      } catch (...) {
-        // A preview that cannot be made (out of GPU memory, say) must not end the picture.
-      }
-    }
-  });
-}
-
-void Engine::OfferCheckpoint(const TrajectoryPtr& trajectory) {
-  Trajectory& t = *trajectory;
-  if (t.at_risk < checkpoint_pace_.Interval(t.checkpoint_cost)) return;
-  t.at_risk = 0;
-  side_->Post(t.request.priority, [this, trajectory, step = t.step(), parts = CheckpointParts::Of(t)] {
-    const Clock::time_point begin = Clock::now();
-    std::string bytes;
-    try {
-      bytes = SerializeCheckpoint(parts, *trajectory);
-    } catch (const std::exception& e) {
-      // The picture can do without: whoever goes on with it takes an older one.
-      return meter_->OnCheckpointFailed(e.what());
-    }
-    trajectory->checkpoint_cost = CheckpointPace::Cost(Seconds(Clock::now() - begin), bytes.size());
-    trajectory->events->OnCheckpoint(step, std::move(bytes));
-  });
-}
-
 void Engine::GiveBack(const TrajectoryPtr& trajectory) {
   const Trajectory& t = *trajectory;
   std::string bytes;
   try {
-    if (t.step() > 0) bytes = SerializeCheckpoint(CheckpointParts::Of(t), t);
+    if (t.step() > 0 && !device_lost_) bytes = SerializeCheckpoint(CheckpointParts::Of(t), t);
   } catch (const std::exception& e) {
     meter_->OnCheckpointFailed(e.what());
   }
-  End(trajectory, [&](TrajectoryEvents& events) { events.OnHandedBack(t.step(), std::move(bytes)); });
+  const int64_t step = bytes.empty() ? 0 : t.step();  // without its state nothing was done
+  End(trajectory, [&](TrajectoryEvents& events) { events.OnHandedBack(step, std::move(bytes)); });
 }
 
 void Engine::End(const TrajectoryPtr& trajectory, const std::function<void(TrajectoryEvents&)>& tell) {
@@ -391,7 +304,27 @@ void Engine::End(const TrajectoryPtr& trajectory, const std::function<void(Traje
 }
 
 void Engine::Fail(const TrajectoryPtr& trajectory, std::exception_ptr error) {
+  if (FaultOf(error) == MachineFault::kDeviceLost) LoseDevice(error);
+  // What goes wrong on a device that is lost is nobody's fault, and can be made elsewhere.
+  if (device_lost_) return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
   End(trajectory, [&](TrajectoryEvents& events) { events.OnFailed(error); });
+}
+
+void Engine::LoseDevice(const std::exception_ptr& error) {
+  if (device_lost_.exchange(true)) return;
+  {
+    const MutexLock lock(mutex_);
+    for (auto& [id, trajectory] : active_) trajectory->handed_back = true;
+    stirred_ = true;
+  }
+  changed_.notify_all();
+  admission_->Recheck();
+  if (!options_.device_lost) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    options_.device_lost(e.what());
+  }
 }
 
 }  // namespace mind::diffusion

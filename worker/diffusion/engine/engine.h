@@ -7,6 +7,7 @@
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_ENGINE_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_ENGINE_H_
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -18,8 +19,9 @@
 
 #include "worker/diffusion/engine/admission.h"
 #include "worker/diffusion/engine/checkpoint_pace.h"
+#include "worker/diffusion/engine/idle_cores.h"
 #include "worker/diffusion/engine/model_cache.h"
-#include "worker/diffusion/engine/row_executor.h"
+#include "worker/diffusion/engine/row_runner.h"
 #include "worker/diffusion/engine/stages.h"
 #include "worker/diffusion/engine/step_batch.h"
 #include "worker/diffusion/engine/step_clock.h"
@@ -44,6 +46,9 @@ class EngineMeter {
   };
   virtual void OnBatch(const Batch&) {}
   virtual void OnPreviewDropped() {}
+  // There was no memory for a batch: what could be freed was, and it was run again, no more than `fits` rows
+  // at once.
+  virtual void OnOutOfMemory(const std::string& model, size_t rows, size_t fits) {}
   // A checkpoint could not be made, out of memory say; the picture goes on.
   virtual void OnCheckpointFailed(const std::string& reason) {}
 };
@@ -60,8 +65,14 @@ class Engine {
     // Of devices that run a batch as one. On the CPU a batch holds as many rows as run at the same time:
     // more of them would only make whoever comes later, or is cancelled, wait.
     BatchCap::Options batch;
+    // Who goes first among pictures of one priority.
+    StepTurns::Options turns;
     // Work on a picture that may be lost (CheckpointPace); 0: a checkpoint after every step.
     std::chrono::milliseconds checkpoint_interval{5000};
+    // Called once, from any thread, when nothing works on the device any more, with the reason: the engine
+    // has what it holds handed back, without states, since those cannot be read, and takes no more. It must
+    // not block; whoever runs the process should end it, since only another one gets the device back.
+    std::function<void(const std::string& reason)> device_lost;
     // Without one, requests with source pictures are refused: the engine knows no file formats.
     DecodeFile decode;
   };
@@ -90,6 +101,8 @@ class Engine {
   std::map<std::string, double> RowSeconds() const { return costs_.RowSeconds(); }
   // For how long there has been a step to take and none has been finished; 0: there is none to take.
   std::chrono::milliseconds LastStepAge() const { return step_clock_.Age(Clock::now()); }
+  // Whether that is longer than any step should take (StepClock::Hangs).
+  bool StepHangs(std::chrono::milliseconds limit) const { return step_clock_.Hangs(Clock::now(), limit); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -120,6 +133,7 @@ class Engine {
   void GiveBack(const TrajectoryPtr& trajectory);
   void End(const TrajectoryPtr& trajectory, const std::function<void(TrajectoryEvents&)>& tell);
   void Fail(const TrajectoryPtr& trajectory, std::exception_ptr error);
+  void LoseDevice(const std::exception_ptr& error);
 
   // Constant after construction.
   const Options options_;
@@ -136,14 +150,16 @@ class Engine {
   bool stopping_ MIND_GUARDED_BY(mutex_) = false;
 
   // The step thread's own, but for what costs_ says to any thread.
-  std::unique_ptr<RowExecutor> executor_;
+  RowRunner runner_;
   std::vector<TrajectoryPtr> running_;
   StepCosts costs_;
   StepBatches batches_;
   uint64_t batch_number_ = 0;
   Clock::time_point last_batch_end_;
 
+  IdleCores idle_cores_;  // of the CPU; on other devices nobody asks for them
   StepClock step_clock_;
+  std::atomic<bool> device_lost_ = false;
   const CheckpointPace checkpoint_pace_;
 
   std::unique_ptr<ThreadPool> side_;      // prepares, decodes, serialises checkpoints

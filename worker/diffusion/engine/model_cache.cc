@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 namespace mind::diffusion {
 namespace {
@@ -101,31 +102,53 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
 }
 
 void ModelCache::MakeRoom(Slot& slot) {
-  std::vector<std::pair<std::string, std::shared_ptr<const Pipeline>>> unloaded;
+  Unloaded unloaded;
   {
     const MutexLock lock(mutex_);
     const int64_t budget = options_.memory_budget;
-    std::vector<Slot*> idle;
+    std::vector<Slot*> idle = Idle();
     int64_t room = budget - used_;
-    for (const auto& [name, other] : slots_) {
-      if (other->pipeline == nullptr || other->leases > 0) continue;
-      idle.push_back(other.get());
-      room += other->bytes;
-    }
+    for (const Slot* other : idle) room += other->bytes;
     if (budget > 0 && room < slot.bytes) throw NoRoomNow("no room in memory for \"" + slot.name + "\"");
     std::sort(idle.begin(), idle.end(), [](Slot* a, Slot* b) { return a->last_used < b->last_used; });
     for (Slot* oldest : idle) {
       if (budget == 0 || used_ + slot.bytes <= budget) break;
-      used_ -= oldest->bytes;
-      unloaded.emplace_back(oldest->name, std::move(oldest->pipeline));
-      oldest->pipeline = nullptr;
+      Unload(*oldest, unloaded);
     }
     used_ += slot.bytes;
   }
+  Destroy(std::move(unloaded));
+}
+
+std::vector<ModelCache::Slot*> ModelCache::Idle() const {
+  std::vector<Slot*> idle;
+  for (const auto& [name, slot] : slots_) {
+    if (slot->pipeline != nullptr && slot->leases == 0) idle.push_back(slot.get());
+  }
+  return idle;
+}
+
+void ModelCache::Unload(Slot& slot, Unloaded& unloaded) {
+  used_ -= slot.bytes;
+  unloaded.emplace_back(slot.name, std::exchange(slot.pipeline, nullptr));
+}
+
+void ModelCache::Destroy(Unloaded unloaded) {
   for (auto& [name, pipeline] : unloaded) {
     pipeline.reset();
     if (options_.events.unloaded) options_.events.unloaded(name);
   }
+}
+
+void ModelCache::UnloadIdle() {
+  Unloaded unloaded;
+  {
+    const MutexLock lock(mutex_);
+    for (Slot* slot : Idle()) Unload(*slot, unloaded);
+  }
+  if (unloaded.empty()) return;
+  Destroy(std::move(unloaded));
+  TellIdle();  // there is room for others
 }
 
 std::shared_ptr<const Pipeline> ModelCache::Lease(Slot& slot) {

@@ -34,6 +34,8 @@ class ModelSource {
   // another reason; it must return at once and not call back. Null: nobody wants to know, and no call is
   // under way any more.
   virtual void NotifyIdle(std::function<void()> on_idle) {}
+  // Models that nobody holds give back their memory. Any thread.
+  virtual void UnloadIdle() {}
 };
 
 // Model directories in one folder, loaded on first use and kept, as far as there is room: then those used
@@ -59,6 +61,7 @@ class ModelCache : public ModelSource {
   std::shared_ptr<const Pipeline> Get(const std::string& name) override;
   std::shared_ptr<const Pipeline> GetLoaded(const std::string& name) override;
   void NotifyIdle(std::function<void()> on_idle) override;
+  void UnloadIdle() override;
   // Loads models in the order of their names until the next has no room. One that cannot be loaded, be it for
   // want of the device's memory, is then listed with the reason instead of served, and the others go on.
   // Before anybody else calls.
@@ -88,6 +91,12 @@ class ModelCache : public ModelSource {
   std::shared_ptr<const Pipeline> Lease(Slot& slot) MIND_REQUIRES(mutex_);
   void EndLease(Slot& slot);
   void TellIdle();
+  // Loaded, and held by nobody.
+  std::vector<Slot*> Idle() const MIND_REQUIRES(mutex_);
+  // By name, to be destroyed without the lock.
+  using Unloaded = std::vector<std::pair<std::string, std::shared_ptr<const Pipeline>>>;
+  void Unload(Slot& slot, Unloaded& unloaded) MIND_REQUIRES(mutex_);
+  void Destroy(Unloaded unloaded);
   // Reserves room for the slot's weights, unloading idle models as needed. Throws NoRoomNow.
   void MakeRoom(Slot& slot);
 

@@ -18,6 +18,17 @@ size_t RowsOf(const Trajectory& trajectory) {
   return trajectory.conditioning.rows.size();
 }
 
+// Those who come wait from now on, behind all who wait already.
+void Greet(const std::vector<StepBatches::TrajectoryPtr>& parked, double now) {
+  uint64_t newest = 0;
+  for (const auto& one : parked) newest = std::max(newest, one->last_served);
+  for (const auto& one : parked) {
+    if (one->arrived >= 0) continue;
+    one->arrived = now;
+    if (one->last_served == 0) one->last_served = newest;
+  }
+}
+
 }  // namespace
 
 bool FitTogether(const Trajectory& a, const Trajectory& b) {
@@ -26,29 +37,66 @@ bool FitTogether(const Trajectory& a, const Trajectory& b) {
          SameTensors(rows_a.front(), rows_b.front()) && SameTensors(rows_a.back(), rows_b.back());
 }
 
-std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(std::vector<TrajectoryPtr> parked) {
-  std::sort(parked.begin(), parked.end(), [](const auto& a, const auto& b) {
-    return std::make_tuple(-a->request.priority, a->last_served, a->id) <
-           std::make_tuple(-b->request.priority, b->last_served, b->id);
-  });
+std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(Trajectories parked) {
+  Sort(parked);
   const size_t place = Leader(parked);
   repaid_ = place > 0;
   const TrajectoryPtr leader = parked[place];
   parked.erase(parked.begin() + static_cast<std::ptrdiff_t>(place));
 
-  const BatchCap& cap = cap_of_(*leader);
-  const size_t busy = std::min(busy_above_(leader->request.priority), cap.cap());
-  const size_t room = cap.cap() - busy;
-  size_t rows = RowsOf(*leader);
-  if (busy > 0 && rows > room && !repaid_) {
+  const size_t cap = facts_.cap_of(*leader).cap();
+  const size_t busy = std::min(facts_.busy_above(leader->request.priority), cap);
+  const size_t room = cap - busy;
+  shares_.clear();
+  if (busy > 0 && RowsOf(*leader) > room && !repaid_) {
     kept_out_ = true;
     if (!Repays(*leader)) return {};
     repaid_ = true;
   }
-  std::vector<TrajectoryPtr> batch = {leader};
+  const Trajectories batch = With(leader, parked, room);
+
+  size_t rows = 0;
+  for (const TrajectoryPtr& one : batch) rows += RowsOf(*one);
+  for (const TrajectoryPtr& one : batch) {
+    shares_.push_back({.tenant = one->request.tenant,
+                       .weight = one->request.tenant_weight,
+                       .part = static_cast<double>(RowsOf(*one)) / static_cast<double>(rows)});
+  }
+  return batch;
+}
+
+void StepBatches::Sort(Trajectories& parked) {
+  Greet(parked, turns_.now());
+  std::sort(parked.begin(), parked.end(), [](const auto& a, const auto& b) {
+    return std::make_tuple(-a->request.priority, a->last_served, a->id) <
+           std::make_tuple(-b->request.priority, b->last_served, b->id);
+  });
+  const auto lower = std::find_if(parked.begin(), parked.end(), [&](const auto& one) {
+    return one->request.priority < parked.front()->request.priority;
+  });
+  const Trajectories equals(parked.begin(), lower);
+  std::vector<StepTurns::Picture> pictures;
+  for (const TrajectoryPtr& one : equals) {
+    pictures.push_back({.id = one->id,
+                        .job = one->request.job,
+                        .tenant = one->request.tenant,
+                        .weight = one->request.tenant_weight,
+                        .seconds_left = facts_.seconds_left(*one),
+                        .arrived = one->arrived,
+                        .last_served = one->last_served});
+  }
+  const std::vector<size_t> order = turns_.Order(pictures);
+  for (size_t i = 0; i < order.size(); ++i) parked[i] = equals[order[i]];
+}
+
+StepBatches::Trajectories StepBatches::With(const TrajectoryPtr& leader, const Trajectories& others,
+                                            size_t room) {
+  const BatchCap& cap = facts_.cap_of(*leader);
+  Trajectories batch = {leader};
+  size_t rows = RowsOf(*leader);
   size_t own = rows;  // of the leader's priority and above
   kept_out_ = false;
-  for (const TrajectoryPtr& trajectory : parked) {
+  for (const TrajectoryPtr& trajectory : others) {
     const bool lower = trajectory->request.priority < leader->request.priority;
     const size_t together = rows + RowsOf(*trajectory);
     bool rides = FitTogether(*leader, *trajectory) && together <= room;
@@ -67,7 +115,7 @@ std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(std::vector<Trajectory
   return batch;
 }
 
-size_t StepBatches::Leader(const std::vector<TrajectoryPtr>& parked) const {
+size_t StepBatches::Leader(const Trajectories& parked) const {
   const int64_t highest = parked.front()->request.priority;
   size_t waited_longest = 0;
   for (size_t i = 1; i < parked.size(); ++i) {
@@ -80,14 +128,20 @@ size_t StepBatches::Leader(const std::vector<TrajectoryPtr>& parked) const {
 }
 
 bool StepBatches::Repays(const Trajectory& trajectory) const {
-  return owed_ >= cap_of_(trajectory).Seconds(RowsOf(trajectory)).value_or(kUnknownSeconds);
+  return owed_ >= StepSeconds(trajectory);
+}
+
+double StepBatches::StepSeconds(const Trajectory& trajectory) const {
+  return facts_.cap_of(trajectory).Seconds(RowsOf(trajectory)).value_or(kUnknownSeconds);
 }
 
 void StepBatches::Took(double seconds) {
   if (repaid_) {
     owed_ = std::max(owed_ - seconds, 0.0);
+    turns_.Passed(seconds);
   } else {
     owed_ = kept_out_ ? owed_ + kOwed * seconds : 0;
+    turns_.Took(seconds, shares_);
   }
 }
 

@@ -6,9 +6,9 @@
 namespace mind::diffusion {
 namespace {
 
-std::string KeyOf(const Trajectory& trajectory) {
-  std::string key = trajectory.request.model + "\n" + std::to_string(trajectory.stage_number);
-  for (const int64_t extent : trajectory.stage().shape) key += " " + std::to_string(extent);
+std::string KeyOf(const Trajectory& trajectory, size_t stage) {
+  std::string key = trajectory.request.model + "\n" + std::to_string(stage);
+  for (const int64_t extent : trajectory.stages[stage].shape) key += " " + std::to_string(extent);
   return key;
 }
 
@@ -37,7 +37,8 @@ double SecondsAt(double size, const std::map<double, double>& measured) {
 }  // namespace
 
 StepCosts::Entry& StepCosts::EntryOf(const Trajectory& trajectory) {
-  const auto [found, added] = entries_.try_emplace(KeyOf(trajectory), Entry{.cap = BatchCap(options_)});
+  const auto [found, added] =
+      entries_.try_emplace(KeyOf(trajectory, trajectory.stage_number), Entry{.cap = BatchCap(options_)});
   Entry& entry = found->second;
   entry.last_used = ++uses_;
   if (!added) return entry;
@@ -65,6 +66,27 @@ const BatchCap& StepCosts::Of(const Trajectory& trajectory) {
 void StepCosts::Record(const Trajectory& trajectory, size_t rows, double seconds) {
   const MutexLock lock(mutex_);
   EntryOf(trajectory).cap.Record(rows, seconds);
+}
+
+void StepCosts::NoteMemory(const Trajectory& trajectory, size_t rows) {
+  const MutexLock lock(mutex_);
+  EntryOf(trajectory).cap.NoteMemory(rows);
+}
+
+double StepCosts::SecondsLeft(const Trajectory& trajectory) const {
+  const MutexLock lock(mutex_);
+  double seconds = 0;
+  for (size_t number = trajectory.stage_number; number < trajectory.stages.size(); ++number) {
+    const auto found = entries_.find(KeyOf(trajectory, number));
+    const double row = found == entries_.end() ? 0 : found->second.cap.seconds_per_row();
+    const Stage& stage = trajectory.stages[number];
+    if (number == trajectory.stage_number && row == 0) return 0;
+    const int64_t at = number == trajectory.stage_number ? trajectory.state.step : stage.begin;
+    const double share = static_cast<double>(stage.end - at) / static_cast<double>(stage.sampler->steps());
+    seconds += row * static_cast<double>(trajectory.conditioning.rows.size()) * share *
+               static_cast<double>(stage.sampler->evaluations());
+  }
+  return seconds;
 }
 
 std::map<std::string, double> StepCosts::RowSeconds() const {

@@ -22,6 +22,12 @@ class StepCosts {
   // The step thread's. Valid until the next call with another trajectory's shape.
   const BatchCap& Of(const Trajectory& trajectory);
   void Record(const Trajectory& trajectory, size_t rows, double seconds);
+  // Likewise: there was memory for no more than so many rows at once.
+  void NoteMemory(const Trajectory& trajectory, size_t rows);
+  // Likewise: what the steps it has left take, in batches as full as they are of late. Of later stages as far
+  // as they were measured; 0: the present one was not. REQUIRES: its stages are begun, or it has none to
+  // take.
+  double SecondsLeft(const Trajectory& trajectory) const;
 
   // Any thread. Seconds a row of each model takes at the model's default size, of all its stages on average;
   // where that size was not measured, from the sizes that were.

@@ -99,6 +99,7 @@ struct Trajectory {
   Task running_step;         // the step in progress; empty between steps
   int64_t call_in_step = 0;  // which of its evaluations is asked for, from 0
   uint64_t last_served = 0;  // number of the batch that last held it
+  double arrived = -1;       // when it first could take a step, by StepTurns::now(); negative: not yet
   bool started = false;
   bool resumed = false;  // from a checkpoint
   double at_risk = 0;    // seconds of work since the last checkpoint

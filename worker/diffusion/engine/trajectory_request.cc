@@ -77,9 +77,10 @@ nlohmann::json FieldsOf(const std::vector<PicturePromptInput>& prompts) {
 }  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
-  // The last three change when a picture is made and shown, not what it becomes.
+  // The last six change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, source, mask, depth,
-               strength, controls, picture_prompts, priority, preview_every, checkpoint] = request;
+               strength, controls, picture_prompts, job, tenant, tenant_weight, priority, preview_every, checkpoint] =
+      request;
   const nlohmann::json fields = {{"model", model},
                                  {"picture", FieldsOf(picture)},
                                  {"width", width},

@@ -55,6 +55,11 @@ struct TrajectoryRequest {
   double strength = 0.8;  // 0 … 1
   std::vector<ControlInput> controls;
   std::vector<PicturePromptInput> picture_prompts;
+  // Whose turn it is among others (StepTurns): the job that the picture is part of (empty: it is one by
+  // itself), and the tenant whose job that is, with its share against other tenants', more than 0.
+  std::string job;
+  std::string tenant;
+  double tenant_weight = 1;
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none
   std::string

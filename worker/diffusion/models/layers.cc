@@ -1,9 +1,40 @@
 #include "worker/diffusion/models/layers.h"
 
+#include <algorithm>
+
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/adapter.h"
+#include "worker/diffusion/models/parts.h"
 
 namespace mind::diffusion {
+namespace {
+
+// Numbers that a convolution takes up at a time, of a larger map than that: 8 MiB.
+constexpr int64_t kBand = int64_t{1} << 21;
+
+// On the CPU a large map is convolved in bands of lines (InParts), each with what it needs of its neighbours:
+// what a library lays out anew of a band stays in the cache.
+at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, ConvShape shape) {
+  const int64_t lines = std::max<int64_t>(kBand / (x.size(1) * x.size(3)), 1), padding = shape.padding;
+  const int64_t bands = (x.size(2) + lines - 1) / lines;
+  const bool in_bands = bands > 1 && shape.stride == 1 && 2 * padding + 1 == shape.kernel &&
+                        !at::GradMode::is_enabled() && x.is_cpu() && x.is_contiguous() &&
+                        weight.is_contiguous();
+  if (!in_bands) return at::conv2d(x, weight, bias, shape.stride, padding);
+  const at::Tensor out = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
+  InParts(static_cast<size_t>(bands), [&](size_t band) {
+    const int64_t top = static_cast<int64_t>(band) * lines, bottom = std::min(top + lines, x.size(2));
+    const int64_t from = std::max<int64_t>(top - padding, 0), to = std::min(bottom + padding, x.size(2));
+    at::Tensor part = x.narrow(2, from, to - from);
+    const int64_t above = padding - (top - from), below = padding - (to - bottom);
+    if (above + below > 0) part = at::constant_pad_nd(part, {0, 0, above, below});
+    out.narrow(2, top, bottom - top)
+        .copy_(at::conv2d(part, weight, bias, at::IntArrayRef{1, 1}, at::IntArrayRef{0, padding}));
+  });
+  return out;
+}
+
+}  // namespace
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool bias)
     : weight_(scope.TakeLayerWeight({out, in})) {
@@ -24,7 +55,7 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, ConvShape shape)
       shape_(shape) {}
 
 at::Tensor Conv2d::operator()(const at::Tensor& x) const {
-  at::Tensor y = at::conv2d(x, weight_, bias_, shape_.stride, shape_.padding);
+  at::Tensor y = Convolved(x, weight_, bias_, shape_);
   AddActiveUpdates(weight_, x, y, [this](const at::Tensor& row, const at::Tensor& weight, bool first) {
     return first ? at::conv2d(row, weight, {}, shape_.stride, shape_.padding) : at::conv2d(row, weight);
   });
