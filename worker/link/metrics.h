@@ -23,6 +23,8 @@ class WorkerMetrics : public diffusion::EngineMeter {
   void OnBatch(const Batch& batch) override;
   void OnPreviewDropped() override { previews_dropped.Increment(); }
   void OnCheckpointFailed(const std::string& reason) override;
+  // To be told once: what it computes on, and in which precision.
+  void OnDevice(const std::string& device, const std::string& precision);
   // Of all models, of late.
   StepRate::Rate steps_now() const;
   void OnModelLoaded(const std::string& model, double seconds) { load_seconds_[model].Set(seconds); }

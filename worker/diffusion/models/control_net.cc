@@ -58,7 +58,7 @@ at::Tensor ControlNet::EmbedPicture(const at::Tensor& picture) const {
 Additions ControlNet::operator()(const DenoiserInput& input, const at::Tensor& picture, bool graded) const {
   const Signals signals = trunk_.SignalsOf(input);
   Carried carried;
-  at::Tensor x = trunk_.In(input.sample) + EmbedPicture(picture.to(input.sample.scalar_type()));
+  at::Tensor x = trunk_.In(input.sample) + EmbedPicture(picture);
   x = trunk_.Middle(trunk_.Down(x, signals, {}, carried), signals);
   Additions added;
   for (size_t i = 0; i < additions_.size(); ++i) added.skips.push_back(additions_[i](carried.skips[i]));

@@ -8,8 +8,8 @@ namespace mind::diffusion {
 
 // Each is undefined where the network has no such input.
 struct Signals {
-  at::Tensor time;     // float [B, time width]: the embedded noise level, and what was added to it
-  at::Tensor context;  // float [B, M, context width]: the encoded prompt
+  at::Tensor time;     // [B, time width]: the embedded noise level, and what was added to it
+  at::Tensor context;  // [B, M, context width]: the encoded prompt
   at::Tensor label;    // int64 [B]: the class
 };
 

@@ -172,8 +172,7 @@ Control ControlLibrary::ControlOf(const Network& network, const ControlPicture& 
                        std::to_string(shown.size(2)));
   }
   if (config.picture_channels == 1) shown = GreyOf(shown);
-  for (const at::Tensor& feature : (*network.adapter)(shown.to(options_.dtype)))
-    control.maps.push_back(feature.squeeze(0));
+  for (const at::Tensor& feature : (*network.adapter)(shown)) control.maps.push_back(feature.squeeze(0));
   return control;
 }
 
