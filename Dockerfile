@@ -14,8 +14,8 @@ WORKDIR /src
 COPY deploy/packages.txt deploy/install.sh deploy/
 RUN deploy/install.sh build
 COPY . .
-RUN prefix=${LIBTORCH:+-DCMAKE_PREFIX_PATH=/src/${LIBTORCH#/}}; \
-    cmake --preset release ${prefix} && cmake --build --preset release --target mind-server mind-worker mind \
+RUN libtorch=${LIBTORCH:+-DMIND_LIBTORCH=/src/${LIBTORCH#/}}; \
+    cmake --preset release ${libtorch} && cmake --build --preset release --target mind-server mind-worker mind \
       mind-inspect mind-train mind-eval mind-golden
 # The programs without what debuggers want, every shared library that they use (of a LibTorch that was given, all that it
 # has), and the list of what that is.

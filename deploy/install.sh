@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the sections named (build, run, test; default: all) of deploy/packages.txt. As root.
+#   deploy/install.sh --libtorch cpu|cuda [DIRECTORY]   LibTorch 2 beside Debian's, in /opt/libtorch unless said otherwise (libtorch.sh)
 set -euo pipefail
 cd "$(dirname "$0")"
+if [ "${1:-}" = --libtorch ]; then exec ./libtorch.sh "${2:-}" "${3:-/opt/libtorch}"; fi
 sections=("$@")
 [ ${#sections[@]} -gt 0 ] || sections=(build run test)
 

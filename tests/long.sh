@@ -1,16 +1,24 @@
 #!/usr/bin/env bash
 # What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
-#   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy
+#   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image capacity cuda asan-ubsan tsan fuzz tidy
 #                                 (default: all, in this order)
 # docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image capacity asan-ubsan tsan fuzz tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image capacity cuda asan-ubsan tsan fuzz tidy)
 mkdir -p build
 
 sanitized() {  # PRESET: builds it and runs the whole suite under it
   cmake --preset "$1" >/dev/null && cmake --build --preset "$1" && ctest --preset "$1" -LE style
+}
+
+libtorch_2() {  # the engine and the worker against LibTorch 2 with CUDA: what needs no card, and on one what does
+  deploy/libtorch.sh cuda build/libtorch-cuda &&
+    cmake --preset dev -B build/cuda -DMIND_LIBTORCH="$PWD/build/libtorch-cuda/torch" >/dev/null &&
+    cmake --build build/cuda --target mind-worker mind-golden bench-device test-diffusion test-golden test-worker &&
+    ctest --test-dir build/cuda --output-on-failure -R '^(unit/(diffusion|golden|worker)|golden|build)/' || return 1
+  ! command -v nvidia-smi >/dev/null || tests/gpu/run.sh build/cuda
 }
 
 run_stage() {
@@ -28,6 +36,7 @@ run_stage() {
       MIND_TEST_STORE=postgresql build/dev/bin/test-functional \
         --gtest_filter="Generation.*:Http.*:Faults.*:Streams.*:Limits.*:BadInput.*:CommandLine.*:*Families*:Keys.*:Tls.*:HostileWorker.*:Evaluation.*:Objects*"
       ;;
+    cuda) libtorch_2 ;;
     image) tests/deploy/image.py . build/image ;;
     capacity) build/dev/bin/bench-cluster --whole | tee build/capacity.md ;;
     asan-ubsan | tsan) sanitized "$1" ;;

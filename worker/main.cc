@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <ATen/Parallel.h>
+#include <torch/version.h>
 
 #include <atomic>
 #include <chrono>
@@ -22,6 +23,7 @@
 #include "proto/support/metrics_endpoint.h"
 #include "proto/support/otlp_exporter.h"
 #include "worker/diffusion/blas.h"
+#include "worker/diffusion/device/precision.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/error.h"
@@ -41,6 +43,7 @@ struct Flags {
   std::string key;
   std::string models = "models";
   std::string device = "cpu";
+  std::optional<diffusion::Precision> precision;  // none: what the device is best used with
   std::string metrics = "127.0.0.1:9091";
   std::string name;
   int threads = 0;
@@ -68,6 +71,12 @@ Flags ParseFlags(int argc, char** argv) {
       "machine cannot read");
   AddText(app, "--models", flags.models, "DIR", "Directory of model directories, or one model directory");
   AddText(app, "--device", flags.device, "DEVICE", "cpu or cuda:N");
+  const auto precision = [&flags](const std::string& name) -> std::string {
+    flags.precision = diffusion::PrecisionNamed(name);
+    return flags.precision ? "" : name + ": allowed: " + diffusion::kPrecisionNames;
+  };
+  AddFlag(app, "--precision", "fp32|tf32|bf16|fp16", precision,
+          "What networks are kept and computed in; if left out, bf16 on a GPU that has it, else fp32");
   AddText(app, "--metrics", flags.metrics, "HOST:PORT", "For /metrics; port 0 picks a free one");
   AddText(app, "--name", flags.name, "NAME",
           "Unique among the server's workers; if left out, host name and process id");
@@ -138,12 +147,20 @@ int Run(const Flags& flags) {
         {{"device", flags.device}, {"allowed", "cpu, or cuda:N with N below the number of CUDA devices"}});
     return 1;
   }
+  const diffusion::Precision precision = flags.precision.value_or(diffusion::DefaultPrecision(device));
+  if (const std::string reason = diffusion::WhyNot(precision, device); !reason.empty()) {
+    LogError("cannot compute so",
+             {{"precision", diffusion::NameOf(precision)}, {"device", device.str()}, {"reason", reason}});
+    return 1;
+  }
+  diffusion::ComputeIn(precision);
   // Rows run side by side, each on one thread: an image does not depend on its neighbours, nor on the number
   // of cores.
   if (device.is_cpu()) at::set_num_threads(1);
   const int threads = flags.threads > 0 ? flags.threads : UsableProcessors();
 
   WorkerMetrics metrics;
+  metrics.OnDevice(device.str(), diffusion::NameOf(precision));
   const auto endpoint = MetricsEndpoint::Create(flags.metrics, metrics.registry);
   if (!endpoint.ok()) {
     LogError("cannot start", {{"error", std::string(endpoint.status().message())}});
@@ -178,19 +195,20 @@ int Run(const Flags& flags) {
   try {
     const EndsAtOnce at_once;  // there may be much to read
     models = std::make_unique<diffusion::ModelCache>(
-        flags.models, diffusion::ModelCache::Options{
-                          .parameters = {.device = device, .channels_last = flags.channels_last},
-                          .memory_budget = flags.memory.bytes,
-                          .events = {.loaded =
-                                         [&metrics](const std::string& model, double seconds) {
-                                           metrics.OnModelLoaded(model, seconds);
-                                           LogInfo("model loaded", {{"model", model}, {"seconds", seconds}});
-                                         },
-                                     .unloaded =
-                                         [&metrics](const std::string& model) {
-                                           metrics.models_unloaded.Increment();
-                                           LogInfo("model unloaded", {{"model", model}});
-                                         }}});
+        flags.models,
+        diffusion::ModelCache::Options{
+            .parameters = {.precision = precision, .device = device, .channels_last = flags.channels_last},
+            .memory_budget = flags.memory.bytes,
+            .events = {.loaded =
+                           [&metrics](const std::string& model, double seconds) {
+                             metrics.OnModelLoaded(model, seconds);
+                             LogInfo("model loaded", {{"model", model}, {"seconds", seconds}});
+                           },
+                       .unloaded =
+                           [&metrics](const std::string& model) {
+                             metrics.models_unloaded.Increment();
+                             LogInfo("model unloaded", {{"model", model}});
+                           }}});
     if (flags.preload) models->Preload();
     for (const auto& rejected : models->rejected()) {
       LogWarning("not served", {{"path", rejected.path}, {"reason", rejected.reason}});
@@ -237,7 +255,9 @@ int Run(const Flags& flags) {
   std::fflush(stdout);
   LogInfo("ready", {{"worker", link_options.name},
                     {"device", device.str()},
+                    {"precision", diffusion::NameOf(precision)},
                     {"row_threads", threads},
+                    {"libtorch", TORCH_VERSION},
                     {"blas", BlasName()},
                     {"metrics_port", (*endpoint)->port()},
                     {"version", MIND_VERSION}});

@@ -88,6 +88,12 @@ TEST(BadInput, ProgramsNameWhatIsWrongWithTheirFlags) {
   EXPECT_THAT(errors_of({"mind-worker", "--device", "tpu"}), HasSubstr("cuda:N"));
   EXPECT_THAT(errors_of({"mind-worker", "--metrics", "127.0.0.1:0", "--models", "/nowhere"}),
               HasSubstr("/nowhere"));
+  EXPECT_THAT(errors_of({"mind-worker", "--precision", "fp8"}),
+              HasSubstr("fp8: allowed: fp32, tf32, bf16, fp16"));
+  EXPECT_THAT(errors_of({"mind-worker", "--precision", "tf32", "--metrics", "127.0.0.1:0"}),
+              HasSubstr("TF32 is of CUDA devices; allowed on a CPU: fp32, bf16, fp16"));
+  EXPECT_THAT(errors_of({"mind-golden", "--precision", "tf32", MIND_TEST_DATA "/golden"}),
+              HasSubstr("mind-golden: --precision tf32: TF32 is of CUDA devices"));
   EXPECT_THAT(errors_of({"mind-golden", "/nowhere"}), HasSubstr("/nowhere: not a directory"));
 }
 

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <map>
+#include <string>
 #include <thread>
 
 #include "absl/strings/ascii.h"
@@ -54,6 +56,21 @@ TEST(Generation, APromptBecomesAPicture) {
   EXPECT_EQ(seen.order[1], v1::JobEvent::kStarted);
   EXPECT_EQ(seen.order.back(), v1::JobEvent::kCompleted);
   EXPECT_FALSE(seen.preview_steps.empty());
+}
+
+TEST(Generation, AWorkerComputesInThePrecisionItIsTold) {
+  std::map<std::string, std::string> pictures;  // by precision
+  for (const std::string precision : {"fp32", "bf16"}) {
+    Cluster cluster;
+    cluster.StartWorker("w", {"--precision", precision});
+    Seen seen;
+    const auto job = cluster.NewClient()->Generate(Request("a red apple", 1), seen.Handlers());
+    ASSERT_TRUE(job.ok()) << job.status();
+    ASSERT_EQ(seen.pictures.size(), 1U);
+    pictures[precision] = seen.pictures[0].data;
+    EXPECT_EQ(cluster.WorkerMetric("w", "mind_worker_device_info", "precision=\"" + precision + "\""), 1);
+  }
+  EXPECT_NE(pictures["fp32"], pictures["bf16"]);
 }
 
 TEST(Generation, APictureCanBeBegunFromAnother) {

@@ -1,5 +1,7 @@
 #include "worker/link/metrics.h"
 
+#include <torch/version.h>
+
 #include "proto/support/logging.h"
 
 namespace mind {
@@ -62,6 +64,13 @@ WorkerMetrics::WorkerMetrics()
                           .Add({})) {
   GaugeFamily(*registry, "mind_build_info", "1; the version is in the label")
       .Add({{"version", MIND_VERSION}})
+      .Set(1);
+}
+
+void WorkerMetrics::OnDevice(const std::string& device, const std::string& precision) {
+  GaugeFamily(*registry, "mind_worker_device_info",
+              "1; what networks are computed on, in which precision and by which LibTorch is in the labels")
+      .Add({{"device", device}, {"precision", precision}, {"libtorch", TORCH_VERSION}})
       .Set(1);
 }
 

@@ -24,6 +24,8 @@ class WorkerMetrics : public diffusion::EngineMeter {
   void OnPreviewDropped() override { previews_dropped.Increment(); }
   void OnOutOfMemory(const std::string& model, size_t rows, size_t fits) override;
   void OnCheckpointFailed(const std::string& reason) override;
+  // To be told once: what it computes on, and in which precision.
+  void OnDevice(const std::string& device, const std::string& precision);
   // Of all models, of late.
   StepRate::Rate steps_now() const;
   void OnModelLoaded(const std::string& model, double seconds) { load_seconds_[model].Set(seconds); }

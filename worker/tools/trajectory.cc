@@ -26,6 +26,7 @@ struct Options {
   int64_t max_steps = 50, samples = 32, levels = 64;
   std::string prompts;
   uint64_t seed = 0;
+  at::Device device = at::kCPU;
 };
 
 std::vector<std::string> ReadPrompts(const std::string& path) {
@@ -109,8 +110,8 @@ class Measurement {
     const auto sampler = MakeSampler(info.default_sampler, config_, info.default_steps);
     const Conditioning conditioning = Condition(seed, info.default_guidance);
     state.noise = std::make_unique<SeededNoise>(seed);
-    state.x = state.noise->Draw(pipeline_.LatentShape(info.default_width, info.default_height)) *
-              sampler->initial_scale();
+    const std::vector<int64_t> shape = pipeline_.LatentShape(info.default_width, info.default_height);
+    state.x = state.noise->Draw(shape).to(pipeline_.device()) * sampler->initial_scale();
     RunToEnd(*sampler, state, [&](const at::Tensor& input, double timestep) {
       return EvaluateAlone(pipeline_.denoiser(), conditioning, input, timestep);
     });
@@ -127,7 +128,7 @@ class Measurement {
 
 void Run(const Options& options) {
   const c10::InferenceMode inference;
-  const auto pipeline = LoadPipeline(options.model, {});
+  const auto pipeline = LoadPipeline(options.model, {.device = options.device});
   const SamplerConfig& config = pipeline->sampler_config();
   if (config.form != NetworkForm::kDiscrete) {
     throw Error(options.model + ": only models with discrete training steps have timesteps to choose from");
@@ -164,6 +165,15 @@ int main(int argc, char** argv) {
   mind::AddText(app, "--prompts", options.prompts, "FILE", "A prompt a line; if left out, the empty prompt");
   mind::AddNumber<uint64_t>(app, "--seed", options.seed, 0, std::numeric_limits<uint64_t>::max(),
                             "Of the first picture");
+  const auto device = [&options](const std::string& name) -> std::string {
+    try {
+      options.device = at::Device(name);
+      return "";
+    } catch (const c10::Error&) {
+      return name + ": not a device; allowed: cpu, cuda:N";
+    }
+  };
+  mind::AddFlag(app, "--device", "DEVICE", device, "cpu or cuda:N")->default_str("cpu");
   mind::ParseCommandLine(app, argc, argv);
   try {
     Run(options);

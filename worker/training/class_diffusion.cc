@@ -110,7 +110,7 @@ Tensors ClassDiffusion::ReadModel(const std::string& directory) const {
 }
 
 std::string ClassDiffusion::DrawSheet(const std::string& directory, int threads) const {
-  return DrawSamples(sheet_, directory, threads);
+  return DrawSamples(sheet_, directory, signal_.device(), threads);
 }
 
 }  // namespace mind::training

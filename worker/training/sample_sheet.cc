@@ -17,11 +17,12 @@ at::Tensor Decoded(const std::string& file) {
 
 }  // namespace
 
-std::vector<at::Tensor> SamplesOf(const SampleSheet& sheet, const std::string& model, int threads) {
-  diffusion::ModelCache models(model, {});
+std::vector<at::Tensor> SamplesOf(const SampleSheet& sheet, const std::string& model, at::Device device,
+                                  int threads) {
+  diffusion::ModelCache models(model, {.parameters = {.device = device}});
   if (!models.rejected().empty()) throw diffusion::ModelError(models.rejected()[0].reason);
   const diffusion::ModelInfo& info = models.models().at(0);
-  diffusion::Engine engine(models, {.row_threads = threads, .decode = Decoded});
+  diffusion::Engine engine(models, {.device = device, .row_threads = threads, .decode = Decoded});
   std::vector<std::shared_ptr<diffusion::AwaitedPicture>> awaited;
   const auto prompts = static_cast<int>(sheet.prompts.size());
   const int count = prompts > 0 ? prompts : sheet.rows * sheet.columns;
@@ -47,8 +48,8 @@ std::vector<at::Tensor> SamplesOf(const SampleSheet& sheet, const std::string& m
   return pictures;
 }
 
-std::string DrawSamples(const SampleSheet& sheet, const std::string& model, int threads) {
-  return EncodeSheet(SamplesOf(sheet, model, threads), sheet.columns);
+std::string DrawSamples(const SampleSheet& sheet, const std::string& model, at::Device device, int threads) {
+  return EncodeSheet(SamplesOf(sheet, model, device, threads), sheet.columns);
 }
 
 std::string EncodeSheet(std::vector<at::Tensor> pictures, int64_t columns) {

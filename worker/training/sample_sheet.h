@@ -19,11 +19,12 @@ struct SampleSheet {
   std::vector<std::string> sources = {};  // a picture file for each of the prompts; empty: none
 };
 
-// Pictures of the model in a directory, each uint8 [H, W, 3]. Picture k has the seed k. Throws
-// diffusion::Error.
-std::vector<at::Tensor> SamplesOf(const SampleSheet& sheet, const std::string& model, int threads);
+// Pictures of the model in a directory, each uint8 [H, W, 3]. Picture k has the seed k. `threads`: on the
+// CPU, rows computed at the same time. Throws diffusion::Error.
+std::vector<at::Tensor> SamplesOf(const SampleSheet& sheet, const std::string& model, at::Device device,
+                                  int threads);
 // The same, row by row as a PNG file.
-std::string DrawSamples(const SampleSheet& sheet, const std::string& model, int threads);
+std::string DrawSamples(const SampleSheet& sheet, const std::string& model, at::Device device, int threads);
 
 // Pictures, each uint8 [H, W, 3] and all of one size, row by row as a PNG file; the last row is filled up
 // with white.

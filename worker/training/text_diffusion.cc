@@ -76,7 +76,7 @@ Tensors TextDiffusion::ReadModel(const std::string& directory) const {
 }
 
 std::string TextDiffusion::DrawSheet(const std::string& directory, int threads) const {
-  return DrawSamples(sheet_, directory, threads);
+  return DrawSamples(sheet_, directory, device_, threads);
 }
 
 }  // namespace mind::training

@@ -146,7 +146,7 @@ std::string Upscaling::DrawSheet(const std::string& directory, int threads) cons
     sheet.sources.push_back(EncodeSheet({small}, 1));
     shown.push_back(small);
   }
-  std::vector<at::Tensor> larger = SamplesOf(sheet, directory, threads);
+  std::vector<at::Tensor> larger = SamplesOf(sheet, directory, device_, threads);
   for (at::Tensor& small : shown) {
     const int64_t times = larger.front().size(0) / small.size(0);
     small = small.repeat_interleave(times, 0).repeat_interleave(times, 1);

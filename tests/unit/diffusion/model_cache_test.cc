@@ -23,7 +23,7 @@ class ModelCacheTest : public testing::Test {
  protected:
   ModelCacheTest() {
     for (const char* name : {"a", "b", "c", "d", "e"}) folder_.Add(name, "sd1");
-    bytes_ = ModelDirectory(folder_.path() + "/a").WeightBytes(at::kFloat);
+    bytes_ = ModelDirectory(folder_.path() + "/a").WeightBytes(Precision::kFloat32);
   }
 
   // A cache with room for so many of them.
@@ -60,10 +60,16 @@ class ModelCacheTest : public testing::Test {
 
 TEST_F(ModelCacheTest, CountsWeightsInTheTypeComputedIn) {
   EXPECT_GT(bytes_, 100'000);
-  EXPECT_EQ(ModelDirectory(folder_.path() + "/a").WeightBytes(at::kHalf), bytes_ / 2);
+  const ModelDirectory pixels(std::string(MIND_TEST_DATA) + "/golden/models/ddpm-grey");
+  EXPECT_EQ(2 * pixels.WeightBytes(Precision::kBFloat16), pixels.WeightBytes(Precision::kFloat32));
+  // Autoencoders may be computed in float32 all the same.
+  const int64_t bytes = ModelDirectory(folder_.path() + "/a").WeightBytes(Precision::kFloat16);
+  EXPECT_GT(bytes, bytes_ / 2);
+  EXPECT_LT(bytes, bytes_);
   // Of a variant and a plain file in one folder, one counts; of GLIDE all stages do.
-  EXPECT_GT(ModelDirectory(std::string(MIND_TEST_DATA) + "/golden/models/glide").WeightBytes(at::kFloat),
-            100'000);
+  EXPECT_GT(
+      ModelDirectory(std::string(MIND_TEST_DATA) + "/golden/models/glide").WeightBytes(Precision::kFloat32),
+      100'000);
 }
 
 TEST_F(ModelCacheTest, TheOneUsedLongestAgoGivesWay) {

@@ -120,7 +120,7 @@ TEST_F(WeightsTest, ADownloadLoadsAsItLies) {
   const fs::path golden = fs::path(MIND_TEST_DATA) / "golden";
   const fs::path model = folder_ / "stable-diffusion-v1-5";
   fs::copy(golden / "models" / "sd1", model, fs::copy_options::recursive);
-  const int64_t bytes = ModelDirectory(model.string()).WeightBytes(at::kFloat);
+  const int64_t bytes = ModelDirectory(model.string()).WeightBytes(Precision::kFloat32);
   const auto write = [&](const std::string& name, const std::string& bytes_of_it) {
     Write("stable-diffusion-v1-5/" + name, bytes_of_it);
   };
@@ -140,7 +140,7 @@ TEST_F(WeightsTest, ADownloadLoadsAsItLies) {
   write("feature_extractor/preprocessor_config.json", "{}");
   write("v1-inference.yaml", "model:");
   EXPECT_EQ(LoadPipeline(model.string(), {})->info().name, "stable-diffusion-v1-5");
-  EXPECT_EQ(ModelDirectory(model.string()).WeightBytes(at::kFloat), bytes);
+  EXPECT_EQ(ModelDirectory(model.string()).WeightBytes(Precision::kFloat32), bytes);
   for (const std::string& file : ModelDirectory(model.string()).WeightFiles()) {
     EXPECT_THAT(file, testing::AnyOf(testing::EndsWith("/diffusion_pytorch_model.safetensors"),
                                      testing::EndsWith("/text_encoder/model.safetensors")));
@@ -152,7 +152,7 @@ TEST_F(WeightsTest, ADownloadOfOneVariantLoadsAsItLies) {
   const fs::path golden = fs::path(MIND_TEST_DATA) / "golden";
   const fs::path model = folder_ / "fp16";
   fs::copy(golden / "models" / "sd1", model, fs::copy_options::recursive);
-  const int64_t bytes = ModelDirectory(model.string()).WeightBytes(at::kFloat);
+  const int64_t bytes = ModelDirectory(model.string()).WeightBytes(Precision::kFloat32);
   for (const char* part :
        {"unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "text_encoder/model"}) {
     const std::string plain = (model / part).string() + ".safetensors";
@@ -166,7 +166,7 @@ TEST_F(WeightsTest, ADownloadOfOneVariantLoadsAsItLies) {
   for (const char* name : {"one.fp16.safetensors", "two.fp16.safetensors"})
     fs::copy(golden / "formats" / "single_file" / "sd2.safetensors", model / name);
   EXPECT_EQ(LoadPipeline(model.string(), {})->info().name, "fp16");
-  EXPECT_EQ(ModelDirectory(model.string()).WeightBytes(at::kFloat), bytes);
+  EXPECT_EQ(ModelDirectory(model.string()).WeightBytes(Precision::kFloat32), bytes);
 }
 
 TEST_F(WeightsTest, TheRevisionTellsCopiesOfAModelApart) {
@@ -177,11 +177,13 @@ TEST_F(WeightsTest, TheRevisionTellsCopiesOfAModelApart) {
       fs::permissions(entry.path(), fs::perms::owner_write, fs::perm_options::add);
     return (folder_ / name).string();
   };
-  const auto revision = [](const std::string& path) { return ModelDirectory(path).Revision(at::kFloat); };
+  const auto revision = [](const std::string& path) {
+    return ModelDirectory(path).Revision(Precision::kFloat32);
+  };
   const std::string one = copy("one"), other = copy("other");
   EXPECT_EQ(revision(one), revision(other));
   EXPECT_EQ(revision(one).size(), 16U);
-  EXPECT_NE(revision(one), ModelDirectory(one).Revision(at::kHalf));
+  EXPECT_NE(revision(one), ModelDirectory(one).Revision(Precision::kFloat16));
   EXPECT_EQ(LoadPipeline(one, {})->info().revision, revision(one));
   {
     std::fstream file(other + "/vae/diffusion_pytorch_model.safetensors",

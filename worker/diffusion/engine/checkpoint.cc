@@ -100,6 +100,8 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const Trajectory& 
   for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
   if (!parts.scalars.empty()) tensors["scalars"] = at::tensor(parts.scalars, at::kDouble);
   if (parts.stage_source.defined()) tensors["stage_source"] = parts.stage_source;
+  // Once: the checksum reads them too, and each copy from a device waits for what it is at.
+  for (auto& [name, tensor] : tensors) tensor = tensor.cpu();
   const std::string stage = std::to_string(parts.stage), step = std::to_string(parts.step);
   return SerializeSafeTensors(tensors, {{"version", kVersion},
                                         {"stage", stage},

@@ -43,18 +43,20 @@ ModelCache::ModelCache(const std::string& folder, Options options) : options_(st
 
 void ModelCache::Consider(const std::string& path) {
   try {
+    const ModelDirectory directory(path);
     ModelInfo info = DescribeModel(path);
     auto slot = std::make_unique<Slot>();
     slot->name = info.name;
     slot->path = path;
     if (const int64_t budget = options_.memory_budget; budget > 0) {
-      slot->bytes = ModelDirectory(path).WeightBytes(options_.parameters.dtype);
+      slot->bytes = directory.WeightBytes(options_.parameters.precision);
       if (slot->bytes > budget) {
         throw ModelError(path + ": its weights need " + Mebibytes(slot->bytes) + ", the memory budget is " +
                          Mebibytes(budget));
       }
     }
-    info.revision = ModelDirectory(path).Revision(options_.parameters.dtype);
+    info.revision = directory.Revision(options_.parameters.precision);
+    info.precision = NameOf(directory.PrecisionFor(options_.parameters.precision));
     slots_[info.name] = std::move(slot);
     models_.push_back(std::move(info));
   } catch (const std::exception& e) {

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "proto/support/command_line.h"
-#include "worker/diffusion/engine/precision.h"
+#include "worker/diffusion/device/precision.h"
 #include "worker/diffusion/golden/stored_as.h"
 #include "worker/diffusion/golden/suites.h"
 
@@ -30,6 +30,16 @@ struct Storage {
   Tolerances tolerances;
 };
 constexpr Storage kStorages[] = {{"fp16", at::kHalf, {4e-3, 1e-2}}, {"bf16", at::kBFloat16, {5e-2, 1e-1}}};
+
+// Networks computed in another precision than the reference's float32. Pictures of pixel models are not held
+// to anything, as above. Floors by the bits of each type; what was measured is not in them yet.
+struct Computed {
+  Precision precision;
+  Tolerances tolerances;
+};
+constexpr Computed kComputed[] = {{Precision::kTf32, {4e-3, 2e-2}},
+                                  {Precision::kBFloat16, {5e-2, 1e-1}},
+                                  {Precision::kFloat16, {1e-2, 2e-2}}};
 
 // Convolutions in another order of summation: networks are held to what they are in any case.
 constexpr Tolerances kChannelsLast = {0, 2e-4};
@@ -76,15 +86,25 @@ CommandLine Parse(int argc, char** argv) {
   };
   mind::AddFlag(app, "--stored", "fp16|bf16", stored,
                 "Networks, and pictures of latent models, with their weights rounded to this type");
+  const auto precision = [&golden](const std::string& name) -> std::string {
+    const std::optional<Precision> named = PrecisionNamed(name);
+    if (!named) return name + ": allowed: " + kPrecisionNames;
+    golden.precision = *named;
+    return "";
+  };
+  mind::AddFlag(
+      app, "--precision", "fp32|tf32|bf16|fp16", precision,
+      "fp32, in which everything is checked; or networks, and pictures of latent models, computed in "
+      "this precision")
+      ->default_str("fp32");
   mind::AddSwitch(app, "--channels-last", golden.channels_last,
                   "Networks and pictures, with the channels last in memory");
   mind::ParseCommandLine(app, argc, argv);
   return line;
 }
 
-// On CUDA: what float32 is, by kernels that add in one order.
-void ComputeExactly() {
-  ComputeInStrictFloat32();
+// On CUDA: by kernels that add in one order.
+void ComputeReproducibly() {
   at::globalContext().setBenchmarkCuDNN(false);
   at::globalContext().setDeterministicCuDNN(true);
   // Of operations without such a kernel it says so and goes on: the tolerances allow for those.
@@ -96,6 +116,13 @@ void RunVariant(const GoldenOptions& options, const Tolerances& tolerances, Repo
   RunNetworkCases(options, report);
   report.set_least_tolerance(tolerances.pictures);
   RunNetworkPictureCases(options, report);
+}
+
+void RunComputed(GoldenOptions options, Report& report) {
+  options.only_latent_models = true;
+  for (const Computed& computed : kComputed) {
+    if (computed.precision == options.precision) RunVariant(options, computed.tolerances, report);
+  }
 }
 
 void RunStored(GoldenOptions options, const Storage& storage, Report& report) {
@@ -110,11 +137,18 @@ void RunStored(GoldenOptions options, const Storage& storage, Report& report) {
 int main(int argc, char** argv) {
   const CommandLine line = Parse(argc, argv);
   at::set_num_threads(1);  // as the worker computes
-  ComputeExactly();
+  ComputeReproducibly();
+  ComputeIn(line.golden.precision);
+  if (const std::string reason = WhyNot(line.golden.precision, line.golden.device); !reason.empty()) {
+    std::fprintf(stderr, "mind-golden: --precision %s: %s\n", NameOf(line.golden.precision), reason.c_str());
+    return 2;
+  }
   Report report;
   try {
     if (line.stored != nullptr) {
       RunStored(line.golden, *line.stored, report);
+    } else if (line.golden.precision != Precision::kFloat32) {
+      RunComputed(line.golden, report);
     } else if (line.golden.channels_last) {
       RunVariant(line.golden, kChannelsLast, report);
     } else {

@@ -21,11 +21,12 @@ struct GoldenOptions {
   std::filesystem::path directory;
   at::Device device = at::kCPU;
   bool channels_last = false;
+  Precision precision = Precision::kFloat32;
   std::string filter;               // only cases whose name holds this
   std::vector<std::string> except;  // no cases whose names hold one of these
   bool only_latent_models = false;  // of the cases in e2e/
 
-  FileParameters::Options parameters() const { return {at::kFloat, device, channels_last}; }
+  FileParameters::Options parameters() const { return {precision, device, channels_last}; }
   bool Wants(const std::string& name) const {
     return name.find(filter) != std::string::npos &&
            std::none_of(except.begin(), except.end(),

@@ -84,7 +84,11 @@ at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k, const at
 #endif
   const bool trains =
       at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
-  return trains ? InOnePiece(q, k, v, heads, mask) : InBlocks(q, k, v, heads, mask);
+  if (trains) return InOnePiece(q, k, v, heads, mask);
+  if (q.scalar_type() == at::kFloat) return InBlocks(q, k, v, heads, mask);
+  // Logits and softmax in float32, as CUDA's fused kernels have them.
+  const auto whole = [](const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; };
+  return InBlocks(whole(q), whole(k), whole(v), heads, whole(mask)).to(q.scalar_type());
 }
 
 CrossAttention::CrossAttention(const Scope& scope, int64_t width, int64_t context_width, int64_t heads)

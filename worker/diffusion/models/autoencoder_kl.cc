@@ -41,6 +41,7 @@ AutoencoderConfig AutoencoderConfig::From(const Config& config) {
   c.groups = config.Int("norm_num_groups", 32);
   c.scaling_factor = config.Double("scaling_factor", 0.18215);
   c.middle_attention = config.Bool("mid_block_add_attention", true);
+  c.force_upcast = config.Bool("force_upcast", false);
   if (c.channels.empty() || c.channels.size() > 16)
     config.Unsupported("block_out_channels", "1 to 16 levels");
   for (const int64_t width : c.channels) {
@@ -103,14 +104,14 @@ at::Tensor AutoencoderKl::EncodeMoments(const at::Tensor& image) const {
   at::Tensor x = encoder_in_(image);
   for (const DownBlock& block : down_) x = block(x, {});
   x = encoder_out_(at::silu(encoder_norm_(encoder_middle_(x, {}))));
-  return quant_ ? (*quant_)(x) : x;
+  return (quant_ ? (*quant_)(x) : x).to(at::kFloat);
 }
 
 at::Tensor AutoencoderKl::Decode(const at::Tensor& latents) const {
   at::Tensor x = decoder_in_(post_quant_ ? (*post_quant_)(latents) : latents);
   x = decoder_middle_(x, {});
   for (const UpBlock& block : up_) x = block(x, {});
-  return decoder_out_(at::silu(decoder_norm_(x)));
+  return decoder_out_(at::silu(decoder_norm_(x))).to(at::kFloat);
 }
 
 }  // namespace mind::diffusion

@@ -20,6 +20,7 @@ struct AutoencoderConfig {
   int64_t groups = 32;
   double scaling_factor = 0.18215;  // latents are multiplied by this for the denoiser
   bool middle_attention = true;
+  bool force_upcast = false;  // the file says that it is to be computed in float32
 
   // How many pixels one latent stands for, each way.
   int64_t reduction() const { return int64_t{1} << (channels.size() - 1); }
@@ -46,10 +47,10 @@ class AutoencoderKl {
  public:
   AutoencoderKl(const Scope& scope, const AutoencoderConfig& config);
 
-  // image float [B, 3, H, W] in [-1, 1] → the mean and log-variance of the latents, [B, 2·latent, H/r, W/r],
-  // unscaled.
+  // image float [B, 3, H, W] in [-1, 1] → the mean and log-variance of the latents, float [B, 2·latent, H/r,
+  // W/r], unscaled.
   at::Tensor EncodeMoments(const at::Tensor& image) const;
-  // latents [B, latent, h, w], unscaled → image [B, 3, h·r, w·r], about [-1, 1], not clamped.
+  // latents [B, latent, h, w], unscaled → image float [B, 3, h·r, w·r], about [-1, 1], not clamped.
   at::Tensor Decode(const at::Tensor& latents) const;
 
   const AutoencoderConfig& config() const { return config_; }

@@ -69,8 +69,10 @@ std::vector<at::Tensor> BertText::Hidden(const at::Tensor& ids, const at::Tensor
       norm_(WithInserted(words_(ids), inserted) + segment_(at::zeros_like(ids)) + position_(places))};
   at::Tensor mask;
   if (attention_mask.defined()) {
-    mask = (1 - attention_mask.to(hidden[0].options())) * std::numeric_limits<float>::lowest();
-    mask = mask.unsqueeze(1).unsqueeze(1);  // [B, 1, 1, N]
+    // In float32, in which the product exists: of fewer bits it would be infinite, and nothing times it no
+    // number.
+    mask = (1 - attention_mask.to(at::kFloat)) * std::numeric_limits<float>::lowest();
+    mask = mask.to(hidden[0].scalar_type()).unsqueeze(1).unsqueeze(1);  // [B, 1, 1, N]
   }
   for (const BertTextLayer& layer : layers_) hidden.push_back(layer(hidden.back(), mask));
   return hidden;

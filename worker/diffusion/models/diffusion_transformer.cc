@@ -11,10 +11,6 @@ constexpr double kEpsilon = 1e-6;  // of the norms whose epsilon no configuratio
 constexpr int64_t kFeedForwardFactor = 4;
 constexpr int64_t kMaxLayers = 1024;
 
-at::Tensor PlainNorm(const at::Tensor& x, double epsilon) {
-  return at::layer_norm(x, {x.size(-1)}, {}, {}, epsilon);
-}
-
 // scale and shift [B, width]
 at::Tensor Modulated(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale) {
   return x * (1 + scale.unsqueeze(1)) + shift.unsqueeze(1);
@@ -75,11 +71,10 @@ AdaptiveNormEmbedding::AdaptiveNormEmbedding(const Scope& scope, const Diffusion
       timestep_(scope / "timestep_embedder", kTimeFeatures, config.width),
       label_(scope / "class_embedder.embedding_table", config.class_count + 1, config.width) {}
 
-at::Tensor AdaptiveNormEmbedding::operator()(const at::Tensor& timestep, const at::Tensor& label,
-                                             at::ScalarType dtype) const {
+at::Tensor AdaptiveNormEmbedding::operator()(const at::Tensor& timestep, const at::Tensor& label) const {
   const at::Tensor waves =
       SinusoidalEmbedding(timestep, kTimeFeatures, {.flip_sin_to_cos = true, .freq_shift = freq_shift_});
-  return timestep_(waves.to(dtype)) + label_(label);
+  return timestep_(waves) + label_(label);
 }
 
 DiffusionTransformerBlock::DiffusionTransformerBlock(const Scope& scope,
@@ -96,10 +91,10 @@ DiffusionTransformerBlock::DiffusionTransformerBlock(const Scope& scope,
 
 at::Tensor DiffusionTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& told) const {
   const auto m = modulation_(at::silu(told)).chunk(6, 1);  // shift, scale, gate; twice
-  const at::Tensor tokens = Modulated(PlainNorm(x, kEpsilon), m[0], m[1]);
+  const at::Tensor tokens = Modulated(LayerNormed(x, kEpsilon), m[0], m[1]);
   const at::Tensor mixed = out_(MultiHeadAttention(q_(tokens), k_(tokens), v_(tokens), heads_));
   const at::Tensor h = x + m[2].unsqueeze(1) * mixed;
-  const at::Tensor wide = ff_in_(Modulated(PlainNorm(h, epsilon_), m[3], m[4]));
+  const at::Tensor wide = ff_in_(Modulated(LayerNormed(h, epsilon_), m[3], m[4]));
   return h + m[5].unsqueeze(1) * ff_out_(Activate(Activation::kGeluTanh, wide));
 }
 
@@ -125,24 +120,25 @@ DiffusionTransformer::DiffusionTransformer(const Scope& scope, const DiffusionTr
 at::Tensor DiffusionTransformer::operator()(const DenoiserInput& input) const {
   const at::Tensor& sample = input.sample;
   const int64_t p = config_.patch_size, rows = sample.size(2) / p, columns = sample.size(3) / p;
-  at::Tensor x = at::conv2d(sample, patch_weight_, patch_bias_, p).flatten(2).transpose(1, 2);
+  at::Tensor x =
+      at::conv2d(InTypeOf(patch_weight_, sample), patch_weight_, patch_bias_, p).flatten(2).transpose(1, 2);
   const int64_t base = config_.sample_size / p;
   const bool as_trained = rows == base && columns == base;
   x = x + (as_trained ? positions_ : GridEmbedding(rows, columns, config_.width, base).to(x.options()));
   at::Tensor first;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     at::Tensor told = first;
-    if (i < embeddings_.size())
-      told = embeddings_[i](input.timestep, input.told[Condition::kLabel], sample.scalar_type());
+    if (i < embeddings_.size()) told = embeddings_[i](input.timestep, input.told[Condition::kLabel]);
     if (i == 0) first = told;
     x = blocks_[i](x, told);
   }
   const auto shift_scale = modulation_out_(at::silu(first)).chunk(2, 1);
-  x = out_(Modulated(PlainNorm(x, kEpsilon), shift_scale[0], shift_scale[1]));
+  x = out_(Modulated(LayerNormed(x, kEpsilon), shift_scale[0], shift_scale[1]));
   // [B, rows, columns, p, p, C] → [B, C, rows, p, columns, p]
   return x.reshape({x.size(0), rows, columns, p, p, config_.out_channels})
       .permute({0, 5, 1, 3, 2, 4})
-      .reshape({x.size(0), config_.out_channels, rows * p, columns * p});
+      .reshape({x.size(0), config_.out_channels, rows * p, columns * p})
+      .to(at::kFloat);
 }
 
 at::Tensor GridEmbedding(int64_t rows, int64_t columns, int64_t width, int64_t base) {

@@ -34,7 +34,7 @@ class AdaptiveNormEmbedding {
  public:
   AdaptiveNormEmbedding(const Scope& scope, const DiffusionTransformerConfig& config);
   // timestep float [B], label int64 [B] → [B, width]
-  at::Tensor operator()(const at::Tensor& timestep, const at::Tensor& label, at::ScalarType dtype) const;
+  at::Tensor operator()(const at::Tensor& timestep, const at::Tensor& label) const;
 
  private:
   double freq_shift_;

@@ -34,14 +34,25 @@ at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
   return out;
 }
 
+// Whether a norm of such numbers must be given them in float32, lest it sum in their type. CUDA's kernels sum
+// in float32 whatever they are given; not all of the CPU's do.
+bool SumsTooCoarsely(at::ScalarType type, const at::Tensor& x) {
+  return type != at::kFloat && x.is_cpu();
+}
+
 }  // namespace
+
+at::Tensor InTypeOf(const at::Tensor& weight, const at::Tensor& x) {
+  return weight.scalar_type() == at::kFloat ? x : x.to(weight.scalar_type());
+}
 
 Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool bias)
     : weight_(scope.TakeLayerWeight({out, in})) {
   if (bias) bias_ = scope.Take("bias", {out});
 }
 
-at::Tensor Linear::operator()(const at::Tensor& x) const {
+at::Tensor Linear::operator()(const at::Tensor& given) const {
+  const at::Tensor x = InTypeOf(weight_, given);
   at::Tensor y = bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
   AddActiveUpdates(weight_, x, y, [](const at::Tensor& row, const at::Tensor& weight, bool) {
     return at::linear(row, weight);
@@ -54,7 +65,8 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, ConvShape shape)
       bias_(scope.Take("bias", {out})),
       shape_(shape) {}
 
-at::Tensor Conv2d::operator()(const at::Tensor& x) const {
+at::Tensor Conv2d::operator()(const at::Tensor& given) const {
+  const at::Tensor x = InTypeOf(weight_, given);
   at::Tensor y = Convolved(x, weight_, bias_, shape_);
   AddActiveUpdates(weight_, x, y, [this](const at::Tensor& row, const at::Tensor& weight, bool first) {
     return first ? at::conv2d(row, weight, {}, shape_.stride, shape_.padding) : at::conv2d(row, weight);
@@ -74,14 +86,26 @@ GroupNorm::GroupNorm(const Scope& scope, int64_t groups, int64_t channels, doubl
 }
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
-  return at::group_norm(x, groups_, weight_, bias_, epsilon_);
+  if (!SumsTooCoarsely(weight_.scalar_type(), x))
+    return at::group_norm(InTypeOf(weight_, x), groups_, weight_, bias_, epsilon_);
+  return at::group_norm(x.to(at::kFloat), groups_, weight_.to(at::kFloat), bias_.to(at::kFloat), epsilon_)
+      .to(weight_.scalar_type());
 }
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double epsilon)
     : weight_(scope.Take("weight", {width})), bias_(scope.Take("bias", {width})), epsilon_(epsilon) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, {x.size(-1)}, weight_, bias_, epsilon_);
+  if (!SumsTooCoarsely(weight_.scalar_type(), x))
+    return at::layer_norm(InTypeOf(weight_, x), {x.size(-1)}, weight_, bias_, epsilon_);
+  return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight_.to(at::kFloat), bias_.to(at::kFloat),
+                        epsilon_)
+      .to(weight_.scalar_type());
+}
+
+at::Tensor LayerNormed(const at::Tensor& x, double epsilon) {
+  const at::Tensor in = SumsTooCoarsely(x.scalar_type(), x) ? x.to(at::kFloat) : x;
+  return at::layer_norm(in, {x.size(-1)}, {}, {}, epsilon).to(x.scalar_type());
 }
 
 Embedding::Embedding(const Scope& scope, int64_t count, int64_t width)

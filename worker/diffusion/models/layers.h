@@ -10,11 +10,15 @@
 
 namespace mind::diffusion {
 
+// x in the type that a layer with this weight computes in. Weights in float32 take x as it comes: in
+// training, autocast decides there.
+at::Tensor InTypeOf(const at::Tensor& weight, const at::Tensor& x);
+
 // [.., in] → [.., out]
 class Linear {
  public:
   Linear(const Scope& scope, int64_t in, int64_t out, bool bias = true);
-  at::Tensor operator()(const at::Tensor& x) const;
+  at::Tensor operator()(const at::Tensor& given) const;
 
  private:
   at::Tensor weight_, bias_;
@@ -31,14 +35,15 @@ inline constexpr ConvShape k1x1{.kernel = 1, .stride = 1, .padding = 0};
 class Conv2d {
  public:
   Conv2d(const Scope& scope, int64_t in, int64_t out, ConvShape shape = {});
-  at::Tensor operator()(const at::Tensor& x) const;
+  at::Tensor operator()(const at::Tensor& given) const;
 
  private:
   at::Tensor weight_, bias_;
   ConvShape shape_;
 };
 
-// [B, C, ..] → the same shape. C must be a multiple of `groups`: ModelError otherwise.
+// [B, C, ..] → the same shape. Mean and variance are taken in float32, whatever the type of x. C must be a
+// multiple of `groups`: ModelError otherwise.
 class GroupNorm {
  public:
   GroupNorm(const Scope& scope, int64_t groups, int64_t channels, double epsilon);
@@ -50,7 +55,7 @@ class GroupNorm {
   double epsilon_;
 };
 
-// Over the last dimension.
+// Over the last dimension; the statistics as GroupNorm's.
 class LayerNorm {
  public:
   LayerNorm(const Scope& scope, int64_t width, double epsilon = 1e-5);
@@ -60,6 +65,9 @@ class LayerNorm {
   at::Tensor weight_, bias_;
   double epsilon_;
 };
+
+// Without parameters of its own.
+at::Tensor LayerNormed(const at::Tensor& x, double epsilon);
 
 // int64 [..] in [0, count) → [.., width]
 class Embedding {

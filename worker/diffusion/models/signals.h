@@ -14,8 +14,8 @@ struct PicturePrompt;
 
 // Each is undefined where the network has no such input.
 struct Signals {
-  at::Tensor time;     // float [B, time width]: the embedded noise level, and what was added to it
-  at::Tensor context;  // float [B, M, context width]: the encoded prompt
+  at::Tensor time;     // [B, time width]: the embedded noise level, and what was added to it
+  at::Tensor context;  // [B, M, context width]: the encoded prompt
   // float [B, M]: added to attention's logits of the prompt's tokens; undefined: all are seen alike
   at::Tensor context_mask;
   at::Tensor label;  // int64 [B]: the class

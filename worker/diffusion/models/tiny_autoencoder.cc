@@ -101,10 +101,11 @@ at::Tensor TinyAutoencoder::Encode(const at::Tensor& image) const {
   at::Tensor x = (image + 1) / 2;
   for (size_t i = 0; i < encoder_.size(); ++i) {
     const Stage& stage = encoder_[i];
-    x = at::conv2d(x, stage.weight, stage.bias, /*stride=*/i == 0 ? 1 : 2, /*padding=*/1);
+    x = at::conv2d(InTypeOf(stage.weight, x), stage.weight, stage.bias, /*stride=*/i == 0 ? 1 : 2,
+                   /*padding=*/1);
     for (const TinyBlock& block : stage.blocks) x = block(x);
   }
-  return (*encoder_out_)(x);
+  return (*encoder_out_)(x).to(at::kFloat);
 }
 
 at::Tensor TinyAutoencoder::Decode(const at::Tensor& latents) const {
@@ -115,7 +116,7 @@ at::Tensor TinyAutoencoder::Decode(const at::Tensor& latents) const {
     if (i + 1 < decoder_.size()) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
     x = at::conv2d(x, stage.weight, stage.bias, /*stride=*/1, /*padding=*/1);
   }
-  return x * 2 - 1;
+  return x.to(at::kFloat) * 2 - 1;
 }
 
 }  // namespace mind::diffusion

@@ -114,7 +114,8 @@ UpBlock::UpBlock(const Scope& scope, const Options& options, const MixerFactory&
 void UpBlock::GrowPyramid(const at::Tensor& x, Carried& carried) const {
   if (carried.pyramid.defined()) carried.pyramid = Doubled(carried.pyramid, Filter::kBinomial);
   if (!pyramid_out_) return;
-  const at::Tensor detail = (*pyramid_out_)(at::silu((*pyramid_norm_)(x)));
+  // In float32, as the network's answer, which it grows to.
+  const at::Tensor detail = (*pyramid_out_)(at::silu((*pyramid_norm_)(x))).to(at::kFloat);
   carried.pyramid = carried.pyramid.defined() ? carried.pyramid + detail : detail;
 }
 

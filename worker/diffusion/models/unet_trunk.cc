@@ -11,7 +11,7 @@ UNetTrunk::UNetTrunk(const Scope& scope, const UNetConfig& config)
                       config.base_channels * (config.time_features == TimeFeatures::kFourier ? 2 : 1),
                       config.time_width) {
   if (config.time_features == TimeFeatures::kFourier) {
-    frequencies_ = (scope / "time_proj").Take("weight", {config.base_channels});
+    frequencies_ = (scope / "time_proj").TakeInFloat32("weight", {config.base_channels});
   }
   if (config.class_count > 0 && !config.class_bias) {
     class_embedding_.emplace(scope / "class_embedding", config.class_count, config.time_width);
@@ -86,7 +86,6 @@ at::Tensor UNetTrunk::EmbedTime(const DenoiserInput& input) const {
   } else {
     features = SinusoidalEmbedding(input.timestep, config_.base_channels, sinusoid);
   }
-  features = features.to(input.sample.scalar_type());
   if (guidance_projection_) features = features + (*guidance_projection_)(told[Condition::kGuidance]);
   at::Tensor time = time_embedding_(features);
   if (class_embedding_) time = time + (*class_embedding_)(told[Condition::kLabel]);
@@ -98,9 +97,8 @@ at::Tensor UNetTrunk::EmbedTime(const DenoiserInput& input) const {
   if (last_token_) time = time + (*last_token_)(told[Condition::kText].select(1, -1));
   if (frame_embedding_) {
     const at::Tensor& sizes = told[Condition::kSizes];
-    const at::Tensor waves = SinusoidalEmbedding(sizes.flatten(), config_.frame_width, sinusoid)
-                                 .reshape({sizes.size(0), -1})
-                                 .to(input.sample.scalar_type());
+    const at::Tensor waves =
+        SinusoidalEmbedding(sizes.flatten(), config_.frame_width, sinusoid).reshape({sizes.size(0), -1});
     time = time + (*frame_embedding_)(at::cat({told[Condition::kPooled], waves}, 1));
   }
   return time;

@@ -39,7 +39,7 @@ class UNetTrunk {
   UNetConfig config_;
   Conv2d conv_in_;
   TimestepMlp time_embedding_;
-  at::Tensor frequencies_;  // [base channels]; undefined with sinusoids
+  at::Tensor frequencies_;  // float [base channels]; undefined with sinusoids
   std::optional<Embedding> class_embedding_;
   std::optional<TextPooling> text_pooling_;
   std::optional<Linear> last_token_;

@@ -20,12 +20,11 @@ AdapterSet AdapterLibrary::Get(const std::vector<LoraUse>& wanted) const {
 }
 
 std::shared_ptr<const Adapter> AdapterLibrary::Load(const std::string& path) const {
-  const auto options = at::TensorOptions().dtype(options_.dtype).device(options_.device);
   auto adapter = std::make_shared<Adapter>();
   for (auto& [layer, update] : FromLora(ReadWeights(path), layers_)) {
     // Copied: the file may change under its mapping.
     const auto own = [&](const at::Tensor& tensor) {
-      return tensor.defined() ? tensor.to(options, /*non_blocking=*/false, /*copy=*/true) : tensor;
+      return tensor.defined() ? tensor.to(options_.tensor(), /*non_blocking=*/false, /*copy=*/true) : tensor;
     };
     adapter->Set(layers_.at(layer),
                  {own(update.down), own(update.up), update.factor, own(update.delta), own(update.bias)});

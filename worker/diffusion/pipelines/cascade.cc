@@ -73,7 +73,7 @@ std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& dire
     first = std::move(stage);
   }
   first->info_ = Describe(directory);
-  first->info_.revision = directory.Revision(options.dtype);
+  first->info_.revision = directory.Revision(options.precision);
   return first;
 }
 

@@ -46,7 +46,7 @@ std::unique_ptr<const Pipeline> ClassToImagePipeline::Load(const ModelDirectory&
   const c10::InferenceMode inference;
   std::unique_ptr<ClassToImagePipeline> pipeline(new ClassToImagePipeline);
   pipeline->info_ = Describe(directory);
-  pipeline->info_.revision = directory.Revision(options.dtype);
+  pipeline->info_.revision = directory.Revision(options.precision);
   pipeline->device_ = options.device;
   pipeline->sampler_config_ = directory.ReadSamplerConfig();
   const Config config = directory.ComponentConfig("transformer");

@@ -225,8 +225,7 @@ Control ControlLibrary::AdapterControl(const T2iAdapter& adapter, const ControlP
                        std::to_string(shown.size(2)));
   }
   if (config.picture_channels == 1) shown = GreyOf(shown);
-  for (const at::Tensor& feature : adapter(shown.to(options_.dtype)))
-    control.maps.push_back(feature.squeeze(0));
+  for (const at::Tensor& feature : adapter(shown)) control.maps.push_back(feature.squeeze(0));
   return control;
 }
 

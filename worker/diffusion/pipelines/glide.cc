@@ -149,13 +149,15 @@ std::unique_ptr<const Pipeline> GlidePipeline::Load(const ModelDirectory& direct
   const c10::InferenceMode inference;
   std::unique_ptr<GlidePipeline> base = LoadStage(directory, kBase, options);
   base->info_ = Describe(directory);
-  base->info_.revision = directory.Revision(options.dtype);
+  base->info_.revision = directory.Revision(options.precision);
   const int64_t generated = GanEnlargement(directory);
   std::unique_ptr<const SuperResolutionGan> gan;
   if (generated > 1) {
     NamedTensors tensors = StoredTensors(directory, kGan);
     const SuperResolutionGan::Shape shape = SuperResolutionGan::ShapeOf(tensors);
-    FileParameters weights(std::move(tensors), options);
+    FileParameters::Options whole = options;
+    whole.precision = Precision::kFloat32;  // precision.h
+    FileParameters weights(std::move(tensors), whole);
     gan = std::make_unique<SuperResolutionGan>(Scope(weights), shape);
     weights.ExpectAllTaken();
   }
@@ -209,7 +211,7 @@ at::Tensor GlidePipeline::EncodePrompt(const std::string& prompt, int64_t& cut) 
   return prompts_.Get(prompt, [&] {
     ids.resize(kept);
     const at::Tensor row = at::tensor(ids, at::kLong).unsqueeze(0).to(device_);
-    return text_->Encode(row).squeeze(0);
+    return text_->Encode(row).squeeze(0).to(at::kFloat);
   });
 }
 

@@ -31,9 +31,11 @@ ModelInfo LatentPipeline::DescribeLatents(const ModelDirectory& directory, int64
 }
 
 void LatentPipeline::LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options) {
-  FileParameters vae = directory.ComponentWeights("vae", options);
-  autoencoder_ =
-      std::make_unique<AutoencoderKl>(Scope(vae), AutoencoderConfig::From(directory.ComponentConfig("vae")));
+  const AutoencoderConfig autoencoder = AutoencoderConfig::From(directory.ComponentConfig("vae"));
+  FileParameters::Options upcast = options;
+  upcast.precision = AutoencoderPrecision(options.precision, autoencoder.force_upcast);
+  FileParameters vae = directory.ComponentWeights("vae", upcast);
+  autoencoder_ = std::make_unique<AutoencoderKl>(Scope(vae), autoencoder);
   vae.ExpectAllTaken();
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory.ComponentPath(kTiny), ignored)) {

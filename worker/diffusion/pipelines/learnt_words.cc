@@ -28,8 +28,7 @@ at::Tensor LearntWords::Read(const std::string& path) const {
                      ", vectors of " + std::to_string(width_) + " numbers are needed");
   }
   // Copied: the file may change under its mapping.
-  return vectors.to(at::TensorOptions().dtype(options_.dtype).device(options_.device), /*non_blocking=*/false,
-                    /*copy=*/true);
+  return vectors.to(options_.tensor(), /*non_blocking=*/false, /*copy=*/true);
 }
 
 }  // namespace mind::diffusion

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iomanip>
 #include <iterator>
+#include <set>
 #include <sstream>
 
 #include "worker/diffusion/error.h"
@@ -88,7 +89,11 @@ const Kind kKinds[] = {
 constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/base/config.json",
                                        kCascadeFile};
 
-constexpr char kDefaultsFile[] = "/mind.json";
+constexpr char kDefaultsFile[] = "/mind.json", kPrecisionKey[] = "precision";
+// Where what may be computed in float32 whatever the rest is (device/precision.h) lies: in folders, and in
+// single files.
+const std::set<std::string> kInFloat32 = {"vae", "gan"};
+constexpr char kAutoencoderPrefix[] = "first_stage_model.";
 constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls",
                kPictureAdapters[] = "ip_adapters";
 constexpr char kConfigFile[] = "/config.json";
@@ -314,23 +319,47 @@ std::vector<std::string> ModelDirectory::WeightFiles() const {
   return files;
 }
 
-int64_t ModelDirectory::WeightBytes(at::ScalarType dtype) const {
-  int64_t numbers = 0;
-  for (const std::string& file : WeightFiles()) {
-    for (const auto& [name, tensor] : ReadWeights(file).tensors)
-      numbers += tensor.is_floating_point() ? tensor.numel() : 0;
-  }
-  return numbers * static_cast<int64_t>(c10::elementSize(dtype));
+Precision ModelDirectory::PrecisionFor(Precision given) const {
+  const std::string file = path_ + kDefaultsFile;
+  if (!IsFile(file)) return given;
+  const Config config = Config::FromFile(file);
+  if (config.Unset(kPrecisionKey)) return given;
+  if (config.String(kPrecisionKey, "") != NameOf(Precision::kFloat32))
+    config.Unsupported(kPrecisionKey, NameOf(Precision::kFloat32));
+  return Precision::kFloat32;
 }
 
-std::string ModelDirectory::Revision(at::ScalarType dtype) const {
-  uint64_t hash = HashOf(c10::toString(dtype));
+int64_t ModelDirectory::WeightBytes(Precision given) const {
+  const Precision precision = PrecisionFor(given);
+  int64_t bytes = 0;
+  if (IsCascade()) {
+    for (const std::string& stage : StagePaths()) bytes += ModelDirectory(stage).WeightBytes(precision);
+    return bytes;
+  }
+  const auto size = static_cast<int64_t>(c10::elementSize(TypeOf(precision)));
+  for (const std::string& file : WeightFiles()) {
+    const bool whole = kInFloat32.count(std::filesystem::path(file).parent_path().filename().string()) != 0;
+    for (const auto& [name, tensor] : ReadWeights(file).tensors) {
+      if (!tensor.is_floating_point()) continue;
+      const bool float32 = whole || name.starts_with(kAutoencoderPrefix);
+      bytes += tensor.numel() * (float32 ? static_cast<int64_t>(sizeof(float)) : size);
+    }
+  }
+  return bytes;
+}
+
+std::string ModelDirectory::Revision(Precision given) const {
+  const Precision precision = PrecisionFor(given);
+  // TF32 keeps its weights in float32 and makes other pictures all the same.
+  uint64_t hash = HashOf(c10::toString(TypeOf(precision)));
+  if (precision == Precision::kTf32) hash = HashOf(NameOf(precision), hash);
   const auto add = [&hash](const std::vector<std::string>& files) {
     for (const std::string& file : files) hash = HashOfFile(file, hash);
   };
   if (IsCascade()) {
     add({path_ + kCascadeFile});
-    for (const std::string& stage : StagePaths()) hash = HashOf(ModelDirectory(stage).Revision(dtype), hash);
+    for (const std::string& stage : StagePaths())
+      hash = HashOf(ModelDirectory(stage).Revision(precision), hash);
   } else {
     add(SmallFiles(path_));
     for (const auto& [name, folder] : Controls()) add({folder + kConfigFile});
@@ -359,6 +388,7 @@ ModelInfo DescribeModel(const std::string& path) {
 
 std::unique_ptr<const Pipeline> LoadPipeline(const std::string& path, FileParameters::Options options) {
   const ModelDirectory directory(path);
+  options.precision = directory.PrecisionFor(options.precision);
   return KindOf(directory).load(directory, options);
 }
 

@@ -37,7 +37,8 @@ class ModelDirectory {
   // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
   SamplerConfig ReadSamplerConfig() const;
   // Replaces defaults by those in mind.json, if the directory has one: {"default_steps": 20,
-  // "default_guidance": 3, "languages": ["zh", "en"], "variant": "fp16"}, our only addition to the layout.
+  // "default_guidance": 3, "languages": ["zh", "en"], "variant": "fp16", "precision": "fp32"}, our only
+  // addition to the layout.
   // Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;
   // The LoRAs in its loras/: paths of .safetensors files by name, which is the file's without that.
@@ -61,12 +62,15 @@ class ModelDirectory {
   // (safety_checker) have no part in it, nor have whole models in one file beside components with weights of
   // their own. Throws ModelError.
   std::vector<std::string> WeightFiles() const;
-  // Bytes its weights take in memory as `dtype`; at most, for a single file may hold what nobody needs. Reads
-  // no more than the names and shapes of most files. Throws ModelError.
-  int64_t WeightBytes(at::ScalarType dtype) const;
-  // Differs where another copy of its files, or another `dtype`, may make other pictures. Reads the small
+  // What it is computed in where a worker is told to compute in `given`: that, unless its mind.json says that
+  // it needs fp32. Throws ModelError.
+  Precision PrecisionFor(Precision given) const;
+  // Bytes its weights take in memory where a worker computes in `given`; at most, for a single file may hold
+  // what nobody needs. Reads no more than the names and shapes of most files. Throws ModelError.
+  int64_t WeightBytes(Precision given) const;
+  // Differs where another copy of its files, or another `given`, may make other pictures. Reads the small
   // files whole and a sample of those with weights. Throws ModelError.
-  std::string Revision(at::ScalarType dtype) const;
+  std::string Revision(Precision given) const;
   // The folder of a component.
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 
@@ -83,7 +87,8 @@ class ModelDirectory {
 // What the model offers, from its configuration files alone. Throws ModelError.
 ModelInfo DescribeModel(const std::string& path);
 
-// Loads the model. Takes seconds to minutes. Throws ModelError naming the file and what is wrong with it.
+// Loads the model, to be computed in options.precision or what PrecisionFor makes of it. Takes seconds to
+// minutes. Throws ModelError naming the file and what is wrong with it.
 std::unique_ptr<const Pipeline> LoadPipeline(const std::string& path, FileParameters::Options options);
 
 }  // namespace mind::diffusion

@@ -13,8 +13,9 @@ namespace mind::diffusion {
 struct ModelInfo {
   std::string name;      // the directory's
   std::string pipeline;  // model_index.json's _class_name
-  // Differs where another copy of the model's files, or another type computed in, may make other pictures.
+  // Differs where another copy of the model's files, or another precision, may make other pictures.
   std::string revision;
+  std::string precision;  // what a worker computes it in, as NameOf has it; empty until one is told
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
   int64_t max_clip_skip = 0;           // how many last layers of the text encoder a request may leave out

@@ -84,7 +84,7 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::Load(const ModelDirector
   const c10::InferenceMode inference;
   std::unique_ptr<PixelDiffusionPipeline> pipeline(new PixelDiffusionPipeline);
   pipeline->info_ = Describe(directory);
-  pipeline->info_.revision = directory.Revision(options.dtype);
+  pipeline->info_.revision = directory.Revision(options.precision);
   pipeline->device_ = options.device;
   pipeline->sampler_config_ = directory.ReadSamplerConfig();
   pipeline->centred_ = pipeline->sampler_config_.form != NetworkForm::kExploding;
@@ -110,7 +110,7 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::LoadReport(const ModelDi
   const c10::InferenceMode inference;
   std::unique_ptr<PixelDiffusionPipeline> pipeline(new PixelDiffusionPipeline);
   pipeline->info_ = DescribeReport(directory);
-  pipeline->info_.revision = directory.Revision(options.dtype);
+  pipeline->info_.revision = directory.Revision(options.precision);
   pipeline->device_ = options.device;
   const NamedTensors state = ReadComponent(directory.path());
   pipeline->sampler_config_ = ReportSampler(state);

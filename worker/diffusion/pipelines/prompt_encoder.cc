@@ -68,9 +68,11 @@ EncodedPrompt PromptEncoder::Compute(const std::string& prompt, const Wish& wish
   for (const PromptChunk& chunk : chunks.chunks) {
     const TextStates states = StatesOf(chunk);
     const size_t last = states.layers.size() - 1 - static_cast<size_t>(part_.skipped + wish.clip_skip);
-    const at::Tensor layer = part_.normed ? encoder_->Norm(states.layers[last]) : states.layers[last];
+    const at::Tensor layer =
+        (part_.normed ? encoder_->Norm(states.layers[last]) : states.layers[last]).to(at::kFloat);
     parts.push_back(Weighted(layer.squeeze(0), chunk.weights, wish.reading.emphasis));
-    if (parts.size() == 1 && states.pooled.defined()) encoded.pooled = states.pooled.squeeze(0);
+    if (parts.size() == 1 && states.pooled.defined())
+      encoded.pooled = states.pooled.squeeze(0).to(at::kFloat);
   }
   encoded.states = parts.size() == 1 ? parts.front() : at::cat(parts);
   return encoded;

@@ -80,7 +80,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
                                     const std::vector<PromptEncoder::Part>& encoders,
                                     FileParameters::Options options) {
   info_ = std::move(info);
-  info_.revision = directory.Revision(options.dtype);
+  info_.revision = directory.Revision(options.precision);
   device_ = options.device;
   sampler_config_ = directory.ReadSamplerConfig();
   LayerWeights layers;

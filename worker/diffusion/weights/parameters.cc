@@ -12,6 +12,15 @@ bool IsDerivedBuffer(const std::string& name) {
 }  // namespace
 
 at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) {
+  return TakeAs(name, shape, options_.tensor());
+}
+
+at::Tensor FileParameters::TakeInFloat32(const std::string& name, at::IntArrayRef shape) {
+  return TakeAs(name, shape, options_.tensor().dtype(at::kFloat));
+}
+
+at::Tensor FileParameters::TakeAs(const std::string& name, at::IntArrayRef shape,
+                                  const at::TensorOptions& as) {
   const auto found = tensors_.tensors.find(name);
   if (found == tensors_.tensors.end()) {
     throw ModelError(tensors_.source + ": the model needs a tensor \"" + name + "\" of shape " +
@@ -29,8 +38,7 @@ at::Tensor FileParameters::Take(const std::string& name, at::IntArrayRef shape) 
   // Copied even where nothing converts: the file may change under the mapping, and faults come now, not
   // mid-request.
   const bool channels_last = options_.channels_last && stored.dim() == 4;
-  return stored.to(at::TensorOptions().dtype(options_.dtype).device(options_.device), /*non_blocking=*/false,
-                   /*copy=*/true,
+  return stored.to(as, /*non_blocking=*/false, /*copy=*/true,
                    channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
 }
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "worker/diffusion/device/precision.h"
 #include "worker/diffusion/weights/named_tensors.h"
 
 namespace mind::diffusion {
@@ -29,6 +30,10 @@ class ParameterSource {
   // A floating-point tensor of exactly this shape, in the dtype and on the device the model computes with.
   // Throws ModelError naming the parameter, the shape found and the shape wanted.
   virtual at::Tensor Take(const std::string& name, at::IntArrayRef shape) = 0;
+  // The same in float32 whatever the model computes with: what a type of fewer bits would spoil.
+  virtual at::Tensor TakeInFloat32(const std::string& name, at::IntArrayRef shape) {
+    return Take(name, shape);
+  }
   // The weight of the linear layer or convolution at this path.
   virtual at::Tensor TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) {
     return Take(layer + ".weight", shape);
@@ -49,6 +54,9 @@ class Scope {
   at::Tensor Take(std::string_view name, at::IntArrayRef shape) const {
     return source_->Take(Path(name), shape);
   }
+  at::Tensor TakeInFloat32(std::string_view name, at::IntArrayRef shape) const {
+    return source_->TakeInFloat32(Path(name), shape);
+  }
   at::Tensor TakeLayerWeight(at::IntArrayRef shape) const { return source_->TakeLayerWeight(prefix_, shape); }
 
  private:
@@ -64,17 +72,21 @@ class Scope {
 class FileParameters : public ParameterSource {
  public:
   struct Options {
-    at::ScalarType dtype = at::kFloat;  // what the references compute with
+    Precision precision = Precision::kFloat32;  // what the references compute with
     at::Device device = at::kCPU;
     // Convolutions' weights as [out, k, k, in] in memory, which makes their outputs so too: the layout that
     // tensor cores want. The numbers are the same but for rounding.
     bool channels_last = false;
+
+    // Of tensors as they are kept.
+    at::TensorOptions tensor() const { return at::TensorOptions().dtype(TypeOf(precision)).device(device); }
   };
 
   FileParameters(NamedTensors tensors, Options options) : tensors_(std::move(tensors)), options_(options) {}
 
   bool Has(const std::string& name) const override { return tensors_.Has(name); }
   at::Tensor Take(const std::string& name, at::IntArrayRef shape) override;
+  at::Tensor TakeInFloat32(const std::string& name, at::IntArrayRef shape) override;
   at::Tensor TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) override;
 
   // Those taken so far.
@@ -85,6 +97,8 @@ class FileParameters : public ParameterSource {
   void ExpectAllTaken() const;
 
  private:
+  at::Tensor TakeAs(const std::string& name, at::IntArrayRef shape, const at::TensorOptions& as);
+
   NamedTensors tensors_;
   Options options_;
   std::set<std::string> taken_;

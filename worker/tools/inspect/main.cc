@@ -88,7 +88,7 @@ bool InspectModel(const fs::path& path) {
   const std::unique_ptr<const Pipeline> pipeline = LoadPipeline(path.string(), {});
   char loads[80];
   std::snprintf(loads, sizeof loads, "yes, %.1f MiB of weights in memory",
-                static_cast<double>(directory.WeightBytes(at::kFloat)) / (1 << 20));
+                static_cast<double>(directory.WeightBytes(Precision::kFloat32)) / (1 << 20));
   Print("loads", loads);
   bool fine = true;
   for (const std::string& name : info.loras) {
