@@ -18,7 +18,7 @@ constexpr std::string_view kPassing[] = {
     "08",     // connection
     "25006",  // it only reads: a standby, or a primary that is none any more
     "25P03",  // idle in a transaction for too long
-    "42P01",  // there are no tables: nobody has decided with this store yet
+    "42P01",  // kNoTables
     "40",     // rolled back: serialization, deadlock
     "53",     // no room, no memory, no connection left
     "55P03",  // a lock was not to be had in time
@@ -31,6 +31,7 @@ constexpr std::string_view kRefusals[] = {
     "3D000",  // there is no such database
     "42501",  // it may not be used
 };
+constexpr std::string_view kNoTables = "42P01";  // nobody has decided with this store yet
 constexpr std::string_view kDiskFull = "53100";
 // Files that are damaged: XX001, XX002.
 constexpr std::string_view kDamaged = "XX00";
@@ -39,8 +40,10 @@ constexpr std::string_view kInternal = "XX000";
 }  // namespace
 
 absl::Status PostgresError(std::string_view sqlstate, const std::string& message) {
-  const std::string text = absl::StrCat("job store: ", absl::StripTrailingAsciiWhitespace(message), " (",
-                                        std::string(sqlstate), ")");
+  const std::string text = absl::StrCat(
+      "job store: ",
+      sqlstate == kNoTables ? "there are no tables yet, which the first server that leads makes: " : "",
+      absl::StripTrailingAsciiWhitespace(message), " (", std::string(sqlstate), ")");
   if (sqlstate == kTermOverState) return MakeError(absl::StatusCode::kAborted, text, kTermOver);
   if (sqlstate == kDiskFull) {
     return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_FULL"), kRetry);

@@ -50,7 +50,7 @@ void PicturePromptLibrary::Tell(const std::vector<PromptPicture>& pictures,
     if (conditioning.rows.size() > 1) {
       const int64_t side = encoder_->config().image_size;
       const at::Tensor blank =
-          at::zeros({1, 3, side, side}, at::TensorOptions().dtype(options_.dtype).device(options_.device));
+          at::zeros({1, 3, side, side}, at::TensorOptions().dtype(at::kFloat).device(options_.device));
       none.tokens = found->second->NoTokens(encoder_->States(blank)).expand_as(prompt.tokens);
     }
     for (Told& row : conditioning.rows) row.Add(&row == &conditioning.rows.back() ? prompt : none);
@@ -61,7 +61,7 @@ PicturePrompt PicturePromptLibrary::PromptOf(const PicturePrompter& prompter,
                                              const std::vector<PromptPicture>& pictures) const {
   std::vector<at::Tensor> tokens, weights, masks;
   for (const PromptPicture& picture : pictures) {
-    const at::Tensor pixels = encoder_->Pixels(picture.picture).unsqueeze(0).to(options_.dtype);
+    const at::Tensor pixels = encoder_->Pixels(picture.picture).unsqueeze(0);
     tokens.push_back(prompter.Tokens(encoder_->States(pixels)).squeeze(0));
     weights.push_back(WeightsOf(prompter, picture));
     if (picture.mask.defined()) masks.push_back((picture.mask >= 0.5).to(at::kFloat).squeeze(0));

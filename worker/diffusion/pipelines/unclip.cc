@@ -94,7 +94,7 @@ std::unique_ptr<const Pipeline> UnclipDecoder::Load(const ModelDirectory& direct
                                                     FileParameters::Options options) {
   const c10::InferenceMode inference;
   ModelInfo info = Describe(directory);
-  info.revision = directory.Revision(options.dtype);
+  info.revision = directory.Revision(options.precision);
   LayerWeights layers;  // which no LoRA is made for
   const auto text = std::make_shared<const PromptEncoder>(directory, PromptEncoder::Part{}, options, layers);
 
