@@ -13,9 +13,9 @@ constexpr char kFile[] =
   "secret_sha256": "Qbppa8KCKST3y6DOIRv93+ZTzrPJgSVaF3W+vxEL9C0="}]})";
 
 // `scope`: that the key has beside SCOPE_READ.
-Gatekeeper* Asking(v1::Scope scope) {
+Gatekeeper* Asking(mind::v1::Scope scope) {
   KeyTable table = *ParseKeyTable(kFile);
-  if (scope != v1::SCOPE_UNSPECIFIED) table.keys.begin()->second.mutable_key()->add_scopes(scope);
+  if (scope != mind::v1::SCOPE_UNSPECIFIED) table.keys.begin()->second.mutable_key()->add_scopes(scope);
   auto* const book = new KeyBook;
   book->SetFile(std::move(table));
   return new Gatekeeper({.keys = book,
@@ -26,14 +26,14 @@ Gatekeeper* Asking(v1::Scope scope) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string text = mind::fuzz::Text(data, size);
+  const std::string text(mind::fuzz::Text(data, size));
   // The first line is authorization, the second mind-tenant.
   const size_t line = text.find('\n');
   Credentials credentials{.authorization = text.substr(0, line)};
   if (line != std::string::npos) credentials.tenant = text.substr(line + 1);
   constexpr char kMethod[] = "mind.v1.GenerationService/GetJob";
-  static Gatekeeper* const plain = Asking(v1::SCOPE_UNSPECIFIED);
-  static Gatekeeper* const proxy = Asking(v1::SCOPE_PROXY);
+  static Gatekeeper* const plain = Asking(mind::v1::SCOPE_UNSPECIFIED);
+  static Gatekeeper* const proxy = Asking(mind::v1::SCOPE_PROXY);
   const absl::StatusOr<Caller> caller = plain->Admit(credentials, kMethod);
   if (caller.ok() && caller->tenant != "acme") std::abort();
   // Who may speak for others speaks for whom he names, if that is a name, and for nobody else.

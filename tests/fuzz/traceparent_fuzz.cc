@@ -3,7 +3,7 @@
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string given = mind::fuzz::Text(data, size);
+  const std::string given(mind::fuzz::Text(data, size));
   // The first line is traceparent, all of it tracestate.
   const std::string state = mind::CarriedTracestate(given);
   if (state.size() > mind::kMostTracestate || mind::CarriedTracestate(state) != state) std::abort();
