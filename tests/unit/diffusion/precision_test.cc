@@ -76,8 +76,8 @@ TEST(Precision, AnAutoencoderThatMustBeUpcastIsFloat32) {
 TEST(Precision, ALayerTakesNumbersInTheTypeOfItsWeights) {
   SeededNoise noise(1);
   const at::Tensor x = noise.Draw({3, 8}), weight = noise.Draw({4, 8}), bias = noise.Draw({4});
-  FileParameters stored = Stored({{"weight", weight}, {"bias", bias}}, Precision::kBFloat16);
-  const Linear linear(Scope(stored), 8, 4);
+  FileParameters stored = Stored({{"layer.weight", weight}, {"layer.bias", bias}}, Precision::kBFloat16);
+  const Linear linear(Scope(stored) / "layer", 8, 4);
   const at::Tensor y = linear(x);
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(at::equal(y, linear(x.to(at::kBFloat16))));

@@ -34,9 +34,12 @@ at::Tensor Halved(const at::Tensor& x, Filter filter) {
 
 at::Tensor Doubled(const at::Tensor& x, Filter filter) {
   if (filter == Filter::kBox) return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-  // Zeros between the pixels, then the filter, which is what a transposed convolution is.
-  return at::conv_transpose2d(x, BinomialKernel(x, 4), {}, /*stride=*/2, /*padding=*/1, /*output_padding=*/0,
-                              x.size(1));
+  // Zeros between the pixels, then the filter, which is what a transposed convolution is. In float32: of a
+  // channel each in bfloat16, LibTorch 1 makes another size on a CPU.
+  const at::Tensor in = x.to(at::kFloat);
+  return at::conv_transpose2d(in, BinomialKernel(in, 4), {}, /*stride=*/2, /*padding=*/1,
+                              /*output_padding=*/0, x.size(1))
+      .to(x.scalar_type());
 }
 
 }  // namespace mind::diffusion
