@@ -81,7 +81,7 @@ TEST(Precision, ALayerTakesNumbersInTheTypeOfItsWeights) {
   const at::Tensor y = linear(x);
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(at::equal(y, linear(x.to(at::kBFloat16))));
-  EXPECT_TRUE(at::allclose(y.to(at::kFloat), at::linear(x, weight, bias), 2e-2, 2e-2));
+  EXPECT_TRUE(at::allclose(y.to(at::kFloat), at::linear(x, weight, bias), 3e-2, 5e-2));
 }
 
 // Far from nothing and close together: in a type of eight bits their mean would be off by more than they
