@@ -239,8 +239,9 @@ TEST_F(ControlTest, SteeredAndPlainShareABatch) {
     model->Tell(source, {}, request.picture, trajectory.conditioning);
   }
   const BatchCap cap({.floor = 16, .ceiling = 16});
-  StepBatches batches([&cap](const Trajectory&) -> const BatchCap& { return cap; },
-                      [](int64_t) -> size_t { return 0; });
+  StepBatches batches({.cap_of = [&cap](const Trajectory&) -> const BatchCap& { return cap; },
+                       .seconds_left = [](const Trajectory&) { return 1.0; },
+                       .busy_above = [](int64_t) { return size_t{0}; }});
   const auto batch = batches.Next(parked);
   ASSERT_EQ(batch.size(), parked.size());
   std::vector<EvaluationRow> rows;
