@@ -32,13 +32,14 @@ struct Storage {
 constexpr Storage kStorages[] = {{"fp16", at::kHalf, {4e-3, 1e-2}}, {"bf16", at::kBFloat16, {5e-2, 1e-1}}};
 
 // Networks computed in another precision than the reference's float32. Pictures of pixel models are not held
-// to anything, as above. Floors by the bits of each type; what was measured is not in them yet.
+// to anything, as above. Floors by the bits of each type; of bf16 up to 0.044 and 0.174 were measured
+// (LibTorch 1.13, the models of golden/all).
 struct Computed {
   Precision precision;
   Tolerances tolerances;
 };
 constexpr Computed kComputed[] = {{Precision::kTf32, {4e-3, 2e-2}},
-                                  {Precision::kBFloat16, {5e-2, 1e-1}},
+                                  {Precision::kBFloat16, {5e-2, 2e-1}},
                                   {Precision::kFloat16, {1e-2, 2e-2}}};
 
 // Convolutions in another order of summation: networks are held to what they are in any case.

@@ -25,8 +25,8 @@ at::Tensor Activate(Activation activation, const at::Tensor& x) {
   switch (activation) {
     case Activation::kSilu:
       return at::silu(x);
-    case Activation::kMish:
-      return at::mish(x);
+    case Activation::kMish:  // LibTorch 1.13 has it on a CPU in float32 alone
+      return x.is_cpu() ? at::mish(x.to(at::kFloat)).to(x.scalar_type()) : at::mish(x);
     case Activation::kRelu:
       return at::relu(x);
     case Activation::kGelu:

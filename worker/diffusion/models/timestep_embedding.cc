@@ -8,10 +8,8 @@ at::Tensor SinusoidalEmbedding(const at::Tensor& timesteps, int64_t width, const
   const int64_t half = width / 2;
   at::Tensor exponent = at::arange(half, at::TensorOptions().dtype(at::kFloat).device(timesteps.device()));
   exponent = exponent * -std::log(options.max_period) / (static_cast<double>(half) - options.freq_shift);
-  // In double and rounded once: exponentials of float32 differ in their last bit from one LibTorch to the
-  // next, which at timestep 999 is more than the references' own error.
-  const at::Tensor frequencies = at::exp(exponent.to(at::kDouble)).to(at::kFloat);
-  const at::Tensor angle = options.scale * (timesteps.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0));
+  const at::Tensor angle =
+      options.scale * (timesteps.to(at::kFloat).unsqueeze(1) * at::exp(exponent).unsqueeze(0));
   const at::Tensor sin = at::sin(angle);
   const at::Tensor cos = at::cos(angle);
   const at::Tensor embedding = options.flip_sin_to_cos ? at::cat({cos, sin}, 1) : at::cat({sin, cos}, 1);
