@@ -2,8 +2,8 @@
 # Installs the Debian packages of the sections named (build, run, test; default: all) of deploy/packages.txt. As root.
 #   deploy/install.sh --libtorch cpu|cuda [DIRECTORY]   LibTorch 2 beside Debian's, in /opt/libtorch unless said otherwise (libtorch.sh)
 set -euo pipefail
+if [ "${1:-}" = --libtorch ]; then exec "$(dirname "$0")/libtorch.sh" "${2:-}" "${3:-/opt/libtorch}"; fi
 cd "$(dirname "$0")"
-if [ "${1:-}" = --libtorch ]; then exec ./libtorch.sh "${2:-}" "${3:-/opt/libtorch}"; fi
 sections=("$@")
 [ ${#sections[@]} -gt 0 ] || sections=(build run test)
 

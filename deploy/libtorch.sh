@@ -5,8 +5,9 @@
 #   cuda   all that a GPU needs but its driver
 # Downloads 0.6 GB (cpu) or 2.5 GB (cuda), by pip and therefore from wherever pip is told to.
 set -euo pipefail
-cd "$(dirname "$0")"
 kind=${1:-} target=${2:-}
+[ -z "$target" ] || target=$(realpath -m "$target")  # before we go elsewhere
+cd "$(dirname "$0")"
 case $kind in
   cpu) sections=(cpu) ;;
   cuda) sections=(cpu cuda) ;;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "proto/support/logging.h"
 
@@ -28,15 +29,19 @@ void Retention::OnTick() {
 }
 
 void Retention::BeginRound(absl::Time now) {
-  const std::map<std::string, absl::Duration> keeps = state_.options.keeps();
+  const std::optional<std::map<std::string, absl::Duration>> keeps = state_.options.keeps();
+  if (!keeps) {
+    next_ = now;  // soon
+    return;
+  }
   PurgeQuery others{.ended_before = now - state_.options.keep};
-  for (const auto& [tenant, keep] : keeps) {
+  for (const auto& [tenant, keep] : *keeps) {
     round_.push_back({.ended_before = now - keep, .tenant = tenant});
     others.except.push_back(tenant);
   }
   // Who has no time of his own any more may have older jobs.
   const bool one_less = std::any_of(excepted_.begin(), excepted_.end(),
-                                    [&](const std::string& tenant) { return keeps.count(tenant) == 0; });
+                                    [&](const std::string& tenant) { return keeps->count(tenant) == 0; });
   if (one_less || now >= next_from_start_) {
     gone_before_ = absl::InfinitePast();
     next_from_start_ = now + kFromStart;

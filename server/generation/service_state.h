@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -44,9 +45,10 @@ struct ServiceOptions {
   uint64_t max_disk_bytes = 0;
   // A job that would wait longer than this, as estimated, is refused.
   absl::Duration max_wait = absl::Hours(1);
-  // How long ended jobs and their pictures are kept; and those of tenants with a time of their own.
+  // How long ended jobs and their pictures are kept; and those of tenants with a time of their own. While
+  // that is not known, none is forgotten.
   absl::Duration keep = absl::Hours(24);
-  std::function<std::map<std::string, absl::Duration>()> keeps = [] {
+  std::function<std::optional<std::map<std::string, absl::Duration>>()> keeps = [] {
     return std::map<std::string, absl::Duration>();
   };
   // How long after a restart a job that was tied to a call waits to be asked for.

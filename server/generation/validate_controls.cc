@@ -1,7 +1,9 @@
 #include "server/generation/validate_controls.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
@@ -145,11 +147,16 @@ absl::Status ResolveControls(const v1::Model& model, v1::ImageSpec& spec) {
     return InvalidField("spec.controls", absl::StrCat(spec.controls_size(), " given, at most ",
                                                       allowed->most(), " are allowed"));
   }
+  std::set<std::pair<std::string, uint32_t>> kinds;  // by network
   for (int i = 0; i < spec.controls_size(); ++i) {
-    if (absl::Status error =
-            ResolveControl(absl::StrCat("spec.controls[", i, "]"), *allowed, *spec.mutable_controls(i));
-        !error.ok())
-      return error;
+    const std::string field = absl::StrCat("spec.controls[", i, "]");
+    v1::ControlPicture& control = *spec.mutable_controls(i);
+    if (absl::Status error = ResolveControl(field, *allowed, control); !error.ok()) return error;
+    if (control.has_kind() && !kinds.emplace(control.network(), control.kind()).second) {
+      return InvalidField(field + ".kind",
+                          absl::StrCat(control.kind(), " given again; the network \"",
+                                       Printable(control.network()), "\" takes one picture of a kind"));
+    }
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #include "server/generation/validate_picture_prompts.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,32 @@ absl::Status ResolvePrompt(const std::string& field, const v1::ModelInput& allow
   return absl::OkStatus();
 }
 
+bool SameLayers(const v1::PicturePrompt& a, const v1::PicturePrompt& b) {
+  return std::equal(a.layers().begin(), a.layers().end(), b.layers().begin(), b.layers().end(),
+                    [](const v1::LayerWeight& one, const v1::LayerWeight& other) {
+                      return one.layer() == other.layer() && one.weight() == other.weight();
+                    });
+}
+
+// Another picture of the same adapter goes before: without masks they are seen as one.
+absl::Status CheckAlike(const std::string& field, const v1::PicturePrompt& before,
+                        const v1::PicturePrompt& prompt) {
+  const std::string adapter = absl::StrCat("\"", Printable(prompt.adapter()), "\"");
+  if (prompt.mask().empty() != before.mask().empty()) {
+    return InvalidField(field + ".mask",
+                        absl::StrCat("pictures of the adapter ", adapter, " have masks all or none"));
+  }
+  if (!prompt.mask().empty()) return absl::OkStatus();
+  if (prompt.weight() != before.weight()) {
+    return InvalidField(field + ".weight", absl::StrCat(prompt.weight(), " given, ", before.weight(),
+                                                        " before; pictures of the adapter ", adapter,
+                                                        " without masks have one weight"));
+  }
+  if (SameLayers(before, prompt)) return absl::OkStatus();
+  return InvalidField(field + ".layers", absl::StrCat("pictures of the adapter ", adapter,
+                                                      " without masks act in the same layers"));
+}
+
 }  // namespace
 
 absl::Status ResolvePicturePrompts(const v1::Model& model, v1::ImageSpec& spec) {
@@ -56,12 +83,15 @@ absl::Status ResolvePicturePrompts(const v1::Model& model, v1::ImageSpec& spec) 
     return InvalidField("spec.picture_prompts", absl::StrCat(spec.picture_prompts_size(), " given, at most ",
                                                              allowed->most(), " are allowed"));
   }
+  std::map<std::string, int> first;  // of each adapter
   for (int i = 0; i < spec.picture_prompts_size(); ++i) {
-    if (absl::Status error = ResolvePrompt(absl::StrCat("spec.picture_prompts[", i, "]"), *allowed,
-                                           *spec.mutable_picture_prompts(i));
-        !error.ok()) {
+    const std::string field = absl::StrCat("spec.picture_prompts[", i, "]");
+    v1::PicturePrompt& prompt = *spec.mutable_picture_prompts(i);
+    if (absl::Status error = ResolvePrompt(field, *allowed, prompt); !error.ok()) return error;
+    const auto [before, added] = first.try_emplace(prompt.adapter(), i);
+    if (added) continue;
+    if (absl::Status error = CheckAlike(field, spec.picture_prompts(before->second), prompt); !error.ok())
       return error;
-    }
   }
   return absl::OkStatus();
 }

@@ -58,6 +58,11 @@ class Connection::ConnectionExchange : public Exchange {
   }
 
   const HttpRequest& request() const override { return request_; }
+  // The handler has returned: a call may wait for hours, and nobody looks at its body any more.
+  void DropBody() {
+    request_.body = std::string();
+    body_.reset();
+  }
 
   void Answer(HttpResponse response) override {
     answered_ = true;
@@ -112,8 +117,8 @@ class Connection::ConnectionExchange : public Exchange {
   const std::shared_ptr<asio::io_context> io_;  // before the connection, whose socket must not outlive it
   const std::shared_ptr<Connection> connection_;
   const uint64_t number_;
-  const HttpRequest request_;
-  const std::optional<BodyBudget::Share> body_;  // for as long as that is in memory
+  HttpRequest request_;                    // nothing of it changes, but for DropBody
+  std::optional<BodyBudget::Share> body_;  // for as long as that is in memory
   std::atomic<bool> answered_ = false;
 };
 
@@ -233,7 +238,9 @@ void Connection::RefuseWith(int status, const std::string& code, const std::stri
   const nlohmann::json error = {
       {"error",
        {{"message", message}, {"type", "invalid_request_error"}, {"param", nullptr}, {"code", code}}}};
-  Answer(++exchange_, Answered(status, "application/json", error.dump()));
+  HttpResponse response = Answered(status, "application/json", error.dump());
+  if (status == 503) response.headers.emplace_back("retry-after", "1");
+  Answer(++exchange_, std::move(response));
 }
 
 bool Connection::TakeHeader() {
@@ -292,8 +299,10 @@ void Connection::Handle() {
   on_gone_ = nullptr;
   stream_.expires_never();
   if (!refused_) WatchForEnd();
-  context_->router.Dispatch(std::make_shared<ConnectionExchange>(
-      io, shared_from_this(), exchange_, std::move(request_), std::exchange(body_, std::nullopt)));
+  const auto exchange = std::make_shared<ConnectionExchange>(
+      io, shared_from_this(), exchange_, std::move(request_), std::exchange(body_, std::nullopt));
+  context_->router.Dispatch(exchange);
+  exchange->DropBody();
 }
 
 void Connection::WatchForEnd() {

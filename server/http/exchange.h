@@ -20,6 +20,7 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
 
+  // Its body is there until the handler returns, and no longer.
   virtual const HttpRequest& request() const = 0;
 
   // Who asks; set before a handler gets it.

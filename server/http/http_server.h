@@ -18,7 +18,7 @@ namespace mind::server {
 struct HttpLimits {
   size_t header_bytes = 16 * 1024;
   uint64_t body_bytes = 32 * 1024 * 1024;
-  // Of all bodies that have been read and not answered; beyond, requests are refused while they are read.
+  // Of all bodies that are being read, or looked at; beyond, requests are refused while they are read.
   uint64_t bodies_bytes = 256 * 1024 * 1024;
   // For a request's header to come whole, and for what is idle between requests.
   std::chrono::seconds header_time{30};

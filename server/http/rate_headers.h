@@ -5,7 +5,8 @@
 #include <cmath>
 #include <string>
 
-#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "server/http/exchange.h"
 #include "server/trust/rate.h"
 
@@ -13,8 +14,9 @@ namespace mind::server {
 
 // `of`: "requests", "seconds".
 inline void AddRateHeaders(Exchange& exchange, const std::string& of, const Rate& rate) {
-  exchange.AddHeader("x-ratelimit-limit-" + of, absl::StrCat(std::floor(rate.limit)));
-  exchange.AddHeader("x-ratelimit-remaining-" + of, absl::StrCat(std::floor(rate.remaining)));
+  const auto whole = [](double number) { return absl::StrFormat("%.0f", std::floor(number)); };
+  exchange.AddHeader("x-ratelimit-limit-" + of, whole(rate.limit));
+  exchange.AddHeader("x-ratelimit-remaining-" + of, whole(rate.remaining));
   exchange.AddHeader("x-ratelimit-reset-" + of,
                      absl::FormatDuration(absl::Ceil(rate.reset, absl::Milliseconds(1))));
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -34,9 +35,11 @@ class Trust {
   v1::TenantLimits LimitsOf(const std::string& tenant) const {
     return keeper_ == nullptr ? v1::TenantLimits() : keeper_->book().LimitsOf(tenant);
   }
-  // Of tenants who have their ended jobs kept for a time of their own. From any thread.
-  std::map<std::string, absl::Duration> Keeps() const {
-    return keeper_ == nullptr ? std::map<std::string, absl::Duration>() : keeper_->book().Keeps();
+  // Of tenants who have their ended jobs kept for a time of their own; nothing while that is not known. From
+  // any thread.
+  std::optional<std::map<std::string, absl::Duration>> Keeps() const {
+    if (keeper_ == nullptr) return std::map<std::string, absl::Duration>();
+    return keeper_->book().Keeps();
   }
 
  private:

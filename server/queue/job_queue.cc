@@ -44,6 +44,7 @@ void JobQueue::SetReturned(const QueuedJob& job, const Returned& returned) {
   if (found == entries_.end() && returned.pictures == 0) return;
   const bool added = found == entries_.end();
   Waiting& waiting = added ? Add(job) : **found;
+  if (waiting.held_) LetGo(waiting);  // what is given back goes before all of its kind
   if (!waiting.returned()) waiting.return_arrival_ = ++arrivals_;
   waiting.returned_ = returned;
   if (!added) return Reenter(waiting);
@@ -99,13 +100,17 @@ std::set<std::string> JobQueue::Release(const std::string& tenant) {
   std::vector<Waiting*> first;
   for (const auto& [kind, line] : held->second) first.push_back(line.begin()->second);
   for (Waiting* const waiting : first) {
-    ForgetHeld(*waiting);
-    waiting->held_ = false;
-    waiting->offers = waiting->takes_;
-    Line::Update(*waiting);
+    LetGo(*waiting);
     models.insert(waiting->model_->name);
   }
   return models;
+}
+
+void JobQueue::LetGo(Waiting& waiting) {
+  ForgetHeld(waiting);
+  waiting.held_ = false;
+  waiting.offers = waiting.takes_;
+  Line::Update(waiting);
 }
 
 const std::string& JobQueue::HoldingAfter(const std::string& tenant) const {

@@ -174,6 +174,8 @@ class JobQueue {
   // Among those that are held, by its turn; and out of them.
   void NoteHeld(Waiting& waiting);
   void ForgetHeld(const Waiting& waiting);
+  // It is held no more. REQUIRES: it is.
+  void LetGo(Waiting& waiting);
 
   const Price default_price_;
   std::map<std::string, Model> models_;

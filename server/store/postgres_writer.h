@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/store/damaged_job.h"
+#include "server/store/job_store.h"
 #include "server/store/object_writer.h"
 #include "server/store/postgres_connection.h"
 #include "server/store/store_batch.h"

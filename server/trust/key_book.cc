@@ -43,10 +43,11 @@ v1::TenantLimits KeyBook::LimitsOf(const std::string& tenant) const {
   return {};
 }
 
-std::map<std::string, absl::Duration> KeyBook::Keeps() const {
+std::optional<std::map<std::string, absl::Duration>> KeyBook::Keeps() const {
   TablePtr file, store;
   {
     const absl::ReaderMutexLock lock(&mutex_);
+    if (read_ == -absl::InfiniteDuration()) return std::nullopt;
     file = file_;
     store = store_;
   }

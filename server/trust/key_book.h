@@ -34,8 +34,9 @@ class KeyBook {
   Found Find(const std::string& id, absl::Duration now) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Those that nothing was said of have none.
   v1::TenantLimits LimitsOf(const std::string& tenant) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // How long ended jobs are kept of those tenants of whom that is said.
-  std::map<std::string, absl::Duration> Keeps() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // How long ended jobs are kept of those tenants of whom that is said. Nothing while the store is still to
+  // be read, which may say more.
+  std::optional<std::map<std::string, absl::Duration>> Keeps() const ABSL_LOCKS_EXCLUDED(mutex_);
   // All of them.
   KeyTable Everything() const ABSL_LOCKS_EXCLUDED(mutex_);
 

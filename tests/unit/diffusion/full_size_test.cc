@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "worker/diffusion/models/control_net.h"
+#include "worker/diffusion/models/picture_projection.h"
+#include "worker/diffusion/models/prior_transformer.h"
+#include "worker/diffusion/models/t2i_adapter.h"
+
 namespace mind::diffusion {
 namespace {
 
@@ -12,6 +17,101 @@ TEST(FullSize, ParametersAreAsManyAsPublished) {
     model.make(parameters);
     EXPECT_EQ(parameters.count(), model.parameters) << model.name;
   }
+}
+
+template <typename Network, typename NetworkConfig>
+int64_t CountOf(const std::string& json) {
+  FreshParameters parameters(FreshParameters::Values::kNone);
+  const Network network(Scope(parameters),
+                        NetworkConfig::From(Config(nlohmann::json::parse(json), "network")));
+  return parameters.count();
+}
+
+// The counts below are those of the reference's modules, built from the published configurations.
+
+constexpr char kUnclipBlocks[] = R"("layers_per_block": 3, "block_out_channels": [320, 640, 960, 1280], )";
+
+TEST(FullSize, KarloPrior) {
+  const int64_t count = CountOf<PriorTransformer, PriorTransformerConfig>(R"({
+    "_class_name": "PriorTransformer", "num_attention_heads": 32, "attention_head_dim": 64, "num_layers": 20,
+    "embedding_dim": 768, "num_embeddings": 77, "additional_embeddings": 4})");
+  EXPECT_EQ(count, 1022030080);
+}
+
+TEST(FullSize, KarloDecoder) {
+  const int64_t count = CountOf<UNet, UNetConfig>(std::string("{") + kUnclipBlocks + R"(
+    "_class_name": "UNet2DConditionModel", "in_channels": 3, "out_channels": 6, "sample_size": 64,
+    "cross_attention_dim": 1536, "class_embed_type": "identity", "attention_head_dim": 64,
+    "resnet_time_scale_shift": "scale_shift", "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+    "down_block_types": ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D",
+                         "SimpleCrossAttnDownBlock2D", "SimpleCrossAttnDownBlock2D"],
+    "up_block_types": ["SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D",
+                       "ResnetUpsampleBlock2D"]})");
+  EXPECT_EQ(count, 885439686);
+}
+
+TEST(FullSize, KarloProjection) {
+  const int64_t count = CountOf<PictureProjection, PictureProjectionConfig>(R"({
+    "clip_extra_context_tokens": 4, "clip_embeddings_dim": 768, "time_embed_dim": 1280,
+    "cross_attention_dim": 1536})");
+  EXPECT_EQ(count, 7878400);
+}
+
+// Of each of its two networks.
+TEST(FullSize, KarloSuperResolution) {
+  const int64_t count = CountOf<UNet, UNetConfig>(std::string("{") + kUnclipBlocks + R"(
+    "_class_name": "UNet2DModel", "in_channels": 6, "out_channels": 3, "sample_size": 256,
+    "add_attention": false,
+    "down_block_types": ["ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D",
+                         "ResnetDownsampleBlock2D"],
+    "up_block_types": ["ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D",
+                       "ResnetUpsampleBlock2D"]})");
+  EXPECT_EQ(count, 691579523);
+}
+
+// stable-diffusion-2-1-unclip, and its small one.
+TEST(FullSize, StableUnclip) {
+  const auto count = [](const std::string& embedding) {
+    return CountOf<UNet, UNetConfig>(R"({
+      "_class_name": "UNet2DConditionModel", "in_channels": 4, "out_channels": 4, "sample_size": 96,
+      "block_out_channels": [320, 640, 1280, 1280], "layers_per_block": 2,
+      "attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024, "use_linear_projection": true,
+      "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
+                           "DownBlock2D"],
+      "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+      "class_embed_type": "projection", "projection_class_embeddings_input_dim": )" +
+                                     embedding + "}");
+  };
+  EXPECT_EQ(count("2048"), 870173124);
+  EXPECT_EQ(count("1536"), 869517764);
+}
+
+TEST(FullSize, ControlNets) {
+  const int64_t sd15 = CountOf<ControlNet, ControlNetConfig>(R"({
+    "_class_name": "ControlNetModel", "in_channels": 4, "block_out_channels": [320, 640, 1280, 1280],
+    "layers_per_block": 2, "attention_head_dim": 8, "cross_attention_dim": 768,
+    "conditioning_embedding_out_channels": [16, 32, 96, 256],
+    "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
+                         "DownBlock2D"]})");
+  EXPECT_EQ(sd15, 361279120);
+  const int64_t xl = CountOf<ControlNet, ControlNetConfig>(R"({
+    "_class_name": "ControlNetModel", "in_channels": 4, "block_out_channels": [320, 640, 1280],
+    "layers_per_block": 2, "attention_head_dim": [5, 10, 20], "cross_attention_dim": 2048,
+    "use_linear_projection": true, "transformer_layers_per_block": [1, 2, 10],
+    "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816, "conditioning_embedding_out_channels": [16, 32, 96, 256],
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]})");
+  EXPECT_EQ(xl, 1251014160);
+}
+
+TEST(FullSize, T2iAdapters) {
+  const auto count = [](const std::string& json) { return CountOf<T2iAdapter, T2iAdapterConfig>(json); };
+  EXPECT_EQ(count(R"({"_class_name": "T2IAdapter", "adapter_type": "full_adapter", "in_channels": 3,
+                      "channels": [320, 640, 1280, 1280], "num_res_blocks": 2, "downscale_factor": 8})"),
+            77369280);
+  EXPECT_EQ(count(R"({"_class_name": "T2IAdapter", "adapter_type": "full_adapter_xl", "in_channels": 3,
+                      "channels": [320, 640, 1280, 1280], "num_res_blocks": 2, "downscale_factor": 16})"),
+            79028160);
 }
 
 }  // namespace

@@ -114,6 +114,16 @@ TEST_F(StepTurnsTest, EverybodyMoves) {
   for (uint64_t id = 1; id <= 8; ++id) EXPECT_GT(last[id], 900 - 40 - 8) << id;
 }
 
+// However few batches went by: the server would take it away.
+TEST_F(StepTurnsTest, WhoHasGoneWithoutForTenStepsOfAllGoesFirst) {
+  Add(1, "long", 1000).step_seconds = 1;
+  Add(2, "short", 1);
+  turns_.Took(20, {});
+  EXPECT_EQ(Order().front(), 2U);
+  turns_.Took(1, {});
+  EXPECT_EQ(Order().front(), 1U);
+}
+
 TEST_F(StepTurnsTest, AllOfTheTimeForThoseServedLongestAgoIsEqualShares) {
   turns_ = StepTurns({.flow = 1});
   for (uint64_t id = 1; id <= 3; ++id) Add(id, "", 100 * static_cast<double>(id));

@@ -219,11 +219,35 @@ TEST_F(HttpServerTest, BodiesHaveABudgetTogether) {
   while (absl::StartsWith(answer, "HTTP/1.1 200")) answer = ask();  // until the first has been read so far
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503"));
   EXPECT_THAT(answer, HasSubstr("too_many_bodies"));
+  EXPECT_THAT(answer, HasSubstr("retry-after: 1\r\n"));
   first.Send(std::string(100, 'a'));
   EXPECT_THAT(first.ReadAll(), EndsWith(std::string(900, 'a')));
   answer = ask();
   while (absl::StartsWith(answer, "HTTP/1.1 503")) answer = ask();  // until the first has been let go of
   EXPECT_THAT(answer, EndsWith(std::string(300, 'b')));
+}
+
+// A call that waits for its job takes nothing of that.
+TEST_F(HttpServerTest, ABodyIsLetGoOfWhenItsHandlerHasReturned) {
+  HttpLimits limits;
+  limits.bodies_bytes = 1000;
+  router_.Add("POST", "/held", [this](const ExchangePtr& exchange, const Router::Arguments&) {
+    const absl::MutexLock lock(&mutex_);
+    held_ = exchange;
+  });
+  Start(limits);
+  const std::string head = " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ";
+  Socket waiting(server_->port());
+  waiting.Send(absl::StrCat("POST /held", head, "900\r\n\r\n", std::string(900, 'a')));
+  const ExchangePtr held = AwaitHeld();
+  const auto ask = [&] {
+    return Ask(absl::StrCat("POST /echo", head, "300\r\n\r\n", std::string(300, 'b')));
+  };
+  std::string answer = ask();
+  while (absl::StartsWith(answer, "HTTP/1.1 503")) answer = ask();  // until the handler has returned
+  EXPECT_THAT(answer, EndsWith(std::string(300, 'b')));
+  held->Answer(Answered(200, "text/plain", "made"));
+  EXPECT_THAT(waiting.ReadAll(), EndsWith("made"));
 }
 
 class Nobody : public Authority {

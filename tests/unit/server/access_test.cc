@@ -401,10 +401,10 @@ TEST_F(AccessByHttp, TheBudgetOfWorkersTimeGoesWithAnswersOfTheServerThatCountsI
   const Router::Route list{.method = "GET", .pattern = "/v1/jobs"};
   const Credentials credentials{.authorization = "Bearer " + with_[v1::SCOPE_READ]};
   EXPECT_THAT(Ask(list, credentials)->headers(), IsEmpty());
-  generation_.seconds = {.limit = 60, .remaining = 12.7, .reset = absl::Milliseconds(1500)};
+  generation_.seconds = {.limit = 1'728'000, .remaining = 12.7, .reset = absl::Milliseconds(1500)};
   using Header = std::pair<std::string, std::string>;
   EXPECT_THAT(Ask(list, credentials)->headers(),
-              testing::ElementsAre(Header("x-ratelimit-limit-seconds", "60"),
+              testing::ElementsAre(Header("x-ratelimit-limit-seconds", "1728000"),
                                    Header("x-ratelimit-remaining-seconds", "12"),
                                    Header("x-ratelimit-reset-seconds", "1.5s")));
 }

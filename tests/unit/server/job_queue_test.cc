@@ -110,6 +110,22 @@ TEST(JobQueue, WorkThatHadBegunGoesFirstInItsClass) {
   EXPECT_EQ(Order(queue), "1");
 }
 
+// Its tenant's room is for it first, whatever was let go before.
+TEST(JobQueue, WhatIsGivenBackIsHeldNoMore) {
+  JobQueue queue(Price{.row = 1});
+  queue.Push(Job("1"));
+  queue.Push(Pictures(Job("2"), 2));
+  queue.Hold("1");
+  queue.Hold("2");
+  EXPECT_EQ(First(queue), "");
+  queue.Release("a");
+  EXPECT_EQ(First(queue), "1");
+  queue.SetReturned(Pictures(Job("2"), 0), {.pictures = 1, .work = {.rows = 1, .steps = 5}});
+  EXPECT_FALSE(queue.IsHeld("2"));
+  EXPECT_EQ(First(queue), "2");
+  EXPECT_EQ(queue.holding(), 0U);
+}
+
 // --- Pictures.
 
 TEST(JobQueue, PicturesOfAJobTakeTurnsWithOtherTenants) {

@@ -3,12 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "proto/support/time.h"
 
 namespace mind::server {
 namespace {
 
 using testing::ElementsAre;
+using testing::Optional;
 using testing::Pair;
 
 TEST(KeyBook, WhatAFileSaysOfATenantStandsBeforeWhatTheStoreSays) {
@@ -21,9 +24,18 @@ TEST(KeyBook, WhatAFileSaysOfATenantStandsBeforeWhatTheStoreSays) {
   KeyBook book;
   book.SetStore(store, absl::ZeroDuration());
   book.SetFile(file);
-  EXPECT_THAT(book.Keeps(), ElementsAre(Pair("a", absl::Hours(1)), Pair("b", absl::Hours(4))));
+  EXPECT_THAT(book.Keeps(), Optional(ElementsAre(Pair("a", absl::Hours(1)), Pair("b", absl::Hours(4)))));
   EXPECT_EQ(book.LimitsOf("c").weight(), 2);
   EXPECT_FALSE(book.LimitsOf("c").has_keep());
+}
+
+TEST(KeyBook, WhatAStoreThatIsStillToBeReadSaysOfTenantsIsNotKnown) {
+  KeyBook book;
+  EXPECT_THAT(book.Keeps(), Optional(ElementsAre())) << "there is no store";
+  book.ExpectStore();
+  EXPECT_EQ(book.Keeps(), std::nullopt);
+  book.SetStore(KeyTable(), absl::ZeroDuration());
+  EXPECT_THAT(book.Keeps(), Optional(ElementsAre()));
 }
 
 }  // namespace

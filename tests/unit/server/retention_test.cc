@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "tests/unit/server/service_rig.h"
@@ -28,7 +29,7 @@ class RetentionTest : public ServiceRig {
   }
   bool IsKept(const std::string& id, const std::string& tenant) { return Get(id, {tenant}).ok(); }
 
-  std::map<std::string, absl::Duration> keeps_;
+  std::optional<std::map<std::string, absl::Duration>> keeps_ = std::map<std::string, absl::Duration>();
   std::shared_ptr<FakeSession> worker_;
 };
 
@@ -41,7 +42,7 @@ TEST_F(RetentionTest, IsTheServersForThoseWithoutATimeOfTheirOwn) {
 }
 
 TEST_F(RetentionTest, IsATenantsOwnBeItShorterOrLonger) {
-  keeps_ = {{"short", absl::Minutes(30)}, {"long", absl::Hours(100)}};
+  *keeps_ = {{"short", absl::Minutes(30)}, {"long", absl::Hours(100)}};
   const std::string gone = Done("short"), kept = Done("long"), usual = Done("a");
   Tick(absl::Hours(1));
   EXPECT_FALSE(IsKept(gone, "short"));
@@ -54,17 +55,27 @@ TEST_F(RetentionTest, IsATenantsOwnBeItShorterOrLonger) {
 }
 
 TEST_F(RetentionTest, WhenATimeOfItsOwnIsTakenAwayTheServersHolds) {
-  keeps_ = {{"long", absl::Hours(1000)}};
+  *keeps_ = {{"long", absl::Hours(1000)}};
   const std::string id = Done("long");
   for (int i = 0; i < 5; ++i) Tick(absl::Hours(10));
   EXPECT_TRUE(IsKept(id, "long"));
-  keeps_.clear();
+  keeps_->clear();
   Tick(absl::Minutes(2));
   EXPECT_FALSE(IsKept(id, "long"));
 }
 
+TEST_F(RetentionTest, NothingIsForgottenWhileItIsNotKnownWhoHasATimeOfItsOwn) {
+  const std::string id = Done("a");
+  keeps_.reset();
+  Tick(absl::Hours(50));
+  EXPECT_TRUE(IsKept(id, "a"));
+  keeps_.emplace();
+  Tick();
+  EXPECT_FALSE(IsKept(id, "a"));
+}
+
 TEST_F(RetentionTest, LooksOnceAMinuteAndNotAgainAtWhatItLeft) {
-  keeps_ = {{"long", absl::Hours(1000)}};
+  *keeps_ = {{"long", absl::Hours(1000)}};
   store_.purges.clear();
   Tick(absl::Hours(2));
   ASSERT_EQ(store_.purges.size(), 2U);

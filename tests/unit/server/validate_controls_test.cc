@@ -64,6 +64,12 @@ TEST(ValidateControls, ANetworkOfSeveralKindsIsToldWhich) {
   EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: 3 given; this network needs one, 0 to 2");
   spec.mutable_controls(0)->clear_kind();
   EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: this network needs one, 0 to 2");
+  spec.mutable_controls(0)->set_kind(2);
+  *spec.add_controls() = spec.controls(0);
+  EXPECT_EQ(Error(model, spec),
+            "spec.controls[1].kind: 2 given again; the network \"depth\" takes one picture of a kind");
+  spec.mutable_controls(1)->set_kind(1);
+  EXPECT_TRUE(ResolveControls(model, spec).ok());
 }
 
 TEST(ValidateControls, PerturbedGuidanceIsOfTheMiddleUnlessItSays) {

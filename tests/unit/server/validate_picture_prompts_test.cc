@@ -65,5 +65,26 @@ TEST(ValidatePicturePrompts, ErrorsNameTheFieldAndWhatIsAllowed) {
   EXPECT_EQ(Error(Prompted(), spec), "spec.picture_prompts: 3 given, at most 2 are allowed");
 }
 
+TEST(ValidatePicturePrompts, ThoseOfOneAdapterAreSeenAsOneUnlessTheyHaveMasks) {
+  v1::ImageSpec spec = Spec();
+  *spec.add_picture_prompts() = spec.picture_prompts(0);
+  EXPECT_TRUE(ResolvePicturePrompts(Prompted(), spec).ok());
+  spec.mutable_picture_prompts(1)->set_weight(0.5);
+  EXPECT_EQ(Error(Prompted(), spec),
+            "spec.picture_prompts[1].weight: 0.5 given, 1 before; pictures of the adapter \"plus\" without "
+            "masks have one weight");
+  spec.mutable_picture_prompts(1)->set_mask("mask");
+  EXPECT_EQ(Error(Prompted(), spec),
+            "spec.picture_prompts[1].mask: pictures of the adapter \"plus\" have masks all or none");
+  spec.mutable_picture_prompts(0)->set_mask("mask");
+  EXPECT_TRUE(ResolvePicturePrompts(Prompted(), spec).ok());
+  spec = Spec();
+  *spec.add_picture_prompts() = spec.picture_prompts(0);
+  spec.mutable_picture_prompts(1)->add_layers()->set_layer("mid");
+  EXPECT_EQ(Error(Prompted(), spec),
+            "spec.picture_prompts[1].layers: pictures of the adapter \"plus\" without masks act in the same "
+            "layers");
+}
+
 }  // namespace
 }  // namespace mind::server

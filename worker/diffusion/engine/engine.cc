@@ -42,8 +42,12 @@ Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
       meter_(meter != nullptr ? meter : &NoMeter()),
       runner_(MakeExecutor(options),
               [&models, device = options.device] {
-                models.UnloadIdle();
-                FreeCaches(device);
+                try {
+                  models.UnloadIdle();
+                  FreeCaches(device);
+                } catch (const c10::Error&) {
+                  // Of a device that is lost: the rows, which are run again, will say so.
+                }
               }),
       costs_(CapOptions(options, runner_)),
       batches_({.cap_of = [this](const Trajectory& leader) -> const BatchCap& { return costs_.Of(leader); },

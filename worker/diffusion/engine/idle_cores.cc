@@ -40,6 +40,7 @@ void IdleCores::Run(size_t count, const std::function<void(size_t)>& part) {
   while (work.next < work.count) TakePart(work);
   while (work.helpers > 0) changed_.wait(mutex_);
   std::erase(works_, &work);
+  if (!works_.empty()) changed_.notify_all();  // they may have our core
   if (work.error) std::rethrow_exception(work.error);
 }
 

@@ -24,7 +24,7 @@ void Greet(const std::vector<StepBatches::TrajectoryPtr>& parked, double now) {
   for (const auto& one : parked) newest = std::max(newest, one->last_served);
   for (const auto& one : parked) {
     if (one->arrived >= 0) continue;
-    one->arrived = now;
+    one->arrived = one->served = now;
     if (one->last_served == 0) one->last_served = newest;
   }
 }
@@ -58,6 +58,7 @@ std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(Trajectories parked) {
   size_t rows = 0;
   for (const TrajectoryPtr& one : batch) rows += RowsOf(*one);
   for (const TrajectoryPtr& one : batch) {
+    one->served = turns_.now();
     shares_.push_back({.tenant = one->request.tenant,
                        .weight = one->request.tenant_weight,
                        .part = static_cast<double>(RowsOf(*one)) / static_cast<double>(rows)});
@@ -77,13 +78,16 @@ void StepBatches::Sort(Trajectories& parked) {
   const Trajectories equals(parked.begin(), lower);
   std::vector<StepTurns::Picture> pictures;
   for (const TrajectoryPtr& one : equals) {
-    pictures.push_back({.id = one->id,
-                        .job = one->request.job,
-                        .tenant = one->request.tenant,
-                        .weight = one->request.tenant_weight,
-                        .seconds_left = facts_.seconds_left(*one),
-                        .arrived = one->arrived,
-                        .last_served = one->last_served});
+    pictures.push_back(
+        {.id = one->id,
+         .job = one->request.job,
+         .tenant = one->request.tenant,
+         .weight = one->request.tenant_weight,
+         .seconds_left = facts_.seconds_left(*one),
+         .arrived = one->arrived,
+         .last_served = one->last_served,
+         .served = one->served,
+         .step_seconds = facts_.cap_of(*one).seconds_per_row() * static_cast<double>(RowsOf(*one))});
   }
   const std::vector<size_t> order = turns_.Order(pictures);
   for (size_t i = 0; i < order.size(); ++i) parked[i] = equals[order[i]];

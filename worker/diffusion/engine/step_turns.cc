@@ -7,6 +7,13 @@
 #include <tuple>
 
 namespace mind::diffusion {
+namespace {
+
+// Steps of its own, each with one of all the others, that a picture goes without. The server takes it away
+// after twenty (server/dispatch/worker.h).
+constexpr double kMostSteps = 10;
+
+}  // namespace
 
 StepTurns::Jobs StepTurns::JobsOf(const std::vector<Picture>& pictures) {
   Jobs jobs;
@@ -60,16 +67,20 @@ std::vector<size_t> StepTurns::Order(const std::vector<Picture>& pictures) {
   double longest = 0;
   for (const auto& [key, job] : jobs) longest = std::max(longest, job.left);
   struct Rank {
-    bool stands_back = false, known = false;
+    bool can_wait = false, stands_back = false, known = false;
     double key = 0, left = 0;
     uint64_t id = 0;
     auto operator<=>(const Rank&) const = default;
   };
+  const double most = kMostSteps * static_cast<double>(pictures.size());
   std::vector<Rank> ranks;
   for (const Picture& picture : pictures) {
     const Job& job = jobs.at(KeyOf(picture));
     const double ahead = (served_.find(picture.tenant)->second - virtual_time_) * picture.weight;
-    ranks.push_back({.stands_back = ahead > options_.lead * longest,
+    const bool overdue =
+        options_.flow > 0 && picture.step_seconds > 0 && now_ - picture.served > most * picture.step_seconds;
+    ranks.push_back({.can_wait = !overdue,
+                     .stands_back = ahead > options_.lead * longest,
                      .known = job.known,
                      .key = Key(job),
                      .left = picture.seconds_left,

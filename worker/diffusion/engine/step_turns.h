@@ -13,6 +13,9 @@
 //   lead      tenants share the time by their weights. Who has had more than the others, by more than the
 //   longest
 //             job that waits takes, stands back until they have had theirs.
+//
+// And with any flow at all nobody goes without for as long as the server lets a picture stand still before it
+// has it made elsewhere (its --stall): who has gone without for half of that goes before all others.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_STEP_TURNS_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_STEP_TURNS_H_
 
@@ -46,6 +49,8 @@ class StepTurns {
     double seconds_left = 0;   // that its steps still take, in full batches; 0: not known
     double arrived = 0;        // when it first could take one, by now()
     uint64_t last_served = 0;  // number of the batch
+    double served = 0;         // when that began, or the picture came, by now()
+    double step_seconds = 0;   // of one of its steps, in full batches; 0: not known
   };
 
   // What of a batch was a tenant's.

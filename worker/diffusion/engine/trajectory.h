@@ -100,6 +100,7 @@ struct Trajectory {
   int64_t call_in_step = 0;  // which of its evaluations is asked for, from 0
   uint64_t last_served = 0;  // number of the batch that last held it
   double arrived = -1;       // when it first could take a step, by StepTurns::now(); negative: not yet
+  double served = 0;         // when that batch began, or it arrived, likewise
   bool started = false;
   bool resumed = false;  // from a checkpoint
   double at_risk = 0;    // seconds of work since the last checkpoint

@@ -1,6 +1,7 @@
 #include "worker/diffusion/engine/trajectory_request.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "worker/diffusion/hash.h"
 
@@ -37,30 +38,35 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
     const auto& [name, scale] = lora;
     used.push_back({name, scale});
   }
-  return {{"prompt", prompt},
-          {"negative_prompt", negative_prompt ? nlohmann::json(*negative_prompt) : nlohmann::json()},
-          {"prompt_2", prompt_2},
-          {"negative_prompt_2", negative_prompt_2},
-          {"reading", {emphasis, most_chunks, comma_backtrack, padded}},
-          {"guidance", guidance},
-          {"guidance_rescale", guidance_rescale},
-          {"clip_skip", clip_skip},
-          {"label", label.value_or(-1)},
-          {"picture_guidance", picture_guidance},
-          {"prior_guidance", prior_guidance},
-          {"perturbed", {scale, fall, layers}},
-          {"noise_level", noise_level},
-          {"loras", used},
-          {"sizes", FieldsOf(sizes)},
-          {"negative_sizes", negative_sizes ? FieldsOf(*negative_sizes) : nlohmann::json()},
-          {"aesthetic_scores", {aesthetic_score, negative_aesthetic_score}}};
+  nlohmann::json fields = {
+      {"prompt", prompt},
+      {"negative_prompt", negative_prompt ? nlohmann::json(*negative_prompt) : nlohmann::json()},
+      {"prompt_2", prompt_2},
+      {"negative_prompt_2", negative_prompt_2},
+      {"reading", {emphasis, most_chunks, comma_backtrack, padded}},
+      {"guidance", guidance},
+      {"guidance_rescale", guidance_rescale},
+      {"clip_skip", clip_skip},
+      {"label", label.value_or(-1)},
+      {"picture_guidance", picture_guidance},
+      {"noise_level", noise_level},
+      {"loras", used},
+      {"sizes", FieldsOf(sizes)},
+      {"negative_sizes", negative_sizes ? FieldsOf(*negative_sizes) : nlohmann::json()},
+      {"aesthetic_scores", {aesthetic_score, negative_aesthetic_score}}};
+  // What later versions know besides: only where it is used, so that checkpoints of earlier ones still fit.
+  if (prior_guidance != PictureRequest().prior_guidance) fields["prior_guidance"] = prior_guidance;
+  if (scale != 0) fields["perturbed"] = {scale, fall, layers};
+  return fields;
 }
 
 nlohmann::json FieldsOf(const std::vector<ControlInput>& controls) {
   nlohmann::json all = nlohmann::json::array();
   for (const ControlInput& control : controls) {
     const auto& [network, picture, weight, begin, end, guess_mode, kind] = control;
-    all.push_back({network, HashOf(picture), weight, begin, end, guess_mode, kind.value_or(-1)});
+    nlohmann::json fields = {network, HashOf(picture), weight, begin, end, guess_mode};
+    if (kind) fields.push_back(*kind);  // likewise
+    all.push_back(std::move(fields));
   }
   return all;
 }
@@ -79,22 +85,22 @@ nlohmann::json FieldsOf(const std::vector<PicturePromptInput>& prompts) {
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last six change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, source, mask, depth,
-               strength, controls, picture_prompts, job, tenant, tenant_weight, priority, preview_every, checkpoint] =
-      request;
-  const nlohmann::json fields = {{"model", model},
-                                 {"picture", FieldsOf(picture)},
-                                 {"width", width},
-                                 {"height", height},
-                                 {"sampler", sampler},
-                                 {"steps", steps},
-                                 {"sampler_parameters", FieldsOf(sampler_parameters)},
-                                 {"seed", seed},
-                                 {"source", HashOf(source)},
-                                 {"mask", HashOf(mask)},
-                                 {"depth", HashOf(depth)},
-                                 {"strength", strength},
-                                 {"controls", FieldsOf(controls)},
-                                 {"picture_prompts", FieldsOf(picture_prompts)}};
+               strength, controls, picture_prompts, job, tenant, tenant_weight, priority, preview_every,
+               checkpoint] = request;
+  nlohmann::json fields = {{"model", model},
+                           {"picture", FieldsOf(picture)},
+                           {"width", width},
+                           {"height", height},
+                           {"sampler", sampler},
+                           {"steps", steps},
+                           {"sampler_parameters", FieldsOf(sampler_parameters)},
+                           {"seed", seed},
+                           {"source", HashOf(source)},
+                           {"mask", HashOf(mask)},
+                           {"depth", HashOf(depth)},
+                           {"strength", strength},
+                           {"controls", FieldsOf(controls)}};
+  if (!picture_prompts.empty()) fields["picture_prompts"] = FieldsOf(picture_prompts);
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

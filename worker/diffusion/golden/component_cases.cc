@@ -99,6 +99,7 @@ void CheckClipText(const ComponentCase& c, Report::Case& result) {
   for (size_t back = 1; back <= hidden.size(); ++back) {
     c.Compare(result, "hidden_states_m" + std::to_string(back), hidden[hidden.size() - back]);
   }
+  c.Compare(result, "penultimate", penultimate);
   c.Compare(result, "penultimate_no_final_ln", penultimate);
   c.Compare(result, "penultimate_final_ln", encoder.Encode(ids, 1));
   c.Compare(result, "last_hidden_state", encoder.Encode(ids));

@@ -66,7 +66,12 @@ void CheckVision(const UnclipCase& c, Report::Case& result) {
   const PictureStates states = encoder(c.In("pixel_values"));
   c.Compare(result, "image_embeds", states.embedding);
   c.Compare(result, "last_hidden_state", states.layers.back());
+  c.Compare(result, "last", states.layers.back());
   c.Compare(result, "penultimate", states.layers[states.layers.size() - 2]);
+  c.Compare(result, "embeddings", states.layers.front());
+  if (!c.record.Has("out.zero_picture_penultimate")) return;
+  const PictureStates nothing = encoder(at::zeros_like(c.In("pixel_values").slice(0, 0, 1)));
+  c.Compare(result, "zero_picture_penultimate", nothing.layers[nothing.layers.size() - 2]);
 }
 
 void CheckPreprocessing(const UnclipCase& c, Report::Case& result) {
@@ -103,8 +108,9 @@ using Check = void (*)(const UnclipCase&, Report::Case&);
 
 // Null: not of unCLIP.
 Check CheckFor(const fs::path& directory) {
-  if (fs::exists(directory / "preprocessor_config.json")) return CheckPreprocessing;
-  if (!fs::exists(directory / "config.json")) return nullptr;
+  // An encoder's folder may hold its preprocessing too.
+  if (!fs::exists(directory / "config.json"))
+    return fs::exists(directory / "preprocessor_config.json") ? CheckPreprocessing : nullptr;
   const Config config = Config::FromFile((directory / "config.json").string());
   const std::string kind = config.String("_class_name", config.String("model_type", ""));
   if (kind == "PriorTransformer") return CheckPrior;

@@ -76,9 +76,9 @@ at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k, const at
       return x.reshape({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
     };
     // A tensor becomes whichever optional this LibTorch wants: c10's before 2.2, the standard's since.
-    const at::Tensor mixed = mask.defined()
-                                 ? at::scaled_dot_product_attention(split(q), split(k), split(v), mask)
-                                 : at::scaled_dot_product_attention(split(q), split(k), split(v));
+    const at::Tensor mixed = mask.defined() ? at::scaled_dot_product_attention(split(q), split(k), split(v),
+                                                                               mask.to(q.scalar_type()))
+                                            : at::scaled_dot_product_attention(split(q), split(k), split(v));
     return mixed.transpose(1, 2).reshape(q.sizes());
   }
 #endif

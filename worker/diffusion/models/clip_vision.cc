@@ -65,7 +65,9 @@ ClipVision::ClipVision(const Scope& scope, const ClipVisionConfig& config)
 
 PictureStates ClipVision::operator()(const at::Tensor& pixels) const {
   const at::Tensor patches =
-      at::conv2d(pixels, patches_, /*bias=*/{}, /*stride=*/config_.patch_size).flatten(2).transpose(1, 2);
+      at::conv2d(InTypeOf(patches_, pixels), patches_, /*bias=*/{}, /*stride=*/config_.patch_size)
+          .flatten(2)
+          .transpose(1, 2);
   const at::Tensor first = class_token_.expand({pixels.size(0), 1, config_.width});
   PictureStates states;
   states.layers.push_back(norm_before_(at::cat({first, patches}, 1) + positions_));

@@ -92,8 +92,7 @@ at::Tensor PriorTransformer::MaskOf(const at::Tensor& text_mask) const {
 at::Tensor PriorTransformer::operator()(const DenoiserInput& input) const {
   const Told& told = input.told;
   const at::Tensor waves =
-      SinusoidalEmbedding(input.timestep, config_.width(), {.flip_sin_to_cos = true, .freq_shift = 0})
-          .to(input.sample.scalar_type());
+      SinusoidalEmbedding(input.timestep, config_.width(), {.flip_sin_to_cos = true, .freq_shift = 0});
   std::vector<at::Tensor> tokens = {
       text_in_(told[Condition::kText]), pooled_in_(told[Condition::kPooled]).unsqueeze(1),
       time_embedding_(waves).unsqueeze(1), vector_in_(input.sample).unsqueeze(1)};
@@ -102,7 +101,7 @@ at::Tensor PriorTransformer::operator()(const DenoiserInput& input) const {
   const at::Tensor& text_mask = told[Condition::kTextMask];
   const at::Tensor mask = text_mask.defined() ? MaskOf(text_mask) : at::Tensor();
   for (const PriorLayer& layer : layers_) h = layer(h, mask);
-  return vector_out_(norm_out_(h).select(1, -1));
+  return vector_out_(norm_out_(h).select(1, -1)).to(at::kFloat);
 }
 
 }  // namespace mind::diffusion

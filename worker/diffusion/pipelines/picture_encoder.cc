@@ -100,7 +100,7 @@ at::Tensor PictureEncoder::Pixels(const at::Tensor& picture) const {
 }
 
 at::Tensor PictureEncoder::Embed(const at::Tensor& pixels) const {
-  return (*encoder_)(pixels.unsqueeze(0)).embedding.squeeze(0);
+  return (*encoder_)(pixels.unsqueeze(0)).embedding.squeeze(0).to(at::kFloat);
 }
 
 }  // namespace mind::diffusion
