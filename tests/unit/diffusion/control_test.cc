@@ -353,7 +353,7 @@ TEST_F(ControlTest, ANetworkThatDoesNotFitIsRefusedByName) {
   EXPECT_THAT(LoadError("wide", "sketch", {{"channels", {8, 32}}}),
               testing::AllOf(HasSubstr("controls/sketch"), HasSubstr("8, 16, as the model's levels have")));
   EXPECT_THAT(LoadError("other", "edges", {{"_class_name", "SparseControlNetModel"}}),
-              HasSubstr("ControlNetModel, T2IAdapter"));
+              HasSubstr("ControlNetModel, ControlNetUnionModel, T2IAdapter"));
   EXPECT_THAT(LoadError("large", "sketch", {{"downscale_factor", 8}}),
               testing::AllOf(HasSubstr("controls/sketch"), HasSubstr("\"downscale_factor\" is 8"),
                              HasSubstr("features 4, 4 times smaller"), HasSubstr("these are 8, 8")));
