@@ -20,6 +20,7 @@ class DiskBudgetTest : public ServiceRig {
 
 TEST_F(DiskBudgetTest, WhatIsBeyondIsRefusedUntilThereIsRoomAgain) {
   Allow(1000);
+  const auto worker = Connect("w", 1);
   Use(999);
   EXPECT_TRUE(Submit(SmallRequest()).ok());
   Use(1000);
@@ -46,6 +47,7 @@ TEST_F(DiskBudgetTest, WhatIsAcceptedIsFinishedAndSeenAllTheSame) {
 
 TEST_F(DiskBudgetTest, WithoutOneOrElsewhereNothingIsRefused) {
   Restart();
+  const auto worker = Connect("w", 1);
   Use(uint64_t{1} << 60);
   EXPECT_TRUE(Submit(SmallRequest()).ok());
   Allow(1);
