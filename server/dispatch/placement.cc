@@ -37,6 +37,11 @@ struct Dispatcher::Round {
     const auto found = passed.find({model, priority});
     return found == passed.end() ? nullptr : found->second;
   }
+  // Little is passed, such as jobs that all open workers have failed.
+  void LookAgain(const std::string& model) {
+    passed.erase(passed.lower_bound({model, v1::Priority_MIN}),
+                 passed.upper_bound({model, v1::Priority_MAX}));
+  }
 };
 
 void Dispatcher::Settle(const Moment& now, Actions& actions) {
@@ -65,10 +70,17 @@ void Dispatcher::Place(const Moment& now, Actions& actions) {
   Round round{.now = now};
   const std::map<std::string, std::string> reservations = fleet_.reservations();
   for (const auto& [id, worker] : reservations) PlaceAlone(**jobs_.find(id), round);
+  changed_.merge(fleet_.TakeOpened());  // by reservations that have ended
   while (const JobQueue::Waiting* const next = NextInOrder(round)) {
     ActiveJob& job = **jobs_.find(next->id());
     if (!PlaceOne(job, round)) round.passed[{job.model(), job.job.priority()}] = next;
-    ReleaseHeld(job.job.tenant());  // the next in its place
+    // The next in its place, which may go before what has been passed.
+    const std::string& tenant = job.job.tenant();
+    if (queue_.holding() == 0 || !tenants_.Has(tenant)) continue;
+    for (const std::string& model : queue_.Release(tenant)) {
+      changed_.insert(model);
+      round.LookAgain(model);
+    }
   }
   changed_.clear();
   Send(round, actions);
