@@ -310,7 +310,7 @@ TEST_F(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
               HasSubstr("spec.source_image: this model enlarges pictures"));
   EXPECT_THAT(error("karlo-varied", [](auto&) {}),
               HasSubstr("spec.source_image: this model varies pictures: it needs one"));
-  EXPECT_THAT(error("karlo-varied", [](auto& s) { s.set_prior_guidance(2); }),
+  EXPECT_THAT(error("sd1", [](auto& s) { s.set_prior_guidance(2); }),
               HasSubstr("spec.prior_guidance: this model takes none"));
   EXPECT_THAT(error("karlo", [](auto& s) { s.set_source_image("x"); }),
               HasSubstr("spec.source_image: this model takes none"));

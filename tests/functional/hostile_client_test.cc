@@ -117,8 +117,8 @@ class HostileClient : public ::testing::Test {
       return absl::OkStatus();
     });
     EXPECT_TRUE(limited.ok()) << limited;
-    cluster_.emplace(
-        std::vector<std::string>{"--keys", keys_, "--http", "127.0.0.1:0", "--max-queue-bytes", "64MiB"});
+    cluster_.emplace(std::vector<std::string>{"--keys", keys_, "--http", "127.0.0.1:0", "--max-queue-bytes",
+                                              "64MiB", "--max-wait", "24h"});
     cluster_->SetKey(all_);
     cluster_->StartWorker("w");
     http_port_ = PortIn(cluster_->server().AwaitLine("http on port "));
