@@ -177,23 +177,6 @@ TEST(Faults, APictureOfAHungEngineIsMadeElsewhere) {
   EXPECT_EQ(PictureOf(cluster, CreateJob(*client, request)), picture);
 }
 
-// It notices by itself, hands its work over and ends, for a supervisor to start it again.
-TEST(Faults, AWorkerWhoseStepDoesNotEndEndsItself) {
-  const v1::JobRequest request = Request("a yellow butterfly", 3, 400);
-  Cluster cluster({"--stall", "1h", "--lease", "1h"});
-  cluster.StartWorker("hung", {"--checkpoint-interval", "20ms", "--step-limit", "1s"});
-  const auto client = cluster.NewClient();
-  const std::string job = CreateJob(*client, request);
-  Await("work in progress", [&] { return JobNow(*client, job).steps_done() > 10; });
-  {
-    const StoppedThread hang(cluster.worker("hung"), "steps");
-    cluster.StartWorker("w");
-    EXPECT_FALSE(PictureOf(cluster, job).empty());
-  }
-  EXPECT_EQ(cluster.worker("hung").Wait(), 1);
-  EXPECT_GT(cluster.ServerMetric("mind_jobs_resumed_total"), 0);
-}
-
 // It may be what kills them: after five it is given up, however it came to that.
 TEST(Faults, AJobThatTakesFiveWorkersWithItIsFailed) {
   Cluster cluster;
