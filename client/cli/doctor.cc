@@ -36,7 +36,7 @@ const char* NameOf(Level level) {
 }
 
 // What the findings are put together with.
-class Report {
+class Findings {
  public:
   void Add(Level level, const std::string& subject, const std::string& text, const std::string& advice = "") {
     findings_.push_back({level, subject, text, advice});
@@ -62,7 +62,7 @@ std::string InWords(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Seconds(1)));
 }
 
-void LookAtExpiry(const std::string& whose, absl::Time expiry, absl::Time now, Report& report) {
+void LookAtExpiry(const std::string& whose, absl::Time expiry, absl::Time now, Findings& report) {
   const absl::Duration left = expiry - now;
   if (left <= absl::ZeroDuration()) {
     report.Add(Level::kWrong, "tls", absl::StrCat(whose, " has expired"),
@@ -75,13 +75,13 @@ void LookAtExpiry(const std::string& whose, absl::Time expiry, absl::Time now, R
   }
 }
 
-void LookAtServer(const Evidence& seen, Report& report) {
+void LookAtServer(const Evidence& seen, Findings& report) {
   if (seen.serving) return report.Add(Level::kOk, "server", absl::StrCat(seen.server, " takes jobs"));
   report.Add(Level::kWrong, "server", absl::StrCat(seen.server, " answers, and takes no jobs"),
              "It is going down, cannot write its store, or knows no leader: its log says which.");
 }
 
-void LookAtTls(const Evidence& seen, Report& report) {
+void LookAtTls(const Evidence& seen, Findings& report) {
   if (seen.certificate) {
     return LookAtExpiry("the server's certificate", seen.certificate->not_after, seen.now, report);
   }
@@ -90,7 +90,7 @@ void LookAtTls(const Evidence& seen, Report& report) {
              "Give the server --tls-cert and --tls-key, and dial with --tls, unless the network encrypts.");
 }
 
-void LookAtKey(const Evidence& seen, Report& report) {
+void LookAtKey(const Evidence& seen, Findings& report) {
   if (!seen.asks_for_keys) {
     if (IsLoopback(seen.server)) return report.Add(Level::kOk, "key", "the server asks nobody for a key");
     return report.Add(Level::kWarning, "key",
@@ -114,7 +114,7 @@ void LookAtKey(const Evidence& seen, Report& report) {
   report.Add(Level::kOk, "key", absl::StrCat("this one allows: ", absl::StrJoin(allowed, ", ")));
 }
 
-void LookAtModels(const Evidence& seen, Report& report) {
+void LookAtModels(const Evidence& seen, Findings& report) {
   if (!seen.models.ok()) {
     return report.Add(Level::kNote, "models", absl::StrCat("not seen: ", seen.models.status().message()));
   }
@@ -127,7 +127,7 @@ void LookAtModels(const Evidence& seen, Report& report) {
   report.Add(Level::kOk, "models", absl::StrJoin(names, ", "));
 }
 
-std::string StateOf(const v1::Worker& worker) {
+std::string WorkerState(const v1::Worker& worker) {
   switch (worker.state()) {
     case v1::WORKER_STATE_DRAINING:
       return "draining";
@@ -143,7 +143,7 @@ std::string StateOf(const v1::Worker& worker) {
   }
 }
 
-void LookAtWorkers(const Evidence& seen, Report& report) {
+void LookAtWorkers(const Evidence& seen, Findings& report) {
   if (!seen.workers.ok()) {
     return report.Add(Level::kNote, "workers", absl::StrCat("not seen: ", seen.workers.status().message()));
   }
@@ -151,7 +151,7 @@ void LookAtWorkers(const Evidence& seen, Report& report) {
   std::vector<std::string> stuck;
   for (const v1::Worker& worker : *seen.workers) {
     if (worker.state() == v1::WORKER_STATE_STUCK) stuck.push_back(Printable(worker.name()));
-    ++states[StateOf(worker)];
+    ++states[WorkerState(worker)];
   }
   const bool some = states.count("ready") + states.count("busy") > 0;
   const std::string counted = absl::StrJoin(states, ", ", [](std::string* out, const auto& each) {
@@ -172,7 +172,7 @@ void LookAtWorkers(const Evidence& seen, Report& report) {
   }
 }
 
-void LookAtClock(const std::string& at, const MetricsPage& page, absl::Time now, Report& report) {
+void LookAtClock(const std::string& at, const MetricsPage& page, absl::Time now, Findings& report) {
   if (!page.clock()) return;
   const absl::Duration difference = *page.clock() - now;
   if (absl::AbsDuration(difference) <= kClockTolerance) return;
@@ -182,7 +182,7 @@ void LookAtClock(const std::string& at, const MetricsPage& page, absl::Time now,
              "Deadlines of jobs and the ends of keys and certificates are off by as much: keep both by NTP.");
 }
 
-void LookAtStore(const std::string& at, const MetricsPage& page, Report& report) {
+void LookAtStore(const std::string& at, const MetricsPage& page, Findings& report) {
   if (page.Find("mind_store_failing").value_or(0) != 0) {
     report.Add(Level::kWrong, "store", absl::StrCat(at, " cannot write its store: new jobs are refused"),
                "Its log names the error: most often a full disk, or a database that is away.");
@@ -202,7 +202,7 @@ void LookAtStore(const std::string& at, const MetricsPage& page, Report& report)
   }
 }
 
-void LookAtDisk(const std::string& at, const MetricsPage& page, Report& report) {
+void LookAtDisk(const std::string& at, const MetricsPage& page, Findings& report) {
   const auto room = page.Find("mind_data_free_bytes");
   if (!room) return;
   const std::string text =
@@ -213,7 +213,7 @@ void LookAtDisk(const std::string& at, const MetricsPage& page, Report& report) 
 }
 
 // Of all pages together.
-void LookAtLeaders(const Evidence& seen, Report& report) {
+void LookAtLeaders(const Evidence& seen, Findings& report) {
   int asked = 0, leading = 0;
   for (const auto& [address, page] : seen.pages) {
     if (!page.ok()) continue;
@@ -232,7 +232,7 @@ void LookAtLeaders(const Evidence& seen, Report& report) {
              "Unless another does that --metrics has not named: none can reach the database.");
 }
 
-void LookAtPages(const Evidence& seen, const std::string& version, Report& report) {
+void LookAtPages(const Evidence& seen, const std::string& version, Findings& report) {
   for (const auto& [at, page] : seen.pages) {
     if (!page.ok()) {
       report.Add(Level::kWrong, "metrics", absl::StrCat(at, ": ", page.status().message()),
@@ -269,7 +269,7 @@ void LookAtPages(const Evidence& seen, const std::string& version, Report& repor
 }  // namespace
 
 std::vector<Finding> Examine(const Evidence& seen, const std::string& version) {
-  Report report;
+  Findings report;
   if (!seen.reached.ok()) {
     report.Add(Level::kWrong, "server", Explain(seen.reached, seen.server));
   } else {

@@ -103,7 +103,7 @@ std::string DayOf(const google::protobuf::Timestamp& time) {
   return absl::FormatTime("%Y-%m-%d", FromTimestamp(time), absl::LocalTimeZone());
 }
 
-std::string StateOf(const v1::ApiKey& key) {
+std::string KeyState(const v1::ApiKey& key) {
   if (key.has_revoke_time()) return absl::StrCat("revoked ", DayOf(key.revoke_time()));
   if (!key.has_expire_time()) return "good";
   return absl::StrCat(server::IsGood(key, absl::Now()) ? "until " : "expired ", DayOf(key.expire_time()));
@@ -148,8 +148,8 @@ int ListKeys(client::Client& client, const Common& common, const KeysOptions& op
       PrintJson(key);
       continue;
     }
-    std::printf("%-10s  %-20s %-18s %-24s %s\n", key.id().c_str(), key.tenant().c_str(), StateOf(key).c_str(),
-                ScopesOf(key).c_str(), Printable(key.name(), 200).c_str());
+    std::printf("%-10s  %-20s %-18s %-24s %s\n", key.id().c_str(), key.tenant().c_str(),
+                KeyState(key).c_str(), ScopesOf(key).c_str(), Printable(key.name(), 200).c_str());
   }
   return kOk;
 }

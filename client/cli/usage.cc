@@ -29,13 +29,13 @@ FlagReader DayReader(google::protobuf::Timestamp* (v1::ListUsageRequest::*field)
 }
 
 // What spreadsheets would take for a formula stays text; that it is in quotes does not tell them so.
-std::string Text(const std::string& text) {
+std::string PlainText(const std::string& text) {
   const bool formula = !text.empty() && absl::StrContains("=+-@\t\r", text.front());
   return formula ? absl::StrCat("'", text) : text;
 }
 
 std::string Quoted(const std::string& text) {
-  return absl::StrCat("\"", absl::StrReplaceAll(Text(text), {{"\"", "\"\""}}), "\"");
+  return absl::StrCat("\"", absl::StrReplaceAll(PlainText(text), {{"\"", "\"\""}}), "\"");
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ void AddUsageFlags(CLI::App& app, v1::ListUsageRequest& request) {
 std::string CsvOf(const v1::Usage& usage) {
   return absl::StrFormat("%s,%s,%s,%s,%d,%d,%d,%.3f",
                          absl::FormatTime(kDay, FromTimestamp(usage.day()), absl::UTCTimeZone()),
-                         Text(usage.tenant()), usage.key_id(), Quoted(usage.model()), usage.jobs(),
+                         PlainText(usage.tenant()), usage.key_id(), Quoted(usage.model()), usage.jobs(),
                          usage.images(), usage.steps(), usage.worker_seconds());
 }
 

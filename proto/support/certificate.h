@@ -2,6 +2,7 @@
 #ifndef MIND_PROTO_SUPPORT_CERTIFICATE_H_
 #define MIND_PROTO_SUPPORT_CERTIFICATE_H_
 
+#include <openssl/bio.h>
 #include <openssl/x509.h>
 
 #include <memory>
@@ -18,6 +19,11 @@ struct FreeX509 {
   void operator()(X509* certificate) const { X509_free(certificate); }
 };
 using X509Ptr = std::unique_ptr<X509, FreeX509>;
+
+struct FreeBio {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+using BioPtr = std::unique_ptr<BIO, FreeBio>;
 
 // All certificates of a text in PEM, in order. INVALID_ARGUMENT: there is none, or one is damaged.
 absl::StatusOr<std::vector<X509Ptr>> ReadCertificates(const std::string& pem);

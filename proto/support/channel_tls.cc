@@ -57,7 +57,7 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(JudgingVerifier::Accept ac
   return tls::TlsCredentials(options);
 }
 
-absl::Status Wrong(const std::string& flag, const absl::Status& why) {
+absl::Status WrongFlag(const std::string& flag, const absl::Status& why) {
   return absl::InvalidArgumentError(absl::StrCat(flag, ": ", why.message()));
 }
 
@@ -92,10 +92,10 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials
     return absl::InvalidArgumentError("--tls-cert and --tls-key go together");
   }
   const auto judge = CertificateJudge::Create(CertificateJudge::Peer::kServer, tls.authorities);
-  if (!judge.ok()) return Wrong("--ca", judge.status());
+  if (!judge.ok()) return WrongFlag("--ca", judge.status());
   if (!tls.certificate_file.empty()) {
     const auto identity = TlsIdentity::Load(tls.certificate_file, tls.key_file);
-    if (!identity.ok()) return Wrong("--tls-cert", identity.status());
+    if (!identity.ok()) return WrongFlag("--tls-cert", identity.status());
   }
   return Credentials(
       [judge = *judge, name = tls.name](grpc::experimental::TlsCustomVerificationCheckRequest& request) {

@@ -8,7 +8,7 @@
 namespace mind {
 namespace {
 
-constexpr absl::Duration kLastLines = absl::Seconds(1);
+constexpr absl::Duration kFlushAtEnd = absl::Seconds(1);
 
 void WriteAll(int fd, const std::string& text) {
   size_t written = 0;
@@ -25,7 +25,7 @@ LineWriter::LineWriter(Options options)
     : state_(std::make_shared<State>(std::move(options))), thread_([state = state_] { Main(*state); }) {}
 
 LineWriter::~LineWriter() {
-  const bool flushed = Flush(kLastLines);
+  const bool flushed = Flush(kFlushAtEnd);
   {
     const absl::MutexLock lock(&state_->mutex);
     state_->closing = true;

@@ -16,7 +16,7 @@
 namespace mind {
 namespace {
 
-constexpr size_t kMaxText = 1024;
+constexpr size_t kMaxFieldBytes = 1024;
 std::atomic<int> quiet = 0;  // how many QuietLogs there are
 
 constexpr absl::Duration kLastLines = absl::Seconds(1);
@@ -62,7 +62,7 @@ void Log(spdlog::level::level_enum level, const std::string& message, const LogF
   LogFields line = {{"message", message}};
   line.update(fields);
   for (auto& field : line) {
-    if (field.is_string()) field = Printable(field.get_ref<const std::string&>(), kMaxText);
+    if (field.is_string()) field = Printable(field.get_ref<const std::string&>(), kMaxFieldBytes);
   }
   const std::string text = line.dump(-1, ' ', false, LogFields::error_handler_t::replace);
   Logger().log(level, "{}", text.substr(1, text.size() - 2));  // the braces are the pattern's

@@ -22,7 +22,7 @@ constexpr char kDefaultEndpoint[] = "http://localhost:4317";
 
 using Get = std::function<std::string(const std::string&)>;
 
-absl::Status Wrong(const std::string& name, const std::string& value, const std::string& allowed) {
+absl::Status WrongValue(const std::string& name, const std::string& value, const std::string& allowed) {
   return absl::InvalidArgumentError(absl::StrCat(name, ": \"", value, "\" is not ", allowed));
 }
 
@@ -94,7 +94,7 @@ absl::Status ReadChoice(const Setting& setting, const std::vector<std::string>& 
   if (setting.value.empty()) return absl::OkStatus();
   const auto found = std::find(allowed.begin(), allowed.end(), setting.value);
   if (found == allowed.end()) {
-    return Wrong(setting.name, Printable(setting.value), absl::StrJoin(allowed, " or "));
+    return WrongValue(setting.name, Printable(setting.value), absl::StrJoin(allowed, " or "));
   }
   take(static_cast<size_t>(found - allowed.begin()));
   return absl::OkStatus();
@@ -107,14 +107,14 @@ absl::Status ReadPropagators(const std::string& given) {
     return absl::StripAsciiWhitespace(name) == "tracecontext";
   });
   if (names.empty() || ours) return absl::OkStatus();
-  return Wrong("OTEL_PROPAGATORS", Printable(given), "a list with tracecontext");
+  return WrongValue("OTEL_PROPAGATORS", Printable(given), "a list with tracecontext");
 }
 
 absl::Status ReadNumber(const Setting& setting, int64_t most, const std::function<void(int64_t)>& take) {
   if (setting.value.empty()) return absl::OkStatus();
   int64_t number = 0;
   if (!absl::SimpleAtoi(setting.value, &number) || number < 1 || number > most) {
-    return Wrong(setting.name, setting.value, absl::StrCat("a whole number from 1 to ", most));
+    return WrongValue(setting.name, setting.value, absl::StrCat("a whole number from 1 to ", most));
   }
   take(number);
   return absl::OkStatus();
@@ -131,7 +131,7 @@ absl::Status ReadEndpoint(const Get& get, const Setting& setting, OtlpOptions& o
   uint32_t port = 0;
   if (colon == absl::string_view::npos || colon == 0 || absl::StrContains(rest, '/') ||
       !absl::SimpleAtoi(rest.substr(colon + 1), &port) || port == 0 || port > 65535) {
-    return Wrong(setting.name, setting.value, "http://HOST:PORT or https://HOST:PORT");
+    return WrongValue(setting.name, setting.value, "http://HOST:PORT or https://HOST:PORT");
   }
   options.endpoint = std::string(rest);
   return absl::OkStatus();
@@ -148,12 +148,13 @@ absl::Status ReadSampler(const Get& get, OtlpOptions& options) {
     return absl::OkStatus();
   }
   if (sampler != "traceidratio") {
-    return Wrong(name, given, "always_on, always_off or traceidratio, or one of these after parentbased_");
+    return WrongValue(name, given,
+                      "always_on, always_off or traceidratio, or one of these after parentbased_");
   }
   const std::string ratio = get(argument);
   if (ratio.empty()) return absl::OkStatus();
   if (!absl::SimpleAtod(ratio, &options.ratio) || !(options.ratio >= 0 && options.ratio <= 1)) {
-    return Wrong(argument, ratio, "a number from 0 to 1");
+    return WrongValue(argument, ratio, "a number from 0 to 1");
   }
   return absl::OkStatus();
 }

@@ -11,9 +11,6 @@
 namespace mind {
 namespace {
 
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
 struct FreeKey {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 };
@@ -46,7 +43,7 @@ absl::StatusOr<TlsIdentity::Pair> TlsIdentity::Read() const {
     return absl::InvalidArgumentError(
         absl::StrCat("cannot use ", certificate_file_, ": ", certificates.status().message()));
   }
-  const std::unique_ptr<BIO, FreeBio> bio(BIO_new_mem_buf(key->data(), static_cast<int>(key->size())));
+  const BioPtr bio(BIO_new_mem_buf(key->data(), static_cast<int>(key->size())));
   const std::unique_ptr<EVP_PKEY, FreeKey> private_key(
       PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
   const bool fits =

@@ -32,7 +32,7 @@ absl::Status NotARequest() {
   return absl::InternalError("the request cannot be parsed");
 }
 
-std::string NameOf(const std::string& method) {
+std::string GenerationMethod(const std::string& method) {
   return "mind.v1.GenerationService/" + method;
 }
 
@@ -47,7 +47,7 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
 grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* context, const char* method,
                                                 std::function<void(const Caller&, const Finish&)> work) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  absl::StatusOr<Caller> caller = context_.authority.Admit(CredentialsOf(*context), NameOf(method));
+  absl::StatusOr<Caller> caller = context_.authority.Admit(CredentialsOf(*context), GenerationMethod(method));
   if (!caller.ok()) {
     reactor->Finish(ToGrpc(caller.status()));
     return reactor;
@@ -62,13 +62,14 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::GenerateImage(grpc::C
                                                                          const grpc::ByteBuffer* bytes) {
   const CallTimes times{.started = absl::Now(), .deadline = DeadlineOf(*context)};
   const Credentials credentials = CredentialsOf(*context);
-  const absl::StatusOr<Caller> caller = context_.authority.Admit(credentials, NameOf("GenerateImage"));
+  const absl::StatusOr<Caller> caller =
+      context_.authority.Admit(credentials, GenerationMethod("GenerateImage"));
   const auto request = Parse<v1::GenerateImageRequest>(*bytes);
   if (!caller.ok()) return Refuse("GenerateImage", caller.status());
   if (request == nullptr) return Refuse("GenerateImage", NotARequest());
   const auto submission = std::make_shared<Submission>(PrepareSubmission(std::move(*request->mutable_job())));
   return EventStream::Start(context_, "GenerateImage",
-                            StandingCall(context_.authority, credentials, NameOf("GenerateImage")),
+                            StandingCall(context_.authority, credentials, GenerationMethod("GenerateImage")),
                             [caller = *caller, submission, times](EventPump& pump) {
                               pump.Generate(std::move(*submission), caller, times);
                             });
@@ -77,12 +78,12 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::GenerateImage(grpc::C
 grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::WatchJob(grpc::CallbackServerContext* context,
                                                                     const grpc::ByteBuffer* bytes) {
   const Credentials credentials = CredentialsOf(*context);
-  const absl::StatusOr<Caller> caller = context_.authority.Admit(credentials, NameOf("WatchJob"));
+  const absl::StatusOr<Caller> caller = context_.authority.Admit(credentials, GenerationMethod("WatchJob"));
   const auto request = Parse<v1::WatchJobRequest>(*bytes);
   if (!caller.ok()) return Refuse("WatchJob", caller.status());
   if (request == nullptr) return Refuse("WatchJob", NotARequest());
   return EventStream::Start(
-      context_, "WatchJob", StandingCall(context_.authority, credentials, NameOf("WatchJob")),
+      context_, "WatchJob", StandingCall(context_.authority, credentials, GenerationMethod("WatchJob")),
       [caller = *caller, request](EventPump& pump) {
         pump.Watch(request->id(), {.after_sequence = request->after_sequence()}, caller);
       });

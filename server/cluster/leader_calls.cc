@@ -10,7 +10,7 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kAskAgain = absl::Seconds(2);
+constexpr absl::Duration kRetryAfter = absl::Seconds(2);
 
 }  // namespace
 
@@ -27,7 +27,7 @@ LeaderCalls::~LeaderCalls() {
 
 absl::Status LeaderCalls::NoLeader() {
   return WithRetry(MakeError(absl::StatusCode::kUnavailable, "no server leads just now", "NO_LEADER"),
-                   kAskAgain);
+                   kRetryAfter);
 }
 
 bool LeaderCalls::IsLost(const absl::Status& status) {

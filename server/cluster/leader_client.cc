@@ -19,7 +19,7 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kPause = absl::Milliseconds(100);  // between two streams of a job
+constexpr absl::Duration kStreamPause = absl::Milliseconds(100);  // between two streams of a job
 constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
 
 internal::v1::Call ToProto(const CallTimes& call, const std::string& front) {
@@ -331,7 +331,7 @@ void LeaderClient::OnStreamEnded(const std::string& id, const absl::Status& stat
   Upstream& upstream = upstreams_.at(id);
   upstream.stream = nullptr;
   if (LeaderCalls::IsLost(status)) {
-    again_.Set(id, options_.steady_clock() + kPause);
+    again_.Set(id, options_.steady_clock() + kStreamPause);
     return;
   }
   // The feed is complete, or never will be.

@@ -7,13 +7,13 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kAskAgain = absl::Seconds(1);
+constexpr absl::Duration kSeatRetry = absl::Seconds(1);
 
 }  // namespace
 
 absl::Status LeaderSeat::NotLeading() {
   return WithRetry(MakeError(absl::StatusCode::kUnavailable, "this front does not lead", kNotLeading),
-                   kAskAgain);
+                   kSeatRetry);
 }
 
 void LeaderSeat::Vacate() {

@@ -13,7 +13,7 @@ constexpr double kShortestRow = 1e-6;
 constexpr double kLongestRow = 3600;
 
 // What is only shown: no number that JSON has no word for.
-double Shown(double said) {
+double Believable(double said) {
   return std::isfinite(said) && said > 0 ? said : 0;
 }
 
@@ -35,8 +35,8 @@ void Worker::SetCapacity(const v1::Capacity& capacity) {
   capacity_ = capacity;
   capacity_.mutable_loaded_models()->Assign(now.begin(), now.end());
   capacity_.set_max_images(std::min(capacity.max_images(), kMaxImages));
-  capacity_.set_steps_per_second(Shown(capacity.steps_per_second()));
-  capacity_.set_batch_rows(Shown(capacity.batch_rows()));
+  capacity_.set_steps_per_second(Believable(capacity.steps_per_second()));
+  capacity_.set_batch_rows(Believable(capacity.batch_rows()));
   ready_ = true;
   for (const v1::ModelSpeed& speed : capacity.speeds()) {
     const double seconds = speed.row_seconds();

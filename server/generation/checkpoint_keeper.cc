@@ -12,7 +12,7 @@ constexpr size_t kBytesAtOnce = 4 << 20;
 // Larger ones are not kept: a start reads all that there are.
 constexpr size_t kLargest = 8 << 20;
 // Between a write that has failed and the next.
-constexpr absl::Duration kPause = absl::Seconds(5);
+constexpr absl::Duration kRetryPause = absl::Seconds(5);
 
 }  // namespace
 
@@ -98,7 +98,7 @@ void CheckpointKeeper::OnWritten(const absl::Status& status) {
     failing_ ? LogWarning("cannot keep states of pictures", {{"error", std::string(status.message())}})
              : LogInfo("keeps states of pictures again");
   }
-  if (failing_) not_before_ = options_.steady_clock() + kPause;
+  if (failing_) not_before_ = options_.steady_clock() + kRetryPause;
 }
 
 }  // namespace mind::server

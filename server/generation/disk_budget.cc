@@ -10,9 +10,9 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kInterval = absl::Seconds(1);
+constexpr absl::Duration kLookInterval = absl::Seconds(1);
 // Jobs are forgotten once a minute.
-constexpr absl::Duration kAskAgain = absl::Minutes(1);
+constexpr absl::Duration kRetryWhenFull = absl::Minutes(1);
 
 }  // namespace
 
@@ -26,7 +26,7 @@ DiskBudget::DiskBudget(Options options, JobStore& store, prometheus::Registry& r
 
 void DiskBudget::OnTick() {
   if (asking_ || elsewhere_ || options_.steady_clock() < next_) return;
-  next_ = options_.steady_clock() + kInterval;
+  next_ = options_.steady_clock() + kLookInterval;
   asking_ = true;
   store_.BytesUsed([this, post = options_.post](const absl::StatusOr<uint64_t>& used) {
     post([this, used] { OnMeasured(used); });
@@ -63,7 +63,7 @@ absl::Status DiskBudget::Check() const {
                        options_.max_bytes, " bytes"),
           "DISK_LIMIT",
           {{"storeBytes", absl::StrCat(used_)}, {"storeBytesAllowed", absl::StrCat(options_.max_bytes)}}),
-      kAskAgain);
+      kRetryWhenFull);
 }
 
 }  // namespace mind::server

@@ -41,8 +41,8 @@ absl::Status PictureGone(const v1::JobEvent& event) {
                    {{"job", event.job_id()}, {"image", absl::StrCat(event.image().image_index())}});
 }
 
-absl::StatusOr<std::deque<JobEventPtr>> PartsOf(const v1::JobEvent& event,
-                                                const absl::StatusOr<std::optional<StoredImage>>& image) {
+absl::StatusOr<std::deque<JobEventPtr>> EventParts(const v1::JobEvent& event,
+                                                   const absl::StatusOr<std::optional<StoredImage>>& image) {
   if (image.ok() && image->has_value()) return CutIntoParts(event, **image);
   absl::Status why = image.ok() ? PictureGone(event) : image.status();
   LogError("cannot read a picture", {{"job", event.job_id()},
@@ -104,7 +104,7 @@ void EventSource::ReadPicture(WatchId id, Watcher& watcher, const JobEventPtr& e
   store_.FindImage(event->job_id(), event->image().image_index(),
                    [this, post = post_, id, event](const absl::StatusOr<std::optional<StoredImage>>& image) {
                      // Cut up where it was read: copying megabytes is not the loop's.
-                     post([this, id, parts = PartsOf(*event, image)] { TakePicture(id, parts); });
+                     post([this, id, parts = EventParts(*event, image)] { TakePicture(id, parts); });
                    });
 }
 

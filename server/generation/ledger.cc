@@ -12,7 +12,7 @@ namespace mind::server {
 namespace {
 
 // When who was refused shall ask again.
-constexpr absl::Duration kAskAgain = absl::Seconds(5);
+constexpr absl::Duration kRetryWhenClosed = absl::Seconds(5);
 
 v1::Job NotEnded(v1::Job job) {
   job.set_state(job.has_start_time() ? v1::JOB_STATE_RUNNING : v1::JOB_STATE_QUEUED);
@@ -142,7 +142,7 @@ absl::Status Ledger::Unavailable() const {
   return WithRetry(MakeError(absl::StatusCode::kUnavailable,
                              absl::StrCat("the server cannot write to its store: ", failure_.message()),
                              "STORE_UNAVAILABLE"),
-                   kAskAgain);
+                   kRetryWhenClosed);
 }
 
 void Ledger::Dismiss(const absl::Status& status) {

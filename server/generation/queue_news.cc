@@ -11,7 +11,7 @@ namespace {
 
 constexpr absl::Duration kRound = absl::Seconds(1);
 // Jobs looked at in one tick: a fraction of a millisecond.
-constexpr size_t kAtOnce = 100;
+constexpr size_t kJobsAtOnce = 100;
 
 // What people would see change.
 bool SameNews(const v1::JobWaiting& a, const v1::JobWaiting& b) {
@@ -27,9 +27,9 @@ void QueueNews::OnTick() {
     if (now < next_round_) return;
     next_round_ = now + kRound;
   }
-  const std::vector<std::string> jobs = state_.events.WatchedAfter(last_, kAtOnce);
+  const std::vector<std::string> jobs = state_.events.WatchedAfter(last_, kJobsAtOnce);
   for (const std::string& id : jobs) Tell(id);
-  last_ = jobs.size() < kAtOnce ? "" : jobs.back();
+  last_ = jobs.size() < kJobsAtOnce ? "" : jobs.back();
 }
 
 void QueueNews::Tell(const std::string& id) {

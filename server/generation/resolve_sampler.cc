@@ -63,7 +63,7 @@ bool Fits(const v1::SamplerParameter& parameter, const Value& value) {
   }
 }
 
-std::string Allowed(const v1::SamplerParameter& parameter) {
+std::string AllowedValues(const v1::SamplerParameter& parameter) {
   const std::string range = absl::StrCat("from ", parameter.min(), " to ", parameter.max());
   switch (parameter.kind()) {
     case v1::PARAMETER_KIND_FLAG:
@@ -81,7 +81,7 @@ std::string Allowed(const v1::SamplerParameter& parameter) {
   }
 }
 
-std::string Shown(const Value& value) {
+std::string ShownValue(const Value& value) {
   switch (value.kind_case()) {
     case Value::kNumberValue:
       return absl::StrCat(value.number_value());
@@ -111,7 +111,8 @@ absl::Status CheckParameters(const v1::Sampler& sampler, const v1::ImageSpec& sp
                                        "\" has no such parameter; it has: ", NearestNames(name, known)));
     }
     if (!Fits(*parameter, value)) {
-      return InvalidField(field, absl::StrCat(Shown(value), " given; it must be ", Allowed(*parameter)));
+      return InvalidField(field,
+                          absl::StrCat(ShownValue(value), " given; it must be ", AllowedValues(*parameter)));
     }
     if (parameter->kind() != v1::PARAMETER_KIND_NUMBERS) continue;
     const uint32_t steps =

@@ -307,7 +307,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
 }
 
 // Of models that are meant, those that the caller may use.
-std::vector<std::string> Allowed(const std::vector<std::string>& meant, const Caller& caller) {
+std::vector<std::string> AllowedModels(const std::vector<std::string>& meant, const Caller& caller) {
   std::vector<std::string> allowed;
   std::copy_if(meant.begin(), meant.end(), std::back_inserter(allowed),
                [&caller](const std::string& model) { return caller.MayUse(model); });
@@ -400,7 +400,7 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
                                       const Models& models, const RequestLimits& limits, uint64_t random_seed,
                                       absl::Time now, const std::vector<std::string>& meant) {
   const absl::StatusOr<const v1::Model*> model =
-      FindModel("spec.model", request.spec().model(), models, Allowed(meant, caller));
+      FindModel("spec.model", request.spec().model(), models, AllowedModels(meant, caller));
   if (!model.ok()) return model.status();
   MIND_RETURN_IF_ERROR(CheckModelAllowed((*model)->name(), caller));
 

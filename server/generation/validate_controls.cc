@@ -12,7 +12,7 @@
 namespace mind::server {
 namespace {
 
-constexpr double kMaxWeight = 2;
+constexpr double kMaxControlWeight = 2;
 constexpr double kDefaultPictureGuidance = 1.5, kMaxPictureGuidance = 100;
 constexpr double kDefaultPriorGuidance = 4;
 constexpr char kMiddle[] = "mid";
@@ -56,9 +56,9 @@ absl::Status ResolveControl(const std::string& field, const v1::ModelInput& allo
   if (control.image().empty())
     return InvalidField(field + ".image", "a control needs the picture that its network sees");
   if (!control.has_weight()) control.set_weight(1);
-  if (!(control.weight() >= 0 && control.weight() <= kMaxWeight)) {
+  if (!(control.weight() >= 0 && control.weight() <= kMaxControlWeight)) {
     return InvalidField(field + ".weight",
-                        absl::StrCat(control.weight(), " given; it must be 0 to ", kMaxWeight));
+                        absl::StrCat(control.weight(), " given; it must be 0 to ", kMaxControlWeight));
   }
   if (!control.has_begin()) control.set_begin(0);
   if (!control.has_end()) control.set_end(1);

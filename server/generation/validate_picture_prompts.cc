@@ -11,13 +11,13 @@
 namespace mind::server {
 namespace {
 
-constexpr double kMaxWeight = 2;
-constexpr int kMostLayers = 16;
-constexpr size_t kMaxLayerBytes = 256;
+constexpr double kMaxPromptWeight = 2;
+constexpr int kMostLayerWeights = 16;
+constexpr size_t kMaxLayerNameBytes = 256;
 
 absl::Status CheckWeight(const std::string& field, double weight) {
-  if (weight >= 0 && weight <= kMaxWeight) return absl::OkStatus();  // NaN is neither
-  return InvalidField(field, absl::StrCat(weight, " given; it must be 0 to ", kMaxWeight));
+  if (weight >= 0 && weight <= kMaxPromptWeight) return absl::OkStatus();  // NaN is neither
+  return InvalidField(field, absl::StrCat(weight, " given; it must be 0 to ", kMaxPromptWeight));
 }
 
 absl::Status ResolvePrompt(const std::string& field, const v1::ModelInput& allowed,
@@ -31,14 +31,14 @@ absl::Status ResolvePrompt(const std::string& field, const v1::ModelInput& allow
   if (prompt.image().empty()) return InvalidField(field + ".image", "a picture prompt needs its picture");
   if (!prompt.has_weight()) prompt.set_weight(1);
   if (absl::Status error = CheckWeight(field + ".weight", prompt.weight()); !error.ok()) return error;
-  if (prompt.layers_size() > kMostLayers) {
-    return InvalidField(field + ".layers",
-                        absl::StrCat(prompt.layers_size(), " given, at most ", kMostLayers, " are allowed"));
+  if (prompt.layers_size() > kMostLayerWeights) {
+    return InvalidField(field + ".layers", absl::StrCat(prompt.layers_size(), " given, at most ",
+                                                        kMostLayerWeights, " are allowed"));
   }
   for (const v1::LayerWeight& layer : prompt.layers()) {
-    if (layer.layer().empty() || layer.layer().size() > kMaxLayerBytes)
+    if (layer.layer().empty() || layer.layer().size() > kMaxLayerNameBytes)
       return InvalidField(field + ".layers",
-                          absl::StrCat("each needs a name of 1 to ", kMaxLayerBytes, " bytes"));
+                          absl::StrCat("each needs a name of 1 to ", kMaxLayerNameBytes, " bytes"));
     if (absl::Status error = CheckWeight(field + ".layers.weight", layer.weight()); !error.ok()) return error;
   }
   return absl::OkStatus();

@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kNewest = 64;
 constexpr size_t kFewSlots = 256;  // not worth a sweep
 
-std::string NameOf(const v1::JobEvent& event) {
+std::string EventName(const v1::JobEvent& event) {
   switch (event.event_case()) {
     case v1::JobEvent::kQueued:
       return "queued";
@@ -78,7 +78,7 @@ SharedBytes EncodeEvent(const v1::JobEvent& event) {
     shown.mutable_image()->clear_data();
     message = &shown;
   }
-  return std::make_shared<const std::string>(SseEvent(event.sequence(), NameOf(event), ToJson(*message)));
+  return std::make_shared<const std::string>(SseEvent(event.sequence(), EventName(event), ToJson(*message)));
 }
 
 }  // namespace mind::server

@@ -24,12 +24,8 @@ int ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* size, cons
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-
 std::string PemOf(X509* certificate) {
-  const std::unique_ptr<BIO, FreeBio> bio(BIO_new(BIO_s_mem()));
+  const BioPtr bio(BIO_new(BIO_s_mem()));
   PEM_write_bio_X509(bio.get(), certificate);
   char* text = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &text);

@@ -12,12 +12,12 @@ namespace {
 
 using nlohmann::json;
 
-HttpResponse Json(int status, const json& body) {
+HttpResponse KserveJson(int status, const json& body) {
   return Answered(status, "application/json", body.dump());
 }
 
 HttpResponse Error(const absl::Status& error) {
-  HttpResponse response = Json(HttpStatusOf(error), {{"error", std::string(error.message())}});
+  HttpResponse response = KserveJson(HttpStatusOf(error), {{"error", std::string(error.message())}});
   AddRetryHeaders(error, response);
   return response;
 }
@@ -37,11 +37,11 @@ void AnswerReady(const FaceContext& context, const ExchangePtr& exchange, const 
                                    [&model](const v1::Worker& worker) { return Serves(worker, model); });
     json body = {{"ready", ready}};
     if (!model.empty()) body["name"] = model;
-    exchange->Answer(Json(ready ? 200 : 503, body));
+    exchange->Answer(KserveJson(ready ? 200 : 503, body));
   });
 }
 
-Operation Told(const std::string& id, const std::string& summary, bool of_model) {
+Operation KserveOperation(const std::string& id, const std::string& summary, bool of_model) {
   Operation operation{.id = id,
                       .tag = "KServe",
                       .summary = summary,
@@ -53,7 +53,7 @@ Operation Told(const std::string& id, const std::string& summary, bool of_model)
   return operation;
 }
 
-constexpr char kErrorSchema[] = R"({
+constexpr char kKserveErrorSchema[] = R"({
   "type": "object",
   "properties": {
     "error": {"type": "string"},
@@ -64,27 +64,27 @@ constexpr char kErrorSchema[] = R"({
 
 void AddKserveFace(const FaceContext& context, Router& router) {
   using Arguments = Router::Arguments;
-  router.Describe("KserveError", kErrorSchema);
+  router.Describe("KserveError", kKserveErrorSchema);
   router.Add(
       "GET", "/v2",
       [](const ExchangePtr& exchange, const Arguments&) {
-        exchange->Answer(Json(
+        exchange->Answer(KserveJson(
             200, {{"name", "mind-diffusion"}, {"version", MIND_VERSION}, {"extensions", json::array()}}));
       },
-      Told("getV2", "The server", false));
+      KserveOperation("getV2", "The server", false));
   router.Add(
       "GET", "/v2/health/live",
       [](const ExchangePtr& exchange, const Arguments&) {
-        exchange->Answer(Json(200, {{"live", true}}));
+        exchange->Answer(KserveJson(200, {{"live", true}}));
       },
-      Told("getV2Live", "Whether it runs", false));
+      KserveOperation("getV2Live", "Whether it runs", false));
   router.Add(
       "GET", "/v2/health/ready",
       [&context](const ExchangePtr& exchange, const Arguments&) {
         OnLoop(context, exchange,
                [&context, exchange](const Caller&) { AnswerReady(context, exchange, ""); });
       },
-      Told("getV2Ready", "Whether some worker serves a model", false));
+      KserveOperation("getV2Ready", "Whether some worker serves a model", false));
   // `answer` gets a model that is known.
   const auto with_model = [&context](auto answer) {
     return [&context, answer](const ExchangePtr& exchange, const Arguments& of) {
@@ -96,26 +96,26 @@ void AddKserveFace(const FaceContext& context, Router& router) {
     };
   };
   router.Add("GET", "/v2/models/{model}", with_model([](const ExchangePtr& exchange, const v1::Model& model) {
-               exchange->Answer(Json(200, {{"name", model.name()},
-                                           {"versions", json::array()},
-                                           {"platform", "mind-diffusion"},
-                                           {"inputs", json::array()},
-                                           {"outputs", json::array()}}));
+               exchange->Answer(KserveJson(200, {{"name", model.name()},
+                                                 {"versions", json::array()},
+                                                 {"platform", "mind-diffusion"},
+                                                 {"inputs", json::array()},
+                                                 {"outputs", json::array()}}));
              }),
-             Told("getV2Model", "A model", true));
+             KserveOperation("getV2Model", "A model", true));
   router.Add("GET", "/v2/models/{model}/ready",
              with_model([&context](const ExchangePtr& exchange, const v1::Model& model) {
                AnswerReady(context, exchange, model.name());
              }),
-             Told("getV2ModelReady", "Whether some worker serves it", true));
+             KserveOperation("getV2ModelReady", "Whether some worker serves it", true));
   router.SetErrorForm("/v2", Error);
   router.SetNobody("/v2/", [](const ExchangePtr& exchange, const std::string& allow) {
     const std::string path = Printable(exchange->request().path, 100);
     exchange->Answer(
-        Json(allow.empty() ? 404 : 405,
-             {{"error", allow.empty() ? path + ": health and models are all there is; pictures are "
-                                               "made through /v1/images/generations"
-                                      : path + " takes " + allow}}));
+        KserveJson(allow.empty() ? 404 : 405,
+                   {{"error", allow.empty() ? path + ": health and models are all there is; pictures are "
+                                                     "made through /v1/images/generations"
+                                            : path + " takes " + allow}}));
   });
 }
 

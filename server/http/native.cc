@@ -153,27 +153,28 @@ const Parameter& JobId() {
   return *id;
 }
 
-std::vector<Body> Json(const std::string& message) {
+std::vector<Body> JsonBodies(const std::string& message) {
   return {{"application/json", message}};
 }
 
 void AddJobs(const FaceContext& context, Router& router) {
   using Arguments = Router::Arguments;
-  router.Add("POST", "/v1/jobs",
-             [&context](const ExchangePtr& exchange, const Arguments&) { Create(context, exchange); },
-             {.id = "createJob",
-              .tag = "Jobs",
-              .summary = "Makes a job, or says what it would cost",
-              .parameters = {Tenant(),
-                             {"header", "idempotency-key",
-                              R"({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,36}$"})",
-                              "The request_id: sent again with it, the same request gives the same job."},
-                             {"query", "validate_only", R"({"type": "boolean"})", "Makes no job."}},
-              .takes = Json("mind.v1.JobRequest"),
-              .answers = {{202, "The job, which is on disk. Its path is in location.", Json("mind.v1.Job")},
-                          {200, "With validate_only: the job as it would be, and what it would cost.",
-                           Json("mind.v1.CreateJobResponse")}},
-              .refusals = {400, 404, 422, 429, 504}});
+  router.Add(
+      "POST", "/v1/jobs",
+      [&context](const ExchangePtr& exchange, const Arguments&) { Create(context, exchange); },
+      {.id = "createJob",
+       .tag = "Jobs",
+       .summary = "Makes a job, or says what it would cost",
+       .parameters = {Tenant(),
+                      {"header", "idempotency-key",
+                       R"({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,36}$"})",
+                       "The request_id: sent again with it, the same request gives the same job."},
+                      {"query", "validate_only", R"({"type": "boolean"})", "Makes no job."}},
+       .takes = JsonBodies("mind.v1.JobRequest"),
+       .answers = {{202, "The job, which is on disk. Its path is in location.", JsonBodies("mind.v1.Job")},
+                   {200, "With validate_only: the job as it would be, and what it would cost.",
+                    JsonBodies("mind.v1.CreateJobResponse")}},
+       .refusals = {400, 404, 422, 429, 504}});
   router.Add(
       "GET", "/v1/jobs",
       [&context](const ExchangePtr& exchange, const Arguments&) { List(context, exchange); },
@@ -187,7 +188,7 @@ void AddJobs(const FaceContext& context, Router& router) {
                       {"query", "state", "mind.v1.JobState", "Only jobs that are in this state now."},
                       {"query", "labels", R"({"type": "object", "additionalProperties": {"type": "string"}})",
                        "Only jobs with all of these labels: labels[user]=ann.", "deepObject"}},
-       .answers = {{200, "A page of them.", Json("mind.v1.ListJobsResponse")}}});
+       .answers = {{200, "A page of them.", JsonBodies("mind.v1.ListJobsResponse")}}});
   router.Add("GET", "/v1/jobs/{id}",
              [&context](const ExchangePtr& exchange, const Arguments& of) {
                OnLoop(context, exchange, [&context, exchange, id = of[0]](const Caller& caller) {
@@ -198,7 +199,7 @@ void AddJobs(const FaceContext& context, Router& router) {
               .tag = "Jobs",
               .summary = "One job",
               .parameters = {JobId(), Tenant()},
-              .answers = {{200, "As it is now.", Json("mind.v1.Job")}},
+              .answers = {{200, "As it is now.", JsonBodies("mind.v1.Job")}},
               .refusals = {400, 404}});
   router.Add("DELETE", "/v1/jobs/{id}",
              [&context](const ExchangePtr& exchange, const Arguments& of) {
@@ -208,7 +209,7 @@ void AddJobs(const FaceContext& context, Router& router) {
               .tag = "Jobs",
               .summary = "Forgets a job and its pictures, cancelling it first if need be",
               .parameters = {JobId(), Tenant()},
-              .answers = {{200, "As it ended.", Json("mind.v1.Job")}},
+              .answers = {{200, "As it ended.", JsonBodies("mind.v1.Job")}},
               .refusals = {400, 404}});
   router.Add("POST", "/v1/jobs/{id}/cancel",
              [&context](const ExchangePtr& exchange, const Arguments& of) {
@@ -218,7 +219,7 @@ void AddJobs(const FaceContext& context, Router& router) {
               .tag = "Jobs",
               .summary = "Ends a job",
               .parameters = {JobId(), Tenant()},
-              .answers = {{200, "As it then is.", Json("mind.v1.Job")}},
+              .answers = {{200, "As it then is.", JsonBodies("mind.v1.Job")}},
               .refusals = {400, 404}});
   router.Add(
       "GET", "/v1/jobs/{id}/events",
@@ -258,7 +259,7 @@ void AddServer(const FaceContext& context, Router& router) {
        .summary = "The samplers of a model, and what each can be told",
        .parameters = {Tenant(),
                       {"query", "model", R"({"type": "string"})", "May be left out where one is meant."}},
-       .answers = {{200, "In the order meant for people.", Json("mind.v1.ListSamplersResponse")}},
+       .answers = {{200, "In the order meant for people.", JsonBodies("mind.v1.ListSamplersResponse")}},
        .refusals = {400, 404}});
   router.Add("GET", "/v1/workers",
              [&context](const ExchangePtr& exchange, const Arguments&) {
@@ -270,7 +271,7 @@ void AddServer(const FaceContext& context, Router& router) {
               .tag = "Server",
               .summary = "The workers connected now",
               .parameters = {Tenant()},
-              .answers = {{200, "By name.", Json("mind.v1.ListWorkersResponse")}}});
+              .answers = {{200, "By name.", JsonBodies("mind.v1.ListWorkersResponse")}}});
 }
 
 }  // namespace

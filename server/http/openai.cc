@@ -22,7 +22,7 @@ nlohmann::json Listed(const v1::Model& model) {
           {"mind", nlohmann::json::parse(ToJson(model))}};
 }
 
-HttpResponse Json(const nlohmann::json& body) {
+HttpResponse OpenAiJson(const nlohmann::json& body) {
   return Answered(200, "application/json", body.dump());
 }
 
@@ -40,8 +40,8 @@ void Run(const FaceContext& context, const ExchangePtr& exchange, const Caller& 
 }
 
 // POST /v1/images/…
-void Make(const FaceContext& context, const ExchangePtr& exchange, absl::StatusOr<OpenAiRequest> request,
-          const std::string& prefix) {
+void MakeImages(const FaceContext& context, const ExchangePtr& exchange,
+                absl::StatusOr<OpenAiRequest> request, const std::string& prefix) {
   if (!request.ok()) return exchange->Answer(OpenAiError(request.status()));
   OnLoop(context, exchange,
          [&context, exchange, request = *std::move(request), prefix](const Caller& caller) mutable {
@@ -74,7 +74,7 @@ void AddImages(const FaceContext& context, Router& router) {
   const std::vector<int> refusals = {400, 404, 422, 429, 499, 504};
   router.Add("POST", "/v1/images/generations",
              [&context](const ExchangePtr& exchange, const Arguments&) {
-               Make(context, exchange, ParseGeneration(exchange->request()), "image_generation");
+               MakeImages(context, exchange, ParseGeneration(exchange->request()), "image_generation");
              },
              {.id = "createImage",
               .tag = "OpenAI",
@@ -85,7 +85,7 @@ void AddImages(const FaceContext& context, Router& router) {
               .refusals = refusals});
   router.Add("POST", "/v1/images/edits",
              [&context](const ExchangePtr& exchange, const Arguments&) {
-               Make(context, exchange, ParseEdit(exchange->request()), "image_edit");
+               MakeImages(context, exchange, ParseEdit(exchange->request()), "image_edit");
              },
              {.id = "createImageEdit",
               .tag = "OpenAI",
@@ -112,7 +112,7 @@ void AddModels(const FaceContext& context, Router& router) {
             if (!models.ok()) return exchange->Answer(OpenAiError(models.status()));
             nlohmann::json data = nlohmann::json::array();
             for (const v1::Model& model : models->models()) data.push_back(Listed(model));
-            exchange->Answer(Json({{"object", "list"}, {"data", std::move(data)}}));
+            exchange->Answer(OpenAiJson({{"object", "list"}, {"data", std::move(data)}}));
           });
         });
       },
@@ -125,7 +125,7 @@ void AddModels(const FaceContext& context, Router& router) {
              [&context](const ExchangePtr& exchange, const Arguments& of) {
                OnLoop(context, exchange, [&context, exchange, name = of[0]](const Caller&) {
                  context.generation.GetModel(name, [exchange](const absl::StatusOr<v1::Model>& model) {
-                   exchange->Answer(model.ok() ? Json(Listed(*model)) : OpenAiError(model.status()));
+                   exchange->Answer(model.ok() ? OpenAiJson(Listed(*model)) : OpenAiError(model.status()));
                  });
                });
              },

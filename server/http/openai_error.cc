@@ -11,7 +11,7 @@
 namespace mind::server {
 namespace {
 
-std::string TypeOf(int status, const absl::Status& error) {
+std::string ErrorType(int status, const absl::Status& error) {
   // As clients know it, with the code that our reason is in lower case.
   const auto info = GetErrorInfo(error);
   if (info && info->reason() == kModerationBlocked) return "image_generation_user_error";
@@ -64,7 +64,7 @@ HttpResponse OpenAiError(const absl::Status& error) {
   const nlohmann::json param = ParamOf(error);
   const nlohmann::json body = {{"error",
                                 {{"message", std::string(error.message())},
-                                 {"type", TypeOf(status, error)},
+                                 {"type", ErrorType(status, error)},
                                  {"param", param},
                                  {"code", CodeOf(error, param)}}}};
   HttpResponse response = Answered(status, "application/json",

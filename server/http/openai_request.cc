@@ -20,7 +20,7 @@
 namespace mind::server {
 namespace {
 
-constexpr int64_t kMostPictures = 10;
+constexpr int64_t kMostOpenAiPictures = 10;
 constexpr int64_t kMostPartials = 3;
 
 v1::ImageFormat FormatOf(const std::string& name) {
@@ -68,7 +68,7 @@ void ReadLoras(JsonFields& fields, v1::ImageSpec& spec) {
 }
 
 // What OpenAI has and we have not.
-void RefuseWhatCannotBe(JsonFields& fields) {
+void RefuseUnsupportedOpenAi(JsonFields& fields) {
   if (fields.Choice("background", {"auto", "opaque", "transparent"}) == "transparent") {
     fields.Refuse("background", "transparent backgrounds are not supported; \"opaque\" and \"auto\" are");
   }
@@ -101,7 +101,7 @@ void ReadResponseFormat(JsonFields& fields, OpenAiRequest& request) {
   }
 }
 
-void ReadShared(JsonFields& fields, OpenAiRequest& request) {
+void ReadOpenAiFields(JsonFields& fields, OpenAiRequest& request) {
   v1::ImageSpec& spec = *request.job.mutable_spec();
   if (const auto prompt = fields.Text("prompt")) {
     spec.set_prompt(*prompt);
@@ -109,14 +109,14 @@ void ReadShared(JsonFields& fields, OpenAiRequest& request) {
     fields.Refuse("prompt", "a prompt is required");
   }
   if (const auto model = fields.Text("model"); model && !IsOpenAiModel(*model)) spec.set_model(*model);
-  spec.set_image_count(static_cast<uint32_t>(fields.Whole("n", 1, kMostPictures).value_or(1)));
+  spec.set_image_count(static_cast<uint32_t>(fields.Whole("n", 1, kMostOpenAiPictures).value_or(1)));
   ReadSize(fields, request);
   ReadQuality(fields, request);
   ReadFormat(fields, request);
   request.stream = fields.Flag("stream").value_or(false);
   ReadResponseFormat(fields, request);
   request.partial_images = static_cast<int>(fields.Whole("partial_images", 0, kMostPartials).value_or(0));
-  RefuseWhatCannotBe(fields);
+  RefuseUnsupportedOpenAi(fields);
 
   if (const auto negative = fields.Text("negative_prompt")) spec.set_negative_prompt(*negative);
   if (const auto steps = fields.Whole("num_inference_steps", 1, 100'000))
@@ -192,7 +192,7 @@ absl::StatusOr<OpenAiRequest> ParseEditForm(const HttpRequest& http) {
   }
   OpenAiRequest request;
   JsonFields fields(texts, /*from_form=*/true);
-  ReadShared(fields, request);
+  ReadOpenAiFields(fields, request);
   SetPictures(std::move(pictures), fields, *request.job.mutable_spec());
   if (!fields.status().ok()) return fields.status();
   return request;
@@ -203,7 +203,7 @@ absl::StatusOr<OpenAiRequest> ParseEditJson(const HttpRequest& http) {
   if (!object.ok()) return object.status();
   OpenAiRequest request;
   JsonFields fields(*object);
-  ReadShared(fields, request);
+  ReadOpenAiFields(fields, request);
   EditPictures pictures;
   if (const nlohmann::json* const images = fields.Any("images"); images != nullptr && images->is_array()) {
     for (const nlohmann::json& image : *images) {
@@ -229,7 +229,7 @@ absl::StatusOr<OpenAiRequest> ParseGeneration(const HttpRequest& http) {
   if (!object.ok()) return object.status();
   OpenAiRequest request;
   JsonFields fields(*object);
-  ReadShared(fields, request);
+  ReadOpenAiFields(fields, request);
   if (!fields.status().ok()) return fields.status();
   SetPreviews(request);
   SetIdempotency(http, request);

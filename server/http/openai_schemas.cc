@@ -49,7 +49,7 @@ constexpr char kForm[] = R"({
     "output_format": {"enum": ["png", "jpeg", "webp"]},
     "response_format": {"enum": ["b64_json", "url"]}}})";
 
-constexpr char kImages[] = R"({
+constexpr char kOpenAiImages[] = R"({
   "type": "object",
   "required": ["created", "data"],
   "properties": {
@@ -81,7 +81,7 @@ constexpr char kModels[] = R"({
     "object": {"const": "list"},
     "data": {"type": "array", "items": {"$ref": "#/components/schemas/OpenAiModel"}}}})";
 
-constexpr char kError[] = R"({
+constexpr char kOpenAiError[] = R"({
   "type": "object",
   "required": ["error"],
   "properties": {"error": {
@@ -108,10 +108,10 @@ void DescribeOpenAi(Router& router) {
               absl::StrCat(R"(, "images": {"type": "array", "minItems": 1, "maxItems": 1, "items": )",
                            kPicture, R"(}, "mask": )", kPicture)));
   router.Describe("OpenAiEditForm", kForm);
-  router.Describe("OpenAiImages", kImages);
+  router.Describe("OpenAiImages", kOpenAiImages);
   router.Describe("OpenAiModel", kModel);
   router.Describe("OpenAiModels", kModels);
-  router.Describe("OpenAiError", kError);
+  router.Describe("OpenAiError", kOpenAiError);
 }
 
 }  // namespace mind::server

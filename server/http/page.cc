@@ -11,7 +11,7 @@
 namespace mind::server {
 namespace {
 
-std::string TypeOf(const std::string& name) {
+std::string MediaTypeOf(const std::string& name) {
   if (absl::EndsWith(name, ".html")) return "text/html; charset=utf-8";
   if (absl::EndsWith(name, ".css")) return "text/css; charset=utf-8";
   return "text/javascript; charset=utf-8";
@@ -33,7 +33,7 @@ constexpr char kPolicy[] =
 
 void AddPage(Router& router) {
   for (auto& [name, bytes] : EmbeddedFiles()) {
-    HttpResponse whole = Answered(200, TypeOf(name), bytes);
+    HttpResponse whole = Answered(200, MediaTypeOf(name), bytes);
     whole.headers = {{"etag", TagOf(bytes)},
                      {"cache-control", "no-cache"},
                      {"content-security-policy", kPolicy},

@@ -91,7 +91,7 @@ void GetFile(const FaceContext& context, const ExchangePtr& exchange, const std:
   });
 }
 
-std::vector<Reply> Pictures() {
+std::vector<Reply> PictureReplies() {
   const std::vector<Body> formats = {{"image/png", ""}, {"image/jpeg", ""}, {"image/webp", ""}};
   return {{200, "The picture.", formats},
           {206, "The range of it that was asked for.", formats},
@@ -117,7 +117,7 @@ void AddPictures(const FaceContext& context, Router& router) {
                              index,
                              {"header", "range", R"({"type": "string"})",
                               "One range of bytes, \"bytes=0-1023\" say; others are passed over."}},
-              .answers = Pictures(),
+              .answers = PictureReplies(),
               .refusals = {400, 404}});
   router.Add("GET", "/v1/files/{id}/{index}",
              [&context](const ExchangePtr& exchange, const Arguments& of) {
@@ -134,7 +134,7 @@ void AddPictures(const FaceContext& context, Router& router) {
                              {"query", "tenant", R"({"type": "string"})", "As in the link."},
                              {"query", "expires", R"({"type": "integer"})", "As in the link."},
                              {"query", "signature", R"({"type": "string"})", "As in the link."}},
-              .answers = Pictures(),
+              .answers = PictureReplies(),
               .refusals = {400, 403, 404}});
 }
 

@@ -29,7 +29,7 @@ struct Face {
   const std::shared_ptr<SdapiTasks> tasks = std::make_shared<SdapiTasks>();
 };
 
-HttpResponse Json(const json& body) {
+HttpResponse SdapiJson(const json& body) {
   return Answered(200, "application/json", body.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
@@ -41,7 +41,7 @@ void CancelJob(const FaceContext& context, const Caller& caller, const SdapiTask
 }
 
 // POST txt2img, img2img
-void Make(const Face& face, const ExchangePtr& exchange, absl::StatusOr<SdapiRequest> request) {
+void MakePictures(const Face& face, const ExchangePtr& exchange, absl::StatusOr<SdapiRequest> request) {
   if (!request.ok()) return exchange->Answer(SdapiError(request.status()));
   Submission submission = PrepareSubmission(std::move(request->job));
   const auto make = [&context = face.context, tasks = face.tasks, exchange, request = *std::move(request),
@@ -76,7 +76,7 @@ void Interrupt(const Face& face, const ExchangePtr& exchange, bool skip) {
              task->skipped = skip;
              if (!task->job_id.empty()) CancelJob(context, caller, *task);
            }
-           exchange->Answer(Json(json::object()));
+           exchange->Answer(SdapiJson(json::object()));
          });
 }
 
@@ -89,7 +89,7 @@ void Progress(const Face& face, const ExchangePtr& exchange) {
     exchange->Answer([body = ProgressOf(task.get(), absl::Now()), preview = shown ? task->preview : nullptr] {
       json answer = body;
       if (preview != nullptr) answer["current_image"] = absl::Base64Escape(preview->preview().data());
-      return Json(answer);
+      return SdapiJson(answer);
     });
   });
 }
@@ -123,7 +123,7 @@ void TaskProgress(const Face& face, const ExchangePtr& exchange) {
         answer["live_preview"] = absl::StrCat("data:", preview->preview().media_type(), ";base64,",
                                               absl::Base64Escape(preview->preview().data()));
       }
-      return Json(answer);
+      return SdapiJson(answer);
     });
   });
 }
@@ -139,11 +139,11 @@ void GetOptions(const Face& face, const ExchangePtr& exchange) {
                  const json name = !options.model.empty() ? json(options.model)
                                    : model.ok()           ? json(model->name())
                                                           : json();
-                 exchange->Answer(Json({{"sd_model_checkpoint", name},
-                                        {"sd_checkpoint_hash", ""},
-                                        {"sd_vae", "Automatic"},
-                                        {"CLIP_stop_at_last_layers", options.clip_skip.value_or(0) + 1},
-                                        {"samples_format", "png"}}));
+                 exchange->Answer(SdapiJson({{"sd_model_checkpoint", name},
+                                             {"sd_checkpoint_hash", ""},
+                                             {"sd_vae", "Automatic"},
+                                             {"CLIP_stop_at_last_layers", options.clip_skip.value_or(0) + 1},
+                                             {"samples_format", "png"}}));
                });
          });
 }
@@ -163,7 +163,7 @@ void SetOptions(const Face& face, const ExchangePtr& exchange) {
            if (title) options.model = ModelOfTitle(*title);
            const auto keep = [tasks, exchange, options, tenant = caller.tenant] {
              tasks->SetOptions(tenant, options);
-             exchange->Answer(Json(json()));
+             exchange->Answer(SdapiJson(json()));
            };
            if (!title || options.model.empty()) return keep();
            context.generation.GetModel(options.model,
@@ -182,14 +182,14 @@ void PngInfo(const ExchangePtr& exchange) {
   if (!file || file->empty()) fields.Refuse("image", "must be a picture in base64 or a data URL");
   if (!fields.status().ok()) return exchange->Answer(SdapiError(fields.status()));
   const absl::StatusOr<json> info = SdapiPngInfo(*file);
-  exchange->Answer(info.ok() ? Json(*info) : SdapiError(info.status()));
+  exchange->Answer(info.ok() ? SdapiJson(*info) : SdapiError(info.status()));
 }
 
 // Answers with what `list` makes of it, or the error.
 template <typename Message, typename List>
 Generation::Answer<Message> Listing(const ExchangePtr& exchange, List list) {
   return [exchange, list](const absl::StatusOr<Message>& message) {
-    exchange->Answer(message.ok() ? Json(list(*message)) : SdapiError(message.status()));
+    exchange->Answer(message.ok() ? SdapiJson(list(*message)) : SdapiError(message.status()));
   };
 }
 
@@ -221,14 +221,14 @@ void AddLists(const std::shared_ptr<Face>& face, Router& router) {
     const std::string path = "/sdapi/v1/" + name;
     router.Add(
         "GET", path,
-        [answer = Json(list)](const ExchangePtr& exchange, const auto&) { exchange->Answer(answer); },
+        [answer = SdapiJson(list)](const ExchangePtr& exchange, const auto&) { exchange->Answer(answer); },
         SdapiOperation("GET", path));
   }
   // Workers tell by themselves what they have.
   for (const char* const what : {"refresh-checkpoints", "refresh-loras", "refresh-vae"}) {
     const std::string path = absl::StrCat("/sdapi/v1/", what);
     router.Add(
-        "POST", path, [](const ExchangePtr& exchange, const auto&) { exchange->Answer(Json(json())); },
+        "POST", path, [](const ExchangePtr& exchange, const auto&) { exchange->Answer(SdapiJson(json())); },
         SdapiOperation("POST", path));
   }
 }
@@ -243,10 +243,10 @@ void AddSdapiFace(const FaceContext& context, Router& router) {
         SdapiOperation(method, path));
   };
   add("POST", "/sdapi/v1/txt2img", [](const Face& f, const ExchangePtr& exchange) {
-    Make(f, exchange, ParseTxt2Img(exchange->request()));
+    MakePictures(f, exchange, ParseTxt2Img(exchange->request()));
   });
   add("POST", "/sdapi/v1/img2img", [](const Face& f, const ExchangePtr& exchange) {
-    Make(f, exchange, ParseImg2Img(exchange->request()));
+    MakePictures(f, exchange, ParseImg2Img(exchange->request()));
   });
   add("POST", "/sdapi/v1/interrupt",
       [](const Face& f, const ExchangePtr& exchange) { Interrupt(f, exchange, false); });

@@ -14,7 +14,7 @@ namespace {
 
 // A field of ours by A1111's name for it: "spec.guidance" is "cfg_scale". What is no field of ours is
 // A1111's.
-std::string NameOf(const std::string& field) {
+std::string SdapiName(const std::string& field) {
   const size_t spec = field.find("spec.");
   if (spec == std::string::npos) return field;
   static const auto* const names = new std::map<std::string, std::string>{
@@ -33,7 +33,7 @@ HttpResponse SdapiError(const absl::Status& error) {
   std::string detail(error.message());
   if (const auto bad = GetBadRequest(error); bad && !bad->field_violations().empty()) {
     const google::rpc::BadRequest::FieldViolation& violation = bad->field_violations(0);
-    const std::string name = NameOf(violation.field());
+    const std::string name = SdapiName(violation.field());
     status = name == "sampler_name" ? 404 : 422;
     detail = absl::StrCat(name == "sampler_name" ? "Sampler not found: " : "", name, ": ",
                           violation.description());

@@ -14,12 +14,12 @@
 namespace mind::server {
 namespace {
 
-using Json = nlohmann::json;
+using json = nlohmann::json;
 
 // The settings of an infotext by name, with what A1111 takes for left out.
-Json ParametersOf(const std::string& infotext) {
+json ParametersOf(const std::string& infotext) {
   const image::InfotextFields fields = image::ParseInfotext(infotext);
-  Json parameters = {{"Prompt", fields.prompt},
+  json parameters = {{"Prompt", fields.prompt},
                      {"Negative prompt", fields.negative_prompt},
                      {"Clip skip", "1"},
                      {"Schedule type", "Automatic"},
@@ -38,8 +38,8 @@ Json ParametersOf(const std::string& infotext) {
 
 }  // namespace
 
-Json SdapiModels(const v1::ListModelsResponse& models) {
-  Json list = Json::array();
+json SdapiModels(const v1::ListModelsResponse& models) {
+  json list = json::array();
   for (const v1::Model& model : models.models()) {
     list.push_back({{"title", model.name()},
                     {"model_name", model.name()},
@@ -51,45 +51,45 @@ Json SdapiModels(const v1::ListModelsResponse& models) {
   return list;
 }
 
-Json SdapiSamplers(const v1::ListSamplersResponse& samplers) {
-  Json list = Json::array();
+json SdapiSamplers(const v1::ListSamplersResponse& samplers) {
+  json list = json::array();
   for (const v1::Sampler& sampler : samplers.samplers()) {
     const image::A1111Sampler theirs = image::A1111SamplerOf(sampler.name());
     if (theirs.karras) continue;
-    Json aliases = {sampler.name()};
+    json aliases = {sampler.name()};
     for (const std::string& alias : sampler.aliases()) {
       if (alias != theirs.name) aliases.push_back(alias);
     }
-    list.push_back({{"name", theirs.name}, {"aliases", aliases}, {"options", Json::object()}});
+    list.push_back({{"name", theirs.name}, {"aliases", aliases}, {"options", json::object()}});
   }
   return list;
 }
 
-Json SdapiSchedulers() {
-  Json list = Json::array();
+json SdapiSchedulers() {
+  json list = json::array();
   for (const char* const label : {"Automatic", "Karras", "Exponential", "Beta"}) {
     std::string name(label);
     name.front() = static_cast<char>(name.front() | 0x20);
     list.push_back({{"name", name},
                     {"label", label},
                     {"aliases", nullptr},
-                    {"default_rho", name == "karras" ? Json(7.0) : Json(-1.0)},
+                    {"default_rho", name == "karras" ? json(7.0) : json(-1.0)},
                     {"need_inner_model", false}});
   }
   return list;
 }
 
-Json SdapiLoras(const v1::Model& model) {
-  Json list = Json::array();
+json SdapiLoras(const v1::Model& model) {
+  json list = json::array();
   for (const std::string& name : model.loras()) {
-    list.push_back({{"name", name}, {"alias", name}, {"path", name}, {"metadata", Json::object()}});
+    list.push_back({{"name", name}, {"alias", name}, {"path", name}, {"metadata", json::object()}});
   }
   return list;
 }
 
-std::vector<std::pair<std::string, Json>> SdapiFixedLists() {
-  const Json none = Json::array();
-  const Json untold = {{"error", "not told; see the metrics"}};
+std::vector<std::pair<std::string, json>> SdapiFixedLists() {
+  const json none = json::array();
+  const json untold = {{"error", "not told; see the metrics"}};
   return {{"upscalers",
            {{{"name", "None"},
              {"model_name", nullptr},
@@ -105,13 +105,13 @@ std::vector<std::pair<std::string, Json>> SdapiFixedLists() {
           {"prompt-styles", none},
           {"script-info", none},
           {"extensions", none},
-          {"embeddings", {{"loaded", Json::object()}, {"skipped", Json::object()}}},
+          {"embeddings", {{"loaded", json::object()}, {"skipped", json::object()}}},
           {"scripts", {{"txt2img", none}, {"img2img", none}}},
-          {"cmd-flags", Json::object()},
+          {"cmd-flags", json::object()},
           {"memory", {{"ram", untold}, {"cuda", untold}}}};
 }
 
-absl::StatusOr<Json> SdapiPngInfo(const std::string& file) {
+absl::StatusOr<json> SdapiPngInfo(const std::string& file) {
   std::map<std::string, std::string> texts;
   try {
     texts = image::TextsOfPng(file);
@@ -120,9 +120,9 @@ absl::StatusOr<Json> SdapiPngInfo(const std::string& file) {
   }
   const std::string infotext = texts["parameters"];
   texts.erase("parameters");
-  return Json{{"info", infotext},
+  return json{{"info", infotext},
               {"items", texts},
-              {"parameters", infotext.empty() ? Json::object() : ParametersOf(infotext)}};
+              {"parameters", infotext.empty() ? json::object() : ParametersOf(infotext)}};
 }
 
 }  // namespace mind::server

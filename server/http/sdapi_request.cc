@@ -18,7 +18,7 @@
 namespace mind::server {
 namespace {
 
-constexpr int64_t kMostPictures = 16;
+constexpr int64_t kMostSdapiPictures = 16;
 constexpr int64_t kMostSteps = 100'000;
 constexpr int64_t kMostPixels = 1 << 20;  // a side
 constexpr uint64_t kMostRandomSeed = 4294967294;
@@ -30,7 +30,7 @@ bool IsSomething(const nlohmann::json* value) {
 }
 
 // What A1111 has and we have not, where a request asks for it.
-void RefuseWhatCannotBe(JsonFields& fields) {
+void RefuseUnsupportedSdapi(JsonFields& fields) {
   for (const char* const flag : {"enable_hr", "tiling", "restore_faces"}) {
     if (fields.Flag(flag).value_or(false)) fields.Refuse(flag, "not supported; it must be false");
   }
@@ -117,10 +117,10 @@ void ReadSettings(JsonFields& fields, SdapiRequest& request) {
 }
 
 void ReadCount(JsonFields& fields, v1::ImageSpec& spec) {
-  const int64_t size = fields.Whole("batch_size", 1, kMostPictures).value_or(1);
-  const int64_t batches = fields.Whole("n_iter", 1, kMostPictures).value_or(1);
-  if (size * batches > kMostPictures) {
-    fields.Refuse("batch_size", absl::StrCat("n_iter times batch_size may be ", kMostPictures,
+  const int64_t size = fields.Whole("batch_size", 1, kMostSdapiPictures).value_or(1);
+  const int64_t batches = fields.Whole("n_iter", 1, kMostSdapiPictures).value_or(1);
+  if (size * batches > kMostSdapiPictures) {
+    fields.Refuse("batch_size", absl::StrCat("n_iter times batch_size may be ", kMostSdapiPictures,
                                              " pictures, given: ", size * batches));
   }
   spec.set_image_count(static_cast<uint32_t>(size * batches));
@@ -134,7 +134,7 @@ void ReadSeed(JsonFields& fields, v1::ImageSpec& spec) {
                           : absl::Uniform<uint64_t>(absl::IntervalClosed, random, 0, kMostRandomSeed));
 }
 
-void ReadShared(JsonFields& fields, SdapiRequest& request) {
+void ReadSdapiFields(JsonFields& fields, SdapiRequest& request) {
   v1::ImageSpec& spec = *request.job.mutable_spec();
   const std::string prompt = fields.Text("prompt").value_or("");
   if (fields.Flag("disable_extra_networks").value_or(false)) {
@@ -153,7 +153,7 @@ void ReadShared(JsonFields& fields, SdapiRequest& request) {
   ReadSampler(fields, spec);
   ReadClipSkip(fields, "clip_skip", request);
   ReadSettings(fields, request);
-  RefuseWhatCannotBe(fields);
+  RefuseUnsupportedSdapi(fields);
   spec.set_format(v1::IMAGE_FORMAT_PNG);
   request.task_id = fields.Text("force_task_id").value_or("");
   request.send_images = fields.Flag("send_images").value_or(true);
@@ -196,7 +196,7 @@ absl::StatusOr<SdapiRequest> Parse(const HttpRequest& http, const Read& read) {
   SdapiRequest request;
   // Numbers and flags in texts are taken, as A1111 does.
   JsonFields fields(*object, /*from_form=*/true);
-  ReadShared(fields, request);
+  ReadSdapiFields(fields, request);
   read(fields, *request.job.mutable_spec());
   if (!fields.status().ok()) return fields.status();
   // Pictures are repeated only where that is asked for.

@@ -28,7 +28,7 @@ constexpr char kRequest[] = R"({
     "override_settings": {"type": "object"},
     "force_task_id": {"type": ["string", "null"]}}})";
 
-constexpr char kImages[] = R"({
+constexpr char kSdapiImages[] = R"({
   "type": "object",
   "required": ["images", "parameters", "info"],
   "properties": {
@@ -36,7 +36,7 @@ constexpr char kImages[] = R"({
     "parameters": {"type": "object"},
     "info": {"type": "string", "description": "JSON."}}})";
 
-constexpr char kError[] = R"({
+constexpr char kSdapiError[] = R"({
   "type": "object",
   "required": ["error", "detail", "body", "errors"],
   "properties": {
@@ -81,8 +81,8 @@ const std::map<std::string, Told>& Summaries() {
 
 void DescribeSdapi(Router& router) {
   router.Describe("SdapiRequest", kRequest);
-  router.Describe("SdapiImages", kImages);
-  router.Describe("SdapiError", kError);
+  router.Describe("SdapiImages", kSdapiImages);
+  router.Describe("SdapiError", kSdapiError);
 }
 
 Operation SdapiOperation(const std::string& method, const std::string& path) {

@@ -12,9 +12,9 @@ namespace {
 
 constexpr char kMetric[] = "mind_work_seconds";
 // Between two looks at how much work there is, while somebody follows it.
-constexpr absl::Duration kPause = absl::Milliseconds(250);
+constexpr absl::Duration kLookPause = absl::Milliseconds(250);
 
-std::string NameOf(const std::string& method) {
+std::string ScalerMethod(const std::string& method) {
   return "externalscaler.ExternalScaler/" + method;
 }
 
@@ -36,7 +36,8 @@ Credentials CredentialsIn(const grpc::CallbackServerContext& context,
 absl::StatusOr<ScaleTarget> ScalerApi::TargetOf(const grpc::CallbackServerContext& context,
                                                 const std::string& method,
                                                 const externalscaler::ScaledObjectRef& object) {
-  const absl::StatusOr<Caller> caller = authority_.Admit(CredentialsIn(context, object), NameOf(method));
+  const absl::StatusOr<Caller> caller =
+      authority_.Admit(CredentialsIn(context, object), ScalerMethod(method));
   if (!caller.ok()) return caller.status();
   return ParseScaleTarget(object);
 }
@@ -101,7 +102,7 @@ grpc::ServerWriteReactor<externalscaler::IsActiveResponse>* ScalerApi::StreamIsA
   const absl::StatusOr<ScaleTarget> target = TargetOf(*context, "StreamIsActive", *object);
   return ActivityStream::Start(
       post_, target.ok() ? target->model : "",
-      StandingCall(authority_, CredentialsIn(*context, *object), NameOf("StreamIsActive")),
+      StandingCall(authority_, CredentialsIn(*context, *object), ScalerMethod("StreamIsActive")),
       metrics_.open_calls["StreamIsActive"],
       [this, refused = target.status()](const std::shared_ptr<ActivityStream>& stream) {
         if (!refused.ok() || closed_) return stream->End(refused);
@@ -114,7 +115,7 @@ grpc::ServerWriteReactor<externalscaler::IsActiveResponse>* ScalerApi::StreamIsA
 void ScalerApi::OnTick() {
   work_.OnTick();
   if (streams_.empty() || steady_clock_() < next_look_) return;
-  next_look_ = steady_clock_() + kPause;
+  next_look_ = steady_clock_() + kLookPause;
   work_.Ask([this](const absl::StatusOr<OutstandingWork::Known>& known) {
     if (!known.ok()) return;  // what was told last stands
     for (const std::shared_ptr<ActivityStream>& stream : streams_) {

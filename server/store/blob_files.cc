@@ -19,7 +19,7 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kRetry = absl::Seconds(5);
+constexpr absl::Duration kFilesRetry = absl::Seconds(5);
 constexpr char kUnfinished[] = ".new";  // ends the name of a file that is being written
 constexpr size_t kNameLength = 64;      // of a whole one
 
@@ -27,7 +27,7 @@ absl::Status FileError(const std::string& path, int error) {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return WithRetry(MakeError(absl::StatusCode::kUnavailable, absl::StrCat(path, ": ", std::strerror(error)),
                              full ? "STORE_FULL" : "STORE_UNAVAILABLE"),
-                   kRetry);
+                   kFilesRetry);
 }
 
 bool WriteAll(int fd, const std::string& data) {

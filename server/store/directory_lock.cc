@@ -14,7 +14,7 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kPause = absl::Milliseconds(20);
+constexpr absl::Duration kLockPause = absl::Milliseconds(20);
 
 }  // namespace
 
@@ -30,7 +30,7 @@ absl::StatusOr<DirectoryLock> DirectoryLock::Take(const std::string& directory, 
   const absl::StatusOr<int> fd = OpenPrivate(directory + "/lock");
   if (!fd.ok()) return fd.status();
   DirectoryLock lock(*fd);
-  for (absl::Duration waited; flock(*fd, LOCK_EX | LOCK_NB) != 0; waited += kPause) {
+  for (absl::Duration waited; flock(*fd, LOCK_EX | LOCK_NB) != 0; waited += kLockPause) {
     if (errno != EWOULDBLOCK && errno != EINTR) {
       return absl::FailedPreconditionError(
           absl::StrCat(directory, ": cannot be locked: ", std::strerror(errno)));
@@ -38,7 +38,7 @@ absl::StatusOr<DirectoryLock> DirectoryLock::Take(const std::string& directory, 
     if (waited >= patience) {
       return absl::FailedPreconditionError(absl::StrCat(directory, ": another mind-server is using it"));
     }
-    absl::SleepFor(kPause);
+    absl::SleepFor(kLockPause);
   }
   return lock;
 }

@@ -16,7 +16,7 @@ struct Part {
   std::shared_ptr<const std::string> data;
 };
 
-std::vector<Part> PartsOf(const StoreBatch& batch, size_t above) {
+std::vector<Part> LargeParts(const StoreBatch& batch, size_t above) {
   std::vector<Part> parts;
   for (const StoreWrite& write : batch) {
     if (const auto* const insert = std::get_if<InsertJob>(&write)) {
@@ -50,7 +50,7 @@ ObjectWriter::ObjectWriter(ObjectStore* objects) : objects_(objects), waiting_(s
 absl::StatusOr<BatchObjects> ObjectWriter::Put(const StoreBatch& batch) {
   BatchObjects objects;
   if (objects_ == nullptr) return objects;
-  const std::vector<Part> parts = PartsOf(batch, objects_->above());
+  const std::vector<Part> parts = LargeParts(batch, objects_->above());
   {
     const absl::MutexLock lock(&waiting_->mutex);
     waiting_->left = parts.size();

@@ -9,7 +9,7 @@ namespace mind::server {
 namespace {
 
 // Read at a time: states are large.
-constexpr int kPage = 20;
+constexpr int kCheckpointsAPage = 20;
 
 }  // namespace
 
@@ -78,7 +78,7 @@ absl::Status PostgresCheckpoints::Read(const std::function<void(StoredCheckpoint
              .Text(job)
              .Int(-attempt)
              .Int(image)
-             .Int(kPage)});
+             .Int(kCheckpointsAPage)});
     if (!found.ok()) return found.status();
     const PostgresRows& rows = found->front();
     for (int row = 0; row < rows.size(); ++row) {
@@ -92,7 +92,7 @@ absl::Status PostgresCheckpoints::Read(const std::function<void(StoredCheckpoint
             .revision = rows.Text(row, 4),
             .data = std::make_shared<const std::string>(rows.Bytes(row, 5))});
     }
-    more = rows.size() == kPage;
+    more = rows.size() == kCheckpointsAPage;
   }
   return absl::OkStatus();
 }

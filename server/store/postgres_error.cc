@@ -11,7 +11,7 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kRetry = absl::Seconds(5);
+constexpr absl::Duration kPostgresRetry = absl::Seconds(5);
 
 // Classes and codes after which the same may succeed later, perhaps over another connection.
 constexpr std::string_view kPassing[] = {
@@ -46,11 +46,11 @@ absl::Status PostgresError(std::string_view sqlstate, const std::string& message
       absl::StripTrailingAsciiWhitespace(message), " (", std::string(sqlstate), ")");
   if (sqlstate == kTermOverState) return MakeError(absl::StatusCode::kAborted, text, kTermOver);
   if (sqlstate == kDiskFull) {
-    return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_FULL"), kRetry);
+    return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_FULL"), kPostgresRetry);
   }
   const auto begins = [&](std::string_view prefix) { return sqlstate.substr(0, prefix.size()) == prefix; };
   if (std::any_of(std::begin(kPassing), std::end(kPassing), begins)) {
-    return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_UNAVAILABLE"), kRetry);
+    return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_UNAVAILABLE"), kPostgresRetry);
   }
   if (begins(kDamaged) && sqlstate != kInternal) {
     return MakeError(absl::StatusCode::kDataLoss, text, "STORE_DAMAGED");
@@ -63,7 +63,7 @@ absl::Status PostgresLost(const std::string& message) {
                              absl::StrCat("job store: no answer from the database: ",
                                           absl::StripTrailingAsciiWhitespace(message)),
                              "STORE_UNAVAILABLE"),
-                   kRetry);
+                   kPostgresRetry);
 }
 
 absl::Status PostgresRefused(const std::string& message) {

@@ -17,7 +17,7 @@ namespace {
 constexpr int kPage = 2000;
 constexpr char kNoSuchColumn[] = "(42703)";  // PostgresError puts the SQLSTATE there
 
-ImageMark ReadMark(const PostgresRows& rows, int row, int column) {
+ImageMark ReadPostgresMark(const PostgresRows& rows, int row, int column) {
   return {static_cast<uint32_t>(rows.Integer(row, column)),
           static_cast<uint64_t>(rows.Integer(row, column + 1))};
 }
@@ -49,7 +49,7 @@ absl::StatusOr<std::optional<StoredJob>> PostgresReader::Find(const std::string&
   const PostgresRows &jobs = (*found)[0], &marks = (*found)[1];
   if (jobs.size() == 0) return std::nullopt;
   StoredJob stored = ReadJob(jobs, 0);
-  for (int row = 0; row < marks.size(); ++row) stored.images.push_back(ReadMark(marks, row, 0));
+  for (int row = 0; row < marks.size(); ++row) stored.images.push_back(ReadPostgresMark(marks, row, 0));
   return stored;
 }
 
@@ -164,7 +164,7 @@ absl::Status PostgresReader::ForEachUnfinished(const std::function<void(StoredJo
       StoredJob stored = ReadJob(jobs, row);
       after = static_cast<int64_t>(stored.number);
       for (; mark < marks.size() && marks.Integer(mark, 0) == after; ++mark) {
-        stored.images.push_back(ReadMark(marks, mark, 1));
+        stored.images.push_back(ReadPostgresMark(marks, mark, 1));
       }
       // What is being set aside has ended.
       if (!stored.job.has_end_time()) take(std::move(stored));

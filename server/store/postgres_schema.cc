@@ -143,13 +143,13 @@ constexpr char kRetention[] = R"sql(
 
 // How a schema becomes one of a version, when it is one of that before.
 constexpr const char* kVersions[] = {kTables, kFaces, kStates, kTrust, kObjects, kUsage, kRetention};
-constexpr int64_t kVersion = std::size(kVersions);
+constexpr int64_t kPostgresVersion = std::size(kVersions);
 
 absl::Status CheckVersion(int64_t found) {
-  if (found <= kVersion) return absl::OkStatus();
+  if (found <= kPostgresVersion) return absl::OkStatus();
   return MakeError(absl::StatusCode::kFailedPrecondition,
                    absl::StrCat("made by a newer mind-server: its tables are of version ", found,
-                                ", this one knows up to ", kVersion),
+                                ", this one knows up to ", kPostgresVersion),
                    "STORE_NEWER");
 }
 
@@ -194,12 +194,12 @@ absl::Status BringUpToDate(PostgresConnection& connection, uint64_t term) {
     const absl::StatusOr<int64_t> found = ReadVersion(connection);
     if (!found.ok()) return found.status();
     absl::Status status = CheckVersion(*found);
-    for (int64_t version = *found; status.ok() && version < kVersion; ++version) {
+    for (int64_t version = *found; status.ok() && version < kPostgresVersion; ++version) {
       status = connection.Execute(kVersions[version]);
     }
-    if (!status.ok() || *found == kVersion) return status;
-    LogInfo("the job store's tables are brought up to date", {{"from", *found}, {"to", kVersion}});
-    return connection.Run({PostgresCall("UPDATE term SET version = $1").Int(kVersion)}).status();
+    if (!status.ok() || *found == kPostgresVersion) return status;
+    LogInfo("the job store's tables are brought up to date", {{"from", *found}, {"to", kPostgresVersion}});
+    return connection.Run({PostgresCall("UPDATE term SET version = $1").Int(kPostgresVersion)}).status();
   });
 }
 

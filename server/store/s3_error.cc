@@ -6,10 +6,11 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kRetry = absl::Seconds(5);
+constexpr absl::Duration kObjectsRetry = absl::Seconds(5);
 
 absl::Status Error(const std::string& reason, const std::string& message) {
-  return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the object store " + message, reason), kRetry);
+  return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the object store " + message, reason),
+                   kObjectsRetry);
 }
 
 // What stands in the first element of this name.

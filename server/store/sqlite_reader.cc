@@ -14,7 +14,7 @@
 namespace mind::server {
 namespace {
 
-ImageMark ReadMark(const SqliteStatement& row, int column) {
+ImageMark ReadSqliteMark(const SqliteStatement& row, int column) {
   return {static_cast<uint32_t>(row.Integer(column)), static_cast<uint64_t>(row.Integer(column + 1))};
 }
 
@@ -34,7 +34,7 @@ absl::StatusOr<std::vector<ImageMark>> SqliteReader::ImagesOf(const std::string&
       Sql("SELECT image_index, sequence FROM images WHERE job_id = ? ORDER BY image_index");
   rows.Text(job_id);
   std::vector<ImageMark> images;
-  while (rows.Next()) images.push_back(ReadMark(rows, 0));
+  while (rows.Next()) images.push_back(ReadSqliteMark(rows, 0));
   if (!rows.status().ok()) return rows.status();
   return images;
 }
@@ -149,7 +149,7 @@ absl::Status SqliteReader::ForEachUnfinished(const std::function<void(StoredJob)
     StoredJob stored = ReadJob(jobs);
     while (more && static_cast<uint64_t>(marks.Integer(0)) <= stored.number) {
       if (static_cast<uint64_t>(marks.Integer(0)) == stored.number) {
-        stored.images.push_back(ReadMark(marks, 1));
+        stored.images.push_back(ReadSqliteMark(marks, 1));
       }
       more = marks.Next();
     }

@@ -23,7 +23,7 @@ constexpr int kCheckStride = 100'000;
 
 // Version 1. Rows are numbered in order of insertion; `job` is the serialized v1.Job, the other columns are
 // what is searched by. Files made before versions were counted have these tables already.
-constexpr char kTables[] = R"sql(
+constexpr char kSqliteTables[] = R"sql(
   CREATE TABLE IF NOT EXISTS jobs(
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -81,7 +81,7 @@ constexpr char kBlobs[] = R"sql(
 )sql";
 
 // Version 5. Jobs are found by their labels; those whose end is still to be told; secrets by purpose.
-constexpr char kFaces[] = R"sql(
+constexpr char kSqliteFaces[] = R"sql(
   CREATE TABLE labels(
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -108,19 +108,19 @@ constexpr char kPrices[] = R"sql(
 )sql";
 
 // Version 7. Keys and what tenants may take: `key` is a serialized StoredKey, `limits` TenantLimits.
-constexpr char kTrust[] = R"sql(
+constexpr char kSqliteTrust[] = R"sql(
   CREATE TABLE api_keys(id TEXT PRIMARY KEY, tenant TEXT NOT NULL, key BLOB NOT NULL) WITHOUT ROWID;
   CREATE TABLE tenants(name TEXT PRIMARY KEY, limits BLOB NOT NULL) WITHOUT ROWID;
 )sql";
 
 // Version 8. Pictures may be objects outside: their rows have no data, but the object's key beside the hash.
-constexpr char kObjects[] = R"sql(
+constexpr char kSqliteObjects[] = R"sql(
   ALTER TABLE images ADD COLUMN object TEXT;
   ALTER TABLE sources ADD COLUMN object TEXT;
 )sql";
 
 // Version 9. What jobs that have ended have used, which is known longer than they are.
-constexpr char kUsage[] = R"sql(
+constexpr char kSqliteUsage[] = R"sql(
   CREATE TABLE usage(
     job_id TEXT PRIMARY KEY,
     ended_ms INTEGER NOT NULL,
@@ -134,7 +134,7 @@ constexpr char kUsage[] = R"sql(
 )sql";
 
 // Version 10. Jobs of a tenant that have ended are found by when: it may keep them for a time of its own.
-constexpr char kRetention[] = R"sql(
+constexpr char kSqliteRetention[] = R"sql(
   CREATE INDEX jobs_ended_of_tenant ON jobs(tenant, ended_ms) WHERE ended_ms IS NOT NULL;
 )sql";
 
@@ -174,10 +174,10 @@ struct Version {
   const char* sql;
   absl::Status (*then)(sqlite3* database) = [](sqlite3*) { return absl::OkStatus(); };
 };
-constexpr Version kVersions[] = {{kTables}, {kSequences}, {kWalks}, {kBlobs, MovePictures},
-                                 {kFaces},  {kPrices},    {kTrust}, {kObjects},
-                                 {kUsage},  {kRetention}};
-constexpr int kVersion = static_cast<int>(std::size(kVersions));
+constexpr Version kSqliteVersions[] = {
+    {kSqliteTables}, {kSequences},   {kWalks},         {kBlobs, MovePictures}, {kSqliteFaces},
+    {kPrices},       {kSqliteTrust}, {kSqliteObjects}, {kSqliteUsage},         {kSqliteRetention}};
+constexpr int kSqliteVersion = static_cast<int>(std::size(kSqliteVersions));
 
 }  // namespace
 
@@ -196,20 +196,20 @@ absl::Status BringUpToDate(SqliteConnection& connection) {
     if (query.Next()) found = static_cast<int>(query.Integer(0));
     if (!query.status().ok()) return query.status();
   }
-  if (found > kVersion) {
+  if (found > kSqliteVersion) {
     return absl::FailedPreconditionError(absl::StrCat("made by a newer mind-server: it is of version ", found,
-                                                      ", this one knows up to ", kVersion));
+                                                      ", this one knows up to ", kSqliteVersion));
   }
   return connection.Together([&] {
     absl::Status status;
-    for (int version = found; status.ok() && version < kVersion; ++version) {
-      status = ExecuteSql(connection.get(), kVersions[version].sql);
-      if (status.ok()) status = kVersions[version].then(connection.get());
+    for (int version = found; status.ok() && version < kSqliteVersion; ++version) {
+      status = ExecuteSql(connection.get(), kSqliteVersions[version].sql);
+      if (status.ok()) status = kSqliteVersions[version].then(connection.get());
     }
     if (!status.ok()) return status;
     return ExecuteSql(
         connection.get(),
-        absl::StrCat("PRAGMA user_version = ", kVersion, ";",
+        absl::StrCat("PRAGMA user_version = ", kSqliteVersion, ";",
                      "INSERT INTO meta VALUES('epoch', 1) ON CONFLICT(key) DO UPDATE SET value = value + 1;")
             .c_str());
   });

@@ -6,7 +6,7 @@
 namespace mind::server {
 namespace {
 
-constexpr absl::Duration kRetry = absl::Seconds(5);
+constexpr absl::Duration kSqliteRetry = absl::Seconds(5);
 
 }  // namespace
 
@@ -14,14 +14,14 @@ absl::Status StoreError(int code, const std::string& message) {
   const std::string text = absl::StrCat("job store: ", message);
   switch (code & 0xff) {  // the primary code
     case SQLITE_FULL:
-      return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_FULL"), kRetry);
+      return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_FULL"), kSqliteRetry);
     case SQLITE_IOERR:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_NOMEM:
-      return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_UNAVAILABLE"), kRetry);
+      return WithRetry(MakeError(absl::StatusCode::kUnavailable, text, "STORE_UNAVAILABLE"), kSqliteRetry);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return MakeError(absl::StatusCode::kDataLoss, text, "STORE_DAMAGED");

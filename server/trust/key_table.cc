@@ -19,7 +19,7 @@ namespace {
 constexpr int kMaxName = 200, kMaxModels = 100, kMaxModelName = 256;
 constexpr double kMaxWeight = 1000;
 constexpr absl::Duration kShortestKeep = absl::Seconds(1);
-constexpr size_t kHash = 32, kId = 10;
+constexpr size_t kHash = 32, kIdDigits = 10;
 
 absl::Status CheckTimes(const v1::ApiKey& key, const std::string& field) {
   if (key.has_expire_time() && !IsValid(key.expire_time())) {
@@ -31,7 +31,7 @@ absl::Status CheckTimes(const v1::ApiKey& key, const std::string& field) {
 absl::Status CheckStored(const internal::v1::StoredKey& stored) {
   const std::string& id = stored.key().id();
   const std::string named = absl::StrCat("key \"", Printable(id, 20), "\"");
-  if (id.size() != kId || !std::all_of(id.begin(), id.end(), [](char c) {
+  if (id.size() != kIdDigits || !std::all_of(id.begin(), id.end(), [](char c) {
         return absl::ascii_isalnum(static_cast<unsigned char>(c));
       })) {
     return InvalidField(named + ".id", "it must be ten letters and digits");

@@ -26,13 +26,13 @@ namespace {
 
 constexpr uint32_t kPictures = 2;
 
-v1::JobRequest Pictures(uint64_t seed, uint32_t steps) {
+v1::JobRequest RequestOfPictures(uint64_t seed, uint32_t steps) {
   v1::JobRequest request = Request("a fish", seed, steps);
   request.mutable_spec()->set_image_count(kPictures);
   return request;
 }
 
-std::map<uint32_t, std::string> PicturesOf(Cluster& cluster, const std::string& job) {
+std::map<uint32_t, std::string> PicturesIn(Cluster& cluster, const std::string& job) {
   std::map<uint32_t, std::string> pictures;
   const auto ended =
       cluster.NewClient()->Watch(job, {.event = nullptr, .picture = [&](client::Picture picture) {
@@ -51,22 +51,22 @@ TEST(Database, NothingIsLostWhileItIsAwayAndWorkGoesOn) {
   Cluster cluster({}, Cluster::Store::kPostgres);
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
-  const auto undisturbed = PicturesOf(cluster, CreateJob(*client, Pictures(7, 30)));
+  const auto undisturbed = PicturesIn(cluster, CreateJob(*client, RequestOfPictures(7, 30)));
   const double made = cluster.WorkerMetric("w", "mind_worker_images_total");
   std::vector<std::string> jobs;
-  for (int i = 0; i < 2; ++i) jobs.push_back(CreateJob(*client, Pictures(7, 30)));
+  for (int i = 0; i < 2; ++i) jobs.push_back(CreateJob(*client, RequestOfPictures(7, 30)));
   Await("both jobs to be on the worker",
         [&] { return RunningImages(*client) == static_cast<int>(2 * kPictures); });
   database.Stop();
-  const auto refused = client->Create(Pictures(7, 30));
+  const auto refused = client->Create(RequestOfPictures(7, 30));
   EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
   EXPECT_TRUE(GetRetryDelay(refused.status()).has_value()) << refused.status();
   Await("the worker to finish",
         [&] { return cluster.WorkerMetric("w", "mind_worker_images_total") == made + 2 * kPictures; });
   for (const std::string& job : jobs) EXPECT_NE(JobNow(*client, job).state(), v1::JOB_STATE_SUCCEEDED);
   database.Start();
-  for (const std::string& job : jobs) EXPECT_EQ(PicturesOf(cluster, job), undisturbed);
-  Await("jobs to be taken again", [&] { return client->Create(Pictures(7, 3)).ok(); });
+  for (const std::string& job : jobs) EXPECT_EQ(PicturesIn(cluster, job), undisturbed);
+  Await("jobs to be taken again", [&] { return client->Create(RequestOfPictures(7, 3)).ok(); });
 }
 
 // The server dies while the database is away: what was acknowledged is there when both are back.
@@ -75,15 +75,15 @@ TEST(Database, AServerThatDiesMeanwhileLosesNothing) {
   Cluster cluster({}, Cluster::Store::kPostgres);
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
-  const std::string ended = CreateJob(*client, Pictures(7, 10));
-  const auto undisturbed = PicturesOf(cluster, ended);
-  const std::string running = CreateJob(*client, Pictures(7, 10));
+  const std::string ended = CreateJob(*client, RequestOfPictures(7, 10));
+  const auto undisturbed = PicturesIn(cluster, ended);
+  const std::string running = CreateJob(*client, RequestOfPictures(7, 10));
   database.Stop();
   cluster.KillServer(SIGKILL);
   database.Start();
   cluster.StartServer();
-  EXPECT_EQ(PicturesOf(cluster, running), undisturbed);
-  EXPECT_EQ(PicturesOf(cluster, ended), undisturbed);
+  EXPECT_EQ(PicturesIn(cluster, running), undisturbed);
+  EXPECT_EQ(PicturesIn(cluster, ended), undisturbed);
 }
 
 // A cluster on a database that is not the one of all tests.
@@ -96,14 +96,14 @@ TEST(Database, AServerThatIsThereFirstWaitsForIt) {
   database.Stop();
   Cluster cluster(On(database.UrlOf("postgres")), Cluster::Store::kSqlite);
   EXPECT_FALSE(IsServing(cluster));
-  const auto refused = cluster.NewClient()->Create(Pictures(7, 3));
+  const auto refused = cluster.NewClient()->Create(RequestOfPictures(7, 3));
   EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
   EXPECT_TRUE(GetRetryDelay(refused.status()).has_value()) << refused.status();
   EXPECT_THAT(cluster.server().Errors(), ::testing::HasSubstr("waits for the database"));
   database.Start();
   Await("health to say so", [&] { return IsServing(cluster); });
   cluster.StartWorker("w");
-  EXPECT_EQ(PicturesOf(cluster, CreateJob(*cluster.NewClient(), Pictures(7, 3))).size(), kPictures);
+  EXPECT_EQ(PicturesIn(cluster, CreateJob(*cluster.NewClient(), RequestOfPictures(7, 3))).size(), kPictures);
 }
 
 TEST(Database, AServerThatIsNotLetInSaysSoAndEnds) {
@@ -135,10 +135,10 @@ TEST(Database, OneThatHangsKeepsNoServerFromGoingDown) {
   Await("health to say so", [&] { return IsServing(cluster); });
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
-  CreateJob(*client, Pictures(7, 3));
+  CreateJob(*client, RequestOfPictures(7, 3));
   const auto unhang = database.Hang();
   std::thread waits([&] {
-    const auto refused = cluster.NewClient()->Generate(Pictures(7, 3), {}, absl::ZeroDuration());
+    const auto refused = cluster.NewClient()->Generate(RequestOfPictures(7, 3), {}, absl::ZeroDuration());
     EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
   });
   Await("a commit to hang",
@@ -154,7 +154,7 @@ TEST(Database, ASlowOneLosesAndRefusesNothing) {
   Await("health to say so", [&] { return IsServing(cluster); });
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
-  const auto undisturbed = PicturesOf(cluster, CreateJob(*client, Pictures(7, 5)));
+  const auto undisturbed = PicturesIn(cluster, CreateJob(*client, RequestOfPictures(7, 5)));
   for (const char* const table : {"jobs", "images"}) {
     database.Sql(absl::StrCat(
         "CREATE FUNCTION slow_", table, "() RETURNS trigger LANGUAGE plpgsql AS ",
@@ -162,8 +162,8 @@ TEST(Database, ASlowOneLosesAndRefusesNothing) {
         " FOR EACH STATEMENT EXECUTE FUNCTION slow_", table, "()"));
   }
   std::vector<std::string> jobs;
-  for (int i = 0; i < 4; ++i) jobs.push_back(CreateJob(*client, Pictures(7, 5)));
-  for (const std::string& job : jobs) EXPECT_EQ(PicturesOf(cluster, job), undisturbed);
+  for (int i = 0; i < 4; ++i) jobs.push_back(CreateJob(*client, RequestOfPictures(7, 5)));
+  for (const std::string& job : jobs) EXPECT_EQ(PicturesIn(cluster, job), undisturbed);
   EXPECT_TRUE(IsServing(cluster));
 }
 
@@ -174,19 +174,19 @@ TEST(Database, OneThatIsLockedIsSaidToBeAndComesBack) {
   Await("health to say so", [&] { return IsServing(cluster); });
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
-  const auto undisturbed = PicturesOf(cluster, CreateJob(*client, Pictures(7, 5)));
-  const std::string running = CreateJob(*client, Pictures(7, 30));
+  const auto undisturbed = PicturesIn(cluster, CreateJob(*client, RequestOfPictures(7, 5)));
+  const std::string running = CreateJob(*client, RequestOfPictures(7, 30));
   Await("the worker to begin", [&] { return RunningImages(*client) == static_cast<int>(kPictures); });
   PGconn* const holds = PQconnectdb(database.UrlOf("postgres").c_str());
   PQclear(PQexec(holds, "BEGIN; LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"));
-  const auto refused = client->Create(Pictures(7, 5));
+  const auto refused = client->Create(RequestOfPictures(7, 5));
   EXPECT_TRUE(absl::IsUnavailable(refused.status())) << refused.status();
   EXPECT_TRUE(GetRetryDelay(refused.status()).has_value()) << refused.status();
   Await("health to say so", [&] { return !IsServing(cluster); });
   PQfinish(holds);
   Await("health to say so", [&] { return IsServing(cluster); });
-  EXPECT_EQ(PicturesOf(cluster, running).size(), kPictures);
-  EXPECT_EQ(PicturesOf(cluster, CreateJob(*client, Pictures(7, 5))), undisturbed);
+  EXPECT_EQ(PicturesIn(cluster, running).size(), kPictures);
+  EXPECT_EQ(PicturesIn(cluster, CreateJob(*client, RequestOfPictures(7, 5))), undisturbed);
 }
 
 TEST(Database, AFullOneLosesNothingRefusesWithATimeAndGoesOnWithRoom) {
@@ -206,7 +206,7 @@ TEST(Database, AFullOneLosesNothingRefusesWithATimeAndGoesOnWithRoom) {
   Await("health to say so", [&] { return IsServing(cluster); });
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
-  const auto undisturbed = PicturesOf(cluster, CreateJob(*client, Pictures(7, 3)));
+  const auto undisturbed = PicturesIn(cluster, CreateJob(*client, RequestOfPictures(7, 3)));
   const std::string filler = folder.string() + "/filler";
   const auto fill = [&] {
     std::ofstream file(filler, std::ios::app);
@@ -219,7 +219,7 @@ TEST(Database, AFullOneLosesNothingRefusesWithATimeAndGoesOnWithRoom) {
   absl::Status refused;
   Await("a refusal that stays", [&] {
     fill();
-    const auto job = client->Create(Pictures(7, 3));
+    const auto job = client->Create(RequestOfPictures(7, 3));
     if (job.ok()) acknowledged.push_back(job->id());
     refused = job.status();
     return !job.ok() && !IsServing(cluster) && cluster.ServerMetric("mind_store_failing") == 1;
@@ -228,8 +228,8 @@ TEST(Database, AFullOneLosesNothingRefusesWithATimeAndGoesOnWithRoom) {
   EXPECT_TRUE(GetRetryDelay(refused).has_value()) << refused;
   std::filesystem::remove(filler);
   Await("health to say so", [&] { return IsServing(cluster); });
-  for (const std::string& job : acknowledged) EXPECT_EQ(PicturesOf(cluster, job), undisturbed);
-  EXPECT_EQ(PicturesOf(cluster, CreateJob(*client, Pictures(7, 3))), undisturbed);
+  for (const std::string& job : acknowledged) EXPECT_EQ(PicturesIn(cluster, job), undisturbed);
+  EXPECT_EQ(PicturesIn(cluster, CreateJob(*client, RequestOfPictures(7, 3))), undisturbed);
 }
 
 TEST(Database, MetricsSayWhetherWhatIsAcceptedSurvives) {

@@ -16,7 +16,7 @@
 namespace mind::testing {
 namespace {
 
-using Pictures = std::map<uint32_t, std::string>;  // by index
+using PicturesByNumber = std::map<uint32_t, std::string>;  // by index
 
 v1::JobRequest LongRequest(uint64_t seed, uint32_t images = 1) {
   v1::JobRequest request = Request("a red heart", seed, 40);
@@ -31,7 +31,7 @@ class Watcher {
       : client_(fronts.NewClient(front)), thread_([this, job] { Main(job); }) {}
 
   // The pictures of the job, which must have come to a good end.
-  Pictures Join() {
+  PicturesByNumber Join() {
     thread_.join();
     return pictures_;
   }
@@ -58,15 +58,15 @@ class Watcher {
   }
 
   const std::unique_ptr<client::Client> client_;
-  Pictures pictures_;
+  PicturesByNumber pictures_;
   std::atomic<bool> began_ = false;
   std::atomic<uint32_t> resumed_steps_ = 0;
   std::thread thread_;
 };
 
 // What the same requests give when nothing goes wrong.
-std::map<uint64_t, Pictures> Undisturbed(Fronts& fronts, uint64_t seeds, uint32_t images = 1) {
-  std::map<uint64_t, Pictures> all;
+std::map<uint64_t, PicturesByNumber> UndisturbedFront(Fronts& fronts, uint64_t seeds, uint32_t images = 1) {
+  std::map<uint64_t, PicturesByNumber> all;
   const auto client = fronts.NewClient(0);
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     Watcher watcher(fronts, 0, CreateJob(*client, LongRequest(seed, images)));
@@ -79,7 +79,7 @@ std::map<uint64_t, Pictures> Undisturbed(Fronts& fronts, uint64_t seeds, uint32_
 TEST(Fronts, AKilledLeaderTakesNothingAlongAndAWatchElsewhereDoesNotBreak) {
   Fronts fronts(2);
   fronts.StartWorker("w", 1);
-  const auto expected = Undisturbed(fronts, 4);
+  const auto expected = UndisturbedFront(fronts, 4);
   std::map<uint64_t, std::string> jobs;
   for (uint64_t seed = 1; seed <= 4; ++seed) {
     jobs[seed] = CreateJob(*fronts.NewClient(seed % 2), LongRequest(seed));
@@ -99,7 +99,7 @@ TEST(Fronts, ALeaderAndItsWorkerThatDieTogetherCostFewSteps) {
   fronts.StartWorker("w", 1, often);
   const v1::JobRequest request = Request("a red heart", 1, 300);
   Watcher undisturbed(fronts, 1, CreateJob(*fronts.NewClient(1), request));
-  const Pictures expected = undisturbed.Join();
+  const PicturesByNumber expected = undisturbed.Join();
   Await("the state of the first to be forgotten",
         [&] { return fronts.Sql("SELECT count(*) FROM checkpoints") == "0"; });
 
@@ -116,7 +116,7 @@ TEST(Fronts, ALeaderAndItsWorkerThatDieTogetherCostFewSteps) {
 TEST(Fronts, EachOfThreeIsKilledInTurnUnderLoad) {
   Fronts fronts(3);
   for (const char* const name : {"w0", "w1"}) fronts.StartWorker(name, name[1] - '0');
-  const auto expected = Undisturbed(fronts, 3, 2);
+  const auto expected = UndisturbedFront(fronts, 3, 2);
   for (size_t dying = 0; dying < 3; ++dying) {
     const size_t living = (dying + 1) % 3;
     std::map<uint64_t, std::unique_ptr<Watcher>> watchers;
@@ -134,7 +134,7 @@ TEST(Fronts, EachOfThreeIsKilledInTurnUnderLoad) {
 TEST(Fronts, ALeaderThatIsStoppedAndGoesOnLaterDoesNoHarm) {
   Fronts fronts(2);
   fronts.StartWorker("w", 1);
-  const auto expected = Undisturbed(fronts, 3);
+  const auto expected = UndisturbedFront(fronts, 3);
   std::map<uint64_t, std::unique_ptr<Watcher>> watchers;
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     watchers[seed] = std::make_unique<Watcher>(fronts, 1, CreateJob(*fronts.NewClient(1), LongRequest(seed)));
@@ -153,7 +153,7 @@ TEST(Fronts, ALeaderThatIsStoppedAndGoesOnLaterDoesNoHarm) {
 TEST(Fronts, ALeaderThatGoesDownResigns) {
   Fronts fronts(2);
   fronts.StartWorker("w", 1);
-  const auto expected = Undisturbed(fronts, 2);
+  const auto expected = UndisturbedFront(fronts, 2);
   std::map<uint64_t, std::unique_ptr<Watcher>> watchers;
   for (uint64_t seed = 1; seed <= 2; ++seed) {
     watchers[seed] = std::make_unique<Watcher>(fronts, 1, CreateJob(*fronts.NewClient(1), LongRequest(seed)));

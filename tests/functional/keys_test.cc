@@ -49,7 +49,7 @@ std::string IdOf(const std::string& key) {
   return key.substr(5, 10);
 }
 
-std::string ReasonOf(const absl::Status& status) {
+std::string KeyReason(const absl::Status& status) {
   const auto info = GetErrorInfo(status);
   return info ? info->reason() : "";
 }
@@ -80,7 +80,8 @@ class Keys : public ::testing::Test {
   // With a key of the file, as soon as the server has seen it.
   std::unique_ptr<client::Client> Seen(const std::string& key) {
     auto client = cluster_.ClientOf(key);
-    Await("the key is known", [&client] { return ReasonOf(client->Models().status()) != "API_KEY_INVALID"; });
+    Await("the key is known",
+          [&client] { return KeyReason(client->Models().status()) != "API_KEY_INVALID"; });
     return client;
   }
   std::string Http(const std::string& method, const std::string& path, const std::string& headers,
@@ -169,8 +170,8 @@ TEST_F(Keys, ARevokedKeyEndsWhatGoesOnWithIt) {
         [&] { return cluster_.ServerMetric("mind_server_open_calls", "GenerateImage") == 0; });
   client->Stop();
   watching.join();
-  EXPECT_EQ(ReasonOf(ended), "API_KEY_REVOKED") << ended;
-  EXPECT_EQ(ReasonOf(client->Models().status()), "API_KEY_REVOKED");
+  EXPECT_EQ(KeyReason(ended), "API_KEY_REVOKED") << ended;
+  EXPECT_EQ(KeyReason(client->Models().status()), "API_KEY_REVOKED");
   EXPECT_THAT(cluster_.worker("revoked").Errors(), HasSubstr("has been revoked"));
 }
 
@@ -189,17 +190,17 @@ TEST_F(Keys, AreMadeRotatedAndRevokedWhileTheServerRuns) {
   EXPECT_TRUE(cluster_.ClientOf(key)->List(1).ok());
   EXPECT_TRUE(cluster_.ClientOf(next)->List(1).ok());
   EXPECT_EQ(run({"keys", "revoke", IdOf(key)}).status, 0);
-  EXPECT_EQ(ReasonOf(cluster_.ClientOf(key)->List(1).status()), "API_KEY_REVOKED");
+  EXPECT_EQ(KeyReason(cluster_.ClientOf(key)->List(1).status()), "API_KEY_REVOKED");
   EXPECT_EQ(run({"keys", "limit", "web", "--requests-per-minute", "2"}).status, 0);
   EXPECT_TRUE(cluster_.ClientOf(next)->List(1).ok());
   EXPECT_TRUE(cluster_.ClientOf(next)->List(1).ok());
   const absl::Status limited = cluster_.ClientOf(next)->List(1).status();
-  EXPECT_EQ(ReasonOf(limited), "REQUEST_LIMIT");
+  EXPECT_EQ(KeyReason(limited), "REQUEST_LIMIT");
   EXPECT_TRUE(GetRetryDelay(limited));
   // They outlive the server.
   cluster_.KillServer(SIGKILL);
   cluster_.StartServer();
-  EXPECT_EQ(ReasonOf(cluster_.ClientOf(key)->Models().status()), "API_KEY_REVOKED");
+  EXPECT_EQ(KeyReason(cluster_.ClientOf(key)->Models().status()), "API_KEY_REVOKED");
   Await("the store's keys are read", [&] { return cluster_.ClientOf(next)->Models().ok(); });
   // Who may not.
   const Result denied =
@@ -259,9 +260,9 @@ TEST(KeysOfFronts, HoldAtEach) {
     EXPECT_EQ(client(front).Create(hurried)->priority(), v1::PRIORITY_NORMAL);
   }
   ASSERT_TRUE(admin->RevokeKey(made->key().id()).ok());
-  EXPECT_EQ(ReasonOf(client(0).Models().status()), "API_KEY_REVOKED");
+  EXPECT_EQ(KeyReason(client(0).Models().status()), "API_KEY_REVOKED");
   Await("the other front has heard of it",
-        [&] { return ReasonOf(client(1).Models().status()) == "API_KEY_REVOKED"; });
+        [&] { return KeyReason(client(1).Models().status()) == "API_KEY_REVOKED"; });
 }
 
 }  // namespace

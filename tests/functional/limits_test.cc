@@ -14,20 +14,20 @@
 namespace mind::testing {
 namespace {
 
-constexpr uint32_t kLong = 1000;  // steps
+constexpr uint32_t kLongSteps = 1000;
 
 TEST(Limits, ACancelledJobStopsWithinAStep) {
   Cluster cluster;
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
-  const std::string id = CreateJob(*client, Request("a cat", 1, kLong));
+  const std::string id = CreateJob(*client, Request("a cat", 1, kLongSteps));
   Await("work in progress", [&] { return JobNow(*client, id).steps_done() > 2; });
   const auto job = client->Cancel(id);
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->state(), v1::JOB_STATE_CANCELLED);
   Await("the worker to be idle", [&] { return RunningImages(*client) == 0; });
   // Far from all of them.
-  EXPECT_LT(cluster.WorkerMetric("w", "mind_denoise_steps_total"), kLong / 2);
+  EXPECT_LT(cluster.WorkerMetric("w", "mind_denoise_steps_total"), kLongSteps / 2);
   const auto again = client->Cancel(id);
   ASSERT_TRUE(again.ok()) << again.status();  // no error
   EXPECT_EQ(again->state(), v1::JOB_STATE_CANCELLED);
@@ -37,8 +37,8 @@ TEST(Limits, AWaitingJobIsCancelledAtOnce) {
   Cluster cluster;
   cluster.StartWorker("w", {"--max-images", "1"});
   const auto client = cluster.NewClient();
-  const std::string running = CreateJob(*client, Request("a cat", 1, kLong));
-  const std::string waiting = CreateJob(*client, Request("a dog", 1, kLong));
+  const std::string running = CreateJob(*client, Request("a cat", 1, kLongSteps));
+  const std::string waiting = CreateJob(*client, Request("a dog", 1, kLongSteps));
   EXPECT_EQ(JobNow(*client, waiting).state(), v1::JOB_STATE_QUEUED);
   const auto cancelled = client->Cancel(waiting);
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
@@ -61,12 +61,12 @@ TEST(Limits, ACallerThatLeavesCancelsItsJob) {
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
   std::thread caller([&] {
-    const auto job = client->Generate(Request("a cat", 1, kLong), {.event =
-                                                                       [&](const v1::JobEvent& event) {
-                                                                         if (event.has_progress())
-                                                                           client->Stop();
-                                                                       },
-                                                                   .picture = nullptr});
+    const auto job = client->Generate(Request("a cat", 1, kLongSteps), {.event =
+                                                                            [&](const v1::JobEvent& event) {
+                                                                              if (event.has_progress())
+                                                                                client->Stop();
+                                                                            },
+                                                                        .picture = nullptr});
     EXPECT_TRUE(absl::IsCancelled(job.status())) << job.status();
   });
   caller.join();
@@ -80,7 +80,7 @@ TEST(Limits, ACallerThatLeavesCancelsItsJob) {
 TEST(Limits, ADeadlineThatPassesWhileRunningEndsTheJob) {
   Cluster cluster;
   cluster.StartWorker("w");
-  v1::JobRequest request = Request("a cat", 1, kLong);
+  v1::JobRequest request = Request("a cat", 1, kLongSteps);
   *request.mutable_deadline() = ToTimestamp(absl::Now() + absl::Seconds(1));
   const auto job = cluster.NewClient()->Generate(request, {});
   EXPECT_TRUE(absl::IsDeadlineExceeded(job.status())) << job.status();
@@ -99,7 +99,7 @@ TEST(Limits, TheDeadlineOfACallIsItsJobs) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(1));
   v1::GenerateImageRequest request;
-  *request.mutable_job() = Request("a cat", 1, kLong);
+  *request.mutable_job() = Request("a cat", 1, kLongSteps);
   const auto reader = stub->GenerateImage(&context, request);
   v1::GenerateImageResponse response;
   std::string id;
@@ -115,8 +115,8 @@ TEST(Limits, AFullQueueSaysWhenToTryAgain) {
   cluster.StartWorker("w", {"--max-images", "1"});
   const auto client = cluster.NewClient();
   std::vector<std::string> jobs;
-  for (uint64_t i = 0; i < 3; ++i) jobs.push_back(CreateJob(*client, Request("a cat", i, kLong)));
-  const absl::Status refused = client->Create(Request("a cat", 9, kLong)).status();
+  for (uint64_t i = 0; i < 3; ++i) jobs.push_back(CreateJob(*client, Request("a cat", i, kLongSteps)));
+  const absl::Status refused = client->Create(Request("a cat", 9, kLongSteps)).status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
   ASSERT_TRUE(GetRetryDelay(refused).has_value());
   EXPECT_GE(*GetRetryDelay(refused), absl::Seconds(1));
@@ -128,7 +128,7 @@ TEST(Limits, AHighPriorityJobDoesNotWaitForALowOne) {
   Cluster cluster;
   cluster.StartWorker("w", {"--max-images", "1"});
   const auto client = cluster.NewClient();
-  v1::JobRequest low = Request("a cat", 1, kLong);
+  v1::JobRequest low = Request("a cat", 1, kLongSteps);
   low.set_priority(v1::PRIORITY_LOW);
   const std::string id = CreateJob(*client, low);
   v1::JobRequest high = Request("a dog", 1);

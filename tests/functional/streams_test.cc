@@ -69,7 +69,7 @@ void Reset(int fd) {
   close(fd);
 }
 
-std::unique_ptr<v1::GenerationService::Stub> NewStub(const std::string& address) {
+std::unique_ptr<v1::GenerationService::Stub> StreamsStub(const std::string& address) {
   grpc::ChannelArguments own;
   own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
   return v1::GenerationService::NewStub(
@@ -90,10 +90,10 @@ TEST(Streams, MayEndBadlyInAnyNumber) {
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&, i] {
       std::mt19937 random(static_cast<uint32_t>(i));
-      auto stub = NewStub(cluster.address());
+      auto stub = StreamsStub(cluster.address());
       for (int call = 0; call < calls / kThreads; ++call) {
         BadCall(*stub, job->id(), random);
-        if (call % 64 == 0) stub = NewStub(cluster.address());
+        if (call % 64 == 0) stub = StreamsStub(cluster.address());
         if (call % 16 == 0) Reset(HalfOpen(port, call % 32 == 0 ? settings : settings + half_headers));
       }
     });

@@ -12,7 +12,7 @@
 namespace mind::training {
 namespace {
 
-constexpr int64_t kShown = 12;
+constexpr int64_t kShownClasses = 12;
 // How far pictures are turned (radians), moved (of half the picture), enlarged, lit, and made noisy.
 constexpr double kTurn = 0.15, kMove = 0.12, kEnlarge = 0.15, kLight = 0.15, kNoise = 0.1;
 
@@ -77,12 +77,12 @@ Tensors Classifier::ReadModel(const std::string& directory) const {
 
 std::string Classifier::DrawSheet(const std::string&, int) const {
   std::vector<int64_t> examples;
-  for (int64_t i = 0; i < 4 * kShown; ++i) examples.push_back(i * set_.count() / (4 * kShown));
+  for (int64_t i = 0; i < 4 * kShownClasses; ++i) examples.push_back(i * set_.count() / (4 * kShownClasses));
   StepRandom random(0, 0, 0);
   std::vector<at::Tensor> shown;
   for (const at::Tensor& picture : Augmented(examples, random).unbind(0))
     shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
-  return EncodeSheet(std::move(shown), kShown);
+  return EncodeSheet(std::move(shown), kShownClasses);
 }
 
 }  // namespace mind::training

@@ -3,10 +3,10 @@
 namespace mind::training {
 namespace {
 
-constexpr double kEpsilon = 1e-8;  // squared: a position where nothing is seen has no direction
+constexpr double kNormEpsilon = 1e-8;  // squared: a position where nothing is seen has no direction
 
 at::Tensor UnitVectors(const at::Tensor& features) {
-  return features * (features.square().sum(1, /*keepdim=*/true) + kEpsilon).rsqrt();
+  return features * (features.square().sum(1, /*keepdim=*/true) + kNormEpsilon).rsqrt();
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace mind::training {
 namespace {
 
-constexpr int64_t kShown = 8;
+constexpr int64_t kShownPictures = 8;
 
 }  // namespace
 
@@ -29,7 +29,8 @@ std::string DrawReconstructions(const diffusion::AutoencoderKl& autoencoder, con
   for (int64_t row = 0; row < 2; ++row) {
     std::vector<int64_t> examples;
     // Spread over all of them.
-    for (int64_t i = 0; i < kShown; ++i) examples.push_back((row * kShown + i) * set.count() / (2 * kShown));
+    for (int64_t i = 0; i < kShownPictures; ++i)
+      examples.push_back((row * kShownPictures + i) * set.count() / (2 * kShownPictures));
     const at::Tensor x = set.OnWhite(examples).to(device);
     const at::Tensor y = autoencoder.Decode(autoencoder.EncodeMoments(x).chunk(2, 1)[0]);
     for (const at::Tensor& pictures : {x, y}) {
@@ -37,7 +38,7 @@ std::string DrawReconstructions(const diffusion::AutoencoderKl& autoencoder, con
         shown.push_back(diffusion::ToBytes(picture / 2 + 0.5));
     }
   }
-  return EncodeSheet(std::move(shown), kShown);
+  return EncodeSheet(std::move(shown), kShownPictures);
 }
 
 }  // namespace mind::training

@@ -14,13 +14,13 @@ namespace {
 
 using diffusion::Config;
 
-constexpr char kUNet[] = "unet", kText[] = "text_encoder", kScheduler[] = "scheduler", kVae[] = "vae",
+constexpr char kUpscalerUNet[] = "unet", kText[] = "text_encoder", kScheduler[] = "scheduler", kVae[] = "vae",
                kTokenizer[] = "tokenizer", kLowScheduler[] = "low_res_scheduler",
                kMaxNoiseLevel[] = "max_noise_level";
-constexpr int64_t kShown = 8;
-constexpr int64_t kChunk = 8;  // pictures encoded at a time
+constexpr int64_t kShownUpscaled = 8;
+constexpr int64_t kUpscaledAtOnce = 8;  // pictures encoded at a time
 
-nlohmann::json ModelIndex(int64_t max_noise_level) {
+nlohmann::json UpscalerIndex(int64_t max_noise_level) {
   return {{"_class_name", "StableDiffusionUpscalePipeline"},
           {"_diffusers_version", "0.30.3"},
           {"max_noise_level", max_noise_level},
@@ -34,7 +34,7 @@ nlohmann::json ModelIndex(int64_t max_noise_level) {
 
 // Not less than what the UNet can be told, not more than there are.
 int64_t MaxNoiseLevel(const nlohmann::json& network) {
-  const Config whole(network, "network"), unet = PartOf(network, kUNet);
+  const Config whole(network, "network"), unet = PartOf(network, kUpscalerUNet);
   const int64_t most = whole.Int(kMaxNoiseLevel, 0);
   if (most < 0 || most >= unet.Int("num_class_embeds", 0))
     whole.Unsupported(kMaxNoiseLevel, "0 to below the UNet's num_class_embeds");
@@ -60,12 +60,13 @@ Upscaling::Upscaling(const RunConfig& config, const CaptionedSet& set, Parameter
       loss_(PartOf(network_, kScheduler), config.min_snr, device_),
       tokenizer_(diffusion::MakeTokenizer(FolderOf(network_, kTokenizer))),
       captions_(set.captions, *tokenizer_, config.text_dropout),
-      unet_(diffusion::Scope(parameters, kUNet), diffusion::UNetConfig::From(PartOf(network_, kUNet))),
+      unet_(diffusion::Scope(parameters, kUpscalerUNet),
+            diffusion::UNetConfig::From(PartOf(network_, kUpscalerUNet))),
       text_encoder_(ReadTextEncoder(FolderOf(network_, kText), device_)) {
   diffusion::ExpectSameVocabulary(*tokenizer_, *text_encoder_, "network");
   const diffusion::AutoencoderKl autoencoder = ReadAutoencoder(FolderOf(network_, kVae), device_);
   if (unet_.config().in_channels != autoencoder.config().latent_channels + 3)
-    PartOf(network_, kUNet).Unsupported("in_channels", "the latents' and 3 more");
+    PartOf(network_, kUpscalerUNet).Unsupported("in_channels", "the latents' and 3 more");
   const diffusion::SamplerConfig low = diffusion::SamplerConfig::From(PartOf(network_, kLowScheduler));
   const at::Tensor alphas = at::tensor(diffusion::AlphasCumprod(low), at::kDouble);
   if (max_noise_level_ >= alphas.size(0))
@@ -73,8 +74,8 @@ Upscaling::Upscaling(const RunConfig& config, const CaptionedSet& set, Parameter
   low_signal_ = alphas.slice(0, 0, max_noise_level_ + 1).sqrt().to(device_, at::kFloat);
   low_noise_ = (1 - alphas).slice(0, 0, max_noise_level_ + 1).sqrt().to(device_, at::kFloat);
   Encode(autoencoder, set);
-  for (int64_t i = 0; i < kShown; ++i)
-    shown_captions_.push_back(set.captions[static_cast<size_t>(i * set.count() / kShown)].front());
+  for (int64_t i = 0; i < kShownUpscaled; ++i)
+    shown_captions_.push_back(set.captions[static_cast<size_t>(i * set.count() / kShownUpscaled)].front());
   ExpectCrop(crop_, latents_.size(2), latents_.size(3));
 }
 
@@ -82,9 +83,9 @@ void Upscaling::Encode(const diffusion::AutoencoderKl& autoencoder, const Captio
   const at::NoGradGuard no_grad;
   latents_ = LatentsOf(autoencoder, set, set.count(), device_) * autoencoder.config().scaling_factor;
   std::vector<at::Tensor> small, decoded;
-  for (int64_t begin = 0; begin < set.count(); begin += kChunk) {
+  for (int64_t begin = 0; begin < set.count(); begin += kUpscaledAtOnce) {
     const at::Tensor pictures =
-        set.OnWhite(Consecutive(begin, std::min(kChunk, set.count() - begin))).to(device_);
+        set.OnWhite(Consecutive(begin, std::min(kUpscaledAtOnce, set.count() - begin))).to(device_);
     small.push_back(at::adaptive_avg_pool2d(pictures, latents_.sizes().slice(2)));
     decoded.push_back(autoencoder.Decode(autoencoder.EncodeMoments(small.back()).chunk(2, 1)[0]));
   }
@@ -123,26 +124,26 @@ at::Tensor Upscaling::Loss(const std::vector<int64_t>& examples, StepRandom& ran
 
 void Upscaling::WriteModel(const std::string& directory, const Tensors& parameters) const {
   const at::NoGradGuard no_grad;
-  nlohmann::json unet = network_.at(kUNet);
+  nlohmann::json unet = network_.at(kUpscalerUNet);
   unet["_class_name"] = "UNet2DConditionModel";
-  WriteJson(directory + "/" + kUNet, "config.json", unet);
-  WriteWeights(directory, kUNet, "diffusion_pytorch_model.safetensors", parameters);
+  WriteJson(directory + "/" + kUpscalerUNet, "config.json", unet);
+  WriteWeights(directory, kUpscalerUNet, "diffusion_pytorch_model.safetensors", parameters);
   for (const char* part : {kScheduler, kLowScheduler})
     WriteJson(directory + "/" + part, "scheduler_config.json", network_.at(part));
   for (const char* part : {kVae, kText, kTokenizer}) CopyFolder(network_.at(part), directory + "/" + part);
   if (network_.contains("mind")) WriteJson(directory, "mind.json", network_.at("mind"));
-  WriteJson(directory, "model_index.json", ModelIndex(max_noise_level_));
+  WriteJson(directory, "model_index.json", UpscalerIndex(max_noise_level_));
 }
 
 Tensors Upscaling::ReadModel(const std::string& directory) const {
-  return ReadWeights(directory, kUNet);
+  return ReadWeights(directory, kUpscalerUNet);
 }
 
 std::string Upscaling::DrawSheet(const std::string& directory, int threads) const {
-  SampleSheet sheet{.columns = kShown, .prompts = shown_captions_};
+  SampleSheet sheet{.columns = kShownUpscaled, .prompts = shown_captions_};
   std::vector<at::Tensor> shown;
-  for (int64_t i = 0; i < kShown; ++i) {
-    const at::Tensor small = diffusion::ToBytes(small_decoded_[i * count() / kShown] / 2 + 0.5);
+  for (int64_t i = 0; i < kShownUpscaled; ++i) {
+    const at::Tensor small = diffusion::ToBytes(small_decoded_[i * count() / kShownUpscaled] / 2 + 0.5);
     sheet.sources.push_back(EncodeSheet({small}, 1));
     shown.push_back(small);
   }
@@ -152,7 +153,7 @@ std::string Upscaling::DrawSheet(const std::string& directory, int threads) cons
     small = small.repeat_interleave(times, 0).repeat_interleave(times, 1);
   }
   shown.insert(shown.end(), larger.begin(), larger.end());
-  return EncodeSheet(std::move(shown), kShown);
+  return EncodeSheet(std::move(shown), kShownUpscaled);
 }
 
 }  // namespace mind::training

@@ -33,8 +33,8 @@ class Held : public c10::MemoryReportingInfoBase {
 };
 
 // The formula, in double.
-at::Tensor Expected(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads,
-                    const at::Tensor& mask) {
+at::Tensor ExpectedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads,
+                             const at::Tensor& mask) {
   const auto split = [heads](const at::Tensor& x) {
     return x.to(at::kDouble).reshape({x.size(0), x.size(1), heads, -1}).transpose(1, 2);
   };
@@ -63,7 +63,7 @@ TEST_P(AttentionTest, IsTheFormulaWhateverTheBlocks) {
                                          at::randn({batch, heads, queries, keys})};
   for (const at::Tensor& mask : masks) {
     const at::Tensor out = MultiHeadAttention(q, k, v, heads, mask);
-    EXPECT_TRUE(at::allclose(out, Expected(q, k, v, heads, mask), 1e-4, 1e-5));
+    EXPECT_TRUE(at::allclose(out, ExpectedAttention(q, k, v, heads, mask), 1e-4, 1e-5));
   }
   EXPECT_TRUE(at::equal(q, before));
 }

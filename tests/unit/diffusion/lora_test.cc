@@ -23,12 +23,12 @@ const LayerWeights kLayers = {{"unet.mid.attn1.to_q", at::zeros({6, 4})},
                               {"unet.conv_in", at::zeros({8, 4, 3, 3})},
                               {"text_encoder.layers.0.fc1", at::zeros({6, 4})}};
 
-NamedTensors File(std::map<std::string, at::Tensor> tensors,
-                  std::map<std::string, std::string> metadata = {}) {
+NamedTensors LoraFile(std::map<std::string, at::Tensor> tensors,
+                      std::map<std::string, std::string> metadata = {}) {
   return {"test.safetensors", std::move(tensors), std::move(metadata)};
 }
 
-std::string ErrorOf(const NamedTensors& file) {
+std::string LoraError(const NamedTensors& file) {
   try {
     FromLora(file, kLayers);
     return "";
@@ -45,33 +45,33 @@ TEST(Lora, KnowsTheSpellingsOfManyPrograms) {
       {"unet.mid.attn1.processor.to_q_lora.down.weight", "unet.mid.attn1.processor.to_q_lora.up.weight"},
       {"lora_unet_mid_attn1_to_q.lora_down.weight", "lora_unet_mid_attn1_to_q.lora_up.weight"}};
   for (const auto& names : pairs) {
-    const auto updates = FromLora(File({{names[0], down}, {names[1], up}}), kLayers);
+    const auto updates = FromLora(LoraFile({{names[0], down}, {names[1], up}}), kLayers);
     ASSERT_EQ(updates.count("unet.mid.attn1.to_q"), 1U) << names[0];
     EXPECT_EQ(updates.begin()->second.factor, 1);
   }
-  const auto out = FromLora(File({{"unet.mid.attn1.processor.to_out_lora.down.weight", at::ones({2, 6})},
-                                  {"unet.mid.attn1.processor.to_out_lora.up.weight", up}}),
+  const auto out = FromLora(LoraFile({{"unet.mid.attn1.processor.to_out_lora.down.weight", at::ones({2, 6})},
+                                      {"unet.mid.attn1.processor.to_out_lora.up.weight", up}}),
                             kLayers);
   EXPECT_EQ(out.count("unet.mid.attn1.to_out.0"), 1U);
-  const auto text = FromLora(File({{"lora_te_layers_0_fc1.lora_down.weight", down},
-                                   {"lora_te_layers_0_fc1.lora_up.weight", up},
-                                   {"lora_te_layers_0_fc1.alpha", at::full({}, 8.0)}}),
+  const auto text = FromLora(LoraFile({{"lora_te_layers_0_fc1.lora_down.weight", down},
+                                       {"lora_te_layers_0_fc1.lora_up.weight", up},
+                                       {"lora_te_layers_0_fc1.alpha", at::full({}, 8.0)}}),
                              kLayers);
   EXPECT_EQ(text.at("text_encoder.layers.0.fc1").factor, 4);  // alpha 8 of rank 2
 }
 
 TEST(Lora, ShapesFollowTheLayer) {
-  const auto updates = FromLora(File({{"unet.conv_in.lora_A.weight", at::ones({2, 4, 3, 3})},
-                                      {"unet.conv_in.lora_B.weight", at::ones({8, 2})}}),
+  const auto updates = FromLora(LoraFile({{"unet.conv_in.lora_A.weight", at::ones({2, 4, 3, 3})},
+                                          {"unet.conv_in.lora_B.weight", at::ones({8, 2})}}),
                                 kLayers);
   EXPECT_EQ(updates.at("unet.conv_in").up.sizes(), (at::IntArrayRef{8, 2, 1, 1}));
 }
 
 TEST(Lora, AlphaMayStandInTheMetadata) {
   const auto factor = [](const std::string& metadata) {
-    return FromLora(File({{"unet.mid.attn1.to_q.lora_A.weight", at::ones({4, 4})},
-                          {"unet.mid.attn1.to_q.lora_B.weight", at::ones({6, 4})}},
-                         {{"lora_adapter_metadata", metadata}}),
+    return FromLora(LoraFile({{"unet.mid.attn1.to_q.lora_A.weight", at::ones({4, 4})},
+                              {"unet.mid.attn1.to_q.lora_B.weight", at::ones({6, 4})}},
+                             {{"lora_adapter_metadata", metadata}}),
                     kLayers)
         .begin()
         ->second.factor;
@@ -86,32 +86,33 @@ TEST(Lora, AlphaMayStandInTheMetadata) {
 
 TEST(Lora, WhatDoesNotFitIsNamed) {
   const at::Tensor down = at::ones({2, 4}), up = at::ones({6, 2});
-  EXPECT_THAT(ErrorOf(File({})), HasSubstr("test.safetensors: no LoRA in it"));
-  EXPECT_THAT(ErrorOf(File({{"unet.other.lora_A.weight", down}})),
+  EXPECT_THAT(LoraError(LoraFile({})), HasSubstr("test.safetensors: no LoRA in it"));
+  EXPECT_THAT(LoraError(LoraFile({{"unet.other.lora_A.weight", down}})),
               HasSubstr("\"unet.other.lora_A.weight\" belongs to no layer of this model"));
-  EXPECT_THAT(ErrorOf(File({{"unet.conv_in.weight", down}})), HasSubstr("is no part of a LoRA"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_A.weight", down}})), HasSubstr("a down but no up"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_B.weight", up}})), HasSubstr("no down part"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_A.weight", at::ones({2, 5})},
-                            {"unet.mid.attn1.to_q.lora_B.weight", up}})),
+  EXPECT_THAT(LoraError(LoraFile({{"unet.conv_in.weight", down}})), HasSubstr("is no part of a LoRA"));
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.lora_A.weight", down}})),
+              HasSubstr("a down but no up"));
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.lora_B.weight", up}})), HasSubstr("no down part"));
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.lora_A.weight", at::ones({2, 5})},
+                                  {"unet.mid.attn1.to_q.lora_B.weight", up}})),
               HasSubstr("down [2, 5] and up [6, 2] do not fit the layer's weight [6, 4]"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_A.weight", at::ones({0, 4})},
-                            {"unet.mid.attn1.to_q.lora_B.weight", at::ones({6, 0})}})),
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.lora_A.weight", at::ones({0, 4})},
+                                  {"unet.mid.attn1.to_q.lora_B.weight", at::ones({6, 0})}})),
               HasSubstr("do not fit"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_magnitude_vector", down}})),
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.lora_magnitude_vector", down}})),
               HasSubstr("of a kind that is not supported"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.dora_scale", down}})), HasSubstr("no down part"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.diff", down}})),
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.dora_scale", down}})), HasSubstr("no down part"));
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.diff", down}})),
               HasSubstr("do not fit the layer's weight"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.hada_w1_a", at::ones({6, 2})},
-                            {"unet.mid.attn1.to_q.hada_w1_b", at::ones({3, 4})}})),
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.hada_w1_a", at::ones({6, 2})},
+                                  {"unet.mid.attn1.to_q.hada_w1_b", at::ones({3, 4})}})),
               HasSubstr("hada_w1_a [6, 2] and hada_w1_b [3, 4] do not fit"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lokr_w1", at::ones({2, 2})},
-                            {"unet.mid.attn1.to_q.lokr_w2", at::ones({2, 2})}})),
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.lokr_w1", at::ones({2, 2})},
+                                  {"unet.mid.attn1.to_q.lokr_w2", at::ones({2, 2})}})),
               HasSubstr("lokr_w1 and lokr_w2"));
-  EXPECT_THAT(ErrorOf(File({{"unet.mid.attn1.to_q.lora_A.weight", down},
-                            {"unet.mid.attn1.to_q.lora_B.weight", up},
-                            {"unet.mid.attn1.to_q.alpha", at::ones({2})}})),
+  EXPECT_THAT(LoraError(LoraFile({{"unet.mid.attn1.to_q.lora_A.weight", down},
+                                  {"unet.mid.attn1.to_q.lora_B.weight", up},
+                                  {"unet.mid.attn1.to_q.alpha", at::ones({2})}})),
               HasSubstr("its alpha is not one number"));
 }
 
@@ -148,8 +149,8 @@ TEST(Lora, KnowsTheLayersOfSdxl) {
       {"lora_te1_fc1", "text_encoder.fc1"},
       {"lora_te2_fc1", "text_encoder_2.fc1"}};
   for (const auto& [theirs, ours] : names) {
-    const auto updates = FromLora(File({{theirs + ".lora_down.weight", at::ones({2, 4})},
-                                        {theirs + ".lora_up.weight", at::ones({6, 2})}}),
+    const auto updates = FromLora(LoraFile({{theirs + ".lora_down.weight", at::ones({2, 4})},
+                                            {theirs + ".lora_up.weight", at::ones({6, 2})}}),
                                   layers);
     EXPECT_EQ(updates.begin()->first, ours) << theirs;
   }
@@ -161,7 +162,7 @@ TEST(Lora, KindsMakeTheDifferenceThatTheyAreDefinedBy) {
   const auto delta = [&](std::map<std::string, at::Tensor> parts) {
     std::map<std::string, at::Tensor> named;
     for (const auto& [part, tensor] : parts) named["unet.l." + part] = tensor;
-    return FromLora(File(std::move(named)), layers).at("unet.l");
+    return FromLora(LoraFile(std::move(named)), layers).at("unet.l");
   };
   const auto matrix = [](float a, float b, float c, float d) {
     return at::tensor({a, b, c, d}).view({2, 2});

@@ -10,7 +10,7 @@
 namespace mind::diffusion {
 namespace {
 
-MachineFault Of(const std::string& message) {
+MachineFault FaultSaid(const std::string& message) {
   try {
     TORCH_CHECK(false, message);
   } catch (...) {
@@ -21,7 +21,7 @@ MachineFault Of(const std::string& message) {
 
 TEST(MachineFault, MemoryOfTheHost) {
   EXPECT_EQ(FaultOf(std::make_exception_ptr(std::bad_alloc())), MachineFault::kOutOfMemory);
-  EXPECT_EQ(Of("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+  EXPECT_EQ(FaultSaid("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
             MachineFault::kOutOfMemory);
 }
 
@@ -29,7 +29,7 @@ TEST(MachineFault, MemoryOfADeviceIsNoLossOfIt) {
   for (const char* text :
        {"CUDA out of memory. Tried to allocate 2.00 GiB", "CUDA error: out of memory",
         "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED"}) {
-    EXPECT_EQ(Of(text), MachineFault::kOutOfDeviceMemory) << text;
+    EXPECT_EQ(FaultSaid(text), MachineFault::kOutOfDeviceMemory) << text;
     EXPECT_TRUE(IsOutOfMemory(std::make_exception_ptr(c10::Error(text, "")))) << text;
   }
 }
@@ -39,16 +39,16 @@ TEST(MachineFault, ALostDevice) {
        {"CUDA error: an illegal memory access was encountered", "CUDA error: device-side assert triggered",
         "CUDA error: unspecified launch failure", "CUDA error: uncorrectable ECC error encountered",
         "CUDA error: misaligned address", "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"}) {
-    EXPECT_EQ(Of(text), MachineFault::kDeviceLost) << text;
+    EXPECT_EQ(FaultSaid(text), MachineFault::kDeviceLost) << text;
   }
 }
 
 TEST(MachineFault, AnythingElseIsNotTheMachines) {
-  EXPECT_EQ(FaultOf(nullptr), MachineFault::kNone);
-  EXPECT_EQ(FaultOf(std::make_exception_ptr(std::runtime_error("out of memory"))), MachineFault::kNone);
-  EXPECT_EQ(FaultOf(std::make_exception_ptr(7)), MachineFault::kNone);
-  EXPECT_EQ(Of("CUDA error: invalid argument"), MachineFault::kNone);
-  EXPECT_EQ(Of("shape '[7]' is invalid for input of size 6"), MachineFault::kNone);
+  EXPECT_EQ(FaultSaid(nullptr), MachineFault::kNone);
+  EXPECT_EQ(FaultSaid(std::make_exception_ptr(std::runtime_error("out of memory"))), MachineFault::kNone);
+  EXPECT_EQ(FaultSaid(std::make_exception_ptr(7)), MachineFault::kNone);
+  EXPECT_EQ(FaultSaid("CUDA error: invalid argument"), MachineFault::kNone);
+  EXPECT_EQ(FaultSaid("shape '[7]' is invalid for input of size 6"), MachineFault::kNone);
 }
 
 }  // namespace

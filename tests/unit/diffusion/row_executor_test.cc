@@ -45,7 +45,7 @@ EvaluationRow Row(double i) {
 }
 
 // What the row must come to, by itself.
-at::Tensor Expected(double i, double adapted = 0) {
+at::Tensor ExpectedRow(double i, double adapted = 0) {
   return at::full({1, 2, 4}, i * (1 + adapted) + 6 * i + i + 10 * i);
 }
 
@@ -71,7 +71,7 @@ TEST_P(RowExecutorTest, ResultsComeInTheOrderOfTheRows) {
     for (int i = 0; i < count; ++i) {
       const RowResult& result = results[static_cast<size_t>(i)];
       ASSERT_FALSE(result.error);
-      EXPECT_TRUE(at::equal(result.output, Expected(i))) << i << " of " << count;
+      EXPECT_TRUE(at::equal(result.output, ExpectedRow(i))) << i << " of " << count;
     }
   }
 }
@@ -98,7 +98,7 @@ TEST_P(RowExecutorTest, EveryRowHasItsOwnAdapter) {
   for (int i = 0; i < 5; ++i) {
     ASSERT_FALSE(results[static_cast<size_t>(i)].error);
     EXPECT_TRUE(
-        at::equal(results[static_cast<size_t>(i)].output, Expected(i, i == 1 || i == 4 ? 0.5 * i : 0)))
+        at::equal(results[static_cast<size_t>(i)].output, ExpectedRow(i, i == 1 || i == 4 ? 0.5 * i : 0)))
         << i;
   }
 }
@@ -109,7 +109,7 @@ TEST_P(RowExecutorTest, RowsMayBeToldTextsOfDifferentLengths) {
   std::vector<at::Tensor> expected;
   for (int i = 0; i < 6; ++i) {
     rows.push_back(Row(i));
-    expected.push_back(Expected(i));
+    expected.push_back(ExpectedRow(i));
     if (i % 2 == 0) continue;
     rows.back().told.Set(Condition::kText, at::full({4, 3}, i));
     expected.back() += 6 * i;

@@ -27,7 +27,7 @@ using exact::EvenLevels;
 using Made = std::unique_ptr<const Sampler>;
 
 // A configuration whose rules stay the same to the last step.
-SamplerConfig Solver(int64_t order, const char* algorithm = "dpmsolver++") {
+SamplerConfig SolverOfOrder(int64_t order, const char* algorithm = "dpmsolver++") {
   SamplerConfig config;
   config.solver_order = order;
   config.algorithm = algorithm;
@@ -81,11 +81,11 @@ void PrintTo(const Method& method, std::ostream* out) {
 
 template <typename S, int64_t order>
 Made Multistep(const NoiseLevels& levels) {
-  return std::make_unique<S>(Solver(order), levels);
+  return std::make_unique<S>(SolverOfOrder(order), levels);
 }
 template <int64_t order>
 Made Singlestep(const NoiseLevels& levels) {
-  return std::make_unique<DpmSolverSinglestepSampler>(Solver(order, "dpmsolver"), levels);
+  return std::make_unique<DpmSolverSinglestepSampler>(SolverOfOrder(order, "dpmsolver"), levels);
 }
 template <typename S>
 Made Sigma(const NoiseLevels& levels) {

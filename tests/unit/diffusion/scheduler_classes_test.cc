@@ -20,7 +20,7 @@ using nlohmann::json;
 
 constexpr int64_t kSteps = 6;
 
-std::unique_ptr<const Sampler> Make(const std::string& name, const SamplerConfig& config) {
+std::unique_ptr<const Sampler> MakeScheduler(const std::string& name, const SamplerConfig& config) {
   if (name != "own") return MakeSampler(name, config, kSteps);
   if (config.class_name == "DDIMInverseScheduler") {
     return std::make_unique<DdimInverseSampler>(config, kSteps);
@@ -51,7 +51,7 @@ Walk WalkOf(const std::string& sampler_name, const json& file) {
   };
   try {
     const SamplerConfig config = SamplerConfig::From(Config(file, "file"));
-    const auto sampler = Make(sampler_name, config);
+    const auto sampler = MakeScheduler(sampler_name, config);
     SampleState state;
     state.noise = std::make_unique<SeededNoise>(7);
     state.x = state.noise->Draw({1, 2, 2}) * sampler->initial_scale();
@@ -71,13 +71,13 @@ Walk WalkOf(const std::string& sampler_name, const json& file) {
 
 // What a key may say beside its default, in files where it makes a difference: `beside` is what else they
 // say.
-struct Sample {
+struct SampleOf {
   std::vector<json> values;
   json beside = json::object();
 };
 
-const std::map<std::string, Sample>& Samples() {
-  static const auto* const samples = new std::map<std::string, Sample>{
+const std::map<std::string, SampleOf>& Samples() {
+  static const auto* const samples = new std::map<std::string, SampleOf>{
       {"num_train_timesteps", {{300, 4}}},
       {"beta_start", {{0.002}}},
       {"beta_end", {{0.03}}},
@@ -192,7 +192,7 @@ TEST_P(SchedulerClasses, AnOwnKeyActsOrIsRefusedByName) {
                                                 : std::vector<std::string>{"own"};
   for (const SchedulerKey& key : GetParam().keys) {
     ASSERT_TRUE(Samples().contains(key.name)) << key.name << ": give values to try";
-    const Sample& sample = Samples().at(key.name);
+    const SampleOf& sample = Samples().at(key.name);
     const json plain = FileOf(GetParam(), sample.beside);
     bool acts = false;
     for (const json& value : sample.values) {

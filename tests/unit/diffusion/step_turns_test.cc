@@ -8,7 +8,7 @@ namespace mind::diffusion {
 namespace {
 
 using Picture = StepTurns::Picture;
-using Expected = std::vector<uint64_t>;
+using ExpectedOrder = std::vector<uint64_t>;
 
 // Of pictures that take a second a step, one at a time.
 class StepTurnsTest : public testing::Test {
@@ -22,8 +22,8 @@ class StepTurnsTest : public testing::Test {
                          .last_served = number_});
     return pictures_.back();
   }
-  Expected Order() {
-    Expected ids;
+  ExpectedOrder Order() {
+    ExpectedOrder ids;
     for (const size_t place : turns_.Order(pictures_)) ids.push_back(pictures_[place].id);
     return ids;
   }
@@ -54,7 +54,7 @@ class StepTurnsTest : public testing::Test {
 TEST_F(StepTurnsTest, TheJobWithTheLeastLeftGoesFirst) {
   Add(1, "long", 50);
   Add(2, "short", 10);
-  EXPECT_EQ(Order(), (Expected{2, 1}));
+  EXPECT_EQ(Order(), (ExpectedOrder{2, 1}));
 }
 
 TEST_F(StepTurnsTest, WhatCountsIsTheWholeJob) {
@@ -67,7 +67,7 @@ TEST_F(StepTurnsTest, WithinAJobOnePictureAfterTheOther) {
   Add(1, "job", 9);
   Add(2, "job", 8);
   Add(3, "job", 9);
-  EXPECT_EQ(Order(), (Expected{2, 1, 3}));
+  EXPECT_EQ(Order(), (ExpectedOrder{2, 1, 3}));
 }
 
 TEST_F(StepTurnsTest, PicturesWithoutAJobAreJobsByThemselves) {
@@ -75,7 +75,7 @@ TEST_F(StepTurnsTest, PicturesWithoutAJobAreJobsByThemselves) {
   Add(2, "", 19);
   Add(3, "pair", 15);
   Add(4, "pair", 15);
-  EXPECT_EQ(Order(), (Expected{2, 1, 3, 4}));
+  EXPECT_EQ(Order(), (ExpectedOrder{2, 1, 3, 4}));
 }
 
 TEST_F(StepTurnsTest, WhatWasNeverMeasuredGoesFirst) {
@@ -103,7 +103,7 @@ TEST_F(StepTurnsTest, WithoutPatienceWhoCameFirstGoesFirst) {
   Add(1, "first", 50);
   turns_.Took(1, {});
   Add(2, "second", 1);
-  EXPECT_EQ(Order(), (Expected{1, 2}));
+  EXPECT_EQ(Order(), (ExpectedOrder{1, 2}));
 }
 
 // Whatever there is left to do, each of eight has a step in 8 / flow of them.

@@ -256,15 +256,15 @@ class AccessByHttp : public AccessTest {
   Router router_{gatekeeper_};
 };
 
-std::string NameOf(const Router::Route& route) {
+std::string RouteName(const Router::Route& route) {
   return absl::StrCat(route.method, " ", route.pattern);
 }
 
 TEST_F(AccessByHttp, EveryRouteIsInTheTableAndTheTableNamesNoOther) {
   std::set<std::string> routes, in_table;
   for (const Router::Route& route : router_.routes()) {
-    EXPECT_TRUE(AccessTo(NameOf(route))) << NameOf(route);
-    routes.insert(NameOf(route));
+    EXPECT_TRUE(AccessTo(RouteName(route))) << RouteName(route);
+    routes.insert(RouteName(route));
   }
   for (const std::string& name : NamesWithAccess()) {
     if (absl::StrContains(name, " ") && routes.count(name) == 0) in_table.insert(name);
@@ -275,15 +275,15 @@ TEST_F(AccessByHttp, EveryRouteIsInTheTableAndTheTableNamesNoOther) {
 TEST_F(AccessByHttp, WhatIsOpenIsWhatSaysHowToCallAndHowItGoes) {
   std::set<std::string> open;
   for (const Router::Route& route : router_.routes()) {
-    if (!AccessTo(NameOf(route))->open()) continue;
+    if (!AccessTo(RouteName(route))->open()) continue;
     if (!absl::EndsWith(route.pattern, ".js") && !absl::EndsWith(route.pattern, ".css") &&
         !absl::EndsWith(route.pattern, ".html")) {
-      open.insert(NameOf(route));
+      open.insert(RouteName(route));
     }
     for (const Case& one : Cases(v1::SCOPE_READ)) {
       const auto exchange = Ask(route, one.credentials);
-      ASSERT_TRUE(exchange->answer) << NameOf(route);
-      EXPECT_NE(exchange->answer->status, 401) << NameOf(route) << ", " << one.what;
+      ASSERT_TRUE(exchange->answer) << RouteName(route);
+      EXPECT_NE(exchange->answer->status, 401) << RouteName(route) << ", " << one.what;
     }
   }
   EXPECT_THAT(open, testing::ElementsAre("GET /", "GET /openapi.json", "GET /v1/files/{id}/{index}",
@@ -292,11 +292,11 @@ TEST_F(AccessByHttp, WhatIsOpenIsWhatSaysHowToCallAndHowItGoes) {
 
 TEST_F(AccessByHttp, EveryOtherRouteIsClosedButToARightKeyOfItsScope) {
   for (const Router::Route& route : router_.routes()) {
-    const v1::Scope scope = AccessTo(NameOf(route))->scope;
+    const v1::Scope scope = AccessTo(RouteName(route))->scope;
     if (scope == v1::SCOPE_UNSPECIFIED) continue;
     for (const Case& one : Cases(scope)) {
       const auto exchange = Ask(route, one.credentials);
-      const std::string where = absl::StrCat(NameOf(route), ", ", one.what);
+      const std::string where = absl::StrCat(RouteName(route), ", ", one.what);
       if (one.code == absl::StatusCode::kOk) {
         if (!exchange->answer) continue;  // it goes on
         EXPECT_NE(exchange->answer->status, 401) << where;
@@ -327,7 +327,7 @@ TEST_F(AccessByHttp, SoItIsOverConnectionsInTheClearAndEncrypted) {
     const auto server = HttpServer::Start({.address = "127.0.0.1:0", .tls = tls}, router_);
     ASSERT_TRUE(server.ok()) << server.status();
     for (const Router::Route& route : router_.routes()) {
-      const v1::Scope scope = AccessTo(NameOf(route))->scope;
+      const v1::Scope scope = AccessTo(RouteName(route))->scope;
       if (scope == v1::SCOPE_UNSPECIFIED) continue;
       for (const Case& one : Cases(scope)) {
         if (one.code == absl::StatusCode::kOk) continue;  // above
@@ -348,7 +348,7 @@ TEST_F(AccessByHttp, SoItIsOverConnectionsInTheClearAndEncrypted) {
         }
         EXPECT_TRUE(absl::StartsWith(
             answer, one.code == absl::StatusCode::kUnauthenticated ? "HTTP/1.1 401" : "HTTP/1.1 403"))
-            << NameOf(route) << ", " << one.what << ": " << answer;
+            << RouteName(route) << ", " << one.what << ": " << answer;
       }
     }
   }

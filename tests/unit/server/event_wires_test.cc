@@ -10,7 +10,7 @@
 namespace mind::server {
 namespace {
 
-JobEventPtr Preview(uint32_t step) {
+JobEventPtr PreviewEvent(uint32_t step) {
   v1::JobEvent event;
   event.set_job_id("j");
   event.set_sequence(7);
@@ -33,7 +33,7 @@ const uint8_t* Place(const grpc::ByteBuffer& bytes) {
 
 TEST(EventWires, AreResponsesOfBothStreams) {
   EventWires wires;
-  const JobEventPtr event = Preview(3);
+  const JobEventPtr event = PreviewEvent(3);
   const std::string expected = event->SerializeAsString();
   EXPECT_EQ(Parsed<v1::GenerateImageResponse>(wires.Of(event)).event().SerializeAsString(), expected);
   EXPECT_EQ(Parsed<v1::WatchJobResponse>(wires.Of(event)).event().SerializeAsString(), expected);
@@ -41,7 +41,7 @@ TEST(EventWires, AreResponsesOfBothStreams) {
 
 TEST(EventWires, AreMadeOnceForAllWhoWatch) {
   EventWires wires;
-  const JobEventPtr first = Preview(1), second = Preview(2);
+  const JobEventPtr first = PreviewEvent(1), second = PreviewEvent(2);
   const grpc::ByteBuffer bytes = wires.Of(first);
   wires.Of(second);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(Place(wires.Of(first)), Place(bytes));
@@ -50,9 +50,9 @@ TEST(EventWires, AreMadeOnceForAllWhoWatch) {
 
 TEST(EventWires, KeepAFewOnly) {
   EventWires wires;
-  const JobEventPtr first = Preview(0);
+  const JobEventPtr first = PreviewEvent(0);
   wires.Of(first);
-  for (uint32_t step = 1; step < 100; ++step) wires.Of(Preview(step));
+  for (uint32_t step = 1; step < 100; ++step) wires.Of(PreviewEvent(step));
   EXPECT_EQ(first.use_count(), 1);
 }
 

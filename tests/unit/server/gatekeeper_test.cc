@@ -19,7 +19,7 @@ using ::testing::Pair;
 
 constexpr char kGet[] = "mind.v1.GenerationService/GetJob";
 
-std::string ReasonOf(const absl::Status& status) {
+std::string GateReason(const absl::Status& status) {
   const auto info = GetErrorInfo(status);
   return info ? info->reason() : "";
 }
@@ -106,7 +106,7 @@ TEST_F(GatekeeperTest, WhatIsNoKeyThatHoldsIsRefused) {
   for (const auto& [authorization, reason] : refused) {
     const absl::Status status = Admit(authorization).status();
     EXPECT_TRUE(absl::IsUnauthenticated(status)) << authorization << ": " << status;
-    EXPECT_EQ(ReasonOf(status), reason) << authorization;
+    EXPECT_EQ(GateReason(status), reason) << authorization;
     EXPECT_FALSE(gatekeeper_.StillAdmits({.authorization = authorization}, kGet).ok());
   }
   EXPECT_THAT(refused_, ElementsAre(Pair("API_KEY_EXPIRED", 1), Pair("API_KEY_INVALID", 8),
@@ -118,7 +118,7 @@ TEST_F(GatekeeperTest, OnlyAProxyNamesATenant) {
   const std::string proxy = "Bearer " + AddKey(table_, KeyLike("front", {v1::SCOPE_READ, v1::SCOPE_PROXY}));
   SetFile();
   for (const char* const tenant : {"other", "acme"}) {
-    EXPECT_EQ(ReasonOf(Admit(key, kGet, tenant).status()), "TENANT_NOT_ALLOWED");
+    EXPECT_EQ(GateReason(Admit(key, kGet, tenant).status()), "TENANT_NOT_ALLOWED");
   }
   EXPECT_EQ(Admit(proxy, kGet, "other")->tenant, "other");
   EXPECT_EQ(Admit(proxy)->tenant, "front");
@@ -138,8 +138,8 @@ TEST_F(GatekeeperTest, WhatIsNotInTheTableNobodyMayCall) {
   SetFile();
   Gatekeeper open(Options(nullptr));
   for (const char* const name : {"mind.v1.GenerationService/Rule", "GET /v1/secrets", "GET /a/b.js", ""}) {
-    EXPECT_EQ(ReasonOf(Admit(key, name).status()), "ACCESS_UNKNOWN") << name;
-    EXPECT_EQ(ReasonOf(open.Admit({}, name).status()), "ACCESS_UNKNOWN") << name;
+    EXPECT_EQ(GateReason(Admit(key, name).status()), "ACCESS_UNKNOWN") << name;
+    EXPECT_EQ(GateReason(open.Admit({}, name).status()), "ACCESS_UNKNOWN") << name;
   }
   EXPECT_TRUE(Admit("", "GET /card.js").ok());
 }
@@ -148,7 +148,7 @@ TEST_F(GatekeeperTest, WhatIsNotInTheTableNobodyMayCall) {
 TEST_F(GatekeeperTest, AStoreThatIsSilentForHalfAMinuteIsNotBelieved) {
   const std::string key = AddKey(table_, KeyLike("acme", {v1::SCOPE_READ}));
   book_.ExpectStore();
-  EXPECT_EQ(ReasonOf(Admit("Bearer " + key).status()), "KEYS_UNKNOWN");
+  EXPECT_EQ(GateReason(Admit("Bearer " + key).status()), "KEYS_UNKNOWN");
   book_.SetStore(table_, steady_);
   KeyTable file;
   const std::string of_file = AddKey(file, KeyLike("ops", {v1::SCOPE_READ}));
@@ -179,7 +179,7 @@ TEST_F(GatekeeperTest, ATenantsCallsAreCountedByTheMinute) {
   EXPECT_EQ(rate->reset, absl::Minutes(1));
   const absl::Status refused = gatekeeper_.Admit(credentials, kGet, &rate).status();
   EXPECT_TRUE(absl::IsResourceExhausted(refused));
-  EXPECT_EQ(ReasonOf(refused), "REQUEST_LIMIT");
+  EXPECT_EQ(GateReason(refused), "REQUEST_LIMIT");
   EXPECT_NEAR(absl::ToDoubleSeconds(*GetRetryDelay(refused)), 10, 0.01);
   EXPECT_TRUE(gatekeeper_.StillAdmits(credentials, kGet).ok()) << "not a call of its own";
   EXPECT_TRUE(Admit(other).ok());

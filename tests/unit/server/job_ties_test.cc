@@ -9,8 +9,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-const absl::Time kNow = absl::UnixEpoch() + absl::Hours(1);
-const absl::Time kLater = kNow + absl::Seconds(30);
+const absl::Time kTiesNow = absl::UnixEpoch() + absl::Hours(1);
+const absl::Time kLater = kTiesNow + absl::Seconds(30);
 
 TEST(JobTies, TheLastCallToLeaveTakesTheJobAlong) {
   JobTies ties;
@@ -24,7 +24,7 @@ TEST(JobTies, TheLastCallToLeaveTakesTheJobAlong) {
 TEST(JobTies, ACallThatDoesNotLeaveIsWaitedForForEver) {
   JobTies ties;
   ties.Tie("j");
-  EXPECT_THAT(ties.TakeAbandoned(kNow + absl::Hours(1000)), IsEmpty());
+  EXPECT_THAT(ties.TakeAbandoned(kTiesNow + absl::Hours(1000)), IsEmpty());
 }
 
 TEST(JobTies, CallsOfSeveralFrontsAreCountedTogether) {

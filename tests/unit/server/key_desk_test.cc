@@ -17,9 +17,9 @@
 namespace mind::server {
 namespace {
 
-constexpr char kGet[] = "mind.v1.GenerationService/GetJob";
+constexpr char kGetKey[] = "mind.v1.GenerationService/GetJob";
 
-std::string ReasonOf(const absl::Status& status) {
+std::string DeskReason(const absl::Status& status) {
   const auto info = GetErrorInfo(status);
   return info ? info->reason() : "";
 }
@@ -60,7 +60,7 @@ class KeyDeskTest : public testing::Test {
   }
   // Empty: it is let in.
   std::string Refusal(const std::string& key) {
-    return ReasonOf(gatekeeper_->Admit({.authorization = "Bearer " + key}, kGet).status());
+    return DeskReason(gatekeeper_->Admit({.authorization = "Bearer " + key}, kGetKey).status());
   }
 
   support::TemporaryFolder folder_;
@@ -97,7 +97,7 @@ TEST_F(KeyDeskTest, BothKeysOfARotationHoldForAWhile) {
   now_ += absl::Hours(24);
   EXPECT_EQ(Refusal(old->text), "API_KEY_EXPIRED");
   EXPECT_EQ(Refusal(made->text), "");
-  EXPECT_EQ(ReasonOf(Rotate(old->key.id(), absl::Hours(1)).status()), "KEY_OVER");
+  EXPECT_EQ(DeskReason(Rotate(old->key.id(), absl::Hours(1)).status()), "KEY_OVER");
   // At once.
   ASSERT_TRUE(Rotate(made->key.id(), absl::ZeroDuration()).ok());
   EXPECT_EQ(Refusal(made->text), "API_KEY_EXPIRED");
@@ -114,7 +114,7 @@ TEST_F(KeyDeskTest, WhatCannotBeDoneIsSaid) {
   EXPECT_TRUE(absl::IsNotFound(Revoke("abcdefghij").status()));
   EXPECT_TRUE(absl::IsNotFound(Rotate("abcdefghij", absl::Hours(1)).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(Rotate("abcdefghij", -absl::Hours(1)).status()));
-  EXPECT_EQ(ReasonOf(Revoke(ParseKeyText(admin_)->id).status()), "KEY_IN_FILE");
+  EXPECT_EQ(DeskReason(Revoke(ParseKeyText(admin_)->id).status()), "KEY_IN_FILE");
   EXPECT_EQ(store_.keys(), 0U);
 }
 

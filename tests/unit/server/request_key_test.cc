@@ -6,7 +6,7 @@
 namespace mind::server {
 namespace {
 
-v1::JobRequest Request() {
+v1::JobRequest KeyedRequest() {
   v1::JobRequest request;
   request.mutable_spec()->set_prompt("a cat");
   request.mutable_spec()->set_source_image("bytes");
@@ -24,17 +24,17 @@ TEST(RequestKey, RequestIdsAreShortAndPlain) {
 }
 
 TEST(RequestKey, TheSameRequestHasTheSameFingerprint) {
-  const std::string print = Fingerprint(Request());
+  const std::string print = Fingerprint(KeyedRequest());
   EXPECT_EQ(print.size(), 32U);
-  EXPECT_EQ(Fingerprint(Request()), print);
-  v1::JobRequest request = Request();
+  EXPECT_EQ(Fingerprint(KeyedRequest()), print);
+  v1::JobRequest request = KeyedRequest();
   request.set_request_id("r");
   request.set_priority(v1::PRIORITY_NORMAL);
   EXPECT_EQ(Fingerprint(request), print);
 }
 
 TEST(RequestKey, AnotherRequestHasAnother) {
-  const std::string print = Fingerprint(Request());
+  const std::string print = Fingerprint(KeyedRequest());
   const std::function<void(v1::JobRequest&)> changes[] = {
       [](auto& r) { r.mutable_spec()->set_prompt("a dog"); },
       [](auto& r) { r.mutable_spec()->set_source_image("other"); },
@@ -43,7 +43,7 @@ TEST(RequestKey, AnotherRequestHasAnother) {
       [](auto& r) { r.mutable_deadline()->set_seconds(5); },
   };
   for (const auto& change : changes) {
-    v1::JobRequest request = Request();
+    v1::JobRequest request = KeyedRequest();
     change(request);
     EXPECT_NE(Fingerprint(request), print) << request.ShortDebugString();
   }

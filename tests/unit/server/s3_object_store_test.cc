@@ -25,7 +25,7 @@ absl::StatusOr<std::optional<std::string>> Get(ObjectStore& store, const std::st
     store.Get({key, hash}, done);
   });
 }
-absl::Status Check(ObjectStore& store, const std::string& key, const v1::UploadedFile& file) {
+absl::Status CheckUpload(ObjectStore& store, const std::string& key, const v1::UploadedFile& file) {
   return Await<absl::Status>([&](const auto& done) { store.Check(key, file, done); });
 }
 // What somebody makes of an upload who was told of it; its ETag.
@@ -72,18 +72,19 @@ TEST_F(S3ObjectStoreTest, WhoIsGivenAPlaceMayFillItAndNoOther) {
   v1::UploadedFile file;
   file.set_size(5);
   file.set_etag("\"none\"");
-  EXPECT_THAT(std::string(Check(*store, "jobs/1/0.1", file).message()), HasSubstr("is not there"));
+  EXPECT_THAT(std::string(CheckUpload(*store, "jobs/1/0.1", file).message()), HasSubstr("is not there"));
   const auto etag = Fill(upload, "bytes");
   ASSERT_TRUE(etag.ok()) << etag.status();
   file.set_etag(*etag);
-  EXPECT_TRUE(Check(*store, "jobs/1/0.1", file).ok());
+  EXPECT_TRUE(CheckUpload(*store, "jobs/1/0.1", file).ok());
   EXPECT_EQ(Get(*store, "jobs/1/0.1", Sha256("bytes")).value(), "bytes");
   v1::UploadedFile other = file;
   other.set_size(6);
-  EXPECT_THAT(std::string(Check(*store, "jobs/1/0.1", other).message()), HasSubstr("has 5 bytes, not 6"));
+  EXPECT_THAT(std::string(CheckUpload(*store, "jobs/1/0.1", other).message()),
+              HasSubstr("has 5 bytes, not 6"));
   other = file;
   other.set_etag("\"of something else\"");
-  EXPECT_EQ(Check(*store, "jobs/1/0.1", other).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CheckUpload(*store, "jobs/1/0.1", other).code(), absl::StatusCode::kFailedPrecondition);
   // Another place, or another kind of file, was not signed.
   v1::Upload forged = upload;
   forged.mutable_url()->replace(forged.url().find("0.1?"), 3, "0.2");

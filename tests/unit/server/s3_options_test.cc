@@ -18,7 +18,7 @@ absl::StatusOr<S3Options> Made(const S3Flags& flags, Environment environment = k
     return found == environment.end() ? std::string() : found->second;
   });
 }
-std::string Refusal(const S3Flags& flags, const Environment& environment = kKey) {
+std::string OptionsRefusal(const S3Flags& flags, const Environment& environment = kKey) {
   return std::string(Made(flags, environment).status().message());
 }
 
@@ -48,15 +48,15 @@ TEST(S3Options, AreReadFromTheEnvironmentWhereFlagsSayNothing) {
 TEST(S3Options, WhatIsWrongOrMissingIsNamed) {
   for (const char* const place :
        {"bucket", "http://bucket", "s3://", "s3://ab", "s3://Bucket/x", "s3:///x"}) {
-    EXPECT_THAT(Refusal({place, "", "eu"}), HasSubstr(place)) << place;
+    EXPECT_THAT(OptionsRefusal({place, "", "eu"}), HasSubstr(place)) << place;
   }
-  EXPECT_THAT(Refusal({"s3://bucket"}), HasSubstr("--s3-region or AWS_REGION"));
-  EXPECT_THAT(Refusal({"s3://bucket", "s3.example", "eu"}), HasSubstr("\"s3.example\""));
-  EXPECT_THAT(Refusal({"s3://bucket", "http://s3.example/x", "eu"}), HasSubstr("--s3-endpoint"));
+  EXPECT_THAT(OptionsRefusal({"s3://bucket"}), HasSubstr("--s3-region or AWS_REGION"));
+  EXPECT_THAT(OptionsRefusal({"s3://bucket", "s3.example", "eu"}), HasSubstr("\"s3.example\""));
+  EXPECT_THAT(OptionsRefusal({"s3://bucket", "http://s3.example/x", "eu"}), HasSubstr("--s3-endpoint"));
   for (const auto& [name, value] : kKey) {
     Environment without = kKey;
     without.erase(name);
-    EXPECT_THAT(Refusal({"s3://bucket", "", "eu"}, without), HasSubstr(name));
+    EXPECT_THAT(OptionsRefusal({"s3://bucket", "", "eu"}, without), HasSubstr(name));
   }
 }
 

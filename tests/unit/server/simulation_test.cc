@@ -13,15 +13,15 @@ namespace {
 
 using Key = Worker::PictureKey;
 
-uint32_t FromEnvironment(const char* name, uint32_t usual) {
+uint32_t SimulationNumber(const char* name, uint32_t usual) {
   const char* const wanted = std::getenv(name);
   return wanted == nullptr ? usual : static_cast<uint32_t>(std::atoi(wanted));
 }
 // Plays so many, until one fails.
 template <typename Play>
 void ForEachSeed(uint32_t usual, const Play& play) {
-  const uint32_t first = FromEnvironment("MIND_SIMULATION_FIRST", 0);
-  const uint32_t schedules = FromEnvironment("MIND_SIMULATIONS", usual);
+  const uint32_t first = SimulationNumber("MIND_SIMULATION_FIRST", 0);
+  const uint32_t schedules = SimulationNumber("MIND_SIMULATIONS", usual);
   for (uint32_t i = 0; i < schedules && !testing::Test::HasFailure(); ++i) {
     SCOPED_TRACE(first + i);
     play(first + i);

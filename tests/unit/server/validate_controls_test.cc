@@ -33,7 +33,7 @@ v1::ImageSpec Steered() {
   return spec;
 }
 
-std::string Error(const v1::Model& model, v1::ImageSpec spec) {
+std::string ControlError(const v1::Model& model, v1::ImageSpec spec) {
   const absl::Status status = ResolveControls(model, spec);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   return std::string(status.message());
@@ -57,16 +57,16 @@ TEST(ValidateControls, ANetworkOfSeveralKindsIsToldWhich) {
   model.mutable_inputs(0)->add_network_kinds(3);
   v1::ImageSpec spec = Steered();
   spec.mutable_controls(0)->set_kind(0);
-  EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: this network knows one kind of picture");
+  EXPECT_EQ(ControlError(model, spec), "spec.controls[0].kind: this network knows one kind of picture");
   spec.mutable_controls(0)->set_network("depth");
   ASSERT_TRUE(ResolveControls(model, spec).ok());
   spec.mutable_controls(0)->set_kind(3);
-  EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: 3 given; this network needs one, 0 to 2");
+  EXPECT_EQ(ControlError(model, spec), "spec.controls[0].kind: 3 given; this network needs one, 0 to 2");
   spec.mutable_controls(0)->clear_kind();
-  EXPECT_EQ(Error(model, spec), "spec.controls[0].kind: this network needs one, 0 to 2");
+  EXPECT_EQ(ControlError(model, spec), "spec.controls[0].kind: this network needs one, 0 to 2");
   spec.mutable_controls(0)->set_kind(2);
   *spec.add_controls() = spec.controls(0);
-  EXPECT_EQ(Error(model, spec),
+  EXPECT_EQ(ControlError(model, spec),
             "spec.controls[1].kind: 2 given again; the network \"depth\" takes one picture of a kind");
   spec.mutable_controls(1)->set_kind(1);
   EXPECT_TRUE(ResolveControls(model, spec).ok());
@@ -76,29 +76,29 @@ TEST(ValidateControls, PerturbedGuidanceIsOfTheMiddleUnlessItSays) {
   v1::Model model;
   v1::ImageSpec spec;
   spec.mutable_perturbed_guidance()->set_scale(3);
-  EXPECT_EQ(Error(model, spec), "spec.perturbed_guidance: this model takes none");
+  EXPECT_EQ(ControlError(model, spec), "spec.perturbed_guidance: this model takes none");
   model.set_takes_perturbed_guidance(true);
   ASSERT_TRUE(ResolveControls(model, spec).ok());
   EXPECT_EQ(spec.perturbed_guidance().layers(0), "mid");
   for (const double scale : {0.0, -1.0, 101.0, std::nan("")}) {
     spec.mutable_perturbed_guidance()->set_scale(scale);
-    EXPECT_THAT(Error(model, spec), HasSubstr("given; it must be more than 0, up to 100"));
+    EXPECT_THAT(ControlError(model, spec), HasSubstr("given; it must be more than 0, up to 100"));
   }
   spec.mutable_perturbed_guidance()->set_scale(3);
   spec.mutable_perturbed_guidance()->set_fall(1.5);
-  EXPECT_EQ(Error(model, spec), "spec.perturbed_guidance.fall: 1.5 given; it must be 0 to 1");
+  EXPECT_EQ(ControlError(model, spec), "spec.perturbed_guidance.fall: 1.5 given; it must be 0 to 1");
   spec.mutable_perturbed_guidance()->set_fall(0);
   spec.mutable_perturbed_guidance()->add_layers("");
-  EXPECT_THAT(Error(model, spec), HasSubstr("each must have 1 to 256 bytes"));
+  EXPECT_THAT(ControlError(model, spec), HasSubstr("each must have 1 to 256 bytes"));
   for (int i = 0; i < 16; ++i) spec.mutable_perturbed_guidance()->add_layers("mid");
-  EXPECT_THAT(Error(model, spec), HasSubstr("18 given, at most 16"));
+  EXPECT_THAT(ControlError(model, spec), HasSubstr("18 given, at most 16"));
 }
 
 TEST(ValidateControls, APriorIsGuidedByAScaleOfItsOwn) {
   v1::Model model;
   v1::ImageSpec spec;
   spec.set_prior_guidance(2);
-  EXPECT_EQ(Error(model, spec), "spec.prior_guidance: this model takes none");
+  EXPECT_EQ(ControlError(model, spec), "spec.prior_guidance: this model takes none");
   model.set_takes_prior_guidance(true);
   ASSERT_TRUE(ResolveControls(model, spec).ok());
   EXPECT_EQ(spec.prior_guidance(), 2);
@@ -107,44 +107,45 @@ TEST(ValidateControls, APriorIsGuidedByAScaleOfItsOwn) {
   EXPECT_EQ(spec.prior_guidance(), 4);
   for (const double scale : {-1.0, 101.0, std::nan("")}) {
     spec.set_prior_guidance(scale);
-    EXPECT_THAT(Error(model, spec), HasSubstr("given; it must be 0 to 100"));
+    EXPECT_THAT(ControlError(model, spec), HasSubstr("given; it must be 0 to 100"));
   }
 }
 
 TEST(ValidateControls, ErrorsNameTheFieldAndWhatIsAllowed) {
-  EXPECT_EQ(Error(v1::Model(), Steered()), "spec.controls: this model has no networks for them");
+  EXPECT_EQ(ControlError(v1::Model(), Steered()), "spec.controls: this model has no networks for them");
   v1::ImageSpec spec = Steered();
   spec.mutable_controls(0)->set_network("edge");
-  EXPECT_THAT(Error(Steerable(), spec),
+  EXPECT_THAT(ControlError(Steerable(), spec),
               HasSubstr("spec.controls[0].network: \"edge\" is none of this model's: edges"));
   spec = Steered();
   *spec.add_controls() = spec.controls(0);
   spec.mutable_controls(1)->clear_image();
-  EXPECT_EQ(Error(Steerable(), spec),
+  EXPECT_EQ(ControlError(Steerable(), spec),
             "spec.controls[1].image: a control needs the picture that its network sees");
   *spec.add_controls() = spec.controls(0);
-  EXPECT_EQ(Error(Steerable(), spec), "spec.controls: 3 given, at most 2 are allowed");
+  EXPECT_EQ(ControlError(Steerable(), spec), "spec.controls: 3 given, at most 2 are allowed");
   spec = Steered();
   for (const double weight : {-0.1, 2.1, std::nan("")}) {
     spec.mutable_controls(0)->set_weight(weight);
-    EXPECT_THAT(Error(Steerable(), spec), HasSubstr("spec.controls[0].weight: "));
+    EXPECT_THAT(ControlError(Steerable(), spec), HasSubstr("spec.controls[0].weight: "));
   }
   spec = Steered();
   spec.mutable_controls(0)->set_end(1.5);
-  EXPECT_EQ(Error(Steerable(), spec), "spec.controls[0].end: 1.5 given; it must be more than 0, up to 1");
+  EXPECT_EQ(ControlError(Steerable(), spec),
+            "spec.controls[0].end: 1.5 given; it must be more than 0, up to 1");
   spec.mutable_controls(0)->set_end(0.4);
   spec.mutable_controls(0)->set_begin(0.4);
-  EXPECT_EQ(Error(Steerable(), spec),
+  EXPECT_EQ(ControlError(Steerable(), spec),
             "spec.controls[0].begin: 0.4 given; it must be 0 to less than 0.4, where it ends");
 }
 
 TEST(ValidateControls, PictureGuidanceIsForModelsThatEdit) {
   v1::ImageSpec spec;
   spec.set_picture_guidance(2);
-  EXPECT_EQ(Error(Steerable(), spec), "spec.picture_guidance: this model takes none");
+  EXPECT_EQ(ControlError(Steerable(), spec), "spec.picture_guidance: this model takes none");
   ASSERT_TRUE(ResolveControls(Editor(), spec).ok());
   spec.set_picture_guidance(101);
-  EXPECT_EQ(Error(Editor(), spec), "spec.picture_guidance: 101 given; it must be 0 to 100");
+  EXPECT_EQ(ControlError(Editor(), spec), "spec.picture_guidance: 101 given; it must be 0 to 100");
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ v1::ImageSpec Spec() {
   return spec;
 }
 
-std::string Error(const v1::Model& model, v1::ImageSpec spec) {
+std::string PromptError(const v1::Model& model, v1::ImageSpec spec) {
   const absl::Status status = ResolvePicturePrompts(model, spec);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   return std::string(status.message());
@@ -41,28 +41,31 @@ TEST(ValidatePicturePrompts, WhatIsLeftOutIsFilledIn) {
 }
 
 TEST(ValidatePicturePrompts, ErrorsNameTheFieldAndWhatIsAllowed) {
-  EXPECT_EQ(Error(v1::Model(), Spec()), "spec.picture_prompts: this model has no adapters for them");
+  EXPECT_EQ(PromptError(v1::Model(), Spec()), "spec.picture_prompts: this model has no adapters for them");
   v1::ImageSpec spec = Spec();
   spec.mutable_picture_prompts(0)->set_adapter("plu");
-  EXPECT_THAT(Error(Prompted(), spec),
+  EXPECT_THAT(PromptError(Prompted(), spec),
               HasSubstr("spec.picture_prompts[0].adapter: \"plu\" is none of this model's: plus"));
   spec = Spec();
   spec.mutable_picture_prompts(0)->clear_image();
-  EXPECT_EQ(Error(Prompted(), spec), "spec.picture_prompts[0].image: a picture prompt needs its picture");
+  EXPECT_EQ(PromptError(Prompted(), spec),
+            "spec.picture_prompts[0].image: a picture prompt needs its picture");
   spec = Spec();
   for (const double weight : {-1.0, 2.5, std::nan("")}) {
     spec.mutable_picture_prompts(0)->set_weight(weight);
-    EXPECT_THAT(Error(Prompted(), spec), HasSubstr("given; it must be 0 to 2"));
+    EXPECT_THAT(PromptError(Prompted(), spec), HasSubstr("given; it must be 0 to 2"));
   }
   spec = Spec();
   spec.mutable_picture_prompts(0)->add_layers()->set_weight(1);
-  EXPECT_EQ(Error(Prompted(), spec), "spec.picture_prompts[0].layers: each needs a name of 1 to 256 bytes");
+  EXPECT_EQ(PromptError(Prompted(), spec),
+            "spec.picture_prompts[0].layers: each needs a name of 1 to 256 bytes");
   spec.mutable_picture_prompts(0)->mutable_layers(0)->set_layer("mid");
   spec.mutable_picture_prompts(0)->mutable_layers(0)->set_weight(3);
-  EXPECT_EQ(Error(Prompted(), spec), "spec.picture_prompts[0].layers.weight: 3 given; it must be 0 to 2");
+  EXPECT_EQ(PromptError(Prompted(), spec),
+            "spec.picture_prompts[0].layers.weight: 3 given; it must be 0 to 2");
   spec = Spec();
   for (int i = 0; i < 2; ++i) *spec.add_picture_prompts() = spec.picture_prompts(0);
-  EXPECT_EQ(Error(Prompted(), spec), "spec.picture_prompts: 3 given, at most 2 are allowed");
+  EXPECT_EQ(PromptError(Prompted(), spec), "spec.picture_prompts: 3 given, at most 2 are allowed");
 }
 
 TEST(ValidatePicturePrompts, ThoseOfOneAdapterAreSeenAsOneUnlessTheyHaveMasks) {
@@ -70,18 +73,18 @@ TEST(ValidatePicturePrompts, ThoseOfOneAdapterAreSeenAsOneUnlessTheyHaveMasks) {
   *spec.add_picture_prompts() = spec.picture_prompts(0);
   EXPECT_TRUE(ResolvePicturePrompts(Prompted(), spec).ok());
   spec.mutable_picture_prompts(1)->set_weight(0.5);
-  EXPECT_EQ(Error(Prompted(), spec),
+  EXPECT_EQ(PromptError(Prompted(), spec),
             "spec.picture_prompts[1].weight: 0.5 given, 1 before; pictures of the adapter \"plus\" without "
             "masks have one weight");
   spec.mutable_picture_prompts(1)->set_mask("mask");
-  EXPECT_EQ(Error(Prompted(), spec),
+  EXPECT_EQ(PromptError(Prompted(), spec),
             "spec.picture_prompts[1].mask: pictures of the adapter \"plus\" have masks all or none");
   spec.mutable_picture_prompts(0)->set_mask("mask");
   EXPECT_TRUE(ResolvePicturePrompts(Prompted(), spec).ok());
   spec = Spec();
   *spec.add_picture_prompts() = spec.picture_prompts(0);
   spec.mutable_picture_prompts(1)->add_layers()->set_layer("mid");
-  EXPECT_EQ(Error(Prompted(), spec),
+  EXPECT_EQ(PromptError(Prompted(), spec),
             "spec.picture_prompts[1].layers: pictures of the adapter \"plus\" without masks act in the same "
             "layers");
 }

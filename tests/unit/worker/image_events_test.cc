@@ -36,7 +36,7 @@ class ImageEventsTest : public ::testing::Test {
   int ended_ = 0;
 };
 
-at::Tensor Black() {
+at::Tensor BlackImage() {
   return at::zeros({4, 6, 3}, at::kByte);
 }
 
@@ -47,8 +47,8 @@ TEST_F(ImageEventsTest, ReportsTheCourseOfAPicture) {
   events.OnStarted(0);
   events.OnStep(1, 2);
   events.OnCheckpoint(1, "state");
-  events.OnPreview(1, Black());
-  events.OnPicture(Black());
+  events.OnPreview(1, BlackImage());
+  events.OnPicture(BlackImage());
   EXPECT_THAT(Lines(), ElementsAre("stage job/2 2", "started job/2", "progress job/2 1", "checkpoint job/2 1",
                                    "preview job/2 1", "result job/2"));
   EXPECT_EQ(reports_[4].image_preview().preview().width(), 6U);
@@ -60,15 +60,15 @@ TEST_F(ImageEventsTest, ReportsTheCourseOfAPicture) {
 // Whoever takes the reports may be gone by then.
 TEST_F(ImageEventsTest, NothingIsReportedAfterTheEnd) {
   ImageEvents events = Events();
-  events.OnPicture(Black());
+  events.OnPicture(BlackImage());
   events.OnCheckpoint(9, "state");
-  events.OnPreview(9, Black());
+  events.OnPreview(9, BlackImage());
   EXPECT_THAT(Lines(), ElementsAre("result job/2"));
 }
 
 TEST_F(ImageEventsTest, APictureTooLargeForTheLinkFailsAndSaysSo) {
   ImageEvents events = Events(/*max_payload=*/50);
-  events.OnPicture(Black());
+  events.OnPicture(BlackImage());
   ASSERT_THAT(Lines(), ElementsAre("failure job/2"));
   const google::rpc::Status& error = reports_[0].image_failure().error();
   EXPECT_EQ(error.code(), static_cast<int>(absl::StatusCode::kInvalidArgument));

@@ -10,7 +10,7 @@ namespace mind {
 namespace {
 
 using ::testing::ElementsAre;
-using Kind = v1::ConnectRequest::MessageCase;
+using MessageKind = v1::ConnectRequest::MessageCase;
 
 std::vector<std::string> Drained(Outbox& outbox) {
   std::vector<std::string> lines;
@@ -30,13 +30,13 @@ TEST(Outbox, FactsGoBeforeNewsAndEachInOrder) {
 
 TEST(Outbox, NewerNewsTakesThePlaceOfOlder) {
   Outbox outbox;
-  EXPECT_EQ(outbox.Put(Preview("a", 0, 1)), Kind::MESSAGE_NOT_SET);
+  EXPECT_EQ(outbox.Put(Preview("a", 0, 1)), MessageKind::MESSAGE_NOT_SET);
   for (uint32_t step = 1; step <= 100; ++step) {
     outbox.Put(Progress("a", 0, step));
     outbox.Put(Checkpoint("a", 0, step));
     outbox.Put(Checkpoint("a", 1, step));
   }
-  EXPECT_EQ(outbox.Put(Preview("a", 0, 100)), Kind::kImagePreview);
+  EXPECT_EQ(outbox.Put(Preview("a", 0, 100)), MessageKind::kImagePreview);
   EXPECT_THAT(Drained(outbox),
               ElementsAre("preview a/0 100", "progress a/0 100", "checkpoint a/0 100", "checkpoint a/1 100"));
 }

@@ -20,18 +20,18 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kWidth = 37, kHeight = 21;
+constexpr int kXmpWidth = 37, kHeight = 21;
 
-std::vector<uint8_t> Pixels() {
+std::vector<uint8_t> XmpPixels() {
   std::vector<uint8_t> pixels;
-  for (int i = 0; i < kWidth * kHeight * 3; ++i) pixels.push_back(static_cast<uint8_t>(i * 7));
+  for (int i = 0; i < kXmpWidth * kHeight * 3; ++i) pixels.push_back(static_cast<uint8_t>(i * 7));
   return pixels;
 }
 
 // Each format, as our encoders make it.
 std::vector<std::string> Files() {
-  static const std::vector<uint8_t> pixels = Pixels();
-  const RgbView view{pixels.data(), kWidth, kHeight};
+  static const std::vector<uint8_t> pixels = XmpPixels();
+  const RgbView view{pixels.data(), kXmpWidth, kHeight};
   return {EncodePng(view, "红苹果\nSteps: 3"), EncodeJpeg(view, 80), EncodeWebp(view, 80),
           EncodeLosslessWebp(view)};
 }
@@ -53,7 +53,7 @@ TEST(Xmp, ThePictureStaysAsItIs) {
       const std::string with = WithXmp(file, packet);
       EXPECT_THAT(with, HasSubstr(packet));
       const RgbPicture before = DecodePicture(file), after = DecodePicture(with);
-      EXPECT_EQ(after.width, kWidth);
+      EXPECT_EQ(after.width, kXmpWidth);
       EXPECT_EQ(after.height, kHeight);
       EXPECT_EQ(after.data, before.data);
     }
@@ -83,7 +83,7 @@ TEST(Xmp, WhatItIsNotMadeForIsRefused) {
   EXPECT_THROW(WithXmp("GIF89a and more", "packet"), std::runtime_error);
   EXPECT_THROW(WithXmp(Files()[1], std::string(70'000, 'x')), std::runtime_error);
   EXPECT_THROW(WithXmp(WithXmp(Files()[2], "packet"), "packet"), std::runtime_error);
-  EXPECT_EQ(DecodePicture(WithXmp(Files()[0], std::string(70'000, 'x'))).width, kWidth);
+  EXPECT_EQ(DecodePicture(WithXmp(Files()[0], std::string(70'000, 'x'))).width, kXmpWidth);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ at::Tensor Latent(const SafeTensors& file, const std::string& name, at::IntArray
   return tensor.to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
 }
 
-int64_t Number(const SafeTensors& file, const std::string& key, int64_t most) {
+int64_t HeaderNumber(const SafeTensors& file, const std::string& key, int64_t most) {
   const std::string& text = Metadata(file, key);
   int64_t number = -1;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -133,12 +133,13 @@ Checkpoint ParseCheckpoint(std::string_view bytes, const Trajectory& trajectory)
       throw CheckpointError("the checkpoint is damaged: its checksum does not fit");
     }
     Checkpoint checkpoint;
-    checkpoint.stage = static_cast<size_t>(Number(file, "stage", static_cast<int64_t>(stages.size()) - 1));
+    checkpoint.stage =
+        static_cast<size_t>(HeaderNumber(file, "stage", static_cast<int64_t>(stages.size()) - 1));
     const Stage& stage = stages[checkpoint.stage];
     const std::vector<int64_t>& shape = stage.shape;
     const at::Device device = stage.pipeline->device();
     SampleState& state = checkpoint.state;
-    state.step = Number(file, "step", stage.end);
+    state.step = HeaderNumber(file, "step", stage.end);
     if (checkpoint.stage > 0 && !stage.continues_latents)
       checkpoint.stage_source = StageSource(file, request, stages[checkpoint.stage - 1]);
     state.x = Latent(file, "x", shape, device);

@@ -2,6 +2,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/text_request.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/trajectory_case.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/start.h"
@@ -11,8 +12,6 @@
 
 namespace mind::diffusion {
 namespace {
-
-constexpr double kTolerance = 1e-4;  // golden README: e2e
 
 // One of the two, from the step it begins at.
 class RecordedStage {
@@ -43,7 +42,7 @@ class RecordedStage {
     ReadTextRequest(item_, row, request);
     const Conditioning conditioning = pipeline_->Condition(request, x.sizes());
     CheckTextIds(text_, item_, record_, prefix_ + ".", result);
-    result.Compare(prefix_ + " first step input", x, Get("first_step_input")[row], kTolerance);
+    result.Compare(prefix_ + " first step input", x, Get("first_step_input")[row], kSampledTolerance);
     const at::Tensor latents = Get("latents_per_step"), outputs = Get("model_outputs_after_cfg"),
                      timesteps = Get("timesteps").to(at::kDouble);
     result.ExpectEqual(prefix_ + " steps", {end - begin}, {outputs.size(0)});
@@ -57,10 +56,10 @@ class RecordedStage {
         if (call == 0)
           CheckFirstCall(record_, *pipeline_, conditioning, row, input, timestep, result, prefix_ + ".");
         const at::Tensor output = EvaluateAlone(pipeline_->denoiser(), conditioning, input, timestep);
-        result.Compare(prefix_ + " output", output, outputs[call][row], kTolerance);
+        result.Compare(prefix_ + " output", output, outputs[call][row], kSampledTolerance);
         return output;
       });
-      result.Compare(prefix_ + " latent", state.x, latents[call][row], kTolerance);
+      result.Compare(prefix_ + " latent", state.x, latents[call][row], kSampledTolerance);
     }
     return state.x;
   }
@@ -87,9 +86,9 @@ void CheckBaseThenRefiner(const nlohmann::json& item, const Record& record, cons
   for (int64_t row = 0; row < first.size(0); ++row) {
     at::Tensor x = first[row].to(options.device) * base.initial_scale();
     x = base.Check(x, row, 0, base.StepsBeforeShare("denoising_end"), result);
-    result.Compare("handed over", x, handed[row], kTolerance);
+    result.Compare("handed over", x, handed[row], kSampledTolerance);
     x = refiner.Check(x, row, refiner.StepsBeforeShare("denoising_start"), refiner.steps(), result);
-    result.Compare("image", refiner.pipeline().Decode(x), image[row], kTolerance);
+    result.Compare("image", refiner.pipeline().Decode(x), image[row], kSampledTolerance);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/unclip_component_cases.h"
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/diffusion/models/bert_text.h"
@@ -24,7 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTolerance = 2e-5;  // golden README: components, relative to the largest value
 constexpr char kOriginalTaesd[] = "TAESD", kOriginalDit[] = "DiT", kReportDdpm[] = "AbarankabDDPM";
 
 // One component directory (config.json and weights) and the recorded case for it.
@@ -42,7 +42,8 @@ struct ComponentCase {
   }
   // Where the record has such an output.
   void Compare(Report::Case& result, const std::string& name, const at::Tensor& actual) const {
-    if (record.Has("out." + name)) result.Compare(name, actual, record.Get("out." + name), kTolerance);
+    if (record.Has("out." + name))
+      result.Compare(name, actual, record.Get("out." + name), kComponentTolerance);
   }
 };
 
@@ -170,7 +171,7 @@ void CheckTransformer(const ComponentCase& c, Report::Case& result) {
   if (c.record.Has("pos_embed")) {
     const int64_t grid = config.sample_size / config.patch_size;
     result.Compare("pos_embed", GridEmbedding(grid, grid, config.width, grid),
-                   c.record.Get("pos_embed").squeeze(0), kTolerance);
+                   c.record.Get("pos_embed").squeeze(0), kComponentTolerance);
   }
 }
 
@@ -182,7 +183,7 @@ void CheckGlide(const ComponentCase& c, Report::Case& result) {
   constexpr char kTwin[] = "twin.taichu_model_output";
   if (c.record.Has(kTwin)) {
     result.Compare(kTwin, RunGlideCase(AsTaichu(c.json), c.stored, c.record, c.options).output,
-                   c.record.Get(kTwin), kTolerance);
+                   c.record.Get(kTwin), kComponentTolerance);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/models/control_net.h"
 #include "worker/diffusion/models/t2i_adapter.h"
 #include "worker/diffusion/pipelines/picture_encoder.h"
@@ -16,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTolerance = 2e-5;  // golden README: components
 constexpr char kControlNet[] = "ControlNetModel", kUnion[] = "ControlNetUnionModel",
                kAdapter[] = "T2IAdapter";
 
@@ -89,9 +89,9 @@ void CheckControlNets(const ControlCase& c, Report::Case& result) {
       AdditionsOf({.sample = in("sample"), .timestep = in("timestep").to(at::kFloat), .told = told});
   for (size_t i = 0; i < added.skips.size(); ++i) {
     const std::string name = "down." + std::to_string(i);
-    result.Compare(name, added.skips[i], c.record.Get("out." + name), kTolerance);
+    result.Compare(name, added.skips[i], c.record.Get("out." + name), kComponentTolerance);
   }
-  result.Compare("mid", added.middle, c.record.Get("out.mid"), kTolerance);
+  result.Compare("mid", added.middle, c.record.Get("out.mid"), kComponentTolerance);
 }
 
 void CheckAdapter(const ControlCase& c, Report::Case& result) {
@@ -101,7 +101,7 @@ void CheckAdapter(const ControlCase& c, Report::Case& result) {
   const std::vector<at::Tensor> features = adapter(c.record.Get("in.image").to(c.options.device));
   for (size_t i = 0; i < features.size(); ++i) {
     const std::string name = "feature." + std::to_string(i);
-    result.Compare(name, features[i], c.record.Get("out." + name), kTolerance);
+    result.Compare(name, features[i], c.record.Get("out." + name), kComponentTolerance);
   }
 }
 
@@ -131,7 +131,7 @@ void CheckClipPicture(const std::string& name, const Record& record, Report::Cas
   preprocessing.shorter_side = std::stoll(sizes);
   preprocessing.crop = std::stoll(sizes.substr(sizes.find('_') + 1));
   result.Compare("pixel_values", preprocessing(ToBytes(record.Get("in.image").squeeze(0))),
-                 record.Get("out.pixel_values").squeeze(0), kTolerance);
+                 record.Get("out.pixel_values").squeeze(0), kComponentTolerance);
 }
 
 // in [1, 3, H, W] in [0, 1], of 8 bits.

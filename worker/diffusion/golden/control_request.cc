@@ -1,12 +1,11 @@
 #include "worker/diffusion/golden/control_request.h"
 
 #include "worker/diffusion/engine/picture.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/pipelines/resize.h"
 
 namespace mind::diffusion {
 namespace {
-
-constexpr double kTolerance = 1e-4;  // golden README: e2e
 
 // One of a list, or the only one.
 double NumberOf(const nlohmann::json& item, const char* key, size_t number, double fallback) {
@@ -74,10 +73,11 @@ void CheckControls(const Record& record, const Conditioning& conditioning, int64
   for (size_t i = 0; i < controls.size(); ++i) {
     const std::string number = std::to_string(i);
     if (const std::string name = "control" + number + ".cond"; record.Has(name))
-      result.Compare(name, controls[i].maps.front(), PictureFor(record.Get(name), row, rows), kTolerance);
+      result.Compare(name, controls[i].maps.front(), PictureFor(record.Get(name), row, rows),
+                     kSampledTolerance);
     for (const auto& [level, features] : record.Under("adapter" + number + ".feature.")) {
       result.Compare("feature " + level + " of adapter " + number, controls[i].maps.at(std::stoul(level)),
-                     PictureFor(features, row, rows), kTolerance);
+                     PictureFor(features, row, rows), kSampledTolerance);
     }
   }
 }
@@ -90,7 +90,7 @@ Additions AdditionsFor(const Told& told, const at::Tensor& input, double timeste
 
 void CheckAdded(const std::string& what, const at::Tensor& added, const at::Tensor& expected,
                 Report::Case& result) {
-  if (added.defined()) return result.Compare(what, added.squeeze(0), expected, kTolerance);
+  if (added.defined()) return result.Compare(what, added.squeeze(0), expected, kSampledTolerance);
   result.Expect(expected.abs().max().item<double>() == 0, what + ": nothing is added");
 }
 

@@ -4,6 +4,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/models/super_resolution_gan.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/glide.h"
@@ -17,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTolerance = 2e-5;  // formats/README: components
 // Of bytes, relative to the largest, which may be as small as 128.
 constexpr double kOneLevel = 1.01 / 128;
 
@@ -122,7 +122,7 @@ class Formats {
                                       .timestep = in("timestep").to(at::kFloat),
                                       .told = {{Condition::kText, in("encoder_hidden_states")}}});
     result.Compare("sample", output, result.Open(folder_ / file).Get("twin.unet_sample_tanh_gelu"),
-                   kTolerance);
+                   kComponentTolerance);
   }
 
   void Glide(const nlohmann::json& item, Report::Case& result) const {
@@ -133,10 +133,10 @@ class Formats {
     const Config original(options, "the case's options");
     const NamedTensors stored = FromGlide(tensors, GlideShapeOf(original));
     result.Compare("model_output", RunGlideCase(original, stored, record, options_.parameters()).output,
-                   record.Get("out.model_output"), kTolerance);
+                   record.Get("out.model_output"), kComponentTolerance);
     result.Compare("Taichu's model_output",
                    RunGlideCase(AsTaichu(options), stored, record, options_.parameters()).output,
-                   record.Get("twin.taichu_model_output"), kTolerance);
+                   record.Get("twin.taichu_model_output"), kComponentTolerance);
   }
 
   void MalformedFiles() {
@@ -184,7 +184,7 @@ class Formats {
   void CheckSrgan(const SuperResolutionGan& gan, const Record& record, Report::Case& result) const {
     const auto bytes = [](const at::Tensor& picture) { return ToBytes(picture / 2 + 0.5).to(at::kFloat); };
     const at::Tensor large = gan(record.Get("in.x").to(options_.device));
-    result.Compare("sr", large, record.Get("out.sr"), kTolerance);
+    result.Compare("sr", large, record.Get("out.sr"), kComponentTolerance);
     std::vector<at::Tensor> side_by_side;
     for (const at::Tensor& picture : large.unbind()) side_by_side.push_back(bytes(picture));
     result.Compare("as bytes", at::cat(side_by_side, /*dim=*/1),
@@ -193,9 +193,9 @@ class Formats {
     // Of a picture file, whose bytes the original cuts off instead of rounding.
     const at::Tensor picture =
         (ToFloats(record.Get("in.image_uint8_hwc"), options_.device) * 2 - 1).unsqueeze(0);
-    result.Compare("a picture file", picture, record.Get("in.image_float_nchw"), kTolerance);
+    result.Compare("a picture file", picture, record.Get("in.image_float_nchw"), kComponentTolerance);
     const at::Tensor enlarged = gan(picture);
-    result.Compare("sr of a picture file", enlarged, record.Get("out.image_sr_float"), kTolerance);
+    result.Compare("sr of a picture file", enlarged, record.Get("out.image_sr_float"), kComponentTolerance);
     result.Compare("sr of a picture file, as bytes", bytes(enlarged[0]),
                    record.Get("out.image_sr_uint8_hwc").to(at::kFloat), kOneLevel);
   }

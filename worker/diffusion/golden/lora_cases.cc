@@ -2,6 +2,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/trajectory_case.h"
 #include "worker/diffusion/models/adapter.h"
 #include "worker/diffusion/pipelines/model_directory.h"
@@ -12,8 +13,6 @@ namespace mind::diffusion {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr double kTolerance = 2e-5;  // formats/README
 
 class LoraCase {
  public:
@@ -43,7 +42,8 @@ class LoraCase {
         const at::Tensor ids = inputs.Get("in.input_ids").to(options_.device);
         const AdapterScope scope(std::vector<AdapterSet>(static_cast<size_t>(ids.size(0)), adapters));
         const auto& text = dynamic_cast<const TextToImagePipeline&>(*pipeline_).encoder(0).encoder();
-        result.Compare("text", text.Encode(ids), record.Get("out.text_last_hidden_state"), kTolerance);
+        result.Compare("text", text.Encode(ids), record.Get("out.text_last_hidden_state"),
+                       kComponentTolerance);
       } else {
         CheckDenoiser(inputs, adapters, record.Get("out.unet_sample"), result);
       }
@@ -70,15 +70,16 @@ class LoraCase {
     std::vector<AdapterSet> rows(static_cast<size_t>(input.sample.size(0)), adapters);
     {
       const AdapterScope scope(rows);
-      result.Compare("unet", pipeline_->denoiser()(input), expected, kTolerance);
+      result.Compare("unet", pipeline_->denoiser()(input), expected, kComponentTolerance);
     }
     // Neighbours without the LoRA see nothing of it.
     for (size_t row = 1; row < rows.size(); ++row) rows[row] = {};
     const AdapterScope scope(rows);
     const at::Tensor mixed = pipeline_->denoiser()(input);
-    result.Compare("row with", mixed[0], expected[0], kTolerance);
+    result.Compare("row with", mixed[0], expected[0], kComponentTolerance);
     if (rows.size() > 1)
-      result.Compare("rows without", mixed.slice(0, 1), inputs.Get("out.sample").slice(0, 1), kTolerance);
+      result.Compare("rows without", mixed.slice(0, 1), inputs.Get("out.sample").slice(0, 1),
+                     kComponentTolerance);
   }
 
   void CheckMergedWeights(const Record& record, Report::Case& result) const {
@@ -98,7 +99,7 @@ class LoraCase {
       const at::Tensor product =
           at::mm(update.up.to(at::kFloat).flatten(1), update.down.to(at::kFloat).flatten(1));
       result.Compare(layer, layers.at(layer) + scale() * update.factor * product.view_as(expected), expected,
-                     kTolerance);
+                     kComponentTolerance);
     }
   }
 

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTolerance = 5e-5;  // the folder's README
+constexpr double kLoraKindTolerance = 5e-5;  // the folder's README
 
 class LoraKindCase {
  public:
@@ -60,7 +60,7 @@ class LoraKindCase {
                                            {Condition::kSizes, in("in.time_ids")}}};
         const AdapterScope scope(
             std::vector<AdapterSet>(static_cast<size_t>(input.sample.size(0)), adapters));
-        result.Compare("unet", pipeline_->denoiser()(input), record.Get(prefix + "unet"), kTolerance);
+        result.Compare("unet", pipeline_->denoiser()(input), record.Get(prefix + "unet"), kLoraKindTolerance);
         continue;
       }
       const bool second = name.ends_with("_2");
@@ -69,9 +69,9 @@ class LoraKindCase {
           text.encoder(second ? 1 : 0).encoder().States(in("in.input_ids").narrow(0, 1, 1), {});
       const std::string states_name = second ? "text_encoder_2_m2" : "text_encoder_m2";
       result.Compare(states_name, states.layers[states.layers.size() - 2], record.Get(prefix + states_name),
-                     kTolerance);
+                     kLoraKindTolerance);
       if (second)
-        result.Compare("text_embeds", states.pooled, record.Get(prefix + "text_embeds"), kTolerance);
+        result.Compare("text_embeds", states.pooled, record.Get(prefix + "text_embeds"), kLoraKindTolerance);
     }
   }
 
@@ -96,7 +96,8 @@ class LoraKindCase {
                                    ? update.delta
                                    : update.factor * at::mm(update.up.to(at::kFloat).flatten(1),
                                                             update.down.to(at::kFloat).flatten(1));
-      result.Compare(name, layers.at(layer) + strength * delta.view_as(expected), expected, kTolerance);
+      result.Compare(name, layers.at(layer) + strength * delta.view_as(expected), expected,
+                     kLoraKindTolerance);
     }
   }
 

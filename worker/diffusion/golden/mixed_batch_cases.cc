@@ -12,7 +12,7 @@ namespace mind::diffusion {
 namespace {
 
 // Of 255: the engine gives bytes, and a value on the edge of two may fall either way.
-constexpr double kTolerance = 1.01 / 255;
+constexpr double kByteTolerance = 1.01 / 255;
 constexpr double kOneCallTolerance = 2e-5;  // formats/README: as a network's
 
 TrajectoryRequest ToRequest(const nlohmann::json& item) {
@@ -68,7 +68,7 @@ void RunMixedBatchCases(const GoldenOptions& options, Report& report) {
                [&, &item = item, &picture = picture](Report::Case& result) {
                  const Record& record = result.Open(formats / item.at("file").get<std::string>());
                  const at::Tensor expected = record.Get("image").squeeze(0).permute({1, 2, 0});
-                 result.Compare("picture", picture->Wait().to(at::kFloat) / 255, expected, kTolerance);
+                 result.Compare("picture", picture->Wait().to(at::kFloat) / 255, expected, kByteTolerance);
                  CheckTrajectory({item, record, *models.Get(ToRequest(item).model), {}}, result);
                });
   }

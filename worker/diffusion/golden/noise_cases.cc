@@ -9,7 +9,7 @@ namespace mind::diffusion {
 namespace {
 
 // Vector and scalar code paths differ by 2e-6 (golden README); half precision is rounded to its own type.
-constexpr double kTolerance = 1e-5;
+constexpr double kDrawTolerance = 1e-5;
 
 at::ScalarType DtypeOf(const nlohmann::json& draw) {
   const std::string name = draw.at("dtype");
@@ -46,7 +46,7 @@ void RunNoiseCases(const GoldenOptions& options, Report& report) {
       SeededNoise noise(seed);
       for (const auto& draw : draws) {
         const std::string tensor = draw.at("tensor");
-        result.Compare(tensor, Next(noise, draw), record.Get(tensor), kTolerance);
+        result.Compare(tensor, Next(noise, draw), record.Get(tensor), kDrawTolerance);
       }
     });
   };

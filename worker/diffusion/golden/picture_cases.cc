@@ -8,7 +8,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-6;
+constexpr double kPictureReadTolerance = 1e-6;
 
 at::Tensor Resized(const at::Tensor& picture, const at::Tensor& like) {
   return ToFloats(ResizePicture(picture, like.size(-1), like.size(-2)), at::kCPU).unsqueeze(0);
@@ -39,7 +39,8 @@ void RunPictureCases(const GoldenOptions& options, Report& report) {
   for (const auto& [name, expected] : record.Under("out.")) {
     if (!options.Wants(suite + "/" + name)) continue;
     report.Run(suite + "/" + name, [&, &name = name, &expected = expected](Report::Case& result) {
-      result.Compare(name, Make(name, record, expected).to(at::kFloat), expected.to(at::kFloat), kTolerance);
+      result.Compare(name, Make(name, record, expected).to(at::kFloat), expected.to(at::kFloat),
+                     kPictureReadTolerance);
     });
   }
   if (!options.filter.empty()) return;

@@ -2,6 +2,7 @@
 
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/models/picture_prompt.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/resize.h"
@@ -11,7 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kComponentTolerance = 2e-5, kTolerance = 1e-4;  // golden README
 constexpr char kAdapters[] = "ip-adapters/";
 
 // {"down": {"block_1": [0.4, 0.9]}}: of the attentions of a block in order.
@@ -75,7 +75,7 @@ void CheckPromptPictures(const TextToImagePipeline& model, const std::vector<Pro
     const int64_t number = seen[adapter]++;
     const at::Tensor pixels = encoder.Pixels(picture.picture);
     if (const std::string name = "image_encoder." + adapter + ".pixel_values"; record.Has(name))
-      result.Compare(name, pixels, record.Get(name)[number], kTolerance);
+      result.Compare(name, pixels, record.Get(name)[number], kSampledTolerance);
     const std::string name = "unet0.image_embeds." + adapter;
     if (!record.Has(name)) continue;
     const at::Tensor expected = record.Get(name);  // [halves · rows, pictures, …]: nothing first
@@ -86,8 +86,10 @@ void CheckPromptPictures(const TextToImagePipeline& model, const std::vector<Pro
       return none ? at::zeros_like(of.embedding.squeeze(0)) : of.embedding.squeeze(0);
     };
     const bool guided = expected.size(0) > rows;
-    result.Compare(name, embedding(states, false), expected[(guided ? rows : 0) + row][number], kTolerance);
-    if (guided) result.Compare(name + ", none", embedding(blank, true), expected[row][number], kTolerance);
+    result.Compare(name, embedding(states, false), expected[(guided ? rows : 0) + row][number],
+                   kSampledTolerance);
+    if (guided)
+      result.Compare(name + ", none", embedding(blank, true), expected[row][number], kSampledTolerance);
   }
 }
 

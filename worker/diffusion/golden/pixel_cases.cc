@@ -4,20 +4,20 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/recorded_noise.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/samplers/registry.h"
 #include "worker/diffusion/samplers/run.h"
 
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-4;  // golden README: e2e latents and image
-constexpr double kFloors = 20;       // likewise: of the recorded floor, where x grows large
+constexpr double kPixelFloors = 20;  // likewise: of the recorded floor, where x grows large
 
 // Of pictures: what the reference itself agrees to, carried from x to a picture.
 double PictureTolerance(const nlohmann::json& item) {
-  if (!item.contains("max_abs") || !item.at("max_abs").is_number()) return kTolerance;
+  if (!item.contains("max_abs") || !item.at("max_abs").is_number()) return kSampledTolerance;
   const double floor = item.at("floor").at("final_rel_fp32_vs_fp64");
-  return std::max(kTolerance, kFloors * floor * item.at("max_abs").get<double>() / 2);
+  return std::max(kSampledTolerance, kPixelFloors * floor * item.at("max_abs").get<double>() / 2);
 }
 
 // All pictures of a record are one trajectory: the reference's corrector mixes the norms of a batch.
@@ -74,7 +74,7 @@ void CheckReportChain(const PixelCase& c, Report::Case& result) {
       [&](const at::Tensor& x, double timestep) { return chain.Evaluate(c.pipeline, x, timestep); },
       [&] {
         const int64_t step = chain.state.step - 1;
-        result.Compare("x " + std::to_string(step), chain.state.x, steps[step], kTolerance);
+        result.Compare("x " + std::to_string(step), chain.state.x, steps[step], kSampledTolerance);
       });
   result.ExpectEqual("evaluations", {evaluations}, {steps.size(0)});
   chain.noise->ExpectAllUsed();
@@ -92,13 +92,13 @@ void CheckScoreSdeChain(const PixelCase& c, Report::Case& result) {
     if (call == inputs.size(0))
       throw Error("the reference takes " + std::to_string(call) + " evaluations, we take more");
     const std::string number = std::to_string(call);
-    result.Compare("input " + number, x, inputs[call], kTolerance);
-    if (call > 0) result.Compare("x before call " + number, x, after[call - 1], kTolerance);
+    result.Compare("input " + number, x, inputs[call], kSampledTolerance);
+    if (call > 0) result.Compare("x before call " + number, x, after[call - 1], kSampledTolerance);
     const double time = times[chain.state.step].item<double>();
     result.Compare("sigma " + number, at::tensor(sigma), at::tensor(least * std::pow(range, time)),
-                   kTolerance);
+                   kSampledTolerance);
     const at::Tensor output = chain.Evaluate(c.pipeline, x, sigma);
-    result.Compare("output " + number, output, outputs[call], kTolerance);
+    result.Compare("output " + number, output, outputs[call], kSampledTolerance);
     ++call;
     return output;
   });

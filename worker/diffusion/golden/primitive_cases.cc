@@ -5,6 +5,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/models/diffusion_transformer.h"
 #include "worker/diffusion/models/resample.h"
 #include "worker/diffusion/models/resnet_block.h"
@@ -15,7 +16,6 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 2e-5;
 constexpr int64_t kGridBase = 16;  // diffusers' own default
 
 // Tensors of the record under one prefix ("resnet_default.param."), as a parameter source.
@@ -168,7 +168,7 @@ void RunPrimitiveCases(const GoldenOptions& options, Report& report) {
     if (!options.Wants(full)) continue;
     if (!primitives.IsOutput(name)) continue;
     report.Run(full, [&](Report::Case& result) {
-      result.Compare(name, primitives.Compute(name), record.Get(name), kTolerance);
+      result.Compare(name, primitives.Compute(name), record.Get(name), kComponentTolerance);
     });
   }
   if (!options.filter.empty()) return;

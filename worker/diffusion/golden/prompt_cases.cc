@@ -3,6 +3,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/suites.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/text/clip_bpe.h"
@@ -13,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTolerance = 2e-5, kWeightTolerance = 1e-6;  // the folder's README
+constexpr double kWeightTolerance = 1e-6;  // the folder's README
 
 // The full vocabulary is too large to lie in each golden directory: it may be in one that lies beside it.
 fs::path VocabularyOf(const fs::path& directory, const std::string& path) {
@@ -134,7 +135,7 @@ class PromptModel {
   }
   void Compare(const std::string& what, const PictureRequest& request, Condition kind,
                const at::Tensor& expected, Report::Case& result) const {
-    result.Compare(what, TellOf(request)[kind].unsqueeze(0), expected, kTolerance);
+    result.Compare(what, TellOf(request)[kind].unsqueeze(0), expected, kComponentTolerance);
   }
 
  private:

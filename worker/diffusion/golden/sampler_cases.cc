@@ -17,7 +17,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-5;  // golden README: of tables and levels
+constexpr double kTableTolerance = 1e-5;  // golden README: of tables and levels
 
 SamplerConfig ConfigOf(const nlohmann::json& item, const std::string& name) {
   SamplerConfig config = SamplerConfig::From(Config(item.at("config"), name));
@@ -89,7 +89,7 @@ class SamplerCase {
   void CheckTables(Report::Case& result) const {
     const auto compare = [&](const char* name, const std::vector<double>& ours) {
       if (record_.Has(name))
-        result.Compare(name, at::tensor(ours, at::kDouble), record_.Get(name), kTolerance);
+        result.Compare(name, at::tensor(ours, at::kDouble), record_.Get(name), kTableTolerance);
     };
     if (config_.form == NetworkForm::kDiscrete) {
       compare("betas", Betas(config_));
@@ -212,7 +212,7 @@ class SamplerCase {
     const NoiseLevel level = sampler_->LevelOf(step);
     const double ours = config_.form == NetworkForm::kFlow ? level.sigma : level.sigma / level.alpha;
     result.Compare("sigma " + std::to_string(call), at::tensor(ours),
-                   at::tensor(sigmas[index].item<double>()), kTolerance);
+                   at::tensor(sigmas[index].item<double>()), kTableTolerance);
   }
 
   const nlohmann::json& item_;

@@ -12,8 +12,8 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-5;
-constexpr double kTableTolerance = 1e-9;  // float64
+constexpr double kFormTolerance = 1e-5;
+constexpr double kFormsTableTolerance = 1e-9;  // float64
 constexpr double kFloors = 20;  // golden README: where 20 times a case's own noise floor is more, that
 
 at::Tensor Doubles(const nlohmann::json& list) {
@@ -45,7 +45,7 @@ void CheckTable(const nlohmann::json& table, Report::Case& result) {
   }
   const auto compare = [&](const char* name, const std::vector<double>& values) {
     result.Compare(spec + " " + name, at::tensor(values, at::kDouble), Doubles(table.at(name)),
-                   kTableTolerance);
+                   kFormsTableTolerance);
   };
   compare("alphas_cumprod", alphas);
   compare("betas", betas);
@@ -67,7 +67,7 @@ at::Tensor FakeModel(const nlohmann::json& model, const at::Tensor& x, double ti
 }
 
 double SamplerTolerance(const nlohmann::json& item) {
-  return std::max(kTolerance, kFloors * item.value("fp32_vs_fp64_max_rel_diff", 0.0));
+  return std::max(kFormTolerance, kFloors * item.value("fp32_vs_fp64_max_rel_diff", 0.0));
 }
 
 bool CheckRespacing(const nlohmann::json& item, Report::Case& result) {
@@ -136,7 +136,7 @@ void CheckExplodingLevels(const SamplerConfig& config, const Sampler& sampler, c
   for (int64_t step = 0; step < steps; ++step) {
     const double sigma = sampler.LevelOf(step).sigma;
     const auto compare = [&](const std::string& name, double ours, double theirs) {
-      result.Compare(name + " " + std::to_string(step), at::tensor(ours), at::tensor(theirs), kTolerance);
+      result.Compare(name + " " + std::to_string(step), at::tensor(ours), at::tensor(theirs), kFormTolerance);
     };
     compare("sigma", sigma, sigmas[step].item<double>());
     compare("time", std::log(sigma / least) / std::log(range) + 1, times[step].item<double>() + 1);
@@ -185,7 +185,7 @@ bool CheckScoreSde(const nlohmann::json& item, const Record& record, Report::Cas
         // VP's is recorded with time times 1000; networks of this kind were trained with time times 999.
         if (!exploding) {
           const double time = record.Get("timesteps")[call].item<double>();
-          result.Compare("timestep", at::tensor(timestep / 999 + 1), at::tensor(time + 1), kTolerance);
+          result.Compare("timestep", at::tensor(timestep / 999 + 1), at::tensor(time + 1), kFormTolerance);
         }
         const at::Tensor output = exploding ? FakeScore(item.at("fake_model"), x, timestep)
                                             : FakeModel(item.at("fake_model"), x, timestep / 999 * 1000);

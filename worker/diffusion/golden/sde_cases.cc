@@ -11,10 +11,10 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-9;      // golden README: float64
-constexpr double kTimeRounding = 1e-12;  // steps of less do not count
+constexpr double kFloat64Tolerance = 1e-9;  // golden README: float64
+constexpr double kTimeRounding = 1e-12;     // steps of less do not count
 
-SamplerConfig ConfigOf(const nlohmann::json& index) {
+SamplerConfig SdeConfigOf(const nlohmann::json& index) {
   SamplerConfig config;
   config.form = NetworkForm::kContinuous;
   config.double_precision = true;
@@ -50,13 +50,13 @@ struct Asked {
 };
 
 void CompareNumber(Report::Case& result, const std::string& what, double ours, const at::Tensor& theirs) {
-  result.Compare(what, at::full({}, ours, at::kDouble), theirs, kTolerance);
+  result.Compare(what, at::full({}, ours, at::kDouble), theirs, kFloat64Tolerance);
 }
 
 void CheckRungeKutta(const nlohmann::json& index, const nlohmann::json& item, const Record& record,
                      Report::Case& result) {
   constexpr double kSolverTolerance = 1e-4;  // formats/README: of a solver against the closed form
-  const SamplerConfig config = ConfigOf(index);
+  const SamplerConfig config = SdeConfigOf(index);
   const ContinuousPath path(config);
   // All samples are one trajectory, as the reference solved them.
   const auto sampler =
@@ -67,14 +67,15 @@ void CheckRungeKutta(const nlohmann::json& index, const nlohmann::json& item, co
   const Evaluate network = GaussianNetwork(config, index.at("mean"), index.at("std"));
   Asked asked;
   const int64_t evaluations = RunToEnd(*sampler, state, asked.Of(network, path.At(1).timestep));
-  result.Compare("x", state.x, record.Get("x_eps"), kTolerance);
+  result.Compare("x", state.x, record.Get("x_eps"), kFloat64Tolerance);
   result.Compare("x in closed form", state.x, record.Get("x_eps_closed_form"), kSolverTolerance);
   result.ExpectEqual("evaluations", {evaluations}, {item.at("nfev").get<int64_t>()});
 
   const double beta = path.Diffusion(1);
   const NoiseLevel noisiest = path.At(1);
   const at::Tensor score = network(record.Get("x_T"), noisiest.timestep) * (-1 / noisiest.sigma);
-  result.Compare("drift", -beta / 2 * (record.Get("x_T") + score), record.Get("drift_at_T"), kTolerance);
+  result.Compare("drift", -beta / 2 * (record.Get("x_T") + score), record.Get("drift_at_T"),
+                 kFloat64Tolerance);
 
   // Every accepted step ends with a question about where it ended.
   const at::Tensor times = record.Get("t_steps"), steps = record.Get("x_steps");
@@ -85,13 +86,13 @@ void CheckRungeKutta(const nlohmann::json& index, const nlohmann::json& item, co
     if (next == asked.time.size()) throw Error("no step ends at time " + std::to_string(time));
     // A stage of a step lies at the step's end as well; the end itself is asked about after it.
     while (next + 1 < asked.time.size() && std::abs(asked.time[next + 1] - time) < 1e-9) ++next;
-    result.Compare("x of step " + std::to_string(k), asked.x[next], steps[k], kTolerance);
+    result.Compare("x of step " + std::to_string(k), asked.x[next], steps[k], kFloat64Tolerance);
   }
 }
 
 void CheckReverseSde(const nlohmann::json& index, const nlohmann::json& item, const Record& record,
                      Report::Case& result) {
-  const SamplerConfig config = ConfigOf(index);
+  const SamplerConfig config = SdeConfigOf(index);
   const std::string predictor = item.at("predictor"), corrector = item.at("corrector");
   const auto sampler =
       MakeSampler("pc", config, item.at("N"),
@@ -117,11 +118,11 @@ void CheckReverseSde(const nlohmann::json& index, const nlohmann::json& item, co
         // The predictor's question, the last of a step, is about what the corrector made.
         if (record.Has("x_after_corrector"))
           result.Compare("corrected " + number, asked.x.back(), record.Get("x_after_corrector")[step],
-                         kTolerance);
+                         kFloat64Tolerance);
         if (state.step < sampler->steps())
-          result.Compare("x after step " + number, state.x, predicted[step], kTolerance);
+          result.Compare("x after step " + number, state.x, predicted[step], kFloat64Tolerance);
       });
-  result.Compare("sample", state.x, record.Get("sample"), kTolerance);
+  result.Compare("sample", state.x, record.Get("sample"), kFloat64Tolerance);
   result.ExpectEqual("evaluations", {evaluations},
                      {sampler->steps() * (1 + item.at("corrector_steps").get<int64_t>())});
   draws.ExpectAllUsed(/*idle=*/1);  // the reference draws for its last step, and ends with the mean
@@ -140,22 +141,23 @@ void CheckAttempts(const Asked& asked, int64_t row, int64_t attempts, const Reco
       CompareNumber(result, "t of " + number, asked.time.at(next), of("t", k));
       // Recorded is what an attempt leaves behind.
       result.Compare("x of " + number, asked.x.at(next++), k == 0 ? record.Get("x_T")[row] : of("x", k - 1),
-                     kTolerance);
+                     kFloat64Tolerance);
     }
     CompareNumber(result, "h of " + number, begins - asked.time.at(next++), of("h", k));
     if (k + 1 == attempts) break;
     // What the next one begins with shows what became of this.
-    result.Compare("t after " + number, of("t_new", k), of("t", k + 1), kTolerance);
-    result.Compare("h after " + number, of("h_new", k), of("h", k + 1), kTolerance);
+    result.Compare("t after " + number, of("t_new", k), of("t", k + 1), kFloat64Tolerance);
+    result.Compare("h after " + number, of("h_new", k), of("h", k + 1), kFloat64Tolerance);
   }
-  result.Compare("x before the last", asked.x.at(next), record.Get("x_before_denoise")[row], kTolerance);
+  result.Compare("x before the last", asked.x.at(next), record.Get("x_before_denoise")[row],
+                 kFloat64Tolerance);
   result.ExpectEqual("evaluations of " + std::to_string(row), {static_cast<int64_t>(asked.x.size())},
                      {static_cast<int64_t>(next) + 1});
 }
 
 void CheckAdaptive(const nlohmann::json& index, const nlohmann::json& item, const Record& record,
                    Report::Case& result) {
-  const SamplerConfig config = ConfigOf(index);
+  const SamplerConfig config = SdeConfigOf(index);
   const auto sampler = MakeSampler("adaptive_sde", config, 7,
                                    {{"relative_tolerance", item.at("reltol").get<double>()},
                                     {"absolute_tolerance", item.at("abstol").get<double>()},
@@ -173,7 +175,7 @@ void CheckAdaptive(const nlohmann::json& index, const nlohmann::json& item, cons
     RunToEnd(*sampler, state,
              asked.Of(GaussianNetwork(config, item.at("data_mean"), item.at("data_std")),
                       ContinuousPath(config).At(1).timestep));
-    result.Compare("sample " + std::to_string(row), state.x, record.Get("sample")[row], kTolerance);
+    result.Compare("sample " + std::to_string(row), state.x, record.Get("sample")[row], kFloat64Tolerance);
     draws.ExpectAllUsed();
     CheckAttempts(asked, row, attempts, record, result);
   }
@@ -212,7 +214,7 @@ void CheckLangevin(const nlohmann::json& item, const Record& record, Report::Cas
   // "score_at_sigma2": at that one of the levels.
   for (const auto& [level, expected] : record.Under("score_check.score_at_sigma")) {
     const double sigma = sigmas[std::stoll(level)].item<double>();
-    result.Compare("score", score(record.Get("score_check.x"), sigma), expected, kTolerance);
+    result.Compare("score", score(record.Get("score_check.x"), sigma), expected, kFloat64Tolerance);
   }
   SampleState state;
   state.x = record.Get("x_init").clone();
@@ -227,10 +229,10 @@ void CheckLangevin(const nlohmann::json& item, const Record& record, Report::Cas
     const int64_t level = state.step - 1;
     // The last is left once more to be denoised.
     result.Compare("x after level " + std::to_string(level),
-                   state.step < sampler->steps() ? state.x : asked.x.back(), after[level], kTolerance);
+                   state.step < sampler->steps() ? state.x : asked.x.back(), after[level], kFloat64Tolerance);
   });
-  result.Compare("sample", asked.x.back(), record.Get("sample"), kTolerance);
-  result.Compare("denoised", state.x, record.Get("sample_denoised"), kTolerance);
+  result.Compare("sample", asked.x.back(), record.Get("sample"), kFloat64Tolerance);
+  result.Compare("denoised", state.x, record.Get("sample_denoised"), kFloat64Tolerance);
   result.ExpectEqual("evaluations", {evaluations},
                      {sampler->steps() * item.at("steps_per_sigma").get<int64_t>() + 1});
   draws.ExpectAllUsed();

@@ -4,11 +4,10 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/control_request.h"
+#include "worker/diffusion/golden/tolerances.h"
 
 namespace mind::diffusion {
 namespace {
-
-constexpr double kTolerance = 1e-4;  // golden README: e2e
 
 // One of a list, or the only one; none where the case has null.
 std::optional<std::string> TextOf(const nlohmann::json& item, const char* key, int64_t number) {
@@ -114,7 +113,7 @@ void CheckTextIds(const TextToImagePipeline& model, const nlohmann::json& item, 
 
 void CheckTold(const Record& record, const Conditioning& conditioning, int64_t row, Report::Case& result) {
   const auto check = [&](const std::string& name, const Told& told, Condition kind) {
-    if (record.Has(name)) result.Compare(name, told[kind], record.Get(name)[row], kTolerance);
+    if (record.Has(name)) result.Compare(name, told[kind], record.Get(name)[row], kSampledTolerance);
   };
   check("context", conditioning.rows.back(), Condition::kText);
   check("negative_context", conditioning.rows.front(), Condition::kText);
@@ -128,8 +127,9 @@ void CheckTold(const Record& record, const Conditioning& conditioning, int64_t r
     for (const Told& told : conditioning.rows) {
       const at::Tensor& states = told[Condition::kText];
       const int64_t times = repeated.size(0) / states.size(0);
-      found = found || (times * states.size(0) == repeated.size(0) &&
-                        at::allclose(states.cpu().repeat({times, 1}), repeated, kTolerance, kTolerance));
+      found = found ||
+              (times * states.size(0) == repeated.size(0) &&
+               at::allclose(states.cpu().repeat({times, 1}), repeated, kSampledTolerance, kSampledTolerance));
     }
     result.Expect(found, std::string(name) + " is none of the rows, repeated");
   }
@@ -147,7 +147,8 @@ void CheckFirstCall(const Record& record, const Pipeline& pipeline, const Condit
     const int64_t place = order == RowOrder::kReversed ? rows - 1 - half : half;
     const auto check = [&](const std::string& name, const at::Tensor& actual) {
       if (const auto found = call.find(name); found != call.end())
-        result.Compare("first call's " + name, actual, found->second[place * pictures + row], kTolerance);
+        result.Compare("first call's " + name, actual, found->second[place * pictures + row],
+                       kSampledTolerance);
     };
     check("encoder_hidden_states", told[Condition::kText]);
     check("text_embeds", told[Condition::kPooled]);

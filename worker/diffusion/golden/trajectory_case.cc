@@ -6,6 +6,7 @@
 #include "worker/diffusion/golden/control_request.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/text_request.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/samplers/registry.h"
 #include "worker/diffusion/samplers/run.h"
@@ -13,7 +14,6 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-4;       // golden README: e2e latents and image
 constexpr double kNoiseTolerance = 1e-5;  // of the generator's draws, from one processor to another
 
 // The draws of a record, in the order they were made in: {"tensor": "noise.003", "where":
@@ -35,15 +35,15 @@ struct Draws {
 double ToleranceOf(const nlohmann::json& item) {
   const nlohmann::json& scheduler = item.at("scheduler");
   if (scheduler.value("rescale_betas_zero_snr", nlohmann::json()) != true || !item.contains("floor"))
-    return kTolerance;
+    return kSampledTolerance;
   double floor = 0;
   for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
     for (const auto& one : steps) floor = std::max(floor, one.get<double>());
   }
-  return std::max(kTolerance, 20 * floor);
+  return std::max(kSampledTolerance, 20 * floor);
 }
 
-std::unique_ptr<const Sampler> SamplerOf(const nlohmann::json& item) {
+std::unique_ptr<const Sampler> TrajectorySampler(const nlohmann::json& item) {
   SamplerConfig config = SamplerConfig::From(Config(item.at("scheduler"), "the case's scheduler"));
   config.eta = item.value("eta", 0.0);
   return MakeSampler(DefaultSamplerName(config), config, item.at("num_inference_steps").get<int64_t>());
@@ -59,7 +59,7 @@ class Replay {
         result_(result),
         tolerance_(ToleranceOf(c.item)),
         draws_(c.item),
-        sampler_(SamplerOf(c.item)),
+        sampler_(TrajectorySampler(c.item)),
         text_(dynamic_cast<const TextToImagePipeline*>(&c.pipeline)),
         from_image_(record_.Has("in.image")),
         rows_((record_.Has("in.latents") ? record_.Get("in.latents") : FirstTensor()).size(0)),

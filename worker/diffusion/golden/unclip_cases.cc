@@ -7,6 +7,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/recorded_noise.h"
 #include "worker/diffusion/golden/text_request.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/unclip_component_cases.h"
 #include "worker/diffusion/pipelines/stable_unclip.h"
 #include "worker/diffusion/pipelines/unclip.h"
@@ -17,7 +18,6 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kTolerance = 1e-4;  // golden README: or twenty times what the reference differs from itself
 constexpr double kPictureTolerance = 2e-5;  // of what CLIP sees and makes of a picture
 
 // The stages of a pipeline by what is before the names of their tensors; "": the one without.
@@ -27,23 +27,23 @@ const std::map<std::string, std::vector<std::string>> kStages = {
     {"StableUnCLIPPipeline", {"prior", ""}},
     {"StableUnCLIPImg2ImgPipeline", {""}}};
 
-double ToleranceOf(const nlohmann::json& item) {
+double UnclipTolerance(const nlohmann::json& item) {
   double floor = 0;
   for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
     for (const auto& one : steps) floor = std::max(floor, one.get<double>());
   }
-  return std::max(kTolerance, 20 * floor);
+  return std::max(kSampledTolerance, 20 * floor);
 }
 
 // One picture's draws, in the order they were recorded in; from one of several tensors' rows.
-struct Draws {
+struct UnclipDraws {
   struct One {
     bool in_step = false;  // of a sampler; else of what a stage begins with
     at::Tensor noise;
   };
   std::deque<One> left;
 
-  Draws(const nlohmann::json& item, const Record& record, int64_t row, int64_t rows) {
+  UnclipDraws(const nlohmann::json& item, const Record& record, int64_t row, int64_t rows) {
     for (const auto& draw : item.value("noise_draws", nlohmann::json::array())) {
       const at::Tensor noise = record.Get(draw.at("tensor"));
       left.push_back({draw.at("where").get<std::string>().starts_with("scheduling_"),
@@ -55,7 +55,7 @@ struct Draws {
 // What the samplers draw.
 class StepNoise : public NoiseSource {
  public:
-  explicit StepNoise(Draws& draws) : draws_(draws) {}
+  explicit StepNoise(UnclipDraws& draws) : draws_(draws) {}
   at::Tensor Draw(at::IntArrayRef shape) override {
     if (draws_.left.empty() || !draws_.left.front().in_step)
       throw Error("a step draws noise that the record has not");
@@ -66,7 +66,7 @@ class StepNoise : public NoiseSource {
   }
 
  private:
-  Draws& draws_;
+  UnclipDraws& draws_;
 };
 
 class UnclipReplay {
@@ -78,11 +78,11 @@ class UnclipReplay {
         result_(result),
         names_(kStages.at(item.at("pipeline"))),
         rows_(record.Get("image").size(0)),
-        tolerance_(ToleranceOf(item)) {}
+        tolerance_(UnclipTolerance(item)) {}
 
   void Run() const {
     for (int64_t row = 0; row < rows_; ++row) {
-      Draws draws(item_, record_, row, rows_);
+      UnclipDraws draws(item_, record_, row, rows_);
       const Pipeline* pipeline = &first_;
       Source source = SourceOf(row);
       for (const std::string& name : names_) {
@@ -219,7 +219,7 @@ class UnclipReplay {
   }
 
   Start Begin(const Pipeline& pipeline, const std::string& stage, const Source& source,
-              const PictureRequest& request, at::IntArrayRef shape, int64_t row, Draws& draws) const {
+              const PictureRequest& request, at::IntArrayRef shape, int64_t row, UnclipDraws& draws) const {
     // No stage ends with a draw that is no step's: these are this one's.
     std::vector<at::Tensor> before;
     while (!draws.left.empty() && !draws.left.front().in_step) {
@@ -236,7 +236,7 @@ class UnclipReplay {
 
   // From the stage's beginning to x at its end.
   at::Tensor CheckStage(const Pipeline& pipeline, const std::string& stage, const Source& source, int64_t row,
-                        Draws& draws) const {
+                        UnclipDraws& draws) const {
     const auto recorded = [&](const char* name) { return record_.Get(Name(stage, name)); };
     const at::Tensor latents = recorded("latents_per_step"), outputs = recorded("model_outputs_after_cfg"),
                      timesteps = recorded("timesteps").to(at::kDouble);

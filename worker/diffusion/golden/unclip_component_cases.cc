@@ -2,6 +2,7 @@
 
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/golden/recorded_noise.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/models/clip_vision.h"
 #include "worker/diffusion/models/picture_projection.h"
 #include "worker/diffusion/models/prior_transformer.h"
@@ -14,7 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kTolerance = 2e-5;  // golden README: components, relative to the largest value
 constexpr double kUpscaleTolerance = 1e-6;
 
 struct UnclipCase {
@@ -27,7 +27,8 @@ struct UnclipCase {
   Config Configuration() const { return Config::FromFile((directory / "config.json").string()); }
   FileParameters Weights() const { return {ReadComponent(directory.string()), options}; }
   void Compare(Report::Case& result, const std::string& name, const at::Tensor& actual) const {
-    if (record.Has("out." + name)) result.Compare(name, actual, record.Get("out." + name), kTolerance);
+    if (record.Has("out." + name))
+      result.Compare(name, actual, record.Get("out." + name), kComponentTolerance);
   }
 };
 
@@ -90,7 +91,7 @@ void CheckEmbeddingNoise(const UnclipCase& c, Report::Case& result) {
     for (int64_t row = 0; row < embeddings.size(0); ++row) {
       OrderedNoise draw(draws.narrow(0, row, 1));
       result.Compare("noised." + level, noise(embeddings[row], std::stoll(level), draw), expected[row],
-                     kTolerance);
+                     kComponentTolerance);
     }
   }
 }
@@ -104,10 +105,10 @@ void CheckEnlarging(const UnclipCase& c, Report::Case& result) {
   }
 }
 
-using Check = void (*)(const UnclipCase&, Report::Case&);
+using UnclipCheck = void (*)(const UnclipCase&, Report::Case&);
 
 // Null: not of unCLIP.
-Check CheckFor(const fs::path& directory) {
+UnclipCheck UnclipCheckFor(const fs::path& directory) {
   // An encoder's folder may hold its preprocessing too.
   if (!fs::exists(directory / "config.json"))
     return fs::exists(directory / "preprocessor_config.json") ? CheckPreprocessing : nullptr;
@@ -129,9 +130,9 @@ bool RanUnclipCase(const GoldenOptions& options, const nlohmann::json& item, Rep
   const std::string name = item.at("name");
   const fs::path directory =
       item.at("model").is_null() ? fs::path() : options.directory / item.at("model").get<std::string>();
-  const Check check = directory.empty()                            ? CheckEnlarging
-                      : fs::exists(directory / "image_normalizer") ? CheckEmbeddingNoise
-                                                                   : CheckFor(directory);
+  const UnclipCheck check = directory.empty()                            ? CheckEnlarging
+                            : fs::exists(directory / "image_normalizer") ? CheckEmbeddingNoise
+                                                                         : UnclipCheckFor(directory);
   if (check == nullptr) return false;
   report.Run("components/" + name, [&](Report::Case& result) {
     const Record& record = result.Open(options.directory / "components" / (name + ".safetensors"));

@@ -6,10 +6,10 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kEpsilon = 1e-6;  // of every norm in it
+constexpr double kAutoencoderEpsilon = 1e-6;  // of every norm in it
 
 ResnetOptions Resnet(const AutoencoderConfig& config) {
-  return {.groups = config.groups, .epsilon = kEpsilon};
+  return {.groups = config.groups, .epsilon = kAutoencoderEpsilon};
 }
 
 MixerFactory MiddleMixer(const AutoencoderConfig& config) {
@@ -17,7 +17,7 @@ MixerFactory MiddleMixer(const AutoencoderConfig& config) {
   return [&config](const Scope& scope, size_t) {
     return std::make_unique<AttentionBlock>(
         scope, config.channels.back(),
-        AttentionBlock::Options{.heads = 1, .groups = config.groups, .epsilon = kEpsilon});
+        AttentionBlock::Options{.heads = 1, .groups = config.groups, .epsilon = kAutoencoderEpsilon});
   };
 }
 
@@ -63,12 +63,14 @@ AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config
       encoder_in_(scope / "encoder.conv_in", config.in_channels, config.channels.front()),
       encoder_middle_(scope / "encoder.mid_block", config.channels.back(), Resnet(config),
                       MiddleMixer(config)),
-      encoder_norm_(scope / "encoder.conv_norm_out", config.groups, config.channels.back(), kEpsilon),
+      encoder_norm_(scope / "encoder.conv_norm_out", config.groups, config.channels.back(),
+                    kAutoencoderEpsilon),
       encoder_out_(scope / "encoder.conv_out", config.channels.back(), 2 * config.latent_channels),
       decoder_in_(scope / "decoder.conv_in", config.latent_channels, config.channels.back()),
       decoder_middle_(scope / "decoder.mid_block", config.channels.back(), Resnet(config),
                       MiddleMixer(config)),
-      decoder_norm_(scope / "decoder.conv_norm_out", config.groups, config.channels.front(), kEpsilon),
+      decoder_norm_(scope / "decoder.conv_norm_out", config.groups, config.channels.front(),
+                    kAutoencoderEpsilon),
       decoder_out_(scope / "decoder.conv_out", config.channels.front(), config.out_channels) {
   // use_quant_conv and use_post_quant_conv say whether these exist; so do the tensors themselves.
   if (scope.Has("quant_conv.weight")) {

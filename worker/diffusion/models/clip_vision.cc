@@ -5,11 +5,11 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr int64_t kColours = 3;
-constexpr int64_t kMostPixels = 4096, kMostLayers = 1024;
+constexpr int64_t kPixelChannels = 3;
+constexpr int64_t kMostVisionPixels = 4096, kMostLayers = 1024;
 
 // The layers are those of the text tower, without its mask.
-ClipTextConfig LayerConfig(const ClipVisionConfig& config) {
+ClipTextConfig VisionLayerConfig(const ClipVisionConfig& config) {
   ClipTextConfig layer;
   layer.width = config.width;
   layer.feed_forward = config.feed_forward;
@@ -39,8 +39,8 @@ ClipVisionConfig ClipVisionConfig::From(const Config& config) {
   c.epsilon = config.Double("layer_norm_eps", c.epsilon);
   c.activation = ReadActivation(config, "hidden_act", c.activation);
   c.projection = config.Int("projection_dim", c.projection);
-  if (config.Int("num_channels", kColours) != kColours) config.Unsupported("num_channels", "3");
-  if (c.image_size < 1 || c.image_size > kMostPixels) config.Unsupported("image_size", "1 to 4096");
+  if (config.Int("num_channels", kPixelChannels) != kPixelChannels) config.Unsupported("num_channels", "3");
+  if (c.image_size < 1 || c.image_size > kMostVisionPixels) config.Unsupported("image_size", "1 to 4096");
   if (c.patch_size < 1 || c.patch_size > c.image_size) config.Unsupported("patch_size", "1 to image_size");
   if (c.heads < 1 || c.width < 1 || c.width % c.heads != 0)
     config.Unsupported("num_attention_heads", "a divisor of hidden_size");
@@ -53,14 +53,15 @@ ClipVision::ClipVision(const Scope& scope, const ClipVisionConfig& config)
     : config_(config),
       class_token_((scope / "vision_model.embeddings").Take("class_embedding", {config.width})),
       patches_((scope / "vision_model.embeddings.patch_embedding")
-                   .Take("weight", {config.width, kColours, config.patch_size, config.patch_size})),
+                   .Take("weight", {config.width, kPixelChannels, config.patch_size, config.patch_size})),
       positions_((scope / "vision_model.embeddings.position_embedding")
                      .Take("weight", {1 + PatchesOf(config), config.width})),
       norm_before_(scope / "vision_model.pre_layrnorm", config.width, config.epsilon),  // its name so
       norm_after_(scope / "vision_model.post_layernorm", config.width, config.epsilon),
       projection_(scope / "visual_projection", config.width, config.projection, /*bias=*/false) {
   for (int64_t i = 0; i < config.layers; ++i)
-    layers_.emplace_back(scope / "vision_model.encoder.layers" / static_cast<size_t>(i), LayerConfig(config));
+    layers_.emplace_back(scope / "vision_model.encoder.layers" / static_cast<size_t>(i),
+                         VisionLayerConfig(config));
 }
 
 PictureStates ClipVision::operator()(const at::Tensor& pixels) const {

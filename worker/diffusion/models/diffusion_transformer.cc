@@ -7,8 +7,8 @@ namespace mind::diffusion {
 namespace {
 
 constexpr int64_t kTimeFeatures = 256;
-constexpr double kEpsilon = 1e-6;  // of the norms whose epsilon no configuration names
-constexpr int64_t kFeedForwardFactor = 4;
+constexpr double kTransformerEpsilon = 1e-6;  // of the norms whose epsilon no configuration names
+constexpr int64_t kMlpFactor = 4;
 constexpr int64_t kMaxLayers = 1024;
 
 // scale and shift [B, width]
@@ -34,7 +34,7 @@ DiffusionTransformerConfig DiffusionTransformerConfig::From(const Config& config
     c.layers = config.Int("depth", 28);
     c.class_count = config.Int("num_classes", 1000);
     // Where diffusers differs from the original it was ported from.
-    c.epsilon = kEpsilon;
+    c.epsilon = kTransformerEpsilon;
     c.freq_shift = 0;
     if (config.Double("mlp_ratio", 4) != 4) config.Unsupported("mlp_ratio", "4");
   } else if (kind == "Transformer2DModel" || kind == "DiTTransformer2DModel") {
@@ -86,12 +86,12 @@ DiffusionTransformerBlock::DiffusionTransformerBlock(const Scope& scope,
       k_(scope / "attn1.to_k", config.width, config.width),
       v_(scope / "attn1.to_v", config.width, config.width),
       out_(scope / "attn1.to_out.0", config.width, config.width),
-      ff_in_(scope / "ff.net.0.proj", config.width, kFeedForwardFactor * config.width),
-      ff_out_(scope / "ff.net.2", kFeedForwardFactor * config.width, config.width) {}
+      ff_in_(scope / "ff.net.0.proj", config.width, kMlpFactor * config.width),
+      ff_out_(scope / "ff.net.2", kMlpFactor * config.width, config.width) {}
 
 at::Tensor DiffusionTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& told) const {
   const auto m = modulation_(at::silu(told)).chunk(6, 1);  // shift, scale, gate; twice
-  const at::Tensor tokens = Modulated(LayerNormed(x, kEpsilon), m[0], m[1]);
+  const at::Tensor tokens = Modulated(LayerNormed(x, kTransformerEpsilon), m[0], m[1]);
   const at::Tensor mixed = out_(MultiHeadAttention(q_(tokens), k_(tokens), v_(tokens), heads_));
   const at::Tensor h = x + m[2].unsqueeze(1) * mixed;
   const at::Tensor wide = ff_in_(Modulated(LayerNormed(h, epsilon_), m[3], m[4]));
@@ -133,7 +133,7 @@ at::Tensor DiffusionTransformer::operator()(const DenoiserInput& input) const {
     x = blocks_[i](x, told);
   }
   const auto shift_scale = modulation_out_(at::silu(first)).chunk(2, 1);
-  x = out_(Modulated(LayerNormed(x, kEpsilon), shift_scale[0], shift_scale[1]));
+  x = out_(Modulated(LayerNormed(x, kTransformerEpsilon), shift_scale[0], shift_scale[1]));
   // [B, rows, columns, p, p, C] → [B, C, rows, p, columns, p]
   return x.reshape({x.size(0), rows, columns, p, p, config_.out_channels})
       .permute({0, 5, 1, 3, 2, 4})

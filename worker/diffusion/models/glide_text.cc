@@ -5,7 +5,7 @@
 namespace mind::diffusion {
 namespace {
 
-ClipTextConfig LayerConfig(const GlideTextConfig& config) {
+ClipTextConfig GlideLayerConfig(const GlideTextConfig& config) {
   ClipTextConfig layer;
   layer.width = config.width;
   layer.feed_forward = 4 * config.width;
@@ -42,7 +42,7 @@ GlideText::GlideText(const Scope& scope, const GlideTextConfig& config)
       positional_(scope.Take("positional_embedding", {config.positions, config.width})),
       padding_(scope.Take("padding_embedding", {config.positions, config.width})) {
   for (int64_t i = 0; i < config.layers; ++i) {
-    layers_.emplace_back(scope / "layers" / static_cast<size_t>(i), LayerConfig(config));
+    layers_.emplace_back(scope / "layers" / static_cast<size_t>(i), GlideLayerConfig(config));
   }
   if (config.final_norm) final_norm_.emplace(scope / "final_norm", config.width, config.epsilon);
 }

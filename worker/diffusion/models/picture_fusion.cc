@@ -7,7 +7,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr int64_t kFeedForwardFactor = 4;
+constexpr int64_t kFusionFactor = 4;
 constexpr int64_t kMostKinds = 64, kMostLayers = 64;
 
 }  // namespace
@@ -42,8 +42,8 @@ PictureFusion::PictureFusion(const Scope& scope, const PictureFusionConfig& conf
                        layer.Take("attn.in_proj_weight", {3 * width, width}).narrow(0, 2 * width, width),
                        layer.Take("attn.in_proj_bias", {3 * width}).narrow(0, 2 * width, width),
                        Linear(layer / "attn.out_proj", width, width),
-                       Linear(layer / "mlp.c_fc", width, kFeedForwardFactor * width),
-                       Linear(layer / "mlp.c_proj", kFeedForwardFactor * width, width)});
+                       Linear(layer / "mlp.c_fc", width, kFusionFactor * width),
+                       Linear(layer / "mlp.c_proj", kFusionFactor * width, width)});
   }
 }
 

@@ -5,7 +5,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr int64_t kFeedForwardFactor = 4;
+constexpr int64_t kPriorFactor = 4;
 constexpr int64_t kMost = 1 << 16;
 
 // What other priors of diffusers' have (Shap-E's); null and the value meant are one.
@@ -55,8 +55,8 @@ PriorLayer::PriorLayer(const Scope& scope, const PriorTransformerConfig& config)
       to_k_(scope / "attn1.to_k", config.width(), config.width()),
       to_v_(scope / "attn1.to_v", config.width(), config.width()),
       to_out_(scope / "attn1.to_out.0", config.width(), config.width()),
-      in_(scope / "ff.net.0.proj", config.width(), kFeedForwardFactor * config.width()),
-      out_(scope / "ff.net.2", kFeedForwardFactor * config.width(), config.width()) {}
+      in_(scope / "ff.net.0.proj", config.width(), kPriorFactor * config.width()),
+      out_(scope / "ff.net.2", kPriorFactor * config.width(), config.width()) {}
 
 at::Tensor PriorLayer::operator()(const at::Tensor& x, const at::Tensor& mask) const {
   const at::Tensor normed = norm1_(x);

@@ -6,7 +6,7 @@ namespace mind::diffusion {
 namespace {
 
 constexpr ConvShape k9x9{.kernel = 9, .stride = 1, .padding = 4};
-constexpr double kEpsilon = 1e-5;
+constexpr double kBatchNormEpsilon = 1e-5;
 
 // [B, 4C, H, W] → [B, C, 2H, 2W]. MindSpore's DepthToSpace: channels are the pixels of a square first, unlike
 // PyTorch's PixelShuffle.
@@ -40,7 +40,8 @@ SuperResolutionGan::Norm::Norm(const Scope& scope, int64_t channels)
       variance(scope.Take("moving_variance", {channels})) {}
 
 at::Tensor SuperResolutionGan::Norm::operator()(const at::Tensor& x) const {
-  return at::batch_norm(x, weight, bias, mean, variance, /*training=*/false, /*momentum=*/0, kEpsilon,
+  return at::batch_norm(x, weight, bias, mean, variance, /*training=*/false, /*momentum=*/0,
+                        kBatchNormEpsilon,
                         /*cudnn_enabled=*/true);
 }
 

@@ -8,7 +8,7 @@ namespace mind::diffusion {
 namespace {
 
 // "1,2,3,4", as GLIDE's options write lists.
-std::vector<int64_t> ListOf(const Config& config, const std::string& key) {
+std::vector<int64_t> NumbersIn(const Config& config, const std::string& key) {
   const std::string text = config.String(key, "");
   std::vector<int64_t> values;
   for (size_t begin = 0; begin <= text.size() && !text.empty();) {
@@ -24,7 +24,7 @@ std::vector<int64_t> ListOf(const Config& config, const std::string& key) {
 }
 
 std::vector<int64_t> Multiples(const Config& config, int64_t image_size) {
-  if (!config.String("channel_mult", "").empty()) return ListOf(config, "channel_mult");
+  if (!config.String("channel_mult", "").empty()) return NumbersIn(config, "channel_mult");
   if (image_size == 256) return {1, 1, 2, 2, 4, 4};
   if (image_size == 128) return {1, 1, 2, 3, 4};
   if (image_size == 64) return {1, 2, 3, 4};
@@ -59,7 +59,7 @@ UNetConfig UNetConfig::FromGlide(const Config& config) {
     config.Unsupported("channel_mult", "1 to 16 numbers, the first of them 1");
   if (c.sample_size < 1 || c.sample_size % (int64_t{1} << (multiples.size() - 1)) != 0)
     config.Unsupported("image_size", "a multiple of 2 to the number of halvings");
-  const std::vector<int64_t> attention = ListOf(config, "attention_resolutions");
+  const std::vector<int64_t> attention = NumbersIn(config, "attention_resolutions");
   const int64_t head_width = config.Int("num_head_channels", -1), heads = config.Int("num_heads", 1);
   const int64_t heads_up = config.Int("num_heads_upsample", -1);
   if (head_width < 0 && heads_up > 0 && heads_up != heads)

@@ -6,7 +6,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kDefaultGuidance = 4;
+constexpr double kClassGuidance = 4;
 
 // model_index.json's "id2label": names by number, as text.
 std::vector<std::string> ClassNames(const Config& index, int64_t count) {
@@ -37,7 +37,7 @@ ModelInfo ClassToImagePipeline::Describe(const ModelDirectory& directory) {
   info.class_count = transformer.class_count;
   info.class_names =
       ClassNames(Config::FromFile(directory.path() + "/model_index.json"), transformer.class_count);
-  info.default_guidance = kDefaultGuidance;
+  info.default_guidance = kClassGuidance;
   return info;
 }
 

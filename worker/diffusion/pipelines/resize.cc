@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <vector>
 
 namespace mind::diffusion {
@@ -9,12 +10,13 @@ namespace {
 
 constexpr double kLobes = 3;
 constexpr double kCubicReach = 2;
-constexpr double kPi = 3.14159265358979323846;
 constexpr int kFractionBits = 32 - 8 - 2;  // of the fixed-point weights
 
 double Lanczos(double x) {
   if (x < -kLobes || x >= kLobes) return 0;
-  const auto sinc = [](double v) { return v == 0 ? 1 : std::sin(kPi * v) / (kPi * v); };
+  const auto sinc = [](double v) {
+    return v == 0 ? 1 : std::sin(std::numbers::pi * v) / (std::numbers::pi * v);
+  };
   return sinc(x) * sinc(x / kLobes);
 }
 

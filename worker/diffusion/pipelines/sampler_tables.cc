@@ -11,8 +11,8 @@ namespace mind::diffusion {
 namespace {
 
 // One entry of optimal_timesteps: the step count and its timesteps.
-std::pair<int64_t, std::vector<int64_t>> Entry(const Config& config, const std::string& count,
-                                               const nlohmann::json& list, int64_t train_steps) {
+std::pair<int64_t, std::vector<int64_t>> TableEntry(const Config& config, const std::string& count,
+                                                    const nlohmann::json& list, int64_t train_steps) {
   const std::string key = "optimal_timesteps";
   const std::string wanted = "for each step count that many falling whole numbers below num_train_timesteps";
   int64_t steps = 0;
@@ -38,7 +38,7 @@ void SamplerTables::AddTo(SamplerConfig& c, const std::string& path) {
   if (!config.Unset("optimal_timesteps")) {
     if (!config.at("optimal_timesteps").is_object()) config.Unsupported("optimal_timesteps", "an object");
     for (const auto& [count, list] : config.at("optimal_timesteps").items()) {
-      c.optimal_timesteps.insert(Entry(config, count, list, c.train_steps));
+      c.optimal_timesteps.insert(TableEntry(config, count, list, c.train_steps));
     }
   }
   if (config.Unset("x0_errors")) return;

@@ -9,7 +9,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kDefaultGuidance = 5, kStudentGuidance = 8;
+constexpr double kXlGuidance = 5, kStudentGuidance = 8;
 constexpr int64_t kStudentSteps = 4;
 // original, crop and target, two numbers each; of the refiner original, crop and the aesthetic score.
 constexpr int64_t kFrameNumbers = 6, kScoredNumbers = 5;
@@ -53,7 +53,7 @@ ModelInfo StableDiffusionXlPipeline::Describe(const ModelDirectory& directory) {
   info.takes_sizes = true;
   info.takes_aesthetic_score = NumbersOf(directory, unet) == kScoredNumbers;
   const bool student = unet.guidance_width > 0;
-  info.default_guidance = student ? kStudentGuidance : kDefaultGuidance;
+  info.default_guidance = student ? kStudentGuidance : kXlGuidance;
   if (student) info.default_steps = kStudentSteps;
   return info;
 }

@@ -6,9 +6,9 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kPrior[] = "prior";
-constexpr double kDefaultGuidance = 10;
-constexpr int64_t kDefaultSteps = 20;
+constexpr char kStablePrior[] = "prior";
+constexpr double kStableUnclipGuidance = 10;
+constexpr int64_t kStableUnclipSteps = 20;
 
 const PromptEncoder::Part kPriorText = {.tokenizer = "prior_tokenizer", .encoder = "prior_text_encoder"};
 
@@ -19,7 +19,7 @@ ModelInfo StableUnclipPipeline::Describe(const ModelDirectory& directory) {
   DescribeText(directory, {}, info);
   if (info.needs_mask || info.needs_depth || info.edits)
     directory.ComponentConfig("unet").Unsupported("in_channels", "the autoencoder's latents'");
-  const bool has_prior = directory.HasComponent(kPrior);
+  const bool has_prior = directory.HasComponent(kStablePrior);
   info.takes_prior_guidance = has_prior;
   info.takes_source = info.varies = !has_prior;
   info.later_steps = has_prior ? UnclipPrior::kSteps : 0;
@@ -28,8 +28,8 @@ ModelInfo StableUnclipPipeline::Describe(const ModelDirectory& directory) {
           .train_steps -
       1;
   info.default_noise_level = 0;
-  info.default_guidance = kDefaultGuidance;
-  info.default_steps = kDefaultSteps;
+  info.default_guidance = kStableUnclipGuidance;
+  info.default_steps = kStableUnclipSteps;
   return info;
 }
 
@@ -55,7 +55,7 @@ std::unique_ptr<const Pipeline> StableUnclipPipeline::Load(const ModelDirectory&
   auto prior = std::make_unique<const UnclipPrior>(directory, options, info, std::move(text),
                                                    std::move(pipeline), /*one_switch=*/false);
   if (prior->width() != width)
-    directory.ComponentConfig(kPrior).Unsupported("embedding_dim", "image_normalizer's");
+    directory.ComponentConfig(kStablePrior).Unsupported("embedding_dim", "image_normalizer's");
   return prior;
 }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kMostNumbers = int64_t{1} << 28;
 // Of the attention in the middle, which looks from every latent at every other: also 1448x1448 for Stable
 // Diffusion's, and 724x724 for an autoencoder that reduces by four.
-constexpr int64_t kMostTokens = int64_t{1} << 15;
+constexpr int64_t kMostTileTokens = int64_t{1} << 15;
 
 // What two tiles share, over `dim` of maps [B, C, H, W]: from all `before` to all `after`.
 at::Tensor Blend(const at::Tensor& before, const at::Tensor& after, int64_t dim, int64_t overlap) {
@@ -29,7 +29,7 @@ at::Tensor Blend(const at::Tensor& before, const at::Tensor& after, int64_t dim,
 bool NeedsTiles(const AutoencoderConfig& config, int64_t height, int64_t width) {
   const int64_t pixels = height * width * config.reduction() * config.reduction();
   return pixels * config.channels.front() > kMostNumbers ||
-         (config.middle_attention && height * width > kMostTokens);
+         (config.middle_attention && height * width > kMostTileTokens);
 }
 
 at::Tensor InTiles(const at::Tensor& x, int64_t tile,

@@ -14,8 +14,8 @@ constexpr char kPrior[] = "prior", kText[] = "text_encoder", kDecoder[] = "decod
                kProjection[] = "text_proj", kFirst[] = "super_res_first", kLast[] = "super_res_last";
 constexpr char kSchedulerFile[] = "scheduler_config.json";
 constexpr int64_t kColours = 3;
-constexpr int64_t kDefaultSteps = 25;
-constexpr double kDefaultGuidance = 8;
+constexpr int64_t kUnclipSteps = 25;
+constexpr double kUnclipGuidance = 8;
 
 // Its blocks halve, and double again, whatever the size.
 int64_t SideMultiple(const UNetConfig& unet) {
@@ -83,8 +83,8 @@ ModelInfo UnclipDecoder::Describe(const ModelDirectory& directory) {
   info.default_width = info.default_height = first.sample_size;
   info.max_width = info.max_height = 4 * first.sample_size;
   info.train_steps = sampler.train_steps;
-  info.default_steps = std::min(kDefaultSteps, sampler.train_steps);
-  info.default_guidance = kDefaultGuidance;
+  info.default_steps = std::min(kUnclipSteps, sampler.train_steps);
+  info.default_guidance = kUnclipGuidance;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
   return info;

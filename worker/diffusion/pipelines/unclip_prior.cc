@@ -8,7 +8,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kPrior[] = "prior", kScheduler[] = "prior_scheduler";
+constexpr char kPriorFolder[] = "prior", kScheduler[] = "prior_scheduler";
 
 }  // namespace
 
@@ -33,14 +33,14 @@ UnclipPrior::UnclipPrior(const ModelDirectory& directory, FileParameters::Option
       text_(std::move(text)),
       next_(std::move(next)),
       one_switch_(one_switch) {
-  const Config config = directory.ComponentConfig(kPrior);
+  const Config config = directory.ComponentConfig(kPriorFolder);
   const PriorTransformerConfig prior = PriorTransformerConfig::From(config);
   if (prior.embedding != text_->width())
     config.Unsupported("embedding_dim", "the text encoder's hidden_size, " + std::to_string(text_->width()));
   const auto tokens = static_cast<int64_t>(text_->tokenizer().model_length());
   if (prior.text_tokens != tokens)
     config.Unsupported("num_embeddings", "as many as the tokenizer makes, " + std::to_string(tokens));
-  FileParameters weights = directory.ComponentWeights(kPrior, options);
+  FileParameters weights = directory.ComponentWeights(kPriorFolder, options);
   prior_ = std::make_unique<PriorTransformer>(Scope(weights), prior);
   weights.ExpectAllTaken();
 }

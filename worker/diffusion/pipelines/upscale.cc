@@ -8,8 +8,8 @@ namespace {
 
 constexpr int64_t kPictureChannels = 3;
 constexpr int64_t kDefaultMaxNoiseLevel = 350;
-constexpr double kDefaultGuidance = 9;
-constexpr int64_t kDefaultSteps = 50;
+constexpr double kUpscaleGuidance = 9;
+constexpr int64_t kUpscaleSteps = 50;
 
 }  // namespace
 
@@ -27,8 +27,8 @@ ModelInfo UpscalePipeline::Describe(const ModelDirectory& directory) {
       Config::FromFile(directory.path() + "/model_index.json").Int("max_noise_level", kDefaultMaxNoiseLevel);
   if (unet.class_count <= info.max_noise_level)
     config.Unsupported("num_class_embeds", "more than max_noise_level");
-  info.default_guidance = kDefaultGuidance;
-  info.default_steps = kDefaultSteps;
+  info.default_guidance = kUpscaleGuidance;
+  info.default_steps = kUpscaleSteps;
   return info;
 }
 

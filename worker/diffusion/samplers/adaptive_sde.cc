@@ -8,10 +8,10 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kName[] = "adaptive_sde";
-constexpr double kSafety = 0.9;
-constexpr double kExponent = 0.9;        // r of alg. 1
-constexpr double kTimeRounding = 1e-12;  // closer to the end than this is there
+constexpr char kAdaptiveSde[] = "adaptive_sde";
+constexpr double kSdeSafety = 0.9;
+constexpr double kSdeExponent = 0.9;     // r of alg. 1
+constexpr double kStepRounding = 1e-12;  // closer to the end than this is there
 
 }  // namespace
 
@@ -25,11 +25,11 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
     state.history = {state.x};
   }
   double t = state.scalars[0], h = state.scalars[1];
-  EvaluationBudget budget(kName, state.scalars);
+  EvaluationBudget budget(kAdaptiveSde, state.scalars);
   const bool last = state.step + 1 == steps();
   const double stretch =
       (path_.start() - path_.end()) * static_cast<double>(state.step + 1) / static_cast<double>(steps());
-  const double goal = last ? path_.end() + kTimeRounding : path_.start() - stretch;
+  const double goal = last ? path_.end() + kStepRounding : path_.start() - stretch;
   while (t > goal) {
     const at::Tensor x = state.x;
     const NoiseLevel level = path_.At(t);
@@ -56,7 +56,8 @@ Task AdaptiveSdeSampler::Step(SampleState& state, Evaluator& evaluate) const {
       const double error =
           budget.Finite(((improved - euler) / 2 / tolerance).square().mean().sqrt().item<double>());
       accepted = error <= 1;
-      const double growth = kSafety * std::pow(error, -kExponent);  // infinite without an error: to the end
+      const double growth =
+          kSdeSafety * std::pow(error, -kSdeExponent);  // infinite without an error: to the end
       if (accepted) {
         state.x = (euler + improved) / 2;
         state.history = {euler};

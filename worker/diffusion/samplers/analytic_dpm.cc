@@ -8,7 +8,7 @@
 namespace mind::diffusion {
 namespace {
 
-NoiseLevels Levels(const SamplerConfig& c, int64_t steps) {
+NoiseLevels AnalyticLevels(const SamplerConfig& c, int64_t steps) {
   if (c.x0_errors.size() != static_cast<size_t>(c.train_steps)) {
     throw RequestError(
         "this model has no x0 errors, which analytic_dpm needs: make them with mind-trajectory");
@@ -37,7 +37,7 @@ AnalyticDpmSampler::AnalyticDpmSampler(const SamplerConfig& config, NoiseLevels 
     : LevelSampler(config, std::move(levels)), x0_errors_(std::move(x0_errors)) {}
 
 AnalyticDpmSampler::AnalyticDpmSampler(const SamplerConfig& config, int64_t steps)
-    : LevelSampler(config, Levels(config, steps)), x0_errors_(ErrorsAt(config_, levels_)) {}
+    : LevelSampler(config, AnalyticLevels(config, steps)), x0_errors_(ErrorsAt(config_, levels_)) {}
 
 Task AnalyticDpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const NoiseLevel from = From(state), to = To(state);

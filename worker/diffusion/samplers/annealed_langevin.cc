@@ -8,7 +8,7 @@ namespace mind::diffusion {
 namespace {
 
 // Levels falling geometrically over all the network knows.
-NoiseLevels Levels(SamplerConfig c, int64_t steps) {
+NoiseLevels LangevinLevels(SamplerConfig c, int64_t steps) {
   c.sigmas = SigmaSpacing::kExponential;
   c.final_sigma = FinalSigma::kZero;
   return SigmaLevels(c, steps, Spacing::kLinspace);
@@ -17,7 +17,7 @@ NoiseLevels Levels(SamplerConfig c, int64_t steps) {
 }  // namespace
 
 AnnealedLangevinSampler::AnnealedLangevinSampler(const SamplerConfig& config, int64_t steps)
-    : LevelSampler(config, Levels(config, steps)) {}
+    : LevelSampler(config, LangevinLevels(config, steps)) {}
 
 int64_t AnnealedLangevinSampler::evaluations() const {
   return steps() * config_.langevin_steps + (config_.denoise_at_end ? 1 : 0);

@@ -9,7 +9,7 @@ namespace mind::diffusion {
 namespace {
 
 // Steps of the training discretisation, spread evenly over its Karras levels.
-NoiseLevels Levels(const SamplerConfig& c, int64_t steps) {
+NoiseLevels ConsistencyLevels(const SamplerConfig& c, int64_t steps) {
   const std::vector<double> all =
       SpacedSigmas(SigmaSpacing::kKarras, *c.sigma_min, *c.sigma_max, c.train_steps, c.rho);
   const int64_t stride = c.train_steps / steps;
@@ -25,7 +25,7 @@ NoiseLevels Levels(const SamplerConfig& c, int64_t steps) {
 }  // namespace
 
 ConsistencySampler::ConsistencySampler(const SamplerConfig& config, int64_t steps)
-    : LevelSampler(config, Levels(config, steps)) {}
+    : LevelSampler(config, ConsistencyLevels(config, steps)) {}
 
 Task ConsistencySampler::Step(SampleState& state, Evaluator& evaluate) const {
   const Denoised estimate = co_await Denoise(config_, evaluate, state.x, From(state));

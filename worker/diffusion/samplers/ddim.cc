@@ -15,7 +15,7 @@ NoiseLevel LevelAt(const std::vector<double>& alphas, int64_t t, double final_al
   return NoiseLevel::Preserving(a, static_cast<double>(t));
 }
 
-std::vector<DdimSampler::Move> Moves(const SamplerConfig& c, int64_t steps) {
+std::vector<DdimSampler::Move> DdimMoves(const SamplerConfig& c, int64_t steps) {
   std::vector<DdimSampler::Move> moves;
   if (c.form != NetworkForm::kDiscrete) {
     const NoiseLevels levels = ContinuumLevels(c, steps);
@@ -53,7 +53,7 @@ std::vector<DdimSampler::Move> InverseMoves(const SamplerConfig& c, int64_t step
   return moves;
 }
 
-double InitialScale(const SamplerConfig& config, int64_t steps) {
+double DdimInitialScale(const SamplerConfig& config, int64_t steps) {
   return config.form == NetworkForm::kDiscrete ? 1 : ContinuumLevels(config, steps).initial_scale;
 }
 
@@ -63,7 +63,7 @@ DdimSampler::DdimSampler(const SamplerConfig& config, std::vector<Move> moves, d
     : Sampler(static_cast<int64_t>(moves.size()), initial_scale), config_(config), moves_(std::move(moves)) {}
 
 DdimSampler::DdimSampler(const SamplerConfig& config, int64_t steps)
-    : DdimSampler(config, Moves(config, steps), InitialScale(config, steps)) {}
+    : DdimSampler(config, DdimMoves(config, steps), DdimInitialScale(config, steps)) {}
 
 DdimInverseSampler::DdimInverseSampler(const SamplerConfig& config, int64_t steps)
     : DdimSampler(config, InverseMoves(config, steps)) {}

@@ -7,7 +7,7 @@ namespace mind::diffusion {
 namespace {
 
 // Below this many steps, the last steps are taken with lower order (config: lower_order_final).
-constexpr int64_t kFewSteps = 15;
+constexpr int64_t kFewDeisSteps = 15;
 
 double LogRho(const NoiseLevel& level) {
   return -level.lambda();
@@ -15,7 +15,7 @@ double LogRho(const NoiseLevel& level) {
 
 // The integral over rho from a to b of the polynomial in log rho that is 1 at nodes[j] and 0 at the others,
 // all in log rho. With u = log rho: ∫ p(u) e^u du = [(p - p' + p'') e^u].
-double IntegratedBasis(const std::vector<double>& nodes, size_t j, double a, double b) {
+double IntegratedOverLogRho(const std::vector<double>& nodes, size_t j, double a, double b) {
   // p(u) = (u - r)(u - s) / scale with up to two roots.
   std::vector<double> roots;
   double scale = 1;
@@ -42,7 +42,7 @@ DeisSampler::DeisSampler(const SamplerConfig& config, int64_t steps)
 int64_t DeisSampler::OrderOf(const SampleState& state) const {
   const int64_t left = steps() - state.step;
   int64_t order = std::min(config_.solver_order, static_cast<int64_t>(state.history.size()));
-  if (config_.lower_order_final && steps() < kFewSteps) order = std::min(order, left);
+  if (config_.lower_order_final && steps() < kFewDeisSteps) order = std::min(order, left);
   return To(state).sigma == 0 ? 1 : order;
 }
 
@@ -61,7 +61,7 @@ Task DeisSampler::Step(SampleState& state, Evaluator& evaluate) const {
   at::Tensor scaled = state.x / from.alpha;
   for (size_t k = 0; k < order; ++k) {
     scaled = scaled + state.history[state.history.size() - 1 - k] *
-                          IntegratedBasis(nodes, k, LogRho(from), LogRho(to));
+                          IntegratedOverLogRho(nodes, k, LogRho(from), LogRho(to));
   }
   state.x = to.alpha * scaled;
 }

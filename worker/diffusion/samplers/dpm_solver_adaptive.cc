@@ -11,11 +11,11 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kName[] = "dpm_adaptive";
-constexpr double kSafety = 0.9;
+constexpr char kDpmSolverAdaptive[] = "dpm_adaptive";
+constexpr double kSolverSafety = 0.9;
 constexpr double kMaxGrowth = 10;
-constexpr double kSmallestStep = 1e-8;
-constexpr double kRounding = 1e-9;  // closer to the end than this is there
+constexpr double kLeastLambdaStep = 1e-8;
+constexpr double kTimeRounding = 1e-9;  // closer to the end than this is there
 
 double InitialScale(const SamplerConfig& config) {
   if (config.form == NetworkForm::kDiscrete) return 1;
@@ -67,17 +67,17 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
     state.history = {state.x};
   }
   double lambda = state.scalars[0], h = state.scalars[1];
-  EvaluationBudget budget(kName, state.scalars);
+  EvaluationBudget budget(kDpmSolverAdaptive, state.scalars);
   const bool third = config_.solver_order == 3;
   const bool last = state.step + 1 == steps();
-  const double goal = LambdaOf(state.step + 1) - (last ? kRounding : 0);
+  const double goal = LambdaOf(state.step + 1) - (last ? kTimeRounding : 0);
   while (lambda < goal) {
     const at::Tensor x = state.x;
     const NoiseLevel s = At(lambda);
     budget.Spend();
     const Denoised here = co_await Denoise(config_, evaluate, x, s);
     for (bool accepted = false; !accepted;) {
-      if (h < kSmallestStep) {
+      if (h < kLeastLambdaStep) {
         throw RequestError("dpm_adaptive needs steps smaller than it can take: ask for looser tolerances");
       }
       h = std::min(h, lambda_end_ - lambda);
@@ -119,9 +119,9 @@ Task DpmSolverAdaptiveSampler::Step(SampleState& state, Evaluator& evaluate) con
         state.denoised = newest.x0;
         lambda += h;
       }
-      const double growth = error > 0
-                                ? kSafety * std::pow(error, -1.0 / static_cast<double>(config_.solver_order))
-                                : kMaxGrowth;
+      const double growth =
+          error > 0 ? kSolverSafety * std::pow(error, -1.0 / static_cast<double>(config_.solver_order))
+                    : kMaxGrowth;
       h *= std::min(growth, kMaxGrowth);
     }
   }

@@ -7,7 +7,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kSmallestAlpha = 1e-8;  // the first level of a cosine network holds no signal (reference)
+constexpr double kLeastAlpha = 1e-8;  // the first level of a cosine network holds no signal (reference)
 
 }  // namespace
 
@@ -17,7 +17,7 @@ Task IpndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   state.denoised = estimate.x0;
   Remember(state.history, estimate.noise, 4);
   const at::Tensor noise = AdamsBashforth(state.history);
-  const at::Tensor x0 = (state.x - from.sigma * noise) / std::max(from.alpha, kSmallestAlpha);
+  const at::Tensor x0 = (state.x - from.sigma * noise) / std::max(from.alpha, kLeastAlpha);
   state.x = To(state).alpha * x0 + To(state).sigma * noise;
 }
 

@@ -6,13 +6,12 @@
 #include <boost/math/special_functions/beta.hpp>
 #include <charconv>
 #include <cmath>
+#include <numbers>
 
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
 namespace {
-
-constexpr double kPi = 3.14159265358979323846;
 
 at::Tensor PlainBetas(const SamplerConfig& c) {
   const at::ScalarType precision = c.double_precision ? at::kDouble : at::kFloat;
@@ -29,7 +28,7 @@ at::Tensor PlainBetas(const SamplerConfig& c) {
   if (c.beta_schedule == "squaredcos_cap_v2" || c.beta_schedule == "exp") {
     const bool cosine = c.beta_schedule != "exp";
     const auto alpha_bar = [cosine](double t) {
-      return cosine ? std::pow(std::cos((t + 0.008) / 1.008 * kPi / 2), 2) : std::exp(-12 * t);
+      return cosine ? std::pow(std::cos((t + 0.008) / 1.008 * std::numbers::pi / 2), 2) : std::exp(-12 * t);
     };
     std::vector<double> betas;
     const double n = static_cast<double>(c.train_steps);

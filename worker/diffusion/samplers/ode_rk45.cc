@@ -10,7 +10,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kName[] = "ode_rk45";
+constexpr char kOdeRk45[] = "ode_rk45";
 
 // Dormand & Prince 1980. Six stages; a seventh slope, at the new point, serves the error and the next step.
 constexpr size_t kStages = 6;
@@ -26,8 +26,8 @@ constexpr double kWeights[kStages] = {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, 
 constexpr double kErrorWeights[kStages + 1] = {-71.0 / 57600,    0,           71.0 / 16695, -71.0 / 1920,
                                                17253.0 / 339200, -22.0 / 525, 1.0 / 40};
 
-constexpr double kSafety = 0.9, kMinFactor = 0.2, kMaxFactor = 10;
-constexpr double kExponent = -1.0 / 5;
+constexpr double kOdeSafety = 0.9, kMinFactor = 0.2, kMaxFactor = 10;
+constexpr double kOdeExponent = -1.0 / 5;
 constexpr double kSmallestStep = 1e-10;
 
 double Rms(const at::Tensor& x) {
@@ -51,7 +51,7 @@ int64_t OdeRk45Sampler::evaluations() const {
 Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
   const double relative = config_.relative_tolerance, absolute = config_.absolute_tolerance;
   double t = TimeOf(state.step), h = 0;
-  EvaluationBudget budget(kName, state.scalars);
+  EvaluationBudget budget(kOdeRk45, state.scalars);
   if (state.scalars.empty()) {
     // The first step size: Hairer, Nørsett & Wanner, Solving ODEs I, sec. II.4.
     budget.Spend();
@@ -65,7 +65,7 @@ Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
     const Denoised there = co_await Denoise(config_, evaluate, probe, path_.At(t - h0));
     const double d2 = Rms((path_.Slope(probe, there, t - h0) - slope) / scale) / h0;
     const double h1 = d1 <= 1e-15 && d2 <= 1e-15 ? std::max(1e-6, h0 * 1e-3)
-                                                 : std::pow(0.01 / std::max(d1, d2), -kExponent);
+                                                 : std::pow(0.01 / std::max(d1, d2), -kOdeExponent);
     h = std::min(100 * h0, h1);
     state.history = {slope};
     state.denoised = here.x0;
@@ -101,7 +101,7 @@ Task OdeRk45Sampler::Step(SampleState& state, Evaluator& evaluate) const {
       const at::Tensor scale = absolute + at::maximum(state.x.abs(), next.abs()) * relative;
       const double error = budget.Finite(Rms(WeightedSum(slopes, kErrorWeights, kStages + 1) * h / scale));
       accepted = error < 1;
-      const double wanted = error > 0 ? kSafety * std::pow(error, kExponent) : kMaxFactor;
+      const double wanted = error > 0 ? kOdeSafety * std::pow(error, kOdeExponent) : kMaxFactor;
       if (accepted) {
         state.x = next;
         state.history = {slopes[kStages]};

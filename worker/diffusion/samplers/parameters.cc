@@ -10,20 +10,20 @@
 namespace mind::diffusion {
 namespace {
 
-using Kind = ParameterInfo::Kind;
+using ParameterKind = ParameterInfo::Kind;
 
 constexpr double kMaxSigma = 1e4;
 
 template <auto member>
-Parameter Number(const char* name, double min, double max, const char* description) {
-  return {{name, description, Kind::kNumber, min, max, {}, 0, 0, {}},
+Parameter NumberParameter(const char* name, double min, double max, const char* description) {
+  return {{name, description, ParameterKind::kNumber, min, max, {}, 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return c.*member; },
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = std::get<double>(v); }};
 }
 
 template <auto member>
 Parameter Integer(const char* name, double min, double max, const char* description) {
-  return {{name, description, Kind::kInteger, min, max, {}, 0, 0, {}},
+  return {{name, description, ParameterKind::kInteger, min, max, {}, 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return static_cast<double>(c.*member); },
           [](SamplerConfig& c, const ParameterValue& v) {
             c.*member = static_cast<int64_t>(std::get<double>(v));
@@ -39,8 +39,8 @@ Parameter Evaluations(const char* name, double min, double max, const char* desc
 }
 
 template <auto member>
-Parameter Flag(const char* name, const char* description) {
-  return {{name, description, Kind::kFlag, 0, 0, {}, 0, 0, {}},
+Parameter FlagParameter(const char* name, const char* description) {
+  return {{name, description, ParameterKind::kFlag, 0, 0, {}, 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return c.*member; },
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = std::get<bool>(v); }};
 }
@@ -70,7 +70,7 @@ auto ValueOf(const ParameterValue& value) {
 
 template <auto member, auto& words>
 Parameter Choice(const char* name, const char* description) {
-  return {{name, description, Kind::kChoice, 0, 0, WordsOf<words>(), 0, 0, {}},
+  return {{name, description, ParameterKind::kChoice, 0, 0, WordsOf<words>(), 0, 0, {}},
           [](const SamplerConfig& c) -> ParameterValue { return WordOf<words>(c.*member); },
           [](SamplerConfig& c, const ParameterValue& v) { c.*member = ValueOf<words>(v); }};
 }
@@ -106,18 +106,18 @@ std::string Shown(const ParameterValue& value) {
 std::string Allowed(const ParameterInfo& info) {
   std::ostringstream out;
   switch (info.kind) {
-    case Kind::kFlag:
+    case ParameterKind::kFlag:
       return "true or false";
-    case Kind::kInteger:
+    case ParameterKind::kInteger:
       out << "a whole number from " << info.min << " to " << info.max;
       break;
-    case Kind::kNumber:
+    case ParameterKind::kNumber:
       out << "a number from " << info.min << " to " << info.max;
       break;
-    case Kind::kNumbers:
+    case ParameterKind::kNumbers:
       out << "a falling list of numbers from " << info.min << " to " << info.max;
       break;
-    case Kind::kChoice:
+    case ParameterKind::kChoice:
       out << "one of";
       for (size_t i = 0; i < info.choices.size(); ++i) out << (i == 0 ? " " : ", ") << info.choices[i];
       break;
@@ -128,20 +128,20 @@ std::string Allowed(const ParameterInfo& info) {
 bool Fits(const ParameterInfo& info, const ParameterValue& value) {
   const auto in_range = [&info](double number) { return number >= info.min && number <= info.max; };
   switch (info.kind) {
-    case Kind::kFlag:
+    case ParameterKind::kFlag:
       return std::holds_alternative<bool>(value);
-    case Kind::kNumber:
-    case Kind::kInteger: {
+    case ParameterKind::kNumber:
+    case ParameterKind::kInteger: {
       const double* const number = std::get_if<double>(&value);
       return number != nullptr && in_range(*number) &&
-             (info.kind == Kind::kNumber || *number == std::floor(*number));
+             (info.kind == ParameterKind::kNumber || *number == std::floor(*number));
     }
-    case Kind::kChoice: {
+    case ParameterKind::kChoice: {
       const auto* const word = std::get_if<std::string>(&value);
       return word != nullptr &&
              std::find(info.choices.begin(), info.choices.end(), *word) != info.choices.end();
     }
-    case Kind::kNumbers: {
+    case ParameterKind::kNumbers: {
       const auto* const numbers = std::get_if<std::vector<double>>(&value);
       return numbers != nullptr && static_cast<int64_t>(numbers->size()) > info.more_than_steps &&
              std::all_of(numbers->begin(), numbers->end(), in_range) &&
@@ -170,17 +170,17 @@ void Parameter::Apply(const std::string& sampler, const ParameterValue& value, S
 namespace parameters {
 
 const Parameter kEta =
-    Number<&SamplerConfig::eta>("eta", 0, 1, "Fresh noise: 0 deterministic, 1 as noisy as DDPM");
-const Parameter kGamma =
-    Number<&SamplerConfig::eta>("gamma", 0, 1, "How much of each step's noise is fresh: 0 none, 1 all");
-const Parameter kClipped = Flag<&SamplerConfig::use_clipped_output>(
+    NumberParameter<&SamplerConfig::eta>("eta", 0, 1, "Fresh noise: 0 deterministic, 1 as noisy as DDPM");
+const Parameter kGamma = NumberParameter<&SamplerConfig::eta>(
+    "gamma", 0, 1, "How much of each step's noise is fresh: 0 none, 1 all");
+const Parameter kClipped = FlagParameter<&SamplerConfig::use_clipped_output>(
     "use_clipped_output", "Derive the noise again from the clipped estimate");
 const Parameter kVariance =
     Choice<&SamplerConfig::variance, kVariances>("variance", "Variance of the noise added");
 const Parameter kSpacing = {
     {"spacing",
      "How steps are spread over the training steps",
-     Kind::kChoice,
+     ParameterKind::kChoice,
      0,
      0,
      WordsOf<kSpacings>(),
@@ -191,10 +191,18 @@ const Parameter kSpacing = {
       return WordOf<kSpacings>(c.spacing.value_or(Spacing::kLeading));
     },
     [](SamplerConfig& c, const ParameterValue& v) { c.spacing = ValueOf<kSpacings>(v); }};
-const Parameter kStart = Number<&SamplerConfig::start>(
+const Parameter kStart = NumberParameter<&SamplerConfig::start>(
     "start", 0.001, 1, "Where the noise starts, as a fraction of the training steps (truncated diffusion)");
 const Parameter kTimesteps = {
-    {"timesteps", "Training steps to visit, instead of a step count", Kind::kNumbers, 0, 1e6, {}, 0, 0, {}},
+    {"timesteps",
+     "Training steps to visit, instead of a step count",
+     ParameterKind::kNumbers,
+     0,
+     1e6,
+     {},
+     0,
+     0,
+     {}},
     [](const SamplerConfig& c) -> ParameterValue {
       return std::vector<double>(c.custom_timesteps.begin(), c.custom_timesteps.end());
     },
@@ -213,7 +221,7 @@ const Parameter kSchedule =
 const Parameter kSigmas = {
     {"sigmas",
      "Noise levels to visit, the last included, instead of a step count",
-     Kind::kNumbers,
+     ParameterKind::kNumbers,
      0,
      kMaxSigma,
      {},
@@ -224,12 +232,14 @@ const Parameter kSigmas = {
     [](SamplerConfig& c, const ParameterValue& v) { c.custom_sigmas = std::get<std::vector<double>>(v); }};
 const Parameter kFinalSigma =
     Choice<&SamplerConfig::final_sigma, kFinalSigmas>("final_sigma", "Where the last step ends");
-const Parameter kChurn = Number<&SamplerConfig::churn>("churn", 0, 1000, "Noise stirred in, over all steps");
+const Parameter kChurn =
+    NumberParameter<&SamplerConfig::churn>("churn", 0, 1000, "Noise stirred in, over all steps");
 const Parameter kChurnMin =
-    Number<&SamplerConfig::churn_min>("churn_min", 0, kMaxSigma, "Smallest sigma that is stirred");
+    NumberParameter<&SamplerConfig::churn_min>("churn_min", 0, kMaxSigma, "Smallest sigma that is stirred");
 const Parameter kChurnMax =
-    Number<&SamplerConfig::churn_max>("churn_max", 0, kMaxSigma, "Largest sigma that is stirred");
-const Parameter kNoise = Number<&SamplerConfig::noise_scale>("noise", 0, 2, "Factor on all noise added");
+    NumberParameter<&SamplerConfig::churn_max>("churn_max", 0, kMaxSigma, "Largest sigma that is stirred");
+const Parameter kNoise =
+    NumberParameter<&SamplerConfig::noise_scale>("noise", 0, 2, "Factor on all noise added");
 const Parameter kOrder = Integer<&SamplerConfig::solver_order>("order", 1, 3, "Order of the solver");
 const Parameter kAlgorithm = Choice<&SamplerConfig::algorithm, kAlgorithms>(
     "algorithm", "What is extrapolated: x0 (++) or noise; as an ODE or an SDE");
@@ -239,22 +249,30 @@ const Parameter kSolver =
     Choice<&SamplerConfig::solver_heun, kSolvers>("solver", "Kind of the second-order step");
 const Parameter kUniPcSolver = Choice<&SamplerConfig::solver_bh1, kUniPcSolvers>("solver", "Kind of B(h)");
 const Parameter kPredictX0 =
-    Flag<&SamplerConfig::predict_x0>("predict_x0", "Extrapolate x0 instead of noise");
+    FlagParameter<&SamplerConfig::predict_x0>("predict_x0", "Extrapolate x0 instead of noise");
 const Parameter kCorrector =
-    Flag<&SamplerConfig::corrector>("corrector", "Correct every step by the next evaluation");
+    FlagParameter<&SamplerConfig::corrector>("corrector", "Correct every step by the next evaluation");
 const Parameter kLowerOrderFinal =
-    Flag<&SamplerConfig::lower_order_final>("lower_order_final", "Lower orders in the last steps");
+    FlagParameter<&SamplerConfig::lower_order_final>("lower_order_final", "Lower orders in the last steps");
 const Parameter kEulerAtFinal =
-    Flag<&SamplerConfig::euler_at_final>("euler_at_final", "First order in the last step");
+    FlagParameter<&SamplerConfig::euler_at_final>("euler_at_final", "First order in the last step");
 const Parameter kRungeKuttaStart = {
-    {"runge_kutta_start", "Start with three steps of four evaluations", Kind::kFlag, 0, 0, {}, 0, 0, {}},
+    {"runge_kutta_start",
+     "Start with three steps of four evaluations",
+     ParameterKind::kFlag,
+     0,
+     0,
+     {},
+     0,
+     0,
+     {}},
     [](const SamplerConfig& c) -> ParameterValue { return !c.skip_prk; },
     [](SamplerConfig& c, const ParameterValue& v) { c.skip_prk = !std::get<bool>(v); }};
-const Parameter kThresholding = Flag<&SamplerConfig::thresholding>(
+const Parameter kThresholding = FlagParameter<&SamplerConfig::thresholding>(
     "thresholding", "Dynamic thresholding of the estimate; for pixel models");
-const Parameter kThresholdRatio = Number<&SamplerConfig::threshold_ratio>(
+const Parameter kThresholdRatio = NumberParameter<&SamplerConfig::threshold_ratio>(
     "threshold_ratio", 0.5, 1, "Quantile that dynamic thresholding keeps");
-const Parameter kThresholdMax = Number<&SamplerConfig::threshold_max>(
+const Parameter kThresholdMax = NumberParameter<&SamplerConfig::threshold_max>(
     "threshold_max", 1, 100, "Largest value that dynamic thresholding allows");
 const Parameter kOriginalSteps =
     Integer<&SamplerConfig::original_steps>("original_steps", 1, 1000, "Steps of the teacher");
@@ -263,21 +281,21 @@ const Parameter kPredictor =
 const Parameter kCorrectorSteps =
     Evaluations<&SamplerConfig::corrector_steps>("corrector_steps", 0, 10, "Langevin steps at each level");
 const Parameter kSnr =
-    Number<&SamplerConfig::snr>("snr", 0.001, 1, "Signal-to-noise ratio of a corrector step");
-const Parameter kAnnealedCorrector = Flag<&SamplerConfig::annealed_corrector>(
+    NumberParameter<&SamplerConfig::snr>("snr", 0.001, 1, "Signal-to-noise ratio of a corrector step");
+const Parameter kAnnealedCorrector = FlagParameter<&SamplerConfig::annealed_corrector>(
     "annealed_corrector", "Corrector steps sized by the noise level instead of the gradient");
 const Parameter kLangevinSteps =
     Evaluations<&SamplerConfig::langevin_steps>("langevin_steps", 1, 200, "Langevin steps at each level");
-const Parameter kLangevinRate = Number<&SamplerConfig::langevin_rate>(
+const Parameter kLangevinRate = NumberParameter<&SamplerConfig::langevin_rate>(
     "langevin_rate", 1e-6, 1, "Size of a Langevin step, in units of sigma squared");
-const Parameter kRelativeTolerance =
-    Number<&SamplerConfig::relative_tolerance>("relative_tolerance", 1e-6, 1, "Error allowed, relative to x");
-const Parameter kAbsoluteTolerance =
-    Number<&SamplerConfig::absolute_tolerance>("absolute_tolerance", 1e-6, 1, "Error allowed, whatever x");
+const Parameter kRelativeTolerance = NumberParameter<&SamplerConfig::relative_tolerance>(
+    "relative_tolerance", 1e-6, 1, "Error allowed, relative to x");
+const Parameter kAbsoluteTolerance = NumberParameter<&SamplerConfig::absolute_tolerance>(
+    "absolute_tolerance", 1e-6, 1, "Error allowed, whatever x");
 const Parameter kFirstStep =
-    Number<&SamplerConfig::first_step>("first_step", 1e-4, 1, "First step size to try");
+    NumberParameter<&SamplerConfig::first_step>("first_step", 1e-4, 1, "First step size to try");
 const Parameter kDenoiseAtEnd =
-    Flag<&SamplerConfig::denoise_at_end>("denoise_at_end", "Take off the noise left at the end");
+    FlagParameter<&SamplerConfig::denoise_at_end>("denoise_at_end", "Take off the noise left at the end");
 
 }  // namespace parameters
 }  // namespace mind::diffusion

@@ -11,7 +11,7 @@
 namespace mind::diffusion {
 namespace {
 
-std::vector<PndmSampler::Move> Moves(const SamplerConfig& c, int64_t steps) {
+std::vector<PndmSampler::Move> PndmMoves(const SamplerConfig& c, int64_t steps) {
   const std::vector<double> alphas = AlphasCumprod(c);
   const double final_alpha = c.alpha_one_at_end.value_or(false) ? 1 : alphas.front();
   const auto level = [&](int64_t t) {
@@ -55,7 +55,7 @@ PndmSampler::PndmSampler(const SamplerConfig& config, std::vector<Move> moves)
 }
 
 PndmSampler::PndmSampler(const SamplerConfig& config, int64_t steps)
-    : PndmSampler(config, Moves(config, steps)) {}
+    : PndmSampler(config, PndmMoves(config, steps)) {}
 
 int64_t PndmSampler::evaluations() const {
   return config_.skip_prk ? steps() + (steps() > 1 ? 1 : 0) : steps() + 9;

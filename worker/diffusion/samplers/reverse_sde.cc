@@ -6,7 +6,7 @@ namespace mind::diffusion {
 namespace {
 
 // Of one picture; of several at once, which only the reference's records have, the mean.
-at::Tensor Norm(const at::Tensor& x) {
+at::Tensor MeanNorm(const at::Tensor& x) {
   return x.dim() > 3 ? x.flatten(1).norm(2, 1).mean() : x.norm();
 }
 
@@ -40,8 +40,8 @@ at::Tensor ReverseSdeSampler::Corrected(const at::Tensor& x, const at::Tensor& s
   const int64_t k = static_cast<int64_t>(t * static_cast<double>(steps() - 1));
   const double alpha = path_.StepOf(k, steps()).alpha;
   const at::Tensor noise = source.DrawLike(x);
-  const at::Tensor ratio =
-      config_.annealed_corrector ? at::full({}, path_.At(t).sigma, x.options()) : Norm(noise) / Norm(score);
+  const at::Tensor ratio = config_.annealed_corrector ? at::full({}, path_.At(t).sigma, x.options())
+                                                      : MeanNorm(noise) / MeanNorm(score);
   const at::Tensor size = (config_.snr * ratio).square() * (2 * alpha);
   return x + size * score + (2 * size).sqrt() * noise;
 }

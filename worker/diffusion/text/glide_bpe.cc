@@ -9,7 +9,7 @@ namespace {
 constexpr char kEnd[] = "<|endoftext|>";
 
 // GPT-2's pattern: 's|'t|'re|'ve|'m|'ll|'d | ?\p{L}+ | ?\p{N}+ | ?[^\s\p{L}\p{N}]+ | \s+(?!\S) | \s+
-size_t WordLength(std::u32string_view text) {
+size_t GlideWordLength(std::u32string_view text) {
   for (const std::u32string_view contraction : {U"'s", U"'t", U"'re", U"'ve", U"'m", U"'ll", U"'d"}) {
     if (text.substr(0, contraction.size()) == contraction) return contraction.size();
   }
@@ -46,7 +46,7 @@ std::vector<int64_t> GlideBpeTokenizer::Encode(std::string_view text) const {
   std::vector<int64_t> ids;
   const std::u32string lower = Lowercase(DecodeUtf8(text));
   for (std::u32string_view rest = lower; !rest.empty();) {
-    const size_t length = WordLength(rest);
+    const size_t length = GlideWordLength(rest);
     encoding_.EncodeWord(EncodeUtf8(rest.substr(0, length)), "", end_id_, &ids);
     rest.remove_prefix(length);
   }

@@ -43,7 +43,7 @@ bool EndsWord(std::u32string_view text, size_t at) {
 }
 
 // Canonical composition or decomposition of valid UTF-8.
-std::string Normalize(const std::string& valid, utf8proc_option_t form) {
+std::string Normalized(const std::string& valid, utf8proc_option_t form) {
   utf8proc_uint8_t* result = nullptr;
   const utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(valid.data()),
                                              static_cast<utf8proc_ssize_t>(valid.size()), &result,
@@ -81,7 +81,7 @@ std::string EncodeUtf8(std::u32string_view text) {
 }
 
 std::string NormalizeNfc(std::string_view text) {
-  return Normalize(EncodeUtf8(DecodeUtf8(text)), UTF8PROC_COMPOSE);
+  return Normalized(EncodeUtf8(DecodeUtf8(text)), UTF8PROC_COMPOSE);
 }
 
 std::u32string Lowercase(std::u32string_view text) {
@@ -132,7 +132,7 @@ bool IsPunctuation(char32_t c) {
 
 std::u32string WithoutAccents(std::u32string_view text) {
   std::u32string out;
-  for (const char32_t c : DecodeUtf8(Normalize(EncodeUtf8(text), UTF8PROC_DECOMPOSE))) {
+  for (const char32_t c : DecodeUtf8(Normalized(EncodeUtf8(text), UTF8PROC_DECOMPOSE))) {
     if (utf8proc_category(static_cast<utf8proc_int32_t>(c)) != UTF8PROC_CATEGORY_MN) out.push_back(c);
   }
   return out;

@@ -12,12 +12,12 @@
 namespace mind::diffusion {
 namespace {
 
-struct Type {
+struct MindSporeType {
   std::string_view name;
   at::ScalarType dtype;
 };
 // Old versions write "Uint8", new ones "UInt8".
-constexpr Type kTypes[] = {
+constexpr MindSporeType kTypes[] = {
     {"Float16", at::kHalf}, {"Float32", at::kFloat}, {"Float64", at::kDouble}, {"BFloat16", at::kBFloat16},
     {"Int8", at::kChar},    {"Int16", at::kShort},   {"Int32", at::kInt},      {"Int64", at::kLong},
     {"Bool", at::kBool},    {"Uint8", at::kByte},    {"UInt8", at::kByte},     {"Uint16", at::kShort},
@@ -34,9 +34,9 @@ struct Piece {
   bool map_tensor = false;
 };
 
-class Parser {
+class CheckpointParser {
  public:
-  Parser(std::string_view bytes, std::string name) : bytes_(bytes), result_{std::move(name), {}} {}
+  CheckpointParser(std::string_view bytes, std::string name) : bytes_(bytes), result_{std::move(name), {}} {}
 
   NamedTensors Parse() {
     StripChecksum();
@@ -115,8 +115,8 @@ class Parser {
     const Piece piece = *std::exchange(pending_, std::nullopt);
     const std::vector<std::string_view> contents = std::exchange(contents_, {});
     if (*piece.type == "str") return;
-    const Type* type = nullptr;
-    for (const Type& known : kTypes) {
+    const MindSporeType* type = nullptr;
+    for (const MindSporeType& known : kTypes) {
       if (known.name == *piece.type) type = &known;
     }
     if (type == nullptr)
@@ -163,7 +163,7 @@ NamedTensors ReadMindSpore(const std::string& path) {
 }
 
 NamedTensors ParseMindSpore(std::string_view bytes, const std::string& name) {
-  return Parser(bytes, name).Parse();
+  return CheckpointParser(bytes, name).Parse();
 }
 
 }  // namespace mind::diffusion

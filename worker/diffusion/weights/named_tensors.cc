@@ -21,7 +21,7 @@ constexpr const char* kStems[] = {"diffusion_pytorch_model", "model"};
 constexpr std::string_view kExtension = ".safetensors";
 constexpr std::string_view kIndex = ".safetensors.index";
 
-bool IsFile(const fs::path& path) {
+bool IsRegularFile(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
@@ -89,7 +89,7 @@ std::map<std::string, fs::path> VariantsIn(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     for (const std::string stem : kStems) {
-      if (name.rfind(stem, 0) != 0 || !IsFile(entry.path())) continue;
+      if (name.rfind(stem, 0) != 0 || !IsRegularFile(entry.path())) continue;
       std::string rest = name.substr(stem.size());
       // "<stem>.safetensors.index.fp16.json" and "<stem>.fp16.safetensors.index.json" are both in use.
       constexpr std::string_view kJson = ".json";

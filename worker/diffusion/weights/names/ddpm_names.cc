@@ -7,7 +7,7 @@ namespace mind::diffusion {
 namespace {
 
 // Blocks are numbered through: on the way down `layers` and a halving a level, on the way up one more.
-std::string BlockName(const std::string& name, int64_t layers) {
+std::string DdpmBlockName(const std::string& name, int64_t layers) {
   static const std::regex kPattern("(downs|ups|mid)\\.(\\d{1,4})\\.(.*)");
   std::smatch match;
   if (!std::regex_match(name, match, kPattern)) return name;
@@ -24,7 +24,7 @@ std::string BlockName(const std::string& name, int64_t layers) {
   return level + place + std::to_string(number % per_level) + "." + inner;
 }
 
-const NameRules& Leaves() {
+const NameRules& DdpmLeaves() {
   static const NameRules* const rules = new NameRules{
       {"^init_conv\\.", "conv_in."},
       {"^time_mlp\\.1\\.", "time_embedding.linear_1."},
@@ -58,7 +58,7 @@ NamedTensors FromReportDdpm(const NamedTensors& state, int64_t layers) {
   }
   NamedTensors out{state.source, {}};
   for (const auto& [stored, tensor] : averaged.tensors) {
-    const std::string name = Leaves()(BlockName(stored, layers));
+    const std::string name = DdpmLeaves()(DdpmBlockName(stored, layers));
     const size_t stacked = name.find(".to_qkv.");
     if (stacked != std::string::npos) {
       const std::string scope = name.substr(0, stacked);

@@ -5,7 +5,7 @@
 namespace mind::diffusion {
 namespace {
 
-const NameRules& Leaves() {
+const NameRules& DitLeaves() {
   static const NameRules* const rules = new NameRules{
       {"^x_embedder\\.", "pos_embed."},
       {"^t_embedder\\.mlp\\.0\\.", "transformer_blocks.0.norm1.emb.timestep_embedder.linear_1."},
@@ -28,7 +28,7 @@ NamedTensors FromOriginalDit(const NamedTensors& tensors) {
   NamedTensors out{tensors.source, {}};
   for (const auto& [stored, tensor] : tensors.tensors) {
     if (stored == "pos_embed") continue;  // sines and cosines, which we compute
-    const std::string name = Leaves()(stored);
+    const std::string name = DitLeaves()(stored);
     const size_t stacked = name.find(".qkv.");
     if (stacked == std::string::npos) {
       out.tensors[name] = tensor;

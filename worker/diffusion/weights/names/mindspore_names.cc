@@ -5,7 +5,7 @@
 namespace mind::diffusion {
 namespace {
 
-const NameRules& Leaves() {
+const NameRules& MindSporeLeaves() {
   static const NameRules* const rules = new NameRules{
       // Taichu: what the training cell puts around the network. "model" is there or not by the loader.
       {"^(diffusion_with_p_sample\\.)?(p_mean_variance\\.)?guider_net\\.(model\\.)?", ""},
@@ -47,7 +47,7 @@ NamedTensors FromMindSpore(const NamedTensors& tensors) {
   NamedTensors out{tensors.source, {}};
   for (const auto& [stored, tensor] : tensors.tensors) {
     if (tensor.dim() == 0) continue;
-    const std::string name = Leaves()(stored);
+    const std::string name = MindSporeLeaves()(stored);
     const size_t stacked = name.find(".self_attn.in_proj.");
     if (stacked == std::string::npos) {
       out.tensors[name] = tensor;

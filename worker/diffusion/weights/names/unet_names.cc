@@ -17,7 +17,7 @@ bool IsResnet(const std::string& rest) {
 }
 
 // Blocks are numbered through, the first convolution being input block 0.
-std::string BlockName(const std::string& name, int64_t layers) {
+std::string UNetBlockName(const std::string& name, int64_t layers) {
   static const std::regex kPattern("(input_blocks|output_blocks)\\.(\\d{1,4})\\.(\\d)\\.(.*)");
   std::smatch match;
   if (!std::regex_match(name, match, kPattern)) return name;
@@ -33,7 +33,7 @@ std::string BlockName(const std::string& name, int64_t layers) {
   return upsampler ? level + ".upsamplers.0." + rest : level + ".attentions." + index + "." + rest;
 }
 
-const NameRules& Leaves() {
+const NameRules& UNetLeaves() {
   static const NameRules* const rules = new NameRules{
       {"^time_embed\\.0\\.", "time_embedding.linear_1."},
       {"^time_embed\\.2\\.", "time_embedding.linear_2."},
@@ -62,7 +62,7 @@ NamedTensors FromGuidedDiffusionUNet(const NamedTensors& tensors, int64_t layers
                                      const std::function<int64_t(int64_t channels)>& heads) {
   NamedTensors out{tensors.source, {}};
   for (const auto& [stored, tensor] : tensors.tensors) {
-    const std::string name = Leaves()(BlockName(stored, layers));
+    const std::string name = UNetLeaves()(UNetBlockName(stored, layers));
     const std::string leaf = name.substr(name.rfind('.') + 1);
     const size_t own = name.find(".qkv."), given = name.find(".encoder_kv.");
     if (own != std::string::npos) {
