@@ -21,4 +21,5 @@ for file in tests/unit/*/*_test.cc; do
     [[ $given == "$suite"* ]] || { echo "$file: suite $given is run by nothing; it must begin with $suite"; status=1; }
   done
 done
+tests/unnamed_names.py || status=1
 exit $status

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Names in unnamed namespaces are unique in a library, whose sources are compiled a dozen at a time.
+
+The compiler only finds two of a name where they meet in one dozen, which changes as files are added. Functions may
+share a name where they take something else (they overload); here the words of their parameters are compared.
+Run in the root of the tree; prints what meets, and fails if anything does.
+"""
+import collections
+import glob
+import re
+import sys
+
+LIBRARIES = [
+    ["proto/support"], ["server/trust"], ["server/process"], ["client/cli"], ["client/cpp"], ["tests/functional"], ["tests/support"],
+    ["server/" + folder for folder in "api cluster generation moderation queue dispatch store scale".split()],
+    ["server/http", "server/webhooks"],
+    ["worker/image"], ["worker/link"], ["worker/training"], ["worker/evaluation"], ["worker/diffusion/golden"],
+    ["worker/diffusion"] + ["worker/diffusion/" + folder for folder in
+                            "device weights weights/names text models samplers pipelines engine".split()],
+] + [[folder] for folder in sorted(glob.glob("tests/unit/*"))]
+
+NAMED = [
+    re.compile(r"(?:static |inline )?(?:constexpr|const)\s[^=({]*?(\w+)(?:\[\w*\])*\s*(?:=|\{)"),
+    re.compile(r"(?:struct|class|enum class|enum)\s+(\w+)[^;]*$"),
+    re.compile(r"using (\w+) ="),
+]
+FUNCTION = re.compile(r"(?!return|namespace|template|TEST|INSTANTIATE|MATCHER)[\w:<>,&*\s\[\]]*?\b(\w+)\((.*)")
+
+
+def names(text):
+    for unnamed in re.finditer(r"^namespace \{\n(.*?)^\}  // namespace$", text, re.S | re.M):
+        for line in unnamed.group(1).split("\n"):
+            if not line or line[0] in " }/#)":
+                continue
+            found = next(filter(None, (pattern.match(line) for pattern in NAMED)), None)
+            if found:
+                yield found.group(1)
+            elif found := FUNCTION.match(line):
+                yield f"{found.group(1)}({found.group(2).split(')')[0]})"
+
+
+def main():
+    failed = False
+    for folders in LIBRARIES:
+        places = collections.defaultdict(set)
+        for folder in folders:
+            for path in glob.glob(folder + "/*.cc"):
+                with open(path, encoding="utf-8") as file:
+                    for name in names(file.read()):
+                        places[name].add(path)
+        for name, paths in sorted(places.items()):
+            if len(paths) > 1:
+                failed = True
+                print(f"{name} is in the unnamed namespaces of {', '.join(sorted(paths))}")
+    sys.exit(failed)
+
+
+main()
