@@ -19,8 +19,9 @@ LIBRARIES = [
                             "device weights weights/names text models samplers pipelines engine".split()],
 ] + [[folder] for folder in sorted(glob.glob("tests/unit/*"))]
 
+CONSTANT = re.compile(r"(?:static |inline )?const(?:expr)?\s")
+INITIAL = re.compile(r"(?<![.\w])(\w+)(?:\[\w*\])*\s*=(?!=)")
 NAMED = [
-    re.compile(r"(?:static |inline )?(?:constexpr|const)\s[^=({]*?(\w+)(?:\[\w*\])*\s*(?:=|\{)"),
     re.compile(r"(?:struct|class|enum class|enum)\s+(\w+)[^;]*$"),
     re.compile(r"using (\w+) ="),
 ]
@@ -31,6 +32,9 @@ def names(text):
     for unnamed in re.finditer(r"^namespace \{\n(.*?)^\}  // namespace$", text, re.S | re.M):
         for line in unnamed.group(1).split("\n"):
             if not line or line[0] in " }/#)":
+                continue
+            if CONSTANT.match(line) and "=" in line.split("(")[0]:
+                yield from INITIAL.findall(line)
                 continue
             found = next(filter(None, (pattern.match(line) for pattern in NAMED)), None)
             if found:

@@ -19,7 +19,7 @@
 namespace mind::support {
 namespace {
 
-constexpr absl::Duration kPoll = absl::Milliseconds(10);
+constexpr absl::Duration kProcessPoll = absl::Milliseconds(10);
 
 std::string Slurp(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -93,7 +93,7 @@ std::string Process::AwaitLine(const std::string& text, absl::Duration patience)
     }
     if (ended) throw std::runtime_error(stem_ + " ended before \"" + text + "\": " + Errors());
     if (absl::Now() > give_up) throw std::runtime_error(stem_ + " did not say \"" + text + "\": " + Errors());
-    absl::SleepFor(kPoll);
+    absl::SleepFor(kProcessPoll);
   }
 }
 

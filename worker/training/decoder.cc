@@ -17,7 +17,7 @@ using diffusion::AutoencoderConfig;
 using diffusion::AutoencoderKl;
 using diffusion::Config;
 
-constexpr char kVae[] = "vae", kWeights[] = "/diffusion_pytorch_model.safetensors";
+constexpr char kDecoderVae[] = "vae", kWeights[] = "/diffusion_pytorch_model.safetensors";
 
 bool IsLearnt(const std::string& name) {
   return name.starts_with("decoder.");
@@ -60,7 +60,7 @@ AutoencoderKl Begun(const std::string& folder, Parameters& parameters) {
 
 Decoder::Decoder(const RunConfig& config, CaptionedSet set, Parameters& parameters)
     : set_(std::move(set)),
-      folder_(FolderOf(config.network, kVae)),
+      folder_(FolderOf(config.network, kDecoderVae)),
       crop_(config.crop),
       device_(parameters.device()),
       reconstruction_loss_(config.reconstruction, device_),

@@ -14,9 +14,9 @@ namespace {
 
 using diffusion::Config;
 
-constexpr char kUpscalerUNet[] = "unet", kText[] = "text_encoder", kScheduler[] = "scheduler", kVae[] = "vae",
-               kTokenizer[] = "tokenizer", kLowScheduler[] = "low_res_scheduler",
-               kMaxNoiseLevel[] = "max_noise_level";
+constexpr char kUpscalerUNet[] = "unet", kUpscalerText[] = "text_encoder", kUpscalerScheduler[] = "scheduler",
+               kUpscalerVae[] = "vae", kUpscalerTokenizer[] = "tokenizer",
+               kLowScheduler[] = "low_res_scheduler", kMaxNoiseLevel[] = "max_noise_level";
 constexpr int64_t kShownUpscaled = 8;
 constexpr int64_t kUpscaledAtOnce = 8;  // pictures encoded at a time
 
@@ -57,14 +57,14 @@ Upscaling::Upscaling(const RunConfig& config, const CaptionedSet& set, Parameter
       device_(parameters.device()),
       crop_(config.crop),
       max_noise_level_(MaxNoiseLevel(network_)),
-      loss_(PartOf(network_, kScheduler), config.min_snr, device_),
-      tokenizer_(diffusion::MakeTokenizer(FolderOf(network_, kTokenizer))),
+      loss_(PartOf(network_, kUpscalerScheduler), config.min_snr, device_),
+      tokenizer_(diffusion::MakeTokenizer(FolderOf(network_, kUpscalerTokenizer))),
       captions_(set.captions, *tokenizer_, config.text_dropout),
       unet_(diffusion::Scope(parameters, kUpscalerUNet),
             diffusion::UNetConfig::From(PartOf(network_, kUpscalerUNet))),
-      text_encoder_(ReadTextEncoder(FolderOf(network_, kText), device_)) {
+      text_encoder_(ReadTextEncoder(FolderOf(network_, kUpscalerText), device_)) {
   diffusion::ExpectSameVocabulary(*tokenizer_, *text_encoder_, "network");
-  const diffusion::AutoencoderKl autoencoder = ReadAutoencoder(FolderOf(network_, kVae), device_);
+  const diffusion::AutoencoderKl autoencoder = ReadAutoencoder(FolderOf(network_, kUpscalerVae), device_);
   if (unet_.config().in_channels != autoencoder.config().latent_channels + 3)
     PartOf(network_, kUpscalerUNet).Unsupported("in_channels", "the latents' and 3 more");
   const diffusion::SamplerConfig low = diffusion::SamplerConfig::From(PartOf(network_, kLowScheduler));
@@ -128,9 +128,10 @@ void Upscaling::WriteModel(const std::string& directory, const Tensors& paramete
   unet["_class_name"] = "UNet2DConditionModel";
   WriteJson(directory + "/" + kUpscalerUNet, "config.json", unet);
   WriteWeights(directory, kUpscalerUNet, "diffusion_pytorch_model.safetensors", parameters);
-  for (const char* part : {kScheduler, kLowScheduler})
+  for (const char* part : {kUpscalerScheduler, kLowScheduler})
     WriteJson(directory + "/" + part, "scheduler_config.json", network_.at(part));
-  for (const char* part : {kVae, kText, kTokenizer}) CopyFolder(network_.at(part), directory + "/" + part);
+  for (const char* part : {kUpscalerVae, kUpscalerText, kUpscalerTokenizer})
+    CopyFolder(network_.at(part), directory + "/" + part);
   if (network_.contains("mind")) WriteJson(directory, "mind.json", network_.at("mind"));
   WriteJson(directory, "model_index.json", UpscalerIndex(max_noise_level_));
 }

@@ -20,18 +20,18 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kXmpWidth = 37, kHeight = 21;
+constexpr int kXmpWidth = 37, kXmpHeight = 21;
 
 std::vector<uint8_t> XmpPixels() {
   std::vector<uint8_t> pixels;
-  for (int i = 0; i < kXmpWidth * kHeight * 3; ++i) pixels.push_back(static_cast<uint8_t>(i * 7));
+  for (int i = 0; i < kXmpWidth * kXmpHeight * 3; ++i) pixels.push_back(static_cast<uint8_t>(i * 7));
   return pixels;
 }
 
 // Each format, as our encoders make it.
 std::vector<std::string> Files() {
   static const std::vector<uint8_t> pixels = XmpPixels();
-  const RgbView view{pixels.data(), kXmpWidth, kHeight};
+  const RgbView view{pixels.data(), kXmpWidth, kXmpHeight};
   return {EncodePng(view, "红苹果\nSteps: 3"), EncodeJpeg(view, 80), EncodeWebp(view, 80),
           EncodeLosslessWebp(view)};
 }
@@ -54,7 +54,7 @@ TEST(Xmp, ThePictureStaysAsItIs) {
       EXPECT_THAT(with, HasSubstr(packet));
       const RgbPicture before = DecodePicture(file), after = DecodePicture(with);
       EXPECT_EQ(after.width, kXmpWidth);
-      EXPECT_EQ(after.height, kHeight);
+      EXPECT_EQ(after.height, kXmpHeight);
       EXPECT_EQ(after.data, before.data);
     }
   }

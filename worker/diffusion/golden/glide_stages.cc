@@ -16,7 +16,7 @@ namespace {
 constexpr double kBaseTolerance = 2e-4, kUpsamplerTolerance = 1e-3;
 
 // One row of one stage.
-struct Stage {
+struct GlideStage {
   const Pipeline& pipeline;
   const Sampler& sampler;
   const PictureRequest& request;
@@ -27,7 +27,7 @@ struct Stage {
 };
 
 // From its first x to its last, which is returned. `after`: x after each of its first steps.
-at::Tensor CheckStage(Stage stage, const std::string& name, const std::vector<at::Tensor>& after,
+at::Tensor CheckStage(GlideStage stage, const std::string& name, const std::vector<at::Tensor>& after,
                       Report::Case& result) {
   OrderedNoise first(stage.noise.unsqueeze(0));
   const Start start = stage.pipeline.Begin(stage.source, stage.request, stage.noise.sizes(), first);

@@ -6,7 +6,7 @@ namespace mind::diffusion {
 namespace {
 
 constexpr int64_t kPixelChannels = 3;
-constexpr int64_t kMostVisionPixels = 4096, kMostLayers = 1024;
+constexpr int64_t kMostVisionPixels = 4096, kMostVisionLayers = 1024;
 
 // The layers are those of the text tower, without its mask.
 ClipTextConfig VisionLayerConfig(const ClipVisionConfig& config) {
@@ -44,7 +44,7 @@ ClipVisionConfig ClipVisionConfig::From(const Config& config) {
   if (c.patch_size < 1 || c.patch_size > c.image_size) config.Unsupported("patch_size", "1 to image_size");
   if (c.heads < 1 || c.width < 1 || c.width % c.heads != 0)
     config.Unsupported("num_attention_heads", "a divisor of hidden_size");
-  if (c.layers < 1 || c.layers > kMostLayers) config.Unsupported("num_hidden_layers", "1 to 1024");
+  if (c.layers < 1 || c.layers > kMostVisionLayers) config.Unsupported("num_hidden_layers", "1 to 1024");
   if (c.projection < 1) config.Unsupported("projection_dim", "1 or more");
   return c;
 }
