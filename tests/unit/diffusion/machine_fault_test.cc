@@ -44,9 +44,9 @@ TEST(MachineFault, ALostDevice) {
 }
 
 TEST(MachineFault, AnythingElseIsNotTheMachines) {
-  EXPECT_EQ(FaultSaid(nullptr), MachineFault::kNone);
-  EXPECT_EQ(FaultSaid(std::make_exception_ptr(std::runtime_error("out of memory"))), MachineFault::kNone);
-  EXPECT_EQ(FaultSaid(std::make_exception_ptr(7)), MachineFault::kNone);
+  EXPECT_EQ(FaultOf(nullptr), MachineFault::kNone);
+  EXPECT_EQ(FaultOf(std::make_exception_ptr(std::runtime_error("out of memory"))), MachineFault::kNone);
+  EXPECT_EQ(FaultOf(std::make_exception_ptr(7)), MachineFault::kNone);
   EXPECT_EQ(FaultSaid("CUDA error: invalid argument"), MachineFault::kNone);
   EXPECT_EQ(FaultSaid("shape '[7]' is invalid for input of size 6"), MachineFault::kNone);
 }

@@ -16,13 +16,13 @@
 namespace mind::diffusion {
 namespace {
 
-const at::Tensor& Start() {
+const at::Tensor& StartingPoint() {
   static const at::Tensor* const x =
       new at::Tensor(at::linspace(-2.5, 2.5, 11, at::kDouble).view({1, 1, 11}));
   return *x;
 }
 
-// Where the mixture's flow takes Start() from one level to another:
+// Where the mixture's flow takes StartingPoint() from one level to another:
 // dy/dsigma = noise for y = x / alpha, solved in log sigma by the classical method in `steps` steps.
 at::Tensor FineSolution(const NoiseLevel& from, const NoiseLevel& to) {
   constexpr int64_t steps = 10'000;
@@ -31,7 +31,7 @@ at::Tensor FineSolution(const NoiseLevel& from, const NoiseLevel& to) {
     const NoiseLevel level = exact::LevelOfLambda(-u);
     return exact::MixtureNoise(y * level.alpha, -u) * std::exp(u);
   };
-  at::Tensor y = Start() / from.alpha;
+  at::Tensor y = StartingPoint() / from.alpha;
   for (int64_t i = 0; i < steps; ++i) {
     const double u = u_from + static_cast<double>(i) * h;
     const at::Tensor k1 = slope(y, u);
@@ -100,8 +100,8 @@ TEST_P(SamplerAgreement, WithAFineSolutionOnAMixture) {
       SpacedSigmas(SigmaSpacing::kExponential, table.front(), table.back(), kSteps + 1, /*rho=*/7);
   const auto sampler = MakeSampler(GetParam().sampler, reference.config, kSteps, parameters);
   const bool exploding = sampler->initial_scale() != 1;
-  const at::Tensor got =
-      exact::Run(*sampler, exploding ? Start() / reference.from.alpha : Start(), reference.network);
+  const at::Tensor got = exact::Run(
+      *sampler, exploding ? StartingPoint() / reference.from.alpha : StartingPoint(), reference.network);
   const at::Tensor preserving = exploding ? got * reference.to.alpha : got;
   EXPECT_LT((preserving - reference.end).abs().max().item<double>(), GetParam().tolerance);
 }
@@ -115,7 +115,7 @@ TEST(SamplerAgreement, AdaptiveSolversFindTheMixtureToo) {
     const auto sampler =
         MakeSampler(name, reference.config, 10,
                     {{"relative_tolerance", 1e-5}, {"absolute_tolerance", 1e-5}, {"denoise_at_end", false}});
-    const at::Tensor got = exact::Run(*sampler, Start(), reference.network);
+    const at::Tensor got = exact::Run(*sampler, StartingPoint(), reference.network);
     EXPECT_LT((got - reference.end).abs().max().item<double>(), 1e-3) << name;
   }
 }
@@ -132,7 +132,7 @@ at::Tensor Ddim(const NoiseLevels& levels, int64_t limit) {
   for (size_t i = 0; i + 1 < levels.levels.size(); ++i) moves.push_back({levels[i], levels[i + 1]});
   const DdimSampler sampler(SamplerConfig(), moves);
   SampleState state;
-  state.x = Start();
+  state.x = StartingPoint();
   exact::Run(sampler, state, exact::MixtureNoise, limit);
   return state.x;
 }
@@ -144,20 +144,23 @@ void ExpectClose(const at::Tensor& a, const at::Tensor& b) {
 TEST(SamplerAgreementOfTwins, DdimIsEveryFirstOrderSolver) {
   const NoiseLevels levels = exact::EvenLevels(12);
   const at::Tensor ddim = Ddim(levels, 12);
-  ExpectClose(exact::Run(DpmSolverMultistepSampler(Solver(1), levels), Start(), exact::MixtureNoise), ddim);
-  ExpectClose(
-      exact::Run(DpmSolverMultistepSampler(Solver(1, "dpmsolver"), levels), Start(), exact::MixtureNoise),
-      ddim);
-  ExpectClose(exact::Run(DpmSolverSinglestepSampler(Solver(1), levels), Start(), exact::MixtureNoise), ddim);
+  ExpectClose(exact::Run(DpmSolverMultistepSampler(Solver(1), levels), StartingPoint(), exact::MixtureNoise),
+              ddim);
+  ExpectClose(exact::Run(DpmSolverMultistepSampler(Solver(1, "dpmsolver"), levels), StartingPoint(),
+                         exact::MixtureNoise),
+              ddim);
+  ExpectClose(exact::Run(DpmSolverSinglestepSampler(Solver(1), levels), StartingPoint(), exact::MixtureNoise),
+              ddim);
   SamplerConfig uncorrected = Solver(1);
   uncorrected.corrector = false;
-  ExpectClose(exact::Run(UniPcSampler(uncorrected, levels), Start(), exact::MixtureNoise), ddim);
+  ExpectClose(exact::Run(UniPcSampler(uncorrected, levels), StartingPoint(), exact::MixtureNoise), ddim);
 
   NoiseLevels exploding = levels;
   for (NoiseLevel& level : exploding.levels) level = {1, level.sigma / level.alpha, level.timestep};
   const double first = levels.levels.front().alpha, last = levels.levels.back().alpha;
   ExpectClose(
-      exact::Run(EulerSampler(SamplerConfig(), exploding), Start() / first, exact::MixtureNoise) * last,
+      exact::Run(EulerSampler(SamplerConfig(), exploding), StartingPoint() / first, exact::MixtureNoise) *
+          last,
       ddim);
 }
 
@@ -170,7 +173,7 @@ TEST(SamplerAgreementOfTwins, TheFirstStepOfEveryMultistepSolverIsDdim) {
     for (const Sampler* sampler :
          {static_cast<const Sampler*>(&multistep), static_cast<const Sampler*>(&unipc)}) {
       SampleState state;
-      state.x = Start();
+      state.x = StartingPoint();
       exact::Run(*sampler, state, exact::MixtureNoise, 1);
       ExpectClose(state.x, ddim);
     }
@@ -206,7 +209,7 @@ TEST(SamplerAgreementOfTwins, WhatTheNetworkPredictsDoesNotMatter) {
       };
       SampleState state;
       state.noise = std::make_unique<SeededNoise>(5);
-      state.x = Start() * sampler->initial_scale();
+      state.x = StartingPoint() * sampler->initial_scale();
       exact::Run(*sampler, state, network);
       ends.push_back(state.x);
     }
