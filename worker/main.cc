@@ -200,14 +200,17 @@ int Run(const Flags& flags) {
             .parameters = {.precision = precision, .device = device, .channels_last = flags.channels_last},
             .memory_budget = flags.memory.bytes,
             .events = {.loaded =
-                           [&metrics](const std::string& model, double seconds) {
+                           [&metrics](const std::string& model, double seconds, int64_t in_memory) {
                              metrics.OnModelLoaded(model, seconds);
-                             LogInfo("model loaded", {{"model", model}, {"seconds", seconds}});
+                             metrics.weight_bytes.Set(static_cast<double>(in_memory));
+                             LogInfo("model loaded",
+                                     {{"model", model}, {"seconds", seconds}, {"weight_bytes", in_memory}});
                            },
                        .unloaded =
-                           [&metrics](const std::string& model) {
+                           [&metrics](const std::string& model, int64_t in_memory) {
                              metrics.models_unloaded.Increment();
-                             LogInfo("model unloaded", {{"model", model}});
+                             metrics.weight_bytes.Set(static_cast<double>(in_memory));
+                             LogInfo("model unloaded", {{"model", model}, {"weight_bytes", in_memory}});
                            }}});
     if (flags.preload) models->Preload();
     for (const auto& rejected : models->rejected()) {

@@ -22,6 +22,19 @@ class ModelFolder {
     for (const auto& entry : std::filesystem::directory_iterator(Golden() / "models" / model))
       std::filesystem::create_symlink(entry.path(), path_ / name / entry.path().filename());
   }
+  // The same with weights of its own: in each file one number is a little different, by `number` (1 to 255).
+  void AddAltered(const std::string& name, const std::string& model, uint8_t number) {
+    namespace fs = std::filesystem;
+    fs::copy(Golden() / "models" / model, path_ / name, fs::copy_options::recursive);
+    for (const auto& entry : fs::recursive_directory_iterator(path_ / name)) {
+      if (entry.path().extension() != ".safetensors") continue;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekg(-4, std::ios::end);
+      const int low = file.get();
+      file.seekp(-4, std::ios::end);
+      file.put(static_cast<char>(low ^ number));
+    }
+  }
   // GLIDE with a SentencePiece tokenizer, as Taichu's.
   void AddTaichu(const std::string& name) {
     Add(name, "glide");

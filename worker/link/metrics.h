@@ -47,6 +47,7 @@ class WorkerMetrics : public diffusion::EngineMeter {
  public:
   prometheus::Gauge& connected;
   prometheus::Counter& models_unloaded;
+  prometheus::Gauge& weight_bytes;
   prometheus::Gauge& running_images;
   prometheus::Counter& images;
   prometheus::Counter& failures;

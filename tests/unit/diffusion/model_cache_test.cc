@@ -18,11 +18,12 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Five models of the same size.
+// Five models of the same size, which have nothing in common.
 class ModelCacheTest : public testing::Test {
  protected:
   ModelCacheTest() {
-    for (const char* name : {"a", "b", "c", "d", "e"}) folder_.Add(name, "sd1");
+    for (const char* name : {"a", "b", "c", "d", "e"})
+      folder_.AddAltered(name, "sd1", static_cast<uint8_t>(*name));
     bytes_ = ModelDirectory(folder_.path() + "/a").WeightBytes(Precision::kFloat32);
   }
 
@@ -30,7 +31,7 @@ class ModelCacheTest : public testing::Test {
   ModelCache::Options RoomFor(double models) {
     ModelCache::Options options;
     options.memory_budget = static_cast<int64_t>(models * static_cast<double>(bytes_));
-    options.events.unloaded = [this](const std::string& name) { unloaded_ += name; };
+    options.events.unloaded = [this](const std::string& name, int64_t) { unloaded_ += name; };
     return options;
   }
 
@@ -47,7 +48,7 @@ class ModelCacheTest : public testing::Test {
   // Leaves of its autoencoder only the configuration.
   void Break(const std::string& name) {
     const std::string vae = folder_.path() + "/" + name + "/vae";
-    std::filesystem::remove(vae);
+    std::filesystem::remove_all(vae);
     std::filesystem::create_directory(vae);
     std::filesystem::copy(mind::support::ModelFolder::Golden() / "models/sd1/vae/config.json",
                           vae + "/config.json");
@@ -204,6 +205,54 @@ TEST_F(ModelCacheTest, AnEngineThatEndsLetsTheWaitingGo) {
     engine.Submit(RequestFor("b"), waiting);
   }
   EXPECT_EQ(waiting->Wait(), Ending::kCancelled);
+}
+
+TEST_F(ModelCacheTest, WhatModelsHaveInCommonIsHeldAndCountsOnce) {
+  // A copy of all of a's files, and one that has a's in all but its UNet.
+  folder_.AddAltered("a2", "sd1", 'a');
+  folder_.AddAltered("a3", "sd1", 'a');
+  const std::string unet = folder_.path() + "/a3/unet";
+  std::filesystem::remove_all(unet);
+  std::filesystem::copy(folder_.path() + "/b/unet", unet);
+  int64_t of_unet = 0;
+  const auto a = ModelDirectory(folder_.path() + "/a").WeightBytesByContent(Precision::kFloat32);
+  for (const auto& [content, bytes] :
+       ModelDirectory(folder_.path() + "/a3").WeightBytesByContent(Precision::kFloat32)) {
+    if (a.count(content) == 0) of_unet += bytes;
+  }
+  EXPECT_GT(of_unet, bytes_ / 4);
+  EXPECT_LT(of_unet, bytes_);
+
+  ModelCache cache(folder_.path(), RoomFor(2));
+  cache.Get("a");
+  const int64_t once = cache.weight_bytes();
+  EXPECT_GT(once, bytes_ / 2);  // small tensors are not looked at
+  cache.Get("a2");
+  EXPECT_EQ(cache.weight_bytes(), once);
+  cache.Get("a3");
+  EXPECT_GT(cache.weight_bytes(), once);
+  EXPECT_LT(cache.weight_bytes(), once + of_unet + 1);
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "a2", "a3"));
+  // Nothing is free again before the last who holds it is gone.
+  cache.Get("c");
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a3", "c"));
+  EXPECT_EQ(unloaded_, "aa2");
+  cache.UnloadIdle();
+  EXPECT_EQ(cache.weight_bytes(), 0);
+}
+
+TEST_F(ModelCacheTest, ModelsThatShareWeightsMakeTheirPicturesSideBySide) {
+  folder_.AddAltered("a2", "sd1", 'a');
+  ModelCache cache(folder_.path(), RoomFor(1));
+  Engine engine(cache, {});
+  std::vector<std::shared_ptr<Recorder>> made;
+  for (const char* model : {"a", "a2", "a", "a2"}) {
+    made.push_back(std::make_shared<Recorder>());
+    engine.Submit(RequestFor(model), made.back());
+  }
+  for (const auto& events : made) ASSERT_EQ(events->Wait(), Ending::kPicture) << events->Error();
+  for (const auto& events : made) EXPECT_TRUE(at::equal(events->picture, made.front()->picture));
+  EXPECT_EQ(unloaded_, "");
 }
 
 }  // namespace

@@ -15,6 +15,12 @@ std::string Mebibytes(int64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
 
+int64_t SumOf(const std::map<uint64_t, int64_t>& contents) {
+  int64_t sum = 0;
+  for (const auto& [content, bytes] : contents) sum += bytes;
+  return sum;
+}
+
 // Without the stack that LibTorch's errors carry.
 std::string ReasonOf(const std::exception& error) {
   const auto* const torch = dynamic_cast<const c10::Error*>(&error);
@@ -24,6 +30,7 @@ std::string ReasonOf(const std::exception& error) {
 }  // namespace
 
 ModelCache::ModelCache(const std::string& folder, Options options) : options_(std::move(options)) {
+  if (options_.parameters.held == nullptr) options_.parameters.held = &held_;
   if (ModelDirectory::LooksLikeOne(folder)) {
     Consider(fs::canonical(folder).string());
     return;
@@ -49,9 +56,9 @@ void ModelCache::Consider(const std::string& path) {
     slot->name = info.name;
     slot->path = path;
     if (const int64_t budget = options_.memory_budget; budget > 0) {
-      slot->bytes = directory.WeightBytes(options_.parameters.precision);
-      if (slot->bytes > budget) {
-        throw ModelError(path + ": its weights need " + Mebibytes(slot->bytes) + ", the memory budget is " +
+      slot->contents = directory.WeightBytesByContent(options_.parameters.precision);
+      if (const int64_t bytes = SumOf(slot->contents); bytes > budget) {
+        throw ModelError(path + ": its weights need " + Mebibytes(bytes) + ", the memory budget is " +
                          Mebibytes(budget));
       }
     }
@@ -91,13 +98,13 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   } catch (...) {
     {
       const MutexLock lock(mutex_);
-      used_ -= slot.bytes;
+      GiveBack(slot);
     }
     TellIdle();  // the room it had reserved may do for another
     throw;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (options_.events.loaded) options_.events.loaded(name, seconds);
+  if (options_.events.loaded) options_.events.loaded(name, seconds, weight_bytes());
   const MutexLock lock(mutex_);
   slot.pipeline = std::move(pipeline);
   return Lease(slot);
@@ -109,17 +116,42 @@ void ModelCache::MakeRoom(Slot& slot) {
     const MutexLock lock(mutex_);
     const int64_t budget = options_.memory_budget;
     std::vector<Slot*> idle = Idle();
-    int64_t room = budget - used_;
-    for (const Slot* other : idle) room += other->bytes;
-    if (budget > 0 && room < slot.bytes) throw NoRoomNow("no room in memory for \"" + slot.name + "\"");
+    // What is left of all if the idle give theirs back, in thought.
+    for (const Slot* other : idle) GiveBack(*other);
+    const int64_t needed = used_ + Missing(slot);
+    for (const Slot* other : idle) Reserve(*other);
+    if (budget > 0 && needed > budget) throw NoRoomNow("no room in memory for \"" + slot.name + "\"");
     std::sort(idle.begin(), idle.end(), [](Slot* a, Slot* b) { return a->last_used < b->last_used; });
     for (Slot* oldest : idle) {
-      if (budget == 0 || used_ + slot.bytes <= budget) break;
+      if (budget == 0 || used_ + Missing(slot) <= budget) break;
       Unload(*oldest, unloaded);
     }
-    used_ += slot.bytes;
+    Reserve(slot);
   }
   Destroy(std::move(unloaded));
+}
+
+int64_t ModelCache::Missing(const Slot& slot) const {
+  int64_t missing = 0;
+  for (const auto& [content, bytes] : slot.contents) {
+    if (holders_.count(content) == 0) missing += bytes;
+  }
+  return missing;
+}
+
+void ModelCache::Reserve(const Slot& slot) {
+  for (const auto& [content, bytes] : slot.contents) {
+    if (++holders_[content] == 1) used_ += bytes;
+  }
+}
+
+void ModelCache::GiveBack(const Slot& slot) {
+  for (const auto& [content, bytes] : slot.contents) {
+    const auto holders = holders_.find(content);
+    if (--holders->second > 0) continue;
+    holders_.erase(holders);
+    used_ -= bytes;
+  }
 }
 
 std::vector<ModelCache::Slot*> ModelCache::Idle() const {
@@ -131,14 +163,14 @@ std::vector<ModelCache::Slot*> ModelCache::Idle() const {
 }
 
 void ModelCache::Unload(Slot& slot, Unloaded& unloaded) {
-  used_ -= slot.bytes;
+  GiveBack(slot);
   unloaded.emplace_back(slot.name, std::exchange(slot.pipeline, nullptr));
 }
 
 void ModelCache::Destroy(Unloaded unloaded) {
   for (auto& [name, pipeline] : unloaded) {
     pipeline.reset();
-    if (options_.events.unloaded) options_.events.unloaded(name);
+    if (options_.events.unloaded) options_.events.unloaded(name, weight_bytes());
   }
 }
 

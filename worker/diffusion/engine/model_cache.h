@@ -39,13 +39,14 @@ class ModelSource {
 };
 
 // Model directories in one folder, loaded on first use and kept, as far as there is room: then those used
-// longest ago give way. Must outlive what it hands out. Thread-safe.
+// longest ago give way. Weights that several have in common are in memory, and count, once. Must outlive what
+// it hands out. Thread-safe.
 class ModelCache : public ModelSource {
  public:
-  // Called from the loading thread, if set.
+  // Called from the loading thread, if set; `in_memory` is weight_bytes() afterwards.
   struct Events {
-    std::function<void(const std::string& model, double seconds)> loaded;
-    std::function<void(const std::string& model)> unloaded;
+    std::function<void(const std::string& model, double seconds, int64_t in_memory)> loaded;
+    std::function<void(const std::string& model, int64_t in_memory)> unloaded;
   };
   struct Options {
     FileParameters::Options parameters;
@@ -68,6 +69,8 @@ class ModelCache : public ModelSource {
   void Preload();
 
   const std::vector<ModelInfo>& models() const { return models_; }
+  // Of the weights in memory. Looks at each tensor.
+  int64_t weight_bytes() const { return options_.parameters.held->bytes(); }
   struct Rejected {
     std::string path, reason;
   };
@@ -77,8 +80,9 @@ class ModelCache : public ModelSource {
  private:
   struct Slot {
     std::string name, path;
-    Mutex loading;      // one loader at a time; others wait for its result
-    int64_t bytes = 0;  // of weights, where there is a budget; constant
+    Mutex loading;  // one loader at a time; others wait for its result
+    std::map<uint64_t, int64_t>
+        contents;  // bytes of weights by what they are, where there is a budget; constant
     // Guarded by the cache's mutex_.
     std::shared_ptr<const Pipeline> pipeline;
     int64_t leases = 0;      // callers of Get that still hold it
@@ -99,15 +103,21 @@ class ModelCache : public ModelSource {
   void Destroy(Unloaded unloaded);
   // Reserves room for the slot's weights, unloading idle models as needed. Throws NoRoomNow.
   void MakeRoom(Slot& slot);
+  // Bytes that the slot's weights take beside what there is reserved.
+  int64_t Missing(const Slot& slot) const MIND_REQUIRES(mutex_);
+  void Reserve(const Slot& slot) MIND_REQUIRES(mutex_);
+  void GiveBack(const Slot& slot) MIND_REQUIRES(mutex_);
 
   // Constant after construction, or after Preload.
   Options options_;
   std::vector<ModelInfo> models_;
   std::vector<Rejected> rejected_;
+  HeldOnce held_;  // given to what loads, if options_ name no other
   std::map<std::string, std::unique_ptr<Slot>> slots_;
 
   mutable Mutex mutex_;
-  int64_t used_ MIND_GUARDED_BY(mutex_) = 0;  // bytes
+  int64_t used_ MIND_GUARDED_BY(mutex_) = 0;  // bytes, of what is held or being loaded, each content once
+  std::map<uint64_t, int64_t> holders_ MIND_GUARDED_BY(mutex_);  // slots that hold or load a content
   uint64_t uses_ MIND_GUARDED_BY(mutex_) = 0;
 
   Mutex idle_mutex_;  // held while on_idle_ runs

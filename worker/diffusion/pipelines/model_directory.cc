@@ -329,23 +329,32 @@ Precision ModelDirectory::PrecisionFor(Precision given) const {
   return Precision::kFloat32;
 }
 
-int64_t ModelDirectory::WeightBytes(Precision given) const {
+std::map<uint64_t, int64_t> ModelDirectory::WeightBytesByContent(Precision given) const {
   const Precision precision = PrecisionFor(given);
-  int64_t bytes = 0;
+  std::map<uint64_t, int64_t> contents;
   if (IsCascade()) {
-    for (const std::string& stage : StagePaths()) bytes += ModelDirectory(stage).WeightBytes(precision);
-    return bytes;
+    for (const std::string& stage : StagePaths())
+      contents.merge(ModelDirectory(stage).WeightBytesByContent(precision));
+    return contents;
   }
-  const auto size = static_cast<int64_t>(c10::elementSize(TypeOf(precision)));
+  const at::ScalarType type = TypeOf(precision);
   for (const std::string& file : WeightFiles()) {
     const bool whole = kInFloat32.count(std::filesystem::path(file).parent_path().filename().string()) != 0;
+    int64_t bytes = 0;
     for (const auto& [name, tensor] : ReadWeights(file).tensors) {
       if (!tensor.is_floating_point()) continue;
       const bool float32 = whole || name.starts_with(kAutoencoderPrefix);
-      bytes += tensor.numel() * (float32 ? static_cast<int64_t>(sizeof(float)) : size);
+      bytes += tensor.numel() * static_cast<int64_t>(c10::elementSize(float32 ? at::kFloat : type));
     }
+    contents[HashOfFile(file, HashOf(c10::toString(whole ? at::kFloat : type)))] = bytes;
   }
-  return bytes;
+  return contents;
+}
+
+int64_t ModelDirectory::WeightBytes(Precision given) const {
+  int64_t all = 0;
+  for (const auto& [content, bytes] : WeightBytesByContent(given)) all += bytes;
+  return all;
 }
 
 std::string ModelDirectory::Revision(Precision given) const {

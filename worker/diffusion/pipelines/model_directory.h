@@ -3,6 +3,7 @@
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -65,8 +66,12 @@ class ModelDirectory {
   // What it is computed in where a worker is told to compute in `given`: that, unless its mind.json says that
   // it needs fp32. Throws ModelError.
   Precision PrecisionFor(Precision given) const;
-  // Bytes its weights take in memory where a worker computes in `given`; at most, for a single file may hold
-  // what nobody needs. Reads no more than the names and shapes of most files. Throws ModelError.
+  // Bytes its weights take in memory where a worker computes in `given`, by what they are of: the same number
+  // for files of the same content (as far as HashOfFile looks) that are kept in the same type, in whatever
+  // model. At most, for a single file may hold what nobody needs. Reads the names and shapes of most files and
+  // a sample of their weights. Throws ModelError.
+  std::map<uint64_t, int64_t> WeightBytesByContent(Precision given) const;
+  // All of them.
   int64_t WeightBytes(Precision given) const;
   // Differs where another copy of its files, or another `given`, may make other pictures. Reads the small
   // files whole and a sample of those with weights. Throws ModelError.

@@ -38,8 +38,10 @@ at::Tensor FileParameters::TakeAs(const std::string& name, at::IntArrayRef shape
   // Copied even where nothing converts: the file may change under the mapping, and faults come now, not
   // mid-request.
   const bool channels_last = options_.channels_last && stored.dim() == 4;
-  return stored.to(as, /*non_blocking=*/false, /*copy=*/true,
-                   channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+  const at::Tensor taken =
+      stored.to(as, /*non_blocking=*/false, /*copy=*/true,
+                channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+  return options_.held != nullptr ? options_.held->Shared(taken) : taken;
 }
 
 at::Tensor FileParameters::TakeLayerWeight(const std::string& layer, at::IntArrayRef shape) {

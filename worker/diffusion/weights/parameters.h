@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "worker/diffusion/device/precision.h"
+#include "worker/diffusion/weights/held_once.h"
 #include "worker/diffusion/weights/named_tensors.h"
 
 namespace mind::diffusion {
@@ -77,6 +78,8 @@ class FileParameters : public ParameterSource {
     // Convolutions' weights as [out, k, k, in] in memory, which makes their outputs so too: the layout that
     // tensor cores want. The numbers are the same but for rounding.
     bool channels_last = false;
+    // Where what is loaded is held once; must outlive what is loaded. Null: each loads its own.
+    HeldOnce* held = nullptr;
 
     // Of tensors as they are kept.
     at::TensorOptions tensor() const { return at::TensorOptions().dtype(TypeOf(precision)).device(device); }
