@@ -48,12 +48,6 @@ std::string ProblemOf(const absl::StatusOr<HttpCall::Answer>& answer) {
   return status / 100 == 2 ? "" : absl::StrCat("answered with ", status);
 }
 
-// What one origin has under way, and what waits for that.
-struct Origin {
-  int open = 0;
-  std::deque<DeliveryPtr> waiting;
-};
-
 }  // namespace
 
 // All of it on its own thread.
@@ -81,6 +75,12 @@ class WebhookDeliverer::Impl {
   }
 
  private:
+  // What one origin has under way, and what waits for that.
+  struct Origin {
+    int open = 0;
+    std::deque<DeliveryPtr> waiting;
+  };
+
   void Enter(const DeliveryPtr& delivery) {
     Origin& origin = origins_[delivery->url.Origin()];
     origin.waiting.push_back(delivery);

@@ -67,8 +67,8 @@ class ImageEvents : public diffusion::TrajectoryEvents {
   WorkerMetrics& metrics_;
   const Callbacks callbacks_;
   const size_t max_payload_;
-  const std::string trace_id_;
   const image::Watermark* const watermark_;
+  const std::string trace_id_;
   AttemptTrace trace_;
   std::atomic<bool> told_of_too_large_ = false;
 

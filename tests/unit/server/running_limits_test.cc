@@ -78,7 +78,7 @@ TEST_F(RunningLimits, HoldOverSeveralWorkersAndModels) {
   EXPECT_EQ(Running("a"), 2);
   for (int done = 0; done < 6; ++done) {
     bool found = false;
-    for (const std::string& worker : {"v", "w"}) {
+    for (const char* const worker : {"v", "w"}) {
       for (const auto& [key, picture] : dispatcher_.Workers().at(worker).running()) {
         Result(worker, Ref(key.job, key.attempt, key.image));
         found = true;
