@@ -8,9 +8,12 @@
 #include <sstream>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/gguf.h"
+#include "worker/diffusion/weights/gguf_header.h"
 #include "worker/diffusion/weights/json_file.h"
 #include "worker/diffusion/weights/mindspore.h"
 #include "worker/diffusion/weights/safetensors.h"
+#include "worker/diffusion/weights/scaled_weights.h"
 
 namespace mind::diffusion {
 namespace {
@@ -45,7 +48,7 @@ bool LooksLikeSafeTensors(const std::string& first) {
 
 NamedTensors FromSafeTensors(const std::string& path) {
   const SafeTensors file = SafeTensors::Open(path);
-  return {path, file.tensors(), file.metadata()};
+  return WithScales({path, file.tensors(), file.metadata()});
 }
 
 // What an index says: which file beside it holds which tensor.
@@ -164,6 +167,7 @@ NamedTensors ReadWeights(const std::string& path) {
   }
   // An empty or missing file is told by whoever opens it.
   if (first.empty() || LooksLikeSafeTensors(first)) return FromSafeTensors(path);
+  if (LooksLikeGguf(first)) return ReadGguf(path);
   if (fs::path(path).extension() == ".safetensors") return FromSafeTensors(path);
   return ReadMindSpore(path);
 }

@@ -11,8 +11,9 @@
 
 namespace mind::diffusion {
 
-// Stored as the file has them: dtypes as they come, on the CPU. The tensors may share a file's mapping and
-// must not be written to.
+// Stored as the file has them: dtypes as they come, on the CPU; what is kept in fewer bits than LibTorch has
+// types for, or beside scales, as what it stands for. The tensors may share a file's mapping and must not be
+// written to.
 struct NamedTensors {
   std::string source;  // the file or folder, for errors
   std::map<std::string, at::Tensor> tensors;
@@ -28,8 +29,8 @@ struct NamedTensors {
 // A shape as errors show it: [2, 3].
 std::string ShapeText(at::IntArrayRef shape);
 
-// Reads a file of weights by what is in it: safetensors, or a MindSpore checkpoint. Throws ModelError naming
-// the file; of a pickle (PyTorch's .bin, .pt, .ckpt) it says that those are never opened.
+// Reads a file of weights by what is in it: safetensors, GGUF, or a MindSpore checkpoint. Throws ModelError
+// naming the file; of a pickle (PyTorch's .bin, .pt, .ckpt) it says that those are never opened.
 NamedTensors ReadWeights(const std::string& path);
 
 // The weights in the folder of one component of a diffusers model: diffusion_pytorch_model or model, whole or

@@ -26,7 +26,9 @@ SafeTensors::SafeTensors(std::shared_ptr<const char> data, size_t size, std::str
     const char* const address = data.get() + header.data_offset + entry.begin;
     const auto options = at::TensorOptions().dtype(entry.dtype);
     at::Tensor tensor;
-    if (reinterpret_cast<uintptr_t>(address) % c10::elementSize(entry.dtype) == 0) {
+    if (entry.float8 != Float8::kNone) {
+      tensor = FromFloat8(reinterpret_cast<const uint8_t*>(address), entry.shape, entry.float8);
+    } else if (reinterpret_cast<uintptr_t>(address) % c10::elementSize(entry.dtype) == 0) {
       tensor = at::from_blob(
           const_cast<char*>(address), entry.shape, [data](void*) {}, options);
     } else {

@@ -27,7 +27,8 @@ class SafeTensors {
   static SafeTensors Parse(std::string_view bytes, const std::string& name);
 
   bool Has(const std::string& name) const { return tensors_.count(name) != 0; }
-  // The tensor as stored: its own dtype, on the CPU. Throws ModelError if there is none of that name.
+  // The tensor as stored: its own dtype (of float8 bfloat16, in memory of its own), on the CPU. Throws
+  // ModelError if there is none of that name.
   at::Tensor Get(const std::string& name) const;
 
   const std::map<std::string, at::Tensor>& tensors() const { return tensors_; }

@@ -20,15 +20,23 @@ constexpr size_t kMaxName = 1024;
 struct Dtype {
   const char* name;
   c10::ScalarType type;
+  Float8 float8 = Float8::kNone;
 };
 
-// The dtypes LibTorch can hold in every version we build against; the others of the format (U16, U32, U64, F8
-// …) are refused by name.
-constexpr Dtype kDtypes[] = {{"BOOL", c10::ScalarType::Bool},  {"U8", c10::ScalarType::Byte},
-                             {"I8", c10::ScalarType::Char},    {"I16", c10::ScalarType::Short},
-                             {"I32", c10::ScalarType::Int},    {"I64", c10::ScalarType::Long},
-                             {"F16", c10::ScalarType::Half},   {"F32", c10::ScalarType::Float},
-                             {"F64", c10::ScalarType::Double}, {"BF16", c10::ScalarType::BFloat16}};
+// The dtypes LibTorch can hold in every version we build against, and those of eight bits that are read into
+// larger ones; the others of the format (U16, U32, U64 …) are refused by name.
+constexpr Dtype kDtypes[] = {{"BOOL", c10::ScalarType::Bool},
+                             {"U8", c10::ScalarType::Byte},
+                             {"I8", c10::ScalarType::Char},
+                             {"I16", c10::ScalarType::Short},
+                             {"I32", c10::ScalarType::Int},
+                             {"I64", c10::ScalarType::Long},
+                             {"F16", c10::ScalarType::Half},
+                             {"F32", c10::ScalarType::Float},
+                             {"F64", c10::ScalarType::Double},
+                             {"BF16", c10::ScalarType::BFloat16},
+                             {"F8_E4M3", c10::ScalarType::Byte, Float8::kE4M3},
+                             {"F8_E5M2", c10::ScalarType::Byte, Float8::kE5M2}};
 
 [[noreturn]] void Fail(const std::string& file, const std::string& what) {
   throw ModelError(file + ": not a valid safetensors file: " + what);
@@ -64,10 +72,10 @@ uint64_t Unsigned(const json& value, const std::string& file, const std::string&
   return value.get<uint64_t>();
 }
 
-c10::ScalarType ParseDtype(const json& value, const std::string& file, const std::string& tensor) {
+const Dtype& ParseDtype(const json& value, const std::string& file, const std::string& tensor) {
   if (value.is_string()) {
     for (const Dtype& dtype : kDtypes) {
-      if (value.get_ref<const std::string&>() == dtype.name) return dtype.type;
+      if (value.get_ref<const std::string&>() == dtype.name) return dtype;
     }
   }
   std::string known;
@@ -88,7 +96,9 @@ SafeTensorsEntry ParseEntry(const std::string& name, const json& value, const st
   if (value.size() != 3) Fail(file, where + " has fields besides dtype, shape and data_offsets");
   SafeTensorsEntry entry;
   entry.name = name;
-  entry.dtype = ParseDtype(value["dtype"], file, name);
+  const Dtype& dtype = ParseDtype(value["dtype"], file, name);
+  entry.dtype = dtype.type;
+  entry.float8 = dtype.float8;
   const json& shape = value["shape"];
   const json& offsets = value["data_offsets"];
   if (!shape.is_array()) Fail(file, where + ": shape is not an array");
@@ -167,7 +177,7 @@ SafeTensorsHeader ParseSafeTensorsHeader(std::string_view bytes, const std::stri
 
 const char* SafeTensorsDtypeName(c10::ScalarType dtype) {
   for (const Dtype& known : kDtypes) {
-    if (known.type == dtype) return known.name;
+    if (known.type == dtype && known.float8 == Float8::kNone) return known.name;
   }
   return nullptr;
 }

@@ -11,11 +11,14 @@
 #include <string_view>
 #include <vector>
 
+#include "worker/diffusion/weights/float8.h"
+
 namespace mind::diffusion {
 
 struct SafeTensorsEntry {
   std::string name;
-  c10::ScalarType dtype;
+  c10::ScalarType dtype;  // of float8 bytes
+  Float8 float8 = Float8::kNone;
   std::vector<int64_t> shape;
   uint64_t begin = 0;  // bytes, relative to the end of the header
   uint64_t end = 0;
