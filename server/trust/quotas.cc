@@ -66,8 +66,8 @@ absl::Status Quotas::Check(const Charge& charge, const v1::TenantLimits& limits,
 }
 
 void Quotas::Add(const std::string& job, const Charge& charge) {
-  jobs_[job] = charge;
   Tenant& tenant = tenants_[charge.tenant];
+  jobs_[job] = {&tenant, charge.bytes, charge.worker_seconds};
   ++tenant.jobs;
   tenant.bytes += charge.bytes;
   bytes_ += charge.bytes;
@@ -91,16 +91,17 @@ void Quotas::TakeUp(const std::string& name, double worker_seconds, const v1::Te
 }
 
 double Quotas::End(const std::string& job, double done) {
-  const auto ended = jobs_.extract(job);
-  if (ended.empty()) return 0;
-  const Charge& charge = ended.mapped();
-  Tenant& tenant = tenants_.at(charge.tenant);
+  const auto found = jobs_.find(job);
+  if (found == jobs_.end()) return 0;
+  const Taken ended = found->second;
+  jobs_.erase(found);
+  Tenant& tenant = *ended.tenant;
   --tenant.jobs;
-  tenant.bytes -= charge.bytes;
-  bytes_ -= charge.bytes;
-  const double used = charge.worker_seconds * std::clamp(done, 0.0, 1.0);
-  tenant.minute.GiveBack(charge.worker_seconds - used);
-  tenant.day.GiveBack(charge.worker_seconds - used);
+  tenant.bytes -= ended.bytes;
+  bytes_ -= ended.bytes;
+  const double used = ended.worker_seconds * std::clamp(done, 0.0, 1.0);
+  tenant.minute.GiveBack(ended.worker_seconds - used);
+  tenant.day.GiveBack(ended.worker_seconds - used);
   return used;
 }
 

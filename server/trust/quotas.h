@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "mind/v1/keys.pb.h"
@@ -62,6 +63,13 @@ class Quotas {
     void Refill(const v1::TenantLimits& limits, absl::Duration now);
   };
 
+  // What a job has taken. There are a million of them.
+  struct Taken {
+    Tenant* tenant;  // which has a job, and is remembered
+    uint64_t bytes;
+    double worker_seconds;
+  };
+
   void Add(const std::string& job, const Charge& charge);
   // Forgets tenants of whom nothing is to be remembered, a few at a time.
   void Sweep(absl::Duration now);
@@ -69,7 +77,7 @@ class Quotas {
   const uint64_t max_bytes_;
   uint64_t bytes_ = 0;
   std::map<std::string, Tenant> tenants_;
-  std::map<std::string, Charge> jobs_;
+  absl::btree_map<std::string, Taken> jobs_;
   std::string swept_;  // up to this tenant
 };
 
