@@ -238,9 +238,14 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "How far to go from --image, 0 to 1");
   AddFlag(app, "--seed", "N", Number<uint64_t>([spec](auto v) { spec->set_seed(v); }),
           "Same seed, same picture; random if left out");
+  AddFlag(app, "--variation", "N", Real([spec](auto v) { spec->mutable_variation()->set_strength(v); }),
+          "A picture like that of the seed: 0, the very same, to 1, that of --variation-seed");
+  AddFlag(app, "--variation-seed", "N",
+          Number<uint64_t>([spec](auto v) { spec->mutable_variation()->set_seed(v); }),
+          "Where --variation leads; random if left out");
   AddFlag(app, "--size", "WxH", Size(spec), "Width and height in pixels");
   AddFlag(app, "-n,--count", "N", Whole([spec](auto v) { spec->set_image_count(v); }),
-          "Pictures; picture k has seed + k");
+          "Pictures; picture k has seed + k, or with --variation that of the variation's + k");
   AddFlag(app, "--priority", "low|normal|high",
           Enumerator<v1::Priority>("PRIORITY_", v1::Priority_Parse, "low|normal|high",
                                    [request](auto v) { request->set_priority(v); }),

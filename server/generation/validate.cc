@@ -264,6 +264,18 @@ absl::Status ResolveQuality(const v1::ImageSpec& spec) {
   return InvalidField("spec.quality", absl::StrCat(spec.quality(), " given; it must be 1 to ", kMaxQuality));
 }
 
+// One of no strength is none.
+absl::Status ResolveVariation(uint64_t random_seed, v1::ImageSpec& spec) {
+  if (!spec.has_variation()) return absl::OkStatus();
+  MIND_RETURN_IF_ERROR(ResolveNumber("spec.variation.strength", spec.variation().strength(), 1));
+  if (spec.variation().strength() == 0) {
+    spec.clear_variation();
+  } else if (!spec.variation().has_seed()) {
+    spec.mutable_variation()->set_seed(random_seed ^ 1);  // where both are random they must differ
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, uint64_t random_seed,
                          v1::ImageSpec& spec) {
   spec.set_model(model.name());
@@ -292,6 +304,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
   MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
+  MIND_RETURN_IF_ERROR(ResolveVariation(random_seed, spec));
   if (!spec.has_image_count()) spec.set_image_count(1);
   if (spec.image_count() < 1 || spec.image_count() > limits.max_image_count) {
     return InvalidField("spec.image_count",

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "proto/support/seeds.h"
 #include "proto/support/time.h"
 #include "server/generation/check_report.h"
 #include "server/generation/public_job.h"
@@ -200,7 +201,7 @@ void WorkerDesk::TakeResult(const std::string& worker, v1::ImageResult& result) 
   const uint64_t sequence = state_.events.Reserve(job.id());
   AddImage image{.job_id = job.id(),
                  .index = ref.image_index(),
-                 .seed = job.spec().seed() + ref.image_index(),
+                 .seed = SeedOf(job.spec(), ref.image_index()),
                  .media_type = result.media_type(),
                  .sequence = sequence};
   if (result.has_uploaded()) {

@@ -29,8 +29,11 @@ std::string InfotextOf(const Picture& picture) {
 // The answer's `info`, which is a JSON text.
 nlohmann::json InfoOf(const SdapiTask& task, const std::vector<std::string>& infotexts) {
   const v1::ImageSpec& spec = task.spec;
-  std::vector<uint64_t> seeds;
-  for (uint64_t i = 0; i < spec.image_count(); ++i) seeds.push_back(spec.seed() + i);
+  std::vector<uint64_t> seeds, variations;
+  for (uint32_t i = 0; i < spec.image_count(); ++i) {
+    seeds.push_back(SeedOf(spec, i));
+    variations.push_back(spec.has_variation() ? VariationSeedOf(spec, i) : seeds.back());
+  }
   const size_t count = seeds.size();
   nlohmann::json extra = nlohmann::json::object();
   if (image::A1111SamplerOf(spec.sampler()).karras) extra["Schedule type"] = "Karras";
@@ -40,9 +43,9 @@ nlohmann::json InfoOf(const SdapiTask& task, const std::vector<std::string>& inf
           {"all_negative_prompts", std::vector(count, spec.negative_prompt())},
           {"seed", spec.seed()},
           {"all_seeds", seeds},
-          {"subseed", spec.seed()},
-          {"all_subseeds", seeds},
-          {"subseed_strength", 0},
+          {"subseed", variations.front()},
+          {"all_subseeds", variations},
+          {"subseed_strength", spec.variation().strength()},
           {"width", spec.width()},
           {"height", spec.height()},
           {"sampler_name", image::A1111SamplerOf(spec.sampler()).name},

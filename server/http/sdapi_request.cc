@@ -49,7 +49,7 @@ void RefuseUnsupportedSdapi(JsonFields& fields) {
   if (const nlohmann::json* const styles = fields.Any("styles"); IsSomething(styles)) {
     fields.Refuse("styles", "there are none; write them into the prompt");
   }
-  for (const char* const number : {"subseed_strength", "s_churn", "s_tmin", "s_min_uncond"}) {
+  for (const char* const number : {"s_churn", "s_tmin", "s_min_uncond"}) {
     if (fields.Number(number, -1e9, 1e9).value_or(0) != 0)
       fields.Refuse(number, "not supported; it must be 0");
   }
@@ -126,12 +126,21 @@ void ReadCount(JsonFields& fields, v1::ImageSpec& spec) {
   spec.set_image_count(static_cast<uint32_t>(size * batches));
 }
 
-// Always given: a seed of ours may be larger than the numbers that JavaScript can hold.
-void ReadSeed(JsonFields& fields, v1::ImageSpec& spec) {
-  const int64_t seed = fields.Whole("seed", -1, INT64_MAX).value_or(-1);
+// Never left to us: a seed of ours may be larger than the numbers that JavaScript can hold.
+uint64_t SeedIn(JsonFields& fields, const std::string& name) {
+  const int64_t seed = fields.Whole(name, -1, INT64_MAX).value_or(-1);
   absl::BitGen random;
-  spec.set_seed(seed >= 0 ? static_cast<uint64_t>(seed)
-                          : absl::Uniform<uint64_t>(absl::IntervalClosed, random, 0, kMostRandomSeed));
+  return seed >= 0 ? static_cast<uint64_t>(seed)
+                   : absl::Uniform<uint64_t>(absl::IntervalClosed, random, 0, kMostRandomSeed);
+}
+
+void ReadSeeds(JsonFields& fields, v1::ImageSpec& spec) {
+  spec.set_seed(SeedIn(fields, "seed"));
+  const uint64_t other = SeedIn(fields, "subseed");
+  const double strength = fields.Number("subseed_strength", 0, 1).value_or(0);
+  if (strength == 0) return;
+  spec.mutable_variation()->set_seed(other);
+  spec.mutable_variation()->set_strength(strength);
 }
 
 void ReadSdapiFields(JsonFields& fields, SdapiRequest& request) {
@@ -148,7 +157,7 @@ void ReadSdapiFields(JsonFields& fields, SdapiRequest& request) {
     spec.set_height(static_cast<uint32_t>(*height));
   if (const auto steps = fields.Whole("steps", 1, kMostSteps)) spec.set_steps(static_cast<uint32_t>(*steps));
   if (const auto guidance = fields.Number("cfg_scale", 0, 100)) spec.set_guidance(*guidance);
-  ReadSeed(fields, spec);
+  ReadSeeds(fields, spec);
   ReadCount(fields, spec);
   ReadSampler(fields, spec);
   ReadClipSkip(fields, "clip_skip", request);

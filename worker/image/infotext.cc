@@ -84,6 +84,10 @@ std::string FormatInfotext(const Infotext& info) {
   if (!info.sampler_parameters.empty()) out << ", Sampler parameters: " << Quoted(info.sampler_parameters);
   out << ", CFG scale: " << nlohmann::json(info.guidance).dump() << ", Seed: " << info.seed
       << ", Size: " << info.width << "x" << info.height << ", Model: " << Quoted(info.model);
+  if (info.variation_strength > 0) {
+    out << ", Variation seed: " << info.variation_seed
+        << ", Variation seed strength: " << nlohmann::json(info.variation_strength).dump();
+  }
   if (info.strength > 0) out << ", Denoising strength: " << nlohmann::json(info.strength).dump();
   if (info.clip_skip > 0) out << ", Clip skip: " << info.clip_skip + 1;  // A1111 counts layers from 1
   if (info.guidance_rescale > 0) out << ", CFG Rescale: " << nlohmann::json(info.guidance_rescale).dump();

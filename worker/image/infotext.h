@@ -24,6 +24,8 @@ struct Infotext {
   std::string class_label;   // empty: none
   int64_t noise_level = -1;  // of an upscaler; -1: none
   uint64_t seed = 0;
+  uint64_t variation_seed = 0;
+  double variation_strength = 0;  // 0: there is none
   int width = 0;
   int height = 0;
   std::string model;

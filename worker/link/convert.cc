@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
+#include "proto/support/seeds.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/machine_fault.h"
 #include "worker/image/decode.h"
@@ -191,7 +192,9 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.sampler = spec.sampler();
   request.steps = spec.steps();
   request.sampler_parameters = ToParameters(spec.sampler_parameters());
-  request.seed = spec.seed() + image.image_index();
+  request.seed = SeedOf(spec, image.image_index());
+  if (spec.has_variation())
+    request.variation = {VariationSeedOf(spec, image.image_index()), spec.variation().strength()};
   request.source = spec.source_image();
   request.mask = spec.mask_image();
   request.depth = spec.depth_image();
@@ -264,7 +267,7 @@ at::Tensor DecodeSource(const std::string& file) {
 
 namespace {
 
-EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed) {
+EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint32_t index) {
   switch (spec.format()) {
     case v1::IMAGE_FORMAT_JPEG:
       return {"image/jpeg",
@@ -289,7 +292,9 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
                              .strength = spec.source_image().empty() ? 0 : spec.strength(),
                              .class_label = spec.class_label(),
                              .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
-                             .seed = seed,
+                             .seed = SeedOf(spec, index),
+                             .variation_seed = spec.has_variation() ? VariationSeedOf(spec, index) : 0,
+                             .variation_strength = spec.variation().strength(),
                              .width = static_cast<int>(spec.width()),
                              .height = static_cast<int>(spec.height()),
                              .model = spec.model(),
@@ -315,14 +320,14 @@ at::Tensor Marked(const at::Tensor& picture, const image::Watermark& watermark) 
 
 }  // namespace
 
-EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed,
+EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint32_t index,
                              const image::Watermark* watermark) {
   constexpr char kProgram[] = "Mind-Diffusion " MIND_VERSION;
   static const std::string* const made_by_model = new std::string(image::XmpOfMadeByModel(kProgram));
   static const std::string* const and_marked =
       new std::string(image::XmpOfMadeByModel(kProgram, "spread-spectrum"));
   const at::Tensor marked = watermark == nullptr ? at::Tensor() : Marked(picture, *watermark);
-  EncodedPicture encoded = Encode(marked.defined() ? marked : picture, spec, seed);
+  EncodedPicture encoded = Encode(marked.defined() ? marked : picture, spec, index);
   encoded.data = image::WithXmp(std::move(encoded.data), marked.defined() ? *and_marked : *made_by_model);
   return encoded;
 }

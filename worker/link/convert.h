@@ -17,7 +17,7 @@ namespace mind {
 v1::Model ToProto(const diffusion::ModelInfo& info);
 v1::Stage ToProto(diffusion::SideWork work);
 
-// Picture `image` of an assignment; its seed is the spec's plus its index.
+// Picture `image` of an assignment.
 diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::AssignedImage& image);
 
 // What the engine threw, as the status the job fails with. A damaged checkpoint becomes DATA_LOSS, upon which
@@ -33,10 +33,11 @@ struct EncodedPicture {
   std::string media_type;
   std::string data;
 };
-// `picture` is uint8 [H, W, 3]. The file says that a model has made it, whatever else is left out. Throws
-// std::runtime_error. `watermark`, if given, is put into it, and the file says so; where it does not hold, in
-// pictures that are too small or nearly all black or white, it is left out, and the log says so.
-EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint64_t seed,
+// `picture` is uint8 [H, W, 3], the job's picture `index`. The file says that a model has made it, whatever
+// else is left out. Throws std::runtime_error. `watermark`, if given, is put into it, and the file says so;
+// where it does not hold, in pictures that are too small or nearly all black or white, it is left out, and
+// the log says so.
+EncodedPicture EncodePicture(const at::Tensor& picture, const v1::ImageSpec& spec, uint32_t index,
                              const image::Watermark* watermark = nullptr);
 EncodedPicture EncodePreview(const at::Tensor& picture);
 

@@ -1,5 +1,6 @@
 #include "worker/link/image_events.h"
 
+#include "proto/support/seeds.h"
 #include "worker/link/convert.h"
 
 namespace mind {
@@ -78,12 +79,11 @@ void ImageEvents::OnCheckpoint(int64_t step, std::string bytes) {
 void ImageEvents::OnPicture(at::Tensor picture) {
   v1::ConnectRequest message;
   try {
-    const uint64_t seed = spec_.seed() + image_.image_index();
-    EncodedPicture encoded = EncodePicture(picture, spec_, seed, watermark_);
+    EncodedPicture encoded = EncodePicture(picture, spec_, image_.image_index(), watermark_);
     if (encoded.data.size() > max_payload_) throw PictureTooLarge(encoded, max_payload_);
     v1::ImageResult* const result = message.mutable_image_result();
     *result->mutable_image() = image_;
-    result->set_seed(seed);
+    result->set_seed(SeedOf(spec_, image_.image_index()));
     result->set_media_type(encoded.media_type);
     result->set_data(std::move(encoded.data));
   } catch (...) {

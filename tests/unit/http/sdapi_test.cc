@@ -168,6 +168,22 @@ TEST_F(Sdapi, Img2ImgBeginsWithAPicture) {
   EXPECT_TRUE(body["parameters"]["init_images"].is_null());     // not sent back
 }
 
+TEST_F(Sdapi, ASubseedIsAVariation) {
+  const v1::ImageSpec spec = SpecOf({{"seed", 5}, {"subseed", 9}, {"subseed_strength", 0.25}});
+  EXPECT_EQ(spec.variation().seed(), 9U);
+  EXPECT_EQ(spec.variation().strength(), 0.25);
+  EXPECT_FALSE(SpecOf({{"seed", 5}, {"subseed", 9}, {"subseed_strength", 0}}).has_variation());
+  EXPECT_TRUE(SpecOf({{"subseed", -1}, {"subseed_strength", 1}}).variation().has_seed());
+
+  *spec_.mutable_variation() = spec.variation();
+  generation_.events = {Queued(spec_), Picture(0, PngWith("a")), Completed()};
+  const json body = BodyOf(Txt2Img({{"prompt", "a"}}));
+  const json info = json::parse(body["info"].get<std::string>());
+  EXPECT_THAT(info["all_seeds"], ElementsAre(7, 7));
+  EXPECT_THAT(info["all_subseeds"], ElementsAre(9, 10));
+  EXPECT_EQ(info["subseed_strength"], 0.25);
+}
+
 TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
   const std::pair<json, const char*> refused[] = {
       {{{"enable_hr", true}}, "422 enable_hr: not supported"},
@@ -178,7 +194,7 @@ TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
        "422 alwayson_scripts: always on script ADetailer"},
       {{{"styles", {"cinematic"}}}, "422 styles: "},
       {{{"refiner_checkpoint", "xl"}}, "422 refiner_checkpoint: "},
-      {{{"subseed_strength", 0.1}}, "422 subseed_strength: "},
+      {{{"subseed_strength", 1.5}}, "422 subseed_strength: "},
       {{{"seed_resize_from_w", 64}}, "422 seed_resize_from_w: "},
       {{{"s_churn", 1}}, "422 s_churn: "},
       {{{"eta", 0.5}, {"sampler_name", "Euler"}}, "422 eta: only DDIM"},

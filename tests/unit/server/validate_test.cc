@@ -73,6 +73,23 @@ TEST(Validate, FillsInEveryDefault) {
   EXPECT_EQ(job->rows, 60);
 }
 
+TEST(Validate, AVariationHasASeedAndAStrength) {
+  v1::JobRequest request = Request();
+  request.mutable_spec()->mutable_variation()->set_strength(0.2);
+  const auto random = Check(request);
+  ASSERT_TRUE(random.ok()) << random.status();
+  EXPECT_TRUE(random->spec.variation().has_seed());
+  EXPECT_NE(random->spec.variation().seed(), random->spec.seed());
+  request.mutable_spec()->mutable_variation()->set_seed(7);
+  EXPECT_EQ(Check(request)->spec.variation().seed(), 7U);
+  request.mutable_spec()->mutable_variation()->set_strength(0);
+  EXPECT_FALSE(Check(request)->spec.has_variation());
+  for (const double wrong : {-0.1, 1.1, std::nan("")}) {
+    request.mutable_spec()->mutable_variation()->set_strength(wrong);
+    EXPECT_THAT(Check(request).status().message(), testing::HasSubstr("spec.variation.strength")) << wrong;
+  }
+}
+
 TEST(Validate, CountsTheCostInRows) {
   v1::JobRequest request = Request();
   request.mutable_spec()->set_sampler("heun");

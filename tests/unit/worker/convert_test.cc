@@ -57,6 +57,19 @@ TEST(Convert, PictureKOfAJobHasItsOwnSeed) {
   EXPECT_EQ(request.checkpoint, "bytes");
 }
 
+TEST(Convert, WithAVariationPicturesDifferByItsSeed) {
+  v1::Assign assign;
+  assign.mutable_spec()->set_seed(100);
+  assign.mutable_spec()->mutable_variation()->set_seed(7);
+  assign.mutable_spec()->mutable_variation()->set_strength(0.25);
+  v1::AssignedImage image;
+  image.set_image_index(3);
+  const diffusion::TrajectoryRequest request = ToRequest(assign, image);
+  EXPECT_EQ(request.seed, 100U);
+  EXPECT_EQ(request.variation.seed, 10U);
+  EXPECT_EQ(request.variation.strength, 0.25);
+}
+
 TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
   v1::Assign assign;
   v1::ControlPicture& control = *assign.mutable_spec()->add_controls();

@@ -19,6 +19,8 @@ TEST(Infotext, IsReadAsItWasWritten) {
                       .guidance = 7.5,
                       .strength = 0.5,
                       .seed = 5,
+                      .variation_seed = 9,
+                      .variation_strength = 0.25,
                       .width = 64,
                       .height = 32,
                       .model = "sd, v1",
@@ -30,6 +32,7 @@ TEST(Infotext, IsReadAsItWasWritten) {
               ElementsAre(Pair("Steps", "20"), Pair("Sampler", "Euler a"),
                           Pair("Sampler parameters", info.sampler_parameters), Pair("CFG scale", "7.5"),
                           Pair("Seed", "5"), Pair("Size", "64x32"), Pair("Model", "sd, v1"),
+                          Pair("Variation seed", "9"), Pair("Variation seed strength", "0.25"),
                           Pair("Denoising strength", "0.5"), Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
 }
 

@@ -102,6 +102,12 @@ Conditioning ConditionOf(const Trajectory& t, const Source& source) {
   return conditioning;
 }
 
+// Leads the first stage's noise away from what the seed alone makes.
+void Vary(const TrajectoryRequest& request, at::Tensor& noise) {
+  const auto& [seed, strength] = request.variation;
+  if (strength > 0) noise = BetweenNoises(noise, SeededNoise(seed).DrawLike(noise), strength);
+}
+
 // Where the current stage begins, from the request or from what the stage before has handed over.
 void BeginStage(Trajectory& t, const DecodeFile& decode) {
   std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
@@ -114,6 +120,7 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
     source.picture = ToFloats(t.stage_source, t.pipeline().device());
   }
   t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
+  if (t.stage_number == 0) Vary(t.request, t.start.noise);
   t.conditioning = ConditionOf(t, source);
   t.state = Beginning(t.start, source.strength, t.sampler());
   t.first_step = t.state.step;
@@ -125,6 +132,7 @@ void KeepStart(Trajectory& t, const DecodeFile& decode) {
   const Stage& first = t.stages.front();
   const Source source = SourceOf(t.request, *first.pipeline, decode);
   t.start = first.pipeline->Begin(source, t.request.picture, first.shape, *NoiseOf(t.request, 0));
+  Vary(t.request, t.start.noise);
 }
 
 void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {

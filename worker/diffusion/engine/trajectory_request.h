@@ -46,6 +46,12 @@ struct TrajectoryRequest {
   int64_t steps = 0;
   SamplerParameters sampler_parameters;
   uint64_t seed = 0;
+  // The first stage's noise lies between the seed's and another's, the farther the stronger, 0 … 1.
+  struct Variation {
+    uint64_t seed = 0;
+    double strength = 0;
+  };
+  Variation variation;
   // A picture to begin with instead of pure noise, as a file that Engine::Options::decode understands; empty:
   // none. It is resized to width and height. The last strength·steps steps are taken, rounded down, from the
   // picture noised to where they begin.
