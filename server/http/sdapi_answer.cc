@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "proto/support/seeds.h"
 #include "server/http/picture_parts.h"
 #include "server/http/sdapi_error.h"
 #include "worker/image/a1111_sampler.h"

@@ -5,9 +5,9 @@
 
 #include "absl/strings/str_format.h"
 #include "proto/support/logging.h"
-#include "proto/support/message_size.h"
 #include "worker/link/convert.h"
 #include "worker/link/image_events.h"
+#include "worker/link/server_channel.h"
 #include "worker/link/upload.h"
 
 namespace mind {
@@ -21,22 +21,6 @@ constexpr double kHandBackShare = 0.2;
 
 absl::Duration Since(SteadyClock::time_point begin) {
   return absl::FromChrono(SteadyClock::now() - begin);
-}
-
-std::shared_ptr<grpc::Channel> MakeChannel(const ServerLink::Options& options) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // The pauses between tries are ours (Backoff); gRPC's own must not add to them.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);  // how long a try, and a handshake, may take
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  return grpc::CreateCustomChannel(
-      options.server,
-      options.credentials != nullptr ? options.credentials : grpc::InsecureChannelCredentials(), arguments);
 }
 
 std::string RandomInstance() {
@@ -61,7 +45,7 @@ ServerLink::ServerLink(const Options& options, Maker& maker, WorkerMetrics& metr
       instance_(RandomInstance()),
       maker_(maker),
       metrics_(metrics),
-      stub_(v1::WorkerService::NewStub(MakeChannel(options))),
+      stub_(v1::WorkerService::NewStub(ServerChannel(options.server, options.credentials))),
       kept_(options.max_kept_bytes),
       thread_([this] { KeepConnected(); }) {}
 
