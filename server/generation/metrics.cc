@@ -1,6 +1,7 @@
 #include "server/generation/metrics.h"
 
 namespace mind::server {
+
 ServerMetrics::ServerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
       requests_waiting(GaugeFamily(*registry, "mind_requests_waiting", "Jobs in the queue"), "model"),
