@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 #include "mind/v1/generation.grpc.pb.h"
 #include "server/trust/key_file.h"
 #include "tests/functional/cluster.h"
+#include "tests/support/behind.h"
 #include "tests/support/loopback.h"
 #include "tests/support/temporary_folder.h"
 
@@ -30,25 +30,13 @@ namespace {
 
 // What the server may come to take beside what it takes at rest: its queue's bytes, HTTP's bodies, gRPC's
 // messages, and what the allocator keeps.
-constexpr uint64_t kMemoryBudget = 1536 << 10;  // KiB
-constexpr int kAsked = 30;                      // requests whose times are compared
+constexpr uint64_t kMemoryBudget = uint64_t{1536} << 20;
+constexpr int kAsked = 30;  // requests whose times are compared
 
 // That are named.
 int Tenants() {
   const char* const value = std::getenv("MIND_HOSTILE_TENANTS");
   return value != nullptr ? std::atoi(value) : 2000;
-}
-
-// A line of /proc/PID/status, in KiB.
-uint64_t MemoryOf(pid_t pid, const char* line_format) {
-  std::FILE* const file = std::fopen(absl::StrCat("/proc/", pid, "/status").c_str(), "r");
-  char line[256];
-  uint64_t kib = 0;
-  while (file != nullptr && std::fgets(line, sizeof line, file) != nullptr) {
-    if (std::sscanf(line, line_format, &kib) == 1) break;
-  }
-  if (file != nullptr) std::fclose(file);
-  return kib;
 }
 
 int PortIn(const std::string& line) {
@@ -77,8 +65,7 @@ std::unique_ptr<v1::GenerationService::Stub> NewStub(const std::string& address)
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own));
 }
 
-// Threads that do harm until it is destroyed. They stand behind all others at the processor: harm comes from
-// other machines, and what it takes of this one is not what it does to the server.
+// Threads that do harm until it is destroyed.
 class Harm {
  public:
   ~Harm() {
@@ -117,7 +104,7 @@ class Harm {
   void Begin(int count, const std::function<void()>& work) {
     for (int i = 0; i < count; ++i) {
       threads_.emplace_back([work] {
-        setpriority(PRIO_PROCESS, 0, 19);  // of this thread
+        support::StandBehind();
         work();
       });
     }
@@ -327,10 +314,10 @@ TEST_F(HostileClient, OthersAreServedAllTheSame) {
     harm.AwaitNumbers();
   }
   EXPECT_TRUE(cluster_->server().running());
-  const uint64_t most = MemoryOf(cluster_->server().pid(), "VmHWM: %lu");
+  const uint64_t most = cluster_->server().PeakMemory();
   EXPECT_LT(most, kMemoryBudget);
   std::printf("a picture takes %.2f times as long beside harm; the server came to take %lu MiB\n",
-              disturbed / undisturbed, most >> 10);
+              disturbed / undisturbed, most >> 20);
   // What was theirs is there; what was refused is counted, by reason.
   EXPECT_TRUE(good->Get(own->id()).ok());
   for (const char* const reason :
