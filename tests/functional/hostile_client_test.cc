@@ -2,6 +2,7 @@
 //
 // Some seconds of it in the suite; MIND_HOSTILE_TENANTS=1000000 names so many tenants instead of 2000.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -10,9 +11,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <functional>
+#include <memory>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
@@ -31,7 +36,8 @@ namespace {
 // What the server may come to take beside what it takes at rest: its queue's bytes, HTTP's bodies, gRPC's
 // messages, and what the allocator keeps.
 constexpr uint64_t kMemoryBudget = uint64_t{1536} << 20;
-constexpr int kAsked = 30;  // requests whose times are compared
+constexpr int kAsked = 30;       // requests whose times are compared
+constexpr int kLargeAtOnce = 4;  // messages of nobody's
 
 // That are named.
 int Tenants() {
@@ -56,13 +62,37 @@ std::string NewKey(const std::string& file, const std::string& tenant, const std
   return server::ToText(text);
 }
 
-std::unique_ptr<v1::GenerationService::Stub> NewStub(const std::string& address) {
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
   grpc::ChannelArguments own;
   own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
   own.SetMaxSendMessageSize(-1);
   own.SetMaxReceiveMessageSize(-1);
-  return v1::GenerationService::NewStub(
-      grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own));
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own);
+}
+
+std::unique_ptr<v1::GenerationService::Stub> NewStub(const std::string& address) {
+  return v1::GenerationService::NewStub(NewChannel(address));
+}
+
+void LimitTime(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+}
+
+// CreateJob with these bytes, which are not copied, and no key.
+void CreateAsNobody(const std::shared_ptr<grpc::Channel>& channel, const grpc::ByteBuffer& request) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  LimitTime(context);
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareUnaryCall(&context, "/mind.v1.GenerationService/CreateJob", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+  call->Finish(&answer, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  EXPECT_FALSE(status.ok());
 }
 
 // Threads that do harm until it is destroyed.
@@ -148,7 +178,7 @@ class HostileClient : public ::testing::Test {
   template <typename Call>
   static grpc::Status As(const std::string& key, const std::string& tenant, const Call& call) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    LimitTime(context);
     if (!key.empty()) context.AddMetadata("authorization", "Bearer " + key);
     if (!tenant.empty()) context.AddMetadata("mind-tenant", tenant);
     return call(context);
@@ -193,10 +223,12 @@ class HostileClient : public ::testing::Test {
       Create(*stub, bad_, job);
     });
     // Large ones of nobody, many at a time.
-    harm.Do(4, [this, stub = std::shared_ptr(NewStub(cluster_->address()))] {
-      v1::JobRequest job = Request("a cat", 1);
-      job.mutable_spec()->set_source_image(std::string(60 << 20, 'x'));
-      Create(*stub, "", job);
+    v1::CreateJobRequest large;
+    *large.mutable_job() = Request("a cat", 1);
+    large.mutable_job()->mutable_spec()->set_source_image(std::string(60 << 20, 'x'));
+    const grpc::Slice bytes(large.SerializeAsString());
+    harm.Do(kLargeAtOnce, [channel = NewChannel(cluster_->address()), request = grpc::ByteBuffer(&bytes, 1)] {
+      CreateAsNobody(channel, request);
     });
   }
   void AskForWhatIsNotTheirs(Harm& harm, const std::string& id) {

@@ -17,11 +17,11 @@
 namespace mind::testing {
 namespace {
 
-constexpr uint64_t kMemoryBudget = uint64_t{1} << 30;
-constexpr int kAsked = 5;   // requests whose times are compared
-constexpr int kLies = 200;  // before they are
+constexpr uint64_t kBudgetBesideLies = uint64_t{1} << 30;
+constexpr int kAskedBesideLies = 5;  // requests whose times are compared
+constexpr int kLies = 200;           // before they are
 // Twice is what is meant; other programs on this machine may take what they like, when they like.
-constexpr double kMostSlower = 5;
+constexpr double kSlowestBesideLies = 5;
 
 v1::ImageRef Ref(const std::string& job, uint32_t attempt, uint32_t image) {
   v1::ImageRef ref;
@@ -151,7 +151,7 @@ grpc::Status RefusalOfTooMuch(const std::string& address, const v1::Model& model
 // The median time of a picture, in seconds; each is the same.
 double TimeOfAPicture(client::Client& client, std::string& picture) {
   std::vector<double> seconds;
-  for (int i = 0; i < kAsked; ++i) {
+  for (int i = 0; i < kAskedBesideLies; ++i) {
     std::string made;
     const absl::Time begin = absl::Now();
     const auto job = client.Generate(
@@ -162,8 +162,8 @@ double TimeOfAPicture(client::Client& client, std::string& picture) {
     if (picture.empty()) picture = made;
     EXPECT_EQ(made, picture);
   }
-  std::nth_element(seconds.begin(), seconds.begin() + kAsked / 2, seconds.end());
-  return seconds[kAsked / 2];
+  std::nth_element(seconds.begin(), seconds.begin() + kAskedBesideLies / 2, seconds.end());
+  return seconds[kAskedBesideLies / 2];
 }
 
 TEST(HostileWorker, OthersPicturesAreMadeAllTheSame) {
@@ -187,7 +187,7 @@ TEST(HostileWorker, OthersPicturesAreMadeAllTheSame) {
     EXPECT_TRUE(held.state() == v1::JOB_STATE_RUNNING || held.state() == v1::JOB_STATE_SUCCEEDED)
         << held.state();
     std::printf("a picture takes %.2f times as long beside a worker that lies\n", disturbed / undisturbed);
-    EXPECT_LT(disturbed, kMostSlower * undisturbed);
+    EXPECT_LT(disturbed, kSlowestBesideLies * undisturbed);
   }
   EXPECT_EQ(RefusalOfTooMuch(cluster.address(), models->front()).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
@@ -199,7 +199,7 @@ TEST(HostileWorker, OthersPicturesAreMadeAllTheSame) {
   EXPECT_TRUE(cluster.server().running());
   const uint64_t most = cluster.server().PeakMemory();
   std::printf("the server came to take %lu MiB\n", most >> 20);
-  EXPECT_LT(most, kMemoryBudget);
+  EXPECT_LT(most, kBudgetBesideLies);
 }
 
 }  // namespace
