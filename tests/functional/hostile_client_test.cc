@@ -38,6 +38,8 @@ namespace {
 constexpr uint64_t kMemoryBudget = uint64_t{1536} << 20;
 constexpr int kAsked = 30;       // requests whose times are compared
 constexpr int kLargeAtOnce = 4;  // messages of nobody's
+// Twice is what is meant; other programs on this machine may take what they like, when they like.
+constexpr double kSlowest = 5;
 
 // That are named.
 int Tenants() {
@@ -350,6 +352,7 @@ TEST_F(HostileClient, OthersAreServedAllTheSame) {
   EXPECT_LT(most, kMemoryBudget);
   std::printf("a picture takes %.2f times as long beside harm; the server came to take %lu MiB\n",
               disturbed / undisturbed, most >> 20);
+  EXPECT_LT(disturbed, kSlowest * undisturbed);
   // What was theirs is there; what was refused is counted, by reason.
   EXPECT_TRUE(good->Get(own->id()).ok());
   for (const char* const reason :
