@@ -80,11 +80,21 @@ void LimitTime(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
 }
 
-// CreateJob with these bytes, which are not copied, and no key.
-void CreateAsNobody(const std::shared_ptr<grpc::Channel>& channel, const grpc::ByteBuffer& request) {
+// A request for CreateJob, as bytes that are made once: not how fast they are made is to be found out.
+grpc::ByteBuffer BytesOf(const v1::JobRequest& job) {
+  v1::CreateJobRequest request;
+  *request.mutable_job() = job;
+  const grpc::Slice bytes(request.SerializeAsString());
+  return grpc::ByteBuffer(&bytes, 1);
+}
+
+// What must be refused. `key` may be empty.
+void CreateInVain(const std::shared_ptr<grpc::Channel>& channel, const std::string& key,
+                  const grpc::ByteBuffer& request) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   LimitTime(context);
+  if (!key.empty()) context.AddMetadata("authorization", "Bearer " + key);
   grpc::CompletionQueue queue;
   const auto call = stub.PrepareUnaryCall(&context, "/mind.v1.GenerationService/CreateJob", request, &queue);
   call->StartCall();
@@ -211,26 +221,24 @@ class HostileClient : public ::testing::Test {
     });
   }
   void BringTooMuch(Harm& harm) {
-    harm.Do(2, [this, stub = std::shared_ptr(NewStub(cluster_->address()))] {
+    v1::JobRequest labelled = Request("a cat", 1);
+    for (int i = 0; i < 500; ++i) {
+      (*labelled.mutable_labels())[absl::StrCat("label", i)] = std::string(1000, 'x');
+    }
+    const auto with_picture = [](size_t mebibytes) {
       v1::JobRequest job = Request("a cat", 1);
-      for (int i = 0; i < 500; ++i)
-        (*job.mutable_labels())[absl::StrCat("label", i)] = std::string(1000, 'x');
-      Create(*stub, bad_, job);
-      job = Request(std::string(1 << 20, 'x'), 1);
-      Create(*stub, bad_, job);
-      job = Request("a cat", 1);
-      job.mutable_spec()->set_source_image(std::string(15 << 20, 'x'));
-      Create(*stub, bad_, job);
-      job.mutable_spec()->set_source_image(std::string(70 << 20, 'x'));  // no message is so large
-      Create(*stub, bad_, job);
+      job.mutable_spec()->set_source_image(std::string(mebibytes << 20, 'x'));
+      return BytesOf(job);
+    };
+    const std::vector<grpc::ByteBuffer> requests = {
+        BytesOf(labelled), BytesOf(Request(std::string(1 << 20, 'x'), 1)), with_picture(15),
+        with_picture(70)};  // no message is so large
+    harm.Do(2, [this, requests, channel = NewChannel(cluster_->address())] {
+      for (const grpc::ByteBuffer& request : requests) CreateInVain(channel, bad_, request);
     });
     // Large ones of nobody, many at a time.
-    v1::CreateJobRequest large;
-    *large.mutable_job() = Request("a cat", 1);
-    large.mutable_job()->mutable_spec()->set_source_image(std::string(60 << 20, 'x'));
-    const grpc::Slice bytes(large.SerializeAsString());
-    harm.Do(kLargeAtOnce, [channel = NewChannel(cluster_->address()), request = grpc::ByteBuffer(&bytes, 1)] {
-      CreateAsNobody(channel, request);
+    harm.Do(kLargeAtOnce, [request = with_picture(60), channel = NewChannel(cluster_->address())] {
+      CreateInVain(channel, "", request);
     });
   }
   void AskForWhatIsNotTheirs(Harm& harm, const std::string& id) {
