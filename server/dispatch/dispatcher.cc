@@ -99,8 +99,11 @@ void Dispatcher::EndRunning(const std::string& tenant) {
   ReleaseHeld(tenant);
 }
 
-void Dispatcher::ReleaseHeld(const std::string& tenant) {
-  if (queue_.holding() > 0 && tenants_.Has(tenant)) changed_.merge(queue_.Release(tenant));
+std::set<std::string> Dispatcher::ReleaseHeld(const std::string& tenant) {
+  if (queue_.holding() == 0 || !tenants_.Has(tenant)) return {};
+  std::set<std::string> models = queue_.Release(tenant);
+  changed_.insert(models.begin(), models.end());
+  return models;
 }
 
 void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,

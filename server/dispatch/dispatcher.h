@@ -134,9 +134,11 @@ class Dispatcher {
   // Null: it is not known.
   const Price* FindPrice(const std::string& model) const { return prices_.Find(model); }
   void SetPrice(const std::string& model, const Price& price);
-  // How long a job of this model and priority would wait if it came now, by the work that goes before it on
-  // the workers that have the model, as far as that is expected to be theirs; empty if none is connected.
-  std::optional<absl::Duration> EstimatedWait(const std::string& model, int priority) const;
+  // How long a job of this model, priority and tenant would wait if it came now, by the work that goes before
+  // it on the workers that have the model, as far as that is expected to be theirs; empty if none is
+  // connected.
+  std::optional<absl::Duration> EstimatedWait(const std::string& model, int priority,
+                                              const std::string& tenant) const;
   std::optional<absl::Duration> EstimatedWaitOf(const std::string& id) const;
   std::optional<absl::Duration> EstimatedRemaining(const std::string& id) const;
   // By name. Valid until the next event.
@@ -177,8 +179,8 @@ class Dispatcher {
   static void ReportIfGivenBack(const ActiveJob& job, uint32_t attempt, Actions& actions);
   // A worker has a picture of the tenant's less.
   void EndRunning(const std::string& tenant);
-  // Something of what is held for the tenant may be placed, if it has room.
-  void ReleaseHeld(const std::string& tenant);
+  // Something of what is held for the tenant may be placed, if it has room. The models of what that is.
+  std::set<std::string> ReleaseHeld(const std::string& tenant);
   // What waits of it has changed, or what would do for it: the queue is told.
   void Requeue(ActiveJob& job, const Moment& now);
   // Whether it runs may have changed.

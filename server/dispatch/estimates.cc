@@ -26,11 +26,12 @@ JobQueue::Shares Dispatcher::SharesWith(const std::string& model) const {
   return [this, &model](const std::string& other) { return fleet_.Share(other, model); };
 }
 
-std::optional<absl::Duration> Dispatcher::EstimatedWait(const std::string& model, int priority) const {
+std::optional<absl::Duration> Dispatcher::EstimatedWait(const std::string& model, int priority,
+                                                        const std::string& tenant) const {
   const int64_t workers = fleet_.Able(model);
   if (workers == 0) return std::nullopt;
   const JobQueue::Shares share = SharesWith(model);
-  double seconds = queue_.CostSeconds(priority, share);
+  double seconds = queue_.CostAheadOfNew(priority, tenant, share);
   if (seconds == 0 && fleet_.Open(model, priority) != 0) return absl::ZeroDuration();
   running_.ForEach(priority, [&](const std::string& other, const Work& left) {
     seconds += share(other) * PriceOf(other).Of(left);

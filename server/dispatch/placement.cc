@@ -75,12 +75,7 @@ void Dispatcher::Place(const Moment& now, Actions& actions) {
     ActiveJob& job = **jobs_.find(next->id());
     if (!PlaceOne(job, round)) round.passed[{job.model(), job.job.priority()}] = next;
     // The next in its place, which may go before what has been passed.
-    const std::string& tenant = job.job.tenant();
-    if (queue_.holding() == 0 || !tenants_.Has(tenant)) continue;
-    for (const std::string& model : queue_.Release(tenant)) {
-      changed_.insert(model);
-      round.LookAgain(model);
-    }
+    for (const std::string& model : ReleaseHeld(job.job.tenant())) round.LookAgain(model);
   }
   changed_.clear();
   Send(round, actions);

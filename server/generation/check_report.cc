@@ -135,10 +135,17 @@ absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& resul
   return absl::OkStatus();
 }
 
-bool IsPreview(const v1::ImagePreview& preview) {
+absl::Status CheckPreview(const v1::ImagePreview& preview) {
   const v1::Preview& picture = preview.preview();
-  return picture.image_index() == preview.image().image_index() && picture.media_type() == "image/jpeg" &&
-         !picture.data().empty() && picture.data().size() <= kMaxPreviewBytes;
+  const bool is_one = picture.image_index() == preview.image().image_index() &&
+                      picture.media_type() == "image/jpeg" && !picture.data().empty() &&
+                      picture.data().size() <= kMaxPreviewBytes;
+  return is_one ? absl::OkStatus()
+                : MakeError(absl::StatusCode::kInternal,
+                            absl::StrCat("the worker sent a preview that is no JPEG of this picture, or has "
+                                         "more than ",
+                                         kMaxPreviewBytes, " bytes"),
+                            "BAD_PREVIEW");
 }
 
 }  // namespace mind::server

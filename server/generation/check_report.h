@@ -27,8 +27,8 @@ std::string MediaTypeOf(v1::ImageFormat format);
 // seed it says is not asked: what watchers are told is the one that was asked for.
 absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& result);
 
-// Whether it is a preview of the picture it says, of a size that watchers can be sent.
-bool IsPreview(const v1::ImagePreview& preview);
+// Whether it is a preview of the picture it says, of a size that watchers can be sent. INTERNAL if not.
+absl::Status CheckPreview(const v1::ImagePreview& preview);
 
 }  // namespace mind::server
 

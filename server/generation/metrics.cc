@@ -1,6 +1,7 @@
 #include "server/generation/metrics.h"
 
 namespace mind::server {
+
 ServerMetrics::ServerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
       requests_waiting(GaugeFamily(*registry, "mind_requests_waiting", "Jobs in the queue"), "model"),
@@ -27,6 +28,9 @@ ServerMetrics::ServerMetrics()
       refusals(CounterFamily(*registry, "mind_call_refusals_total",
                              "Calls that were not let in: their key, or what it allows"),
                "reason"),
+      reports_refused(CounterFamily(*registry, "mind_worker_reports_refused_total",
+                                    "What workers have said that was not taken"),
+                      "reason"),
       images(CounterFamily(*registry, "mind_images_generated_total", "Finished pictures"), "model"),
       webhooks(CounterFamily(*registry, "mind_webhooks_total", "Ends of jobs that were to be told"),
                "outcome"),

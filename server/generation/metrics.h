@@ -45,6 +45,7 @@ struct ServerMetrics {
   LabelledCounter requests;                 // outcome
   LabelledCounter rejections;               // reason
   LabelledCounter refusals;                 // reason
+  LabelledCounter reports_refused;          // reason
   LabelledCounter images;                   // model
   LabelledCounter webhooks;                 // outcome
   LabelledHistogram queue_seconds;          // model

@@ -16,6 +16,7 @@
 #include "server/generation/usage.h"
 
 namespace mind::server {
+
 GenerationService::GenerationService(const Options& options, JobStore& store, ServerMetrics& metrics)
     : state_(options, store, metrics),
       decisions_(state_),

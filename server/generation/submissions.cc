@@ -129,7 +129,7 @@ absl::Time Submissions::FrontMustWatchBy(const CallTimes& call) const {
 
 // --- New ones.
 
-absl::Status Submissions::Admit(const std::string& model, int priority) const {
+absl::Status Submissions::Admit(const std::string& model, int priority, const std::string& tenant) const {
   if (!admitting_) {
     return WithRetry(MakeError(absl::StatusCode::kUnavailable, "the server is going down", "SHUTTING_DOWN"),
                      absl::Seconds(2));
@@ -138,11 +138,14 @@ absl::Status Submissions::Admit(const std::string& model, int priority) const {
   if (absl::Status full = state_.disk.Check(); !full.ok()) return full;
   const Dispatcher& dispatcher = state_.dispatcher;
   const size_t max_queue = state_.options.max_queue;
-  const absl::Duration wait = dispatcher.EstimatedWait(model, priority).value_or(absl::ZeroDuration());
-  // About when one of those waiting will have gone.
-  const absl::Duration retry =
-      std::clamp(wait / static_cast<double>(std::max<size_t>(dispatcher.queued_jobs(), 1)), absl::Seconds(1),
-                 absl::Minutes(1));
+  const absl::Duration wait =
+      dispatcher.EstimatedWait(model, priority, tenant).value_or(absl::ZeroDuration());
+  const JobQueue::Sum waiting = dispatcher.queue().Of(model);
+  // About when one of those that wait for the model will have gone.
+  const absl::Duration retry = std::clamp(
+      absl::Seconds(waiting.cost_seconds / static_cast<double>(std::max<int64_t>(waiting.jobs, 1)) /
+                    static_cast<double>(std::max<int64_t>(dispatcher.fleet().Able(model), 1))),
+      absl::Seconds(1), absl::Minutes(1));
   if (dispatcher.queued_jobs() + moderated_.size() >= max_queue) {
     return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
                                absl::StrCat("the queue is full: ", max_queue, " jobs wait"), "QUEUE_FULL",
@@ -151,7 +154,7 @@ absl::Status Submissions::Admit(const std::string& model, int priority) const {
   }
   // Work that nobody is there to do must not keep out work that somebody is.
   if (dispatcher.workers() > 0 && !state_.catalog.IsServed(model) &&
-      dispatcher.queue().Of(model).jobs * 2 >= static_cast<int64_t>(max_queue)) {
+      waiting.jobs * 2 >= static_cast<int64_t>(max_queue)) {
     return WithRetry(MakeError(absl::StatusCode::kResourceExhausted,
                                absl::StrCat("no connected worker serves the model \"", model,
                                             "\", and jobs for it fill half of the queue already"),
@@ -180,7 +183,9 @@ absl::StatusOr<Submissions::Made> Submissions::MakeJob(const Asked& asked) {
       Validate(request, asked.caller, state_.catalog.models(), state_.options.limits,
                absl::Uniform<uint32_t>(random_), now, state_.catalog.Meant(request.spec(), now));
   if (!valid.ok()) return valid.status();
-  if (absl::Status status = Admit(valid->spec.model(), valid->priority); !status.ok()) return status;
+  if (absl::Status status = Admit(valid->spec.model(), valid->priority, valid->tenant); !status.ok()) {
+    return status;
+  }
   Made made{.rows = valid->rows, .limits = state_.options.limits_of(valid->tenant)};
   const Price& price = state_.dispatcher.queue().PriceOf(valid->spec.model());
   made.charge = {
@@ -223,7 +228,7 @@ absl::StatusOr<v1::CreateJobResponse> Submissions::Check(Submission submission, 
   v1::JobEstimate& estimate = *response.mutable_estimate();
   estimate.set_evaluations(made->rows);
   estimate.set_queued_jobs(static_cast<uint32_t>(state_.dispatcher.queued_jobs()));
-  if (const auto wait = state_.dispatcher.EstimatedWait(model, job.priority())) {
+  if (const auto wait = state_.dispatcher.EstimatedWait(model, job.priority(), job.tenant())) {
     *estimate.mutable_estimated_wait() = ToDuration(*wait);
   }
   if (const Price* const price = state_.dispatcher.FindPrice(model)) {

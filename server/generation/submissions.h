@@ -74,8 +74,8 @@ class Submissions {
   // Has moderation asked about the request, which takes its share of what may wait meanwhile.
   void Moderate(const AskedPtr& asked, const Made& made);
   void OnModerated(uint64_t number, const absl::Status& verdict);
-  // Whether there is room for one more job of this model and priority.
-  absl::Status Admit(const std::string& model, int priority) const;
+  // Whether there is room for one more job of this model, priority and tenant.
+  absl::Status Admit(const std::string& model, int priority, const std::string& tenant) const;
   // The job was refused after all: its record could not be written.
   void Withdraw(const std::string& id, const absl::Status& why);
   void Finish(const AskedPtr& asked, absl::StatusOr<v1::Job> job);

@@ -12,15 +12,22 @@
 
 namespace mind::server {
 
-absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& session,
-                                    const v1::Register& registration) {
+absl::Status WorkerDesk::Check(const v1::Register& registration) const {
   if (absl::Status status = ValidateTenant(registration.name()); !status.ok()) {
     return InvalidField("register.name",
                         absl::StrCat("\"", Printable(registration.name()), "\" is not a worker's name"));
   }
   if (absl::Status status = CheckRegistration(registration); !status.ok()) return status;
   if (absl::Status status = ModelCatalog::Check(registration); !status.ok()) return status;
-  if (absl::Status status = state_.dispatcher.CheckName(registration); !status.ok()) return status;
+  return state_.dispatcher.CheckName(registration);
+}
+
+absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& session,
+                                    const v1::Register& registration) {
+  if (absl::Status bad = Check(registration); !bad.ok()) {
+    CountRefused(bad);
+    return bad;
+  }
   state_.sessions.Close(registration.name(),
                         absl::AbortedError("another worker of the same name has connected"));
   for (v1::Model& model : state_.catalog.Offer(registration, state_.Now())) {
@@ -38,6 +45,11 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
   response.mutable_registered()->set_images_progress(true);
   session->Send(std::move(response));
   return absl::OkStatus();
+}
+
+void WorkerDesk::CountRefused(const absl::Status& bad) const {
+  const auto info = GetErrorInfo(bad);
+  state_.metrics.reports_refused[info ? info->reason() : "INTERNAL"].Increment();
 }
 
 void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest message) {
@@ -165,9 +177,9 @@ void WorkerDesk::Take(const std::string& worker, v1::ConnectRequest message, con
   }
   // Of a picture that may not be allowed nothing is shown.
   if (message.has_image_preview() && state_.options.moderator == nullptr &&
-      state_.dispatcher.Holds(worker, message.image_preview().image()) &&
-      IsPreview(message.image_preview())) {
-    decisions_.ShowPreview(std::move(*message.mutable_image_preview()));
+      state_.dispatcher.Holds(worker, message.image_preview().image())) {
+    const absl::Status bad = CheckPreview(message.image_preview());
+    bad.ok() ? decisions_.ShowPreview(std::move(*message.mutable_image_preview())) : CountRefused(bad);
   }
   decisions_.CarryOut(actions);
 }
@@ -180,7 +192,9 @@ void WorkerDesk::RefuseBadResult(const std::string& worker, v1::ConnectRequest& 
   const v1::Job& job = *state_.dispatcher.Find(image.job_id());
   const absl::Status bad = verdict.ok() ? CheckResult(job.spec(), message.image_result()) : verdict;
   if (bad.ok()) return;
-  if (!verdict.ok()) {
+  if (verdict.ok()) {
+    CountRefused(bad);
+  } else {
     nlohmann::ordered_json facts = ReasonFacts(verdict);
     facts["image"] = image.image_index();
     state_.Record("image_blocked", job, facts);

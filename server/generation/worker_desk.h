@@ -45,6 +45,9 @@ class WorkerDesk : public Reception {
   // `verdict`: of moderation, about the picture that it brings.
   void Take(const std::string& worker, v1::ConnectRequest message,
             const absl::Status& verdict = absl::OkStatus());
+  // Whether a worker that says this of itself may be one.
+  absl::Status Check(const v1::Register& registration) const;
+  void CountRefused(const absl::Status& bad) const;
   // Makes a failure of a result that is not what was asked for, or not allowed.
   void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message,
                        const absl::Status& verdict) const;

@@ -54,7 +54,9 @@ class Connection::ConnectionExchange : public Exchange {
         request_(std::move(request)),
         body_(std::move(body)) {}
   ~ConnectionExchange() override {
-    if (!answered_) Post([number = number_](Connection& c) { c.Abandon(number); });
+    if (!answered_) {
+      Post([number = number_, headers = headers()](Connection& c) { c.Abandon(number, headers); });
+    }
   }
 
   const HttpRequest& request() const override { return request_; }
@@ -182,7 +184,10 @@ void Connection::ReadHeader(std::chrono::seconds within) {
 }
 
 void Connection::OnHeader(Error error) {
-  if (error) return Refuse(error);
+  if (error) {
+    if (parser_->got_some()) TakeFields();
+    return Refuse(error);
+  }
   if (!TakeHeader()) return;
   // What nobody will look at is not read: its caller is refused by what the header says.
   if (!parser_->is_done() && !context_->router.MayAsk(request_)) {
@@ -229,7 +234,8 @@ void Connection::Refuse(Error error) {
   Close();
 }
 
-void Connection::RefuseWith(int status, const std::string& code, const std::string& message) {
+void Connection::RefuseWith(int status, const std::string& code, const std::string& message,
+                            const HttpHeaders& headers) {
   keep_alive_ = false;
   handling_ = refused_ = true;
   began_ = ending_ = false;
@@ -239,11 +245,17 @@ void Connection::RefuseWith(int status, const std::string& code, const std::stri
       {"error",
        {{"message", message}, {"type", "invalid_request_error"}, {"param", nullptr}, {"code", code}}}};
   HttpResponse response = Answered(status, "application/json", error.dump());
+  response.headers = headers;
+  // Whose key a caller without a good certificate names is not looked at.
+  if (!stream_.encrypted() || context_->tls.Check(stream_.ssl()).ok()) {
+    const HttpHeaders standing = context_->router.StandingOf(request_);
+    response.headers.insert(response.headers.end(), standing.begin(), standing.end());
+  }
   if (status == 503) response.headers.emplace_back("retry-after", "1");
   Answer(++exchange_, std::move(response));
 }
 
-bool Connection::TakeHeader() {
+void Connection::TakeFields() {
   const auto& message = parser_->get();
   keep_alive_ = message.keep_alive();
   head_only_ = message.method() == http::verb::head;
@@ -262,6 +274,12 @@ bool Connection::TakeHeader() {
   for (const std::string& allowed : context_->cors_origins) {
     if (allowed == "*" || allowed == request.Header("origin")) origin_ = allowed;
   }
+}
+
+bool Connection::TakeHeader() {
+  TakeFields();
+  const auto& message = parser_->get();
+  HttpRequest& request = request_;
   if (message.version() >= 11 && message.count(http::field::host) != 1) {
     RefuseWith(400, "bad_http", "a request of HTTP/1.1 has one Host");
     return false;
@@ -299,8 +317,9 @@ void Connection::Handle() {
   on_gone_ = nullptr;
   stream_.expires_never();
   if (!refused_) WatchForEnd();
-  const auto exchange = std::make_shared<ConnectionExchange>(
-      io, shared_from_this(), exchange_, std::move(request_), std::exchange(body_, std::nullopt));
+  const auto exchange = std::make_shared<ConnectionExchange>(io, shared_from_this(), exchange_,
+                                                             std::exchange(request_, HttpRequest()),
+                                                             std::exchange(body_, std::nullopt));
   context_->router.Dispatch(exchange);
   exchange->DropBody();
 }
@@ -353,10 +372,10 @@ void Connection::OnGone(uint64_t exchange, std::function<void()> gone) {
   if (handling_) on_gone_ = std::move(gone);
 }
 
-void Connection::Abandon(uint64_t exchange) {
+void Connection::Abandon(uint64_t exchange, const HttpHeaders& headers) {
   if (exchange != exchange_ || !handling_) return;
   if (began_) return CallerGone();  // all that is left to say is that it does not end well
-  RefuseWith(500, "no_answer", "the server has not answered");
+  RefuseWith(500, "no_answer", "the server has not answered", headers);
 }
 
 template <typename Response>
@@ -513,6 +532,7 @@ void Connection::OnAnswered() {
 }
 
 void Connection::GoOn() {
+  if (refused_) linger_until_ = std::chrono::steady_clock::now() + context_->limits.transfer_time;
   if (refused_ && !stream_.encrypted()) return Linger();
   if (refused_ || !keep_alive_ || context_->stopping) return Leave();
   ReadHeader(buffer_.size() > 0 ? context_->limits.header_time : context_->limits.idle_time);
@@ -521,20 +541,23 @@ void Connection::GoOn() {
 void Connection::Leave() {
   if (!stream_.encrypted()) return Close();
   stream_.expires_after(kLinger);
-  stream_.async_shutdown([self = shared_from_this()](Error) { self->Close(); });
+  // Who still sends has not read what has been said, and does not say the same.
+  stream_.async_shutdown(
+      [self = shared_from_this()](Error error) { error && self->refused_ ? self->Linger() : self->Close(); });
 }
 
 void Connection::Linger() {
   Error ignored;
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
-  stream_.expires_after(kLinger);
+  stream_.expires_after(
+      std::min<std::chrono::nanoseconds>(kLinger, linger_until_ - std::chrono::steady_clock::now()));
   buffer_.clear();
-  stream_.async_read_some(buffer_.prepare(kKeptBuffer),
-                          [self = shared_from_this()](Error error, size_t bytes) {
-                            self->lingered_ += bytes;
-                            if (error || self->lingered_ > kMostLingered) return self->Close();
-                            self->Linger();
-                          });
+  stream_.tcp().async_read_some(buffer_.prepare(kKeptBuffer),
+                                [self = shared_from_this()](Error error, size_t bytes) {
+                                  self->lingered_ += bytes;
+                                  if (error || self->lingered_ > kMostLingered) return self->Close();
+                                  self->Linger();
+                                });
 }
 
 std::chrono::seconds Connection::TimeFor(uint64_t bytes) const {

@@ -60,14 +60,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnHandshake(Error error);
   void ReadHeader(std::chrono::seconds within);
   void OnHeader(Error error);
-  // What stands in the header becomes the request. False: it was refused.
+  // What has come of the header becomes the request. False: it was refused.
+  void TakeFields();
   bool TakeHeader();
   void ReadBody();
   void ReadBodyPart();
   void OnRequest(Error error);
   // Answers what cannot be read, and closes.
   void Refuse(Error error);
-  void RefuseWith(int status, const std::string& code, const std::string& message);
+  void RefuseWith(int status, const std::string& code, const std::string& message,
+                  const HttpHeaders& headers = {});
   void Handle();
 
   // While a request is handled nothing is read, but the caller's end is watched for.
@@ -82,7 +84,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Send(uint64_t exchange, SharedBytes part, std::function<void()> sent);
   void End(uint64_t exchange);
   void OnGone(uint64_t exchange, std::function<void()> gone);
-  void Abandon(uint64_t exchange);
+  void Abandon(uint64_t exchange, const HttpHeaders& headers);
 
   template <typename Response>
   void SetHeaders(const HttpResponse& from, Response& response) const;
@@ -97,7 +99,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void GoOn();
   // Closes it having said so, where it is encrypted.
   void Leave();
-  // Takes what a refused caller still sends, for a moment: a reset would take the answer from it.
+  // Takes what a refused caller still sends, for a moment: a reset would take the answer from it. Where it is
+  // encrypted nobody looks into it.
   void Linger();
   std::chrono::seconds TimeFor(uint64_t bytes) const;
 
@@ -124,6 +127,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool gone_ = false;
   bool refused_ = false;  // without having read all of it
   uint64_t lingered_ = 0;
+  std::chrono::steady_clock::time_point linger_until_;
   std::function<void()> on_gone_;
   bool reading_ahead_ = false;
   std::function<void()> after_reading_ahead_;

@@ -32,7 +32,7 @@ class Exchange {
     route_ = std::move(route);
   }
   // Go with the answer, whatever it is; set before it is given.
-  const std::vector<std::pair<std::string, std::string>>& headers() const { return headers_; }
+  const HttpHeaders& headers() const { return headers_; }
   void AddHeader(std::string name, std::string value) {
     headers_.emplace_back(std::move(name), std::move(value));
   }
@@ -58,7 +58,7 @@ class Exchange {
  private:
   Caller caller_;
   std::string route_;
-  std::vector<std::pair<std::string, std::string>> headers_;
+  HttpHeaders headers_;
 };
 
 using ExchangePtr = std::shared_ptr<Exchange>;

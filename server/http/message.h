@@ -37,14 +37,15 @@ struct HttpRequest {
   const std::string& Query(const std::string& name) const;
 };
 
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
 // Bytes that many may send at once.
 using SharedBytes = std::shared_ptr<const std::string>;
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>>
-      headers;                 // beside content-type, content-length, x-request-id
+  HttpHeaders headers = {};    // beside content-type, content-length, x-request-id
   SharedBytes body = nullptr;  // null: none
 };
 

@@ -13,12 +13,15 @@
 namespace mind::server {
 
 // `of`: "requests", "seconds".
-inline void AddRateHeaders(Exchange& exchange, const std::string& of, const Rate& rate) {
+inline HttpHeaders RateHeaders(const std::string& of, const Rate& rate) {
   const auto whole = [](double number) { return absl::StrFormat("%.0f", std::floor(number)); };
-  exchange.AddHeader("x-ratelimit-limit-" + of, whole(rate.limit));
-  exchange.AddHeader("x-ratelimit-remaining-" + of, whole(rate.remaining));
-  exchange.AddHeader("x-ratelimit-reset-" + of,
-                     absl::FormatDuration(absl::Ceil(rate.reset, absl::Milliseconds(1))));
+  return {{"x-ratelimit-limit-" + of, whole(rate.limit)},
+          {"x-ratelimit-remaining-" + of, whole(rate.remaining)},
+          {"x-ratelimit-reset-" + of, absl::FormatDuration(absl::Ceil(rate.reset, absl::Milliseconds(1)))}};
+}
+
+inline void AddRateHeaders(Exchange& exchange, const std::string& of, const Rate& rate) {
+  for (auto& [name, value] : RateHeaders(of, rate)) exchange.AddHeader(name, value);
 }
 
 }  // namespace mind::server

@@ -61,6 +61,11 @@ bool Router::MayAsk(const HttpRequest& header) const {
          authority_.StillAdmits(CredentialsOf(header), absl::StrCat(header.method, " ", node->pattern)).ok();
 }
 
+HttpHeaders Router::StandingOf(const HttpRequest& header) const {
+  const std::optional<Rate> requests = authority_.RequestsOf(CredentialsOf(header));
+  return requests ? RateHeaders("requests", *requests) : HttpHeaders();
+}
+
 bool Router::LetIn(const ExchangePtr& exchange, const std::string& name) const {
   std::optional<Rate> requests;
   absl::StatusOr<Caller> caller = authority_.Admit(CredentialsOf(exchange->request()), name, &requests);
@@ -101,9 +106,7 @@ void Router::Dispatch(const ExchangePtr& exchange) const {
       return;
     }
   }
-  if (const std::optional<Rate> requests = authority_.RequestsOf(CredentialsOf(request))) {
-    AddRateHeaders(*exchange, "requests", *requests);
-  }
+  for (const auto& [name, value] : StandingOf(request)) exchange->AddHeader(name, value);
   for (auto nobody = nobodies_.rbegin(); nobody != nobodies_.rend(); ++nobody) {
     if (absl::StartsWith(request.path, nobody->first)) return nobody->second(exchange, allow);
   }

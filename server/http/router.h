@@ -42,6 +42,8 @@ class Router {
 
   // Whether a request with this header, and whatever body, would be let in now. It is not counted.
   bool MayAsk(const HttpRequest& header) const;
+  // What goes with an answer to a request with this header that no handler gives, of how its tenant stands.
+  HttpHeaders StandingOf(const HttpRequest& header) const;
   // HEAD is GET without a body, which the connection sees to. OPTIONS is answered with what is allowed.
   void Dispatch(const ExchangePtr& exchange) const;
 

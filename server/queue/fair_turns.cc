@@ -102,8 +102,15 @@ void FairTurns::MoveUp(Tenant& tenant) {
 
 double FairTurns::Earliest(const Claim& claim) {
   if (claim.before == nullptr) return claim.floor;
-  const Claim& before = *claim.before;
-  return std::max(claim.floor, before.start + before.cost * static_cast<double>(before.portions));
+  return std::max(claim.floor, End(*claim.before));
+}
+
+double FairTurns::NextStart(const std::string& name) const {
+  const auto found = tenants_.find(name);
+  if (found == tenants_.end()) return virtual_time_;
+  const Tenant& tenant = found->second;
+  const double floor = std::max(virtual_time_, tenant.finish);
+  return tenant.last == nullptr ? floor : std::max(floor, End(*tenant.last));
 }
 
 void FairTurns::Advance(double virtual_time) {

@@ -65,6 +65,9 @@ class FairTurns {
   // Nothing more of it is wanted; what has begun stays charged. REQUIRES: it is in a chain.
   void Leave(Claim& claim);
 
+  // Where a claim of the tenant's would start that joined now.
+  double NextStart(const std::string& tenant) const;
+
   double virtual_time() const { return virtual_time_; }
   // Those who are remembered: a tenant with nothing to come and all tags in the past is as good as new.
   size_t tenants() const { return tenants_.size(); }
@@ -75,8 +78,11 @@ class FairTurns {
   // to run are right at once, the others before their turn comes.
   void CloseGap(Tenant& tenant, Claim* claim);
   void MoveUp(Tenant& tenant);
-  // Where it starts if nothing holds it up but what is before it.
+  // Where it starts if nothing holds it up but what is before it; where it ends.
   static double Earliest(const Claim& claim);
+  static double End(const Claim& claim) {
+    return claim.start + claim.cost * static_cast<double>(claim.portions);
+  }
   void Advance(double virtual_time);
 
   const std::function<void(Claim&)> moved_;

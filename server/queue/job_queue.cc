@@ -286,24 +286,20 @@ int64_t JobQueue::AheadOf(const std::string& id) const {
 
 double JobQueue::CostAheadOf(const std::string& id, const Shares& share) const {
   const Waiting& self = Get(id);
-  double cost = 0;
-  for (const auto& [name, model] : models_) {
-    Work work;
-    for (const auto& [priority, line] : model.lines) {
-      if (priority < self.priority_) break;
-      work += priority > self.priority_ ? line.sum().work : line.Before(self.turn).work;
-    }
-    if (work.rows > 0) cost += share(name) * model.price.Of(work);
-  }
-  return cost;
+  return CostBefore(self.priority_, self.turn, share);
 }
 
-double JobQueue::CostSeconds(int priority, const Shares& share) const {
+double JobQueue::CostAheadOfNew(int priority, const std::string& tenant, const Shares& share) const {
+  return CostBefore(priority, {kInTurn, turns_.NextStart(tenant), arrivals_ + 1}, share);
+}
+
+double JobQueue::CostBefore(int priority, const Turn& turn, const Shares& share) const {
   double cost = 0;
   for (const auto& [name, model] : models_) {
     Work work;
     for (const auto& [line_priority, line] : model.lines) {
-      if (line_priority >= priority) work += line.sum().work;
+      if (line_priority < priority) break;
+      work += line_priority > priority ? line.sum().work : line.Before(turn).work;
     }
     if (work.rows > 0) cost += share(name) * model.price.Of(work);
   }

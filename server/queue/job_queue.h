@@ -137,8 +137,8 @@ class JobQueue {
   // What those cost, each weighed by the share of its model.
   using Shares = std::function<double(const std::string& model)>;
   double CostAheadOf(const std::string& id, const Shares& share) const;
-  // The cost of all of this class or higher.
-  double CostSeconds(int priority, const Shares& share) const;
+  // The same for a job of this class and tenant that would come now.
+  double CostAheadOfNew(int priority, const std::string& tenant, const Shares& share) const;
   struct Sum {
     int64_t jobs = 0;
     int64_t steps = 0;
@@ -171,6 +171,8 @@ class JobQueue {
   static void WatchSlack(Waiting& waiting);
   static void UnwatchSlack(Waiting& waiting);
   static Sum SumOf(const Model& model);
+  // What goes before this turn of a class, each weighed by the share of its model.
+  double CostBefore(int priority, const Turn& turn, const Shares& share) const;
   // Among those that are held, by its turn; and out of them.
   void NoteHeld(Waiting& waiting);
   void ForgetHeld(const Waiting& waiting);

@@ -42,8 +42,9 @@ class JobStore : public virtual JobReader {
 
   // All of it or nothing; OK when it has reached the disk. Batches are committed in the order they are given.
   virtual void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) = 0;
-  // Forgets at most `limit` of these jobs, with their pictures. Tells how many. Where no tenant is named,
-  // also what was used so long before that time that it need not be known any more.
+  // Forgets at most `limit` of these jobs, with their pictures. Where no tenant is named, also what was used
+  // so long before that time that it need not be known any more, of as many jobs at most. Tells of how many,
+  // the larger number of both: fewer than `limit` when nothing is left.
   virtual void Purge(const PurgeQuery& query, int limit, Done<int> done) = 0;
   // What it takes up on this server's disk, without what is free for more of it. UNIMPLEMENTED: it lies
   // elsewhere.

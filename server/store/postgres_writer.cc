@@ -1,5 +1,6 @@
 #include "server/store/postgres_writer.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -276,8 +277,10 @@ absl::StatusOr<int> PostgresWriter::Purge(const PurgeQuery& query, int limit) {
                                    "AND tenant <> ALL($4::text[]) ORDER BY ended_ms LIMIT $3 "
                                    "FOR UPDATE SKIP LOCKED) RETURNING id)" MIND_OBJECTS_OF_GONE))
                   .Texts(query.except));
-    calls.Add(PostgresCall("DELETE FROM usage WHERE ended_ms < $1")
-                  .Int(absl::ToUnixMillis(query.ended_before - kUsageKept)));
+    calls.Add(PostgresCall("DELETE FROM usage WHERE job_id IN (SELECT job_id FROM usage WHERE ended_ms < $1 "
+                           "ORDER BY ended_ms LIMIT $2)")
+                  .Int(absl::ToUnixMillis(query.ended_before - kUsageKept))
+                  .Int(limit));
   } else {
     calls.Add(in_time(PostgresCall("WITH gone AS (DELETE FROM jobs WHERE number IN ("
                                    "SELECT number FROM jobs WHERE tenant = $4 AND ended_ms >= $1 "
@@ -287,8 +290,10 @@ absl::StatusOr<int> PostgresWriter::Purge(const PurgeQuery& query, int limit) {
   }
   const auto done = connection_.Run(calls.Done());
   if (!done.ok()) return done.status();
-  // What has begun the transaction, the fence, this, and what has ended it.
-  return DeleteObjects(absl::MakeConstSpan(*done).subspan(2, 1));
+  // What has begun the transaction, the fence, the jobs, what was used, and what has ended it.
+  const int jobs = DeleteObjects(absl::MakeConstSpan(*done).subspan(2, 1));
+  const int64_t used = query.tenant.empty() ? done->at(3).changed() : 0;
+  return static_cast<int>(std::max<int64_t>(jobs, used));
 }
 
 void PostgresWriter::SetAside(const DamagedRow& row) {

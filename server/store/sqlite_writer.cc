@@ -1,7 +1,10 @@
 #include "server/store/sqlite_writer.h"
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include <sqlite3.h>
+
+#include <algorithm>
+
+#include "nlohmann/json.hpp"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/time.h"
@@ -228,8 +231,8 @@ absl::Status SqliteWriter::Do(const SavePrice& write) {
 
 absl::StatusOr<int> SqliteWriter::Purge(const PurgeQuery& query, int limit) {
   std::vector<std::string> ids;
-  const std::string except =
-      query.except.empty() ? "[]" : absl::StrCat("[\"", absl::StrJoin(query.except, "\",\""), "\"]");
+  int64_t used = 0;
+  const std::string except = nlohmann::json(query.except).dump();
   const absl::Status status = Together([&] {
     SqliteStatement ended =
         query.tenant.empty() ? Sql("SELECT id FROM jobs WHERE tenant NOT IN (SELECT value FROM json_each(?)) "
@@ -243,9 +246,12 @@ absl::StatusOr<int> SqliteWriter::Purge(const PurgeQuery& query, int limit) {
     while (ended.Next()) ids.push_back(ended.Bytes(0));
     absl::Status deleted = ended.status();
     if (deleted.ok() && query.tenant.empty()) {
-      deleted = Sql("DELETE FROM usage WHERE ended_ms < ?")
+      deleted = Sql("DELETE FROM usage WHERE job_id IN (SELECT job_id FROM usage WHERE ended_ms < ? "
+                    "ORDER BY ended_ms LIMIT ?)")
                     .Int(absl::ToUnixMillis(query.ended_before - kUsageKept))
+                    .Int(limit)
                     .Run();
+      used = sqlite3_changes64(connection_.get());
     }
     for (const std::string& id : ids) {
       if (deleted.ok()) deleted = Delete(id);
@@ -253,7 +259,7 @@ absl::StatusOr<int> SqliteWriter::Purge(const PurgeQuery& query, int limit) {
     return deleted;
   });
   if (!status.ok()) return status;
-  return static_cast<int>(ids.size());
+  return static_cast<int>(std::max<int64_t>(static_cast<int64_t>(ids.size()), used));
 }
 
 absl::StatusOr<uint64_t> SqliteWriter::BytesUsed() {

@@ -1,11 +1,9 @@
 // bench-layers [SIZE]: what large layers gain by working in parts, on random weights.
 //
 //   1. convolutions in bands against one piece, and norm and activation in one pass against two, at the
-//   shapes of Stable
-//      Diffusion's decoder at 512x512: ratios of processor time on one thread, taken in turns;
+//      shapes of Stable Diffusion's decoder at 512x512: ratios of processor time on one thread, in turns;
 //   2. decoding and encoding SIZExSIZE (512) by that autoencoder and by the x4 upscaler's: seconds on one
-//   thread and with
-//      idle cores, whether the bytes agree, and the process's peak memory so far.
+//      thread and with idle cores, whether the bytes agree, and the process's peak memory so far.
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
 

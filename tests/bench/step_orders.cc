@@ -1,6 +1,6 @@
 // bench-orders [JOBS]: what the order of steps makes of latency, in simulated time: Poisson arrivals of jobs
 // of 1 to 16 pictures and 10 to 50 steps on machines of given t(B), by the product's own StepBatches
-// (tests/support/ step_simulation.h). The same seed gives the same table.
+// (tests/support/step_simulation.h). The same seed gives the same table.
 //
 // Slowdown: a job's latency over what it takes by itself. Of all orders the same jobs, in the same seconds of
 // arrival.

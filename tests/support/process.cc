@@ -13,7 +13,10 @@
 #include <system_error>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 
 namespace mind::support {
@@ -76,6 +79,18 @@ void Process::LimitFiles(uint64_t bytes) {
   limit.rlim_cur = bytes;
   done = done && prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr) == 0;
   if (!done) throw std::system_error(errno, std::generic_category(), "prlimit");
+}
+
+uint64_t Process::PeakMemory() const {
+  for (const absl::string_view line : absl::StrSplit(Slurp(absl::StrCat("/proc/", pid_, "/status")), '\n')) {
+    absl::string_view rest = line;
+    uint64_t kib = 0;
+    if (absl::ConsumePrefix(&rest, "VmHWM:") && absl::ConsumeSuffix(&rest, " kB") &&
+        absl::SimpleAtoi(rest, &kib)) {
+      return kib << 10;
+    }
+  }
+  throw std::runtime_error(stem_ + " has no memory to speak of");
 }
 
 int Process::Wait() {

@@ -32,6 +32,8 @@ class Process {
   int Wait();
   bool running();
   pid_t pid() const { return pid_; }
+  // The most memory that it has had so far, in bytes. REQUIRES: running()
+  uint64_t PeakMemory() const;
   std::string Output() const;
   std::string Errors() const;
 

@@ -216,7 +216,7 @@ double Watermark::Put(RgbPicture& picture) const {
   // Rounding, and pixels that are as dark or as bright as can be, take of it.
   RgbPicture best = picture;
   double found = 0;
-  for (int i = 0; i < 6 && found < kWanted; ++i, strength *= 1.25) {
+  for (int i = 0; i < 6 && found < kWanted; ++i) {
     RgbPicture tried = picture;
     for (size_t p = 0; p < change.data.size(); ++p) {
       const auto add = static_cast<float>(strength * change.data[p]);
@@ -230,6 +230,7 @@ double Watermark::Put(RgbPicture& picture) const {
       best = std::move(tried);
     }
     if (strength >= most) break;
+    strength = std::min(1.25 * strength, most);
   }
   if (found < kFound) return found;
   picture = std::move(best);

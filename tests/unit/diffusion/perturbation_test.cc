@@ -6,6 +6,7 @@
 
 #include "tests/support/model_folder.h"
 #include "tests/support/tiny_xl.h"
+#include "tests/unit/diffusion/made_alone.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
@@ -78,16 +79,9 @@ class PerturbationOfXl : public testing::Test {
     return request;
   }
   std::shared_ptr<Recorder> Run(const TrajectoryRequest& request) {
-    Engine engine(*models_, {.row_threads = 2,
-                             .checkpoint_interval = std::chrono::milliseconds(0),
-                             .decode = [](const std::string&) {
-                               return at::full({32, 32, 3}, 90, at::kByte);
-                             }});
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    events->Wait();
-    engine.WaitUntilIdle();
-    return events;
+    Engine::Options options{.row_threads = 2, .checkpoint_interval = std::chrono::milliseconds(0)};
+    options.decode = [](const std::string&) { return at::full({32, 32, 3}, 90, at::kByte); };
+    return MadeAlone(*models_, options, request);
   }
 
   mind::support::ModelFolder folder_;

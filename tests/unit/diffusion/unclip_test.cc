@@ -9,6 +9,7 @@
 
 #include "tests/support/model_folder.h"
 #include "tests/support/tiny_unclip.h"
+#include "tests/unit/diffusion/made_alone.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
@@ -65,18 +66,10 @@ class Unclip : public testing::Test {
   }
 
   static std::shared_ptr<Recorder> Run(const TrajectoryRequest& request) {
-    Engine engine(*models_, Options());
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    events->Wait();
-    engine.WaitUntilIdle();
-    return events;
+    return MadeAlone(*models_, Options(), request);
   }
-
   static at::Tensor PictureOf(const TrajectoryRequest& request) {
-    const auto events = Run(request);
-    EXPECT_EQ(events->Error(), "");
-    return events->picture;
+    return PictureMadeAlone(*models_, Options(), request);
   }
 
   // Why a model whose file has this key otherwise is refused.

@@ -11,10 +11,13 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "tests/support/everybody.h"
@@ -204,6 +207,66 @@ TEST_F(HttpServerTest, RefusesWhatItCannotRead) {
     EXPECT_THAT(answer, StartsWith(absl::StrCat("HTTP/1.1 ", status))) << request.substr(0, 100);
     EXPECT_THAT(answer, HasSubstr("Connection: close")) << request.substr(0, 100);
   }
+}
+
+// Has counted what one tenant asks.
+class Counting : public Everybody {
+ public:
+  std::optional<Rate> RequestsOf(const Credentials& credentials) override {
+    if (credentials.authorization != "Bearer known") return std::nullopt;
+    return Rate{.limit = 60, .remaining = 7, .reset = absl::Seconds(53)};
+  }
+};
+
+TEST_F(HttpServerTest, WhoIsKnownIsToldHowHeStandsWithWhatNoHandlerAnswers) {
+  Counting counting;
+  Router router(counting);
+  for (const char* const method : {"GET", "POST"}) {
+    router.Add(method, "/forgotten", [](const ExchangePtr&, const Router::Arguments&) {});
+  }
+  HttpLimits limits;
+  limits.body_bytes = 1000;
+  auto server = HttpServer::Start({.address = "127.0.0.1:0", .limits = limits}, router);
+  ASSERT_TRUE(server.ok()) << server.status();
+  server_ = *std::move(server);
+  const std::pair<const char*, std::string> refused[] = {
+      {"POST /forgotten HTTP/1.1\r\nHost: x\r\n@Content-Length: 1001\r\n\r\n", "413"},
+      {"POST /forgotten HTTP/1.1\r\nHost: x\r\n@Transfer-Encoding: chunked\r\n\r\n7d0\r\n", "413"},
+      {"POST /forgotten HTTP/1.1\r\nHost: x\r\n@Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400"},
+      {"GET forgotten HTTP/1.1\r\nHost: x\r\n@\r\n", "400"},
+      {"GET /forgotten HTTP/1.1\r\n@\r\n", "400"},
+      {"GET /forgotten HTTP/1.1\r\nHost: x\r\n@\r\n", "500"},
+  };
+  for (const auto& [request, status] : refused) {
+    const auto as = [&, request = std::string(request)](const std::string& key) {
+      const std::string header = key.empty() ? "" : absl::StrCat("Authorization: Bearer ", key, "\r\n");
+      return Ask(absl::StrReplaceAll(request, {{"@", header}}));
+    };
+    EXPECT_THAT(as("known"), testing::AllOf(StartsWith(absl::StrCat("HTTP/1.1 ", status)),
+                                            HasSubstr("x-ratelimit-limit-requests: 60\r\n"),
+                                            HasSubstr("x-ratelimit-remaining-requests: 7\r\n"),
+                                            HasSubstr("x-ratelimit-reset-requests: 53s\r\n")))
+        << request;
+    for (const char* const other : {"", "other"}) {
+      EXPECT_THAT(as(other), testing::AllOf(StartsWith(absl::StrCat("HTTP/1.1 ", status)),
+                                            Not(HasSubstr("x-ratelimit"))))
+          << request;
+    }
+  }
+  server_.reset();
+}
+
+// What was said of a request does not go with the refusal of the next.
+TEST_F(HttpServerTest, ARefusalIsOfTheRequestThatIsRefused) {
+  Start({}, {"https://studio.example"});
+  Socket socket(server_->port());
+  socket.Send(
+      "HEAD /hello HTTP/1.1\r\nHost: x\r\nx-request-id: first\r\nOrigin: https://studio.example\r\n\r\n");
+  socket.ReadUntil("\r\n\r\n");
+  socket.Forget();
+  socket.Send("nonsense\r\n\r\n");
+  EXPECT_THAT(socket.ReadAll(), testing::AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("bad_http"),
+                                               Not(HasSubstr("first")), Not(HasSubstr("studio"))));
 }
 
 // All bodies together take no more memory than they may, and that is free again when they are answered.

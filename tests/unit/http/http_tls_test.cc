@@ -121,6 +121,16 @@ TEST_F(HttpTlsTest, ALargeBodyGoesThereAndBack) {
               EndsWith(body));
 }
 
+// A reset would take the answer from who still sends.
+TEST_F(HttpTlsTest, WhoSendsTooMuchReadsThatHeDoes) {
+  Start();
+  const std::string much(8 << 20, 'x');
+  EXPECT_THAT(Ask(absl::StrCat("GET /hello HTTP/1.1\r\nHost: x\r\nX: ", much, "\r\n\r\n")),
+              AllOf(StartsWith("HTTP/1.1 431"), HasSubstr("header_too_large")));
+  EXPECT_THAT(Ask(absl::StrCat("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 40000000\r\n\r\n", much)),
+              AllOf(StartsWith("HTTP/1.1 413"), HasSubstr("body_too_large")));
+}
+
 TEST_F(HttpTlsTest, TheProtocolIsHttp11OrNone) {
   Start();
   EXPECT_EQ(TlsSocket(server_->port(), {}, "\x02h2\x08http/1.1").protocol(), "http/1.1");

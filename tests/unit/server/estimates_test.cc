@@ -14,20 +14,42 @@ TEST_F(EstimatesTest, NobodyWaitsForWorkThatWouldNotGoBefore) {
   Connect("b", 1, "B");
   Capacity("a", 1, {{"A", 10}});
   for (int i = 0; i < 10; ++i) Submit(Job("a" + std::to_string(i), 1, v1::PRIORITY_NORMAL, "A"));
-  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL), absl::ZeroDuration());
-  EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_NORMAL), absl::Seconds(10 * 10.0 * kSteps));
-  EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_HIGH), absl::ZeroDuration());
-  EXPECT_EQ(dispatcher_.EstimatedWait("C", v1::PRIORITY_HIGH), std::nullopt);
+  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL, "t"), absl::ZeroDuration());
+  EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_NORMAL, "t"), absl::Seconds(10 * 10.0 * kSteps));
+  EXPECT_EQ(dispatcher_.EstimatedWait("A", v1::PRIORITY_HIGH, "t"), absl::ZeroDuration());
+  EXPECT_EQ(dispatcher_.EstimatedWait("C", v1::PRIORITY_HIGH, "t"), std::nullopt);
   // A worker with both models is expected to take half of the work for A.
   Connect(Registration("both", {Model("A"), Model("B")}), 0);
-  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL), absl::Seconds(10 * 10.0 * kSteps / 2 / 2));
+  EXPECT_EQ(dispatcher_.EstimatedWait("B", v1::PRIORITY_NORMAL, "t"),
+            absl::Seconds(10 * 10.0 * kSteps / 2 / 2));
+}
+
+TEST_F(EstimatesTest, ATenantWaitsForWhatGoesBeforeItsOwnTurn) {
+  Connect("w", 1);
+  Capacity("w", 1, {{"m", 1}});
+  Submit("runs");
+  for (int i = 0; i < 100; ++i) Submit("t" + std::to_string(i));
+  v1::Job modest = Job("modest");
+  modest.set_tenant("modest");
+  Submit(modest);
+  const auto wait = [this](const std::string& tenant) {
+    return dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL, tenant);
+  };
+  EXPECT_EQ(wait("t"), absl::Seconds(102.0 * kSteps));
+  EXPECT_EQ(wait("nobody"), absl::Seconds(2.0 * kSteps)) << "what runs, and what came before for the modest";
+  EXPECT_EQ(wait("modest"), absl::Seconds(3.0 * kSteps)) << "and the flood's first";
+  // It is what it then waits for, but for what runs.
+  v1::Job late = Job("late");
+  late.set_tenant("nobody");
+  Submit(late);
+  EXPECT_EQ(dispatcher_.EstimatedWaitOf("late"), absl::Seconds(1.0 * kSteps));
 }
 
 TEST_F(EstimatesTest, WithRoomNothingWaitsHoweverMuchRuns) {
   Connect("w", 2);
   Capacity("w", 2, {{"m", 1000}});
   Submit("j");
-  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::ZeroDuration());
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL, "t"), absl::ZeroDuration());
 }
 
 TEST_F(EstimatesTest, NumbersThatAreNoneAreNoMeasurements) {
@@ -91,12 +113,12 @@ TEST_F(EstimatesTest, WhatRunsCountsByWhatIsLeftOfIt) {
   Connect("w", 1);
   Capacity("w", 1, {{"m", 2}});
   Submit("j");
-  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::Seconds(2.0 * kSteps));
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL, "t"), absl::Seconds(2.0 * kSteps));
   Progress("w", Ref("j", 1), 4);
-  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::Seconds(2.0 * (kSteps - 4)));
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL, "t"), absl::Seconds(2.0 * (kSteps - 4)));
   EXPECT_EQ(dispatcher_.EstimatedRemaining("j"), absl::Seconds(2.0 * (kSteps - 4)));
   Cancel("j");
-  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL), absl::ZeroDuration());
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL, "t"), absl::ZeroDuration());
   EXPECT_EQ(dispatcher_.EstimatedRemaining("j"), std::nullopt);
 }
 

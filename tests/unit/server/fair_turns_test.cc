@@ -28,6 +28,20 @@ TEST_F(FairTurnsTest, AClaimStartsWhereTheOneBeforeItEnds) {
   EXPECT_EQ(Join("b").start, 0);
 }
 
+TEST_F(FairTurnsTest, TellsWhereOneWouldStart) {
+  EXPECT_EQ(turns_.NextStart("a"), 0);
+  FairTurns::Claim& first = Join("a", 2, 3);
+  EXPECT_EQ(turns_.NextStart("a"), 6);
+  EXPECT_EQ(turns_.NextStart("b"), 0);
+  turns_.Begin(first);
+  turns_.Begin(first);
+  EXPECT_EQ(turns_.virtual_time(), 3);
+  EXPECT_EQ(turns_.NextStart("a"), 6) << "what has begun is charged";
+  EXPECT_EQ(turns_.NextStart("b"), 3);
+  EXPECT_EQ(Join("b").start, 3);
+  EXPECT_EQ(Join("a").start, 6);
+}
+
 TEST_F(FairTurnsTest, TimeIsWhereTheLastPortionBegan) {
   FairTurns::Claim& a = Join("a", 3, 2);
   turns_.Begin(a);

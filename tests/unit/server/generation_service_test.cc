@@ -351,6 +351,23 @@ TEST_F(GenerationServiceTest, JobsForAModelNobodyServesLeaveRoomForOthers) {
   for (int i = 0; i < 6; ++i) Create();
 }
 
+TEST_F(GenerationServiceTest, WhoWouldWaitTooLongIsRefusedAndNotTheOthers) {
+  options_.max_wait = absl::Minutes(1);
+  Connect("w", 1);
+  absl::Status refused;
+  int taken = 0;
+  while (refused.ok()) {
+    refused = Submit(SmallRequest(), {.tenant = "flood"}).status();
+    if (refused.ok()) ++taken;
+    ASSERT_LT(taken, 1000);
+  }
+  EXPECT_GT(taken, 10);
+  EXPECT_EQ(ReasonOf(refused), "WAIT_TOO_LONG");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("longer than 1m"));
+  EXPECT_TRUE(Submit(SmallRequest(), {.tenant = "modest"}).ok());
+  EXPECT_EQ(ReasonOf(Submit(SmallRequest(), {.tenant = "flood"}).status()), "WAIT_TOO_LONG");
+}
+
 TEST_F(GenerationServiceTest, ModelsAreWrittenOnceAndTogether) {
   Connect("w", 1, {"a", "b", "c"});
   EXPECT_EQ(store_.model_writes, 3);

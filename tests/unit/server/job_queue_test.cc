@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
 namespace mind::server {
 namespace {
 
@@ -290,19 +292,52 @@ TEST(JobQueue, TellsWhatIsAheadAndWhatWaits) {
   EXPECT_EQ(queue.CostAheadOf("2", all), 3);
   EXPECT_EQ(queue.Of("m").steps, 20);
   EXPECT_EQ(queue.CostAheadOf("2", half), 1.5);
-  EXPECT_EQ(queue.CostSeconds(2, half), 3.5);
-  EXPECT_EQ(queue.CostSeconds(3, half), 0);
+  EXPECT_EQ(queue.CostAheadOfNew(2, "a", half), 3.5);
+  EXPECT_EQ(queue.CostAheadOfNew(3, "a", half), 0);
   QueuedJob other = Job("3", "b", 3, 5);
   other.model = "n";
   queue.Push(other);
   EXPECT_EQ(queue.AheadOf("2"), 2);
   EXPECT_EQ(queue.CostAheadOf("2", all), 8);
-  EXPECT_EQ(queue.CostSeconds(3, all), 5);
+  EXPECT_EQ(queue.CostAheadOfNew(3, "b", all), 5);
   EXPECT_EQ(queue.AheadOf("3"), 0);
   EXPECT_EQ(queue.Waits(2), 2);
   EXPECT_EQ(queue.Waits(3), 1);
   EXPECT_TRUE(queue.Remove("1"));
   EXPECT_FALSE(queue.Remove("1"));
+}
+
+TEST(JobQueue, WhatIsAheadOfANewJobIsWhatGoesBeforeItsTenantsTurn) {
+  JobQueue queue(Price{.row = 1});
+  const auto all = [](const std::string&) { return 1.0; };
+  for (int i = 0; i < 100; ++i) queue.Push(Job(absl::StrCat("f", i), "flood"));
+  QueuedJob favoured = Job("x", "favoured");
+  favoured.weight = 2;
+  queue.Push(favoured);
+  const auto ahead = [&](const std::string& tenant, int priority = 2) {
+    return queue.CostAheadOfNew(priority, tenant, all);
+  };
+  EXPECT_EQ(ahead("flood"), 101);
+  EXPECT_EQ(ahead("modest"), 2);    // at the same time, and came before
+  EXPECT_EQ(ahead("favoured"), 2);  // half a turn later
+  EXPECT_EQ(ahead("modest", 1), 101);
+  EXPECT_EQ(ahead("modest", 3), 0);
+  // What has begun is behind; what is given back, or has no slack left, is before.
+  EXPECT_EQ(TakeFirst(queue), "f0");
+  EXPECT_EQ(TakeFirst(queue), "x");
+  EXPECT_EQ(TakeFirst(queue), "f1");
+  EXPECT_EQ(ahead("modest"), 0);
+  EXPECT_EQ(ahead("favoured"), 0);
+  EXPECT_EQ(ahead("flood"), 98);
+  queue.SetReturned(Pictures(Job("f0", "flood"), 0), {.pictures = 1, .work = {.rows = 0.5}});
+  QueuedJob urgent = Job("urgent", "flood");
+  urgent.deadline = kNow;
+  queue.Push(urgent);
+  queue.Advance(kNow);
+  EXPECT_EQ(ahead("modest"), 1.5);
+  // And as it stands when it has come.
+  queue.Push(Job("y", "modest"));
+  EXPECT_EQ(queue.CostAheadOf("y", all), 1.5);
 }
 
 }  // namespace

@@ -448,12 +448,19 @@ TEST_P(JobStoreTest, KnowsWhatWasUsedLongerThanTheJobs) {
   // It is forgotten too, in the end.
   const auto purge = [this](absl::Time before) {
     return Await<absl::StatusOr<int>>(
-        [&](const auto& done) { store_->Purge({.ended_before = before}, 10, done); });
+        [&](const auto& done) { store_->Purge({.ended_before = before}, 2, done); });
   };
   EXPECT_EQ(*purge(day + absl::Hours(48)), 2);
   EXPECT_THAT(list({.limit = 10}), testing::ElementsAre(acme, other));
-  EXPECT_TRUE(purge(day + absl::Hours(24) + kUsageKept).ok());
+  EXPECT_EQ(*purge(day + absl::Hours(48)), 0);
+  EXPECT_EQ(*purge(day + absl::Hours(24) + kUsageKept), 2);
   EXPECT_THAT(list({.limit = 10}), testing::ElementsAre(other));
+  // Not all at once.
+  Write({used("4", "acme", "k1", day + absl::Hours(1), 1), used("5", "acme", "k1", day + absl::Hours(2), 1)});
+  EXPECT_EQ(*purge(day + absl::Hours(48) + kUsageKept), 2);
+  EXPECT_THAT(list({.limit = 10}), testing::ElementsAre(other)) << "the oldest first";
+  EXPECT_EQ(*purge(day + absl::Hours(48) + kUsageKept), 1);
+  EXPECT_TRUE(list({.limit = 10}).empty());
 }
 
 TEST_P(JobStoreTest, KeepsWhatModelsCostLast) {

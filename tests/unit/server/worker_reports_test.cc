@@ -78,6 +78,7 @@ TEST_F(WorkerReportsTest, WatchersSeeOnlyWhatTheWorkerOfThePictureSays) {
   Preview(worker, Ref(id, 1, 0), 0);
   Progress(worker, Ref(id, 1, 0));
   EXPECT_EQ(Shown(id), 2);
+  EXPECT_EQ(metrics_.reports_refused["BAD_PREVIEW"].Value(), 1);
 }
 
 TEST_F(WorkerReportsTest, AResultThatIsNotWhatWasAskedForIsAFailureOfItsWorker) {
@@ -95,6 +96,7 @@ TEST_F(WorkerReportsTest, AResultThatIsNotWhatWasAskedForIsAFailureOfItsWorker) 
   EXPECT_EQ(job->state(), v1::JOB_STATE_RUNNING);
   EXPECT_EQ(job->attempt(), 2U);
   EXPECT_EQ(job->images_done(), 0U);
+  EXPECT_EQ(metrics_.reports_refused["BAD_RESULT"].Value(), 1);
 }
 
 TEST_F(WorkerReportsTest, AResultMustHaveTheFormatAndBytes) {
@@ -253,9 +255,9 @@ TEST_F(WorkerReportsTest, APreviewTooLargeForAMessageIsNone) {
   v1::ImagePreview preview;
   preview.mutable_preview()->set_media_type("image/jpeg");
   preview.mutable_preview()->set_data("x");
-  EXPECT_TRUE(IsPreview(preview));
+  EXPECT_TRUE(CheckPreview(preview).ok());
   preview.mutable_preview()->set_data(std::string(4 << 20, 'x'));
-  EXPECT_FALSE(IsPreview(preview));
+  EXPECT_EQ(ReasonOf(CheckPreview(preview)), "BAD_PREVIEW");
 }
 
 TEST_F(WorkerReportsTest, ANameThatIsTakenIsRefusedAndItsOwnerKeepsItsWork) {
@@ -272,6 +274,7 @@ TEST_F(WorkerReportsTest, ANameThatIsTakenIsRefusedAndItsOwnerKeepsItsWork) {
   registration.set_instance("b");
   EXPECT_EQ(Register(other, registration).code(), absl::StatusCode::kAlreadyExists);
   EXPECT_FALSE(owner->closed);
+  EXPECT_EQ(metrics_.reports_refused["WORKER_NAME_TAKEN"].Value(), 1);
   Finish(owner, id);
   EXPECT_EQ(StateOf(id), v1::JOB_STATE_SUCCEEDED);
 }

@@ -4,15 +4,15 @@
 // Schrage, "A Proof of the Optimality of the Shortest Remaining Processing Time Discipline", Operations
 // Research 16:3, 1968). By itself it would keep a long job waiting for as long as shorter ones come, so three
 // things temper it:
-//   patience  each second that a job has been here counts for it as if it had 1/patience seconds less to go.
-//   Once it
-//             has been here for `patience` times what it has left, nobody who comes later passes it.
-//   flow      of n pictures each has a step at least once in n / flow batches, so that everybody's preview
-//   moves: who
-//             has gone without for so long goes first, which takes that share of the time at the most.
-//   lead      tenants share the time by their weights. Who has had more than the others, by more than the
-//   longest
-//             job that waits takes, stands back until they have had theirs.
+//   patience:
+//     each second that a job has been here counts for it as if it had 1/patience seconds less to go.
+//     Once it has been here for `patience` times what it has left, nobody who comes later passes it.
+//   flow:
+//     of n pictures each has a step at least once in n / flow batches, so that everybody's preview moves:
+//     who has gone without for so long goes first, which takes that share of the time at the most.
+//   lead:
+//     tenants share the time by their weights. Who has had more than the others, by more than the longest
+//     job that waits takes, stands back until they have had theirs.
 //
 // And with any flow at all nobody goes without for as long as the server lets a picture stand still before it
 // has it made elsewhere (its --stall): who has gone without for half of that goes before all others.
@@ -30,8 +30,8 @@
 namespace mind::diffusion {
 
 // Plain state on a time of its own: seconds in which there were steps to take. The engine's step thread
-// drives it, and so does the simulation that compares it with other orders (tests/bench/turns). Not
-// thread-safe.
+// drives it, and so does the simulation that compares it with other orders (tests/support/step_simulation.h).
+// Not thread-safe.
 class StepTurns {
  public:
   struct Options {
