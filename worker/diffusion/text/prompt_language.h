@@ -40,7 +40,8 @@ struct PromptPiece {
   friend bool operator==(const PromptPiece&, const PromptPiece&) = default;
 };
 
-// At least one piece; neighbours have different weights. Throws RequestError for a weight that is no number.
+// At least one piece; neighbours have different weights, all of them finite. Throws RequestError for a weight
+// that is no number, by itself or with those of the brackets around it.
 std::vector<PromptPiece> ParsePrompt(std::string_view prompt);
 
 }  // namespace mind::diffusion
