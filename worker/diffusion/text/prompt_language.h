@@ -40,8 +40,7 @@ struct PromptPiece {
   friend bool operator==(const PromptPiece&, const PromptPiece&) = default;
 };
 
-// At least one piece; neighbours have different weights, all of them finite. Throws RequestError for a weight
-// that is no number, by itself or with those of the brackets around it.
+// At least one piece; neighbours have different weights. Throws RequestError for a weight that is no number.
 std::vector<PromptPiece> ParsePrompt(std::string_view prompt);
 
 }  // namespace mind::diffusion
