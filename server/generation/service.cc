@@ -213,7 +213,11 @@ void GenerationService::ListWorkers(Answer<v1::ListWorkersResponse> answer) {
     worker->set_state(connected.state());
     *worker->mutable_connect_time() = ToTimestamp(connected.connected());
   }
-  answer(std::move(response));
+  if (!worker_desk_.has_unsaved_models() || !state_.ledger.reliable()) return answer(std::move(response));
+  // Fronts list models from the store: who has seen a worker finds its models there. While the store cannot
+  // be written nothing is promised about them, and workers are told of all the same.
+  state_.ledger.Answer([answer = std::move(answer), response = std::move(response)](
+                           const absl::Status&) mutable { answer(std::move(response)); });
 }
 
 void GenerationService::ListWork(Answer<internal::v1::ListWorkResponse> answer) {

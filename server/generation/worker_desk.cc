@@ -30,8 +30,11 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
   }
   state_.sessions.Close(registration.name(),
                         absl::AbortedError("another worker of the same name has connected"));
-  for (v1::Model& model : state_.catalog.Offer(registration, state_.Now())) {
-    state_.ledger.Write(SaveModel{std::move(model)});
+  std::vector<v1::Model> changed = state_.catalog.Offer(registration, state_.Now());
+  for (v1::Model& model : changed) state_.ledger.Write(SaveModel{std::move(model)});
+  if (!changed.empty()) {
+    ++unsaved_offers_;
+    state_.ledger.WhenDurable([this] { --unsaved_offers_; });
   }
   state_.sessions.Add(registration.name(), session, registration.uploads());
   LogInfo("worker connected", {{"worker", registration.name()},

@@ -30,6 +30,8 @@ class WorkerDesk : public Reception {
 
   // Ends all streams with this status; nothing is decided about it.
   void CloseAll(const absl::Status& status) { state_.sessions.CloseAll(status); }
+  // Whether a worker has offered models that the store does not have yet.
+  bool has_unsaved_models() const { return unsaved_offers_ > 0; }
   // A worker that is not listened to is not silent.
   void OnTick();
 
@@ -61,6 +63,7 @@ class WorkerDesk : public Reception {
 
   ServiceState& state_;
   Decisions& decisions_;
+  int unsaved_offers_ = 0;                        // with models that are being written
   std::set<std::string> unread_;                  // workers that wait for WhenReadable
   std::set<std::string> checking_;                // keys of uploads that are being looked at
   size_t moderated_bytes_ = 0;                    // of pictures that are asked about

@@ -52,5 +52,20 @@ TEST(PromptLanguage, AWeightThatIsNoNumberIsNamed) {
   }
 }
 
+TEST(PromptLanguage, WeightsThatTogetherAreNoNumberAreRefused) {
+  const std::string large(300, '9');
+  for (const std::string& prompt :
+       {std::string(8000, '(') + "a", std::string(8000, '(') + "a" + std::string(8000, ')'),
+        "((a:" + large + "):" + large + ")", "(((a:" + large + "):" + large + "):0)"}) {
+    try {
+      ParsePrompt(prompt);
+      ADD_FAILURE() << prompt.substr(0, 20) << " is taken";
+    } catch (const RequestError& e) {
+      EXPECT_THAT(e.what(), HasSubstr("beyond any number"));
+    }
+  }
+  EXPECT_EQ(ParsePrompt(std::string(8000, '[') + "a").size(), 1U);  // next to nothing is a number
+}
+
 }  // namespace
 }  // namespace mind::diffusion

@@ -14,6 +14,13 @@ using ::testing::IsEmpty;
 class StoreFaultsTest : public ServiceRig {
  protected:
   uint32_t RunningImages() { return ListWorkers().workers(0).running_images(); }
+  // Answered by now or not.
+  Reply<v1::ListWorkersResponse> AskForWorkers() {
+    const auto [reply, answer] = Expect<v1::ListWorkersResponse>();
+    service().ListWorkers(answer);
+    Settle();
+    return reply;
+  }
   static v1::JobRequest Named(const std::string& request_id) {
     v1::JobRequest request = SmallRequest();
     request.set_request_id(request_id);
@@ -331,6 +338,34 @@ TEST_F(StoreFaultsTest, ModelsThatCouldNotBeSavedAreSavedLater) {
   store_.full = true;
   Connect("w", 1);
   EXPECT_TRUE(AllModels(store_)->empty());
+  MakeRoom();
+  EXPECT_EQ(AllModels(store_)->size(), 1U);
+}
+
+TEST_F(StoreFaultsTest, WhoSeesAWorkerFindsItsModelsInTheStore) {
+  service();
+  store_.slow = true;
+  Connect("w", 1);
+  const auto reply = AskForWorkers();
+  EXPECT_FALSE(reply->has_value());
+  store_.Release();
+  EXPECT_EQ(Answered<v1::ListWorkersResponse>(reply)->workers_size(), 1);
+  EXPECT_EQ(AllModels(store_)->size(), 1U);
+  store_.slow = true;
+  Connect("other", 1);  // with the same models
+  EXPECT_TRUE(AskForWorkers()->has_value());
+}
+
+TEST_F(StoreFaultsTest, WorkersAreShownWhileTheirModelsCannotBeSaved) {
+  service();
+  store_.slow = true;
+  Connect("w", 1);
+  const auto reply = AskForWorkers();
+  EXPECT_FALSE(reply->has_value());
+  store_.full = true;
+  store_.Release();
+  EXPECT_EQ(Answered<v1::ListWorkersResponse>(reply)->workers_size(), 1);
+  EXPECT_EQ(ListWorkers().workers_size(), 1);  // nor does who asks later wait
   MakeRoom();
   EXPECT_EQ(AllModels(store_)->size(), 1U);
 }

@@ -1,6 +1,8 @@
 #include "worker/diffusion/text/prompt_language.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <optional>
 
 #include "worker/diffusion/error.h"
@@ -36,6 +38,10 @@ class Parser {
     for (const size_t begin : round_) Multiply(begin, kRound);
     for (const size_t begin : square_) Multiply(begin, kSquare);
     if (pieces_.empty()) pieces_.push_back({});
+    // Nothing could be computed with them, and that would be taken for the model's fault.
+    if (!std::all_of(pieces_.begin(), pieces_.end(), [](const auto& p) { return std::isfinite(p.weight); })) {
+      throw RequestError("the prompt has brackets in brackets whose weights together are beyond any number");
+    }
     return Merged();
   }
 
