@@ -72,8 +72,8 @@ def checkout(root, to):
     """What git has of the tree, as it lies there."""
     to.mkdir(parents=True, exist_ok=True)
     files = subprocess.run(["git", "-C", root, "ls-files", "-z"], capture_output=True, check=True).stdout
-    packed = subprocess.run(["tar", "--create", "--null", "--files-from=-", "--directory", root], input=files,
-                            capture_output=True, check=True).stdout
+    packed = subprocess.run(["tar", "--create", "--directory", root, "--null", "--files-from=-"], input=files,
+                            stdout=subprocess.PIPE, check=True).stdout
     subprocess.run(["tar", "--extract", "--directory", to], input=packed, check=True)
 
 
