@@ -11,12 +11,11 @@
 # (-p) to this host alone, or give --keys (docs/operations/security.md).
 ARG BASE=debian:bookworm-slim
 
-# What ships, but for what is ours.
-FROM ${BASE} AS base
-COPY deploy/packages.txt deploy/install.sh /tmp/deploy/
-RUN /tmp/deploy/install.sh run && rm -rf /tmp/deploy /var/lib/apt/lists/* /var/cache/apt/* /var/log/* && \
-    useradd --system --uid 10001 --gid 0 --home-dir /data mind && mkdir -p /data /models && chown mind:0 /data && chmod g=u /data && \
-    echo /usr/local/lib/mind >/etc/ld.so.conf.d/mind.conf
+# What ships of Debian: some of its packages, and none of its tools to install others.
+FROM ${BASE} AS debian
+COPY deploy/packages.txt deploy/install.sh deploy/image/debian.sh /tmp/deploy/
+RUN /tmp/deploy/install.sh run && useradd --uid 10001 --gid 0 --no-create-home --home-dir /data mind && \
+    echo /usr/local/lib/mind >/etc/ld.so.conf.d/mind.conf && /tmp/deploy/debian.sh /out
 
 FROM ${BASE} AS build
 ARG LIBTORCH=
@@ -27,16 +26,17 @@ COPY . .
 RUN libtorch=${LIBTORCH:+-DMIND_LIBTORCH=/src/${LIBTORCH#/}}; \
     cmake --preset release ${libtorch} && cmake --build --preset release --target mind-server mind-worker mind \
       mind-inspect mind-train mind-eval mind-golden
-# The programs without their names of functions, every shared library that they use and the base has not (of a LibTorch with
+# The programs without their names of functions, every shared library that they use and is not there yet (of a LibTorch with
 # CUDA, all that it has), and the list of what that is.
-COPY --from=base /etc/ld.so.cache /out/ld.so.cache
+COPY --from=debian /out/etc/ld.so.cache /out/ld.so.cache
 RUN mkdir -p /out/bin /out/lib && cp build/release/bin/* /out/bin/ && strip /out/bin/* && \
     deploy/image/libraries.sh /out/bin /out/lib /out/ld.so.cache ${LIBTORCH:+/src/${LIBTORCH#/}/lib} && \
     deploy/image/sbom.sh /out/bin /out/lib ${LIBTORCH:+/src/${LIBTORCH#/}/lib} >/out/sbom.spdx.json
 
-FROM base
+FROM scratch
+COPY --from=debian /out/ /
 COPY --from=build /out/lib/ /usr/local/lib/mind/
-RUN ldconfig
+RUN ldconfig && mkdir -p /data /models && chown mind:0 /data && chmod g=u /data
 COPY deploy/models/ /models/
 COPY --from=build /out/bin/ /usr/local/bin/
 COPY deploy/image/alive.sh /usr/local/bin/mind-alive
