@@ -95,10 +95,12 @@ def run(place, command, environment=None, user=None, cwd="/", only_reading=False
                   "mount -t tmpfs -o mode=770,gid=0 tmpfs data"]
     else:
         lines.append("cp /etc/resolv.conf etc/resolv.conf")
-    drop = ["setpriv", f"--reuid={user}", "--regid=0", "--clear-groups", "--no-new-privs", "--bounding-set=-all"] if user else []
+    chroot = ["chroot", str(place)]
+    if user:
+        chroot = ["setpriv", "--no-new-privs", "chroot", f"--userspec={user}:0", "--groups=", str(place)]
     given = {name: os.environ[name] for name in AUTHORITIES if name in os.environ}
     variables = {"PATH": PATH, "HOME": "/root", **({} if only_reading else given), **(environment or {})}
     inside = ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), "sh", "-c", f"cd {cwd} && {command}"]
-    lines.append("exec " + shlex.join(["chroot", str(place), *drop, *inside]))
+    lines.append("exec " + shlex.join([*chroot, *inside]))
     return subprocess.run([*unshare, "bash", "-c", "\n".join(lines)], check=True, text=True,
                           stdout=subprocess.PIPE if output else None).stdout
