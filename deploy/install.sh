@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the sections named (build, run, test; default: all) of deploy/packages.txt. As root.
+# Installs the Debian packages of the sections named (build, image, run, test; default: all but image) of deploy/packages.txt. As root.
 #   deploy/install.sh --libtorch cpu|cuda [DIRECTORY]   LibTorch 2 beside Debian's, in /opt/libtorch unless said otherwise (libtorch.sh)
 set -euo pipefail
 if [ "${1:-}" = --libtorch ]; then exec "$(dirname "$0")/libtorch.sh" "${2:-}" "${3:-/opt/libtorch}"; fi

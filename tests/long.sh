@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
-#   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image capacity cuda asan-ubsan tsan fuzz tidy
-#                                 (default: all, in this order)
+#   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image image-libtorch
+#                                 image-cuda bookworm trixie capacity cuda asan-ubsan tsan fuzz tidy (default: all, in this order)
 # docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image capacity cuda asan-ubsan tsan fuzz tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda bookworm trixie capacity cuda asan-ubsan tsan fuzz tidy)
 mkdir -p build
 
 sanitized() {  # PRESET: builds it and runs the whole suite under it
@@ -19,6 +19,10 @@ libtorch_2() {  # the engine and the worker against LibTorch 2 with CUDA: what n
     cmake --build build/cuda --target mind-worker mind-golden bench-device test-diffusion test-golden test-worker &&
     ctest --test-dir build/cuda --output-on-failure -R '^(unit/(diffusion|golden|worker)|golden|build)/' || return 1
   ! command -v nvidia-smi >/dev/null || tests/gpu/run.sh build/cuda
+}
+
+upstream_image() {  # KIND MB: the Dockerfile with that LibTorch of upstream's, which goes with the build context
+  deploy/libtorch.sh "$1" libtorch && tests/deploy/image.py . build/image --libtorch libtorch/torch --most "$2"
 }
 
 run_stage() {
@@ -38,6 +42,9 @@ run_stage() {
       ;;
     cuda) libtorch_2 ;;
     image) tests/deploy/image.py . build/image ;;
+    image-libtorch) upstream_image cpu 800 ;;
+    image-cuda) upstream_image cuda 8000 ;;
+    bookworm | trixie) tests/deploy/bare.py . build/roots "$1" ;;
     capacity) build/dev/bin/bench-cluster --whole | tee build/capacity.md ;;
     asan-ubsan | tsan) sanitized "$1" ;;
     fuzz) cmake --preset fuzz >/dev/null && cmake --build --preset fuzz && ctest --preset fuzz ;;

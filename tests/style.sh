@@ -4,7 +4,12 @@ set -euo pipefail
 list() { git ls-files "$@" 2>/dev/null || true; }
 mapfile -t sources < <(list '*.h' '*.cc' 'proto/mind/*.proto')
 [ ${#sources[@]} -gt 0 ] || mapfile -t sources < <(find proto/mind proto/support server worker client tests -name '*.h' -o -name '*.cc' -o -name '*.proto')
-clang-format --dry-run --Werror "${sources[@]}"
+# Versions differ in what they make of some lines; Debian 12's is the one that counts.
+if [[ $(clang-format --version) == *" version 14."* ]]; then
+  clang-format --dry-run --Werror "${sources[@]}"
+else
+  echo "formatting is not looked at: this is $(clang-format --version), and the sources are formatted by version 14"
+fi
 status=0
 for file in "${sources[@]}"; do
   lines=$(wc -l <"$file")
