@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/diffusion/models/control_net.h"
+#include "worker/diffusion/models/movq.h"
 #include "worker/diffusion/models/picture_projection.h"
 #include "worker/diffusion/models/prior_transformer.h"
 #include "worker/diffusion/models/t2i_adapter.h"
@@ -84,6 +85,42 @@ TEST(FullSize, StableUnclip) {
   };
   EXPECT_EQ(count("2048"), 870173124);
   EXPECT_EQ(count("1536"), 869517764);
+}
+
+// Of prompts and pictures, and for inpainting.
+TEST(FullSize, KandinskyDecoder) {
+  const auto count = [](const std::string& channels) {
+    return CountOf<UNet, UNetConfig>(R"({
+      "_class_name": "UNet2DConditionModel", "out_channels": 8, "sample_size": 64, "layers_per_block": 3,
+      "block_out_channels": [384, 768, 1152, 1536], "attention_head_dim": 64, "cross_attention_dim": 768,
+      "encoder_hid_dim": 1280, "encoder_hid_dim_type": "image_proj", "addition_embed_type": "image",
+      "resnet_time_scale_shift": "scale_shift", "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+      "down_block_types": ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D",
+                           "SimpleCrossAttnDownBlock2D", "SimpleCrossAttnDownBlock2D"],
+      "up_block_types": ["SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D",
+                         "ResnetUpsampleBlock2D"], "in_channels": )" +
+                                     channels + "}");
+  };
+  EXPECT_EQ(count("4"), 1253057288);
+  EXPECT_EQ(count("9"), 1253074568);
+}
+
+TEST(FullSize, KandinskyPrior) {
+  const int64_t count = CountOf<PriorTransformer, PriorTransformerConfig>(R"({
+    "_class_name": "PriorTransformer", "num_attention_heads": 32, "attention_head_dim": 64, "num_layers": 20,
+    "embedding_dim": 1280, "num_embeddings": 77, "additional_embeddings": 4})");
+  EXPECT_EQ(count, 1026225920);
+}
+
+TEST(FullSize, Movq) {
+  const int64_t count = CountOf<Movq, MovqConfig>(R"({
+    "_class_name": "VQModel", "norm_type": "spatial", "latent_channels": 4, "vq_embed_dim": 4,
+    "num_vq_embeddings": 16384, "layers_per_block": 2, "norm_num_groups": 32,
+    "block_out_channels": [128, 256, 256, 512],
+    "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D",
+                         "AttnDownEncoderBlock2D"],
+    "up_block_types": ["AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]})");
+  EXPECT_EQ(count, 67832495);
 }
 
 TEST(FullSize, ControlNets) {
