@@ -118,7 +118,7 @@ class Kandinsky : public testing::Test {
 mind::support::ModelFolder* Kandinsky::folder_ = nullptr;
 ModelCache* Kandinsky::models_ = nullptr;
 
-const char* const kModels[] = {kDecoder, kPainter, kCombined};
+const char* const kKandinskyModels[] = {kDecoder, kPainter, kCombined};
 
 TEST_F(Kandinsky, SaysWhatItTakes) {
   const ModelInfo info = models_->Get(kDecoder)->info();
@@ -132,7 +132,7 @@ TEST_F(Kandinsky, SaysWhatItTakes) {
 }
 
 TEST_F(Kandinsky, MakesPicturesInTheStepsOfBothStages) {
-  for (const std::string model : kModels) {
+  for (const std::string model : kKandinskyModels) {
     const auto events = Run(Request(model));
     ASSERT_EQ(events->Error(), "") << model;
     EXPECT_EQ(events->picture.sizes(), (at::IntArrayRef{24, 32, 3})) << model;
@@ -149,7 +149,7 @@ TEST_F(Kandinsky, WhereThePriorLiesMakesNoDifference) {
 
 TEST_F(Kandinsky, GoesOnFromACheckpointOfAnyStage) {
   std::vector<TrajectoryRequest> requests;
-  for (const std::string model : kModels) requests.push_back(Request(model, 3));
+  for (const std::string model : kKandinskyModels) requests.push_back(Request(model, 3));
   requests.push_back(Request(kDecoder, 3));
   requests.back().picture.negative_prompt = "ugly";
   requests.push_back(Request(kDecoder, 6));
@@ -171,7 +171,7 @@ TEST_F(Kandinsky, GoesOnFromACheckpointOfAnyStage) {
 // Beside others in both stages: guided and not, with and without a negative prompt, of pictures.
 TEST_F(Kandinsky, NeighboursDoNotMatter) {
   std::vector<TrajectoryRequest> requests;
-  for (const std::string model : kModels) {
+  for (const std::string model : kKandinskyModels) {
     for (const double guidance : {1.0, 5.0}) {
       requests.push_back(Request(model, guidance > 1 ? 3 : 5));
       requests.back().picture.guidance = requests.back().picture.prior_guidance = guidance;

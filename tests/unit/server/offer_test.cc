@@ -9,7 +9,7 @@
 namespace mind::server {
 namespace {
 
-v1::Model Plain() {
+v1::Model PlainOffer() {
   v1::Model model;
   model.set_name("sd");
   model.set_size_multiple(8);
@@ -21,8 +21,8 @@ v1::Model Plain() {
 }
 
 // With a network that knows one kind of picture, and one that knows three.
-v1::Model Steerable() {
-  v1::Model model = Plain();
+v1::Model OfferedNetworks() {
+  v1::Model model = PlainOffer();
   v1::ModelInput& input = *model.add_inputs();
   input.set_role(v1::INPUT_ROLE_CONTROL);
   input.set_most(2);
@@ -33,7 +33,7 @@ v1::Model Steerable() {
   return model;
 }
 
-v1::ImageSpec Spec() {
+v1::ImageSpec AskedFor() {
   v1::ImageSpec spec;
   spec.set_width(64);
   spec.set_height(32);
@@ -42,46 +42,46 @@ v1::ImageSpec Spec() {
   return spec;
 }
 
-v1::ImageSpec Steered(const std::string& network) {
-  v1::ImageSpec spec = Spec();
+v1::ImageSpec SteeredBy(const std::string& network) {
+  v1::ImageSpec spec = AskedFor();
   spec.add_controls()->set_network(network);
   return spec;
 }
 
 TEST(Offer, ANetworkIsAskedForTheKindsThatItKnows) {
-  const Offer offer(Steerable());
-  EXPECT_TRUE(offer.Allows(Steered("edges")));
-  EXPECT_FALSE(offer.Allows(Steered("depth")));
-  EXPECT_FALSE(offer.Allows(Steered("many")));  // which kind?
-  v1::ImageSpec spec = Steered("many");
+  const Offer offer(OfferedNetworks());
+  EXPECT_TRUE(offer.Allows(SteeredBy("edges")));
+  EXPECT_FALSE(offer.Allows(SteeredBy("depth")));
+  EXPECT_FALSE(offer.Allows(SteeredBy("many")));  // which kind?
+  v1::ImageSpec spec = SteeredBy("many");
   spec.mutable_controls(0)->set_kind(2);
   EXPECT_TRUE(offer.Allows(spec));
   spec.mutable_controls(0)->set_kind(3);
   EXPECT_FALSE(offer.Allows(spec));
-  spec = Steered("edges");
+  spec = SteeredBy("edges");
   spec.mutable_controls(0)->set_kind(0);
   EXPECT_FALSE(offer.Allows(spec));
 }
 
 // A worker of an earlier version says nothing of kinds.
 TEST(Offer, WithoutKindsEachNetworkKnowsOne) {
-  v1::Model model = Steerable();
+  v1::Model model = OfferedNetworks();
   model.mutable_inputs(0)->clear_network_kinds();
   const Offer offer(model);
-  EXPECT_TRUE(offer.Allows(Steered("many")));
-  v1::ImageSpec spec = Steered("many");
+  EXPECT_TRUE(offer.Allows(SteeredBy("many")));
+  v1::ImageSpec spec = SteeredBy("many");
   spec.mutable_controls(0)->set_kind(0);
   EXPECT_FALSE(offer.Allows(spec));
 }
 
 TEST(Offer, GuidanceThatAModelDoesNotTakeIsNotForIt) {
-  v1::ImageSpec perturbed = Spec(), prior = Spec();
+  v1::ImageSpec perturbed = AskedFor(), prior = AskedFor();
   perturbed.mutable_perturbed_guidance()->set_scale(2);
   prior.set_prior_guidance(4);
-  EXPECT_TRUE(Offer(Plain()).Allows(Spec()));
-  EXPECT_FALSE(Offer(Plain()).Allows(perturbed));
-  EXPECT_FALSE(Offer(Plain()).Allows(prior));
-  v1::Model model = Plain();
+  EXPECT_TRUE(Offer(PlainOffer()).Allows(AskedFor()));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(perturbed));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(prior));
+  v1::Model model = PlainOffer();
   model.set_takes_perturbed_guidance(true);
   EXPECT_TRUE(Offer(model).Allows(perturbed));
   EXPECT_FALSE(Offer(model).Allows(prior));
@@ -98,11 +98,11 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};
-  EXPECT_EQ(Offer(Steerable()).key(), Offer(Steerable()).key());
+  EXPECT_EQ(Offer(OfferedNetworks()).key(), Offer(OfferedNetworks()).key());
   for (size_t i = 0; i < changes.size(); ++i) {
-    v1::Model model = Steerable();
+    v1::Model model = OfferedNetworks();
     changes[i](model);
-    EXPECT_NE(Offer(model).key(), Offer(Steerable()).key()) << i;
+    EXPECT_NE(Offer(model).key(), Offer(OfferedNetworks()).key()) << i;
   }
 }
 

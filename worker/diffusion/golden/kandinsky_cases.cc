@@ -7,6 +7,7 @@
 #include "worker/diffusion/golden/recorded_noise.h"
 #include "worker/diffusion/golden/stage_draws.h"
 #include "worker/diffusion/golden/text_request.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/pipelines/kandinsky.h"
 #include "worker/diffusion/pipelines/kandinsky_prior.h"
 #include "worker/diffusion/pipelines/resize.h"
@@ -17,7 +18,6 @@ namespace mind::diffusion {
 namespace {
 
 constexpr char kPriorClass[] = "KandinskyV22PriorPipeline";
-constexpr double kPictureTolerance = 2e-5;  // of what CLIP makes of a picture
 
 class KandinskyReplay {
  public:
@@ -55,7 +55,7 @@ class KandinskyReplay {
       const bool both = made.dim() == 2;
       result_.Compare("image_embeds", both ? made[0] : made, record_.Get("image")[row], tolerance_);
       result_.Compare("negative_image_embeds", both ? made[1] : nothing,
-                      record_.Get("negative_image_embeds")[row], both ? tolerance_ : kPictureTolerance);
+                      record_.Get("negative_image_embeds")[row], both ? tolerance_ : kComponentTolerance);
     }
   }
 

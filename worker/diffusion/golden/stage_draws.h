@@ -12,18 +12,19 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/record.h"
+#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/samplers/noise_source.h"
 
 namespace mind::diffusion {
 
-// golden README, e2e: 1e-4, or twenty times what the reference differs from itself between float32 and
+// Of a whole run; or twenty times what the reference differs from itself between float32 and
 // float64.
 inline double StageTolerance(const nlohmann::json& item) {
   double floor = 0;
   for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
     for (const auto& one : steps) floor = std::max(floor, one.get<double>());
   }
-  return std::max(1e-4, 20 * floor);
+  return std::max(kSampledTolerance, 20 * floor);
 }
 
 // In the order they were recorded in; from one of several tensors' rows.

@@ -5,17 +5,17 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kEpsilon = 1e-6;  // of every norm in it
-constexpr int64_t kMost = 1 << 20;
+constexpr double kMovqEpsilon = 1e-6;  // of every norm in it
+constexpr int64_t kMostCodes = 1 << 20;
 
 // Of the decoder where `latents` says how many channels its norms look at; 0: the encoder's.
 ResnetOptions Resnet(const MovqConfig& config, int64_t latents) {
-  return {.groups = config.groups, .epsilon = kEpsilon, .latent_channels = latents};
+  return {.groups = config.groups, .epsilon = kMovqEpsilon, .latent_channels = latents};
 }
 
 MixerFactory Mixer(const MovqConfig& config, int64_t channels, int64_t latents) {
   const AttentionBlock::Options options{
-      .heads = 1, .groups = config.groups, .epsilon = kEpsilon, .latent_channels = latents};
+      .heads = 1, .groups = config.groups, .epsilon = kMovqEpsilon, .latent_channels = latents};
   return [options, channels](const Scope& scope, size_t) {
     return std::make_unique<AttentionBlock>(scope, channels, options);
   };
@@ -47,22 +47,22 @@ int64_t Within(const Config& config, const char* key, int64_t fallback, int64_t 
 }  // namespace
 
 MovqConfig MovqConfig::From(const Config& config) {
-  constexpr int64_t kMostChannels = 1 << 16;
+  constexpr int64_t kMovqChannels = 1 << 16;
   if (config.String("_class_name", "") != "VQModel") config.Unsupported("_class_name", "VQModel");
   // Others' decoders have plain norms, and other latents.
   if (config.String("norm_type", "group") != "spatial") config.Unsupported("norm_type", "spatial");
   if (config.String("act_fn", "silu") != "silu") config.Unsupported("act_fn", "silu");
   if (config.Bool("lookup_from_codebook", false)) config.Unsupported("lookup_from_codebook", "false");
   MovqConfig c;
-  c.in_channels = Within(config, "in_channels", 3, kMostChannels);
-  c.out_channels = Within(config, "out_channels", 3, kMostChannels);
-  c.latent_channels = Within(config, "latent_channels", 3, kMostChannels);
-  c.code_width = Within(config, "vq_embed_dim", c.latent_channels, kMostChannels);
+  c.in_channels = Within(config, "in_channels", 3, kMovqChannels);
+  c.out_channels = Within(config, "out_channels", 3, kMovqChannels);
+  c.latent_channels = Within(config, "latent_channels", 3, kMovqChannels);
+  c.code_width = Within(config, "vq_embed_dim", c.latent_channels, kMovqChannels);
   // The decoder's norms are made for the one, and look at the other.
   if (c.code_width != c.latent_channels) config.Unsupported("vq_embed_dim", "null, as latent_channels");
-  c.codes = Within(config, "num_vq_embeddings", c.codes, kMost);
+  c.codes = Within(config, "num_vq_embeddings", c.codes, kMostCodes);
   c.layers_per_block = Within(config, "layers_per_block", 1, 64);
-  c.groups = Within(config, "norm_num_groups", 32, kMostChannels);
+  c.groups = Within(config, "norm_num_groups", 32, kMovqChannels);
   c.middle_attention = config.Bool("mid_block_add_attention", true);
   c.force_upcast = config.Bool("force_upcast", false);
   c.scaling_factor = 1;
@@ -70,7 +70,7 @@ MovqConfig MovqConfig::From(const Config& config) {
   if (c.channels.empty() || c.channels.size() > 16)
     config.Unsupported("block_out_channels", "1 to 16 levels");
   for (const int64_t width : c.channels) {
-    if (width < 1 || width > kMostChannels) config.Unsupported("block_out_channels", "1 to 65536 channels");
+    if (width < 1 || width > kMovqChannels) config.Unsupported("block_out_channels", "1 to 65536 channels");
   }
   c.down_attention = Attention(config, "down_block_types", "DownEncoderBlock2D", c.channels.size());
   c.up_attention = Attention(config, "up_block_types", "UpDecoderBlock2D", c.channels.size());
@@ -82,7 +82,7 @@ Movq::Movq(const Scope& scope, const MovqConfig& config)
       encoder_in_(scope / "encoder.conv_in", config.in_channels, config.channels.front()),
       encoder_middle_(scope / "encoder.mid_block", config.channels.back(), Resnet(config, 0),
                       MiddleMixer(config, 0)),
-      encoder_norm_(scope / "encoder.conv_norm_out", config.groups, config.channels.back(), kEpsilon),
+      encoder_norm_(scope / "encoder.conv_norm_out", config.groups, config.channels.back(), kMovqEpsilon),
       encoder_out_(scope / "encoder.conv_out", config.channels.back(), config.latent_channels),
       quant_(scope / "quant_conv", config.latent_channels, config.code_width, k1x1),
       post_quant_(scope / "post_quant_conv", config.code_width, config.latent_channels, k1x1),

@@ -3,13 +3,13 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr int64_t kGroups = 32;
-constexpr double kEpsilon = 1e-6;
+constexpr int64_t kSpatialGroups = 32;
+constexpr double kSpatialEpsilon = 1e-6;
 
 }  // namespace
 
 SpatialNorm::SpatialNorm(const Scope& scope, int64_t channels, int64_t latent_channels)
-    : norm_(scope / "norm_layer", kGroups, channels, kEpsilon),
+    : norm_(scope / "norm_layer", kSpatialGroups, channels, kSpatialEpsilon),
       scale_(scope / "conv_y", latent_channels, channels, k1x1),
       shift_(scope / "conv_b", latent_channels, channels, k1x1) {}
 

@@ -14,17 +14,17 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kUNet[] = "unet", kMovq[] = "movq";
-constexpr double kDefaultGuidance = 4;
-constexpr int64_t kDefaultSteps = 100;
-constexpr int64_t kLeastTile = 32;
+constexpr char kDecoderFolder[] = "unet", kMovqFolder[] = "movq";
+constexpr double kKandinskyGuidance = 4;
+constexpr int64_t kKandinskySteps = 100;
+constexpr int64_t kLeastMovqTile = 32;
 
 MovqConfig MovqOf(const ModelDirectory& directory) {
-  return MovqConfig::From(directory.ComponentConfig(kMovq));
+  return MovqConfig::From(directory.ComponentConfig(kMovqFolder));
 }
 
 UNetConfig UNetOf(const ModelDirectory& directory) {
-  return UNetConfig::From(directory.ComponentConfig(kUNet));
+  return UNetConfig::From(directory.ComponentConfig(kDecoderFolder));
 }
 
 // The reference takes sides of so many latents as MoVQ reduces by; the UNet halves them, whatever they are.
@@ -48,7 +48,7 @@ void ExpectFitting(const ModelDirectory& directory, const std::string& prefix) {
 }  // namespace
 
 ModelInfo KandinskyDecoder::DescribeDecoder(const ModelDirectory& directory) {
-  const Config config = directory.ComponentConfig(kUNet);
+  const Config config = directory.ComponentConfig(kDecoderFolder);
   const UNetConfig unet = UNetConfig::From(config);
   const MovqConfig movq = MovqOf(directory);
   if (unet.picture_context == 0) config.Unsupported("encoder_hid_dim_type", "\"image_proj\"");
@@ -72,8 +72,8 @@ ModelInfo KandinskyDecoder::DescribeDecoder(const ModelDirectory& directory) {
       std::max(trained / info.size_multiple, int64_t{1}) * info.size_multiple;
   info.max_width = info.max_height = 4 * info.default_width;
   info.train_steps = sampler.train_steps;
-  info.default_steps = std::min(kDefaultSteps, sampler.train_steps);
-  info.default_guidance = kDefaultGuidance;
+  info.default_steps = std::min(kKandinskySteps, sampler.train_steps);
+  info.default_guidance = kKandinskyGuidance;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
   return info;
@@ -108,13 +108,13 @@ KandinskyDecoder::KandinskyDecoder(const ModelDirectory& directory, FileParamete
       sampler_config_(directory.ReadSamplerConfig()),
       device_(options.device),
       no_picture_(std::move(no_picture)) {
-  FileParameters unet = directory.ComponentWeights(kUNet, options);
+  FileParameters unet = directory.ComponentWeights(kDecoderFolder, options);
   unet_ = std::make_unique<UNet>(Scope(unet), UNetOf(directory));
   unet.ExpectAllTaken();
   const MovqConfig config = MovqOf(directory);
   FileParameters::Options upcast = options;
   upcast.precision = AutoencoderPrecision(options.precision, config.force_upcast);
-  FileParameters movq = directory.ComponentWeights(kMovq, upcast);
+  FileParameters movq = directory.ComponentWeights(kMovqFolder, upcast);
   movq_ = std::make_unique<Movq>(Scope(movq), config);
   movq.ExpectAllTaken();
   const auto decode = [&](const at::Tensor& latents) { return movq_->Decode(latents.to(device_)); };
@@ -139,7 +139,7 @@ Conditioning KandinskyDecoder::Condition(const PictureRequest& request, at::IntA
 }
 
 int64_t KandinskyDecoder::Tile() const {
-  return std::max(kLeastTile, info_.default_width / movq_->config().reduction() / 4 * 4);
+  return std::max(kLeastMovqTile, info_.default_width / movq_->config().reduction() / 4 * 4);
 }
 
 at::Tensor KandinskyDecoder::Decode(const at::Tensor& latent) const {

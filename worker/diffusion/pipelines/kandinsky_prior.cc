@@ -6,7 +6,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kPrior[] = "prior", kScheduler[] = "scheduler", kImageEncoder[] = "image_encoder";
+constexpr char kPriorPart[] = "prior", kSchedulerPart[] = "scheduler", kVisionPart[] = "image_encoder";
 
 std::shared_ptr<const PromptEncoder> LoadText(const ModelDirectory& directory, const std::string& prefix,
                                               FileParameters::Options options) {
@@ -39,7 +39,7 @@ KandinskyPrior::KandinskyPrior(const ModelDirectory& directory, const std::strin
                                FileParameters::Options options, ModelInfo info,
                                std::unique_ptr<const Pipeline> next)
     : UnclipPrior(directory, options, std::move(info), LoadText(directory, prefix, options), std::move(next),
-                  /*one_switch=*/false, {.prior = prefix + kPrior, .scheduler = prefix + kScheduler}),
+                  /*one_switch=*/false, {.prior = prefix + kPriorPart, .scheduler = prefix + kSchedulerPart}),
       several_(prior()) {}
 
 std::vector<int64_t> KandinskyPrior::ShapeFor(const PictureRequest& request, int64_t, int64_t) const {
@@ -66,7 +66,7 @@ Conditioning KandinskyPrior::Condition(const PictureRequest& request, at::IntArr
 
 std::string PriorPrefix(const ModelDirectory& directory) {
   for (const char* const prefix : {"prior_", "prior/"}) {
-    if (directory.HasComponent(std::string(prefix) + kPrior)) return prefix;
+    if (directory.HasComponent(std::string(prefix) + kPriorPart)) return prefix;
   }
   throw ModelError(directory.path() +
                    ": the decoder has no prior: neither prior/prior/config.json (put the prior's directory, "
@@ -75,8 +75,8 @@ std::string PriorPrefix(const ModelDirectory& directory) {
 
 at::Tensor PictureOfNothing(const ModelDirectory& directory, const std::string& prefix,
                             FileParameters::Options options) {
-  const ClipVisionConfig config = ClipVisionConfig::From(directory.ComponentConfig(prefix + kImageEncoder));
-  FileParameters weights = directory.ComponentWeights(prefix + kImageEncoder, options);
+  const ClipVisionConfig config = ClipVisionConfig::From(directory.ComponentConfig(prefix + kVisionPart));
+  FileParameters weights = directory.ComponentWeights(prefix + kVisionPart, options);
   const ClipVision encoder(Scope(weights), config);
   weights.ExpectAllTaken();
   const at::Tensor nothing = at::zeros({1, 3, config.image_size, config.image_size},
