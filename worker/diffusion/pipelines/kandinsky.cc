@@ -8,6 +8,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/clip_vision.h"
 #include "worker/diffusion/pipelines/kandinsky_prior.h"
+#include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/pipelines/tiles.h"
 #include "worker/diffusion/samplers/registry.h"
 
@@ -31,6 +32,15 @@ UNetConfig UNetOf(const ModelDirectory& directory) {
 int64_t SizeMultiple(const MovqConfig& movq, const UNetConfig& unet) {
   const int64_t halved = int64_t{1} << (unet.levels.size() - 1);
   return movq.reduction() * std::lcm(movq.reduction(), halved);
+}
+
+// A request's picture as the reference sees it: by the cubic to the size of so many latents, where other
+// models' are resized by Lanczos' filter.
+at::Tensor ResizedByCubic(const at::Tensor& original, at::IntArrayRef shape, int64_t reduction,
+                          at::Device device) {
+  const at::Tensor resized =
+      ResizePicture(original, shape[2] * reduction, shape[1] * reduction, ResizeFilter::kBicubic);
+  return resized.permute({2, 0, 1}).to(device, at::kFloat) / 255;
 }
 
 // That the prior's networks speak of the same vectors as the decoder.
@@ -160,8 +170,11 @@ at::Tensor KandinskyDecoder::Encode(const at::Tensor& picture, NoiseSource&) con
 
 Start KandinskyDecoder::Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
                               NoiseSource& noise) const {
+  Source seen = source;
+  if (source.original.defined())
+    seen.picture = ResizedByCubic(source.original, shape, movq_->config().reduction(), device_);
   Start start =
-      info_.needs_mask ? BeginPainting(source, shape, noise) : Pipeline::Begin(source, request, shape, noise);
+      info_.needs_mask ? BeginPainting(seen, shape, noise) : Pipeline::Begin(seen, request, shape, noise);
   start.image = source.result;
   return start;
 }
