@@ -13,18 +13,34 @@ std::set<std::string> SamplerNames(const v1::Model& model) {
   return names;
 }
 
-// What pictures of a role may name.
-std::set<std::string> NetworksFor(v1::InputRole role, const v1::Model& model) {
+// What pictures of a role may name, with the kinds that each of those knows.
+std::map<std::string, uint32_t> NetworksFor(v1::InputRole role, const v1::Model& model) {
+  std::map<std::string, uint32_t> networks;
   for (const v1::ModelInput& input : model.inputs()) {
-    if (input.role() == role) return {input.networks().begin(), input.networks().end()};
+    if (input.role() != role) continue;
+    for (int i = 0; i < input.networks_size(); ++i)
+      networks[input.networks(i)] = i < input.network_kinds_size() ? input.network_kinds(i) : 0;
   }
-  return {};
+  return networks;
+}
+
+std::set<std::string> NamesOf(const std::map<std::string, uint32_t>& networks) {
+  std::set<std::string> names;
+  for (const auto& [name, kinds] : networks) names.insert(name);
+  return names;
 }
 
 // Names may hold anything: each goes with its length.
 std::string Joined(const std::set<std::string>& names) {
   std::string joined = absl::StrCat(names.size(), ";");
   for (const std::string& name : names) absl::StrAppend(&joined, name.size(), ":", name);
+  return joined;
+}
+
+// Likewise, of networks: what is joined says which number is whose.
+std::string Joined(const std::map<std::string, uint32_t>& networks) {
+  std::string joined = Joined(NamesOf(networks));
+  for (const auto& [name, kinds] : networks) absl::StrAppend(&joined, kinds, ",");
   return joined;
 }
 
@@ -49,14 +65,16 @@ Offer::Offer(const v1::Model& model)
       needs_mask_(model.needs_mask_image()),
       needs_depth_(model.needs_depth_image()),
       needs_source_(NeedsSource(model)),
+      takes_perturbed_guidance_(model.takes_perturbed_guidance()),
+      takes_prior_guidance_(model.takes_prior_guidance()),
       samplers_(SamplerNames(model)),
       loras_(model.loras().begin(), model.loras().end()),
       controls_(NetworksFor(v1::INPUT_ROLE_CONTROL, model)),
-      picture_adapters_(NetworksFor(v1::INPUT_ROLE_PROMPT, model)),
+      picture_adapters_(NamesOf(NetworksFor(v1::INPUT_ROLE_PROMPT, model))),
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
-                        needs_depth_, needs_source_, ";", Joined(samplers_), Joined(loras_),
-                        Joined(controls_), Joined(picture_adapters_))) {}
+                        needs_depth_, needs_source_, takes_perturbed_guidance_, takes_prior_guidance_, ";",
+                        Joined(samplers_), Joined(loras_), Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
@@ -64,14 +82,25 @@ bool Offer::Allows(const v1::ImageSpec& spec) const {
          spec.clip_skip() <= max_clip_skip_ && samplers_.count(spec.sampler()) != 0 &&
          std::all_of(spec.loras().begin(), spec.loras().end(),
                      [this](const v1::LoraUse& lora) { return loras_.count(lora.name()) != 0; }) &&
-         std::all_of(
-             spec.controls().begin(), spec.controls().end(),
-             [this](const v1::ControlPicture& control) { return controls_.count(control.network()) != 0; }) &&
+         std::all_of(spec.controls().begin(), spec.controls().end(),
+                     [this](const v1::ControlPicture& control) { return AllowsControl(control); }) &&
          std::all_of(spec.picture_prompts().begin(), spec.picture_prompts().end(),
                      [this](const v1::PicturePrompt& prompt) {
                        return picture_adapters_.count(prompt.adapter()) != 0;
                      }) &&
-         AllowsPictures(spec);
+         AllowsPictures(spec) && AllowsGuidance(spec);
+}
+
+bool Offer::AllowsControl(const v1::ControlPicture& control) const {
+  const auto network = controls_.find(control.network());
+  if (network == controls_.end()) return false;
+  const uint32_t kinds = network->second;
+  return kinds == 0 ? !control.has_kind() : control.has_kind() && control.kind() < kinds;
+}
+
+bool Offer::AllowsGuidance(const v1::ImageSpec& spec) const {
+  return (takes_perturbed_guidance_ || !spec.has_perturbed_guidance()) &&
+         (takes_prior_guidance_ || !spec.has_prior_guidance());
 }
 
 bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {

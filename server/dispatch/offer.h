@@ -6,6 +6,8 @@
 #ifndef MIND_SERVER_DISPATCH_OFFER_H_
 #define MIND_SERVER_DISPATCH_OFFER_H_
 
+#include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 
@@ -32,6 +34,8 @@ class Offer {
 
  private:
   bool AllowsPictures(const v1::ImageSpec& spec) const;
+  bool AllowsControl(const v1::ControlPicture& control) const;
+  bool AllowsGuidance(const v1::ImageSpec& spec) const;
 
   const std::string revision_;
   const double default_megapixels_;
@@ -45,9 +49,12 @@ class Offer {
   const bool needs_mask_;
   const bool needs_depth_;
   const bool needs_source_;
+  const bool takes_perturbed_guidance_;
+  const bool takes_prior_guidance_;
   const std::set<std::string> samplers_;
   const std::set<std::string> loras_;
-  const std::set<std::string> controls_;
+  // By network, the kinds of pictures that it knows by number; 0: one, without a number.
+  const std::map<std::string, uint32_t> controls_;
   const std::set<std::string> picture_adapters_;
   const std::string key_;
 };

@@ -1,6 +1,7 @@
 #include "server/generation/validate_controls.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -148,14 +149,22 @@ absl::Status ResolveControls(const v1::Model& model, v1::ImageSpec& spec) {
                                                       allowed->most(), " are allowed"));
   }
   std::set<std::pair<std::string, uint32_t>> kinds;  // by network
+  std::map<std::string, bool> guesses;               // whether those of several kinds are in guess mode
   for (int i = 0; i < spec.controls_size(); ++i) {
     const std::string field = absl::StrCat("spec.controls[", i, "]");
     v1::ControlPicture& control = *spec.mutable_controls(i);
     if (absl::Status error = ResolveControl(field, *allowed, control); !error.ok()) return error;
-    if (control.has_kind() && !kinds.emplace(control.network(), control.kind()).second) {
+    if (!control.has_kind()) continue;
+    if (!kinds.emplace(control.network(), control.kind()).second) {
       return InvalidField(field + ".kind",
                           absl::StrCat(control.kind(), " given again; the network \"",
                                        Printable(control.network()), "\" takes one picture of a kind"));
+    }
+    // It sees them at once.
+    if (guesses.try_emplace(control.network(), control.guess_mode()).first->second != control.guess_mode()) {
+      return InvalidField(field + ".guess_mode",
+                          absl::StrCat("pictures of the network \"", Printable(control.network()),
+                                       "\" are in guess mode all or none"));
     }
   }
   return absl::OkStatus();

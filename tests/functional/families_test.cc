@@ -49,6 +49,7 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "xl-both") return AddXlCascade(folder, model);
   if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
     return AddTiny("unclip", folder, model, model);
+  if (model.substr(0, 9) == "kandinsky") return AddTiny("kandinsky", folder, model, model);
   if (model.substr(0, 3) == "xl-") return AddXl(folder, model, model.substr(3));
   const bool with_loras = model == "sd1-with-loras";
   folder.Add(model, with_loras ? "sd1" : model);
@@ -100,6 +101,9 @@ const Family kFamilies[] = {
     {"karlo-varied", "", "", 20, true},
     {"stable", "a photo of a cat", "", 20},
     {"stable-varied", "a photo of a cat", "", 20, true},
+    {"kandinsky", "a photo of a cat", "", 20},
+    {"kandinsky-combined", "a photo of a cat", "", 20, true},
+    {"kandinsky-inpaint", "a photo of a cat", "", 20, true, "", /*mask=*/true},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},
@@ -244,8 +248,9 @@ INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(kFamilies), [](const
 class FamiliesListed : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const char* model : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp",
-                              "xl-edit", "xl-steered", "karlo", "karlo-varied", "stable"})
+    for (const char* model :
+         {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp", "xl-edit",
+          "xl-steered", "karlo", "karlo-varied", "stable", "kandinsky", "kandinsky-inpaint"})
       AddModel(folder_, model);
     cluster_.StartWorker("w", {"--models", folder_.path()});
   }
@@ -282,6 +287,11 @@ TEST_F(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
   EXPECT_TRUE(by_name.at("karlo-varied").inputs(0).needed());
   EXPECT_EQ(by_name.at("stable").max_noise_level(), 999U);
   EXPECT_EQ(by_name.at("stable").default_noise_level(), 0U);
+  const v1::Model& kandinsky = by_name.at("kandinsky");
+  EXPECT_TRUE(kandinsky.takes_negative_prompt() && kandinsky.takes_prior_guidance());
+  EXPECT_EQ(kandinsky.later_steps(), 25U);  // the prior's
+  EXPECT_EQ(kandinsky.inputs_size(), 2);    // source, mask
+  EXPECT_EQ(by_name.at("kandinsky-inpaint").tasks(0), v1::TASK_INPAINT);
   const v1::Model& steered = by_name.at("xl-steered");
   ASSERT_EQ(steered.inputs_size(), 3);  // source, mask, control
   EXPECT_EQ(steered.inputs(2).role(), v1::INPUT_ROLE_CONTROL);

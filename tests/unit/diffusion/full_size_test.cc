@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "worker/diffusion/models/control_net.h"
+#include "worker/diffusion/models/movq.h"
 #include "worker/diffusion/models/picture_projection.h"
+#include "worker/diffusion/models/picture_prompt.h"
 #include "worker/diffusion/models/prior_transformer.h"
 #include "worker/diffusion/models/t2i_adapter.h"
+#include "worker/diffusion/models/transformer_paths.h"
 
 namespace mind::diffusion {
 namespace {
@@ -86,6 +89,42 @@ TEST(FullSize, StableUnclip) {
   EXPECT_EQ(count("1536"), 869517764);
 }
 
+// Of prompts and pictures, and for inpainting.
+TEST(FullSize, KandinskyDecoder) {
+  const auto count = [](const std::string& channels) {
+    return CountOf<UNet, UNetConfig>(R"({
+      "_class_name": "UNet2DConditionModel", "out_channels": 8, "sample_size": 64, "layers_per_block": 3,
+      "block_out_channels": [384, 768, 1152, 1536], "attention_head_dim": 64, "cross_attention_dim": 768,
+      "encoder_hid_dim": 1280, "encoder_hid_dim_type": "image_proj", "addition_embed_type": "image",
+      "resnet_time_scale_shift": "scale_shift", "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+      "down_block_types": ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D",
+                           "SimpleCrossAttnDownBlock2D", "SimpleCrossAttnDownBlock2D"],
+      "up_block_types": ["SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D",
+                         "ResnetUpsampleBlock2D"], "in_channels": )" +
+                                     channels + "}");
+  };
+  EXPECT_EQ(count("4"), 1253057288);
+  EXPECT_EQ(count("9"), 1253074568);
+}
+
+TEST(FullSize, KandinskyPrior) {
+  const int64_t count = CountOf<PriorTransformer, PriorTransformerConfig>(R"({
+    "_class_name": "PriorTransformer", "num_attention_heads": 32, "attention_head_dim": 64, "num_layers": 20,
+    "embedding_dim": 1280, "num_embeddings": 77, "additional_embeddings": 4})");
+  EXPECT_EQ(count, 1026225920);
+}
+
+TEST(FullSize, Movq) {
+  const int64_t count = CountOf<Movq, MovqConfig>(R"({
+    "_class_name": "VQModel", "norm_type": "spatial", "latent_channels": 4, "vq_embed_dim": 4,
+    "num_vq_embeddings": 16384, "layers_per_block": 2, "norm_num_groups": 32,
+    "block_out_channels": [128, 256, 256, 512],
+    "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D",
+                         "AttnDownEncoderBlock2D"],
+    "up_block_types": ["AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]})");
+  EXPECT_EQ(count, 67832495);
+}
+
 TEST(FullSize, ControlNets) {
   const int64_t sd15 = CountOf<ControlNet, ControlNetConfig>(R"({
     "_class_name": "ControlNetModel", "in_channels": 4, "block_out_channels": [320, 640, 1280, 1280],
@@ -102,6 +141,92 @@ TEST(FullSize, ControlNets) {
     "projection_class_embeddings_input_dim": 2816, "conditioning_embedding_out_channels": [16, 32, 96, 256],
     "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]})");
   EXPECT_EQ(xl, 1251014160);
+}
+
+// ControlNet++ of SDXL as first published, of six kinds of pictures, and later of eight.
+TEST(FullSize, UnionControlNets) {
+  const auto count = [](const std::string& kinds) {
+    return CountOf<ControlNet, ControlNetConfig>(R"({
+      "_class_name": "ControlNetUnionModel", "in_channels": 4, "block_out_channels": [320, 640, 1280],
+      "layers_per_block": 2, "attention_head_dim": [5, 10, 20], "cross_attention_dim": 2048,
+      "use_linear_projection": true, "transformer_layers_per_block": [1, 2, 10],
+      "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+      "projection_class_embeddings_input_dim": 2816, "conditioning_embedding_out_channels": [16, 32, 96, 256],
+      "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+      "num_control_type": )" + kinds + "}");
+  };
+  EXPECT_EQ(count("6"), 1255958800);
+  EXPECT_EQ(count("8"), 1256614800);
+}
+
+// The plain IP-Adapters of a UNet, as files have them: parameters that nobody touches.
+class PlainAdapter {
+ public:
+  PlainAdapter(const UNetConfig& unet, int64_t embedding) : unet_(unet), embedding_(embedding) {
+    const int64_t width = unet.context_width;
+    Add("image_proj.proj.weight", {kTokens * width, embedding});
+    Add("image_proj.proj.bias", {kTokens * width});
+    Add("image_proj.norm.weight", {width});
+    Add("image_proj.norm.bias", {width});
+    // Down, up, then the middle; self-attentions have the even numbers.
+    std::vector<std::string> layers, middle;
+    for (const std::string& path : CrossAttentions(unet))
+      (path.starts_with("mid") ? middle : layers).push_back(path);
+    layers.insert(layers.end(), middle.begin(), middle.end());
+    for (size_t i = 0; i < layers.size(); ++i) {
+      for (const char* const part : {".to_k_ip.weight", ".to_v_ip.weight"})
+        Add("ip_adapter." + std::to_string(2 * i + 1) + part, {ChannelsOf(layers[i]), width});
+    }
+  }
+
+  int64_t parameters() const { return parameters_; }
+  // Throws ModelError where a prompter does not take it.
+  PicturePrompter Load() const {
+    ClipVisionConfig vision;
+    vision.projection = embedding_;
+    return PicturePrompter(stored_, "adapter", {}, unet_, vision);
+  }
+
+ private:
+  static constexpr int64_t kTokens = 4;
+
+  void Add(const std::string& name, at::IntArrayRef shape) {
+    stored_.tensors[name] = at::empty(shape, at::kFloat);
+    parameters_ += stored_.tensors[name].numel();
+  }
+  int64_t ChannelsOf(const std::string& path) const {
+    const auto level = [&path] { return std::stoul(path.substr(path.find('.') + 1)); };
+    if (path.starts_with("down")) return unet_.levels[level()].channels;
+    return path.starts_with("up") ? unet_.levels[unet_.levels.size() - 1 - level()].channels
+                                  : unet_.levels.back().channels;
+  }
+
+  const UNetConfig unet_;
+  const int64_t embedding_;
+  NamedTensors stored_;
+  int64_t parameters_ = 0;
+};
+
+TEST(FullSize, PlainIpAdapters) {
+  const auto unet = [](const char* json) {
+    return UNetConfig::From(Config(nlohmann::json::parse(json), "unet"));
+  };
+  const PlainAdapter sd15(unet(R"({"_class_name": "UNet2DConditionModel", "cross_attention_dim": 768,
+    "block_out_channels": [320, 640, 1280, 1280], "layers_per_block": 2, "attention_head_dim": 8,
+    "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
+                         "DownBlock2D"],
+    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"]})"),
+                          1024);
+  EXPECT_EQ(sd15.parameters(), 22319616);
+  EXPECT_EQ(sd15.Load().layers().size(), 16U);
+  const PlainAdapter xl(unet(R"({"_class_name": "UNet2DConditionModel", "cross_attention_dim": 2048,
+    "block_out_channels": [320, 640, 1280], "layers_per_block": 2, "attention_head_dim": [5, 10, 20],
+    "use_linear_projection": true, "transformer_layers_per_block": [1, 2, 10],
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"]})"),
+                        1280);
+  EXPECT_EQ(xl.parameters(), 351285248);
+  EXPECT_EQ(xl.Load().layers().size(), 70U);
 }
 
 TEST(FullSize, T2iAdapters) {

@@ -70,6 +70,19 @@ TEST(ValidateControls, ANetworkOfSeveralKindsIsToldWhich) {
             "spec.controls[1].kind: 2 given again; the network \"depth\" takes one picture of a kind");
   spec.mutable_controls(1)->set_kind(1);
   EXPECT_TRUE(ResolveControls(model, spec).ok());
+  spec.mutable_controls(1)->set_guess_mode(true);
+  EXPECT_EQ(Error(model, spec),
+            "spec.controls[1].guess_mode: pictures of the network \"depth\" are in guess mode all or none");
+  spec.mutable_controls(0)->set_guess_mode(true);
+  EXPECT_TRUE(ResolveControls(model, spec).ok());
+}
+
+// Of a network that knows one kind, each picture is seen alone.
+TEST(ValidateControls, PicturesThatAreSeenAloneMayDifferInGuessMode) {
+  v1::ImageSpec spec = Steered();
+  *spec.add_controls() = spec.controls(0);
+  spec.mutable_controls(1)->set_guess_mode(true);
+  EXPECT_TRUE(ResolveControls(Steerable(), spec).ok());
 }
 
 TEST(ValidateControls, PerturbedGuidanceIsOfTheMiddleUnlessItSays) {

@@ -76,7 +76,7 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
     stage.sampler = own ? MakeSampler(own->sampler, pipeline->sampler_config(), own->steps)
                         : MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
                                       request.sampler_parameters);
-    stage.shape = pipeline->LatentShape(request.width, request.height);
+    stage.shape = pipeline->ShapeFor(request.picture, request.width, request.height);
     const auto steps_before = [&](double share) {
       return share < 1 ? StepsBefore(share, *stage.sampler, info.train_steps) : stage.sampler->steps();
     };
@@ -108,16 +108,24 @@ void Vary(const TrajectoryRequest& request, at::Tensor& noise) {
   if (strength > 0) noise = BetweenNoises(noise, SeededNoise(seed).DrawLike(noise), strength);
 }
 
+// The number of the one that the request's pictures are for.
+size_t StageWithPictures(const Trajectory& t) {
+  size_t number = 0;
+  while (t.stages[number].pipeline->leaves_pictures()) ++number;
+  return number;
+}
+
 // Where the current stage begins, from the request or from what the stage before has handed over.
 void BeginStage(Trajectory& t, const DecodeFile& decode) {
   std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
   Source source;
-  if (t.stage_number == 0) {
-    source = SourceOf(t.request, t.pipeline(), decode);
-  } else if (t.stages[t.stage_number - 1].pipeline->hands_result()) {
-    source.result = t.stage_source.to(t.pipeline().device());
-  } else {
-    source.picture = ToFloats(t.stage_source, t.pipeline().device());
+  if (t.stage_number == StageWithPictures(t)) source = SourceOf(t.request, t.pipeline(), decode);
+  if (t.stage_number > 0) {
+    if (t.stages[t.stage_number - 1].pipeline->hands_result()) {
+      source.result = t.stage_source.to(t.pipeline().device());
+    } else {
+      source.picture = ToFloats(t.stage_source, t.pipeline().device());
+    }
   }
   t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
   if (t.stage_number == 0) Vary(t.request, t.start.noise);

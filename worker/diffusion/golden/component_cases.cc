@@ -13,6 +13,7 @@
 #include "worker/diffusion/models/bert_text.h"
 #include "worker/diffusion/models/clip_text.h"
 #include "worker/diffusion/models/diffusion_transformer.h"
+#include "worker/diffusion/models/movq.h"
 #include "worker/diffusion/models/tiny_autoencoder.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/guidance.h"
@@ -60,6 +61,8 @@ void CheckUNet(const ComponentCase& c, Report::Case& result) {
   // diffusers calls whatever joins the time embedding a class.
   if (const at::Tensor joining = c.MaybeIn("class_labels"); joining.defined())
     input.told.Set(joining.is_floating_point() ? Condition::kImage : Condition::kLabel, joining);
+  if (const at::Tensor picture = c.MaybeIn("image_embeds"); picture.defined())
+    input.told.Set(Condition::kImage, picture);
   if (const at::Tensor mask = c.MaybeIn("attention_mask"); mask.defined())
     input.told.Set(Condition::kTextMask, ToldMask(mask));
   const std::unique_ptr<const ControlNetwork> added = TellRecorded(c.record, input.told);
@@ -85,6 +88,14 @@ void CheckAutoencoder(const ComponentCase& c, Report::Case& result) {
     c.Compare(result, "image", decoded);
     c.Compare(result, "decoded", decoded);
   }
+}
+
+void CheckMovq(const ComponentCase& c, Report::Case& result) {
+  FileParameters weights = c.Weights();
+  const Movq movq(Scope(weights), MovqConfig::From(c.config));
+  weights.ExpectAllTaken();
+  if (c.record.Has("in.image")) c.Compare(result, "latents", movq.Encode(c.In("image")));
+  if (c.record.Has("in.z")) c.Compare(result, "image", movq.Decode(c.In("z")));
 }
 
 void CheckClipText(const ComponentCase& c, Report::Case& result) {
@@ -214,6 +225,7 @@ Check CheckFor(const Config& config) {
   if (kind == "Transformer2DModel" || kind == kOriginalDit) return CheckTransformer;
   if (kind == "GlideText2ImUNet" || kind == "GlideSuperResText2ImUNet") return CheckGlide;
   if (kind == "AutoencoderKL") return CheckAutoencoder;
+  if (kind == "VQModel") return CheckMovq;
   if (kind == "AutoencoderTiny" || kind == kOriginalTaesd) return CheckTinyAutoencoder;
   if (kind == "clip_text_model") return CheckClipText;
   if (kind == "bert") return CheckBertText;

@@ -1,11 +1,11 @@
 #include "worker/diffusion/golden/unclip_cases.h"
 
-#include <deque>
 #include <map>
 
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/recorded_noise.h"
+#include "worker/diffusion/golden/stage_draws.h"
 #include "worker/diffusion/golden/text_request.h"
 #include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/unclip_component_cases.h"
@@ -27,48 +27,6 @@ const std::map<std::string, std::vector<std::string>> kStages = {
     {"StableUnCLIPPipeline", {"prior", ""}},
     {"StableUnCLIPImg2ImgPipeline", {""}}};
 
-double UnclipTolerance(const nlohmann::json& item) {
-  double floor = 0;
-  for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
-    for (const auto& one : steps) floor = std::max(floor, one.get<double>());
-  }
-  return std::max(kSampledTolerance, 20 * floor);
-}
-
-// One picture's draws, in the order they were recorded in; from one of several tensors' rows.
-struct UnclipDraws {
-  struct One {
-    bool in_step = false;  // of a sampler; else of what a stage begins with
-    at::Tensor noise;
-  };
-  std::deque<One> left;
-
-  UnclipDraws(const nlohmann::json& item, const Record& record, int64_t row, int64_t rows) {
-    for (const auto& draw : item.value("noise_draws", nlohmann::json::array())) {
-      const at::Tensor noise = record.Get(draw.at("tensor"));
-      left.push_back({draw.at("where").get<std::string>().starts_with("scheduling_"),
-                      noise[row * noise.size(0) / rows]});
-    }
-  }
-};
-
-// What the samplers draw.
-class StepNoise : public NoiseSource {
- public:
-  explicit StepNoise(UnclipDraws& draws) : draws_(draws) {}
-  at::Tensor Draw(at::IntArrayRef shape) override {
-    if (draws_.left.empty() || !draws_.left.front().in_step)
-      throw Error("a step draws noise that the record has not");
-    at::Tensor noise = std::move(draws_.left.front().noise);
-    draws_.left.pop_front();
-    if (noise.sizes() != shape) throw Error("a step draws noise of another stage");
-    return noise;
-  }
-
- private:
-  UnclipDraws& draws_;
-};
-
 class UnclipReplay {
  public:
   UnclipReplay(const nlohmann::json& item, const Record& record, const Pipeline& first, Report::Case& result)
@@ -78,11 +36,12 @@ class UnclipReplay {
         result_(result),
         names_(kStages.at(item.at("pipeline"))),
         rows_(record.Get("image").size(0)),
-        tolerance_(UnclipTolerance(item)) {}
+        tolerance_(StageTolerance(item)) {}
 
   void Run() const {
     for (int64_t row = 0; row < rows_; ++row) {
-      UnclipDraws draws(item_, record_, row, rows_);
+      StageDraws draws(item_, record_,
+                       [&](const at::Tensor& noise) { return noise[row * noise.size(0) / rows_]; });
       const Pipeline* pipeline = &first_;
       Source source = SourceOf(row);
       for (const std::string& name : names_) {
@@ -219,13 +178,8 @@ class UnclipReplay {
   }
 
   Start Begin(const Pipeline& pipeline, const std::string& stage, const Source& source,
-              const PictureRequest& request, at::IntArrayRef shape, int64_t row, UnclipDraws& draws) const {
-    // No stage ends with a draw that is no step's: these are this one's.
-    std::vector<at::Tensor> before;
-    while (!draws.left.empty() && !draws.left.front().in_step) {
-      before.push_back(std::move(draws.left.front().noise));
-      draws.left.pop_front();
-    }
+              const PictureRequest& request, at::IntArrayRef shape, int64_t row, StageDraws& draws) const {
+    std::vector<at::Tensor> before = draws.TakeBeginning();
     if (const std::string given = "in." + Key(stage, "latents"); record_.Has(given))
       before.push_back(record_.Get(given)[row]);
     OrderedNoise beginning(before);
@@ -236,7 +190,7 @@ class UnclipReplay {
 
   // From the stage's beginning to x at its end.
   at::Tensor CheckStage(const Pipeline& pipeline, const std::string& stage, const Source& source, int64_t row,
-                        UnclipDraws& draws) const {
+                        StageDraws& draws) const {
     const auto recorded = [&](const char* name) { return record_.Get(Name(stage, name)); };
     const at::Tensor latents = recorded("latents_per_step"), outputs = recorded("model_outputs_after_cfg"),
                      timesteps = recorded("timesteps").to(at::kDouble);
@@ -250,7 +204,7 @@ class UnclipReplay {
 
     const std::unique_ptr<const Sampler> sampler = SamplerOf(stage);
     SampleState state = Beginning(start, 1, *sampler);
-    state.noise = std::make_unique<StepNoise>(draws);
+    state.noise = std::make_unique<StageNoise>(draws);
     int64_t call = 0;
     RunToEnd(
         *sampler, state,

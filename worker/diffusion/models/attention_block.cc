@@ -14,7 +14,8 @@ Scope Renamed(const Scope& scope, const char* today, const char* before) {
 
 AttentionBlock::AttentionBlock(const Scope& scope, int64_t channels, const Options& options)
     : options_(options),
-      norm_(scope / "group_norm", options.groups, channels, options.epsilon),
+      norm_(scope / (options.latent_channels > 0 ? "spatial_norm" : "group_norm"), channels,
+            options.latent_channels, options.groups, options.epsilon),
       to_q_(Renamed(scope, "to_q", "query"), channels, channels),
       to_k_(Renamed(scope, "to_k", "key"), channels, channels),
       to_v_(Renamed(scope, "to_v", "value"), channels, channels),
@@ -25,7 +26,7 @@ AttentionBlock::AttentionBlock(const Scope& scope, int64_t channels, const Optio
 }
 
 at::Tensor AttentionBlock::operator()(const at::Tensor& x, const Signals& signals) const {
-  const at::Tensor tokens = norm_(x).flatten(2).transpose(1, 2);
+  const at::Tensor tokens = norm_(x, signals).flatten(2).transpose(1, 2);
   at::Tensor keys = to_k_(tokens), values = to_v_(tokens);
   at::Tensor mask;
   if (context_k_) {

@@ -6,6 +6,7 @@
 
 #include "worker/diffusion/models/layers.h"
 #include "worker/diffusion/models/spatial_mixer.h"
+#include "worker/diffusion/models/spatial_norm.h"
 
 namespace mind::diffusion {
 
@@ -22,6 +23,8 @@ class AttentionBlock : public SpatialMixer {
     double epsilon = 1e-6;
     double output_scale = 1;
     int64_t context_width = 0;  // 0: pixels see pixels only
+    // Of the latents that its norm looks at, "spatial_norm" then (SpatialNorm); 0: at none.
+    int64_t latent_channels = 0;
   };
 
   AttentionBlock(const Scope& scope, int64_t channels, const Options& options);
@@ -29,7 +32,7 @@ class AttentionBlock : public SpatialMixer {
 
  private:
   Options options_;
-  GroupNorm norm_;
+  BlockNorm norm_;
   Linear to_q_, to_k_, to_v_, to_out_;
   std::optional<Linear> context_k_, context_v_;
 };

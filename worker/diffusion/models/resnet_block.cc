@@ -15,10 +15,10 @@ int64_t GroupsOf(int64_t channels, int64_t groups) {
 
 ResnetBlock::ResnetBlock(const Scope& scope, int64_t in, int64_t out, const ResnetOptions& options)
     : options_(options),
-      norm1_(scope / "norm1", GroupsOf(in, options.groups), in, options.epsilon),
+      norm1_(scope / "norm1", in, options.latent_channels, GroupsOf(in, options.groups), options.epsilon),
       conv1_(scope / "conv1", in, out),
-      norm2_(scope / "norm2", GroupsOf(out, options.groups_out > 0 ? options.groups_out : options.groups),
-             out, options.epsilon),
+      norm2_(scope / "norm2", out, options.latent_channels,
+             GroupsOf(out, options.groups_out > 0 ? options.groups_out : options.groups), options.epsilon),
       conv2_(scope / "conv2", out, out) {
   if (options.time_width > 0) {
     time_projection_.emplace(scope / "time_emb_proj", options.time_width,
@@ -35,12 +35,12 @@ at::Tensor ResnetBlock::Resized(const at::Tensor& x) const {
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x, const Signals& signals) const {
   const auto as_bias = [](const at::Tensor& rows) { return rows.unsqueeze(-1).unsqueeze(-1); };
-  at::Tensor h = conv1_(Resized(Activate(options_.activation, norm1_(x))));
+  at::Tensor h = conv1_(Resized(Activate(options_.activation, norm1_(x, signals))));
   at::Tensor time;
   if (time_projection_) time = as_bias((*time_projection_)(Activate(options_.activation, signals.time)));
   if (time.defined() && !options_.scale_shift) h = h + time;
   if (class_bias_) h = h + as_bias((*class_bias_)(signals.label));
-  h = norm2_(h);
+  h = norm2_(h, signals);
   if (time.defined() && options_.scale_shift) {
     const auto scale_shift = time.chunk(2, 1);
     h = h * (1 + scale_shift[0]) + scale_shift[1];

@@ -8,6 +8,7 @@
 #include "worker/diffusion/models/layers.h"
 #include "worker/diffusion/models/resample.h"
 #include "worker/diffusion/models/signals.h"
+#include "worker/diffusion/models/spatial_norm.h"
 
 namespace mind::diffusion {
 
@@ -26,6 +27,7 @@ struct ResnetOptions {
   Resizing resizing = Resizing::kNone;
   Filter filter = Filter::kBox;  // by which it resizes
   bool shortcut = false;         // a 1×1 convolution beside the block even where in equals out
+  int64_t latent_channels = 0;   // of the latents that the norms look at (SpatialNorm); 0: at none
 };
 
 // norm1, act, (resize), conv1, + time, norm2, act, (dropout in training), conv2, + shortcut. Source:
@@ -41,11 +43,11 @@ class ResnetBlock {
   at::Tensor Resized(const at::Tensor& x) const;
 
   ResnetOptions options_;
-  GroupNorm norm1_;
+  BlockNorm norm1_;
   Conv2d conv1_;
   std::optional<Linear> time_projection_;
   std::optional<Embedding> class_bias_;
-  GroupNorm norm2_;
+  BlockNorm norm2_;
   Conv2d conv2_;
   std::optional<Conv2d> shortcut_;
 };

@@ -23,6 +23,7 @@ struct Signals {
   std::shared_ptr<const Perturbation> perturbation = nullptr;
   // Of the batch: pictures that are seen beside the context; null: none. Lives as long as what was told.
   const std::vector<PicturePrompt>* picture_prompts = nullptr;
+  at::Tensor latents = {};  // [B, C, h, w]: what a decoder decodes, for norms that look at it
 };
 
 }  // namespace mind::diffusion

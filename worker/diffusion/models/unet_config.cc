@@ -161,9 +161,8 @@ void RefuseUnsupported(const Config& config) {
     if (config.Bool(key, false)) config.Unsupported(key, "false");
   };
   only("attention_type", "default");
-  for (const char* key :
-       {"encoder_hid_dim", "encoder_hid_dim_type", "timestep_post_act", "time_embedding_act_fn",
-        "time_embedding_dim", "num_attention_heads", "cross_attention_norm"}) {
+  for (const char* key : {"timestep_post_act", "time_embedding_act_fn", "time_embedding_dim",
+                          "num_attention_heads", "cross_attention_norm"}) {
     unset(key);
   }
   for (const char* key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
@@ -190,6 +189,24 @@ void ReadClassEmbedding(const Config& config, bool supported, UNetConfig& c) {
   if (c.image_width < 1 || c.image_width > kMaxChannels)
     config.Unsupported("projection_class_embeddings_input_dim", "1 to 65536");
   if (c.class_count > 0) config.Unsupported("num_class_embeds", "null, beside class_embed_type");
+}
+
+// A picture's vector as the context and beside the time embedding: both or neither.
+void ReadPictureContext(const Config& config, bool supported, UNetConfig& c) {
+  constexpr char kWidth[] = "encoder_hid_dim", kKind[] = "encoder_hid_dim_type",
+                 kAddition[] = "addition_embed_type";
+  const std::string kind = config.String(kKind, "");
+  const bool added = config.String(kAddition, "") == "image";
+  if (kind.empty()) {
+    if (!config.Unset(kWidth)) config.Unsupported(kWidth, "null, without encoder_hid_dim_type");
+    if (added) config.Unsupported(kKind, "\"image_proj\", with addition_embed_type \"image\"");
+    return;
+  }
+  if (!supported) config.Unsupported(kKind, "null, but in a UNet2DConditionModel");
+  if (kind != "image_proj") config.Unsupported(kKind, "null, \"image_proj\"");
+  if (!added) config.Unsupported(kAddition, "\"image\", with encoder_hid_dim_type \"image_proj\"");
+  c.picture_context = config.RequiredInt(kWidth);
+  if (c.picture_context < 1 || c.picture_context > kMaxChannels) config.Unsupported(kWidth, "1 to 65536");
 }
 
 }  // namespace
@@ -279,6 +296,7 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.base_channels = channels.front();
   c.time_width = kTimeWidthFactor * channels.front();
   ReadClassEmbedding(config, conditional && !control, c);
+  ReadPictureContext(config, conditional && !control, c);
   if (control) {
     ExpectNoPyramid(c, config);
   } else {
@@ -308,8 +326,8 @@ UNetConfig UNetConfig::From(const Config& config) {
     c.middle_only_cross_attention = config.Bool("mid_block_only_cross_attention",
                                                 one_value && config.Bool("only_cross_attention", false));
     const std::string addition = config.String("addition_embed_type", "");
-    if (!addition.empty() && addition != "text" && addition != "text_time")
-      config.Unsupported("addition_embed_type", "null, \"text\", \"text_time\"");
+    if (!addition.empty() && addition != "text" && addition != "text_time" && addition != "image")
+      config.Unsupported("addition_embed_type", "null, \"text\", \"text_time\", \"image\"");
     if (addition == "text_time") {
       c.frame_width = config.RequiredInt("addition_time_embed_dim");
       c.added_width = config.RequiredInt("projection_class_embeddings_input_dim");

@@ -81,8 +81,11 @@ struct UNetConfig {
   int64_t guidance_width = 0;  // of the embedded guidance scale of a student told it; 0: it is not
   int64_t image_width = 0;     // of a picture as one vector, added to the time embedding; 0: it is told none
   bool image_projected = false;  // through an MLP of its own; else as it is
-  int64_t class_count = 0;       // 0: no classes
-  bool class_bias = false;       // classes are added in every residual block, not to the time embedding
+  // Kandinsky's: of a picture as one vector, which becomes the context's tokens and joins the time embedding;
+  // 0: it is told none so.
+  int64_t picture_context = 0;
+  int64_t class_count = 0;  // 0: no classes
+  bool class_bias = false;  // classes are added in every residual block, not to the time embedding
 
   bool conditioned_on_text() const { return context_width > 0; }
   bool has_pyramid() const { return levels.front().transition == Transition::kPyramid; }

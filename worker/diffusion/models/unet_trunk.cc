@@ -26,6 +26,8 @@ UNetTrunk::UNetTrunk(const Scope& scope, const UNetConfig& config)
     frame_embedding_.emplace(scope / "add_embedding", config.added_width, config.time_width);
   if (config.image_projected)
     image_embedding_.emplace(scope / "class_embedding", config.image_width, config.time_width);
+  if (config.picture_context > 0)
+    picture_context_.emplace(scope, config.picture_context, config.context_width, config.time_width);
   if (config.guidance_width > 0) {
     guidance_projection_.emplace(scope / "time_embedding.cond_proj", config.guidance_width,
                                  config.base_channels, /*bias=*/false);
@@ -59,12 +61,14 @@ UNetTrunk::UNetTrunk(const Scope& scope, const UNetConfig& config)
 }
 
 Signals UNetTrunk::SignalsOf(const DenoiserInput& input) const {
+  const Told& told = input.told;
   return {.time = EmbedTime(input),
-          .context = input.told[Condition::kText],
-          .context_mask = input.told[Condition::kTextMask],
-          .label = input.told[Condition::kLabel],
-          .perturbation = input.told.perturbation(),
-          .picture_prompts = &input.told.picture_prompts()};
+          .context =
+              picture_context_ ? picture_context_->Tokens(told[Condition::kImage]) : told[Condition::kText],
+          .context_mask = told[Condition::kTextMask],
+          .label = told[Condition::kLabel],
+          .perturbation = told.perturbation(),
+          .picture_prompts = &told.picture_prompts()};
 }
 
 at::Tensor UNetTrunk::Down(at::Tensor x, const Signals& signals, const std::vector<at::Tensor>& features,
@@ -93,6 +97,7 @@ at::Tensor UNetTrunk::EmbedTime(const DenoiserInput& input) const {
     const at::Tensor& image = told[Condition::kImage];
     time = time + (image_embedding_ ? (*image_embedding_)(image) : image);
   }
+  if (picture_context_) time = time + picture_context_->Added(told[Condition::kImage]);
   if (text_pooling_) time = time + (*text_pooling_)(told[Condition::kText]);
   if (last_token_) time = time + (*last_token_)(told[Condition::kText].select(1, -1));
   if (frame_embedding_) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "worker/diffusion/models/denoiser.h"
+#include "worker/diffusion/models/picture_context.h"
 #include "worker/diffusion/models/text_pooling.h"
 #include "worker/diffusion/models/timestep_embedding.h"
 #include "worker/diffusion/models/unet_blocks.h"
@@ -45,6 +46,7 @@ class UNetTrunk {
   std::optional<Linear> last_token_;
   std::optional<TimestepMlp> frame_embedding_;
   std::optional<TimestepMlp> image_embedding_;  // where a picture's vector is projected
+  std::optional<PictureContext> picture_context_;
   std::optional<Linear> guidance_projection_;
   std::vector<DownBlock> down_;
   std::optional<MiddleBlock> middle_;

@@ -16,15 +16,21 @@ constexpr double kRidge = 1e-3;
 
 LatentPreview LatentPreview::Fit(const AutoencoderKl& autoencoder, at::Device device) {
   const AutoencoderConfig& config = autoencoder.config();
+  const Decode decode = [&](const at::Tensor& latents) {
+    return autoencoder.Decode((latents / config.scaling_factor).to(device));
+  };
+  return Fit(decode, config.latent_channels, device);
+}
+
+LatentPreview LatentPreview::Fit(const Decode& decode, int64_t channels, at::Device device) {
   SeededNoise noise(kSeed);
-  const at::Tensor coarse = noise.Draw({kPictures, config.latent_channels, kCoarseSize, kCoarseSize});
+  const at::Tensor coarse = noise.Draw({kPictures, channels, kCoarseSize, kCoarseSize});
   // 1.3: interpolation averages; this brings the values back to about unit variance, which scaled latents
   // have.
   const at::Tensor latents =
       1.3 * at::upsample_bilinear2d(coarse, {kLatentSize, kLatentSize}, /*align_corners=*/false) +
-      0.2 * noise.Draw({kPictures, config.latent_channels, kLatentSize, kLatentSize});
-  const at::Tensor pictures =
-      (autoencoder.Decode((latents / config.scaling_factor).to(device)) / 2 + 0.5).clamp(0, 1);
+      0.2 * noise.Draw({kPictures, channels, kLatentSize, kLatentSize});
+  const at::Tensor pictures = (decode(latents) / 2 + 0.5).clamp(0, 1);
   const at::Tensor colours =
       at::adaptive_avg_pool2d(pictures.cpu().to(at::kFloat), {kLatentSize, kLatentSize});
 

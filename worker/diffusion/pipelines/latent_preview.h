@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
+
 #include "worker/diffusion/models/autoencoder_kl.h"
 
 namespace mind::diffusion {
@@ -14,6 +16,10 @@ class LatentPreview {
   // Fits the map to whatever autoencoder is there: decodes a few smooth random latents, averages the pictures
   // down to latent size, and solves the least-squares problem. A few decodes of 64×64 to 128×128 pixels.
   static LatentPreview Fit(const AutoencoderKl& autoencoder, at::Device device);
+  // The same of anything that decodes: scaled latents float [B, channels, h, w] on the CPU → pictures [B, 3,
+  // H, W] in [-1, 1].
+  using Decode = std::function<at::Tensor(const at::Tensor& latents)>;
+  static LatentPreview Fit(const Decode& decode, int64_t channels, at::Device device);
 
   // scaled latent float [C, h, w] → float [3, h, w] in [0, 1]
   at::Tensor operator()(const at::Tensor& latent) const;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <iomanip>
 #include <iterator>
 #include <set>
@@ -14,6 +13,8 @@
 #include "worker/diffusion/pipelines/class_to_image.h"
 #include "worker/diffusion/pipelines/file_hash.h"
 #include "worker/diffusion/pipelines/glide.h"
+#include "worker/diffusion/pipelines/kandinsky.h"
+#include "worker/diffusion/pipelines/model_files.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
 #include "worker/diffusion/pipelines/sampler_tables.h"
 #include "worker/diffusion/pipelines/stable_diffusion_xl.h"
@@ -43,12 +44,20 @@ const std::vector<std::string> kUnclipParts = {"prior",   "image_encoder",   "te
 const std::vector<std::string> kStableUnclipParts = {
     "prior", "prior_text_encoder", "image_encoder", "image_normalizer", "text_encoder", "unet", "vae",
     "taesd"};
+const std::vector<std::string> kKandinskyParts = {"prior_prior",
+                                                  "prior_text_encoder",
+                                                  "prior_image_encoder",
+                                                  "prior/prior",
+                                                  "prior/text_encoder",
+                                                  "prior/image_encoder",
+                                                  "unet",
+                                                  "movq"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
 const std::vector<std::string> kReportParts = {""};
 const std::vector<std::string> kGlideParts = {"base", "upsampler", "gan"};
 
-constexpr char kUNetFolder[] = "unet", kSafeTensors[] = ".safetensors";
+constexpr char kUNetFolder[] = "unet";
 constexpr char kCascadeClass[] = "Cascade", kCascadeFile[] = "/cascade.json";
 
 const Kind kKinds[] = {
@@ -72,6 +81,14 @@ const Kind kKinds[] = {
     {"StableUnCLIPPipeline", StableUnclipPipeline::Describe, StableUnclipPipeline::Load, kStableUnclipParts},
     {"StableUnCLIPImg2ImgPipeline", StableUnclipPipeline::Describe, StableUnclipPipeline::Load,
      kStableUnclipParts},
+    {"KandinskyV22Pipeline", KandinskyDecoder::Describe, KandinskyDecoder::Load, kKandinskyParts},
+    {"KandinskyV22Img2ImgPipeline", KandinskyDecoder::Describe, KandinskyDecoder::Load, kKandinskyParts},
+    {"KandinskyV22InpaintPipeline", KandinskyDecoder::Describe, KandinskyDecoder::Load, kKandinskyParts},
+    {"KandinskyV22CombinedPipeline", KandinskyDecoder::Describe, KandinskyDecoder::Load, kKandinskyParts},
+    {"KandinskyV22Img2ImgCombinedPipeline", KandinskyDecoder::Describe, KandinskyDecoder::Load,
+     kKandinskyParts},
+    {"KandinskyV22InpaintCombinedPipeline", KandinskyDecoder::Describe, KandinskyDecoder::Load,
+     kKandinskyParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
@@ -92,50 +109,15 @@ constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/ba
 constexpr char kDefaultsFile[] = "/mind.json", kPrecisionKey[] = "precision";
 // Where what may be computed in float32 whatever the rest is (device/precision.h) lies: in folders, and in
 // single files.
-const std::set<std::string> kInFloat32 = {"vae", "gan"};
+const std::set<std::string> kInFloat32 = {"vae", "movq", "gan"};
 constexpr char kAutoencoderPrefix[] = "first_stage_model.";
 constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls",
                kPictureAdapters[] = "ip_adapters";
 constexpr char kConfigFile[] = "/config.json";
+// Where a prior is a directory of its own, with folders for its parts.
+constexpr char kPriorFolder[] = "prior", kWholePrior[] = "prior/prior";
 constexpr size_t kMostStages = 4;
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
-
-bool IsFile(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::is_regular_file(path, ignored);
-}
-
-// Whether a component's folder has weights of its own.
-bool HasWeights(const std::string& folder) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == kSafeTensors) return true;
-  }
-  return false;
-}
-
-// The .safetensors files in a folder by their names without that; none if there is no such folder.
-std::map<std::string, std::string> SafeTensorsIn(const std::string& folder) {
-  std::map<std::string, std::string> files;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == kSafeTensors) files[entry.path().stem().string()] = entry.path().string();
-  }
-  return files;
-}
-
-// In a folder of Hugging Face's cache ("models--org--name") the snapshot that refs/main names; empty for any
-// other folder.
-std::string SnapshotIn(const std::string& path) {
-  const std::string name = std::filesystem::path(path).filename().string();
-  if (name.rfind("models--", 0) != 0) return "";
-  std::ifstream file(path + "/refs/main");
-  std::string revision;
-  if (!std::getline(file, revision)) return "";
-  // A file name, not a way out of the cache.
-  if (std::filesystem::path(revision).filename() != revision) return "";
-  return path + "/snapshots/" + revision;
-}
 
 // What a single file says of how its network was trained, which schedulers' files often do not know of.
 void ApplyMarkers(const NamedTensors& file, SamplerConfig& config) {
@@ -373,6 +355,7 @@ std::string ModelDirectory::Revision(Precision given) const {
     add(SmallFiles(path_));
     for (const auto& [name, folder] : Controls()) add({folder + kConfigFile});
     if (!PictureAdapters().empty()) add(SmallFiles(ComponentPath(kPictureEncoder)));
+    if (HasComponent(kWholePrior)) add(SmallFiles(ComponentPath(kPriorFolder)));
     add(WeightFiles());
   }
   std::ostringstream text;

@@ -32,10 +32,8 @@ void Pipeline::Tell(const Source&, const Start& start, const PictureRequest&,
   for (Told& row : conditioning.rows) row.Set(Condition::kChannels, start.channels);
 }
 
-Start Pipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayRef shape,
-                      NoiseSource& noise) const {
-  const bool sees_mask = info().needs_mask;
-  if (sees_mask && !(source.defined() && source.mask.defined())) {
+void Pipeline::ExpectPictures(const Source& source) const {
+  if (info().needs_mask && !(source.defined() && source.mask.defined())) {
     throw RequestError("this model paints into pictures: it needs a source picture and a mask");
   }
   if (info().needs_depth != source.depth.defined() || (info().needs_depth && !source.defined())) {
@@ -43,6 +41,12 @@ Start Pipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayR
                                           : "this model takes no depth map");
   }
   if (source.mask.defined() && !source.defined()) throw RequestError("a mask needs a source picture");
+}
+
+Start Pipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayRef shape,
+                      NoiseSource& noise) const {
+  ExpectPictures(source);
+  const bool sees_mask = info().needs_mask;
   Start start;
   // At full strength nothing of the masked picture is in the noise.
   start.from_noise = !source.defined() || (source.mask.defined() && source.strength == 1);

@@ -88,6 +88,10 @@ class Pipeline {
   // Of what is denoised, for a picture of this size in pixels: [C, h, w], or [P] where that is an embedding.
   // REQUIRES: both are multiples of info().size_multiple.
   virtual std::vector<int64_t> LatentShape(int64_t width, int64_t height) const = 0;
+  // The same for one request, where it hangs on more than the size.
+  virtual std::vector<int64_t> ShapeFor(const PictureRequest&, int64_t width, int64_t height) const {
+    return LatentShape(width, height);
+  }
   // Width and height of the source picture of a request for such a picture: the same, or for an upscaler as
   // much smaller as it enlarges. A cascade's first stage takes its source at its own size.
   virtual std::vector<int64_t> SourceSize(int64_t width, int64_t height) const {
@@ -119,6 +123,8 @@ class Pipeline {
   // The stage of a cascade that goes on from what this one has made; null: this is the last, or the only one.
   // Lives as long as this.
   virtual const Pipeline* next() const { return nullptr; }
+  // Whether the pictures that a request brings are for the next stage: this one begins without.
+  virtual bool leaves_pictures() const { return false; }
   // Whether the next stage begins with what x stands for at this one's end (Source::result), not with its
   // picture: an embedding, or a picture that is not rounded to bytes.
   virtual bool hands_result() const { return false; }
@@ -128,6 +134,10 @@ class Pipeline {
   // is sampled as the request says, from the same steps. 1: this stage goes to its end and hands over its
   // picture.
   virtual double hand_over() const { return 1; }
+
+ protected:
+  // Whether the source has what the model needs and nothing that it does not take. Throws RequestError.
+  void ExpectPictures(const Source& source) const;
 };
 
 }  // namespace mind::diffusion

@@ -28,6 +28,7 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory, boo
   const UNetConfig unet = UNetConfig::From(config);
   if (told_picture ? !unet.image_projected : unet.image_width > 0)
     config.Unsupported("class_embed_type", told_picture ? "\"projection\"" : "null");
+  if (unet.picture_context > 0) config.Unsupported("encoder_hid_dim_type", "null");
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
   // Made for inpainting: it sees the mask and the masked picture's latents beside its own.
   const bool sees_mask = unet.in_channels == 2 * vae.latent_channels + 1;

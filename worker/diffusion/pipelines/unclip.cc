@@ -10,8 +10,9 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kPrior[] = "prior", kText[] = "text_encoder", kDecoder[] = "decoder",
-               kProjection[] = "text_proj", kFirst[] = "super_res_first", kLast[] = "super_res_last";
+constexpr char kUnclipPrior[] = "prior", kUnclipTextEncoder[] = "text_encoder", kUnclipDecoder[] = "decoder",
+               kUnclipProjection[] = "text_proj", kFirstEnlarger[] = "super_res_first",
+               kLastEnlarger[] = "super_res_last";
 constexpr char kSchedulerFile[] = "scheduler_config.json";
 constexpr int64_t kColours = 3;
 constexpr int64_t kUnclipSteps = 25;
@@ -44,29 +45,30 @@ std::unique_ptr<const UNet> LoadUNet(const ModelDirectory& directory, const std:
 
 // That decoder, projection and text encoder speak of the same widths.
 void ExpectFitting(const ModelDirectory& directory, const UNetConfig& decoder) {
-  const Config config = directory.ComponentConfig(kProjection);
+  const Config config = directory.ComponentConfig(kUnclipProjection);
   const PictureProjectionConfig projection = PictureProjectionConfig::From(config);
-  const ClipTextConfig text = ClipTextConfig::From(directory.ComponentConfig(kText));
+  const ClipTextConfig text = ClipTextConfig::From(directory.ComponentConfig(kUnclipTextEncoder));
   if (projection.embedding != text.projection || projection.embedding != text.width)
     config.Unsupported("clip_embeddings_dim", "text_encoder's hidden_size and projection_dim");
   if (projection.context_width != decoder.context_width)
     config.Unsupported("cross_attention_dim", "the decoder's");
   if (projection.time_width != decoder.image_width || decoder.image_projected)
-    directory.ComponentConfig(kDecoder).Unsupported("class_embed_type",
-                                                    "\"identity\", as wide as text_proj's");
+    directory.ComponentConfig(kUnclipDecoder)
+        .Unsupported("class_embed_type", "\"identity\", as wide as text_proj's");
 }
 
 }  // namespace
 
 ModelInfo UnclipDecoder::Describe(const ModelDirectory& directory) {
-  const UNetConfig decoder = UNetConfig::From(directory.ComponentConfig(kDecoder));
-  const UNetConfig first = EnlargerConfig(directory, kFirst), last = EnlargerConfig(directory, kLast);
-  const Config config = directory.ComponentConfig(kFirst);
+  const UNetConfig decoder = UNetConfig::From(directory.ComponentConfig(kUnclipDecoder));
+  const UNetConfig first = EnlargerConfig(directory, kFirstEnlarger),
+                   last = EnlargerConfig(directory, kLastEnlarger);
+  const Config config = directory.ComponentConfig(kFirstEnlarger);
   if (first.sample_size <= decoder.sample_size || first.sample_size % decoder.sample_size != 0)
     config.Unsupported("sample_size", "a multiple of the decoder's");
   ExpectFitting(directory, decoder);
   const SamplerConfig sampler = SamplerOf(directory, "decoder_scheduler");
-  const bool has_prior = directory.HasComponent(kPrior);
+  const bool has_prior = directory.HasComponent(kUnclipPrior);
   ModelInfo info;
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();
@@ -103,14 +105,14 @@ std::unique_ptr<const Pipeline> UnclipDecoder::Load(const ModelDirectory& direct
   decoder->device_ = options.device;
   decoder->sampler_config_ = SamplerOf(directory, "decoder_scheduler");
   decoder->text_ = text;
-  FileParameters projection = directory.ComponentWeights(kProjection, options);
+  FileParameters projection = directory.ComponentWeights(kUnclipProjection, options);
   decoder->projection_ = std::make_unique<PictureProjection>(
-      Scope(projection), PictureProjectionConfig::From(directory.ComponentConfig(kProjection)));
+      Scope(projection), PictureProjectionConfig::From(directory.ComponentConfig(kUnclipProjection)));
   projection.ExpectAllTaken();
-  decoder->unet_ = LoadUNet(directory, kDecoder, options);
+  decoder->unet_ = LoadUNet(directory, kUnclipDecoder, options);
   auto enlarger = std::make_unique<const UnclipEnlarger>(directory, options, info);
   decoder->enlargement_ =
-      EnlargerConfig(directory, kFirst).sample_size / decoder->unet_->config().sample_size;
+      EnlargerConfig(directory, kFirstEnlarger).sample_size / decoder->unet_->config().sample_size;
   decoder->next_ = std::move(enlarger);
   if (!info.varies) {
     return std::make_unique<UnclipPrior>(directory, options, info, text, std::move(decoder),
@@ -188,8 +190,8 @@ UnclipEnlarger::UnclipEnlarger(const ModelDirectory& directory, FileParameters::
     : info_(std::move(info)),
       sampler_config_(SamplerOf(directory, "super_res_scheduler")),
       device_(options.device),
-      networks_(std::make_unique<SuperResolution>(LoadUNet(directory, kFirst, options),
-                                                  LoadUNet(directory, kLast, options))) {}
+      networks_(std::make_unique<SuperResolution>(LoadUNet(directory, kFirstEnlarger, options),
+                                                  LoadUNet(directory, kLastEnlarger, options))) {}
 
 Conditioning UnclipEnlarger::Condition(const PictureRequest&, at::IntArrayRef) const {
   Conditioning conditioning;

@@ -6,11 +6,6 @@
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
-namespace {
-
-constexpr char kPriorFolder[] = "prior", kScheduler[] = "prior_scheduler";
-
-}  // namespace
 
 Told UnclipText(const PromptEncoder& encoder, const std::string& prompt, const PictureRequest& request,
                 int64_t& cut) {
@@ -26,21 +21,22 @@ Told UnclipText(const PromptEncoder& encoder, const std::string& prompt, const P
 
 UnclipPrior::UnclipPrior(const ModelDirectory& directory, FileParameters::Options options, ModelInfo info,
                          std::shared_ptr<const PromptEncoder> text, std::unique_ptr<const Pipeline> next,
-                         bool one_switch)
+                         bool one_switch, const Folders& folders)
     : info_(std::move(info)),
-      sampler_config_(SamplerConfig::From(directory.ComponentConfig(kScheduler, "scheduler_config.json"))),
+      sampler_config_(
+          SamplerConfig::From(directory.ComponentConfig(folders.scheduler, "scheduler_config.json"))),
       device_(options.device),
       text_(std::move(text)),
       next_(std::move(next)),
       one_switch_(one_switch) {
-  const Config config = directory.ComponentConfig(kPriorFolder);
+  const Config config = directory.ComponentConfig(folders.prior);
   const PriorTransformerConfig prior = PriorTransformerConfig::From(config);
   if (prior.embedding != text_->width())
     config.Unsupported("embedding_dim", "the text encoder's hidden_size, " + std::to_string(text_->width()));
   const auto tokens = static_cast<int64_t>(text_->tokenizer().model_length());
   if (prior.text_tokens != tokens)
     config.Unsupported("num_embeddings", "as many as the tokenizer makes, " + std::to_string(tokens));
-  FileParameters weights = directory.ComponentWeights(kPriorFolder, options);
+  FileParameters weights = directory.ComponentWeights(folders.prior, options);
   prior_ = std::make_unique<PriorTransformer>(Scope(weights), prior);
   weights.ExpectAllTaken();
 }

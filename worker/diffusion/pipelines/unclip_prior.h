@@ -18,12 +18,17 @@ class UnclipPrior : public Pipeline {
  public:
   static constexpr int64_t kSteps = 25;
 
-  // From the folders prior/ and prior_scheduler/. `info`: of the whole model; `text`: what reads the prompt;
-  // `next`: the stage that goes on. `one_switch`: guided where the request guides either of the two, each by
-  // its own scale; else where prior_guidance is more than 1. Throws ModelError.
+  // Where its parts lie in a model directory.
+  struct Folders {
+    std::string prior, scheduler;
+  };
+
+  // `info`: of the whole model; `text`: what reads the prompt; `next`: the stage that goes on. `one_switch`:
+  // guided where the request guides either of the two, each by its own scale; else where prior_guidance is
+  // more than 1. Throws ModelError.
   UnclipPrior(const ModelDirectory& directory, FileParameters::Options options, ModelInfo info,
               std::shared_ptr<const PromptEncoder> text, std::unique_ptr<const Pipeline> next,
-              bool one_switch);
+              bool one_switch, const Folders& folders = {"prior", "prior_scheduler"});
 
   const ModelInfo& info() const override { return info_; }
   const SamplerConfig& sampler_config() const override { return sampler_config_; }
@@ -45,6 +50,9 @@ class UnclipPrior : public Pipeline {
   int64_t width() const { return prior_->config().embedding; }  // of the embedding
   // For whoever checks it.
   const PromptEncoder& text() const { return *text_; }
+
+ protected:
+  const PriorTransformer& prior() const { return *prior_; }
 
  private:
   ModelInfo info_;

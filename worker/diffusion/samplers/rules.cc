@@ -26,8 +26,6 @@
 namespace mind::diffusion {
 namespace {
 
-using namespace parameters;
-
 template <typename S>
 std::unique_ptr<const Sampler> Make(const SamplerConfig& config, int64_t steps) {
   return std::make_unique<S>(config, steps);
@@ -42,6 +40,7 @@ void NoSkip(SamplerConfig& c) {
 }
 
 std::vector<Rule> ChainRules() {
+  using namespace parameters;
   return {
       {.name = "ddpm",
        .description = "Ancestral sampling of the reverse chain",
@@ -75,6 +74,7 @@ std::vector<Rule> ChainRules() {
 }
 
 std::vector<Rule> SigmaRules() {
+  using namespace parameters;
   return {
       {.name = "euler",
        .description = "Euler's method, optionally stirred",
@@ -150,6 +150,7 @@ std::vector<Rule> SigmaRules() {
 }
 
 std::vector<Rule> SolverRules() {
+  using namespace parameters;
   return {
       {.name = "dpmpp_2m",
        .description = "DPM-Solver++ in multistep form",
@@ -233,6 +234,7 @@ std::vector<Rule> SolverRules() {
 }
 
 std::vector<Rule> ScoreRules() {
+  using namespace parameters;
   return {
       {.name = "annealed_langevin",
        .description = "Langevin dynamics at falling noise levels",
@@ -285,6 +287,7 @@ std::vector<Rule> ScoreRules() {
 }
 
 std::vector<Rule> StudentRules() {
+  using namespace parameters;
   return {
       {.name = "lcm",
        .description = "Multistep sampling of latent consistency students",
@@ -315,6 +318,7 @@ std::vector<Rule> StudentRules() {
 }  // namespace
 
 const std::vector<Rule>& Rules() {
+  using namespace parameters;
   static const std::vector<Rule>* const rules = [] {
     auto* const all = new std::vector<Rule>;
     for (auto part : {ChainRules(), SigmaRules(), SolverRules(), ScoreRules(), StudentRules()}) {

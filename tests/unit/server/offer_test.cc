@@ -1,0 +1,110 @@
+// What a worker's own description of a model allows.
+#include "server/dispatch/offer.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <vector>
+
+namespace mind::server {
+namespace {
+
+v1::Model PlainOffer() {
+  v1::Model model;
+  model.set_name("sd");
+  model.set_size_multiple(8);
+  model.set_max_width(64);
+  model.set_max_height(64);
+  model.set_max_steps(10);
+  model.add_samplers()->set_name("ddim");
+  return model;
+}
+
+// With a network that knows one kind of picture, and one that knows three.
+v1::Model OfferedNetworks() {
+  v1::Model model = PlainOffer();
+  v1::ModelInput& input = *model.add_inputs();
+  input.set_role(v1::INPUT_ROLE_CONTROL);
+  input.set_most(2);
+  input.add_networks("edges");
+  input.add_networks("many");
+  input.add_network_kinds(0);
+  input.add_network_kinds(3);
+  return model;
+}
+
+v1::ImageSpec AskedFor() {
+  v1::ImageSpec spec;
+  spec.set_width(64);
+  spec.set_height(32);
+  spec.set_steps(4);
+  spec.set_sampler("ddim");
+  return spec;
+}
+
+v1::ImageSpec SteeredBy(const std::string& network) {
+  v1::ImageSpec spec = AskedFor();
+  spec.add_controls()->set_network(network);
+  return spec;
+}
+
+TEST(Offer, ANetworkIsAskedForTheKindsThatItKnows) {
+  const Offer offer(OfferedNetworks());
+  EXPECT_TRUE(offer.Allows(SteeredBy("edges")));
+  EXPECT_FALSE(offer.Allows(SteeredBy("depth")));
+  EXPECT_FALSE(offer.Allows(SteeredBy("many")));  // which kind?
+  v1::ImageSpec spec = SteeredBy("many");
+  spec.mutable_controls(0)->set_kind(2);
+  EXPECT_TRUE(offer.Allows(spec));
+  spec.mutable_controls(0)->set_kind(3);
+  EXPECT_FALSE(offer.Allows(spec));
+  spec = SteeredBy("edges");
+  spec.mutable_controls(0)->set_kind(0);
+  EXPECT_FALSE(offer.Allows(spec));
+}
+
+// A worker of an earlier version says nothing of kinds.
+TEST(Offer, WithoutKindsEachNetworkKnowsOne) {
+  v1::Model model = OfferedNetworks();
+  model.mutable_inputs(0)->clear_network_kinds();
+  const Offer offer(model);
+  EXPECT_TRUE(offer.Allows(SteeredBy("many")));
+  v1::ImageSpec spec = SteeredBy("many");
+  spec.mutable_controls(0)->set_kind(0);
+  EXPECT_FALSE(offer.Allows(spec));
+}
+
+TEST(Offer, GuidanceThatAModelDoesNotTakeIsNotForIt) {
+  v1::ImageSpec perturbed = AskedFor(), prior = AskedFor();
+  perturbed.mutable_perturbed_guidance()->set_scale(2);
+  prior.set_prior_guidance(4);
+  EXPECT_TRUE(Offer(PlainOffer()).Allows(AskedFor()));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(perturbed));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(prior));
+  v1::Model model = PlainOffer();
+  model.set_takes_perturbed_guidance(true);
+  EXPECT_TRUE(Offer(model).Allows(perturbed));
+  EXPECT_FALSE(Offer(model).Allows(prior));
+  model.set_takes_prior_guidance(true);
+  EXPECT_TRUE(Offer(model).Allows(prior));
+}
+
+TEST(Offer, OffersThatDifferHaveOtherKeys) {
+  const std::vector<std::function<void(v1::Model&)>> changes = {
+      [](v1::Model& m) { m.set_revision("other"); },
+      [](v1::Model& m) { m.set_max_width(128); },
+      [](v1::Model& m) { m.set_takes_perturbed_guidance(true); },
+      [](v1::Model& m) { m.set_takes_prior_guidance(true); },
+      [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
+      [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
+      [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};
+  EXPECT_EQ(Offer(OfferedNetworks()).key(), Offer(OfferedNetworks()).key());
+  for (size_t i = 0; i < changes.size(); ++i) {
+    v1::Model model = OfferedNetworks();
+    changes[i](model);
+    EXPECT_NE(Offer(model).key(), Offer(OfferedNetworks()).key()) << i;
+  }
+}
+
+}  // namespace
+}  // namespace mind::server

@@ -1,0 +1,41 @@
+#include "worker/diffusion/pipelines/model_files.h"
+
+#include <filesystem>
+#include <fstream>
+
+namespace mind::diffusion {
+
+bool IsFile(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
+
+bool HasWeights(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == kSafeTensors) return true;
+  }
+  return false;
+}
+
+std::map<std::string, std::string> SafeTensorsIn(const std::string& folder) {
+  std::map<std::string, std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == kSafeTensors) files[entry.path().stem().string()] = entry.path().string();
+  }
+  return files;
+}
+
+std::string SnapshotIn(const std::string& path) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  if (name.rfind("models--", 0) != 0) return "";
+  std::ifstream file(path + "/refs/main");
+  std::string revision;
+  if (!std::getline(file, revision)) return "";
+  // A file name, not a way out of the cache.
+  if (std::filesystem::path(revision).filename() != revision) return "";
+  return path + "/snapshots/" + revision;
+}
+
+}  // namespace mind::diffusion
