@@ -44,7 +44,9 @@ class UNetTrunk {
   std::optional<TextPooling> text_pooling_;
   std::optional<Linear> last_token_;
   std::optional<TimestepMlp> frame_embedding_;
-  std::optional<TimestepMlp> image_embedding_;  // where a picture's vector is projected
+  // Of what joins it: a picture's vector where that is projected, or a level of noise.
+  std::optional<TimestepMlp> image_embedding_;
+  std::optional<Linear> text_projection_;
   std::optional<Linear> guidance_projection_;
   std::vector<DownBlock> down_;
   std::optional<MiddleBlock> middle_;
