@@ -27,14 +27,6 @@ const std::map<std::string, std::vector<std::string>> kStages = {
     {"StableUnCLIPPipeline", {"prior", ""}},
     {"StableUnCLIPImg2ImgPipeline", {""}}};
 
-double UnclipTolerance(const nlohmann::json& item) {
-  double floor = 0;
-  for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
-    for (const auto& one : steps) floor = std::max(floor, one.get<double>());
-  }
-  return std::max(kSampledTolerance, 20 * floor);
-}
-
 // One picture's draws, in the order they were recorded in; from one of several tensors' rows.
 struct UnclipDraws {
   struct One {
@@ -78,7 +70,7 @@ class UnclipReplay {
         result_(result),
         names_(kStages.at(item.at("pipeline"))),
         rows_(record.Get("image").size(0)),
-        tolerance_(UnclipTolerance(item)) {}
+        tolerance_(ToleranceByFloors(item, kSampledTolerance)) {}
 
   void Run() const {
     for (int64_t row = 0; row < rows_; ++row) {

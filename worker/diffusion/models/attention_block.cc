@@ -6,8 +6,8 @@ namespace mind::diffusion {
 namespace {
 
 // Of the context's norm, whatever those of the network's other norms are.
-constexpr int64_t kContextGroups = 32;
-constexpr double kContextEpsilon = 1e-5;
+constexpr int64_t kContextNormGroups = 32;
+constexpr double kContextNormEpsilon = 1e-5;
 
 Scope Renamed(const Scope& scope, const char* today, const char* before) {
   const Scope current = scope / today;
@@ -27,7 +27,8 @@ AttentionBlock::AttentionBlock(const Scope& scope, int64_t channels, const Optio
   }
   if (options.context_width == 0) return;
   if (options.context_norm)
-    context_norm_.emplace(scope / "norm_cross", kContextGroups, options.context_width, kContextEpsilon);
+    context_norm_.emplace(scope / "norm_cross", kContextNormGroups, options.context_width,
+                          kContextNormEpsilon);
   context_k_.emplace(scope / "add_k_proj", options.context_width, channels);
   context_v_.emplace(scope / "add_v_proj", options.context_width, channels);
 }

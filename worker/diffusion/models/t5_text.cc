@@ -11,18 +11,18 @@ namespace {
 
 // In float16, whose largest number T5's feed-forward layers pass: their last one is given so much less, and
 // its answer made larger by as much in float32. A power of two, so that nothing is rounded.
-constexpr double kSmallerInHalf = 1.0 / 64;
+constexpr double kT5SmallerInHalf = 1.0 / 64;
 // Added to the logits of a token that is not to be seen.
-constexpr double kHidden = std::numeric_limits<float>::lowest();
+constexpr double kT5Hidden = std::numeric_limits<float>::lowest();
 
 // Files may hold the embeddings under the name that encoder and decoder share, the encoder's own, or both.
-Scope TokensOf(const Scope& scope) {
+Scope T5TokensOf(const Scope& scope) {
   const Scope own = scope / "encoder.embed_tokens", shared = scope / "shared";
   return own.Has("weight") && !shared.Has("weight") ? own : shared;
 }
 
 // Whichever of the two names the embeddings were not taken by.
-void TakeTwin(const Scope& scope, const T5TextConfig& config) {
+void TakeT5Twin(const Scope& scope, const T5TextConfig& config) {
   const Scope own = scope / "encoder.embed_tokens";
   if (own.Has("weight") && (scope / "shared").Has("weight"))
     own.Take("weight", {config.vocabulary, config.width});
@@ -82,7 +82,7 @@ T5TextLayer::T5TextLayer(const Scope& scope, const T5TextConfig& c)
 at::Tensor T5TextLayer::FeedForward(const at::Tensor& x) const {
   const at::Tensor h = Activate(Activation::kGeluTanh, gate_(x)) * in_(x);
   if (h.scalar_type() != at::kHalf) return out_(h);
-  return out_(h * kSmallerInHalf).to(at::kFloat) / kSmallerInHalf;
+  return out_(h * kT5SmallerInHalf).to(at::kFloat) / kT5SmallerInHalf;
 }
 
 at::Tensor T5TextLayer::operator()(const at::Tensor& x, const at::Tensor& bias) const {
@@ -94,11 +94,11 @@ at::Tensor T5TextLayer::operator()(const at::Tensor& x, const at::Tensor& bias) 
 
 T5Text::T5Text(const Scope& scope, const T5TextConfig& config)
     : config_(config),
-      tokens_(TokensOf(scope), config.vocabulary, config.width),
+      tokens_(T5TokensOf(scope), config.vocabulary, config.width),
       distances_(scope / "encoder.block.0.layer.0.SelfAttention.relative_attention_bias", config.buckets,
                  config.heads),
       final_norm_(scope / "encoder.final_layer_norm", config.width, config.epsilon) {
-  TakeTwin(scope, config);
+  TakeT5Twin(scope, config);
   for (int64_t i = 0; i < config.layers; ++i)
     layers_.emplace_back(scope / "encoder.block" / static_cast<size_t>(i), config);
 }
@@ -126,7 +126,7 @@ TextStates T5Text::States(const at::Tensor& ids, const std::vector<InsertedVecto
 }
 
 at::Tensor T5Text::Encode(const at::Tensor& ids, const at::Tensor& mask) const {
-  const at::Tensor hidden = (1 - mask.to(at::kFloat)) * kHidden;
+  const at::Tensor hidden = (1 - mask.to(at::kFloat)) * kT5Hidden;
   const at::Tensor bias = PositionBias(ids.size(1), ids.device()) + hidden.unsqueeze(1).unsqueeze(1);
   return Norm(Hidden(tokens_(ids).to(at::kFloat), bias).back());
 }

@@ -63,6 +63,7 @@ class T5Text : public TextEncoder {
 
   // Tokens see all tokens.
   TextStates States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const override;
+  using TextEncoder::Encode;
   // Tokens see those that the mask, int64 [B, N], has a 1 for; states of the others are made all the same.
   // → float [B, N, width], normed.
   at::Tensor Encode(const at::Tensor& ids, const at::Tensor& mask) const;

@@ -169,7 +169,7 @@ void RefuseUnsupported(const Config& config) {
 }
 
 // Residual blocks of each level.
-std::vector<int64_t> LayersOf(const Config& config, size_t levels) {
+std::vector<int64_t> ResnetsOf(const Config& config, size_t levels) {
   std::vector<int64_t> layers = PerLevel(config, "layers_per_block", levels, 2);
   for (const int64_t count : layers) {
     if (count < 1 || count > 64) config.Unsupported("layers_per_block", "1 to 64");
@@ -289,7 +289,7 @@ UNetConfig UNetConfig::From(const Config& config) {
   // The same key means the number of heads in one class and the width of a head in the other.
   const std::vector<int64_t> attention =
       PerLevel(config, "attention_head_dim", channels.size(), conditional ? 8 : 0);
-  const std::vector<int64_t> resnets = LayersOf(config, channels.size());
+  const std::vector<int64_t> resnets = ResnetsOf(config, channels.size());
   c.layers_per_block = resnets.front();
   const std::vector<std::vector<int64_t>> layers =
       TransformerLayers(config, "transformer_layers_per_block", channels.size(), c.layers_per_block);

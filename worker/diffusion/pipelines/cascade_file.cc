@@ -7,20 +7,20 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kCascadeFile[] = "/cascade.json";
-constexpr size_t kMostStages = 4;
+constexpr char kStageList[] = "/cascade.json";
+constexpr size_t kMostCascadeStages = 4;
 
 }  // namespace
 
 std::vector<std::string> ModelDirectory::StagePaths() const {
-  const Config config = Config::FromFile(path_ + kCascadeFile);
+  const Config config = Config::FromFile(path_ + kStageList);
   std::vector<std::string> paths = config.RequiredStrings("stages");
-  if (paths.size() < 2 || paths.size() > kMostStages)
+  if (paths.size() < 2 || paths.size() > kMostCascadeStages)
     config.Unsupported("stages", "2 to 4 model directories");
   for (std::string& path : paths) {
     path = std::filesystem::path(path_ + "/" + path).lexically_normal().string();
     std::error_code ignored;
-    if (std::filesystem::is_regular_file(path + kCascadeFile, ignored))
+    if (std::filesystem::is_regular_file(path + kStageList, ignored))
       throw UnsupportedError(path + ": a cascade within a cascade");
   }
   return paths;
@@ -39,7 +39,7 @@ std::vector<ModelDirectory> ModelDirectory::Stages() const {
 }
 
 double ModelDirectory::HandOver() const {
-  const Config config = Config::FromFile(path_ + kCascadeFile);
+  const Config config = Config::FromFile(path_ + kStageList);
   const double share = config.Double("hand_over", 1);
   if (!(share > 0 && share <= 1)) config.Unsupported("hand_over", "more than 0, up to 1");
   if (share < 1 && StagePaths().size() != 2) config.Unsupported("hand_over", "1, but for two stages");

@@ -9,34 +9,36 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kUNet[] = "unet", kText[] = "text_encoder", kNoising[] = "image_noising_scheduler";
-constexpr char kSchedulerFile[] = "scheduler_config.json";
-constexpr int64_t kColours = 3;
+constexpr char kFloydUNet[] = "unet", kFloydTextEncoder[] = "text_encoder",
+               kFloydNoising[] = "image_noising_scheduler";
+constexpr char kFloydSchedulerFile[] = "scheduler_config.json";
+constexpr int64_t kFloydColours = 3;
 // As diffusers' pipelines do unless told otherwise.
-struct Defaults {
+struct FloydDefaults {
   int64_t steps;
   double guidance;
 };
-constexpr Defaults kFirst{100, 7}, kEnlarger{50, 4};
-constexpr int64_t kNoiseLevel = 250;
-constexpr int64_t kEnlargement = 4;  // of the published stage: 64 to 256 pixels
+constexpr FloydDefaults kFloydFirstDefaults{100, 7}, kFloydEnlargerDefaults{50, 4};
+constexpr int64_t kFloydNoiseLevel = 250;
+constexpr int64_t kFloydEnlargement = 4;  // of the published stage: 64 to 256 pixels
 
 // A network that sees so many channels, checked against the text encoder whose states it is told.
-UNetConfig UNetOf(const ModelDirectory& directory, int64_t in_channels, const char* what) {
-  const Config config = directory.ComponentConfig(kUNet);
+UNetConfig FloydUNetOf(const ModelDirectory& directory, int64_t in_channels, const char* what) {
+  const Config config = directory.ComponentConfig(kFloydUNet);
   UNetConfig unet = UNetConfig::From(config);
   if (unet.in_channels != in_channels)
     config.Unsupported("in_channels", std::to_string(in_channels) + ": " + what);
-  if (unet.out_channels != kColours && unet.out_channels != 2 * kColours)
+  if (unet.out_channels != kFloydColours && unet.out_channels != 2 * kFloydColours)
     config.Unsupported("out_channels", "3; or 6, with a variance");
   const ModelDirectory text(directory.text_of().empty() ? directory.path() : directory.text_of());
-  const T5TextConfig encoder = T5TextConfig::From(text.ComponentConfig(kText));
+  const T5TextConfig encoder = T5TextConfig::From(text.ComponentConfig(kFloydTextEncoder));
   if (unet.text_width() != encoder.width)
     config.Unsupported("encoder_hid_dim", "the text encoder's d_model, " + std::to_string(encoder.width));
   return unet;
 }
 
-ModelInfo DescribeStage(const ModelDirectory& directory, const UNetConfig& unet, const Defaults& defaults) {
+ModelInfo DescribeFloyd(const ModelDirectory& directory, const UNetConfig& unet,
+                        const FloydDefaults& defaults) {
   const SamplerConfig sampler = directory.ReadSamplerConfig();
   ModelInfo info;
   info.name = directory.name();
@@ -57,7 +59,7 @@ ModelInfo DescribeStage(const ModelDirectory& directory, const UNetConfig& unet,
 }  // namespace
 
 ModelInfo FloydPipeline::Describe(const ModelDirectory& directory) {
-  return DescribeStage(directory, UNetOf(directory, kColours, "the picture"), kFirst);
+  return DescribeFloyd(directory, FloydUNetOf(directory, kFloydColours, "the picture"), kFloydFirstDefaults);
 }
 
 std::unique_ptr<const Pipeline> FloydPipeline::Load(const ModelDirectory& directory,
@@ -76,16 +78,18 @@ void FloydPipeline::LoadParts(const ModelDirectory& directory, ModelInfo info,
   device_ = options.device;
   sampler_config_ = directory.ReadSamplerConfig();
   text_ = std::move(text);
-  FileParameters weights = directory.ComponentWeights(kUNet, options);
-  unet_ = std::make_unique<const UNet>(Scope(weights), UNetConfig::From(directory.ComponentConfig(kUNet)));
+  FileParameters weights = directory.ComponentWeights(kFloydUNet, options);
+  unet_ =
+      std::make_unique<const UNet>(Scope(weights), UNetConfig::From(directory.ComponentConfig(kFloydUNet)));
   weights.ExpectAllTaken();
 }
 
 Conditioning FloydPipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
-  conditioning.guided_channels = kColours;
+  conditioning.guided_channels = kFloydColours;
   const auto row = [&](const std::string& prompt) {
-    conditioning.rows.push_back({{Condition::kText, text_->Encode(prompt, conditioning.tokens_cut)}});
+    conditioning.rows.push_back(
+        {{Condition::kFloydTextEncoder, text_->Encode(prompt, conditioning.tokens_cut)}});
   };
   if (request.guidance > 1) {  // below, the reference guides nothing
     conditioning.guidance = request.guidance;
@@ -112,27 +116,29 @@ Start FloydPipeline::Begin(const Source& source, const PictureRequest&, at::IntA
 }
 
 ModelInfo FloydEnlarger::Describe(const ModelDirectory& directory) {
-  if (directory.text_of().empty() && !directory.HasComponent(kText)) {
-    throw UnsupportedError(directory.ComponentPath(kText) +
+  if (directory.text_of().empty() && !directory.HasComponent(kFloydTextEncoder)) {
+    throw UnsupportedError(directory.ComponentPath(kFloydTextEncoder) +
                            ": there is none; a model without a text encoder of its own is served in a "
                            "cascade after an IFPipeline, whose text encoder reads its prompts");
   }
-  const UNetConfig unet = UNetOf(directory, 2 * kColours, "x and the small picture");
-  const Config config = directory.ComponentConfig(kUNet);
+  const UNetConfig unet = FloydUNetOf(directory, 2 * kFloydColours, "x and the small picture");
+  const Config config = directory.ComponentConfig(kFloydUNet);
   if (!unet.level_class) config.Unsupported("class_embed_type", "\"timestep\": the small picture's noise");
-  ModelInfo info = DescribeStage(directory, unet, kEnlarger);
-  info.enlargement = kEnlargement;
+  ModelInfo info = DescribeFloyd(directory, unet, kFloydEnlargerDefaults);
+  info.enlargement = kFloydEnlargement;
   if (!directory.text_of().empty()) {
-    const int64_t small = ModelDirectory(directory.text_of()).ComponentConfig(kUNet).Int("sample_size", 64);
+    const int64_t small =
+        ModelDirectory(directory.text_of()).ComponentConfig(kFloydUNet).Int("sample_size", 64);
     if (small < 1 || unet.sample_size % small != 0 || unet.sample_size == small)
       config.Unsupported("sample_size", "a multiple of the first stage's, " + std::to_string(small));
     info.enlargement = unet.sample_size / small;
   }
   if (unet.sample_size % info.enlargement != 0) config.Unsupported("sample_size", "a multiple of 4");
   info.size_multiple = std::max(info.size_multiple, info.enlargement);
-  const SamplerConfig noising = SamplerConfig::From(directory.ComponentConfig(kNoising, kSchedulerFile));
+  const SamplerConfig noising =
+      SamplerConfig::From(directory.ComponentConfig(kFloydNoising, kFloydSchedulerFile));
   info.max_noise_level = noising.train_steps - 1;
-  info.default_noise_level = std::min(kNoiseLevel, info.max_noise_level);
+  info.default_noise_level = std::min(kFloydNoiseLevel, info.max_noise_level);
   return info;
 }
 
@@ -156,7 +162,7 @@ std::unique_ptr<const Pipeline> FloydEnlarger::LoadWith(const ModelDirectory& di
   std::unique_ptr<FloydEnlarger> pipeline(new FloydEnlarger);
   pipeline->LoadParts(directory, Describe(directory), std::move(text), options);
   pipeline->noise_alphas_ =
-      AlphasCumprod(SamplerConfig::From(directory.ComponentConfig(kNoising, kSchedulerFile)));
+      AlphasCumprod(SamplerConfig::From(directory.ComponentConfig(kFloydNoising, kFloydSchedulerFile)));
   return pipeline;
 }
 

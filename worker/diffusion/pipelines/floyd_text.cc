@@ -10,11 +10,11 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kTokenizer[] = "tokenizer", kEncoder[] = "text_encoder";
+constexpr char kFloydTokenizer[] = "tokenizer", kFloydEncoder[] = "text_encoder";
 // Far more than 77 tokens have; the rules for captions take time by the square of it.
-constexpr size_t kMostCharacters = 2000;
+constexpr size_t kMostFloydCharacters = 2000;
 
-bool CleansCaptions(const ModelDirectory& directory) {
+bool CleansFloydCaptions(const ModelDirectory& directory) {
   const std::string file = directory.path() + "/mind.json";
   std::error_code ignored;
   return !std::filesystem::is_regular_file(file, ignored) ||
@@ -25,11 +25,11 @@ bool CleansCaptions(const ModelDirectory& directory) {
 
 FloydText::FloydText(const ModelDirectory& directory, FileParameters::Options options)
     : device_(options.device),
-      cleans_(CleansCaptions(directory)),
-      tokenizer_(T5Tokenizer::FromDirectory(directory.ComponentPath(kTokenizer))) {
-  FileParameters weights = directory.ComponentWeights(kEncoder, options);
-  encoder_ =
-      std::make_unique<const T5Text>(Scope(weights), T5TextConfig::From(directory.ComponentConfig(kEncoder)));
+      cleans_(CleansFloydCaptions(directory)),
+      tokenizer_(T5Tokenizer::FromDirectory(directory.ComponentPath(kFloydTokenizer))) {
+  FileParameters weights = directory.ComponentWeights(kFloydEncoder, options);
+  encoder_ = std::make_unique<const T5Text>(Scope(weights),
+                                            T5TextConfig::From(directory.ComponentConfig(kFloydEncoder)));
   weights.ExpectAllTaken();
   ExpectSameVocabulary(*tokenizer_, *encoder_, directory.path());
 }
@@ -39,8 +39,8 @@ std::string FloydText::Caption(const std::string& prompt) const {
 }
 
 at::Tensor FloydText::Encode(const std::string& prompt, int64_t& cut) const {
-  if (const size_t characters = DecodeUtf8(prompt).size(); characters > kMostCharacters) {
-    throw RequestError("this model's prompts have at most " + std::to_string(kMostCharacters) +
+  if (const size_t characters = DecodeUtf8(prompt).size(); characters > kMostFloydCharacters) {
+    throw RequestError("this model's prompts have at most " + std::to_string(kMostFloydCharacters) +
                        " characters, given: " + std::to_string(characters));
   }
   const std::string caption = Caption(prompt);

@@ -9,13 +9,13 @@
 namespace mind::diffusion {
 namespace {
 
-struct Rule {
+struct CaptionRule {
   Pattern what;
   std::u32string by;
 };
-using Rules = std::vector<Rule>;
+using CaptionRules = std::vector<CaptionRule>;
 
-std::u32string Apply(const Rules& rules, std::u32string text) {
+std::u32string ApplyRules(const CaptionRules& rules, std::u32string text) {
   for (const auto& [what, by] : rules) text = what.Replace(text, by);
   return text;
 }
@@ -26,16 +26,16 @@ std::u32string AddressAfter(std::u32string_view scheme) {
          UR"((?:com|co|ru|net|org|edu|gov|it)[\w/-]*\b/?(?!@)))";
 }
 
-const Rules& BeforeMarkup() {
-  static const Rules* const rules = new Rules{{Pattern(U"<person>"), U"person"},
-                                              {Pattern(AddressAfter(U"https?")), U""},
-                                              {Pattern(AddressAfter(U"www")), U""}};
+const CaptionRules& RulesBeforeMarkup() {
+  static const CaptionRules* const rules = new CaptionRules{{Pattern(U"<person>"), U"person"},
+                                                            {Pattern(AddressAfter(U"https?")), U""},
+                                                            {Pattern(AddressAfter(U"www")), U""}};
   return *rules;
 }
 
 // Names, ideographs, dashes, quotes, numbers and files; then signs.
-const Rules& Signs() {
-  static const Rules* const rules = new Rules{
+const CaptionRules& RulesOfSigns() {
+  static const CaptionRules* const rules = new CaptionRules{
       {Pattern(UR"(@\w+\b)"), U""},
       {Pattern(U"[\u31c0-\u9fff]+"), U""},  // strokes, enclosed and compatibility forms, ideographs
       {Pattern(U"[\\-\u058a\u05be\u1400\u1806\u2010-\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u301c\u3030\u30a0"
@@ -61,52 +61,52 @@ const Rules& Signs() {
 }
 
 // Article numbers, advertisements, sizes, spaces around signs.
-const Rules& Words() {
-  static const Rules* const rules =
-      new Rules{{Pattern(UR"(\b[a-zA-Z]{1,3}\d{3,15}\b)"), U""},
-                {Pattern(UR"(\b[a-zA-Z]+\d+[a-zA-Z]+\b)"), U""},
-                {Pattern(UR"(\b\d+[a-zA-Z]+\d+\b)"), U""},
-                {Pattern(UR"((?:worldwide\s+)?(?:free\s+)?shipping)"), U""},
-                {Pattern(UR"((?:free\s)?download(?:\sfree)?)"), U""},
-                {Pattern(UR"(\bclick\b\s(?:for|on)\s\w+)"), U""},
-                {Pattern(UR"(\b(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)(?:\simages?)?)"), U""},
-                {Pattern(UR"(\bpage\s+\d+\b)"), U""},
-                {Pattern(UR"(\b\d*[a-zA-Z]+\d+[a-zA-Z]+\d+[a-zA-Z\d]*\b)"), U" "},
-                {Pattern(U"\\b\\d+\\.?\\d*[x\u0445\u00d7]\\d+\\.?\\d*\\b"), U""},  // the second x is Cyrillic
-                {Pattern(UR"(\b\s+:\s+)"), U": "},
-                {Pattern(UR"((\D[,./])\b)"), UR"(\1 )"},
-                {Pattern(UR"(\s+)"), U" "},
-                {Pattern(UR"(^["']([\w\W]+)["']$)"), UR"(\1)"},
-                {Pattern(UR"(^['_,\-:;])"), U""},
-                {Pattern(UR"(['_,\-:+]$)"), U""},
-                {Pattern(UR"(^\.\S+$)"), U""}};
+const CaptionRules& RulesOfWords() {
+  static const CaptionRules* const rules = new CaptionRules{
+      {Pattern(UR"(\b[a-zA-Z]{1,3}\d{3,15}\b)"), U""},
+      {Pattern(UR"(\b[a-zA-Z]+\d+[a-zA-Z]+\b)"), U""},
+      {Pattern(UR"(\b\d+[a-zA-Z]+\d+\b)"), U""},
+      {Pattern(UR"((?:worldwide\s+)?(?:free\s+)?shipping)"), U""},
+      {Pattern(UR"((?:free\s)?download(?:\sfree)?)"), U""},
+      {Pattern(UR"(\bclick\b\s(?:for|on)\s\w+)"), U""},
+      {Pattern(UR"(\b(?:png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4)(?:\simages?)?)"), U""},
+      {Pattern(UR"(\bpage\s+\d+\b)"), U""},
+      {Pattern(UR"(\b\d*[a-zA-Z]+\d+[a-zA-Z]+\d+[a-zA-Z\d]*\b)"), U" "},
+      {Pattern(U"\\b\\d+\\.?\\d*[x\u0445\u00d7]\\d+\\.?\\d*\\b"), U""},  // the second x is Cyrillic
+      {Pattern(UR"(\b\s+:\s+)"), U": "},
+      {Pattern(UR"((\D[,./])\b)"), UR"(\1 )"},
+      {Pattern(UR"(\s+)"), U" "},
+      {Pattern(UR"(^["']([\w\W]+)["']$)"), UR"(\1)"},
+      {Pattern(UR"(^['_,\-:;])"), U""},
+      {Pattern(UR"(['_,\-:+]$)"), U""},
+      {Pattern(UR"(^\.\S+$)"), U""}};
   return *rules;
 }
 
 // A name whose words are joined by more than three of these is parted.
-std::u32string WithoutJoints(std::u32string text) {
+std::u32string CaptionWithoutJoints(std::u32string text) {
   static const Pattern* const joint = new Pattern(UR"([\-_])");
   constexpr size_t kMost = 3;
   return joint->Count(text) > kMost ? joint->Replace(text, U" ") : text;
 }
 
-std::u32string Stripped(std::u32string_view text) {
+std::u32string StrippedCaption(std::u32string_view text) {
   static const Pattern *const front = new Pattern(UR"(^\s+)"), *const back = new Pattern(UR"(\s+$)");
   return back->Replace(front->Replace(text, U""), U"");
 }
 
-int HexDigit(char c) {
+int AddressHexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   const int letter = (c | 0x20) - 'a';
   return letter >= 0 && letter < 6 ? letter + 10 : -1;
 }
 
 // As addresses write text: "+" for a space, "%20" for a byte.
-std::string Unquoted(std::string_view text) {
+std::string UnquotedAddress(std::string_view text) {
   std::string bytes;
   for (size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? HexDigit(text[i + 1]) : -1;
-    const int low = high >= 0 ? HexDigit(text[i + 2]) : -1;
+    const int high = text[i] == '%' && i + 2 < text.size() ? AddressHexDigit(text[i + 1]) : -1;
+    const int low = high >= 0 ? AddressHexDigit(text[i + 2]) : -1;
     if (low >= 0) {
       bytes += static_cast<char>(high * 16 + low);
       i += 2;
@@ -117,22 +117,22 @@ std::string Unquoted(std::string_view text) {
   return bytes;
 }
 
-std::u32string CleanedOnce(std::u32string text) {
-  text = Lowercase(Stripped(DecodeUtf8(Unquoted(EncodeUtf8(text)))));
-  text = TextOfHtml(Apply(BeforeMarkup(), std::move(text)));
-  text = Mended(WithoutJoints(Apply(Signs(), std::move(text))));
+std::u32string CaptionCleanedOnce(std::u32string text) {
+  text = Lowercase(StrippedCaption(DecodeUtf8(UnquotedAddress(EncodeUtf8(text)))));
+  text = TextOfHtml(ApplyRules(RulesBeforeMarkup(), std::move(text)));
+  text = Mended(CaptionWithoutJoints(ApplyRules(RulesOfSigns(), std::move(text))));
   text = WithoutReferences(WithoutReferences(text));
-  return Stripped(Apply(Words(), std::move(text)));
+  return StrippedCaption(ApplyRules(RulesOfWords(), std::move(text)));
 }
 
 }  // namespace
 
 std::string PlainCaption(std::string_view text) {
-  return EncodeUtf8(Stripped(Lowercase(DecodeUtf8(text))));
+  return EncodeUtf8(StrippedCaption(Lowercase(DecodeUtf8(text))));
 }
 
 std::string CleanCaption(std::string_view text) {
-  return EncodeUtf8(CleanedOnce(CleanedOnce(DecodeUtf8(text))));
+  return EncodeUtf8(CaptionCleanedOnce(CaptionCleanedOnce(DecodeUtf8(text))));
 }
 
 }  // namespace mind::diffusion

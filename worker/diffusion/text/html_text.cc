@@ -8,10 +8,10 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char32_t kNone = 0, kReplacement = 0xFFFD, kGreatest = 0x10FFFF;
+constexpr char32_t kNoReference = 0, kHtmlReplacement = 0xFFFD, kGreatestCharacter = 0x10FFFF;
 
 // Of U+00A0 and what follows it; a semicolon after these may be left out.
-constexpr const char* kLatin1Names[] = {
+constexpr const char* kHtmlLatin1Names[] = {
     "nbsp",   "iexcl",  "cent",   "pound",  "curren", "yen",    "brvbar", "sect",   "uml",    "copy",
     "ordf",   "laquo",  "not",    "shy",    "reg",    "macr",   "deg",    "plusmn", "sup2",   "sup3",
     "acute",  "micro",  "para",   "middot", "cedil",  "sup1",   "ordm",   "raquo",  "frac14", "frac12",
@@ -29,20 +29,20 @@ constexpr char32_t kWindows1252[] = {0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2
                                      0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
                                      0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178};
 
-struct Name {
-  char32_t character = kNone;
+struct HtmlName {
+  char32_t character = kNoReference;
   bool closes_itself = false;  // needs no semicolon
 };
 
-const std::map<std::string, Name>& Names() {
-  static const std::map<std::string, Name>* const names = [] {
-    auto* all = new std::map<std::string, Name>{{"quot", {0x22, true}},
-                                                {"amp", {0x26, true}},
-                                                {"lt", {0x3C, true}},
-                                                {"gt", {0x3E, true}},
-                                                {"apos", {0x27}}};
+const std::map<std::string, HtmlName>& HtmlNames() {
+  static const std::map<std::string, HtmlName>* const names = [] {
+    auto* all = new std::map<std::string, HtmlName>{{"quot", {0x22, true}},
+                                                    {"amp", {0x26, true}},
+                                                    {"lt", {0x3C, true}},
+                                                    {"gt", {0x3E, true}},
+                                                    {"apos", {0x27}}};
     char32_t latin1 = 0xA0;
-    for (const char* const name : kLatin1Names) (*all)[name] = {latin1++, true};
+    for (const char* const name : kHtmlLatin1Names) (*all)[name] = {latin1++, true};
     const std::pair<const char*, char32_t> others[] = {
         {"OElig", 0x152},   {"oelig", 0x153},    {"Scaron", 0x160},   {"scaron", 0x161},  {"Yuml", 0x178},
         {"fnof", 0x192},    {"circ", 0x2c6},     {"tilde", 0x2dc},    {"Alpha", 0x391},   {"Beta", 0x392},
@@ -82,21 +82,21 @@ const std::map<std::string, Name>& Names() {
   return *names;
 }
 
-bool IsAsciiLetter(char32_t c) {
+bool IsHtmlLetter(char32_t c) {
   return (c >= U'a' && c <= U'z') || (c >= U'A' && c <= U'Z');
 }
-bool IsAsciiDigit(char32_t c) {
+bool IsHtmlDigit(char32_t c) {
   return c >= U'0' && c <= U'9';
 }
 
 // A reference at the beginning of `text`, which begins with "&".
-struct Reference {
+struct HtmlReference {
   size_t length = 0;  // 0: there is none
-  char32_t character = kNone;
+  char32_t character = kNoReference;
 };
 
 // "&#…"
-Reference NumberAt(std::u32string_view text) {
+HtmlReference HtmlNumberAt(std::u32string_view text) {
   const bool hexadecimal = text.size() > 2 && (text[2] == U'x' || text[2] == U'X');
   const size_t begin = hexadecimal ? 3 : 2;
   size_t end = begin;
@@ -104,24 +104,25 @@ Reference NumberAt(std::u32string_view text) {
   for (; end < text.size(); ++end) {
     const char32_t c = text[end] | 0x20;  // letters in lower case; digits stay what they are
     const bool letter = hexadecimal && c >= U'a' && c <= U'f';
-    if (!letter && !IsAsciiDigit(text[end])) break;
+    if (!letter && !IsHtmlDigit(text[end])) break;
     const char32_t digit = letter ? c - U'a' + 10 : text[end] - U'0';
-    number = std::min<char32_t>(number * (hexadecimal ? 16 : 10) + digit, kGreatest + 1);
+    number = std::min<char32_t>(number * (hexadecimal ? 16 : 10) + digit, kGreatestCharacter + 1);
   }
   if (end == begin) return {};
   if (end < text.size() && text[end] == U';') ++end;
-  const bool no_character = number == 0 || number > kGreatest || (number >= 0xD800 && number <= 0xDFFF);
-  return {end, no_character ? kReplacement : FromWindows1252(number)};
+  const bool no_character =
+      number == 0 || number > kGreatestCharacter || (number >= 0xD800 && number <= 0xDFFF);
+  return {end, no_character ? kHtmlReplacement : FromWindows1252(number)};
 }
 
 // "&name", with a semicolon or, of those that need none, the longest that fits.
-Reference NameAt(std::u32string_view text) {
+HtmlReference HtmlNameAt(std::u32string_view text) {
   std::string name;
-  Reference longest;
-  for (size_t i = 1; i < text.size() && (IsAsciiLetter(text[i]) || IsAsciiDigit(text[i])); ++i) {
+  HtmlReference longest;
+  for (size_t i = 1; i < text.size() && (IsHtmlLetter(text[i]) || IsHtmlDigit(text[i])); ++i) {
     name += static_cast<char>(text[i]);
-    const auto found = Names().find(name);
-    if (found == Names().end()) continue;
+    const auto found = HtmlNames().find(name);
+    if (found == HtmlNames().end()) continue;
     const bool closed = i + 1 < text.size() && text[i + 1] == U';';
     if (closed || found->second.closes_itself) longest = {i + (closed ? 2 : 1), found->second.character};
   }
@@ -129,21 +130,21 @@ Reference NameAt(std::u32string_view text) {
 }
 
 // Where the element of this name that has begun ends: behind its closing tag, or with the text.
-size_t EndOfElement(std::u32string_view html, size_t from, const std::u32string& name) {
+size_t EndOfHtmlElement(std::u32string_view html, size_t from, const std::u32string& name) {
   const size_t end = html.find(U"</" + name, from);
   const size_t close = end == std::u32string_view::npos ? end : html.find(U'>', end);
   return close == std::u32string_view::npos ? html.size() : close + 1;
 }
 
 // The name of the tag at the beginning of `tag` in lower case: "b" of "<B class=…>".
-std::u32string NameOfTag(std::u32string_view tag) {
+std::u32string NameOfHtmlTag(std::u32string_view tag) {
   size_t end = 1;
   while (end < tag.size() && tag[end] != U'>' && tag[end] != U'/' && !IsWhitespace(tag[end])) ++end;
   return Lowercase(tag.substr(1, end - 1));
 }
 
 // Behind the tag or comment at `at`; `at` itself: there is none.
-size_t EndOfTag(std::u32string_view html, size_t at) {
+size_t EndOfHtmlTag(std::u32string_view html, size_t at) {
   const std::u32string_view rest = html.substr(at);
   constexpr std::u32string_view kComment = U"<!--", kCommentEnd = U"-->";
   size_t end = std::u32string_view::npos;
@@ -151,7 +152,7 @@ size_t EndOfTag(std::u32string_view html, size_t at) {
     end = html.find(kCommentEnd, at + kComment.size());
     if (end != std::u32string_view::npos) end += kCommentEnd.size() - 1;
   } else if (rest.size() > 1 &&
-             (IsAsciiLetter(rest[1]) || rest[1] == U'/' || rest[1] == U'!' || rest[1] == U'?')) {
+             (IsHtmlLetter(rest[1]) || rest[1] == U'/' || rest[1] == U'!' || rest[1] == U'?')) {
     end = html.find(U'>', at);
   }
   return end == std::u32string_view::npos ? at : end + 1;
@@ -167,9 +168,9 @@ std::u32string WithoutReferences(std::u32string_view text) {
   std::u32string out;
   for (size_t at = 0; at < text.size();) {
     const std::u32string_view rest = text.substr(at);
-    const Reference reference = rest.front() != U'&'      ? Reference()
-                                : rest.starts_with(U"&#") ? NumberAt(rest)
-                                                          : NameAt(rest);
+    const HtmlReference reference = rest.front() != U'&'      ? HtmlReference()
+                                    : rest.starts_with(U"&#") ? HtmlNumberAt(rest)
+                                                              : HtmlNameAt(rest);
     out += reference.length > 0 ? reference.character : rest.front();
     at += std::max<size_t>(reference.length, 1);
   }
@@ -179,13 +180,13 @@ std::u32string WithoutReferences(std::u32string_view text) {
 std::u32string TextOfHtml(std::u32string_view html) {
   std::u32string text;
   for (size_t at = 0; at < html.size();) {
-    const size_t end = html[at] == U'<' ? EndOfTag(html, at) : at;
+    const size_t end = html[at] == U'<' ? EndOfHtmlTag(html, at) : at;
     if (end == at) {
       text += html[at++];
       continue;
     }
-    const std::u32string name = NameOfTag(html.substr(at, end - at));
-    at = name == U"script" || name == U"style" ? EndOfElement(html, end, name) : end;
+    const std::u32string name = NameOfHtmlTag(html.substr(at, end - at));
+    at = name == U"script" || name == U"style" ? EndOfHtmlElement(html, end, name) : end;
   }
   return WithoutReferences(text);
 }

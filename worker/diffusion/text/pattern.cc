@@ -11,52 +11,53 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr size_t kEndless = std::numeric_limits<size_t>::max();
+constexpr size_t kEndlessRepeat = std::numeric_limits<size_t>::max();
 
-bool IsDigit(char32_t c) {
+bool IsPatternDigit(char32_t c) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(c)) == UTF8PROC_CATEGORY_ND;
 }
-bool IsWord(char32_t c) {
+bool IsPatternWord(char32_t c) {
   return c == U'_' || IsLetter(c) || IsNumber(c);
 }
 // Python's str.isspace, which knows four control characters more than Unicode's property.
-bool IsSpace(char32_t c) {
+bool IsPatternSpace(char32_t c) {
   return IsWhitespace(c) || (c >= 0x1c && c <= 0x1f);
 }
 
-bool IsOfClass(char32_t c, char32_t letter) {
+bool IsOfPatternClass(char32_t c, char32_t letter) {
   switch (letter) {
     case U'd':
-      return IsDigit(c);
+      return IsPatternDigit(c);
     case U'D':
-      return !IsDigit(c);
+      return !IsPatternDigit(c);
     case U'w':
-      return IsWord(c);
+      return IsPatternWord(c);
     case U'W':
-      return !IsWord(c);
+      return !IsPatternWord(c);
     case U's':
-      return IsSpace(c);
+      return IsPatternSpace(c);
     default:
-      return !IsSpace(c);
+      return !IsPatternSpace(c);
   }
 }
 
-bool IsClass(char32_t letter) {
+bool IsPatternClass(char32_t letter) {
   return std::u32string_view(U"dDwWsS").find(letter) != std::u32string_view::npos;
 }
 
-bool IsWordEdge(std::u32string_view text, size_t at) {
-  const bool before = at > 0 && IsWord(text[at - 1]), after = at < text.size() && IsWord(text[at]);
+bool IsAtWordEdge(std::u32string_view text, size_t at) {
+  const bool before = at > 0 && IsPatternWord(text[at - 1]),
+             after = at < text.size() && IsPatternWord(text[at]);
   return before != after;
 }
 
 }  // namespace
 
 bool Pattern::Set::Has(char32_t c) const {
-  const bool found =
-      std::any_of(ranges.begin(), ranges.end(),
-                  [c](const auto& range) { return c >= range.first && c <= range.second; }) ||
-      std::any_of(classes.begin(), classes.end(), [c](char32_t letter) { return IsOfClass(c, letter); });
+  const bool found = std::any_of(ranges.begin(), ranges.end(),
+                                 [c](const auto& range) { return c >= range.first && c <= range.second; }) ||
+                     std::any_of(classes.begin(), classes.end(),
+                                 [c](char32_t letter) { return IsOfPatternClass(c, letter); });
   return found != negated;
 }
 
@@ -128,7 +129,7 @@ class Pattern::Parser {
     char32_t c = Take();
     if (c == U'\\') {
       c = Take();
-      if (IsClass(c)) {
+      if (IsPatternClass(c)) {
         set.classes += c;
         return false;
       }
@@ -161,12 +162,12 @@ class Pattern::Parser {
       item.least = 0;
     } else if (Next(U"*")) {
       item.least = 0;
-      item.most = kEndless;
+      item.most = kEndlessRepeat;
     } else if (Next(U"+")) {
-      item.most = kEndless;
+      item.most = kEndlessRepeat;
     } else if (Next(U"{")) {
       item.least = item.most = Number();
-      if (Next(U",")) item.most = rest_.starts_with(U"}") ? kEndless : Number();
+      if (Next(U",")) item.most = rest_.starts_with(U"}") ? kEndlessRepeat : Number();
       if (!Next(U"}")) Fail("a { without an end");
     }
   }
@@ -209,7 +210,7 @@ bool Pattern::Matches(const Sequence& items, size_t first, std::u32string_view t
     case Item::Kind::kEnd:  // or before a line's end that ends the text
       return (at == text.size() || (at + 1 == text.size() && text[at] == U'\n')) && rest(at);
     case Item::Kind::kWordEdge:
-      return IsWordEdge(text, at) && rest(at);
+      return IsAtWordEdge(text, at) && rest(at);
     case Item::Kind::kSet:
       break;
   }

@@ -9,10 +9,10 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr int64_t kMostSentinels = 10'000;
+constexpr int64_t kMostT5Sentinels = 10'000;
 
 // Of a mark that the configuration names, and the file of pieces must know.
-int64_t IdOf(const SentencePieceModel& model, const std::string& mark, const std::string& directory) {
+int64_t IdOfT5Mark(const SentencePieceModel& model, const std::string& mark, const std::string& directory) {
   const auto found = std::find_if(model.pieces.begin(), model.pieces.end(),
                                   [&mark](const auto& piece) { return piece.text == mark; });
   if (found == model.pieces.end())
@@ -27,15 +27,15 @@ std::unique_ptr<T5Tokenizer> T5Tokenizer::FromDirectory(const std::string& direc
   const int64_t length = config.Int("model_max_length", 512);
   if (length < 2 || length > 65536) config.Unsupported("model_max_length", "2 to 65536");
   const int64_t sentinels = config.Int("extra_ids", 100);
-  if (sentinels < 0 || sentinels > kMostSentinels)
-    config.Unsupported("extra_ids", "0 to " + std::to_string(kMostSentinels));
+  if (sentinels < 0 || sentinels > kMostT5Sentinels)
+    config.Unsupported("extra_ids", "0 to " + std::to_string(kMostT5Sentinels));
   const auto size = static_cast<size_t>(length);
   std::unique_ptr<T5Tokenizer> tokenizer(
       new T5Tokenizer(SentencePieceTokenizer::FromDirectory(directory, size), sentinels, size));
   const SentencePieceModel& model = tokenizer->pieces_->model();
   const auto mark = [&](const char* key, const char* fallback) {
     const std::string text = SpecialToken(config, key, fallback);
-    return tokenizer->marks_[text] = IdOf(model, text, directory);
+    return tokenizer->marks_[text] = IdOfT5Mark(model, text, directory);
   };
   tokenizer->end_ = mark("eos_token", "</s>");
   tokenizer->padding_ = mark("pad_token", "<pad>");
@@ -46,8 +46,7 @@ std::unique_ptr<T5Tokenizer> T5Tokenizer::FromDirectory(const std::string& direc
 T5Tokenizer::T5Tokenizer(std::unique_ptr<const SentencePieceTokenizer> pieces, int64_t sentinels,
                          size_t length)
     : pieces_(std::move(pieces)), sentinels_(sentinels), length_(length) {
-  for (int64_t i = 0; i < sentinels_; ++i)
-    marks_["<extra_id_" + std::to_string(i) + ">"] = largest_id() - i;
+  for (int64_t i = 0; i < sentinels_; ++i) marks_["<extra_id_" + std::to_string(i) + ">"] = largest_id() - i;
 }
 
 std::vector<int64_t> T5Tokenizer::Encode(std::string_view text) const {
