@@ -241,8 +241,8 @@ TEST_F(Deepfloyd, ErrorsSayWhatIsWrong) {
   request = Request("if");
   for (int i = 0; i < 80; ++i) request.picture.prompt += " b";
   EXPECT_THAT(Run(request)->Error(), HasSubstr("the prompt is too long for this model's text encoder"));
-  request.picture.prompt.assign(2001, 'a');
-  EXPECT_THAT(Run(request)->Error(), HasSubstr("at most 2000 characters, given: 2001"));
+  request.picture.prompt.assign(1001, 'a');
+  EXPECT_THAT(Run(request)->Error(), HasSubstr("at most 1000 characters, given: 1001"));
   request = Request("if");
   request.width = 18;
   EXPECT_THAT(Run(request)->Error(), HasSubstr("multiples of 4"));

@@ -1,7 +1,6 @@
 #include "worker/diffusion/golden/floyd_cases.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include "worker/diffusion/engine/picture.h"
@@ -20,26 +19,40 @@ namespace {
 const std::set<std::string> kFloydPipelines = {"IFPipeline", "IFImg2ImgPipeline", "IFInpaintingPipeline",
                                                "IFSuperResolutionPipeline"};
 
+// The first stage that reads a later one's prompts: the one that the case names, or that lies beside its
+// model.
+std::filesystem::path FirstStageOf(const nlohmann::json& item, const GoldenOptions& options) {
+  if (item.contains("text_from")) return options.directory / item.at("text_from").get<std::string>();
+  const std::filesystem::path model = options.directory / item.at("model").get<std::string>();
+  const auto is_first = [](const std::filesystem::path& path) {
+    return ModelDirectory(path.string()).pipeline_class() == "IFPipeline";
+  };
+  if (is_first(model)) return model;
+  for (const auto& entry : std::filesystem::directory_iterator(model.parent_path())) {
+    if (is_first(entry.path())) return entry.path();
+  }
+  throw Error(model.string() + ": no IFPipeline beside it");
+}
+
 // The case's model, and the one that reads its prompts, as a user would have told them how to.
 class FloydModels {
  public:
-  FloydModels(const nlohmann::json& item, const GoldenOptions& options) {
-    const bool beside = item.contains("text_from");
-    first_directory_.emplace(options.directory / item.at(beside ? "text_from" : "model").get<std::string>());
+  FloydModels(const nlohmann::json& item, const GoldenOptions& options)
+      : first_directory_(FirstStageOf(item, options)) {
     if (!item.at("clean_caption").get<bool>())
-      first_directory_->Write("mind.json", {{"clean_caption", false}});
-    const ModelDirectory first(first_directory_->path());
+      first_directory_.Write("mind.json", {{"clean_caption", false}});
+    const ModelDirectory first(first_directory_.path());
     first_ = LoadPipeline(first.path(), options.parameters());
-    if (!beside) return;
-    const ModelDirectory directory((options.directory / item.at("model").get<std::string>()).string(), first);
-    second_ = LoadStage(directory, options.parameters(), first_.get());
+    const ModelDirectory own((options.directory / item.at("model").get<std::string>()).string(), first);
+    if (own.text_of().empty()) return;  // the first itself
+    second_ = LoadStage(own, options.parameters(), first_.get());
   }
 
   const Pipeline& pipeline() const { return second_ ? *second_ : *first_; }
   const FloydText& text() const { return *dynamic_cast<const FloydPipeline&>(*first_).text(); }
 
  private:
-  std::optional<ExtendedModel> first_directory_;
+  ExtendedModel first_directory_;
   std::unique_ptr<const Pipeline> first_, second_;
 };
 

@@ -88,8 +88,7 @@ Conditioning FloydPipeline::Condition(const PictureRequest& request, at::IntArra
   Conditioning conditioning;
   conditioning.guided_channels = kFloydColours;
   const auto row = [&](const std::string& prompt) {
-    conditioning.rows.push_back(
-        {{Condition::kFloydTextEncoder, text_->Encode(prompt, conditioning.tokens_cut)}});
+    conditioning.rows.push_back({{Condition::kText, text_->Encode(prompt, conditioning.tokens_cut)}});
   };
   if (request.guidance > 1) {  // below, the reference guides nothing
     conditioning.guidance = request.guidance;

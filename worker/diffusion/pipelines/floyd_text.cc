@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kFloydTokenizer[] = "tokenizer", kFloydEncoder[] = "text_encoder";
 // Far more than 77 tokens have; the rules for captions take time by the square of it.
-constexpr size_t kMostFloydCharacters = 2000;
+constexpr size_t kMostFloydCharacters = 1000;
 
 bool CleansFloydCaptions(const ModelDirectory& directory) {
   const std::string file = directory.path() + "/mind.json";
