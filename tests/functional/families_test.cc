@@ -41,10 +41,18 @@ void AddXlCascade(const support::ModelFolder& folder, const std::string& name) {
       << R"({"_class_name": "Cascade", "stages": ["../base", "../refiner"], "hand_over": 0.6})";
 }
 
+// DeepFloyd-IF: "first", "second", or "cascade" of both.
+void AddFloyd(const support::ModelFolder& folder, const std::string& model, const std::string& kind) {
+  const std::string make =
+      std::string(MIND_BIN) + "/make-tiny-floyd " + folder.path() + "/" + model + " " + kind;
+  ASSERT_EQ(std::system(make.c_str()), 0) << make;
+}
+
 // One of kFamilies' models, with what it is made of.
 void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "taichu") return folder.AddTaichu(model);
   if (model == "cascade") return folder.AddCascade(model);
+  if (model.substr(0, 3) == "if-") return AddFloyd(folder, model, model.substr(3));
   if (model == "xl") return AddXl(folder, model, "base");
   if (model == "xl-both") return AddXlCascade(folder, model);
   if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
@@ -104,6 +112,8 @@ const Family kFamilies[] = {
     {"kandinsky", "a photo of a cat", "", 20},
     {"kandinsky-combined", "a photo of a cat", "", 20, true},
     {"kandinsky-inpaint", "a photo of a cat", "", 20, true, "", /*mask=*/true},
+    {"if-cascade", "a photo of a cat", "", 20},
+    {"if-second", "a photo of a cat", "", 20, true},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},
@@ -250,7 +260,8 @@ class FamiliesListed : public ::testing::Test {
   void SetUp() override {
     for (const char* model :
          {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp", "xl-edit",
-          "xl-steered", "karlo", "karlo-varied", "stable", "kandinsky", "kandinsky-inpaint"})
+          "xl-steered", "karlo", "karlo-varied", "stable", "kandinsky", "kandinsky-inpaint", "if-cascade",
+          "if-second"})
       AddModel(folder_, model);
     cluster_.StartWorker("w", {"--models", folder_.path()});
   }
@@ -292,6 +303,12 @@ TEST_F(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
   EXPECT_EQ(kandinsky.later_steps(), 25U);  // the prior's
   EXPECT_EQ(kandinsky.inputs_size(), 2);    // source, mask
   EXPECT_EQ(by_name.at("kandinsky-inpaint").tasks(0), v1::TASK_INPAINT);
+  EXPECT_EQ(by_name.at("if-cascade").tasks(0), v1::TASK_TEXT_TO_IMAGE);
+  EXPECT_EQ(by_name.at("if-cascade").default_width(), 32U);
+  EXPECT_EQ(by_name.at("if-cascade").later_steps(), 4U);
+  EXPECT_EQ(by_name.at("if-second").tasks(0), v1::TASK_UPSCALE);
+  EXPECT_EQ(by_name.at("if-second").default_noise_level(), 250U);
+  EXPECT_EQ(by_name.count("if-cascade-second"), 0U);  // which has no text encoder of its own
   const v1::Model& steered = by_name.at("xl-steered");
   ASSERT_EQ(steered.inputs_size(), 3);  // source, mask, control
   EXPECT_EQ(steered.inputs(2).role(), v1::INPUT_ROLE_CONTROL);

@@ -9,6 +9,7 @@
 #include "worker/diffusion/models/picture_prompt.h"
 #include "worker/diffusion/models/prior_transformer.h"
 #include "worker/diffusion/models/t2i_adapter.h"
+#include "worker/diffusion/models/t5_text.h"
 #include "worker/diffusion/models/transformer_paths.h"
 
 namespace mind::diffusion {
@@ -123,6 +124,30 @@ TEST(FullSize, Movq) {
                          "AttnDownEncoderBlock2D"],
     "up_block_types": ["AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]})");
   EXPECT_EQ(count, 67832495);
+}
+
+// DeepFloyd-IF's first stages XL, L and M, and the text encoder of all.
+TEST(FullSize, DeepFloydIf) {
+  const auto count = [](const std::string& channels, const std::string& context_width) {
+    return CountOf<UNet, UNetConfig>(R"({
+      "_class_name": "UNet2DConditionModel", "in_channels": 3, "out_channels": 6, "sample_size": 64,
+      "layers_per_block": 3, "attention_head_dim": 64, "act_fn": "gelu", "encoder_hid_dim": 4096,
+      "addition_embed_type": "text", "cross_attention_norm": "group_norm",
+      "resnet_time_scale_shift": "scale_shift", "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+      "down_block_types": ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D",
+                           "SimpleCrossAttnDownBlock2D", "SimpleCrossAttnDownBlock2D"],
+      "up_block_types": ["SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D",
+                         "ResnetUpsampleBlock2D"],
+      "block_out_channels": )" + channels +
+                                     R"(, "cross_attention_dim": )" + context_width + "}");
+  };
+  EXPECT_EQ(count("[704, 1408, 2112, 2816]", "2816"), 4304695110);
+  EXPECT_EQ(count("[320, 640, 960, 1280]", "1280"), 935365830);
+  EXPECT_EQ(count("[192, 384, 576, 768]", "768"), 371605830);
+  const int64_t text = CountOf<T5Text, T5TextConfig>(R"({
+    "model_type": "t5", "vocab_size": 32128, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24,
+    "num_heads": 64})");
+  EXPECT_EQ(text, 4762310656);
 }
 
 TEST(FullSize, ControlNets) {

@@ -23,13 +23,14 @@ Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, cons
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
   const at::Device device = pipeline.device();
   const std::vector<int64_t> size = pipeline.SourceSize(request.width, request.height);
+  const ResizeFilter filter = pipeline.source_filter();
   source.strength = pipeline.info().enlargement > 1 ? 1 : request.strength;
   if (!request.source.empty()) {
     source.original = decode(request.source);
-    source.picture = ToFloats(ResizePicture(source.original, size[0], size[1]), device);
+    source.picture = ToFloats(ResizePicture(source.original, size[0], size[1], filter), device);
   }
   if (!request.mask.empty())
-    source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1]), device);
+    source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1], filter), device);
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
   for (const auto& [adapter, picture, weight, mask, layers] : request.picture_prompts) {
     PromptPicture prompt{.adapter = adapter, .picture = decode(picture), .weight = weight, .layers = layers};

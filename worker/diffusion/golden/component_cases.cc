@@ -4,6 +4,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/control_cases.h"
+#include "worker/diffusion/golden/floyd_component_cases.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/suites.h"
@@ -331,7 +332,9 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
     for (const auto& item : cases.is_array() ? cases : nlohmann::json::array({cases})) {
       const std::string name = item.at("name");
       if (!options.Wants("components/" + name)) continue;
-      if (RanUnclipCase(options, item, report) || RanPicturePromptCase(options, item, report)) continue;
+      if (RanFloydCase(options, item, report) || RanUnclipCase(options, item, report) ||
+          RanPicturePromptCase(options, item, report))
+        continue;
       if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,
                        ComponentDirectory(options.directory / item.at("model").get<std::string>(), name),

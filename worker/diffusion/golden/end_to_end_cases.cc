@@ -8,6 +8,7 @@
 #include "worker/diffusion/golden/control_request.h"
 #include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/kandinsky_cases.h"
+#include "worker/diffusion/golden/floyd_cases.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/pixel_cases.h"
 #include "worker/diffusion/golden/suites.h"
@@ -46,10 +47,11 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   const std::string kind = item.at("pipeline");
   const bool trajectory = kLatent.count(kind) != 0 || kPixels.count(kind) != 0;
   const PixelCheck pixels = PixelCheckFor(kind);
-  if (!trajectory && pixels == nullptr && !IsUnclip(kind) && !IsKandinsky(kind))
+  if (!trajectory && pixels == nullptr && !IsUnclip(kind) && !IsKandinsky(kind) && !IsFloyd(kind))
     throw UnsupportedError("the pipeline " + kind);
   const Record& record = result.Open(file);
   if (IsKandinsky(kind)) return CheckKandinsky(item, record, options, result);
+  if (IsFloyd(kind)) return CheckFloyd(item, record, options, result);
   if (item.at("model").is_array()) return CheckBaseThenRefiner(item, record, options, result);
   const std::filesystem::path model = options.directory / item.at("model").get<std::string>();
   std::map<std::string, std::filesystem::path> files;

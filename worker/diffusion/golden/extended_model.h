@@ -43,6 +43,8 @@ class ExtendedModel {
     std::filesystem::create_directory(path_ / folder);
     std::filesystem::create_symlink(std::filesystem::absolute(what), path_ / folder / name);
   }
+  // A file of this name beside its folders, which has none.
+  void Write(const std::string& name, const nlohmann::json& json) { std::ofstream(path_ / name) << json; }
   // Other values of keys in its model_index.json.
   void ChangeIndex(const nlohmann::json& keys) {
     const std::filesystem::path index = path_ / "model_index.json";

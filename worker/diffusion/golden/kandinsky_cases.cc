@@ -29,7 +29,7 @@ class KandinskyReplay {
         directory_((options.directory / item.at("model").get<std::string>()).string()),
         result_(result),
         rows_(record.Get("image").size(0)),
-        tolerance_(StageTolerance(item)) {}
+        tolerance_(ToleranceByFloors(item, kSampledTolerance)) {}
 
   void RunPrior() const {
     const c10::InferenceMode inference;

@@ -11,9 +11,9 @@ namespace fs = std::filesystem;
 
 // What a golden directory and its formats/ may hold: the suites, and what they read.
 const std::set<std::string> kParts = {
-    "adapters",          "components", "controlnets", "e2e",        "encode",     "formats", "ip-adapters",
-    "language",          "lora",       "models",      "preprocess", "schedulers", "single",  "single_file",
-    "textual_inversion", "tokenizers", "vocab"};
+    "adapters",    "captions",          "components", "controlnets", "e2e",        "encode",     "formats",
+    "ip-adapters", "language",          "lora",       "models",      "preprocess", "schedulers", "single",
+    "single_file", "textual_inversion", "tokenizers", "vocab"};
 const std::set<std::string> kFormats = {"batch", "lora", "mindspore", "noise", "sde", "single_file", "srgan"};
 
 void CheckParts(const fs::path& folder, const std::set<std::string>& known, Report& report) {

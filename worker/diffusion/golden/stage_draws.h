@@ -1,9 +1,7 @@
-// What records of models with stages have in common: one picture's draws in the order of all of them, and how
-// exactly numbers have to agree.
+// What records of models with stages have in common: one picture's draws in the order of all of them.
 #ifndef MIND_WORKER_DIFFUSION_GOLDEN_STAGE_DRAWS_H_
 #define MIND_WORKER_DIFFUSION_GOLDEN_STAGE_DRAWS_H_
 
-#include <algorithm>
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,20 +10,9 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/record.h"
-#include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/samplers/noise_source.h"
 
 namespace mind::diffusion {
-
-// Of a whole run; or twenty times what the reference differs from itself between float32 and
-// float64.
-inline double StageTolerance(const nlohmann::json& item) {
-  double floor = 0;
-  for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
-    for (const auto& one : steps) floor = std::max(floor, one.get<double>());
-  }
-  return std::max(kSampledTolerance, 20 * floor);
-}
 
 // In the order they were recorded in; from one of several tensors' rows.
 struct StageDraws {

@@ -44,6 +44,7 @@ void RunAllCases(const GoldenOptions& options, Report& report) {
   RunNetworkPictureCases(options, report);
   RunSuite("primitives", RunPrimitiveCases, options, report);
   RunSuite("image_processing", RunPictureCases, options, report);
+  RunSuite("captions", RunCaptionCases, options, report);
   RunSuite("tokenizers", RunTokenizerCases, options, report);
   RunSuite("prompts", RunPromptCases, options, report);
   RunSuite("single_file", RunSingleFileCases, options, report);

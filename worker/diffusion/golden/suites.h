@@ -44,6 +44,7 @@ void RunNetworkPictureCases(const GoldenOptions& options, Report& report);
 void RunComponentCases(const GoldenOptions& options, Report& report);
 void RunPrimitiveCases(const GoldenOptions& options, Report& report);
 void RunPictureCases(const GoldenOptions& options, Report& report);
+void RunCaptionCases(const GoldenOptions& options, Report& report);
 void RunTokenizerCases(const GoldenOptions& options, Report& report);
 void RunSamplerCases(const GoldenOptions& options, Report& report);
 void RunEndToEndCases(const GoldenOptions& options, Report& report);

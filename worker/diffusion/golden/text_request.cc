@@ -86,6 +86,14 @@ void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest&
   request.negative_aesthetic_score = item.value("negative_aesthetic_score", request.negative_aesthetic_score);
 }
 
+double ToleranceByFloors(const nlohmann::json& item, double least) {
+  double floor = 0;
+  for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
+    for (const auto& one : steps) floor = std::max(floor, one.get<double>());
+  }
+  return std::max(least, 20 * floor);
+}
+
 void CheckTextIds(const TextToImagePipeline& model, const nlohmann::json& item, const Record& record,
                   const std::string& prefix, Report::Case& result) {
   const bool second_alone = model.encoders() == 1 && record.Has(prefix + "prompt_ids_2");

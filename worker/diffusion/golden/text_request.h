@@ -18,6 +18,10 @@ namespace mind::diffusion {
 // The fields of a case of diffusers' or the web UI's, for its prompt of this number.
 void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest& request);
 
+// What a case's pictures may be off by, relative to the largest value: `least`, or twenty times the most that
+// the reference differs from itself between float32 and float64.
+double ToleranceByFloors(const nlohmann::json& item, double least);
+
 // The ids of the prompts, "prompt_ids" and "prompt_ids_2", by the tokenizers that the model has: a refiner's
 // is the second. `prefix`: what is before that in the tensors' names.
 void CheckTextIds(const TextToImagePipeline& model, const nlohmann::json& item, const Record& record,

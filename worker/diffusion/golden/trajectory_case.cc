@@ -36,11 +36,7 @@ double ToleranceOf(const nlohmann::json& item) {
   const nlohmann::json& scheduler = item.at("scheduler");
   if (scheduler.value("rescale_betas_zero_snr", nlohmann::json()) != true || !item.contains("floor"))
     return kSampledTolerance;
-  double floor = 0;
-  for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {
-    for (const auto& one : steps) floor = std::max(floor, one.get<double>());
-  }
-  return std::max(kSampledTolerance, 20 * floor);
+  return ToleranceByFloors(item, kSampledTolerance);
 }
 
 std::unique_ptr<const Sampler> TrajectorySampler(const nlohmann::json& item) {

@@ -36,7 +36,7 @@ class UnclipReplay {
         result_(result),
         names_(kStages.at(item.at("pipeline"))),
         rows_(record.Get("image").size(0)),
-        tolerance_(StageTolerance(item)) {}
+        tolerance_(ToleranceByFloors(item, kSampledTolerance)) {}
 
   void Run() const {
     for (int64_t row = 0; row < rows_; ++row) {

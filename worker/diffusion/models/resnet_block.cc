@@ -37,7 +37,10 @@ at::Tensor ResnetBlock::operator()(const at::Tensor& x, const Signals& signals) 
   const auto as_bias = [](const at::Tensor& rows) { return rows.unsqueeze(-1).unsqueeze(-1); };
   at::Tensor h = conv1_(Resized(Activate(options_.activation, norm1_(x, signals))));
   at::Tensor time;
-  if (time_projection_) time = as_bias((*time_projection_)(Activate(options_.activation, signals.time)));
+  if (time_projection_) {
+    time = as_bias((*time_projection_)(
+        options_.activated_time ? signals.time : Activate(options_.activation, signals.time)));
+  }
   if (time.defined() && !options_.scale_shift) h = h + time;
   if (class_bias_) h = h + as_bias((*class_bias_)(signals.label));
   h = norm2_(h, signals);

@@ -21,7 +21,8 @@ struct ResnetOptions {
   int64_t time_width = 0;  // 0: no time embedding (autoencoders)
   // The embedding scales and shifts the second norm instead of being added before it.
   bool scale_shift = false;
-  double output_scale = 1;  // the sum is divided by this
+  bool activated_time = false;  // the embedding comes activated
+  double output_scale = 1;      // the sum is divided by this
   Activation activation = Activation::kSilu;
   int64_t class_count = 0;  // 0: no bias of the class beside that of the time
   Resizing resizing = Resizing::kNone;

@@ -2,6 +2,7 @@
 #ifndef MIND_WORKER_DIFFUSION_MODELS_TIMESTEP_EMBEDDING_H_
 #define MIND_WORKER_DIFFUSION_MODELS_TIMESTEP_EMBEDDING_H_
 
+#include "worker/diffusion/models/activation.h"
 #include "worker/diffusion/models/layers.h"
 
 namespace mind::diffusion {
@@ -26,15 +27,18 @@ at::Tensor GuidanceEmbedding(double guidance, int64_t width);
 // Source: diffusers models/embeddings.py GaussianFourierProjection.
 at::Tensor FourierFeatures(const at::Tensor& x, const at::Tensor& frequencies);
 
-// linear_1, SiLU, linear_2. Source: diffusers models/embeddings.py TimestepEmbedding.
+// linear_1, the activation, linear_2. Source: diffusers models/embeddings.py TimestepEmbedding.
 class TimestepMlp {
  public:
-  TimestepMlp(const Scope& scope, int64_t in, int64_t width)
-      : linear_1_(scope / "linear_1", in, width), linear_2_(scope / "linear_2", width, width) {}
-  at::Tensor operator()(const at::Tensor& x) const { return linear_2_(at::silu(linear_1_(x))); }
+  TimestepMlp(const Scope& scope, int64_t in, int64_t width, Activation activation = Activation::kSilu)
+      : linear_1_(scope / "linear_1", in, width),
+        linear_2_(scope / "linear_2", width, width),
+        activation_(activation) {}
+  at::Tensor operator()(const at::Tensor& x) const { return linear_2_(Activate(activation_, linear_1_(x))); }
 
  private:
   Linear linear_1_, linear_2_;
+  Activation activation_;
 };
 
 }  // namespace mind::diffusion

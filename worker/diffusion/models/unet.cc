@@ -37,7 +37,7 @@ UNet::UNet(const Scope& scope, const UNetConfig& config)
                              .pyramid = config.has_pyramid(),
                              .transition = i + 1 == levels ? Transition::kNone : config.up_transitions[i],
                              .resnet = LevelResnet(config)};
-    for (int64_t layer = 0; layer <= config.layers_per_block; ++layer) {
+    for (int64_t layer = 0; layer <= level.layers; ++layer) {
       options.in.push_back(layer == 0 ? previous : level.channels);
       options.skip.push_back(skips.back());
       skips.pop_back();

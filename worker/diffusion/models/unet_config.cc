@@ -161,16 +161,62 @@ void RefuseUnsupported(const Config& config) {
     if (config.Bool(key, false)) config.Unsupported(key, "false");
   };
   only("attention_type", "default");
-  for (const char* key : {"timestep_post_act", "time_embedding_act_fn", "time_embedding_dim",
-                          "num_attention_heads", "cross_attention_norm"}) {
-    unset(key);
-  }
-  for (const char* key : {"dual_cross_attention", "class_embeddings_concat", "resnet_skip_time_act"})
-    off(key);
+  for (const char* key : {"timestep_post_act", "num_attention_heads"}) unset(key);
+  for (const char* key : {"dual_cross_attention", "class_embeddings_concat"}) off(key);
   for (const char* key : {"conv_in_kernel", "conv_out_kernel"}) {
     if (config.Int(key, 3) != 3) config.Unsupported(key, "3");
   }
-  if (config.Double("resnet_out_scale_factor", 1) != 1) config.Unsupported("resnet_out_scale_factor", "1");
+}
+
+// Residual blocks of each level.
+std::vector<int64_t> ResnetsOf(const Config& config, size_t levels) {
+  std::vector<int64_t> layers = PerLevel(config, "layers_per_block", levels, 2);
+  for (const int64_t count : layers) {
+    if (count < 1 || count > 64) config.Unsupported("layers_per_block", "1 to 64");
+  }
+  return layers;
+}
+
+constexpr char kPictureProjection[] = "image_proj";  // an encoder_hid_dim_type: of Kandinsky's
+
+// What only networks of blocks that resize inside have (ResnetDownsampleBlock2D, SimpleCrossAttnDownBlock2D
+// …): DeepFloyd-IF's, and Kandinsky's, of which ReadPictureContext reads the rest.
+void ReadResizingBlocks(const Config& config, bool supported, UNetConfig& c) {
+  const bool given = !config.Unset("cross_attention_norm") || !config.Unset("encoder_hid_dim") ||
+                     !config.Unset("encoder_hid_dim_type") || !config.Unset("time_embedding_act_fn") ||
+                     !config.Unset("time_embedding_dim") || config.Bool("resnet_skip_time_act", false) ||
+                     config.Double("resnet_out_scale_factor", 1) != 1;
+  if (!given) return;
+  for (const UNetLevel& level : c.levels) supported = supported && level.transition == Transition::kResnet;
+  if (!supported) {
+    for (const char* const key : {"cross_attention_norm", "encoder_hid_dim", "encoder_hid_dim_type",
+                                  "time_embedding_act_fn", "time_embedding_dim"}) {
+      if (!config.Unset(key)) config.Unsupported(key, "null, but with blocks that resize inside");
+    }
+    if (config.Bool("resnet_skip_time_act", false))
+      config.Unsupported("resnet_skip_time_act", "false, but with blocks that resize inside");
+    config.Unsupported("resnet_out_scale_factor", "1, but with blocks that resize inside");
+  }
+  if (config.String("cross_attention_norm", "group_norm") != "group_norm")
+    config.Unsupported("cross_attention_norm", "null, \"group_norm\"");
+  c.context_norm = !config.Unset("cross_attention_norm");
+  const std::string encoded = config.String("encoder_hid_dim_type", "text_proj");
+  if (encoded == "text_proj") {
+    c.encoded_width = config.Int("encoder_hid_dim", 0);
+    const bool typed = !config.Unset("encoder_hid_dim_type");
+    if (c.encoded_width < 0 || c.encoded_width > kMaxChannels || (typed && c.encoded_width == 0))
+      config.Unsupported("encoder_hid_dim", typed ? "1 to 65536" : "null, 1 to 65536");
+  } else if (encoded != kPictureProjection) {
+    config.Unsupported("encoder_hid_dim_type", "null, \"text_proj\", \"image_proj\"");
+  }
+  if (!config.Unset("time_embedding_act_fn"))
+    c.sum_activation = ReadActivation(config, "time_embedding_act_fn", Activation::kSilu);
+  c.activated_time = config.Bool("resnet_skip_time_act", false);
+  c.resnet_scale = config.Double("resnet_out_scale_factor", 1);
+  if (!(c.resnet_scale > 0)) config.Unsupported("resnet_out_scale_factor", "more than 0");
+  c.time_width = config.Int("time_embedding_dim", c.time_width);
+  if (c.time_width < 1 || c.time_width > kMaxChannels)
+    config.Unsupported("time_embedding_dim", "null, 1 to 65536");
 }
 
 // How a vector joins the time embedding, which diffusers calls a class whatever it is of.
@@ -183,10 +229,12 @@ void ReadClassEmbedding(const Config& config, bool supported, UNetConfig& c) {
   } else if (kind == "projection") {
     c.image_width = config.RequiredInt("projection_class_embeddings_input_dim");
     c.image_projected = true;
+  } else if (kind == "timestep") {
+    c.level_class = true;
   } else {
-    config.Unsupported("class_embed_type", "null, \"identity\", \"projection\"");
+    config.Unsupported("class_embed_type", "null, \"identity\", \"projection\", \"timestep\"");
   }
-  if (c.image_width < 1 || c.image_width > kMaxChannels)
+  if (!c.level_class && (c.image_width < 1 || c.image_width > kMaxChannels))
     config.Unsupported("projection_class_embeddings_input_dim", "1 to 65536");
   if (c.class_count > 0) config.Unsupported("num_class_embeds", "null, beside class_embed_type");
 }
@@ -195,15 +243,12 @@ void ReadClassEmbedding(const Config& config, bool supported, UNetConfig& c) {
 void ReadPictureContext(const Config& config, bool supported, UNetConfig& c) {
   constexpr char kWidth[] = "encoder_hid_dim", kKind[] = "encoder_hid_dim_type",
                  kAddition[] = "addition_embed_type";
-  const std::string kind = config.String(kKind, "");
   const bool added = config.String(kAddition, "") == "image";
-  if (kind.empty()) {
-    if (!config.Unset(kWidth)) config.Unsupported(kWidth, "null, without encoder_hid_dim_type");
+  if (config.String(kKind, "") != kPictureProjection) {
     if (added) config.Unsupported(kKind, "\"image_proj\", with addition_embed_type \"image\"");
     return;
   }
   if (!supported) config.Unsupported(kKind, "null, but in a UNet2DConditionModel");
-  if (kind != "image_proj") config.Unsupported(kKind, "null, \"image_proj\"");
   if (!added) config.Unsupported(kAddition, "\"image\", with encoder_hid_dim_type \"image_proj\"");
   c.picture_context = config.RequiredInt(kWidth);
   if (c.picture_context < 1 || c.picture_context > kMaxChannels) config.Unsupported(kWidth, "1 to 65536");
@@ -225,13 +270,13 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.in_channels = config.Int("in_channels", conditional ? 4 : 3);
   c.out_channels = config.Int("out_channels", conditional ? 4 : 3);
   c.sample_size = config.Int("sample_size", conditional ? 64 : 32);
-  c.layers_per_block = config.Int("layers_per_block", 2);
   c.downsample_padding = config.Int("downsample_padding", 1);
   c.middle_scale = config.Double("mid_block_scale_factor", 1);
   // Null means something else than absent.
   c.groups = config.Null("norm_num_groups") ? 0 : config.Int("norm_num_groups", 32);
   c.epsilon = config.Double("norm_eps", 1e-5);
   c.activation = ReadActivation(config, "act_fn", Activation::kSilu);
+  if (conditional) c.time_activation = c.activation;
   // Ours: networks trained on MindSpore have the tanh form ("gelu-approximate").
   c.gate = ReadActivation(config, "geglu_activation", Activation::kGelu);
   c.linear_projection = config.Bool("use_linear_projection", false);
@@ -264,7 +309,8 @@ UNetConfig UNetConfig::From(const Config& config) {
   // The same key means the number of heads in one class and the width of a head in the other.
   const std::vector<int64_t> attention =
       PerLevel(config, "attention_head_dim", channels.size(), conditional ? 8 : 0);
-  if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
+  const std::vector<int64_t> resnets = ResnetsOf(config, channels.size());
+  c.layers_per_block = resnets.front();
   const std::vector<std::vector<int64_t>> layers =
       TransformerLayers(config, "transformer_layers_per_block", channels.size(), c.layers_per_block);
   const std::vector<bool> only_cross = PerLevelBool(config, "only_cross_attention", channels.size());
@@ -280,8 +326,11 @@ UNetConfig UNetConfig::From(const Config& config) {
     level.heads = width_of_head && attention[i] > 0 ? channels[i] / attention[i]
                   : conditional                     ? attention[i]
                                                     : 1;
+    level.layers = resnets[i];
     level.transformer_layers = layers[i];
     level.only_cross_attention = only_cross[i];
+    if (level.kind == LevelKind::kCrossAttention && level.layers != c.layers_per_block)
+      config.Unsupported("layers_per_block", "one number, with CrossAttn blocks");
     if (level.kind != LevelKind::kPlain && (level.heads < 1 || level.channels % level.heads != 0)) {
       config.Unsupported("attention_head_dim", "one that divides the level's channels");
     }
@@ -295,6 +344,7 @@ UNetConfig UNetConfig::From(const Config& config) {
   c.middle_transformer_layers = layers.back().front();
   c.base_channels = channels.front();
   c.time_width = kTimeWidthFactor * channels.front();
+  ReadResizingBlocks(config, conditional && !control, c);
   ReadClassEmbedding(config, conditional && !control, c);
   ReadPictureContext(config, conditional && !control, c);
   if (control) {

@@ -4,6 +4,7 @@
 #define MIND_WORKER_DIFFUSION_MODELS_UNET_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "worker/diffusion/models/activation.h"
@@ -36,6 +37,7 @@ struct UNetLevel {
   int64_t channels = 0;
   Transition transition = Transition::kConvolution;  // to the next coarser level
   LevelKind kind = LevelKind::kPlain;
+  int64_t layers = 2;  // residual blocks; one more on the way up
   int64_t heads = 1;
   std::vector<int64_t> transformer_layers;  // of each of its transformers, with kCrossAttention
   bool only_cross_attention = false;
@@ -55,13 +57,17 @@ struct UNetConfig {
   int64_t middle_resnets = 2;                               // 1: without a mixer, and without the second
   bool middle_only_cross_attention = false;
   int64_t middle_transformer_layers = 1;
-  int64_t layers_per_block = 2;  // one more on the way up
+  int64_t layers_per_block = 2;  // of the finest level
   int64_t downsample_padding = 1;
-  double middle_scale = 1;
-  int64_t groups = 32;         // of norms; 0: a quarter of the channels, at most 32
-  int64_t middle_groups = 32;  // of the middle's AttentionBlock
+  double middle_scale = 1, resnet_scale = 1;  // by which residual sums are divided: the middle's, the levels'
+  int64_t groups = 32;                        // of norms; 0: a quarter of the channels, at most 32
+  int64_t middle_groups = 32;                 // of the middle's AttentionBlock
   double epsilon = 1e-5;
   Activation activation = Activation::kSilu;
+  Activation time_activation = Activation::kSilu;  // of the MLP behind the sinusoids
+  // Of the time embedding with all that joins it; none: as it is.
+  std::optional<Activation> sum_activation;
+  bool activated_time = false;  // residual blocks take the time embedding as it comes
   bool scale_shift = false;
   bool linear_projection = false;
   Activation gate = Activation::kGelu;  // of transformers' feed-forward layers
@@ -72,6 +78,8 @@ struct UNetConfig {
   double freq_shift = 0;
   double time_scale = 1;      // the timestep is multiplied by this first
   int64_t context_width = 0;  // 0: no prompt
+  int64_t encoded_width = 0;  // of the prompt before it is projected to that; 0: it is not projected
+  bool context_norm = false;  // kAddedAttention: the prompt is normed before each
   TextPoolingKind text_pooling = TextPoolingKind::kNone;
   int64_t text_pooling_heads = 64;
   // SDXL's: the pooled prompt beside sinusoids of numbers about the picture's frame, embedded and added to
@@ -84,10 +92,12 @@ struct UNetConfig {
   // Kandinsky's: of a picture as one vector, which becomes the context's tokens and joins the time embedding;
   // 0: it is told none so.
   int64_t picture_context = 0;
-  int64_t class_count = 0;  // 0: no classes
-  bool class_bias = false;  // classes are added in every residual block, not to the time embedding
+  int64_t class_count = 0;       // 0: no classes
+  bool level_class = false;      // the class is a level of noise, told as the timestep is
+  bool class_bias = false;       // classes are added in every residual block, not to the time embedding
 
   bool conditioned_on_text() const { return context_width > 0; }
+  int64_t text_width() const { return encoded_width > 0 ? encoded_width : context_width; }  // as it is told
   bool has_pyramid() const { return levels.front().transition == Transition::kPyramid; }
 
   // diffusers' unet/config.json; or a ControlNet's, which has no way up. Throws ModelError naming the first

@@ -38,7 +38,8 @@ UNetConfig UNetConfig::FromReportDdpm(const Config& config) {
     const bool attends =
         std::find(attention.begin(), attention.end(), static_cast<int64_t>(i)) != attention.end();
     c.levels.push_back({.channels = c.base_channels * multiples[i],
-                        .kind = attends ? LevelKind::kSelfAttention : LevelKind::kPlain});
+                        .kind = attends ? LevelKind::kSelfAttention : LevelKind::kPlain,
+                        .layers = c.layers_per_block});
   }
   for (size_t i = multiples.size(); i-- > 0;) {
     c.up_kinds.push_back(c.levels[i].kind);

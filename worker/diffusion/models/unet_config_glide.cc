@@ -71,7 +71,8 @@ UNetConfig UNetConfig::FromGlide(const Config& config) {
     const bool attends = std::find(attention.begin(), attention.end(), resolution) != attention.end();
     UNetLevel level{.channels = c.base_channels * multiples[i],
                     .transition = transition,
-                    .kind = attends ? LevelKind::kAddedAttention : LevelKind::kPlain};
+                    .kind = attends ? LevelKind::kAddedAttention : LevelKind::kPlain,
+                    .layers = c.layers_per_block};
     level.heads = head_width > 0 ? level.channels / head_width : heads;
     if (level.heads < 1 || level.channels % level.heads != 0)
       config.Unsupported("num_head_channels", "one that divides the channels of every level");

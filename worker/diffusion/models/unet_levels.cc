@@ -17,6 +17,7 @@ ResnetOptions MiddleResnet(const UNetConfig& config) {
           .epsilon = config.epsilon,
           .time_width = config.time_width,
           .scale_shift = config.scale_shift,
+          .activated_time = config.activated_time,
           .output_scale = config.middle_scale,
           .activation = config.activation,
           .class_count = config.class_bias ? config.class_count : 0};
@@ -24,7 +25,7 @@ ResnetOptions MiddleResnet(const UNetConfig& config) {
 
 ResnetOptions LevelResnet(const UNetConfig& config) {
   ResnetOptions resnet = MiddleResnet(config);
-  resnet.output_scale = config.has_pyramid() ? kPyramidScale : 1;
+  resnet.output_scale = config.has_pyramid() ? kPyramidScale : config.resnet_scale;
   if (config.has_pyramid()) resnet.groups = 0;
   return resnet;
 }
@@ -36,17 +37,20 @@ MixerFactory LevelMixer(const UNetConfig& config, LevelKind kind, const UNetLeve
       return nullptr;
     case LevelKind::kSelfAttention:
     case LevelKind::kAddedAttention: {
-      const bool pyramid = !middle && config.has_pyramid();
+      const bool pyramid = !middle && config.has_pyramid(), added = kind == LevelKind::kAddedAttention;
       const AttentionBlock::Options options{
           .heads = level.heads,
           .groups = middle    ? config.middle_groups
                     : pyramid ? kPyramidMixerGroups
                               : config.groups,
           .epsilon = config.epsilon,
-          .output_scale = middle    ? config.middle_scale
+          .output_scale = added     ? 1
+                          : middle  ? config.middle_scale
                           : pyramid ? kPyramidScale
                                     : 1,
-          .context_width = kind == LevelKind::kAddedAttention ? config.context_width : 0};
+          .context_width = added ? config.context_width : 0,
+          .only_context = added && (middle ? config.middle_only_cross_attention : level.only_cross_attention),
+          .context_norm = config.context_norm};
       return [options, channels = level.channels](const Scope& scope, size_t) {
         return std::make_unique<AttentionBlock>(scope, channels, options);
       };

@@ -36,6 +36,7 @@ class UNetTrunk {
 
  private:
   at::Tensor EmbedTime(const DenoiserInput& input) const;
+  at::Tensor ContextOf(const Told& told) const;
 
   UNetConfig config_;
   Conv2d conv_in_;
@@ -45,7 +46,9 @@ class UNetTrunk {
   std::optional<TextPooling> text_pooling_;
   std::optional<Linear> last_token_;
   std::optional<TimestepMlp> frame_embedding_;
-  std::optional<TimestepMlp> image_embedding_;  // where a picture's vector is projected
+  // Of what joins it: a picture's vector where that is projected, or a level of noise.
+  std::optional<TimestepMlp> image_embedding_;
+  std::optional<Linear> text_projection_;
   std::optional<PictureContext> picture_context_;
   std::optional<Linear> guidance_projection_;
   std::vector<DownBlock> down_;

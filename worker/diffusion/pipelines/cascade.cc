@@ -10,11 +10,11 @@ namespace {
 
 // What each stage offers by itself.
 std::vector<ModelInfo> DescribeStages(const ModelDirectory& directory) {
-  const std::vector<std::string> paths = directory.StagePaths();
   const bool hands_latents = directory.HandOver() < 1;
   std::vector<ModelInfo> stages;
-  for (const std::string& path : paths) {
-    stages.push_back(DescribeModel(path));
+  for (const ModelDirectory& part : directory.Stages()) {
+    const std::string& path = part.path();
+    stages.push_back(DescribeModel(part));
     const ModelInfo& stage = stages.back();
     if (stage.later_steps > 0) throw UnsupportedError(path + ": a cascade within a cascade");
     const bool first = stages.size() == 1;
@@ -58,16 +58,22 @@ ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
 std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& directory,
                                                       FileParameters::Options options) {
   const std::vector<ModelInfo> infos = DescribeStages(directory);
-  const std::vector<std::string> paths = directory.StagePaths();
+  const std::vector<ModelDirectory> parts = directory.Stages();
+  std::vector<std::unique_ptr<const Pipeline>> pipelines;
+  for (const ModelDirectory& part : parts)
+    pipelines.push_back(LoadStage(part, options, pipelines.empty() ? nullptr : pipelines.front().get()));
   std::unique_ptr<CascadePipeline> first;
   int64_t enlarged = 1;
-  for (size_t i = paths.size(); i-- > 0;) {
+  for (size_t i = parts.size(); i-- > 0;) {
     std::unique_ptr<CascadePipeline> stage(new CascadePipeline);
     stage->info_ = infos[i];
-    stage->stage_ = LoadPipeline(paths[i], options);
+    stage->stage_ = std::move(pipelines[i]);
     stage->enlarged_later_ = enlarged;
     stage->first_ = i == 0;
-    if (i == 0) stage->hand_over_ = directory.HandOver();
+    if (i == 0) {
+      stage->hand_over_ = directory.HandOver();
+      stage->hands_result_ = !parts[1].text_of().empty();
+    }
     stage->next_ = std::move(first);
     enlarged *= infos[i].enlargement;
     first = std::move(stage);
@@ -89,7 +95,7 @@ PictureRequest CascadePipeline::AsHere(const PictureRequest& request) const {
   return {.prompt = request.prompt,
           .negative_prompt = request.negative_prompt,
           .guidance = info_.default_guidance,
-          .noise_level = std::min(PictureRequest().noise_level, info_.max_noise_level)};
+          .noise_level = std::min(info_.default_noise_level, info_.max_noise_level)};
 }
 
 }  // namespace mind::diffusion

@@ -14,7 +14,8 @@ namespace mind::diffusion {
 // Sizes are those of the last picture; later stages are guided and noised as they are by default.
 // Or, with "hand_over": 0.8, of a model and one that goes on with its latents when that much of the noise is
 // gone, as the request says: SDXL's base and refiner (Podell et al. 2023, sec. 2.5; diffusers'
-// denoising_end).
+// denoising_end). A second stage that reads prompts by the first one's text encoder (ModelDirectory::text_of)
+// goes on with what that has made, not with its picture rounded to bytes.
 class CascadePipeline : public Pipeline {
  public:
   // The first stage's abilities at the last one's size. Throws ModelError where a stage is no upscaler, or
@@ -36,6 +37,7 @@ class CascadePipeline : public Pipeline {
   Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override {
     return stage_->Condition(AsHere(request), shape);
   }
+  ResizeFilter source_filter() const override { return stage_->source_filter(); }
   at::Tensor Decode(const at::Tensor& latent) const override { return stage_->Decode(latent); }
   at::Tensor Encode(const at::Tensor& picture, NoiseSource& noise) const override {
     return stage_->Encode(picture, noise);
@@ -57,6 +59,8 @@ class CascadePipeline : public Pipeline {
   }
   const Pipeline* next() const override { return next_.get(); }
   double hand_over() const override { return hand_over_; }
+  bool hands_result() const override { return hands_result_; }
+  at::Tensor Result(const at::Tensor& x) const override { return stage_->Result(x); }
 
  private:
   CascadePipeline() = default;
@@ -68,6 +72,7 @@ class CascadePipeline : public Pipeline {
   int64_t enlarged_later_ = 1;  // how much larger the last picture is than this stage's
   bool first_ = false;
   double hand_over_ = 1;
+  bool hands_result_ = false;
   std::unique_ptr<const CascadePipeline> next_;
 };
 

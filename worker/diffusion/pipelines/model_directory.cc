@@ -11,6 +11,7 @@
 #include "worker/diffusion/hash.h"
 #include "worker/diffusion/pipelines/cascade.h"
 #include "worker/diffusion/pipelines/class_to_image.h"
+#include "worker/diffusion/pipelines/deepfloyd.h"
 #include "worker/diffusion/pipelines/file_hash.h"
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/kandinsky.h"
@@ -35,6 +36,10 @@ struct Kind {
   std::unique_ptr<const Pipeline> (*load)(const ModelDirectory&, FileParameters::Options);
   // The folders, from the model's own, that it loads weights from, as far as they are there.
   std::vector<std::string> weights;
+  // As a later stage of a cascade whose first is of this class: with that one's text encoder.
+  const char* text_of = nullptr;
+  std::unique_ptr<const Pipeline> (*load_beside)(const ModelDirectory&, FileParameters::Options,
+                                                 const Pipeline& first) = nullptr;
 };
 
 const std::vector<std::string> kTextParts = {"text_encoder", "unet", "vae", "taesd"};
@@ -52,12 +57,14 @@ const std::vector<std::string> kKandinskyParts = {"prior_prior",
                                                   "prior/image_encoder",
                                                   "unet",
                                                   "movq"};
+const std::vector<std::string> kFloydParts = {"text_encoder", "unet"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
 const std::vector<std::string> kReportParts = {""};
 const std::vector<std::string> kGlideParts = {"base", "upsampler", "gan"};
 
 constexpr char kUNetFolder[] = "unet";
+constexpr char kFloydFirst[] = "IFPipeline", kTextFolder[] = "text_encoder";
 constexpr char kCascadeClass[] = "Cascade", kCascadeFile[] = "/cascade.json";
 
 const Kind kKinds[] = {
@@ -89,6 +96,9 @@ const Kind kKinds[] = {
      kKandinskyParts},
     {"KandinskyV22InpaintCombinedPipeline", KandinskyDecoder::Describe, KandinskyDecoder::Load,
      kKandinskyParts},
+    {kFloydFirst, FloydPipeline::Describe, FloydPipeline::Load, kFloydParts},
+    {"IFSuperResolutionPipeline", FloydEnlarger::Describe, FloydEnlarger::Load, kFloydParts, kFloydFirst,
+     FloydEnlarger::LoadBeside},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
@@ -116,7 +126,6 @@ constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = 
 constexpr char kConfigFile[] = "/config.json";
 // Where a prior is a directory of its own, with folders for its parts.
 constexpr char kPriorFolder[] = "prior", kWholePrior[] = "prior/prior";
-constexpr size_t kMostStages = 4;
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
 
 // What a single file says of how its network was trained, which schedulers' files often do not know of.
@@ -152,6 +161,12 @@ ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
   throw ModelError(path_ +
                    ": not a model: neither model_index.json, nor config.json, base/config.json or "
                    "cascade.json");
+}
+
+ModelDirectory::ModelDirectory(std::string path, const ModelDirectory& first)
+    : ModelDirectory(std::move(path)) {
+  const char* const text_of = KindOf(*this).text_of;
+  if (text_of != nullptr && first.pipeline_class() == text_of) text_of_ = first.path();
 }
 
 bool ModelDirectory::LooksLikeOne(const std::string& path) {
@@ -253,37 +268,18 @@ bool ModelDirectory::IsCascade() const {
   return pipeline_class_ == kCascadeClass;
 }
 
-std::vector<std::string> ModelDirectory::StagePaths() const {
-  const Config config = Config::FromFile(path_ + kCascadeFile);
-  std::vector<std::string> paths = config.RequiredStrings("stages");
-  if (paths.size() < 2 || paths.size() > kMostStages)
-    config.Unsupported("stages", "2 to 4 model directories");
-  for (std::string& path : paths) {
-    path = std::filesystem::path(path_ + "/" + path).lexically_normal().string();
-    if (IsFile(path + kCascadeFile)) throw UnsupportedError(path + ": a cascade within a cascade");
-  }
-  return paths;
-}
-
-double ModelDirectory::HandOver() const {
-  const Config config = Config::FromFile(path_ + kCascadeFile);
-  const double share = config.Double("hand_over", 1);
-  if (!(share > 0 && share <= 1)) config.Unsupported("hand_over", "more than 0, up to 1");
-  if (share < 1 && StagePaths().size() != 2) config.Unsupported("hand_over", "1, but for two stages");
-  return share;
-}
-
 std::vector<std::string> ModelDirectory::WeightFiles() const {
   std::vector<std::string> files;
   const auto append = [&files](const std::vector<std::string>& more) {
     files.insert(files.end(), more.begin(), more.end());
   };
   if (IsCascade()) {
-    for (const std::string& stage : StagePaths()) append(ModelDirectory(stage).WeightFiles());
+    for (const ModelDirectory& stage : Stages()) append(stage.WeightFiles());
     return files;
   }
   bool in_single_file = false;
   for (const std::string& part : KindOf(*this).weights) {
+    if (part == kTextFolder && !text_of_.empty()) continue;
     const std::string folder = ComponentPath(part);
     if (!part.empty() && IsFile(folder + "/" + kMindSporeFile)) {
       files.push_back(folder + "/" + kMindSporeFile);
@@ -315,8 +311,7 @@ std::map<uint64_t, int64_t> ModelDirectory::WeightBytesByContent(Precision given
   const Precision precision = PrecisionFor(given);
   std::map<uint64_t, int64_t> contents;
   if (IsCascade()) {
-    for (const std::string& stage : StagePaths())
-      contents.merge(ModelDirectory(stage).WeightBytesByContent(precision));
+    for (const ModelDirectory& stage : Stages()) contents.merge(stage.WeightBytesByContent(precision));
     return contents;
   }
   const at::ScalarType type = TypeOf(precision);
@@ -349,8 +344,7 @@ std::string ModelDirectory::Revision(Precision given) const {
   };
   if (IsCascade()) {
     add({path_ + kCascadeFile});
-    for (const std::string& stage : StagePaths())
-      hash = HashOf(ModelDirectory(stage).Revision(precision), hash);
+    for (const ModelDirectory& stage : Stages()) hash = HashOf(stage.Revision(precision), hash);
   } else {
     add(SmallFiles(path_));
     for (const auto& [name, folder] : Controls()) add({folder + kConfigFile});
@@ -364,7 +358,10 @@ std::string ModelDirectory::Revision(Precision given) const {
 }
 
 ModelInfo DescribeModel(const std::string& path) {
-  const ModelDirectory directory(path);
+  return DescribeModel(ModelDirectory(path));
+}
+
+ModelInfo DescribeModel(const ModelDirectory& directory) {
   ModelInfo info = KindOf(directory).describe(directory);
   if (info.loras.empty() && !directory.Loras().empty())
     throw UnsupportedError(directory.ComponentPath(kLoras) + ": a " + info.pipeline + " takes no LoRAs");
@@ -379,9 +376,15 @@ ModelInfo DescribeModel(const std::string& path) {
 }
 
 std::unique_ptr<const Pipeline> LoadPipeline(const std::string& path, FileParameters::Options options) {
-  const ModelDirectory directory(path);
+  return LoadStage(ModelDirectory(path), options, nullptr);
+}
+
+std::unique_ptr<const Pipeline> LoadStage(const ModelDirectory& directory, FileParameters::Options options,
+                                          const Pipeline* first) {
   options.precision = directory.PrecisionFor(options.precision);
-  return KindOf(directory).load(directory, options);
+  const Kind& kind = KindOf(directory);
+  if (first != nullptr && !directory.text_of().empty()) return kind.load_beside(directory, options, *first);
+  return kind.load(directory, options);
 }
 
 }  // namespace mind::diffusion

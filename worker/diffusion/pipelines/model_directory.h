@@ -21,6 +21,8 @@ class ModelDirectory {
   // Reads model_index.json, config.json, base/config.json or cascade.json, whichever says what the directory
   // is. Throws ModelError if none is there.
   explicit ModelDirectory(std::string path);
+  // The same as a later stage of a cascade that begins with `first`.
+  ModelDirectory(std::string path, const ModelDirectory& first);
 
   // Whether a directory claims to be a model at all.
   static bool LooksLikeOne(const std::string& path);
@@ -52,11 +54,16 @@ class ModelDirectory {
   // Beside them lies what they see pictures through, the folder kPictureEncoder.
   std::map<std::string, std::string> PictureAdapters() const;
   static constexpr char kPictureEncoder[] = "ip_adapters/image_encoder";
+  // Of a later stage: the directory of the cascade's first, if that reads the prompts of both, so that this
+  // one's text encoder, where it has one, is not loaded; else empty.
+  const std::string& text_of() const { return text_of_; }
   // Whether it has a folder with this component's configuration.
   bool HasComponent(const std::string& component) const;
   bool IsCascade() const;
   // The directories of a cascade's stages, two or more, from its cascade.json. Throws ModelError.
   std::vector<std::string> StagePaths() const;
+  // The same, read.
+  std::vector<ModelDirectory> Stages() const;
   // Where its second stage goes on with the first one's latents (Pipeline::hand_over). Throws ModelError.
   double HandOver() const;
   // The files that loading it reads its weights from, LoRAs aside. Components it does not use
@@ -87,14 +94,19 @@ class ModelDirectory {
 
   std::string path_, name_;
   std::string pipeline_class_;
+  std::string text_of_;
 };
 
 // What the model offers, from its configuration files alone. Throws ModelError.
 ModelInfo DescribeModel(const std::string& path);
+ModelInfo DescribeModel(const ModelDirectory& directory);
 
 // Loads the model, to be computed in options.precision or what PrecisionFor makes of it. Takes seconds to
 // minutes. Throws ModelError naming the file and what is wrong with it.
 std::unique_ptr<const Pipeline> LoadPipeline(const std::string& path, FileParameters::Options options);
+// Likewise a cascade's stage; `first`: the loaded first one, null for that itself.
+std::unique_ptr<const Pipeline> LoadStage(const ModelDirectory& directory, FileParameters::Options options,
+                                          const Pipeline* first);
 
 }  // namespace mind::diffusion
 

@@ -14,6 +14,7 @@
 #include "worker/diffusion/pipelines/adapter_library.h"
 #include "worker/diffusion/pipelines/guidance.h"
 #include "worker/diffusion/pipelines/model_info.h"
+#include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/pipelines/start.h"
 #include "worker/diffusion/samplers/noise_source.h"
 #include "worker/diffusion/samplers/sampler_config.h"
@@ -97,6 +98,8 @@ class Pipeline {
   virtual std::vector<int64_t> SourceSize(int64_t width, int64_t height) const {
     return {width / info().enlargement, height / info().enlargement};
   }
+  // By which a request's picture and mask are resized to that.
+  virtual ResizeFilter source_filter() const { return ResizeFilter::kLanczos; }
   // The rows an evaluation of a latent of this shape needs. Encodes text: belongs beside the step thread.
   // Throws RequestError.
   virtual Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const = 0;

@@ -19,6 +19,7 @@ SampleState Beginning(const Start& start, double strength, const Sampler& sample
   }
   state.step = sampler.steps() - taken;
   state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
+  if (start.kept_clean) KeepKnown(start, sampler, state);
   return state;
 }
 
@@ -31,8 +32,8 @@ int64_t StepsBefore(double share, const Sampler& sampler, int64_t train_steps) {
 
 void KeepKnown(const Start& start, const Sampler& sampler, SampleState& state) {
   if (!start.kept.defined()) return;
-  const bool done = state.step == sampler.steps();
-  const at::Tensor known = done ? start.x0 : NoisedTo(sampler.LevelOf(state.step), start.x0, start.noise);
+  const bool clean = start.kept_clean || state.step == sampler.steps();
+  const at::Tensor known = clean ? start.x0 : NoisedTo(sampler.LevelOf(state.step), start.x0, start.noise);
   state.x = start.kept * known + (1 - start.kept) * state.x;
 }
 

@@ -49,12 +49,13 @@ struct Source {
 
 // In the space that is denoised, [C, h, w].
 struct Start {
-  at::Tensor noise;        // unit normal
-  at::Tensor x0;           // of the source picture; undefined: there is none, or it is not needed
-  at::Tensor kept;         // float [1, h, w], 1 where x0 is put back after every step; undefined: nowhere
-  at::Tensor channels;     // [C', h, w], shown to the network beside x; undefined: none
-  at::Tensor image;        // [P], told the network as Condition::kImage; undefined: nothing
-  bool from_noise = true;  // whether it begins with noise alone
+  at::Tensor noise;         // unit normal
+  at::Tensor x0;            // of the source picture; undefined: there is none, or it is not needed
+  at::Tensor kept;          // float [1, h, w], 1 where x0 is put back after every step; undefined: nowhere
+  bool kept_clean = false;  // what is kept stays the picture itself, not noised to where x is
+  at::Tensor channels;      // [C', h, w], shown to the network beside x; undefined: none
+  at::Tensor image;         // [P], told the network as Condition::kImage; undefined: nothing
+  bool from_noise = true;   // whether it begins with noise alone
 };
 
 // The state before the first step to be taken: after none, or with a picture at less than full strength after
@@ -66,7 +67,8 @@ SampleState Beginning(const Start& start, double strength, const Sampler& sample
 int64_t StepsBefore(double share, const Sampler& sampler, int64_t train_steps);
 
 // To be called after every step. Inpainting with a network that was not made for it: what the mask leaves
-// alone is the source picture, noised to where x is now. Reference: diffusers StableDiffusionInpaintPipeline.
+// alone is the source picture, noised to where x is now, or clean. Reference: diffusers
+// StableDiffusionInpaintPipeline, IFInpaintingPipeline.
 void KeepKnown(const Start& start, const Sampler& sampler, SampleState& state);
 
 }  // namespace mind::diffusion

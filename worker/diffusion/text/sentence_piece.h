@@ -30,6 +30,7 @@ class SentencePieceTokenizer : public Tokenizer {
   std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const override;
   size_t model_length() const override { return length_; }
   int64_t largest_id() const override { return static_cast<int64_t>(model_.pieces.size()) - 1; }
+  const SentencePieceModel& model() const { return model_; }
 
  private:
   struct Part {

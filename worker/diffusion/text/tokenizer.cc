@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "worker/diffusion/text/clip_bpe.h"
+#include "worker/diffusion/text/t5_tokenizer.h"
 #include "worker/diffusion/text/word_piece.h"
 #include "worker/diffusion/weights/json_file.h"
 
@@ -15,7 +16,8 @@ std::unique_ptr<const Tokenizer> MakeTokenizer(const std::string& directory) {
     return ClipBpeTokenizer::FromDirectory(directory);
   if (kind == "BertTokenizer" || kind == "BertTokenizerFast")
     return WordPieceTokenizer::FromDirectory(directory);
-  config.Unsupported("tokenizer_class", "CLIPTokenizer, BertTokenizer");
+  if (kind == "T5Tokenizer" || kind == "T5TokenizerFast") return T5Tokenizer::FromDirectory(directory);
+  config.Unsupported("tokenizer_class", "CLIPTokenizer, BertTokenizer, T5Tokenizer");
 }
 
 std::vector<std::string> LanguagesOf(const std::string& directory) {

@@ -24,8 +24,8 @@ class Tokenizer {
   virtual int64_t largest_id() const = 0;
 };
 
-// The tokenizer of a tokenizer/ directory of the diffusers layout, by its tokenizer_class: CLIPTokenizer or
-// BertTokenizer. Throws ModelError.
+// The tokenizer of a tokenizer/ directory of the diffusers layout, by its tokenizer_class: CLIPTokenizer,
+// BertTokenizer or T5Tokenizer. Throws ModelError.
 std::unique_ptr<const Tokenizer> MakeTokenizer(const std::string& directory);
 
 // The languages the prompts of such a tokenizer are in, as far as its files tell: CLIP's own is English, a

@@ -1,0 +1,57 @@
+#include "worker/diffusion/pipelines/floyd_text.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "worker/diffusion/error.h"
+#include "worker/diffusion/text/caption.h"
+#include "worker/diffusion/text/unicode.h"
+
+namespace mind::diffusion {
+namespace {
+
+constexpr char kFloydTokenizer[] = "tokenizer", kFloydEncoder[] = "text_encoder";
+// Far more than 77 tokens have; the rules for captions take time by the square of it.
+constexpr size_t kMostFloydCharacters = 1000;
+
+bool CleansFloydCaptions(const ModelDirectory& directory) {
+  const std::string file = directory.path() + "/mind.json";
+  std::error_code ignored;
+  return !std::filesystem::is_regular_file(file, ignored) ||
+         Config::FromFile(file).Bool("clean_caption", true);
+}
+
+}  // namespace
+
+FloydText::FloydText(const ModelDirectory& directory, FileParameters::Options options)
+    : device_(options.device),
+      cleans_(CleansFloydCaptions(directory)),
+      tokenizer_(T5Tokenizer::FromDirectory(directory.ComponentPath(kFloydTokenizer))) {
+  FileParameters weights = directory.ComponentWeights(kFloydEncoder, options);
+  encoder_ = std::make_unique<const T5Text>(Scope(weights),
+                                            T5TextConfig::From(directory.ComponentConfig(kFloydEncoder)));
+  weights.ExpectAllTaken();
+  ExpectSameVocabulary(*tokenizer_, *encoder_, directory.path());
+}
+
+std::string FloydText::Caption(const std::string& prompt) const {
+  return cleans_ ? CleanCaption(prompt) : PlainCaption(prompt);
+}
+
+at::Tensor FloydText::Encode(const std::string& prompt, int64_t& cut) const {
+  if (const size_t characters = DecodeUtf8(prompt).size(); characters > kMostFloydCharacters) {
+    throw RequestError("this model's prompts have at most " + std::to_string(kMostFloydCharacters) +
+                       " characters, given: " + std::to_string(characters));
+  }
+  const std::string caption = Caption(prompt);
+  const size_t tokens = tokenizer_->Encode(caption).size();
+  cut += static_cast<int64_t>(tokens - std::min(tokens, kLength));
+  return prompts_.Get(caption, [&] {
+    const std::vector<int64_t> ids = tokenizer_->EncodePadded(caption, kLength);
+    at::Tensor mask = at::zeros({1, static_cast<int64_t>(kLength)}, at::kLong);
+    mask.narrow(1, 0, static_cast<int64_t>(std::min(tokens, kLength))).fill_(1);
+    return encoder_->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), mask.to(device_)).squeeze(0);
+  });
+}
+
+}  // namespace mind::diffusion
