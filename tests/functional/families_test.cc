@@ -258,10 +258,9 @@ INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(kFamilies), [](const
 class FamiliesListed : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const char* model :
-         {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp", "xl-edit",
-          "xl-steered", "karlo", "karlo-varied", "stable", "kandinsky", "kandinsky-inpaint", "if-cascade",
-          "if-second"})
+    for (const char* model : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp",
+                              "xl-edit", "xl-steered", "karlo", "karlo-varied", "stable", "kandinsky",
+                              "kandinsky-inpaint", "if-cascade", "if-second"})
       AddModel(folder_, model);
     cluster_.StartWorker("w", {"--models", folder_.path()});
   }

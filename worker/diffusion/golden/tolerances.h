@@ -1,5 +1,5 @@
-// How far recorded and computed numbers may lie apart in fp32, as the README of the golden folder gives it, relative to the
-// largest value of what is compared.
+// How far recorded and computed numbers may lie apart in fp32, as the README of the golden folder gives it,
+// relative to the largest value of what is compared.
 #ifndef MIND_WORKER_DIFFUSION_GOLDEN_TOLERANCES_H_
 #define MIND_WORKER_DIFFUSION_GOLDEN_TOLERANCES_H_
 

@@ -92,9 +92,9 @@ struct UNetConfig {
   // Kandinsky's: of a picture as one vector, which becomes the context's tokens and joins the time embedding;
   // 0: it is told none so.
   int64_t picture_context = 0;
-  int64_t class_count = 0;       // 0: no classes
-  bool level_class = false;      // the class is a level of noise, told as the timestep is
-  bool class_bias = false;       // classes are added in every residual block, not to the time embedding
+  int64_t class_count = 0;   // 0: no classes
+  bool level_class = false;  // the class is a level of noise, told as the timestep is
+  bool class_bias = false;   // classes are added in every residual block, not to the time embedding
 
   bool conditioned_on_text() const { return context_width > 0; }
   int64_t text_width() const { return encoded_width > 0 ? encoded_width : context_width; }  // as it is told

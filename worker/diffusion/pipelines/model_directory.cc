@@ -197,7 +197,8 @@ std::string ModelDirectory::SingleFile() const {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
     const std::string extension = entry.path().extension().string();
-    if ((extension == kSafeTensors || extension == ".ckpt" || extension == ".gguf") && IsFile(entry.path().string()))
+    if ((extension == kSafeTensors || extension == ".ckpt" || extension == ".gguf") &&
+        IsFile(entry.path().string()))
       found.push_back(entry.path().string());
   }
   if (found.size() > 1) {

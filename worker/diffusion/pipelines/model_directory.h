@@ -75,8 +75,8 @@ class ModelDirectory {
   Precision PrecisionFor(Precision given) const;
   // Bytes its weights take in memory where a worker computes in `given`, by what they are of: the same number
   // for files of the same content (as far as HashOfFile looks) that are kept in the same type, in whatever
-  // model. At most, for a single file may hold what nobody needs. Reads the names and shapes of most files and
-  // a sample of their weights. Throws ModelError.
+  // model. At most, for a single file may hold what nobody needs. Reads the names and shapes of most files
+  // and a sample of their weights. Throws ModelError.
   std::map<uint64_t, int64_t> WeightBytesByContent(Precision given) const;
   // All of them.
   int64_t WeightBytes(Precision given) const;
