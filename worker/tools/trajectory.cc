@@ -68,8 +68,8 @@ class Measurement {
       const NoiseLevel noised = NoiseLevel::Preserving(alphas_[static_cast<size_t>(level.timestep)],
                                                        static_cast<double>(level.timestep));
       const at::Tensor x = noised.alpha * x0 + noised.sigma * state.noise->DrawLike(x0);
-      const Denoised estimate =
-          Estimate(config_, EvaluateAlone(pipeline_.denoiser(), plain, x, Told(config_, noised)), x, noised);
+      const Denoised estimate = Estimate(
+          config_, EvaluateAlone(pipeline_.denoiser(), plain, x, LevelTold(config_, noised)), x, noised);
       level.x0_error += (x0 - estimate.x0).square().mean().item<double>();
     }
     ++samples_;

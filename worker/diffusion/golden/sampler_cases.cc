@@ -129,7 +129,7 @@ class SamplerCase {
 
   std::optional<int64_t> StepAt(double timestep) const {
     for (int64_t step = 0; step < sampler_->steps(); ++step) {
-      if (std::abs(Told(config_, sampler_->LevelOf(step)) - timestep) < 1e-3) return step;
+      if (std::abs(LevelTold(config_, sampler_->LevelOf(step)) - timestep) < 1e-3) return step;
     }
     return std::nullopt;
   }

@@ -26,7 +26,7 @@ EulerSampler::EulerSampler(const SamplerConfig& config, NoiseLevels levels)
 
 Task EulerSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const NoiseLevel from = From(state);
-  const at::Tensor output = co_await evaluate(NetworkInput(config_, state.x, from), Told(config_, from));
+  const at::Tensor output = co_await evaluate(NetworkInput(config_, state.x, from), LevelTold(config_, from));
 
   const bool churns = config_.churn > 0 && from.sigma >= config_.churn_min && from.sigma <= config_.churn_max;
   const double gamma = churns ? std::min(config_.churn / churned_levels_, std::sqrt(2.0) - 1) : 0;

@@ -85,7 +85,7 @@ at::Tensor NetworkInput(const SamplerConfig& config, const at::Tensor& x, const 
   }
 }
 
-double Told(const SamplerConfig& config, const NoiseLevel& level) {
+double LevelTold(const SamplerConfig& config, const NoiseLevel& level) {
   return config.continuous_timesteps ? 0.25 * std::log(level.sigma / level.alpha) : level.timestep;
 }
 

@@ -22,7 +22,7 @@ struct Denoised {
 at::Tensor NetworkInput(const SamplerConfig& config, const at::Tensor& x, const NoiseLevel& level);
 
 // What the network is told of a level.
-double Told(const SamplerConfig& config, const NoiseLevel& level);
+double LevelTold(const SamplerConfig& config, const NoiseLevel& level);
 
 // Epsilon, x0, velocity (Salimans & Ho 2022, app. D: v = alpha·noise - sigma·x0), score (Song et al. 2021),
 // preconditioned (Karras et al. 2022, eq. 7 and table 1), consistency function (Song et al. 2023, eq. 5),
@@ -40,7 +40,7 @@ class Denoise {
       : config_(config),
         x_(std::move(x)),
         level_(level),
-        evaluation_(evaluate(NetworkInput(config, x_, level), Told(config, level))) {}
+        evaluation_(evaluate(NetworkInput(config, x_, level), LevelTold(config, level))) {}
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<>) const noexcept {}
   Denoised await_resume() const { return Estimate(config_, evaluation_.await_resume(), x_, level_); }

@@ -73,19 +73,19 @@ Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const bool midway = state.step > 0 && state.history.empty();  // begun from a picture
   const Move& move = midway ? MoveFrom(state.step) : moves_[static_cast<size_t>(state.step)];
   const at::Tensor x = state.x;
-  at::Tensor output = co_await evaluate(x, Told(config_, move.from));
+  at::Tensor output = co_await evaluate(x, LevelTold(config_, move.from));
   state.denoised = Estimate(config_, output, x, move.from).x0;
 
   if (InRungeKutta(state.step) && !midway) {
     // Classical fourth order over the whole stride, looking at the middle and the end (eq. 13).
-    const double middle = Told(config_, move.middle);
+    const double middle = LevelTold(config_, move.middle);
     state.history.push_back(output);
     at::Tensor sum = output / 6;
     output = co_await evaluate(Transfer(x, output, move.from, move.half), middle);
     sum = sum + output / 3;
     output = co_await evaluate(Transfer(x, output, move.from, move.middle), middle);
     sum = sum + output / 3;
-    output = co_await evaluate(Transfer(x, output, move.from, move.to), Told(config_, move.to));
+    output = co_await evaluate(Transfer(x, output, move.from, move.to), LevelTold(config_, move.to));
     state.x = Transfer(x, sum + output / 6, move.from, move.to);
     co_return;
   }
@@ -95,7 +95,7 @@ Task PndmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   if (midway || (config_.skip_prk && state.step == 0 && steps() > 1)) {
     // No history yet: look one stride ahead and go with the mean of both (improved Euler).
     const at::Tensor ahead =
-        co_await evaluate(Transfer(x, output, move.from, move.to), Told(config_, move.look));
+        co_await evaluate(Transfer(x, output, move.from, move.to), LevelTold(config_, move.look));
     state.x = Transfer(x, (ahead + output) / 2, move.counted, move.look);
     co_return;
   }
