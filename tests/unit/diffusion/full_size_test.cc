@@ -122,7 +122,8 @@ TEST(FullSize, Movq) {
     "block_out_channels": [128, 256, 256, 512],
     "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D",
                          "AttnDownEncoderBlock2D"],
-    "up_block_types": ["AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]})");
+    "up_block_types": ["AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D",
+                       "UpDecoderBlock2D"]})");
   EXPECT_EQ(count, 67832495);
 }
 

@@ -71,7 +71,7 @@ TEST(ValidateControls, ANetworkOfSeveralKindsIsToldWhich) {
   spec.mutable_controls(1)->set_kind(1);
   EXPECT_TRUE(ResolveControls(model, spec).ok());
   spec.mutable_controls(1)->set_guess_mode(true);
-  EXPECT_EQ(Error(model, spec),
+  EXPECT_EQ(ControlError(model, spec),
             "spec.controls[1].guess_mode: pictures of the network \"depth\" are in guess mode all or none");
   spec.mutable_controls(0)->set_guess_mode(true);
   EXPECT_TRUE(ResolveControls(model, spec).ok());
