@@ -42,8 +42,8 @@ run_stage() {
       ;;
     cuda) libtorch_2 ;;
     image) tests/deploy/image.py . build/image ;;
-    image-libtorch) upstream_image cpu 800 ;;
-    image-cuda) upstream_image cuda 8000 ;;
+    image-libtorch) upstream_image cpu 650 ;;
+    image-cuda) upstream_image cuda 4500 ;;
     bookworm | trixie) tests/deploy/bare.py . build/roots "$1" ;;
     capacity) build/dev/bin/bench-cluster --whole | tee build/capacity.md ;;
     asan-ubsan | tsan) sanitized "$1" ;;

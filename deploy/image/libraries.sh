@@ -7,12 +7,12 @@
 # libtorch_cuda_linalg.so, libcaffe2_nvrtc.so, libnvrtc-builtins), which ldd does not see.
 #
 # Debian links LibTorch with OpenCV, FFmpeg and more, for operators of Caffe2's that it then does not build: libraries of 280 MB,
-# two hundred of them, from which it takes nothing. Such names are removed from the copy of LibTorch.
+# two hundred of them, from which it takes nothing. Such names are removed from the copy of LibTorch, of Debian's alone.
 set -euo pipefail
 programs=$1 to=$2 cache=$3 libtorch=${4:-}
 used() { LD_LIBRARY_PATH=$to ldd "$programs"/* | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u; }
 
-used | grep '/libtorch_cpu\.so' | while read -r library; do
+[ -n "$libtorch" ] || used | grep '/libtorch_cpu\.so' | while read -r library; do
   cp -L "$library" "$to/"
   # Ends with 1 where it has found some.
   { ldd --unused "$library" || true; } | awk '/^\t\// { print $1 }' | while read -r unused; do

@@ -102,5 +102,7 @@ def run(place, command, environment=None, user=None, cwd="/", only_reading=False
     variables = {"PATH": PATH, "HOME": "/root", **({} if only_reading else given), **(environment or {})}
     inside = ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), "sh", "-c", f"cd {cwd} && {command}"]
     lines.append("exec " + shlex.join([*chroot, *inside]))
-    return subprocess.run([*unshare, "bash", "-c", "\n".join(lines)], check=True, text=True,
-                          stdout=subprocess.PIPE if output else None).stdout
+    done = subprocess.run([*unshare, "bash", "-c", "\n".join(lines)], check=False, text=True, stdout=subprocess.PIPE if output else None)
+    if done.returncode:
+        sys.exit(f"in {place}: {command}: ended with {done.returncode}")
+    return done.stdout
