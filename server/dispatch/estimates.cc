@@ -33,9 +33,13 @@ std::optional<absl::Duration> Dispatcher::EstimatedWait(const std::string& model
   const JobQueue::Shares share = SharesWith(model);
   double seconds = queue_.CostAheadOfNew(priority, tenant, share);
   if (seconds == 0 && fleet_.Open(model, priority) != 0) return absl::ZeroDuration();
-  running_.ForEach(priority, [&](const std::string& other, const Work& left) {
-    seconds += share(other) * PriceOf(other).Of(left);
+  // Of what runs one must end, and it is not the longest: workers finish first what has the least left.
+  double running = 0, pictures = 0;
+  running_.ForEach(priority, [&](const std::string& other, const Work& left, int64_t count) {
+    running += share(other) * PriceOf(other).Of(left);
+    pictures += share(other) * static_cast<double>(count);
   });
+  seconds += running / std::max(pictures, 1.0);
   return absl::Seconds(seconds / static_cast<double>(workers));
 }
 
@@ -73,7 +77,7 @@ std::optional<absl::Duration> Dispatcher::EstimatedRemaining(const std::string& 
 
 std::map<std::string, double> Dispatcher::RunningSeconds() const {
   std::map<std::string, double> seconds;
-  running_.ForEach(std::numeric_limits<int>::min(), [&](const std::string& model, const Work& left) {
+  running_.ForEach(std::numeric_limits<int>::min(), [&](const std::string& model, const Work& left, int64_t) {
     seconds[model] = PriceOf(model).Of(left);
   });
   return seconds;

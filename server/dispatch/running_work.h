@@ -32,15 +32,17 @@ class RunningWork {
     amount.left += after;
   }
 
-  // What is left of pictures of this priority or higher.
+  // What is left of pictures of this priority or higher, and how many they are.
   template <typename Visit>
   void ForEach(int priority, Visit visit) const {
     for (const auto& [name, model] : models_) {
       Work left;
+      int64_t pictures = 0;
       for (auto amount = model.amounts.lower_bound(priority); amount != model.amounts.end(); ++amount) {
         left += amount->second.left;
+        pictures += amount->second.pictures;
       }
-      if (left.rows > 0) visit(name, left);
+      if (left.rows > 0) visit(name, left, pictures);
     }
   }
   std::map<std::string, int64_t> Jobs() const {

@@ -105,7 +105,7 @@ class DispatcherAudit {
           if (picture.priority >= priority && picture.left.rows > 0) counted[picture.model] += picture.left;
         }
       }
-      dispatcher_.running_.ForEach(priority, [&](const std::string& model, const Work& work) {
+      dispatcher_.running_.ForEach(priority, [&](const std::string& model, const Work& work, int64_t) {
         if (work.rows > 1e-6) kept[model] = work;
       });
       EXPECT_EQ(kept.size(), counted.size());

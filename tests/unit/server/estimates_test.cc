@@ -45,6 +45,15 @@ TEST_F(EstimatesTest, ATenantWaitsForWhatGoesBeforeItsOwnTurn) {
   EXPECT_EQ(dispatcher_.EstimatedWaitOf("late"), absl::Seconds(1.0 * kSteps));
 }
 
+// Only until one of those that run has ended.
+TEST_F(EstimatesTest, HoweverManyRunNobodyWaitsForAllOfThem) {
+  Connect("w", 8);
+  Capacity("w", 8, {{"m", 2}});
+  for (int i = 0; i < 20; ++i) Submit("t" + std::to_string(i));
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL, "modest"), absl::Seconds(2.0 * kSteps));
+  EXPECT_EQ(dispatcher_.EstimatedWait("m", v1::PRIORITY_NORMAL, "t"), absl::Seconds((12 + 1) * 2.0 * kSteps));
+}
+
 TEST_F(EstimatesTest, WithRoomNothingWaitsHoweverMuchRuns) {
   Connect("w", 2);
   Capacity("w", 2, {{"m", 1000}});
