@@ -163,13 +163,6 @@ void LeaderClient::Leave(const std::string& id, const CallTimes& call) {
       });
 }
 
-template <typename T>
-StoreDone<T> LeaderClient::OnLoop(std::function<void(absl::StatusOr<T>)> then) {
-  return [post = gate_.post(), then = std::move(then)](absl::StatusOr<T> result) {
-    post([then, result = std::move(result)]() mutable { then(std::move(result)); });
-  };
-}
-
 void LeaderClient::Find(const std::string& id, const Caller& caller, Answer<StoredJob> answer) {
   if (!IsValidUtf8(id)) return answer(UnknownJob(id));
   store_.Find(id, OnLoop<std::optional<StoredJob>>([id, tenant = caller.tenant, answer = std::move(answer)](

@@ -98,7 +98,11 @@ class LeaderClient : public Generation {
 
   // A callback for the store that passes what it is told on to the loop.
   template <typename T>
-  StoreDone<T> OnLoop(std::function<void(absl::StatusOr<T>)> then);
+  StoreDone<T> OnLoop(std::function<void(absl::StatusOr<T>)> then) {
+    return [post = gate_.post(), then = std::move(then)](absl::StatusOr<T> result) {
+      post([then, result = std::move(result)]() mutable { then(std::move(result)); });
+    };
+  }
   // A job of this tenant's, as the store has it.
   void Find(const std::string& id, const Caller& caller, Answer<StoredJob> answer);
   // A model as the store has it. Empty: it has none of that name, which the leader may, or could explain.
