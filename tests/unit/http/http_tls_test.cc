@@ -18,7 +18,6 @@
 namespace mind::server {
 namespace {
 
-using support::Authority;
 using support::TlsSocket;
 using ::testing::AllOf;
 using ::testing::EndsWith;
@@ -85,7 +84,7 @@ class HttpTlsTest : public ::testing::Test {
   }
 
   const support::TemporaryFolder folder_;
-  const Authority authority_{"ours"};
+  const support::Authority authority_{"ours"};
   std::shared_ptr<TlsIdentity> identity_;
   Everybody everybody_;
   Router router_{everybody_};
@@ -179,7 +178,7 @@ TEST_F(HttpTlsTest, WhoSpeaksPlainHttpIsToldSo) {
 TEST_F(HttpTlsTest, ClientsAreLetInByTheirCertificates) {
   Start(true);
   const absl::Time now = absl::Now();
-  const Authority other("others"), between("between", authority_);
+  const support::Authority other("others"), between("between", authority_);
   EXPECT_THAT(Ask(kLastHello, authority_.Issue({})), EndsWith("hello"));
   EXPECT_THAT(Ask(kLastHello, between.Issue({})), EndsWith("hello"));
   EXPECT_THAT(Ask(kHello), AllOf(StartsWith("HTTP/1.1 401"), HasSubstr("client_certificate_refused"),
@@ -198,7 +197,7 @@ TEST_F(HttpTlsTest, ClientsAreLetInByTheirCertificates) {
 TEST_F(HttpTlsTest, WhereNoneIsRequiredOnlyBadOnesAreRefused) {
   Start(true, false);
   EXPECT_THAT(Ask(kLastHello), EndsWith("hello"));
-  EXPECT_THAT(Ask(kHello, Authority("others").Issue({})), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(Ask(kHello, support::Authority("others").Issue({})), StartsWith("HTTP/1.1 401"));
 }
 
 TEST_F(HttpTlsTest, AReplacedCertificateIsShownToThoseWhoComeThen) {

@@ -19,7 +19,6 @@
 namespace mind::server {
 namespace {
 
-using support::Authority;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -38,7 +37,7 @@ class ServerTlsTest : public ::testing::Test {
   }
 
   std::string Path(const std::string& name) const { return folder_ / name; }
-  std::string Issue(const Authority::Request& request) const {
+  std::string Issue(const support::Authority::Request& request) const {
     authority_.Issue(request).Write(Path(request.name));
     return Path(request.name);
   }
@@ -82,8 +81,8 @@ class ServerTlsTest : public ::testing::Test {
   static std::string Said(const absl::Status& status) { return std::string(status.message()); }
 
   const support::TemporaryFolder folder_;
-  const Authority authority_{"ours"};
-  const Authority other_{"others"};
+  const support::Authority authority_{"ours"};
+  const support::Authority other_{"others"};
   Flags flags_;
   const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::unique_ptr<ServerTls> tls_;
@@ -208,7 +207,7 @@ TEST_F(ServerTlsTest, AServerOfTheClusterIsKnownByItsUriAtBothEnds) {
 TEST_F(ServerTlsTest, AReplacedCertificateIsShownAndItsExpiryTold) {
   Open();
   Listen(tls_->ForClients());
-  const Authority next("next");
+  const support::Authority next("next");
   support::ReplaceFile(Path("ca.crt"), authority_.certificate() + next.certificate());
   EXPECT_TRUE(absl::IsUnimplemented(Call(Dialling())));
   const absl::Time end = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now() + absl::Hours(100)));
