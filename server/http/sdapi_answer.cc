@@ -44,7 +44,7 @@ nlohmann::json InfoOf(const SdapiTask& task, const std::vector<std::string>& inf
           {"all_negative_prompts", std::vector(count, spec.negative_prompt())},
           {"seed", spec.seed()},
           {"all_seeds", seeds},
-          {"subseed", variations.front()},
+          {"subseed", spec.has_variation() ? spec.variation().seed() : spec.seed()},
           {"all_subseeds", variations},
           {"subseed_strength", spec.variation().strength()},
           {"width", spec.width()},

@@ -230,8 +230,8 @@ TEST_F(ModelCacheTest, WhatModelsHaveInCommonIsHeldAndCountsOnce) {
   cache.Get("a2");
   EXPECT_EQ(cache.weight_bytes(), once);
   cache.Get("a3");
-  EXPECT_GT(cache.weight_bytes(), once);
-  EXPECT_LT(cache.weight_bytes(), once + of_unet + 1);
+  // Of b's UNet all tensors but the last are a's.
+  EXPECT_LT(cache.weight_bytes(), once + of_unet / 4);
   EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "a2", "a3"));
   // Nothing is free again before the last who holds it is gone.
   cache.Get("c");
