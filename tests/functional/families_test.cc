@@ -352,11 +352,11 @@ TEST_F(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
               HasSubstr("spec.noise_level: 351 given; it must be 0 to 350"));
 }
 
-// Room for four of five models, and work for all of them, the last model's last.
+// Room for four of five models that have nothing in common, and work for all of them, the last model's last.
 TEST(FamiliesInMemory, FourModelsAreHeldAndTheFifthTakesTheOldestsPlace) {
   support::ModelFolder folder;
   const std::vector<std::string> names = {"a", "b", "c", "d", "e"};
-  for (const std::string& name : names) folder.Add(name, "sd1");
+  for (const std::string& name : names) folder.AddAltered(name, "sd1", static_cast<uint8_t>(name[0]));
   uintmax_t bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(
            folder.path() + "/a", std::filesystem::directory_options::follow_directory_symlink)) {
