@@ -9,6 +9,7 @@
 
 #include "tests/support/model_folder.h"
 #include "tests/support/tiny_floyd.h"
+#include "tests/unit/diffusion/made_alone.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
@@ -69,18 +70,10 @@ class Deepfloyd : public testing::Test {
   }
 
   static std::shared_ptr<Recorder> Run(const TrajectoryRequest& request) {
-    Engine engine(*models_, Options());
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    events->Wait();
-    engine.WaitUntilIdle();
-    return events;
+    return MadeAlone(*models_, Options(), request);
   }
-
   static at::Tensor PictureOf(const TrajectoryRequest& request) {
-    const auto events = Run(request);
-    EXPECT_EQ(events->Error(), "");
-    return events->picture;
+    return PictureMadeAlone(*models_, Options(), request);
   }
 
   // Why a stage whose file is changed so is refused.
@@ -164,14 +157,9 @@ TEST_F(Deepfloyd, MakesPicturesInTheStepsOfAllStages) {
 }
 
 TEST_F(Deepfloyd, GoesOnFromACheckpointOfAnyStage) {
-  for (TrajectoryRequest request : {Request("if-first"), Request("if"), Request("alone"), Painting("if")}) {
-    const auto whole = Run(request);
-    ASSERT_EQ(whole->Error(), "") << request.model;
-    ASSERT_FALSE(whole->checkpoints.empty());
-    for (const auto& [step, bytes] : whole->checkpoints) {
-      request.checkpoint = bytes;
-      EXPECT_TRUE(at::equal(PictureOf(request), whole->picture)) << request.model << " from step " << step;
-    }
+  for (const TrajectoryRequest& request :
+       {Request("if-first"), Request("if"), Request("alone"), Painting("if")}) {
+    ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
   }
 }
 
@@ -185,19 +173,7 @@ TEST_F(Deepfloyd, NeighboursDoNotMatter) {
       requests.back().picture.noise_level = static_cast<int64_t>(100 * guidance);
     }
   }
-  std::vector<at::Tensor> alone;
-  for (const TrajectoryRequest& request : requests) alone.push_back(PictureOf(request));
-  Engine engine(*models_, Options());
-  std::vector<std::shared_ptr<Recorder>> together;
-  for (const TrajectoryRequest& request : requests) {
-    together.push_back(std::make_shared<Recorder>());
-    engine.Submit(request, together.back());
-  }
-  engine.WaitUntilIdle();
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ASSERT_EQ(together[i]->Error(), "");
-    EXPECT_TRUE(at::equal(together[i]->picture, alone[i])) << requests[i].model << " " << i;
-  }
+  ExpectNeighboursDoNotMatter(*models_, Options(), requests);
 }
 
 // The second stage goes on with numbers, not with bytes; a checkpoint holds them.

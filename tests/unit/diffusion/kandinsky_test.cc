@@ -9,6 +9,7 @@
 
 #include "tests/support/model_folder.h"
 #include "tests/support/tiny_kandinsky.h"
+#include "tests/unit/diffusion/made_alone.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
@@ -75,18 +76,10 @@ class Kandinsky : public testing::Test {
   }
 
   static std::shared_ptr<Recorder> Run(const TrajectoryRequest& request) {
-    Engine engine(*models_, Options());
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    events->Wait();
-    engine.WaitUntilIdle();
-    return events;
+    return MadeAlone(*models_, Options(), request);
   }
-
   static at::Tensor PictureOf(const TrajectoryRequest& request) {
-    const auto events = Run(request);
-    EXPECT_EQ(events->Error(), "");
-    return events->picture;
+    return PictureMadeAlone(*models_, Options(), request);
   }
 
   // Why a model in small is refused after a change to it.
@@ -157,14 +150,8 @@ TEST_F(Kandinsky, GoesOnFromACheckpointOfAnyStage) {
   requests.back().strength = 0.5;
   requests.push_back(requests.back());
   requests.back().mask = "half";
-  for (TrajectoryRequest& request : requests) {
-    const auto whole = Run(request);
-    ASSERT_EQ(whole->Error(), "") << request.model;
-    ASSERT_FALSE(whole->checkpoints.empty());
-    for (const auto& [step, bytes] : whole->checkpoints) {
-      request.checkpoint = bytes;
-      EXPECT_TRUE(at::equal(PictureOf(request), whole->picture)) << request.model << " from step " << step;
-    }
+  for (const TrajectoryRequest& request : requests) {
+    ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
   }
 }
 
@@ -179,19 +166,7 @@ TEST_F(Kandinsky, NeighboursDoNotMatter) {
       requests.back().picture.negative_prompt = "ugly";
     }
   }
-  std::vector<at::Tensor> alone;
-  for (const TrajectoryRequest& request : requests) alone.push_back(PictureOf(request));
-  Engine engine(*models_, Options());
-  std::vector<std::shared_ptr<Recorder>> together;
-  for (const TrajectoryRequest& request : requests) {
-    together.push_back(std::make_shared<Recorder>());
-    engine.Submit(request, together.back());
-  }
-  engine.WaitUntilIdle();
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ASSERT_EQ(together[i]->Error(), "");
-    EXPECT_TRUE(at::equal(together[i]->picture, alone[i])) << requests[i].model << " " << i;
-  }
+  ExpectNeighboursDoNotMatter(*models_, Options(), requests);
 }
 
 TEST_F(Kandinsky, WhatARequestSaysCounts) {
