@@ -145,6 +145,19 @@ TEST_F(Deepfloyd, ACascadeHoldsOneTextEncoder) {
   EXPECT_NE(LoadPipeline(path, {})->next(), nullptr);
 }
 
+// A third that could be a second one enlarges a picture as any upscaler does, with a text encoder of its own.
+TEST_F(Deepfloyd, TheSecondStageAloneGoesOnWithTheFirstOnes) {
+  const mind::support::ModelFolder folder;
+  const std::string path = folder.path() + "/if";
+  TinyFloyd::WriteCascade(path);
+  TinyFloyd::Write(path + "-third", {.enlarges = true});
+  std::ofstream(path + "/cascade.json") << nlohmann::json{
+      {"_class_name", "Cascade"}, {"stages", {"../if-first", "../if-second", "../if-third"}}};
+  const std::vector<ModelDirectory> stages = ModelDirectory(path).Stages();
+  EXPECT_EQ(stages[1].text_of(), stages[0].path());
+  EXPECT_EQ(stages[2].text_of(), "");
+}
+
 TEST_F(Deepfloyd, MakesPicturesInTheStepsOfAllStages) {
   for (const std::string model : {"if-first", "if", "alone"}) {
     const auto events = Run(Request(model));
@@ -237,6 +250,9 @@ TEST_F(Deepfloyd, WhatDoesNotFitIsRefusedByName) {
   EXPECT_THAT(unet(first, {{"layers_per_block", {1, 2, 3}}}), HasSubstr("layers_per_block"));
   EXPECT_THAT(unet(first, {{"resnet_out_scale_factor", 0}}), HasSubstr("resnet_out_scale_factor"));
   EXPECT_THAT(unet(first, {{"cross_attention_dim", 40}}), HasSubstr("encoder_hid_proj"));
+  EXPECT_THAT(unet(first, {{"class_embed_type", "timestep"}}),
+              AllOf(HasSubstr("class_embed_type"), HasSubstr("supported: null")));
+  EXPECT_THAT(unet(second, {{"sample_size", 34}}), HasSubstr("a multiple of 4"));
   EXPECT_THAT(unet(second, {{"class_embed_type", nullptr}}), HasSubstr("class_embed_type"));
   EXPECT_THAT(unet(second, {{"time_embedding_dim", "wide"}}), HasSubstr("time_embedding_dim"));
   const auto text = [&](const nlohmann::json& keys) {

@@ -215,6 +215,9 @@ TEST_F(Kandinsky, ANegativePromptTakesAVectorOfItsOwn) {
   request.prior_guidance = 1;
   EXPECT_EQ(prior->Condition(request, {2, 16}).rows.size(), 1U);
   request.guidance = 1;
+  // Nothing asks for it, and it may be as long as it likes.
+  for (int i = 0; i < 100; ++i) *request.negative_prompt += " a";
+  EXPECT_EQ(prior->Condition(request, {16}).tokens_cut, 0);
   EXPECT_EQ(prior->ShapeFor(request, 32, 32), (std::vector<int64_t>{16}));
   EXPECT_EQ(prior->next()->Condition(request, {4, 16, 16}).rows.size(), 1U);
 }
@@ -273,6 +276,7 @@ TEST_F(Kandinsky, WhatDoesNotFitIsRefusedByName) {
   EXPECT_THAT(Refusal("unet/config.json", {{"encoder_hid_dim_type", nullptr}}), HasSubstr("encoder_hid_dim"));
   EXPECT_THAT(Refusal("unet/config.json", {{"encoder_hid_dim", 24}}),
               AllOf(HasSubstr("embedding_dim"), HasSubstr("24")));
+  EXPECT_THAT(Refusal("unet/config.json", {{"class_embed_type", "timestep"}}), HasSubstr("class_embed_type"));
   EXPECT_THAT(Refusal("unet/config.json", {{"in_channels", 8}}), HasSubstr("in_channels"));
   EXPECT_THAT(Refusal("unet/config.json", {{"out_channels", 4}}), HasSubstr("out_channels"));
   EXPECT_THAT(Refusal("movq/config.json", {{"norm_type", "group"}}), HasSubstr("norm_type"));

@@ -36,7 +36,7 @@ struct Kind {
   std::unique_ptr<const Pipeline> (*load)(const ModelDirectory&, FileParameters::Options);
   // The folders, from the model's own, that it loads weights from, as far as they are there.
   std::vector<std::string> weights;
-  // As a later stage of a cascade whose first is of this class: with that one's text encoder.
+  // As the second stage of a cascade whose first is of this class: with that one's text encoder.
   const char* text_of = nullptr;
   std::unique_ptr<const Pipeline> (*load_beside)(const ModelDirectory&, FileParameters::Options,
                                                  const Pipeline& first) = nullptr;
