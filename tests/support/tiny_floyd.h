@@ -83,44 +83,33 @@ class TinyFloyd : private TinyModel {
     WriteNetwork<T5Text, T5TextConfig>("text_encoder", "model", encoder, 1);
   }
 
-  static nlohmann::json UNetOfBoth() {
-    return {{"_class_name", "UNet2DConditionModel"},
-            {"out_channels", 6},
-            {"block_out_channels", {8, 16}},
-            {"layers_per_block", 1},
-            {"attention_head_dim", 8},
-            {"act_fn", "gelu"},
-            {"down_block_types", {"ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"}},
-            {"mid_block_type", "UNetMidBlock2DSimpleCrossAttn"},
-            {"up_block_types", {"SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"}},
-            {"norm_num_groups", 4},
-            {"resnet_time_scale_shift", "scale_shift"},
-            {"addition_embed_type", "text"},
-            {"addition_embed_type_num_heads", 4},
-            {"encoder_hid_dim", kWidth},
-            {"cross_attention_norm", "group_norm"},
-            {"cross_attention_dim", 32}};
+  static nlohmann::json FloydUNet(int64_t in, const nlohmann::json& more) {
+    nlohmann::json config = ResizingUNet(in, 6,
+                                         {{"act_fn", "gelu"},
+                                          {"addition_embed_type", "text"},
+                                          {"addition_embed_type_num_heads", 4},
+                                          {"encoder_hid_dim", kWidth},
+                                          {"cross_attention_norm", "group_norm"},
+                                          {"cross_attention_dim", 32}});
+    config.update(more);
+    return config;
   }
 
   void WriteFirst() const {
-    nlohmann::json unet = UNetOfBoth();
-    unet.update({{"in_channels", 3}, {"sample_size", 16}});
-    WriteNetwork<UNet, UNetConfig>("unet", kWeights, unet, 2);
+    WriteNetwork<UNet, UNetConfig>("unet", kWeights, FloydUNet(3, nlohmann::json::object()), 2);
     WriteScheduler("scheduler", {{"variance_type", "learned_range"}, {"sample_max_value", 1.5}});
   }
 
   void WriteEnlarger() const {
-    nlohmann::json unet = UNetOfBoth();
-    unet.update({{"in_channels", 6},
-                 {"sample_size", 32},
-                 {"layers_per_block", {1, 2}},
-                 {"class_embed_type", "timestep"},
-                 {"only_cross_attention", true},
-                 {"resnet_skip_time_act", true},
-                 {"resnet_out_scale_factor", 1.4142},
-                 {"mid_block_scale_factor", 1.4142},
-                 {"time_embedding_act_fn", "gelu"},
-                 {"time_embedding_dim", 24}});
+    const nlohmann::json unet = FloydUNet(6, {{"sample_size", 32},
+                                              {"layers_per_block", {1, 2}},
+                                              {"class_embed_type", "timestep"},
+                                              {"only_cross_attention", true},
+                                              {"resnet_skip_time_act", true},
+                                              {"resnet_out_scale_factor", 1.4142},
+                                              {"mid_block_scale_factor", 1.4142},
+                                              {"time_embedding_act_fn", "gelu"},
+                                              {"time_embedding_dim", 24}});
     WriteNetwork<UNet, UNetConfig>("unet", kWeights, unet, 3);
     WriteScheduler("scheduler", {{"variance_type", "learned_range"}});
     WriteScheduler("image_noising_scheduler", {{"variance_type", "fixed_small"}, {"thresholding", false}});

@@ -39,23 +39,11 @@ class TinyKandinsky : private TinyModel {
   using TinyModel::TinyModel;
 
   void WriteDecoder(int64_t channels) const {
-    const nlohmann::json unet = {
-        {"_class_name", "UNet2DConditionModel"},
-        {"in_channels", channels},
-        {"out_channels", 8},
-        {"sample_size", 16},
-        {"block_out_channels", {8, 16}},
-        {"layers_per_block", 1},
-        {"attention_head_dim", 8},
-        {"down_block_types", {"ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"}},
-        {"mid_block_type", "UNetMidBlock2DSimpleCrossAttn"},
-        {"up_block_types", {"SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"}},
-        {"norm_num_groups", 4},
-        {"resnet_time_scale_shift", "scale_shift"},
-        {"encoder_hid_dim_type", "image_proj"},
-        {"encoder_hid_dim", kEmbedding},
-        {"addition_embed_type", "image"},
-        {"cross_attention_dim", kEmbedding}};
+    const nlohmann::json unet = ResizingUNet(channels, 8,
+                                             {{"encoder_hid_dim_type", "image_proj"},
+                                              {"encoder_hid_dim", kEmbedding},
+                                              {"addition_embed_type", "image"},
+                                              {"cross_attention_dim", kEmbedding}});
     WriteNetwork<UNet, UNetConfig>("unet", kWeights, unet, 1);
     const nlohmann::json movq = {{"_class_name", "VQModel"},
                                  {"norm_type", "spatial"},

@@ -68,6 +68,26 @@ class TinyModel {
     WriteComponent("vae", "diffusion_pytorch_model", config, parameters);
   }
 
+  // A UNet of pixels or of latents whose levels are resized by residual blocks and see the prompt in
+  // attention with added keys and values, of so many channels; `more` keys are beside these or in their
+  // place.
+  static nlohmann::json ResizingUNet(int64_t in, int64_t out, const nlohmann::json& more) {
+    nlohmann::json config = {{"_class_name", "UNet2DConditionModel"},
+                             {"in_channels", in},
+                             {"out_channels", out},
+                             {"sample_size", 16},
+                             {"block_out_channels", {8, 16}},
+                             {"layers_per_block", 1},
+                             {"attention_head_dim", 8},
+                             {"down_block_types", {"ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"}},
+                             {"mid_block_type", "UNetMidBlock2DSimpleCrossAttn"},
+                             {"up_block_types", {"SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"}},
+                             {"norm_num_groups", 4},
+                             {"resnet_time_scale_shift", "scale_shift"}};
+    config.update(more);
+    return config;
+  }
+
   // A network of this configuration, made by a constructor from a scope and that.
   template <typename Network, typename NetworkConfig>
   void WriteNetwork(const std::string& name, const std::string& stem, const nlohmann::json& config,

@@ -46,21 +46,8 @@ class TinyUnclip : private TinyModel {
                                        {"cross_attention_dim", kEmbedding},
                                        {"time_embed_dim", kTimeWidth}};
     WriteNetwork<PictureProjection, PictureProjectionConfig>("text_proj", kWeights, projection, 2);
-    const nlohmann::json decoder = {
-        {"_class_name", "UNet2DConditionModel"},
-        {"in_channels", 3},
-        {"out_channels", 6},
-        {"sample_size", 16},
-        {"block_out_channels", {8, 16}},
-        {"layers_per_block", 1},
-        {"attention_head_dim", 8},
-        {"down_block_types", {"ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"}},
-        {"mid_block_type", "UNetMidBlock2DSimpleCrossAttn"},
-        {"up_block_types", {"SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"}},
-        {"norm_num_groups", 4},
-        {"resnet_time_scale_shift", "scale_shift"},
-        {"class_embed_type", "identity"},
-        {"cross_attention_dim", kEmbedding}};
+    const nlohmann::json decoder =
+        ResizingUNet(3, 6, {{"class_embed_type", "identity"}, {"cross_attention_dim", kEmbedding}});
     WriteNetwork<UNet, UNetConfig>("decoder", kWeights, decoder, 3);
     const nlohmann::json enlarger = {
         {"_class_name", "UNet2DModel"},

@@ -39,9 +39,11 @@ WorkerMetrics::WorkerMetrics()
       models_unloaded(CounterFamily(*registry, "mind_worker_models_unloaded_total",
                                     "Models that gave way to others in memory")
                           .Add({})),
-      weight_bytes(GaugeFamily(*registry, "mind_worker_weight_bytes",
-                               "Models' weights in memory; what several have in common counts once")
-                       .Add({})),
+      weight_bytes(
+          GaugeFamily(*registry, "mind_worker_weight_bytes",
+                      "Models' weights in memory (tensors of 4096 numbers and more); what several have in "
+                      "common counts once")
+              .Add({})),
       running_images(GaugeFamily(*registry, "mind_worker_running_images", "Pictures being made").Add({})),
       images(CounterFamily(*registry, "mind_worker_images_total", "Pictures finished").Add({})),
       failures(CounterFamily(*registry, "mind_worker_image_failures_total", "Pictures that could not be made")

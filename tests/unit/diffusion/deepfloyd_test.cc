@@ -9,6 +9,7 @@
 
 #include "tests/support/model_folder.h"
 #include "tests/support/tiny_floyd.h"
+#include "tests/unit/diffusion/made_alone.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
@@ -69,18 +70,10 @@ class Deepfloyd : public testing::Test {
   }
 
   static std::shared_ptr<Recorder> Run(const TrajectoryRequest& request) {
-    Engine engine(*models_, Options());
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    events->Wait();
-    engine.WaitUntilIdle();
-    return events;
+    return MadeAlone(*models_, Options(), request);
   }
-
   static at::Tensor PictureOf(const TrajectoryRequest& request) {
-    const auto events = Run(request);
-    EXPECT_EQ(events->Error(), "");
-    return events->picture;
+    return PictureMadeAlone(*models_, Options(), request);
   }
 
   // Why a stage whose file is changed so is refused.
@@ -152,6 +145,19 @@ TEST_F(Deepfloyd, ACascadeHoldsOneTextEncoder) {
   EXPECT_NE(LoadPipeline(path, {})->next(), nullptr);
 }
 
+// A third that could be a second one enlarges a picture as any upscaler does, with a text encoder of its own.
+TEST_F(Deepfloyd, TheSecondStageAloneGoesOnWithTheFirstOnes) {
+  const mind::support::ModelFolder folder;
+  const std::string path = folder.path() + "/if";
+  TinyFloyd::WriteCascade(path);
+  TinyFloyd::Write(path + "-third", {.enlarges = true});
+  std::ofstream(path + "/cascade.json") << nlohmann::json{
+      {"_class_name", "Cascade"}, {"stages", {"../if-first", "../if-second", "../if-third"}}};
+  const std::vector<ModelDirectory> stages = ModelDirectory(path).Stages();
+  EXPECT_EQ(stages[1].text_of(), stages[0].path());
+  EXPECT_EQ(stages[2].text_of(), "");
+}
+
 TEST_F(Deepfloyd, MakesPicturesInTheStepsOfAllStages) {
   for (const std::string model : {"if-first", "if", "alone"}) {
     const auto events = Run(Request(model));
@@ -164,14 +170,9 @@ TEST_F(Deepfloyd, MakesPicturesInTheStepsOfAllStages) {
 }
 
 TEST_F(Deepfloyd, GoesOnFromACheckpointOfAnyStage) {
-  for (TrajectoryRequest request : {Request("if-first"), Request("if"), Request("alone"), Painting("if")}) {
-    const auto whole = Run(request);
-    ASSERT_EQ(whole->Error(), "") << request.model;
-    ASSERT_FALSE(whole->checkpoints.empty());
-    for (const auto& [step, bytes] : whole->checkpoints) {
-      request.checkpoint = bytes;
-      EXPECT_TRUE(at::equal(PictureOf(request), whole->picture)) << request.model << " from step " << step;
-    }
+  for (const TrajectoryRequest& request :
+       {Request("if-first"), Request("if"), Request("alone"), Painting("if")}) {
+    ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
   }
 }
 
@@ -185,19 +186,7 @@ TEST_F(Deepfloyd, NeighboursDoNotMatter) {
       requests.back().picture.noise_level = static_cast<int64_t>(100 * guidance);
     }
   }
-  std::vector<at::Tensor> alone;
-  for (const TrajectoryRequest& request : requests) alone.push_back(PictureOf(request));
-  Engine engine(*models_, Options());
-  std::vector<std::shared_ptr<Recorder>> together;
-  for (const TrajectoryRequest& request : requests) {
-    together.push_back(std::make_shared<Recorder>());
-    engine.Submit(request, together.back());
-  }
-  engine.WaitUntilIdle();
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ASSERT_EQ(together[i]->Error(), "");
-    EXPECT_TRUE(at::equal(together[i]->picture, alone[i])) << requests[i].model << " " << i;
-  }
+  ExpectNeighboursDoNotMatter(*models_, Options(), requests);
 }
 
 // The second stage goes on with numbers, not with bytes; a checkpoint holds them.
@@ -261,6 +250,9 @@ TEST_F(Deepfloyd, WhatDoesNotFitIsRefusedByName) {
   EXPECT_THAT(unet(first, {{"layers_per_block", {1, 2, 3}}}), HasSubstr("layers_per_block"));
   EXPECT_THAT(unet(first, {{"resnet_out_scale_factor", 0}}), HasSubstr("resnet_out_scale_factor"));
   EXPECT_THAT(unet(first, {{"cross_attention_dim", 40}}), HasSubstr("encoder_hid_proj"));
+  EXPECT_THAT(unet(first, {{"class_embed_type", "timestep"}}),
+              AllOf(HasSubstr("class_embed_type"), HasSubstr("supported: null")));
+  EXPECT_THAT(unet(second, {{"sample_size", 34}}), HasSubstr("a multiple of 4"));
   EXPECT_THAT(unet(second, {{"class_embed_type", nullptr}}), HasSubstr("class_embed_type"));
   EXPECT_THAT(unet(second, {{"time_embedding_dim", "wide"}}), HasSubstr("time_embedding_dim"));
   const auto text = [&](const nlohmann::json& keys) {

@@ -9,6 +9,7 @@
 
 #include "tests/support/model_folder.h"
 #include "tests/support/tiny_kandinsky.h"
+#include "tests/unit/diffusion/made_alone.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/error.h"
@@ -75,18 +76,10 @@ class Kandinsky : public testing::Test {
   }
 
   static std::shared_ptr<Recorder> Run(const TrajectoryRequest& request) {
-    Engine engine(*models_, Options());
-    auto events = std::make_shared<Recorder>();
-    engine.Submit(request, events);
-    events->Wait();
-    engine.WaitUntilIdle();
-    return events;
+    return MadeAlone(*models_, Options(), request);
   }
-
   static at::Tensor PictureOf(const TrajectoryRequest& request) {
-    const auto events = Run(request);
-    EXPECT_EQ(events->Error(), "");
-    return events->picture;
+    return PictureMadeAlone(*models_, Options(), request);
   }
 
   // Why a model in small is refused after a change to it.
@@ -157,14 +150,8 @@ TEST_F(Kandinsky, GoesOnFromACheckpointOfAnyStage) {
   requests.back().strength = 0.5;
   requests.push_back(requests.back());
   requests.back().mask = "half";
-  for (TrajectoryRequest& request : requests) {
-    const auto whole = Run(request);
-    ASSERT_EQ(whole->Error(), "") << request.model;
-    ASSERT_FALSE(whole->checkpoints.empty());
-    for (const auto& [step, bytes] : whole->checkpoints) {
-      request.checkpoint = bytes;
-      EXPECT_TRUE(at::equal(PictureOf(request), whole->picture)) << request.model << " from step " << step;
-    }
+  for (const TrajectoryRequest& request : requests) {
+    ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
   }
 }
 
@@ -179,19 +166,7 @@ TEST_F(Kandinsky, NeighboursDoNotMatter) {
       requests.back().picture.negative_prompt = "ugly";
     }
   }
-  std::vector<at::Tensor> alone;
-  for (const TrajectoryRequest& request : requests) alone.push_back(PictureOf(request));
-  Engine engine(*models_, Options());
-  std::vector<std::shared_ptr<Recorder>> together;
-  for (const TrajectoryRequest& request : requests) {
-    together.push_back(std::make_shared<Recorder>());
-    engine.Submit(request, together.back());
-  }
-  engine.WaitUntilIdle();
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ASSERT_EQ(together[i]->Error(), "");
-    EXPECT_TRUE(at::equal(together[i]->picture, alone[i])) << requests[i].model << " " << i;
-  }
+  ExpectNeighboursDoNotMatter(*models_, Options(), requests);
 }
 
 TEST_F(Kandinsky, WhatARequestSaysCounts) {
@@ -240,6 +215,9 @@ TEST_F(Kandinsky, ANegativePromptTakesAVectorOfItsOwn) {
   request.prior_guidance = 1;
   EXPECT_EQ(prior->Condition(request, {2, 16}).rows.size(), 1U);
   request.guidance = 1;
+  // Nothing asks for it, and it may be as long as it likes.
+  for (int i = 0; i < 100; ++i) *request.negative_prompt += " a";
+  EXPECT_EQ(prior->Condition(request, {16}).tokens_cut, 0);
   EXPECT_EQ(prior->ShapeFor(request, 32, 32), (std::vector<int64_t>{16}));
   EXPECT_EQ(prior->next()->Condition(request, {4, 16, 16}).rows.size(), 1U);
 }
@@ -298,6 +276,7 @@ TEST_F(Kandinsky, WhatDoesNotFitIsRefusedByName) {
   EXPECT_THAT(Refusal("unet/config.json", {{"encoder_hid_dim_type", nullptr}}), HasSubstr("encoder_hid_dim"));
   EXPECT_THAT(Refusal("unet/config.json", {{"encoder_hid_dim", 24}}),
               AllOf(HasSubstr("embedding_dim"), HasSubstr("24")));
+  EXPECT_THAT(Refusal("unet/config.json", {{"class_embed_type", "timestep"}}), HasSubstr("class_embed_type"));
   EXPECT_THAT(Refusal("unet/config.json", {{"in_channels", 8}}), HasSubstr("in_channels"));
   EXPECT_THAT(Refusal("unet/config.json", {{"out_channels", 4}}), HasSubstr("out_channels"));
   EXPECT_THAT(Refusal("movq/config.json", {{"norm_type", "group"}}), HasSubstr("norm_type"));

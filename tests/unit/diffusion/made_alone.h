@@ -1,10 +1,11 @@
-// What becomes of one request that an engine has to itself.
+// What becomes of one request that an engine has to itself, and what of several must be the same.
 #ifndef MIND_TESTS_UNIT_DIFFUSION_MADE_ALONE_H_
 #define MIND_TESTS_UNIT_DIFFUSION_MADE_ALONE_H_
 
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <vector>
 
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
@@ -28,6 +29,38 @@ inline at::Tensor PictureMadeAlone(ModelSource& models, const Engine::Options& o
   const auto events = MadeAlone(models, options, request);
   EXPECT_EQ(events->Error(), "");
   return events->picture;
+}
+
+// The same bytes from wherever it was left, in whatever stage.
+inline void ExpectGoesOnFromEachCheckpoint(ModelSource& models, const Engine::Options& options,
+                                           TrajectoryRequest request) {
+  const auto whole = MadeAlone(models, options, request);
+  ASSERT_EQ(whole->Error(), "") << request.model;
+  ASSERT_FALSE(whole->checkpoints.empty()) << request.model;
+  for (const auto& [step, bytes] : whole->checkpoints) {
+    request.checkpoint = bytes;
+    EXPECT_TRUE(at::equal(PictureMadeAlone(models, options, request), whole->picture))
+        << request.model << " from step " << step;
+  }
+}
+
+// The same bytes alone and beside all the others.
+inline void ExpectNeighboursDoNotMatter(ModelSource& models, const Engine::Options& options,
+                                        const std::vector<TrajectoryRequest>& requests) {
+  std::vector<at::Tensor> alone;
+  for (const TrajectoryRequest& request : requests)
+    alone.push_back(PictureMadeAlone(models, options, request));
+  Engine engine(models, options);
+  std::vector<std::shared_ptr<Recorder>> together;
+  for (const TrajectoryRequest& request : requests) {
+    together.push_back(std::make_shared<Recorder>());
+    engine.Submit(request, together.back());
+  }
+  engine.WaitUntilIdle();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    ASSERT_EQ(together[i]->Error(), "") << requests[i].model << " " << i;
+    EXPECT_TRUE(at::equal(together[i]->picture, alone[i])) << requests[i].model << " " << i;
+  }
 }
 
 }  // namespace mind::diffusion

@@ -236,9 +236,27 @@ TEST_F(ModelCacheTest, WhatModelsHaveInCommonIsHeldAndCountsOnce) {
   // Nothing is free again before the last who holds it is gone.
   cache.Get("c");
   EXPECT_THAT(cache.LoadedNames(), ElementsAre("a3", "c"));
-  EXPECT_EQ(unloaded_, "aa2");
+  EXPECT_EQ(unloaded_, "a2a");
   cache.UnloadIdle();
   EXPECT_EQ(cache.weight_bytes(), 0);
+}
+
+// The oldest is a copy of one that stays: nothing would be free without it.
+TEST_F(ModelCacheTest, AModelThatWouldFreeNothingStays) {
+  folder_.AddAltered("a2", "sd1", 'a');
+  {
+    ModelCache cache(folder_.path(), RoomFor(2));
+    for (const char* name : {"a2", "b", "a", "c"}) cache.Get(name);
+    EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "a2", "c"));
+    EXPECT_EQ(unloaded_, "b");
+  }
+  unloaded_.clear();
+  // The same where the copy is in use.
+  ModelCache cache(folder_.path(), RoomFor(2));
+  const auto held = cache.Get("a");
+  for (const char* name : {"a2", "b", "c"}) cache.Get(name);
+  EXPECT_THAT(cache.LoadedNames(), ElementsAre("a", "a2", "c"));
+  EXPECT_EQ(unloaded_, "b");
 }
 
 TEST_F(ModelCacheTest, ModelsThatShareWeightsMakeTheirPicturesSideBySide) {

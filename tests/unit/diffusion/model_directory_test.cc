@@ -9,6 +9,8 @@
 #include "tests/support/temporary_folder.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/named_tensors.h"
+#include "worker/diffusion/weights/safetensors.h"
 
 namespace mind::diffusion {
 namespace {
@@ -131,6 +133,24 @@ TEST_F(ModelDirectoryTest, NamesAnUnsupportedOption) {
   Replace("unet/config.json", "\"time_embedding_type\": \"positional\"",
           "\"time_embedding_type\": \"fourier\"");
   EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("time_embedding_type"), HasSubstr("positional")));
+}
+
+// Networks told what this pipeline has nothing to tell of would load, and fail at the first picture.
+TEST_F(ModelDirectoryTest, RefusesANetworkToldALevelOfNoise) {
+  Replace("unet/config.json", "\"class_embed_type\": null", "\"class_embed_type\": \"timestep\"");
+  EXPECT_THAT(LoadError(), testing::AllOf(HasSubstr("\"class_embed_type\" is \"timestep\""),
+                                          HasSubstr("supported: null")));
+}
+
+TEST_F(ModelDirectoryTest, RefusesANetworkWhosePromptsAreWiderThanTheEncoders) {
+  Replace("unet/config.json", "\"encoder_hid_dim\": null", "\"encoder_hid_dim\": 40");
+  NamedTensors weights = ReadComponent((path_ / "unet").string());
+  weights.tensors["encoder_hid_proj.weight"] = at::ones({32, 40});
+  weights.tensors["encoder_hid_proj.bias"] = at::ones({32});
+  const std::string bytes = SerializeSafeTensors(weights.tensors);
+  std::ofstream(path_ / "unet/diffusion_pytorch_model.safetensors", std::ios::binary) << bytes;
+  EXPECT_THAT(LoadError(),
+              HasSubstr("the UNet's encoder_hid_dim is 40 but the text encoders' hidden_size is 32"));
 }
 
 TEST_F(ModelDirectoryTest, NamesAnUnknownSchedulerClass) {

@@ -10,6 +10,7 @@
 #include "tests/support/model_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/attention.h"
+#include "worker/diffusion/models/products.h"
 #include "worker/diffusion/models/timestep_embedding.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/model_directory.h"
@@ -82,6 +83,30 @@ TEST(Precision, ALayerTakesNumbersInTheTypeOfItsWeights) {
   EXPECT_EQ(y.scalar_type(), at::kBFloat16);
   EXPECT_TRUE(at::equal(y, linear(x.to(at::kBFloat16))));
   EXPECT_TRUE(at::allclose(y.to(at::kFloat), at::linear(x, weight, bias), 3e-2, 5e-2));
+}
+
+// Terms of one sign, of which a sum in bfloat16 would stop growing early. The map is
+// large enough for bands.
+TEST(Precision, ProductsSumInFloat32) {
+  const c10::InferenceMode inference;
+  SeededNoise noise(5);
+  const auto positive = [&noise](at::IntArrayRef shape) { return noise.Draw(shape).abs().to(at::kBFloat16); };
+  const auto whole = [](const at::Tensor& x) { return x.to(at::kFloat); };
+  const double few = 1.0 / 64;
+  const at::Tensor tokens = positive({3, 4096}), weight = positive({5, 4096}), bias = positive({5});
+  const at::Tensor product = LinearProduct(tokens, weight, bias);
+  EXPECT_EQ(product.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::allclose(whole(product), at::linear(whole(tokens), whole(weight), whole(bias)), few, 0));
+  EXPECT_TRUE(
+      at::allclose(whole(LinearProduct(tokens, weight)), at::linear(whole(tokens), whole(weight)), few, 0));
+  const at::Tensor map = positive({1, 64, 192, 192}), kernel = positive({4, 64, 3, 3});
+  FileParameters stored =
+      Stored({{"weight", kernel}, {"bias", at::zeros({4}, at::kBFloat16)}}, Precision::kBFloat16);
+  EXPECT_TRUE(at::allclose(whole(Conv2d(Scope(stored), 64, 4)(map)),
+                           at::conv2d(whole(map), whole(kernel), {}, 1, 1), few, 0));
+  const at::Tensor alone = positive({64, 1, 4, 4});
+  EXPECT_TRUE(at::allclose(whole(ConvProduct(map, alone, {}, 2, 1, 64)),
+                           at::conv2d(whole(map), whole(alone), {}, 2, 1, 1, 64), few, 0));
 }
 
 // Far from nothing and close together: in a type of eight bits their mean would be off by more than they

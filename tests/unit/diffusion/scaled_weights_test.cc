@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <cstdint>
+#include <fstream>
 #include <string>
 
+#include "tests/support/temporary_folder.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/float8.h"
 #include "worker/diffusion/weights/safetensors.h"
@@ -52,12 +54,50 @@ TEST(ScaledWeights, AreWholeAgainAndTheirScalesGone) {
                                          {"b.weight_scale", at::tensor({2.0F, 10.0F})},
                                          {"b.comfy_quant", TextTensor(R"({"format": "float8_e4m3fn"})")},
                                          {"c.weight", weight},
-                                         {"scaled_fp8", at::empty({0}, at::kByte)}}});
+                                         {"scaled_fp8", at::empty({0}, at::kByte)},
+                                         {"d.scaled_fp8", at::empty({0}, at::kByte)}}});
   EXPECT_EQ(read.tensors.size(), 3U);
   EXPECT_TRUE(at::equal(read.tensors.at("a.weight"), weight.to(at::kFloat) * 0.5));
   EXPECT_TRUE(at::equal(read.tensors.at("b.weight"),
                         weight.to(at::kFloat) * at::tensor({2.0F, 10.0F}).reshape({2, 1})));
   EXPECT_TRUE(read.tensors.at("c.weight").is_same(weight));
+}
+
+void WriteTensors(const std::string& path, const std::map<std::string, at::Tensor>& tensors) {
+  std::ofstream(path, std::ios::binary) << SerializeSafeTensors(tensors);
+}
+
+TEST(ScaledWeights, AScaleMayLieInAnotherShardThanItsWeight) {
+  const support::TemporaryFolder folder;
+  const at::Tensor weight = at::arange(6, at::kFloat).reshape({2, 3}).to(at::kBFloat16);
+  WriteTensors(folder / "model-1-of-2.safetensors", {{"a.weight", weight}, {"b.scale_weight", at::ones({})}});
+  WriteTensors(folder / "model-2-of-2.safetensors",
+               {{"a.scale_weight", at::scalar_tensor(0.5, at::kFloat)}, {"b.weight", weight}});
+  std::ofstream(folder / "model.safetensors.index.json") << R"({"weight_map": {
+    "a.weight": "model-1-of-2.safetensors", "b.scale_weight": "model-1-of-2.safetensors",
+    "a.scale_weight": "model-2-of-2.safetensors", "b.weight": "model-2-of-2.safetensors"}})";
+  const NamedTensors read = ReadComponent(folder.string());
+  EXPECT_EQ(read.tensors.size(), 2U);
+  EXPECT_TRUE(at::equal(read.tensors.at("a.weight"), weight.to(at::kFloat) * 0.5));
+  EXPECT_TRUE(at::equal(read.tensors.at("b.weight"), weight.to(at::kFloat)));
+}
+
+// Of a file in any of the formats, what reading it would give, without a number.
+TEST(ScaledWeights, ShapesAreKnownWithoutNumbers) {
+  const std::string folder = std::string(MIND_TEST_DATA) + "/gguf/";
+  for (const std::string file : {"float8.safetensors", "blocks.gguf"}) {
+    const NamedTensors shapes = ReadShapes(folder + file), read = ReadWeights(folder + file);
+    ASSERT_EQ(shapes.tensors.size(), read.tensors.size()) << file;
+    for (const auto& [name, tensor] : read.tensors) {
+      const at::Tensor& shape = shapes.tensors.at(name);
+      EXPECT_TRUE(shape.is_meta()) << name;
+      EXPECT_EQ(shape.sizes(), tensor.sizes()) << name;
+      EXPECT_EQ(shape.scalar_type(), tensor.scalar_type()) << name;
+    }
+  }
+  const support::TemporaryFolder own;
+  WriteTensors(own / "own.safetensors", {{"a.weight", at::ones({2, 3})}, {"v_pred", at::empty({0})}});
+  EXPECT_TRUE(ReadShapes((own / "own.safetensors").string()).Has("v_pred"));
 }
 
 TEST(ScaledWeights, WhatCannotBeIsNamed) {

@@ -139,13 +139,7 @@ TEST_F(Unclip, GoesOnFromACheckpointOfAnyStage) {
   for (const std::string model : kModels) {
     TrajectoryRequest request = Request(model, 3);
     request.picture.noise_level = 200;
-    const auto whole = Run(request);
-    ASSERT_EQ(whole->Error(), "") << model;
-    ASSERT_FALSE(whole->checkpoints.empty());
-    for (const auto& [step, bytes] : whole->checkpoints) {
-      request.checkpoint = bytes;
-      EXPECT_TRUE(at::equal(PictureOf(request), whole->picture)) << model << " from step " << step;
-    }
+    ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
   }
 }
 
@@ -158,19 +152,7 @@ TEST_F(Unclip, NeighboursDoNotMatter) {
       requests.back().picture.guidance = requests.back().picture.prior_guidance = guidance;
     }
   }
-  std::vector<at::Tensor> alone;
-  for (const TrajectoryRequest& request : requests) alone.push_back(PictureOf(request));
-  Engine engine(*models_, Options());
-  std::vector<std::shared_ptr<Recorder>> together;
-  for (const TrajectoryRequest& request : requests) {
-    together.push_back(std::make_shared<Recorder>());
-    engine.Submit(request, together.back());
-  }
-  engine.WaitUntilIdle();
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ASSERT_EQ(together[i]->Error(), "");
-    EXPECT_TRUE(at::equal(together[i]->picture, alone[i])) << requests[i].model << " " << i;
-  }
+  ExpectNeighboursDoNotMatter(*models_, Options(), requests);
 }
 
 TEST_F(Unclip, EachScaleOfGuidanceCounts) {

@@ -1,9 +1,8 @@
 // Pictures between two seeds.
 #include <gtest/gtest.h>
 
-#include <mutex>
-
 #include "tests/unit/diffusion/engine_rig.h"
+#include "tests/unit/diffusion/made_alone.h"
 #include "worker/diffusion/samplers/noise_source.h"
 
 namespace mind::diffusion {
@@ -59,26 +58,11 @@ TEST_F(VariationTest, GoesOnFromACheckpoint) {
   request.mask = "half";
   request.strength = 0.9;
   request.variation = {.seed = 2, .strength = 0.4};
-  Engine engine(*models_, Options());
-  auto whole = std::make_shared<Recorder>();
-  engine.Submit(request, whole);
-  ASSERT_EQ(whole->Wait(), Ending::kPicture) << whole->Error();
-  engine.WaitUntilIdle();
-  TrajectoryRequest rest = request;
-  {
-    const std::lock_guard lock(whole->mutex);
-    ASSERT_FALSE(whole->checkpoints.empty());
-    rest.checkpoint = whole->checkpoints.begin()->second;
-  }
-  auto resumed = std::make_shared<Recorder>();
-  engine.Submit(rest, resumed);
-  ASSERT_EQ(resumed->Wait(), Ending::kPicture) << resumed->Error();
-  EXPECT_TRUE(at::equal(resumed->picture, whole->picture));
+  ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
   // Another variation is another picture.
-  rest.variation.seed = 3;
-  auto refused = std::make_shared<Recorder>();
-  engine.Submit(rest, refused);
-  EXPECT_EQ(refused->Wait(), Ending::kFailed);
+  request.checkpoint = MadeAlone(*models_, Options(), request)->checkpoints.begin()->second;
+  request.variation.seed = 3;
+  EXPECT_NE(MadeAlone(*models_, Options(), request)->Error(), "");
 }
 
 }  // namespace

@@ -121,14 +121,33 @@ void ModelCache::MakeRoom(Slot& slot) {
     const int64_t needed = used_ + Missing(slot);
     for (const Slot* other : idle) Reserve(*other);
     if (budget > 0 && needed > budget) throw NoRoomNow("no room in memory for \"" + slot.name + "\"");
-    std::sort(idle.begin(), idle.end(), [](Slot* a, Slot* b) { return a->last_used < b->last_used; });
-    for (Slot* oldest : idle) {
-      if (budget == 0 || used_ + Missing(slot) <= budget) break;
-      Unload(*oldest, unloaded);
+    if (budget > 0) {
+      for (Slot* other : GivingWay(std::move(idle), slot)) Unload(*other, unloaded);
     }
     Reserve(slot);
   }
   Destroy(std::move(unloaded));
+}
+
+std::vector<ModelCache::Slot*> ModelCache::GivingWay(std::vector<Slot*> idle, const Slot& slot) {
+  std::sort(idle.begin(), idle.end(), [](Slot* a, Slot* b) { return a->last_used < b->last_used; });
+  auto kept = idle.begin();
+  for (; kept != idle.end() && !HasRoom(slot); ++kept) GiveBack(**kept);
+  idle.erase(kept, idle.end());
+  // There may be room without one of them: others hold its weights, or a later one has given more.
+  std::vector<Slot*> giving_way;
+  for (auto last = idle.rbegin(); last != idle.rend(); ++last) {
+    Reserve(**last);
+    if (HasRoom(slot)) continue;
+    GiveBack(**last);
+    giving_way.push_back(*last);
+  }
+  for (const Slot* other : giving_way) Reserve(*other);
+  return giving_way;
+}
+
+bool ModelCache::HasRoom(const Slot& slot) const {
+  return used_ + Missing(slot) <= options_.memory_budget;
 }
 
 int64_t ModelCache::Missing(const Slot& slot) const {

@@ -39,8 +39,8 @@ class ModelSource {
 };
 
 // Model directories in one folder, loaded on first use and kept, as far as there is room: then those used
-// longest ago give way. Weights that several have in common are in memory, and count, once. Must outlive what
-// it hands out. Thread-safe.
+// longest ago give way, but for those that would free nothing. Weights that several have in common are in
+// memory, and count, once. Must outlive what it hands out. Thread-safe.
 class ModelCache : public ModelSource {
  public:
   // Called from the loading thread, if set; `in_memory` is weight_bytes() afterwards.
@@ -69,7 +69,7 @@ class ModelCache : public ModelSource {
   void Preload();
 
   const std::vector<ModelInfo>& models() const { return models_; }
-  // Of the weights in memory. Looks at each tensor.
+  // Of the weights in memory, without tensors of less than 4096 numbers (HeldOnce). Looks at each tensor.
   int64_t weight_bytes() const { return options_.parameters.held->bytes(); }
   struct Rejected {
     std::string path, reason;
@@ -103,6 +103,11 @@ class ModelCache : public ModelSource {
   void Destroy(Unloaded unloaded);
   // Reserves room for the slot's weights, unloading idle models as needed. Throws NoRoomNow.
   void MakeRoom(Slot& slot);
+  // Those of the idle that make room for the slot by being unloaded: used longest ago, and none in vain.
+  // REQUIRES: a budget, and that there is room without all of them.
+  std::vector<Slot*> GivingWay(std::vector<Slot*> idle, const Slot& slot) MIND_REQUIRES(mutex_);
+  // Whether its weights fit into the budget. REQUIRES: there is one
+  bool HasRoom(const Slot& slot) const MIND_REQUIRES(mutex_);
   // Bytes that the slot's weights take beside what there is reserved.
   int64_t Missing(const Slot& slot) const MIND_REQUIRES(mutex_);
   void Reserve(const Slot& slot) MIND_REQUIRES(mutex_);

@@ -71,7 +71,8 @@ class KandinskyReplay {
     for (int64_t row = 0; row < rows_; ++row) {
       const auto of = [row](const at::Tensor& tensor) { return tensor[row]; };
       Conditioning conditioning = decoder.Condition(request, shape);
-      const at::Tensor x = CheckSteps(decoder, SourceOf(row), request, shape, conditioning, row, of);
+      const at::Tensor x =
+          CheckSteps(decoder, SourceOf(row, decoder, shape), request, shape, conditioning, row, of);
       result_.Compare("image", decoder.Decode(x), record_.Get("image")[row], tolerance_);
     }
   }
@@ -83,14 +84,17 @@ class KandinskyReplay {
     return tensor[row * tensor.size(0) / rows_].to(options_.device);
   }
 
-  Source SourceOf(int64_t row) const {
+  // Its picture of the size of the latents, whatever the case's own is.
+  Source SourceOf(int64_t row, const KandinskyDecoder& decoder, at::IntArrayRef shape) const {
     Source source;
     source.result = at::stack({Of("in.image_embeds", row), Of("in.negative_image_embeds", row)});
     source.strength = item_.value("strength", 1.0);
     if (!record_.Has("in.image")) return source;
     source.original = ToBytes(Of("in.image", row));
-    source.picture =
-        ToFloats(ResizePicture(source.original, item_.at("width"), item_.at("height")), options_.device);
+    const int64_t reduction = decoder.movq().config().reduction();
+    const at::Tensor resized =
+        ResizePicture(source.original, shape[2] * reduction, shape[1] * reduction, decoder.source_filter());
+    source.picture = ToFloats(resized, options_.device);
     if (record_.Has("in.mask")) source.mask = Of("in.mask", row);
     return source;
   }

@@ -1,6 +1,7 @@
 #include "worker/diffusion/models/clip_vision.h"
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/models/products.h"
 
 namespace mind::diffusion {
 namespace {
@@ -66,7 +67,7 @@ ClipVision::ClipVision(const Scope& scope, const ClipVisionConfig& config)
 
 PictureStates ClipVision::operator()(const at::Tensor& pixels) const {
   const at::Tensor patches =
-      at::conv2d(InTypeOf(patches_, pixels), patches_, /*bias=*/{}, /*stride=*/config_.patch_size)
+      ConvProduct(InTypeOf(patches_, pixels), patches_, /*bias=*/{}, /*stride=*/config_.patch_size)
           .flatten(2)
           .transpose(1, 2);
   const at::Tensor first = class_token_.expand({pixels.size(0), 1, config_.width});

@@ -2,6 +2,7 @@
 
 #include "worker/diffusion/models/activation.h"
 #include "worker/diffusion/models/attention.h"
+#include "worker/diffusion/models/products.h"
 
 namespace mind::diffusion {
 namespace {
@@ -121,7 +122,7 @@ at::Tensor DiffusionTransformer::operator()(const DenoiserInput& input) const {
   const at::Tensor& sample = input.sample;
   const int64_t p = config_.patch_size, rows = sample.size(2) / p, columns = sample.size(3) / p;
   at::Tensor x =
-      at::conv2d(InTypeOf(patch_weight_, sample), patch_weight_, patch_bias_, p).flatten(2).transpose(1, 2);
+      ConvProduct(InTypeOf(patch_weight_, sample), patch_weight_, patch_bias_, p).flatten(2).transpose(1, 2);
   const int64_t base = config_.sample_size / p;
   const bool as_trained = rows == base && columns == base;
   x = x + (as_trained ? positions_ : GridEmbedding(rows, columns, config_.width, base).to(x.options()));

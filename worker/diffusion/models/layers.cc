@@ -5,6 +5,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/adapter.h"
 #include "worker/diffusion/models/parts.h"
+#include "worker/diffusion/models/products.h"
 
 namespace mind::diffusion {
 namespace {
@@ -20,7 +21,7 @@ at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
   const bool in_bands = bands > 1 && shape.stride == 1 && 2 * padding + 1 == shape.kernel &&
                         !at::GradMode::is_enabled() && x.is_cpu() && x.is_contiguous() &&
                         weight.is_contiguous();
-  if (!in_bands) return at::conv2d(x, weight, bias, shape.stride, padding);
+  if (!in_bands) return ConvProduct(x, weight, bias, shape.stride, padding);
   const at::Tensor out = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
   InParts(static_cast<size_t>(bands), [&](size_t band) {
     const int64_t top = static_cast<int64_t>(band) * lines, bottom = std::min(top + lines, x.size(2));
@@ -29,7 +30,7 @@ at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
     const int64_t above = padding - (top - from), below = padding - (to - bottom);
     if (above + below > 0) part = at::constant_pad_nd(part, {0, 0, above, below});
     out.narrow(2, top, bottom - top)
-        .copy_(at::conv2d(part, weight, bias, at::IntArrayRef{1, 1}, at::IntArrayRef{0, padding}));
+        .copy_(ConvProduct(part, weight, bias, at::IntArrayRef{1, 1}, at::IntArrayRef{0, padding}));
   });
   return out;
 }
@@ -53,9 +54,9 @@ Linear::Linear(const Scope& scope, int64_t in, int64_t out, bool bias)
 
 at::Tensor Linear::operator()(const at::Tensor& given) const {
   const at::Tensor x = InTypeOf(weight_, given);
-  at::Tensor y = bias_.defined() ? at::linear(x, weight_, bias_) : at::linear(x, weight_);
+  at::Tensor y = LinearProduct(x, weight_, bias_);
   AddActiveUpdates(weight_, x, y, [](const at::Tensor& row, const at::Tensor& weight, bool) {
-    return at::linear(row, weight);
+    return LinearProduct(row, weight);
   });
   return y;
 }
@@ -69,7 +70,7 @@ at::Tensor Conv2d::operator()(const at::Tensor& given) const {
   const at::Tensor x = InTypeOf(weight_, given);
   at::Tensor y = Convolved(x, weight_, bias_, shape_);
   AddActiveUpdates(weight_, x, y, [this](const at::Tensor& row, const at::Tensor& weight, bool first) {
-    return first ? at::conv2d(row, weight, {}, shape_.stride, shape_.padding) : at::conv2d(row, weight);
+    return first ? ConvProduct(row, weight, {}, shape_.stride, shape_.padding) : ConvProduct(row, weight, {});
   });
   return y;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/models/activation.h"
+#include "worker/diffusion/models/products.h"
 
 namespace mind::diffusion {
 namespace {
@@ -66,7 +67,7 @@ at::Tensor PictureFusion::operator()(const at::Tensor& x, const std::vector<at::
     // In the reference, whose attention takes the batch for the sequence, a picture's token sees those of
     // other rows, never the row's others; with the same pictures in all rows each sees itself.
     for (const Layer& layer : layers_) {
-      token = token + layer.out(at::linear(layer.norm1(token), layer.values, layer.value_bias));
+      token = token + layer.out(LinearProduct(layer.norm1(token), layer.values, layer.value_bias));
       token = token + layer.down(Activate(Activation::kQuickGelu, layer.in(layer.norm2(token))));
     }
     at::Tensor added = pictures[i];

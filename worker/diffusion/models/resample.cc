@@ -1,5 +1,7 @@
 #include "worker/diffusion/models/resample.h"
 
+#include "worker/diffusion/models/products.h"
+
 namespace mind::diffusion {
 namespace {
 
@@ -29,7 +31,7 @@ at::Tensor Upsample::operator()(const at::Tensor& x, at::IntArrayRef size) const
 
 at::Tensor Halved(const at::Tensor& x, Filter filter) {
   if (filter == Filter::kBox) return at::avg_pool2d(x, {2, 2}, {2, 2});
-  return at::conv2d(x, BinomialKernel(x, 1), {}, /*stride=*/2, /*padding=*/1, /*dilation=*/1, x.size(1));
+  return ConvProduct(x, BinomialKernel(x, 1), {}, /*stride=*/2, /*padding=*/1, /*groups=*/x.size(1));
 }
 
 at::Tensor Doubled(const at::Tensor& x, Filter filter) {

@@ -1,5 +1,7 @@
 #include "worker/diffusion/models/tiny_autoencoder.h"
 
+#include "worker/diffusion/models/products.h"
+
 namespace mind::diffusion {
 namespace {
 
@@ -59,7 +61,7 @@ TinyBlock::TinyBlock(const Scope& scope, int64_t width)
 
 at::Tensor TinyBlock::operator()(const at::Tensor& in) const {
   at::Tensor x = in;
-  if (pool_norm_) x = x + at::conv2d(at::relu((*pool_norm_)(at::conv2d(x, pool_in_))), pool_out_);
+  if (pool_norm_) x = x + ConvProduct(at::relu((*pool_norm_)(ConvProduct(x, pool_in_, {}))), pool_out_, {});
   return at::relu(third_(at::relu(second_(at::relu(first_(x))))) + x);
 }
 
@@ -101,8 +103,8 @@ at::Tensor TinyAutoencoder::Encode(const at::Tensor& image) const {
   at::Tensor x = (image + 1) / 2;
   for (size_t i = 0; i < encoder_.size(); ++i) {
     const Stage& stage = encoder_[i];
-    x = at::conv2d(InTypeOf(stage.weight, x), stage.weight, stage.bias, /*stride=*/i == 0 ? 1 : 2,
-                   /*padding=*/1);
+    x = ConvProduct(InTypeOf(stage.weight, x), stage.weight, stage.bias, /*stride=*/i == 0 ? 1 : 2,
+                    /*padding=*/1);
     for (const TinyBlock& block : stage.blocks) x = block(x);
   }
   return (*encoder_out_)(x).to(at::kFloat);
@@ -114,7 +116,7 @@ at::Tensor TinyAutoencoder::Decode(const at::Tensor& latents) const {
     const Stage& stage = decoder_[i];
     for (const TinyBlock& block : stage.blocks) x = block(x);
     if (i + 1 < decoder_.size()) x = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-    x = at::conv2d(x, stage.weight, stage.bias, /*stride=*/1, /*padding=*/1);
+    x = ConvProduct(x, stage.weight, stage.bias, /*stride=*/1, /*padding=*/1);
   }
   return x.to(at::kFloat) * 2 - 1;
 }

@@ -3,6 +3,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/model_files.h"
 
 namespace mind::diffusion {
 namespace {
@@ -19,9 +20,7 @@ std::vector<std::string> ModelDirectory::StagePaths() const {
     config.Unsupported("stages", "2 to 4 model directories");
   for (std::string& path : paths) {
     path = std::filesystem::path(path_ + "/" + path).lexically_normal().string();
-    std::error_code ignored;
-    if (std::filesystem::is_regular_file(path + kStageList, ignored))
-      throw UnsupportedError(path + ": a cascade within a cascade");
+    if (IsFile(path + kStageList)) throw UnsupportedError(path + ": a cascade within a cascade");
   }
   return paths;
 }
@@ -29,10 +28,11 @@ std::vector<std::string> ModelDirectory::StagePaths() const {
 std::vector<ModelDirectory> ModelDirectory::Stages() const {
   std::vector<ModelDirectory> stages;
   for (const std::string& path : StagePaths()) {
-    if (stages.empty()) {
-      stages.emplace_back(path);
-    } else {
+    // The second alone goes on with what the first has made.
+    if (stages.size() == 1) {
       stages.emplace_back(path, stages.front());
+    } else {
+      stages.emplace_back(path);
     }
   }
   return stages;

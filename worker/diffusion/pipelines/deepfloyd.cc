@@ -59,7 +59,9 @@ ModelInfo DescribeFloyd(const ModelDirectory& directory, const UNetConfig& unet,
 }  // namespace
 
 ModelInfo FloydPipeline::Describe(const ModelDirectory& directory) {
-  return DescribeFloyd(directory, FloydUNetOf(directory, kFloydColours, "the picture"), kFloydFirstDefaults);
+  const UNetConfig unet = FloydUNetOf(directory, kFloydColours, "the picture");
+  if (unet.level_class) directory.ComponentConfig(kFloydUNet).Unsupported("class_embed_type", "null");
+  return DescribeFloyd(directory, unet, kFloydFirstDefaults);
 }
 
 std::unique_ptr<const Pipeline> FloydPipeline::Load(const ModelDirectory& directory,
@@ -101,8 +103,7 @@ Conditioning FloydPipeline::Condition(const PictureRequest& request, at::IntArra
 
 Start FloydPipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayRef shape,
                            NoiseSource& noise) const {
-  if (source.depth.defined()) throw RequestError("this model takes no depth map");
-  if (source.mask.defined() && !source.defined()) throw RequestError("a mask needs a source picture");
+  ExpectPictures(source);
   Start start;
   start.from_noise = !source.defined();
   if (source.defined()) start.x0 = Encode(source.picture, noise);
@@ -132,7 +133,8 @@ ModelInfo FloydEnlarger::Describe(const ModelDirectory& directory) {
       config.Unsupported("sample_size", "a multiple of the first stage's, " + std::to_string(small));
     info.enlargement = unet.sample_size / small;
   }
-  if (unet.sample_size % info.enlargement != 0) config.Unsupported("sample_size", "a multiple of 4");
+  if (unet.sample_size % info.enlargement != 0)
+    config.Unsupported("sample_size", "a multiple of " + std::to_string(info.enlargement));
   info.size_multiple = std::max(info.size_multiple, info.enlargement);
   const SamplerConfig noising =
       SamplerConfig::From(directory.ComponentConfig(kFloydNoising, kFloydSchedulerFile));

@@ -1,9 +1,9 @@
 #include "worker/diffusion/pipelines/floyd_text.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/model_files.h"
 #include "worker/diffusion/text/caption.h"
 #include "worker/diffusion/text/unicode.h"
 
@@ -16,9 +16,7 @@ constexpr size_t kMostFloydCharacters = 1000;
 
 bool CleansFloydCaptions(const ModelDirectory& directory) {
   const std::string file = directory.path() + "/mind.json";
-  std::error_code ignored;
-  return !std::filesystem::is_regular_file(file, ignored) ||
-         Config::FromFile(file).Bool("clean_caption", true);
+  return !IsFile(file) || Config::FromFile(file).Bool("clean_caption", true);
 }
 
 }  // namespace
@@ -39,19 +37,24 @@ std::string FloydText::Caption(const std::string& prompt) const {
 }
 
 at::Tensor FloydText::Encode(const std::string& prompt, int64_t& cut) const {
+  const Encoded encoded = prompts_.Get(prompt, [&] { return Read(prompt); });
+  cut += encoded.cut;
+  return encoded.states;
+}
+
+FloydText::Encoded FloydText::Read(const std::string& prompt) const {
   if (const size_t characters = DecodeUtf8(prompt).size(); characters > kMostFloydCharacters) {
     throw RequestError("this model's prompts have at most " + std::to_string(kMostFloydCharacters) +
                        " characters, given: " + std::to_string(characters));
   }
   const std::string caption = Caption(prompt);
-  const size_t tokens = tokenizer_->Encode(caption).size();
-  cut += static_cast<int64_t>(tokens - std::min(tokens, kLength));
-  return prompts_.Get(caption, [&] {
-    const std::vector<int64_t> ids = tokenizer_->EncodePadded(caption, kLength);
-    at::Tensor mask = at::zeros({1, static_cast<int64_t>(kLength)}, at::kLong);
-    mask.narrow(1, 0, static_cast<int64_t>(std::min(tokens, kLength))).fill_(1);
-    return encoder_->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), mask.to(device_)).squeeze(0);
-  });
+  const size_t tokens = tokenizer_->Encode(caption).size(), seen = std::min(tokens, kLength);
+  const std::vector<int64_t> ids = tokenizer_->EncodePadded(caption, kLength);
+  at::Tensor mask = at::zeros({1, static_cast<int64_t>(kLength)}, at::kLong);
+  mask.narrow(1, 0, static_cast<int64_t>(seen)).fill_(1);
+  const at::Tensor states =
+      encoder_->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), mask.to(device_)).squeeze(0);
+  return {states, static_cast<int64_t>(tokens - seen)};
 }
 
 }  // namespace mind::diffusion

@@ -34,13 +34,19 @@ class FloydText {
   const T5Tokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
+  struct Encoded {
+    at::Tensor states;
+    int64_t cut = 0;  // tokens there was no room for
+  };
+  Encoded Read(const std::string& prompt) const;
+
   static constexpr size_t kKept = 64;
 
   const at::Device device_;
   bool cleans_ = true;
   std::unique_ptr<const T5Tokenizer> tokenizer_;
   std::unique_ptr<const T5Text> encoder_;
-  mutable LruCache<at::Tensor> prompts_{kKept};
+  mutable LruCache<Encoded> prompts_{kKept};
 };
 
 }  // namespace mind::diffusion

@@ -8,7 +8,6 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/clip_vision.h"
 #include "worker/diffusion/pipelines/kandinsky_prior.h"
-#include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/pipelines/tiles.h"
 #include "worker/diffusion/samplers/registry.h"
 
@@ -34,15 +33,6 @@ int64_t SizeMultiple(const MovqConfig& movq, const UNetConfig& unet) {
   return movq.reduction() * std::lcm(movq.reduction(), halved);
 }
 
-// A request's picture as the reference sees it: by the cubic to the size of so many latents, where other
-// models' are resized by Lanczos' filter.
-at::Tensor ResizedByCubic(const at::Tensor& original, at::IntArrayRef shape, int64_t reduction,
-                          at::Device device) {
-  const at::Tensor resized =
-      ResizePicture(original, shape[2] * reduction, shape[1] * reduction, ResizeFilter::kBicubic);
-  return resized.permute({2, 0, 1}).to(device, at::kFloat) / 255;
-}
-
 // That the prior's networks speak of the same vectors as the decoder.
 void ExpectFitting(const ModelDirectory& directory, const std::string& prefix) {
   const int64_t width = UNetOf(directory).picture_context;
@@ -62,6 +52,7 @@ ModelInfo KandinskyDecoder::DescribeDecoder(const ModelDirectory& directory) {
   const UNetConfig unet = UNetConfig::From(config);
   const MovqConfig movq = MovqOf(directory);
   if (unet.picture_context == 0) config.Unsupported("encoder_hid_dim_type", "\"image_proj\"");
+  if (unet.level_class) config.Unsupported("class_embed_type", "null");
   const int64_t latent = movq.latent_channels;
   // Made for inpainting: it sees the kept part's latents and the mask beside its own.
   const bool sees_mask = unet.in_channels == 2 * latent + 1;
@@ -170,11 +161,8 @@ at::Tensor KandinskyDecoder::Encode(const at::Tensor& picture, NoiseSource&) con
 
 Start KandinskyDecoder::Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
                               NoiseSource& noise) const {
-  Source seen = source;
-  if (source.original.defined())
-    seen.picture = ResizedByCubic(source.original, shape, movq_->config().reduction(), device_);
   Start start =
-      info_.needs_mask ? BeginPainting(seen, shape, noise) : Pipeline::Begin(seen, request, shape, noise);
+      info_.needs_mask ? BeginPainting(source, shape, noise) : Pipeline::Begin(source, request, shape, noise);
   start.image = source.result;
   return start;
 }

@@ -39,6 +39,7 @@ class KandinskyDecoder : public Pipeline {
   at::Device device() const override { return device_; }
   // Of any size, the next that holds it and is a multiple of info().size_multiple.
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
+  ResizeFilter source_filter() const override { return ResizeFilter::kBicubic; }
   // Rows to which Tell adds the embeddings.
   Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
   at::Tensor Decode(const at::Tensor& latent) const override;

@@ -52,14 +52,15 @@ Conditioning KandinskyPrior::Condition(const PictureRequest& request, at::IntArr
   const auto read = [&](const std::string& prompt) {
     return UnclipText(text(), prompt, request, conditioning.tokens_cut);
   };
-  Told prompt = read(request.prompt);
-  Told negative = read(request.negative_prompt.value_or(""));
-  if (shape.size() == 2) {
+  const bool both = shape.size() == 2, guided = request.prior_guidance > 1;
+  Told prompt = read(request.prompt), negative;
+  if (both || guided) negative = read(request.negative_prompt.value_or(""));
+  if (both) {
     prompt = Told::Stack({&prompt, &negative});
     negative = Told::Stack({&negative, &negative});
   }
   conditioning.guidance = request.prior_guidance;
-  if (request.prior_guidance > 1) conditioning.rows.push_back(negative);
+  if (guided) conditioning.rows.push_back(negative);
   conditioning.rows.push_back(prompt);
   return conditioning;
 }

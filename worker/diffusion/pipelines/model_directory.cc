@@ -36,7 +36,7 @@ struct Kind {
   std::unique_ptr<const Pipeline> (*load)(const ModelDirectory&, FileParameters::Options);
   // The folders, from the model's own, that it loads weights from, as far as they are there.
   std::vector<std::string> weights;
-  // As a later stage of a cascade whose first is of this class: with that one's text encoder.
+  // As the second stage of a cascade whose first is of this class: with that one's text encoder.
   const char* text_of = nullptr;
   std::unique_ptr<const Pipeline> (*load_beside)(const ModelDirectory&, FileParameters::Options,
                                                  const Pipeline& first) = nullptr;
@@ -217,7 +217,7 @@ SamplerConfig ModelDirectory::ReadSamplerConfig() const {
   SamplerConfig config = SamplerConfig::From(ComponentConfig("scheduler", "scheduler_config.json"));
   if (HasComponent(kUNetFolder) && !HasWeights(ComponentPath(kUNetFolder))) {
     const std::string single = SingleFile();
-    if (single.ends_with(kSafeTensors)) ApplyMarkers(ReadWeights(single), config);
+    if (single.ends_with(kSafeTensors)) ApplyMarkers(ReadShapes(single), config);
   }
   const std::string tables = path_ + "/" + SamplerTables::kFileName;
   std::error_code ignored;
@@ -319,7 +319,7 @@ std::map<uint64_t, int64_t> ModelDirectory::WeightBytesByContent(Precision given
   for (const std::string& file : WeightFiles()) {
     const bool whole = kInFloat32.count(std::filesystem::path(file).parent_path().filename().string()) != 0;
     int64_t bytes = 0;
-    for (const auto& [name, tensor] : ReadWeights(file).tensors) {
+    for (const auto& [name, tensor] : ReadShapes(file).tensors) {
       if (!tensor.is_floating_point()) continue;
       const bool float32 = whole || name.starts_with(kAutoencoderPrefix);
       bytes += tensor.numel() * static_cast<int64_t>(c10::elementSize(float32 ? at::kFloat : type));

@@ -21,7 +21,7 @@ class ModelDirectory {
   // Reads model_index.json, config.json, base/config.json or cascade.json, whichever says what the directory
   // is. Throws ModelError if none is there.
   explicit ModelDirectory(std::string path);
-  // The same as a later stage of a cascade that begins with `first`.
+  // The same as the second stage of a cascade that begins with `first`.
   ModelDirectory(std::string path, const ModelDirectory& first);
 
   // Whether a directory claims to be a model at all.
@@ -54,7 +54,7 @@ class ModelDirectory {
   // Beside them lies what they see pictures through, the folder kPictureEncoder.
   std::map<std::string, std::string> PictureAdapters() const;
   static constexpr char kPictureEncoder[] = "ip_adapters/image_encoder";
-  // Of a later stage: the directory of the cascade's first, if that reads the prompts of both, so that this
+  // Of a second stage: the directory of the cascade's first, if that reads the prompts of both, so that this
   // one's text encoder, where it has one, is not loaded; else empty.
   const std::string& text_of() const { return text_of_; }
   // Whether it has a folder with this component's configuration.

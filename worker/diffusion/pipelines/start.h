@@ -54,8 +54,10 @@ struct Start {
   at::Tensor kept;          // float [1, h, w], 1 where x0 is put back after every step; undefined: nowhere
   bool kept_clean = false;  // what is kept stays the picture itself, not noised to where x is
   at::Tensor channels;      // [C', h, w], shown to the network beside x; undefined: none
-  at::Tensor image;         // [P], told the network as Condition::kImage; undefined: nothing
-  bool from_noise = true;   // whether it begins with noise alone
+  // [P], or [2, P] with what guidance leads away from, told the network as Condition::kImage; undefined:
+  // nothing.
+  at::Tensor image;
+  bool from_noise = true;  // whether it begins with noise alone
 };
 
 // The state before the first step to be taken: after none, or with a picture at less than full strength after

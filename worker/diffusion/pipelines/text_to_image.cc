@@ -26,7 +26,7 @@ std::string LevelsOf(const std::vector<std::string>& paths) {
 ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory, bool told_picture) {
   const Config config = directory.ComponentConfig("unet");
   const UNetConfig unet = UNetConfig::From(config);
-  if (told_picture ? !unet.image_projected : unet.image_width > 0)
+  if (told_picture ? !unet.image_projected : unet.image_width > 0 || unet.level_class)
     config.Unsupported("class_embed_type", told_picture ? "\"projection\"" : "null");
   if (unet.picture_context > 0) config.Unsupported("encoder_hid_dim_type", "null");
   const AutoencoderConfig vae = AutoencoderConfig::From(directory.ComponentConfig("vae"));
@@ -94,10 +94,12 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   FileParameters unet = directory.ComponentWeights("unet", options);
   unet_ = std::make_unique<UNet>(Scope(unet), UNetConfig::From(directory.ComponentConfig("unet")));
   unet.ExpectAllTaken();
-  if (unet_->config().context_width != width) {
-    throw ModelError(directory.path() + ": the UNet's cross_attention_dim is " +
-                     std::to_string(unet_->config().context_width) +
-                     " but the text encoders' hidden_size is " + std::to_string(width));
+  const UNetConfig& config = unet_->config();
+  if (config.text_width() != width) {
+    throw ModelError(directory.path() + ": the UNet's " +
+                     (config.encoded_width > 0 ? "encoder_hid_dim" : "cross_attention_dim") + " is " +
+                     std::to_string(config.text_width()) + " but the text encoders' hidden_size is " +
+                     std::to_string(width));
   }
 
   LoadAutoencoder(directory, options);

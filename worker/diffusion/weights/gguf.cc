@@ -1,6 +1,7 @@
 #include "worker/diffusion/weights/gguf.h"
 
-#include <numeric>
+#include <c10/util/accumulate.h>
+
 #include <sstream>
 
 #include "worker/diffusion/error.h"
@@ -26,8 +27,22 @@ std::vector<int64_t> ShapeIn(const std::string& text, int64_t numbers) {
   return product == numbers ? shape : std::vector<int64_t>();
 }
 
-at::Tensor Decoded(const GgufEntry& entry, std::string_view bytes) {
-  at::Tensor tensor = at::empty(entry.shape, at::kFloat);
+// A tensor's own shape.
+std::vector<int64_t> OriginalShape(const GgufHeader& header, const GgufEntry& entry,
+                                   const std::string& name) {
+  const auto said = header.metadata.find(kOriginalShape + entry.name);
+  if (said == header.metadata.end()) return entry.shape;
+  const int64_t numbers = c10::multiply_integers(entry.shape);
+  const std::vector<int64_t> shape = ShapeIn(said->second, numbers);
+  if (shape.empty()) {
+    throw ModelError(name + ": " + said->first + " is [" + said->second.substr(0, 100) +
+                     "], which is no shape for the " + std::to_string(numbers) + " numbers there are");
+  }
+  return shape;
+}
+
+at::Tensor Decoded(const GgufEntry& entry, const std::vector<int64_t>& shape, std::string_view bytes) {
+  at::Tensor tensor = at::empty(shape, at::kFloat);
   const auto* block = reinterpret_cast<const uint8_t*>(bytes.data()) + entry.begin;
   float* numbers = tensor.data_ptr<float>();
   const int64_t blocks = tensor.numel() / entry.type->numbers;
@@ -42,19 +57,18 @@ NamedTensors ParseGguf(std::string_view bytes, const std::string& name) {
   const GgufHeader header = ParseGgufHeader(bytes, name);
   NamedTensors read{name, {}};
   for (const GgufEntry& entry : header.entries) {
-    at::Tensor tensor = Decoded(entry, bytes);
-    if (const auto said = header.metadata.find(kOriginalShape + entry.name); said != header.metadata.end()) {
-      const std::vector<int64_t> shape = ShapeIn(said->second, tensor.numel());
-      if (shape.empty()) {
-        throw ModelError(name + ": " + said->first + " is [" + said->second.substr(0, 100) +
-                         "], which is no shape for the " + std::to_string(tensor.numel()) +
-                         " numbers there are");
-      }
-      tensor = tensor.reshape(shape);
-    }
-    read.tensors.emplace(entry.name, std::move(tensor));
+    read.tensors.emplace(entry.name, Decoded(entry, OriginalShape(header, entry, name), bytes));
   }
   return read;
+}
+
+NamedTensors ReadGgufShapes(const std::string& path) {
+  const MappedFile file(path);
+  const GgufHeader header = ParseGgufHeader(file.bytes(), path);
+  NamedTensors shapes{path, {}};
+  for (const GgufEntry& entry : header.entries)
+    shapes.tensors.emplace(entry.name, WithoutNumbers(OriginalShape(header, entry, path), at::kFloat));
+  return shapes;
 }
 
 NamedTensors ReadGguf(const std::string& path) {

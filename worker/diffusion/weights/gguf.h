@@ -13,6 +13,8 @@ namespace mind::diffusion {
 // could not hold, and that says so (comfy.gguf.orig_shape.NAME, of ComfyUI-GGUF), has its own shape again.
 // Throws ModelError.
 NamedTensors ReadGguf(const std::string& path);
+// The same without their numbers, by the header alone.
+NamedTensors ReadGgufShapes(const std::string& path);
 // Likewise, of bytes; `name` stands for the path in errors.
 NamedTensors ParseGguf(std::string_view bytes, const std::string& name);
 

@@ -22,7 +22,8 @@ class HeldOnce {
   // Nobody may write to it. Looks at a few of its numbers; at all of them where they are those of another.
   at::Tensor Shared(const at::Tensor& fresh) MIND_EXCLUDES(mutex_);
 
-  // Of the memory in use by what it was given, each counted once. Looks at each.
+  // Of the memory in use by what it was given, each counted once; tensors of less than 4096 numbers, which it
+  // does not know, are not. Looks at each.
   int64_t bytes() const MIND_EXCLUDES(mutex_);
 
  private:

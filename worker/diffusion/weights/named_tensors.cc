@@ -11,8 +11,10 @@
 #include "worker/diffusion/weights/gguf.h"
 #include "worker/diffusion/weights/gguf_header.h"
 #include "worker/diffusion/weights/json_file.h"
+#include "worker/diffusion/weights/mapped_file.h"
 #include "worker/diffusion/weights/mindspore.h"
 #include "worker/diffusion/weights/safetensors.h"
+#include "worker/diffusion/weights/safetensors_header.h"
 #include "worker/diffusion/weights/scaled_weights.h"
 
 namespace mind::diffusion {
@@ -46,9 +48,43 @@ bool LooksLikeSafeTensors(const std::string& first) {
   return first.size() > 8 && first[8] == '{';
 }
 
-NamedTensors FromSafeTensors(const std::string& path) {
+enum class WeightFormat { kSafeTensors, kGguf, kMindSpore };
+
+// Throws UnsupportedError of a pickle.
+WeightFormat FormatOf(const std::string& path) {
+  const std::string first = FirstBytes(path);
+  // The length of a header may begin as a pickle does.
+  if (LooksLikePickle(first) && !LooksLikeSafeTensors(first)) {
+    throw UnsupportedError(path +
+                           ": a PyTorch pickle. Pickles can run any code and are never opened here; convert "
+                           "the file to safetensors (docs/models.md says how)");
+  }
+  // An empty or missing file is told by whoever opens it.
+  if (first.empty() || LooksLikeSafeTensors(first)) return WeightFormat::kSafeTensors;
+  if (LooksLikeGguf(first)) return WeightFormat::kGguf;
+  const bool named_so = fs::path(path).extension() == kExtension;
+  return named_so ? WeightFormat::kSafeTensors : WeightFormat::kMindSpore;
+}
+
+// Scales by themselves.
+NamedTensors StoredIn(const std::string& path) {
   const SafeTensors file = SafeTensors::Open(path);
-  return WithScales({path, file.tensors(), file.metadata()});
+  return {path, file.tensors(), file.metadata()};
+}
+
+NamedTensors FromSafeTensors(const std::string& path) {
+  return WithScales(StoredIn(path));
+}
+
+NamedTensors ShapesOfSafeTensors(const std::string& path) {
+  const MappedFile file(path);
+  SafeTensorsHeader header = ParseSafeTensorsHeader(file.bytes(), path);
+  NamedTensors shapes{path, {}, std::move(header.metadata)};
+  for (const SafeTensorsEntry& entry : header.entries) {
+    const at::ScalarType type = entry.float8 == Float8::kNone ? entry.dtype : at::kBFloat16;
+    shapes.tensors.emplace(entry.name, WithoutNumbers(entry.shape, type));
+  }
+  return shapes;
 }
 
 // What an index says: which file beside it holds which tensor.
@@ -67,7 +103,8 @@ std::map<std::string, std::string> ShardsByTensor(const fs::path& index) {
   return shards;
 }
 
-// The files of a component whose weights are in shards; every shard must hold what the index says.
+// The files of a component whose weights are in shards; every shard must hold what the index says. A scale
+// may lie in another one than its weight.
 NamedTensors ReadShards(const fs::path& index) {
   NamedTensors all{index.string(), {}};
   std::map<std::string, NamedTensors> shards;
@@ -76,13 +113,13 @@ NamedTensors ReadShards(const fs::path& index) {
     const NamedTensors& tensors =
         found != shards.end()
             ? found->second
-            : shards.emplace(shard, FromSafeTensors((index.parent_path() / shard).string())).first->second;
+            : shards.emplace(shard, StoredIn((index.parent_path() / shard).string())).first->second;
     if (!tensors.Has(name)) {
       throw ModelError(index.string() + ": \"" + name + "\" should be in " + shard + ", but is not");
     }
     all.tensors[name] = tensors.tensors.at(name);
   }
-  return all;
+  return WithScales(std::move(all));
 }
 
 // Variants of which the folder has weights: "" is the plain one.
@@ -158,17 +195,30 @@ NamedTensors NamedTensors::Under(const std::string& prefix) const {
 }
 
 NamedTensors ReadWeights(const std::string& path) {
-  const std::string first = FirstBytes(path);
-  // The length of a header may begin as a pickle does.
-  if (LooksLikePickle(first) && !LooksLikeSafeTensors(first)) {
-    throw UnsupportedError(path +
-                           ": a PyTorch pickle. Pickles can run any code and are never opened here; convert "
-                           "the file to safetensors (docs/models.md says how)");
+  switch (FormatOf(path)) {
+    case WeightFormat::kSafeTensors:
+      return FromSafeTensors(path);
+    case WeightFormat::kGguf:
+      return ReadGguf(path);
+    case WeightFormat::kMindSpore:
+      break;
   }
-  // An empty or missing file is told by whoever opens it.
-  if (first.empty() || LooksLikeSafeTensors(first)) return FromSafeTensors(path);
-  if (LooksLikeGguf(first)) return ReadGguf(path);
-  if (fs::path(path).extension() == ".safetensors") return FromSafeTensors(path);
+  return ReadMindSpore(path);
+}
+
+at::Tensor WithoutNumbers(at::IntArrayRef shape, at::ScalarType type) {
+  return at::empty(shape, at::TensorOptions().dtype(type).device(at::kMeta));
+}
+
+NamedTensors ReadShapes(const std::string& path) {
+  switch (FormatOf(path)) {
+    case WeightFormat::kSafeTensors:
+      return ShapesOfSafeTensors(path);
+    case WeightFormat::kGguf:
+      return ReadGgufShapes(path);
+    case WeightFormat::kMindSpore:
+      break;
+  }
   return ReadMindSpore(path);
 }
 

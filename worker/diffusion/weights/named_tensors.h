@@ -32,6 +32,11 @@ std::string ShapeText(at::IntArrayRef shape);
 // Reads a file of weights by what is in it: safetensors, GGUF, or a MindSpore checkpoint. Throws ModelError
 // naming the file; of a pickle (PyTorch's .bin, .pt, .ckpt) it says that those are never opened.
 NamedTensors ReadWeights(const std::string& path);
+// What it would read, with scales and marks as they are stored: names, shapes and types of tensors that have
+// no numbers (of a MindSpore checkpoint, with them). Reads headers alone. Throws likewise.
+NamedTensors ReadShapes(const std::string& path);
+// On the device for tensors that are shapes.
+at::Tensor WithoutNumbers(at::IntArrayRef shape, at::ScalarType type);
 
 // The weights in the folder of one component of a diffusers model: diffusion_pytorch_model or model, whole or
 // in shards that an index lists, plain or as a variant ("fp16"). With an empty `variant` the plain file is

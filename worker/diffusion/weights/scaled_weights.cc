@@ -52,7 +52,7 @@ NamedTensors WithScales(NamedTensors stored) {
   std::map<std::string, at::Tensor> left;
   std::map<std::string, std::string> scales;  // by the layer's weight
   for (auto& [name, tensor] : stored.tensors) {
-    bool mark = name == kMarker;
+    bool mark = name == kMarker || name.ends_with("." + std::string(kMarker));
     for (const std::string_view end : kScales) {
       if (const std::string layer = Without(name, end); !layer.empty())
         mark = true, scales[layer + ".weight"] = name;
