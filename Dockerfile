@@ -6,6 +6,9 @@
 #   docker build -t mind-diffusion:cuda --build-arg LIBTORCH=libtorch/torch .
 #   docker run --read-only --tmpfs /tmp mind-diffusion
 #
+# The folder `libtorch` is whatever deploy/libtorch.sh has put there: git passes over it, the build context has it, and of it
+# the image takes the libraries that its programs use. Without the argument LIBTORCH it is not looked at.
+#
 # They run as a user without rights, or as any other (--user 12345): nothing but /data and /tmp is written, and /data by
 # members of the group 0, which such users are in. Without keys whoever reaches the ports may do everything: publish them
 # (-p) to this host alone, or give --keys (docs/operations/security.md).
@@ -41,12 +44,10 @@ COPY deploy/models/ /models/
 COPY --from=build /out/bin/ /usr/local/bin/
 COPY deploy/image/alive.sh /usr/local/bin/mind-alive
 COPY --from=build /out/sbom.spdx.json /usr/share/doc/mind-diffusion/
-ARG BASE
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Mind-Diffusion" \
       org.opencontainers.image.description="A generation service for diffusion models: servers, workers, commands" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="docker.io/library/${BASE}"
+      org.opencontainers.image.revision="${REVISION}"
 ENV MIND_DATA=/data MIND_MODELS=/models
 USER 10001
 VOLUME /data

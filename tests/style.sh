@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # Formatting of C++ and protos, and a few rules of the house that a tool can see.
+# Ends with 77 where all is well but the formatting, which could not be looked at.
 set -euo pipefail
 list() { git ls-files "$@" 2>/dev/null || true; }
 mapfile -t sources < <(list '*.h' '*.cc' 'proto/mind/*.proto')
 [ ${#sources[@]} -gt 0 ] || mapfile -t sources < <(find proto/mind proto/support server worker client tests -name '*.h' -o -name '*.cc' -o -name '*.proto')
+status=0 skipped=0
 # Versions differ in what they make of some lines; Debian 12's is the one that counts.
-if [[ $(clang-format --version) == *" version 14."* ]]; then
-  clang-format --dry-run --Werror "${sources[@]}"
+version=$(clang-format --version 2>&1) || version="no clang-format"
+if [[ $version == *" version 14."* ]]; then
+  clang-format --dry-run --Werror "${sources[@]}" || status=1
 else
-  echo "formatting is not looked at: this is $(clang-format --version), and the sources are formatted by version 14"
+  echo "formatting is not looked at: this is $version, and the sources are formatted by version 14"
+  skipped=77
 fi
-status=0
 for file in "${sources[@]}"; do
   lines=$(wc -l <"$file")
   [ "$lines" -le 800 ] || { echo "$file: $lines lines; no file over 800"; status=1; }
@@ -27,4 +30,5 @@ for file in tests/unit/*/*_test.cc; do
   done
 done
 tests/unnamed_names.py || status=1
+[ $status -ne 0 ] || status=$skipped
 exit $status

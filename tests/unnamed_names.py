@@ -3,6 +3,8 @@
 
 The compiler only finds two of a name where they meet in one dozen, which changes as files are added. Functions may
 share a name where they take something else (they overload); here the words of their parameters are compared.
+Read are the first lines of declarations, and those on which constants go on after a comma: what stands further down, the
+parameters of a function beyond its first line too, is not seen.
 Run in the root of the tree; prints what meets, and fails if anything does.
 """
 import collections
@@ -20,6 +22,7 @@ LIBRARIES = [
 ] + [[folder] for folder in sorted(glob.glob("tests/unit/*"))]
 
 CONSTANT = re.compile(r"(?:static |inline )?const(?:expr)?\s")
+FURTHER = re.compile(r",\n {4,}(?=k[A-Z])")  # another constant of the same declaration
 INITIAL = re.compile(r"(?<![.\w])(\w+)(?:\[\w*\])*\s*=(?!=)")
 NAMED = [
     re.compile(r"(?:struct|class|enum class|enum)\s+(\w+)[^;]*$"),
@@ -30,7 +33,7 @@ FUNCTION = re.compile(r"(?!return|namespace|template|TEST|INSTANTIATE|MATCHER)[\
 
 def names(text):
     for unnamed in re.finditer(r"^namespace \{\n(.*?)^\}  // namespace$", text, re.S | re.M):
-        for line in unnamed.group(1).split("\n"):
+        for line in FURTHER.sub(", ", unnamed.group(1)).split("\n"):
             if not line or line[0] in " }/#)":
                 continue
             if CONSTANT.match(line) and "=" in line.split("(")[0]:

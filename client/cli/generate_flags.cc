@@ -239,7 +239,8 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
   AddFlag(app, "--seed", "N", Number<uint64_t>([spec](auto v) { spec->set_seed(v); }),
           "Same seed, same picture; random if left out");
   AddFlag(app, "--variation", "N", Real([spec](auto v) { spec->mutable_variation()->set_strength(v); }),
-          "A picture like that of the seed: 0, the very same, to 1, that of --variation-seed");
+          "A picture like that of the seed, whose first noise lies between: 0, the seed's, to 1, that of "
+          "--variation-seed. Noise that comes later is the seed's own");
   AddFlag(app, "--variation-seed", "N",
           Number<uint64_t>([spec](auto v) { spec->mutable_variation()->set_seed(v); }),
           "Where --variation leads; random if left out");

@@ -106,6 +106,8 @@ export function showFields(model) {
   const names = plain(model.samplers.map((/** @type {any} */ one) => one.name));
   const more = [
     input('seed', say('seed'), {type: 'number', min: 0, placeholder: say('seedHint')}),
+    ...(model.takesVariation ? [range('variation', say('variation'), {min: 0, max: 1, step: 0.05, value: 0}),
+      input('variationSeed', say('variationSeed'), {type: 'number', min: 0, placeholder: say('seedHint')})] : []),
     ...(model.takesPrompt ? [range('guidance', say('guidance'),
       {min: 0, max: MOST_GUIDANCE, step: 0.5, value: model.defaultGuidance || 1, usual: USUAL_GUIDANCE})] : []),
     ...(model.takesNegativePrompt ? [input('negative', say('negative'), {type: 'text', maxLength: 8192}),
@@ -162,6 +164,8 @@ export function requestOf() {
   }
   if (value('negative')) spec.negativePrompt = value('negative');
   if (value('seed') !== '') spec.seed = value('seed');
+  const variation = Number(value('variation'));
+  if (variation > 0) spec.variation = {strength: variation, ...(value('variationSeed') === '' ? {} : {seed: value('variationSeed')})};
   if (value('classLabel') !== '') spec.classLabel = value('classLabel');
   spec.loras = shown.loras.map((/** @type {string} */ name) => ({name, scale: Number(value(`lora-${name}`))}))
     .filter((/** @type {any} */ lora) => lora.scale !== 0);
@@ -181,7 +185,8 @@ export function fillFields(spec) {
   const loras = Object.fromEntries((spec.loras ?? []).map((/** @type {any} */ one) => [`lora-${one.name}`, one.scale]));
   const values = {prompt: spec.prompt, negative: spec.negativePrompt, width: spec.width, height: spec.height, steps: spec.steps,
     guidance: spec.guidance, guidanceRescale: spec.guidanceRescale, clipSkip: spec.clipSkip, noiseLevel: spec.noiseLevel,
-    sampler, seed: spec.seed, classLabel: spec.classLabel, ...loras};
+    sampler, seed: spec.seed, variation: spec.variation?.strength ?? 0, variationSeed: spec.variation?.seed ?? '',
+    classLabel: spec.classLabel, ...loras};
   for (const [name, value] of Object.entries(values)) {
     if (!fields[name] || value === undefined) continue;
     fields[name].value = value;

@@ -42,10 +42,12 @@ export function parseInfotext(text) {
   // A schedule is part of the sampler's name here.
   const karras = values['Schedule type'] === 'Karras' && !/karras$/i.test(values.Sampler ?? '');
   const parameters = values['Sampler parameters'];
+  const varied = values['Variation seed strength'];
   return {prompt, negativePrompt, model: values.Model, steps: values.Steps, guidance: values['CFG scale'], seed: values.Seed,
     sampler: values.Sampler && values.Sampler + (karras ? ' Karras' : ''),
     strength: values['Denoising strength'], guidanceRescale: values['CFG Rescale'], noiseLevel: values['Noise level'],
     clipSkip: values['Clip skip'] && String(Number(values['Clip skip']) - 1), classLabel: values.Class,
+    ...(varied ? {variation: {seed: values['Variation seed'], strength: Number(varied)}} : {}),
     samplerParameters: parameters ? JSON.parse(parameters) : {}, ...(width && height ? {width, height} : {})};
 }
 

@@ -1,4 +1,7 @@
 // How long jobs take and wait.
+//
+// A wait is told as what it is at least, while things stay as they are: what comes later with a higher
+// priority, and limits of what a tenant has running, which keep its jobs where they are, are not in it.
 #include <algorithm>
 #include <limits>
 

@@ -244,15 +244,21 @@ absl::Status ResolveQuality(const v1::ImageSpec& spec) {
   return InvalidField("spec.quality", absl::StrCat(spec.quality(), " given; it must be 1 to ", kMaxQuality));
 }
 
-// One of no strength is none.
-absl::Status ResolveVariation(uint64_t random_seed, v1::ImageSpec& spec) {
+// One of strength 0 is none.
+absl::Status ResolveVariation(const v1::Model& model, uint64_t random_seed, v1::ImageSpec& spec) {
+  // Random seeds of both are that far apart in the 32 bits that matter to noise: next to each other, the
+  // variation of one picture would be the noise of another.
+  constexpr uint64_t kFarOff = uint64_t{1} << 31;
   if (!spec.has_variation()) return absl::OkStatus();
+  if (!spec.variation().has_strength())
+    return InvalidField("spec.variation.strength", "not given; a variation needs one, 0 to 1");
   MIND_RETURN_IF_ERROR(ResolveNumber("spec.variation.strength", spec.variation().strength(), 1));
   if (spec.variation().strength() == 0) {
     spec.clear_variation();
-  } else if (!spec.variation().has_seed()) {
-    spec.mutable_variation()->set_seed(random_seed ^ 1);  // where both are random they must differ
+    return absl::OkStatus();
   }
+  if (!model.takes_variation()) return InvalidField("spec.variation", "this model takes none");
+  if (!spec.variation().has_seed()) spec.mutable_variation()->set_seed(random_seed ^ kFarOff);
   return absl::OkStatus();
 }
 
@@ -286,7 +292,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
   MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
-  MIND_RETURN_IF_ERROR(ResolveVariation(random_seed, spec));
+  MIND_RETURN_IF_ERROR(ResolveVariation(model, random_seed, spec));
   if (!spec.has_image_count()) spec.set_image_count(1);
   if (spec.image_count() < 1 || spec.image_count() > limits.max_image_count) {
     return InvalidField("spec.image_count",

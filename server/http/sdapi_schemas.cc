@@ -16,6 +16,8 @@ constexpr char kRequest[] = R"({
     "prompt": {"type": "string"},
     "negative_prompt": {"type": "string"},
     "seed": {"type": "integer", "minimum": -1},
+    "subseed": {"type": "integer", "minimum": -1},
+    "subseed_strength": {"type": "number", "minimum": 0, "maximum": 1},
     "steps": {"type": "integer", "minimum": 1},
     "cfg_scale": {"type": "number", "minimum": 0},
     "width": {"type": "integer", "minimum": 1},

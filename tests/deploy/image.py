@@ -180,9 +180,11 @@ def bytes_of(place):
 
 
 def check_labels(labels):
-    for name in ("title", "description", "revision", "base.name"):
+    for name in ("title", "description", "revision"):
         if not labels.get(f"org.opencontainers.image.{name}"):
             sys.exit(f"the image has no label org.opencontainers.image.{name}")
+    if "org.opencontainers.image.base.name" in labels:
+        sys.exit("the image names a base; it begins with none")
     if labels["org.opencontainers.image.revision"] != REVISION:
         sys.exit(f"the image says that it is of {labels['org.opencontainers.image.revision']}, not {REVISION}")
 

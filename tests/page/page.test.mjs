@@ -119,7 +119,8 @@ test('what is painted on a picture is made anew, the rest stays', async () => {
 test('a picture gives its settings back', async () => {
   const {context, page} = await open();
   const settings = {prompt: '一只熊猫', model: 'emoji', steps: 17, seed: '5', sampler: 'dpmpp_2m_karras', guidance: 3.5};
-  const created = await (await fetch(`${http}/v1/jobs`, {method: 'POST', body: JSON.stringify({spec: settings})})).json();
+  const variation = {seed: '7', strength: 0.25};
+  const created = await (await fetch(`${http}/v1/jobs`, {method: 'POST', body: JSON.stringify({spec: {...settings, variation}})})).json();
   await (await fetch(`${http}/v1/jobs/${created.id}/events`)).text();  // which ends as the job does
   const bytes = [...new Uint8Array(await (await fetch(`${http}/v1/jobs/${created.id}/images/0`)).arrayBuffer())];
   await page.evaluate(content => {
@@ -129,9 +130,9 @@ test('a picture gives its settings back', async () => {
   }, bytes);
   await page.locator('.brush').waitFor();
   await page.waitForFunction(() => document.querySelector('#prompt').value !== '');
-  const shown = await page.evaluate(() => Object.fromEntries(['prompt', 'model', 'steps', 'seed', 'sampler', 'guidance']
-    .map(name => [name, document.getElementById(name).value])));
-  assert.deepEqual(shown, {...settings, steps: '17', guidance: '3.5'});
+  const shown = await page.evaluate(() => Object.fromEntries(['prompt', 'model', 'steps', 'seed', 'sampler', 'guidance', 'variation',
+    'variationSeed'].map(name => [name, document.getElementById(name).value])));
+  assert.deepEqual(shown, {...settings, steps: '17', guidance: '3.5', variation: '0.25', variationSeed: '7'});
   assert.equal(await page.locator('#made').textContent(), 'The file says: made by a model');
   await page.evaluate(async () => {
     const drawn = await new Promise(done => Object.assign(document.createElement('canvas'), {width: 8, height: 8}).toBlob(done));

@@ -25,6 +25,8 @@ constexpr int kFirstWave = 4;
 // off: no single one shall decide.
 constexpr int kAround = 2;
 constexpr double kCut = 2;
+// What is smaller is nothing: the waves of a flat picture are all of that size.
+constexpr float kLeastSize = 1e-3F;
 
 // Bands by the shorter side: with half the pixels all of it still is in the lower half of what can be there.
 int BandOf(int width, int height) {
@@ -122,10 +124,27 @@ Matrix Sums(const Matrix& matrix) {
   return sums;
 }
 
-// How well signs and waves agree, in standard deviations for signs that are drawn anew for each.
+// The waves' usual size: their geometric mean, of which a few large ones change little.
+double UsualSize(const Matrix& waves, int band) {
+  double logarithms = 0;
+  int count = 0;
+  for (int v = 0; v < band; ++v) {
+    for (int u = 0; u < band; ++u) {
+      if (!IsInBand(u, v, band)) continue;
+      logarithms += std::log(std::max(std::abs(waves.row(v)[u]), kLeastSize));
+      ++count;
+    }
+  }
+  return std::exp(logarithms / count);
+}
+
+// How well signs and waves agree, in standard deviations for signs that are drawn anew for each. Waves count
+// for the more the smaller those around them are, which are the picture's own and in the way of what was put
+// in; but where those are less than usual for no more than there: no few shall decide.
 template <typename Signs>
 double Agreement(const Matrix& waves, int band, const Signs& signs) {
   const Matrix sums = Sums(waves);
+  const double usual = UsualSize(waves, band);
   double agreement = 0, squares = 0;
   for (int v = 0; v < band; ++v) {
     for (int u = 0; u < band; ++u) {
@@ -135,7 +154,8 @@ double Agreement(const Matrix& waves, int band, const Signs& signs) {
       const double around =
           (sums.row(bottom)[right] - sums.row(top)[right] - sums.row(bottom)[left] + sums.row(top)[left]) /
           ((bottom - top) * (right - left));
-      const double weighed = std::clamp(waves.row(v)[u] / std::max(around, 1e-3), -kCut, kCut);
+      const double size = std::max(around, usual);
+      const double weighed = std::clamp(waves.row(v)[u] / size, -kCut, kCut) / size;
       agreement += signs(u, v) ? weighed : -weighed;
       squares += weighed * weighed;
     }

@@ -146,6 +146,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
         static_cast<uint32_t>(std::min(info.default_noise_level, info.max_noise_level)));
   model.set_takes_prior_guidance(info.takes_prior_guidance);
   model.set_takes_perturbed_guidance(info.takes_perturbed);
+  model.set_takes_variation(true);  // the engine mixes noise, whatever the model is
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const std::string& stage : info.stages) model.add_stages(stage);

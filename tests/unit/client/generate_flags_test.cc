@@ -49,6 +49,15 @@ TEST_F(GenerateFlags, FillInTheRequest) {
   EXPECT_TRUE(options_.detach);
 }
 
+// Strength 0 is one too; where none is given the server says so.
+TEST_F(GenerateFlags, AVariationsStrengthIsTheOneThatIsGiven) {
+  EXPECT_EQ(Parse({"a cat", "--variation-seed", "7"}), "");
+  EXPECT_EQ(spec().variation().seed(), 7U);
+  EXPECT_FALSE(spec().variation().has_strength());
+  EXPECT_EQ(Parse({"a cat", "--variation", "0"}), "");
+  EXPECT_TRUE(spec().variation().has_strength());
+}
+
 // A file's name may have colons, but for an end that is a weight.
 TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   const support::TemporaryFolder folder;

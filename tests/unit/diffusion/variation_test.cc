@@ -30,11 +30,20 @@ TEST_F(VariationTest, NoiseStaysNormalAllTheWay) {
 }
 
 TEST_F(VariationTest, AnEmbeddingsNoiseToo) {
-  for (const std::vector<int64_t> shape : {std::vector<int64_t>{768}, {768, 1, 1}}) {
+  for (const std::vector<int64_t> shape : {std::vector<int64_t>{768}, {768, 1, 1}, {2, 768}}) {
     const at::Tensor between = BetweenNoises(SeededNoise(1).Draw(shape), SeededNoise(2).Draw(shape), 0.5);
-    EXPECT_TRUE(at::isfinite(between).all().item<bool>());
-    EXPECT_NEAR(between.std().item<double>(), 1, 0.1);
+    EXPECT_NEAR(between.std().item<double>(), 1, 0.1) << at::IntArrayRef(shape);
+    EXPECT_LT(between.abs().max().item<double>(), 6) << at::IntArrayRef(shape);
   }
+}
+
+// Two of a picture of two rows may happen to point opposite ways.
+TEST_F(VariationTest, NoiseWithoutAWayBetweenStaysFinite) {
+  const at::Tensor one = at::tensor({3.0F, 1.0F, 4.0F, 2.0F}).reshape({1, 2, 2});
+  const at::Tensor other = one * at::tensor({-1.0F, 1.0F});
+  EXPECT_TRUE(at::isfinite(BetweenNoises(one, other, 0.5)).all().item<bool>());
+  EXPECT_TRUE(at::allclose(BetweenNoises(one, other, 0), one, 1e-3, 1e-3));
+  EXPECT_TRUE(at::allclose(BetweenNoises(one, other, 1), other, 1e-3, 1e-3));
 }
 
 TEST_F(VariationTest, APictureLiesBetweenThoseOfTwoSeeds) {

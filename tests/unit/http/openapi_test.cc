@@ -62,6 +62,12 @@ TEST_F(Openapi, ReferencesLeadSomewhere) {
   EXPECT_GT(references, 20);
 }
 
+TEST_F(Openapi, OfA1111TheFieldsOfAVariationAreNamed) {
+  const nlohmann::json& request = Schema("SdapiRequest")["properties"];
+  EXPECT_EQ(request["subseed"]["type"], "integer");
+  EXPECT_EQ(request["subseed_strength"]["maximum"], 1);
+}
+
 TEST_F(Openapi, MessagesAreAsTheirJsonIs) {
   const nlohmann::json& spec = Schema("mind.v1.ImageSpec")["properties"];
   EXPECT_EQ(spec["steps"]["type"], "integer");

@@ -89,12 +89,24 @@ TEST(Offer, GuidanceThatAModelDoesNotTakeIsNotForIt) {
   EXPECT_TRUE(Offer(model).Allows(prior));
 }
 
+// It says nothing of variations, and would make the seed's own picture.
+TEST(Offer, AWorkerOfAnEarlierVersionIsSentNoVariation) {
+  v1::ImageSpec varied = AskedFor();
+  varied.mutable_variation()->set_strength(0.5);
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(varied));
+  v1::Model model = PlainOffer();
+  model.set_takes_variation(true);
+  EXPECT_TRUE(Offer(model).Allows(varied));
+  EXPECT_TRUE(Offer(model).Allows(AskedFor()));
+}
+
 TEST(Offer, OffersThatDifferHaveOtherKeys) {
   const std::vector<std::function<void(v1::Model&)>> changes = {
       [](v1::Model& m) { m.set_revision("other"); },
       [](v1::Model& m) { m.set_max_width(128); },
       [](v1::Model& m) { m.set_takes_perturbed_guidance(true); },
       [](v1::Model& m) { m.set_takes_prior_guidance(true); },
+      [](v1::Model& m) { m.set_takes_variation(true); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

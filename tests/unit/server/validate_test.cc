@@ -8,6 +8,7 @@
 
 #include "absl/time/clock.h"
 #include "proto/support/errors.h"
+#include "proto/support/seeds.h"
 #include "proto/support/time.h"
 
 namespace mind::server {
@@ -21,6 +22,7 @@ Models TwoModels() {
   text.set_takes_prompt(true);
   text.set_takes_negative_prompt(true);
   text.set_takes_source_image(true);
+  text.set_takes_variation(true);
   text.set_max_clip_skip(2);
   text.set_size_multiple(8);
   text.set_default_width(512);
@@ -88,6 +90,37 @@ TEST(Validate, AVariationHasASeedAndAStrength) {
     request.mutable_spec()->mutable_variation()->set_strength(wrong);
     EXPECT_THAT(Check(request).status().message(), testing::HasSubstr("spec.variation.strength")) << wrong;
   }
+  request.mutable_spec()->mutable_variation()->clear_strength();
+  EXPECT_THAT(Check(request).status().message(),
+              HasSubstr("spec.variation.strength: not given; a variation needs one, 0 to 1"));
+}
+
+// Of a seed only the low 32 bits say which noise it is.
+TEST(Validate, RandomVariationsAreOfOtherNoiseThanAnyPicture) {
+  v1::JobRequest request = Request();
+  request.mutable_spec()->set_image_count(16);
+  request.mutable_spec()->mutable_variation()->set_strength(0.5);
+  const auto job = Check(request);
+  ASSERT_TRUE(job.ok()) << job.status();
+  v1::ImageSpec plain = job->spec;
+  plain.clear_variation();
+  for (uint32_t one = 0; one < 16; ++one) {
+    for (uint32_t other = 0; other < 16; ++other) {
+      EXPECT_NE(static_cast<uint32_t>(SeedOf(plain, one)),
+                static_cast<uint32_t>(VariationSeedOf(job->spec, other)))
+          << one << " " << other;
+    }
+  }
+}
+
+TEST(Validate, AVariationIsForModelsThatTakeIt) {
+  Models models = TwoModels();
+  models["sd"].set_takes_variation(false);
+  v1::JobRequest request = Request();
+  request.mutable_spec()->mutable_variation()->set_strength(0.2);
+  EXPECT_THAT(Check(request, models).status().message(), HasSubstr("spec.variation: this model takes none"));
+  request.mutable_spec()->mutable_variation()->set_strength(0);
+  EXPECT_TRUE(Check(request, models).ok());
 }
 
 TEST(Validate, CountsTheCostInRows) {

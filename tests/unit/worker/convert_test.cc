@@ -70,6 +70,10 @@ TEST(Convert, WithAVariationPicturesDifferByItsSeed) {
   EXPECT_EQ(request.variation.strength, 0.25);
 }
 
+TEST(Convert, EveryModelTakesAVariation) {
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{}).takes_variation());
+}
+
 TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
   v1::Assign assign;
   v1::ControlPicture& control = *assign.mutable_spec()->add_controls();

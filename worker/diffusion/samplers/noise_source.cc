@@ -8,11 +8,26 @@ namespace mind::diffusion {
 
 SeededNoise::SeededNoise(uint64_t seed) : generator_(at::make_generator<at::CPUGeneratorImpl>(seed)) {}
 
+namespace {
+
+// The dimension along which numbers make up a vector that has an angle: the rows of a picture, each
+// embedding.
+int64_t AlongVectors(const at::Tensor& noise) {
+  if (noise.dim() < 3) return noise.dim() - 1;
+  const int64_t rows = noise.dim() - 2;
+  return noise.size(rows) > 1 ? rows : 0;
+}
+
+}  // namespace
+
 at::Tensor BetweenNoises(const at::Tensor& one, const at::Tensor& other, double share) {
-  const int64_t last = one.dim() - 2;
-  const int64_t rows = last >= 0 && one.size(last) > 1 ? last : 0;  // of an embedding, all of it
-  const auto unit = [rows](const at::Tensor& x) { return x / x.square().sum(rows, /*keepdim=*/true).sqrt(); };
-  const at::Tensor cosine = (unit(one) * unit(other)).sum(rows, /*keepdim=*/true);
+  constexpr double kMostCosine = 1 - 1e-6;  // beyond it the sine, by which is divided, is nearly nothing
+  const int64_t along = AlongVectors(one);
+  const auto unit = [along](const at::Tensor& x) {
+    return x / x.square().sum(along, /*keepdim=*/true).sqrt();
+  };
+  const at::Tensor cosine =
+      (unit(one) * unit(other)).sum(along, /*keepdim=*/true).clamp(-kMostCosine, kMostCosine);
   if (cosine.mean().item<double>() > 0.9995) return one * (1 - share) + other * share;  // nearly no angle
   const at::Tensor angle = at::acos(cosine), sine = at::sin(angle);
   return at::sin((1 - share) * angle) / sine * one + at::sin(share * angle) / sine * other;

@@ -9,9 +9,9 @@
 
 namespace mind::diffusion {
 
-// Noise on the way from one to another, 0 … 1 of it: by angle, between their rows (the last dimension but
-// one), so that it stays normal. Both [C, h, w], or embeddings. Reference:
-// AUTOMATIC1111/stable-diffusion-webui modules/rng.py, slerp.
+// Noise on the way from one to another, 0 … 1 of it: by angle, so that it stays normal. Both [C, h, w], and
+// the angles are along the last dimension but one; or embeddings, [D], [n, D] or [D, 1, 1], of which each has
+// one. Reference: AUTOMATIC1111/stable-diffusion-webui modules/rng.py, slerp.
 at::Tensor BetweenNoises(const at::Tensor& one, const at::Tensor& other, double share);
 
 // Not thread-safe; belongs to the trajectory.
