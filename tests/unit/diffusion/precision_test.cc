@@ -101,8 +101,8 @@ TEST(Precision, ProductsSumInFloat32) {
       at::allclose(whole(LinearProduct(tokens, weight)), at::linear(whole(tokens), whole(weight)), few, 0));
   const at::Tensor map = positive({1, 64, 192, 192}), kernel = positive({4, 64, 3, 3});
   FileParameters stored =
-      Stored({{"weight", kernel}, {"bias", at::zeros({4}, at::kBFloat16)}}, Precision::kBFloat16);
-  EXPECT_TRUE(at::allclose(whole(Conv2d(Scope(stored), 64, 4)(map)),
+      Stored({{"conv.weight", kernel}, {"conv.bias", at::zeros({4}, at::kBFloat16)}}, Precision::kBFloat16);
+  EXPECT_TRUE(at::allclose(whole(Conv2d(Scope(stored) / "conv", 64, 4)(map)),
                            at::conv2d(whole(map), whole(kernel), {}, 1, 1), few, 0));
   const at::Tensor alone = positive({64, 1, 4, 4});
   EXPECT_TRUE(at::allclose(whole(ConvProduct(map, alone, {}, 2, 1, 64)),

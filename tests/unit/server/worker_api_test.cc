@@ -56,7 +56,8 @@ class WorkerApiTest : public ::testing::Test {
   // answers at once.
   bool Register(Stream& stream, const std::string& instance) {
     v1::ConnectResponse response;
-    if (!stream.Write(Registration(instance)) || !stream.Read(&response) || !response.has_registered()) return false;
+    if (!stream.Write(Registration(instance)) || !stream.Read(&response) || !response.has_registered())
+      return false;
     absl::Notification listed;
     loop_.Post([&] {
       service_.ListWorkers([&](const absl::StatusOr<v1::ListWorkersResponse>&) { listed.Notify(); });
