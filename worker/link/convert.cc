@@ -146,6 +146,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
         static_cast<uint32_t>(std::min(info.default_noise_level, info.max_noise_level)));
   model.set_takes_prior_guidance(info.takes_prior_guidance);
   model.set_takes_perturbed_guidance(info.takes_perturbed);
+  model.set_takes_guidance_interval(info.takes_guidance);
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const std::string& stage : info.stages) model.add_stages(stage);
@@ -182,6 +183,10 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
     request.picture.negative_aesthetic_score = spec.negative_aesthetic_score();
   request.picture.guidance = spec.guidance();
   request.picture.guidance_rescale = spec.guidance_rescale();
+  if (spec.has_guidance_interval()) {
+    const v1::GuidanceInterval& steps = spec.guidance_interval();
+    request.picture.guided_steps = {.begin = steps.begin(), .end = steps.has_end() ? steps.end() : 1};
+  }
   request.picture.clip_skip = spec.clip_skip();
   // The server has made a number of it, whatever it was asked for by.
   if (int64_t label = 0; absl::SimpleAtoi(spec.class_label(), &label)) request.picture.label = label;

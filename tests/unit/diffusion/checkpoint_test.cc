@@ -101,6 +101,8 @@ TEST_F(CheckpointTest, EveryFieldThatMakesAnotherPictureIsInTheFingerprint) {
       [](TrajectoryRequest& r) { r.picture.negative_prompt = "blur"; },
       [](TrajectoryRequest& r) { r.picture.guidance += 1; },
       [](TrajectoryRequest& r) { r.picture.guidance_rescale = 0.5; },
+      [](TrajectoryRequest& r) { r.picture.guided_steps.begin = 0.5; },
+      [](TrajectoryRequest& r) { r.picture.guided_steps.end = 0.5; },
       [](TrajectoryRequest& r) { r.picture.clip_skip = 1; },
       [](TrajectoryRequest& r) { r.picture.label = 0; },
       [](TrajectoryRequest& r) { r.picture.noise_level += 1; },

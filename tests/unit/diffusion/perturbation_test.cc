@@ -49,7 +49,7 @@ TEST(Perturbation, GuidanceLeadsAwayFromTheLastRow) {
   };
   EXPECT_FLOAT_EQ(guided({answer(2), answer(1)}, 500), 2 + 3 * (2 - 1));
   conditioning.rows.resize(3);
-  conditioning.guidance = 5;
+  conditioning.guidance.scale = 5;
   EXPECT_FLOAT_EQ(guided({answer(0), answer(2), answer(1)}, 500), 0 + 5 * 2 + 3 * (2 - 1));
   conditioning.perturbed_fall = 0.004;
   EXPECT_FLOAT_EQ(guided({answer(0), answer(2), answer(1)}, 500), 10 + (3 - 2));

@@ -75,18 +75,22 @@ TEST(Offer, WithoutKindsEachNetworkKnowsOne) {
 }
 
 TEST(Offer, GuidanceThatAModelDoesNotTakeIsNotForIt) {
-  v1::ImageSpec perturbed = AskedFor(), prior = AskedFor();
+  v1::ImageSpec perturbed = AskedFor(), prior = AskedFor(), interval = AskedFor();
   perturbed.mutable_perturbed_guidance()->set_scale(2);
   prior.set_prior_guidance(4);
+  interval.mutable_guidance_interval()->set_end(0.5);
   EXPECT_TRUE(Offer(PlainOffer()).Allows(AskedFor()));
   EXPECT_FALSE(Offer(PlainOffer()).Allows(perturbed));
   EXPECT_FALSE(Offer(PlainOffer()).Allows(prior));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(interval));
   v1::Model model = PlainOffer();
   model.set_takes_perturbed_guidance(true);
   EXPECT_TRUE(Offer(model).Allows(perturbed));
   EXPECT_FALSE(Offer(model).Allows(prior));
   model.set_takes_prior_guidance(true);
   EXPECT_TRUE(Offer(model).Allows(prior));
+  model.set_takes_guidance_interval(true);
+  EXPECT_TRUE(Offer(model).Allows(interval));
 }
 
 TEST(Offer, OffersThatDifferHaveOtherKeys) {
@@ -95,6 +99,7 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.set_max_width(128); },
       [](v1::Model& m) { m.set_takes_perturbed_guidance(true); },
       [](v1::Model& m) { m.set_takes_prior_guidance(true); },
+      [](v1::Model& m) { m.set_takes_guidance_interval(true); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

@@ -189,9 +189,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   std::vector<EvaluationRow> rows;
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
-    const CallNumber call =
-        CallNumber::Of(t->sampler(), t->first_step, t->stage().end, t->state.step, t->call_in_step);
-    for (const Told& told : t->conditioning.RowsAt(call)) {
+    for (const Told& told : t->conditioning.RowsAt(t->call())) {
       rows.push_back({t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters});
     }
   }
@@ -220,7 +218,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     std::vector<at::Tensor> outputs;
     std::exception_ptr error;
     t->at_risk += forward;
-    for (size_t i = 0; i < t->conditioning.rows.size(); ++i, ++row) {
+    for (size_t left = t->rows(); left > 0; --left, ++row) {
       outputs.push_back(results[row].output);
       if (results[row].error) error = results[row].error;
     }

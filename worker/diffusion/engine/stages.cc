@@ -144,6 +144,12 @@ void KeepStart(Trajectory& t, const DecodeFile& decode) {
   Vary(t.request, t.start.noise);
 }
 
+// Where a trajectory begins whose first stages do not begin anew.
+int64_t FirstStep(const Trajectory& t) {
+  const bool from_picture = !t.request.source.empty() && StageWithPictures(t) == 0;
+  return from_picture ? StepsLeftOut(t.request.strength, t.sampler()) : 0;
+}
+
 void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
   t.resumed = true;
   t.stage_number = checkpoint.stage;
@@ -160,6 +166,7 @@ void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
     BeginStage(t, decode);
   } else {
     t.conditioning = ConditionOf(t, {});
+    t.first_step = FirstStep(t);
   }
   t.state = std::move(checkpoint.state);
 }

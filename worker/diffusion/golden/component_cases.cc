@@ -147,7 +147,7 @@ void CheckGuidedBatch(const ComponentCase& c, const std::string& name, const at:
   constexpr char kPrefix[] = "forward_with_cfg_scale";
   if (name.rfind(kPrefix, 0) != 0) throw UnsupportedError("the output \"" + name + "\"");
   Conditioning conditioning;
-  conditioning.guidance = std::stod(name.substr(sizeof kPrefix - 1));
+  conditioning.guidance.scale = std::stod(name.substr(sizeof kPrefix - 1));
   conditioning.guided_channels = 3;
   const int64_t half = outputs.size(0) / 2;
   std::vector<at::Tensor> with, without;

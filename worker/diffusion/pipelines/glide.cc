@@ -112,6 +112,7 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
   info.pipeline = directory.pipeline_class();
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
+  info.takes_guidance = true;
   info.languages = {IsTaichu(directory) ? "zh" : "en"};
   int64_t size = unet.sample_size, enlargement = 1;
   info.takes_source = true;
@@ -223,9 +224,8 @@ Conditioning GlidePipeline::Condition(const PictureRequest& request, at::IntArra
   };
   // A later stage follows its source and the prompt, unguided, as the reference does.
   const bool first = info_.enlargement == 1;
-  conditioning.guidance = first ? request.guidance : 1;
-  conditioning.guidance_rescale = first ? request.guidance_rescale : 0;
-  if (conditioning.guidance != 1) row(request.negative_prompt.value_or(""));
+  if (first) conditioning.guidance = request.Guided();
+  if (conditioning.guidance.scale != 1) row(request.negative_prompt.value_or(""));
   row(request.prompt);
   return conditioning;
 }

@@ -26,7 +26,7 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
   at::Tensor guided = with;
   if (rows > 1) {
     const at::Tensor& without = outputs[rows - 2];
-    guided = outputs.front() + conditioning.guidance * (with - without);
+    guided = outputs.front() + conditioning.guidance.scale * (with - without);
     if (rows > 2) guided = guided + conditioning.picture_guidance * (without - outputs.front());
   }
   if (perturbed) {
@@ -34,14 +34,26 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
         conditioning.perturbed_guidance - conditioning.perturbed_fall * (kNoisiest - timestep);
     guided = guided + std::max(scale, 0.0) * (with - outputs.back());
   }
-  if (conditioning.guidance_rescale == 0) return guided;
+  const double rescale = conditioning.guidance.rescale;
+  if (rescale == 0) return guided;
   const at::Tensor rescaled = guided * (with.std() / guided.std());
-  return conditioning.guidance_rescale * rescaled + (1 - conditioning.guidance_rescale) * guided;
+  return rescale * rescaled + (1 - rescale) * guided;
+}
+
+size_t Conditioning::RowCountAt(CallNumber call) const {
+  return guidance.steps.Has(call.step, call.steps) ? rows.size() : UnguidedRows();
+}
+
+double Conditioning::MeanRows(int64_t from, int64_t to, int64_t steps) const {
+  const auto unguided = static_cast<double>(UnguidedRows()), all = static_cast<double>(rows.size());
+  const auto guided = static_cast<double>(guidance.steps.Count(from, to, steps));
+  return unguided + (all - unguided) * guided / static_cast<double>(to - from);
 }
 
 std::vector<Told> Conditioning::RowsAt(CallNumber call) const {
   std::vector<Told> now;
-  for (const Told& row : rows) now.push_back(row.At(call.number, call.of));
+  for (size_t row = rows.size() - RowCountAt(call); row < rows.size(); ++row)
+    now.push_back(rows[row].At(call.number, call.of));
   return now;
 }
 

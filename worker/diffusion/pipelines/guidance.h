@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "worker/diffusion/models/adapter.h"
@@ -12,6 +13,28 @@
 
 namespace mind::diffusion {
 
+// The steps that guidance acts in, as shares of those that a trajectory takes: of n, from the begin·n-th to
+// before the end·n-th, both rounded down. Kynkäänniemi et al. 2024, which says it in noise levels; in steps
+// as diffusers' guiders do (start, stop).
+struct GuidedSteps {
+  double begin = 0, end = 1;
+
+  bool all() const { return begin == 0 && end == 1; }
+  bool Has(int64_t step, int64_t of) const { return Count(step, step + 1, of) > 0; }
+  // How many of the steps from `from` to before `to`.
+  int64_t Count(int64_t from, int64_t to, int64_t of) const {
+    const auto bound = [of](double share) { return static_cast<int64_t>(share * static_cast<double>(of)); };
+    return std::max<int64_t>(std::min(to, bound(end)) - std::max(from, bound(begin)), 0);
+  }
+};
+
+// How what the request shows is followed: away from what the model makes of the negative prompt, or of none.
+struct Guidance {
+  double scale = 1;    // 1: not at all
+  double rescale = 0;  // 0 … 1, Lin et al. 2023, sec. 3.4
+  GuidedSteps steps;
+};
+
 // The rows one evaluation of one trajectory needs, and how their answers become one.
 struct Conditioning {
   // The request's own (and behind it, where that is, the same perturbed); before it, with guidance, the
@@ -19,8 +42,7 @@ struct Conditioning {
   // is not shown the picture either.
   std::vector<Told> rows;
   AdapterSet adapters;  // all rows are computed with these
-  double guidance = 1;
-  double guidance_rescale = 0;
+  Guidance guidance;
   double picture_guidance = 1;  // of three rows, from the first to the second
   // Of what a last row, which is the request's own perturbed (Told::perturbation), is worse by: so much is
   // added, and less by the fall for each training step that the noise is below the most. 0: there is no such
@@ -32,11 +54,20 @@ struct Conditioning {
   // Tokens of the request's prompts that the text encoder had no room for.
   int64_t tokens_cut = 0;
 
-  // The rows as one evaluation has them: controls act in some only.
+  // The rows as one evaluation has them: controls act in some only, and where guidance does not, there are no
+  // rows that it leads away from.
   std::vector<Told> RowsAt(CallNumber call) const;
+  // How many of them it has.
+  size_t RowCountAt(CallNumber call) const;
+  // The same on average of the steps from `from` to before `to`. REQUIRES: from < to <= steps
+  double MeanRows(int64_t from, int64_t to, int64_t steps) const;
+
+ private:
+  // Of those where guidance does not act.
+  size_t UnguidedRows() const { return perturbed_guidance > 0 ? 2 : 1; }
 };
 
-// outputs: one [C, H, W] for each of conditioning.rows, all at this timestep → [C, H, W].
+// outputs: one [C, H, W] for each of conditioning.RowsAt(one evaluation), all at this timestep → [C, H, W].
 // Ho & Salimans 2022, eq. 6; three rows: Brooks et al. 2023, eq. 3; perturbed: Ahn et al. 2024, eq. 14, and
 // diffusers' pag_adaptive_scale; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep);

@@ -25,6 +25,7 @@ struct ModelInfo {
   bool takes_source = true;            // a picture to begin with, and a mask of what to paint anew in it
   bool edits = false;                  // changes a picture as the prompt says: nothing without one
   bool varies = false;                 // makes pictures like one that it sees as a whole: nothing without one
+  bool takes_guidance = false;         // is guided away from what it makes of nothing, in rows of its own
   bool takes_perturbed = false;        // can be guided away from itself with layers that look at nothing
   bool takes_prior_guidance = false;   // has a prior, which is guided by a scale of its own
   bool needs_mask = false;             // made for inpainting: nothing without picture and mask

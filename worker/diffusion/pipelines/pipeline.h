@@ -49,6 +49,7 @@ struct PictureRequest {
   PromptReading reading;
   double guidance = 1;           // classifier-free guidance scale; 1 = none, and one row instead of two
   double guidance_rescale = 0;   // 0 … 1, Lin et al. 2023, sec. 3.4
+  GuidedSteps guided_steps;      // that this guidance acts in; models with info().takes_guidance
   int64_t clip_skip = 0;         // last text layers left out, 0 … layers - 1
   std::optional<int64_t> label;  // a class by number; none for models without classes
   // Models that change a picture as the prompt says: how closely to stay with it, 1 and more.
@@ -63,6 +64,9 @@ struct PictureRequest {
   std::optional<FrameSizes> negative_sizes;  // of what guidance leads away from; none: the same
   // Models told how beautiful a picture shall be, 0 … 10; and what guidance leads away from.
   double aesthetic_score = 6, negative_aesthetic_score = 2.5;
+
+  // Of the stage that `guidance` is for.
+  Guidance Guided() const { return {.scale = guidance, .rescale = guidance_rescale, .steps = guided_steps}; }
 };
 
 // The class a request asks for. Throws RequestError where it asks for none or for one that the model lacks.
