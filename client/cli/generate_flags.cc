@@ -217,6 +217,15 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "Draws back the contrast that guidance adds, 0 to 1");
   AddFlag(app, "--guidance-interval", "FROM-TO", GuidedSteps(spec),
           "Guide in the steps from FROM to TO of 1 only: 0.2-0.8 saves two fifths of what guidance costs");
+  AddFlag(app, "--projected-eta", "N",
+          Real([spec](auto v) { spec->mutable_projected_guidance()->set_eta(v); }),
+          "How much of what guidance adds along what is there already, 0 to 1; less of it: softer colours");
+  AddFlag(app, "--projected-norm", "N",
+          Real([spec](auto v) { spec->mutable_projected_guidance()->set_norm_threshold(v); }),
+          "The most that guidance adds, as a Euclidean norm");
+  AddFlag(app, "--projected-momentum", "N",
+          Real([spec](auto v) { spec->mutable_projected_guidance()->set_momentum(v); }),
+          "Of what guidance added before, how much it adds again, -1 to 1; below 0 it leads away from that");
   AddFlag(app, "--clip-skip", "N", Whole([spec](auto v) { spec->set_clip_skip(v); }),
           "Last text layers to leave out");
   AddFlag(app, "--image", "FILE", File([spec] { return spec->mutable_source_image(); }),

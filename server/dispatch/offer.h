@@ -52,6 +52,7 @@ class Offer {
   const bool takes_perturbed_guidance_;
   const bool takes_prior_guidance_;
   const bool takes_guidance_interval_;
+  const bool takes_projected_guidance_;
   const std::set<std::string> samplers_;
   const std::set<std::string> loras_;
   // By network, the kinds of pictures that it knows by number; 0: one, without a number.

@@ -11,6 +11,8 @@
 namespace mind::server {
 namespace {
 
+constexpr double kMaxNorm = 1e6;
+
 absl::Status ResolveInterval(const v1::Model& model, v1::ImageSpec& spec) {
   if (!spec.has_guidance_interval()) return absl::OkStatus();
   if (!model.takes_guidance_interval())
@@ -31,6 +33,29 @@ absl::Status ResolveInterval(const v1::Model& model, v1::ImageSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::Status ResolveProjected(const v1::Model& model, v1::ImageSpec& spec) {
+  if (!spec.has_projected_guidance()) return absl::OkStatus();
+  if (!model.takes_projected_guidance())
+    return InvalidField("spec.projected_guidance", "this model takes none");
+  v1::ProjectedGuidance& projected = *spec.mutable_projected_guidance();
+  if (!projected.has_eta()) projected.set_eta(1);
+  if (!(projected.momentum() > -1 && projected.momentum() < 1)) {
+    return InvalidField("spec.projected_guidance.momentum",
+                        absl::StrCat(projected.momentum(), " given; it must be more than -1, less than 1"));
+  }
+  if (!(projected.norm_threshold() >= 0 && projected.norm_threshold() <= kMaxNorm)) {
+    return InvalidField("spec.projected_guidance.norm_threshold",
+                        absl::StrCat(projected.norm_threshold(), " given; it must be 0 to ", kMaxNorm));
+  }
+  if (!(projected.eta() >= 0 && projected.eta() <= 1)) {
+    return InvalidField("spec.projected_guidance.eta",
+                        absl::StrCat(projected.eta(), " given; it must be 0 to 1"));
+  }
+  if (projected.momentum() == 0 && projected.norm_threshold() == 0 && projected.eta() == 1)
+    spec.clear_projected_guidance();
+  return absl::OkStatus();
+}
+
 // The share of its steps that are guided, as workers count them.
 double GuidedShare(const v1::ImageSpec& spec) {
   if (!spec.has_guidance_interval()) return 1;
@@ -42,7 +67,8 @@ double GuidedShare(const v1::ImageSpec& spec) {
 }  // namespace
 
 absl::Status ResolveGuidance(const v1::Model& model, v1::ImageSpec& spec) {
-  return ResolveInterval(model, spec);
+  MIND_RETURN_IF_ERROR(ResolveInterval(model, spec));
+  return ResolveProjected(model, spec);
 }
 
 double RowsPerEvaluation(const v1::ImageSpec& spec, const v1::Model* model) {

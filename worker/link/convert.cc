@@ -147,6 +147,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_prior_guidance(info.takes_prior_guidance);
   model.set_takes_perturbed_guidance(info.takes_perturbed);
   model.set_takes_guidance_interval(info.takes_guidance);
+  model.set_takes_projected_guidance(info.takes_guidance);
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const std::string& stage : info.stages) model.add_stages(stage);
@@ -186,6 +187,12 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   if (spec.has_guidance_interval()) {
     const v1::GuidanceInterval& steps = spec.guidance_interval();
     request.picture.guided_steps = {.begin = steps.begin(), .end = steps.has_end() ? steps.end() : 1};
+  }
+  if (spec.has_projected_guidance()) {
+    const v1::ProjectedGuidance& given = spec.projected_guidance();
+    request.picture.projection = {.momentum = given.momentum(),
+                                  .longest = given.norm_threshold(),
+                                  .along = given.has_eta() ? given.eta() : 1};
   }
   request.picture.clip_skip = spec.clip_skip();
   // The server has made a number of it, whatever it was asked for by.

@@ -42,11 +42,64 @@ TEST(Guidance, WhereItDoesNotActOnlyTheRequestsOwnRowIsEvaluated) {
   EXPECT_EQ(conditioning.RowsAt(late).size(), 3U);
 }
 
+// Two evaluations at scale 4, the answers with and without below. Expected values were computed apart, in
+// float64 over plain lists, by diffusers' formula (guiders/adaptive_projected_guidance.py,
+// normalized_guidance):
+//   lead = with - without;  sum = lead + momentum·sum, lead = sum;  lead *= min(1, longest / |lead|)
+//   v = with / |with|;  along = (lead·v) v;  answer = without + 4 (lead - along + eta along)
+struct ProjectedCase {
+  Projection projection;
+  std::vector<float> first, second;
+};
+
+TEST(Guidance, IsProjectedAsTheReferenceDoes) {
+  const auto answer = [](std::vector<float> numbers) { return at::tensor(numbers).view({1, 2, 2}); };
+  const at::Tensor with[] = {answer({1, -2, 0.5, 3}), answer({0.25, 1.5, -1, 2})};
+  const at::Tensor without[] = {answer({0.5, -1, 1, -1}), answer({1, 0.5, -0.5, 0.25})};
+  const ProjectedCase cases[] = {
+      {{.along = 0}, {-1.5, 3, -3, 3}, {-2.7264957, 0.14102564, 0.40598291, 1.4380342}},
+      {{.longest = 2},
+       {1.4561829, -2.9123658, 0.043817113, 6.6494631},
+       {-1.7174649, 4.1232865, -2.3116433, 6.5907514}},
+      {{.longest = 2, .along = 0.25},
+       {0.021908556, -0.043817113, -0.67332005, 2.3466401},
+       {-2.2110215, 1.1619466, -0.33741663, 2.6422981}},
+      {{.momentum = -0.5, .longest = 2, .along = 0},
+       {-0.45618289, 0.91236577, -0.91236577, 0.91236577},
+       {-3.2393162, 5.0641026, -0.54273504, -2.6645299}}};
+  for (const ProjectedCase& one : cases) {
+    Conditioning conditioning;
+    conditioning.rows.resize(2);
+    conditioning.guidance = {.scale = 4, .projection = one.projection};
+    GuidanceMemory memory;
+    const at::Tensor first = Guide(conditioning, {without[0], with[0]}, 500, memory);
+    EXPECT_TRUE(at::allclose(first, answer(one.first), 1e-5, 1e-6)) << first;
+    EXPECT_EQ(memory.defined(), one.projection.momentum != 0);
+    const at::Tensor second = Guide(conditioning, {without[1], with[1]}, 400, memory);
+    EXPECT_TRUE(at::allclose(second, answer(one.second), 1e-5, 1e-6)) << second;
+  }
+}
+
+TEST(Guidance, WhereItDoesNotActNothingIsRemembered) {
+  Conditioning conditioning;
+  conditioning.rows.resize(2);
+  conditioning.guidance = {.scale = 4, .projection = {.momentum = 0.5}};
+  GuidanceMemory memory;
+  const at::Tensor own = at::rand({1, 2, 2});
+  EXPECT_TRUE(at::equal(Guide(conditioning, {own}, 500, memory), own));
+  EXPECT_FALSE(memory.defined());
+}
+
 class GuidedPictures : public EngineRig {
  protected:
   static TrajectoryRequest Within(double begin, double end, const std::string& sampler = "ddim") {
     TrajectoryRequest request = Request(sampler, /*steps=*/10);
     request.picture.guided_steps = {begin, end};
+    return request;
+  }
+  static TrajectoryRequest Projected(double momentum) {
+    TrajectoryRequest request = Request("euler", /*steps=*/8);
+    request.picture.projection = {.momentum = momentum, .longest = 10, .along = 0};
     return request;
   }
   static void ExpectTheSameFromEveryCheckpoint(const TrajectoryRequest& request) {
@@ -102,9 +155,21 @@ TEST_F(GuidedPictures, FromAnyCheckpointThePictureComesOutTheSame) {
   ExpectTheSameFromEveryCheckpoint(from_picture);
 }
 
+TEST_F(GuidedPictures, WhatGuidanceRemembersIsInTheCheckpoint) {
+  for (const char* const sampler : {"ddim", "heun"}) {
+    TrajectoryRequest request = Within(0.2, 0.8, sampler);
+    request.picture.projection = {.momentum = -0.5, .longest = 10, .along = 0.2};
+    ExpectTheSameFromEveryCheckpoint(request);
+    TrajectoryRequest other = request;
+    other.picture.projection.momentum = 0;
+    EXPECT_FALSE(at::equal(Alone(other), Alone(request)));
+  }
+}
+
 TEST_F(GuidedPictures, NeighboursMakeNoDifference) {
-  ExpectNeighboursToMakeNoDifference(
-      {Within(0.2, 0.7), Within(0, 1), Within(0.5, 1, "heun"), Request("ddim", 8, 1), Within(0, 0.3)});
+  ExpectNeighboursToMakeNoDifference({Within(0.2, 0.7), Within(0, 1), Within(0.5, 1, "heun"),
+                                      Request("ddim", 8, 1), Within(0, 0.3), Projected(-0.5),
+                                      Projected(0.5)});
 }
 
 }  // namespace

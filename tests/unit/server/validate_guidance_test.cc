@@ -13,6 +13,7 @@ using ::testing::HasSubstr;
 v1::Model Guided() {
   v1::Model model;
   model.set_takes_guidance_interval(true);
+  model.set_takes_projected_guidance(true);
   return model;
 }
 
@@ -51,6 +52,30 @@ TEST(ValidateGuidance, AnIntervalOfAllStepsIsNone) {
   v1::ImageSpec spec = Within(0, 1);
   ASSERT_TRUE(ResolveGuidance(Guided(), spec).ok());
   EXPECT_FALSE(spec.has_guidance_interval());
+}
+
+TEST(ValidateGuidance, AProjectionIsWithinItsBounds) {
+  v1::ImageSpec spec;
+  v1::ProjectedGuidance& projected = *spec.mutable_projected_guidance();
+  EXPECT_EQ(GuidanceError({}, spec), "spec.projected_guidance: this model takes none");
+  for (const double momentum : {-1.0, 1.0, std::nan("")}) {
+    projected.set_momentum(momentum);
+    EXPECT_THAT(GuidanceError(Guided(), spec), HasSubstr("given; it must be more than -1, less than 1"));
+  }
+  projected.set_momentum(-0.5);
+  for (const double norm : {-1.0, 2e6, std::nan("")}) {
+    projected.set_norm_threshold(norm);
+    EXPECT_THAT(GuidanceError(Guided(), spec), HasSubstr("spec.projected_guidance.norm_threshold: "));
+  }
+  projected.set_norm_threshold(15);
+  projected.set_eta(1.5);
+  EXPECT_EQ(GuidanceError(Guided(), spec), "spec.projected_guidance.eta: 1.5 given; it must be 0 to 1");
+  projected.clear_eta();
+  ASSERT_TRUE(ResolveGuidance(Guided(), spec).ok());
+  EXPECT_EQ(spec.projected_guidance().eta(), 1);
+  spec.mutable_projected_guidance()->Clear();  // all of it, of any length
+  ASSERT_TRUE(ResolveGuidance(Guided(), spec).ok());
+  EXPECT_FALSE(spec.has_projected_guidance());
 }
 
 TEST(ValidateGuidance, StepsWithoutGuidanceCostOneRow) {

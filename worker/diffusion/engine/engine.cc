@@ -224,7 +224,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     }
     try {
       if (error) std::rethrow_exception(error);
-      t->evaluator.Answer(Guide(t->conditioning, outputs, t->evaluator.timestep()));
+      t->evaluator.Answer(Guide(t->conditioning, outputs, t->evaluator.timestep(), t->guidance));
       ++t->call_in_step;
       t->running_step.Resume();
       if (!AfterStep(t)) ended.push_back(t);

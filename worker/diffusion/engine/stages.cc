@@ -134,6 +134,7 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
   t.state = Beginning(t.start, source.strength, t.sampler());
   t.first_step = t.state.step;
   t.state.noise = std::move(noise);
+  t.guidance = {};
 }
 
 // What the request's picture gives a stage that goes on with latents to keep: what it gave the one before.
@@ -169,6 +170,7 @@ void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
     t.first_step = FirstStep(t);
   }
   t.state = std::move(checkpoint.state);
+  t.guidance = std::move(checkpoint.guidance);
 }
 
 void ExpectFinite(const at::Tensor& numbers, const Trajectory& trajectory, const char* what) {
@@ -227,6 +229,7 @@ void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
   t.state.history.clear();
   t.state.scalars.clear();
   t.state.noise = NoiseOf(t.request, t.stage_number);
+  t.guidance = {};
 }
 
 }  // namespace mind::diffusion

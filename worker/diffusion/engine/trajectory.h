@@ -103,6 +103,7 @@ struct Trajectory {
 
   // The step thread's, from arrival to the end of a stage.
   SampleState state;
+  GuidanceMemory guidance;  // of this stage
   Evaluator evaluator;
   Task running_step;         // the step in progress; empty between steps
   int64_t call_in_step = 0;  // which of its evaluations is asked for, from 0

@@ -29,8 +29,9 @@ nlohmann::json FieldsOf(const FrameSizes& sizes) {
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
-               guided_steps, clip_skip, label, picture_guidance, prior_guidance, perturbed, noise_level,
-               loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score] = picture;
+               guided_steps, projection, clip_skip, label, picture_guidance, prior_guidance, perturbed,
+               noise_level, loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score] =
+      picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
   const auto& [scale, fall, layers] = perturbed;
   nlohmann::json used = nlohmann::json::array();
@@ -58,6 +59,8 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
   if (prior_guidance != PictureRequest().prior_guidance) fields["prior_guidance"] = prior_guidance;
   const auto& [begin, end] = guided_steps;
   if (!guided_steps.all()) fields["guided_steps"] = {begin, end};
+  const auto& [momentum, longest, along] = projection;
+  if (!projection.none()) fields["projection"] = {momentum, longest, along};
   if (scale != 0) fields["perturbed"] = {scale, fall, layers};
   return fields;
 }

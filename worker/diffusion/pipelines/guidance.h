@@ -28,11 +28,24 @@ struct GuidedSteps {
   }
 };
 
+// What guidance adds, projected: so much of what it added in the evaluations before is added again, the whole
+// is kept short, and of its part along the request's own answer, which saturates colours, some is left out.
+// As diffusers' AdaptiveProjectedGuidance computes it; Sadat et al. 2024, alg. 1, which adds it to the
+// request's own answer instead, less one of the scale.
+struct Projection {
+  double momentum = 0;  // between -1 and 1
+  double longest = 0;   // its Euclidean norm; 0: any
+  double along = 1;     // eta: the share of that part, 0 … 1
+
+  bool none() const { return momentum == 0 && longest == 0 && along == 1; }
+};
+
 // How what the request shows is followed: away from what the model makes of the negative prompt, or of none.
 struct Guidance {
   double scale = 1;    // 1: not at all
   double rescale = 0;  // 0 … 1, Lin et al. 2023, sec. 3.4
   GuidedSteps steps;
+  Projection projection;
 };
 
 // The rows one evaluation of one trajectory needs, and how their answers become one.
@@ -67,13 +80,18 @@ struct Conditioning {
   size_t UnguidedRows() const { return perturbed_guidance > 0 ? 2 : 1; }
 };
 
+// What guidance remembers of a trajectory between evaluations: the sum that has momentum, in the shape of x,
+// never written to in place. Undefined: nothing yet, or ever.
+using GuidanceMemory = at::Tensor;
+
 // outputs: one [C, H, W] for each of conditioning.RowsAt(one evaluation), all at this timestep → [C, H, W].
 // Ho & Salimans 2022, eq. 6; three rows: Brooks et al. 2023, eq. 3; perturbed: Ahn et al. 2024, eq. 14, and
 // diffusers' pag_adaptive_scale; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
-at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep);
+at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
+                 GuidanceMemory& memory);
 
-// One evaluation outside any batch: the denoiser's answer to x [C, H, W] at a timestep, guidance in it; its
-// answers to each of the rows.
+// One evaluation outside any batch and without a memory: the denoiser's answer to x [C, H, W] at a timestep,
+// guidance in it; its answers to each of the rows.
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep);
 std::vector<at::Tensor> EvaluateRows(const Denoiser& denoiser, const Conditioning& conditioning,

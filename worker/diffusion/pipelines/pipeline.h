@@ -50,6 +50,7 @@ struct PictureRequest {
   double guidance = 1;           // classifier-free guidance scale; 1 = none, and one row instead of two
   double guidance_rescale = 0;   // 0 … 1, Lin et al. 2023, sec. 3.4
   GuidedSteps guided_steps;      // that this guidance acts in; models with info().takes_guidance
+  Projection projection;         // of it, likewise
   int64_t clip_skip = 0;         // last text layers left out, 0 … layers - 1
   std::optional<int64_t> label;  // a class by number; none for models without classes
   // Models that change a picture as the prompt says: how closely to stay with it, 1 and more.
@@ -66,7 +67,9 @@ struct PictureRequest {
   double aesthetic_score = 6, negative_aesthetic_score = 2.5;
 
   // Of the stage that `guidance` is for.
-  Guidance Guided() const { return {.scale = guidance, .rescale = guidance_rescale, .steps = guided_steps}; }
+  Guidance Guided() const {
+    return {.scale = guidance, .rescale = guidance_rescale, .steps = guided_steps, .projection = projection};
+  }
 };
 
 // The class a request asks for. Throws RequestError where it asks for none or for one that the model lacks.
