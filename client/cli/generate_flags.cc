@@ -245,6 +245,11 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "How closely a model that changes pictures stays with --image");
   AddFlag(app, "--prior-guidance", "N", Real([spec](auto v) { spec->set_prior_guidance(v); }),
           "How closely a prior's embedding of the picture follows the prompt");
+  AddFlag(app, "--scorer", "SCALE", Real([spec](auto v) { spec->mutable_scorer_guidance()->set_scale(v); }),
+          "How far to follow the gradient of the model's scorer, such as CLIP; see `mind models`");
+  AddFlag(app, "--scorer-target", "TEXT",
+          Text([spec](auto& v) { spec->mutable_scorer_guidance()->set_target(v); }),
+          "The text or class that it leads towards; the prompt, or --class, if left out");
   AddFlag(
       app, "--perturbed", "N", Real([spec](auto v) { spec->mutable_perturbed_guidance()->set_scale(v); }),
       "How far to lead away from what the model makes where layers look at nothing; see --perturbed-layer");

@@ -1,9 +1,11 @@
 #include "server/generation/validate_guidance.h"
 
 #include <cmath>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "server/generation/class_number.h"
 #include "server/generation/resolve_sampler.h"
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_controls.h"
@@ -11,7 +13,7 @@
 namespace mind::server {
 namespace {
 
-constexpr double kMaxNorm = 1e6;
+constexpr double kMaxNorm = 1e6, kMaxScorerScale = 1e4;
 
 absl::Status ResolveInterval(const v1::Model& model, v1::ImageSpec& spec) {
   if (!spec.has_guidance_interval()) return absl::OkStatus();
@@ -56,6 +58,43 @@ absl::Status ResolveProjected(const v1::Model& model, v1::ImageSpec& spec) {
   return absl::OkStatus();
 }
 
+// A class becomes its number.
+absl::Status ResolveScorerTarget(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
+  constexpr char kField[] = "spec.scorer_guidance.target";
+  std::string& target = *spec.mutable_scorer_guidance()->mutable_target();
+  if (target.size() > limits.max_prompt_bytes) {
+    return InvalidField(kField, absl::StrCat(target.size(), " bytes given, at most ", limits.max_prompt_bytes,
+                                             " are allowed"));
+  }
+  if (!IsValidUtf8(target)) return InvalidField(kField, "not valid UTF-8");
+  if (model.scorer().kind() != v1::SCORER_KIND_CLASS) {
+    if (!target.empty() || !spec.prompt().empty()) return absl::OkStatus();
+    return InvalidField(kField,
+                        "this model's scorer leads towards a text: it needs one where there is no prompt");
+  }
+  const uint32_t count = model.scorer().class_count();
+  const std::string& given = target.empty() ? spec.class_label() : target;
+  const std::optional<uint32_t> number = ClassNumber(model, count, given);
+  if (!number) {
+    return InvalidField(kField,
+                        absl::StrCat("\"", Printable(given),
+                                     "\" given; this model's scorer leads towards classes 0 to ", count - 1));
+  }
+  target = absl::StrCat(*number);
+  return absl::OkStatus();
+}
+
+absl::Status ResolveScorer(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
+  if (!spec.has_scorer_guidance()) return absl::OkStatus();
+  if (!model.has_scorer()) return InvalidField("spec.scorer_guidance", "this model has no scorer");
+  const double scale = spec.scorer_guidance().scale();
+  if (!(scale > 0 && scale <= kMaxScorerScale)) {
+    return InvalidField("spec.scorer_guidance.scale",
+                        absl::StrCat(scale, " given; it must be more than 0, up to ", kMaxScorerScale));
+  }
+  return ResolveScorerTarget(model, limits, spec);
+}
+
 // The share of its steps that are guided, as workers count them.
 double GuidedShare(const v1::ImageSpec& spec) {
   if (!spec.has_guidance_interval()) return 1;
@@ -66,15 +105,17 @@ double GuidedShare(const v1::ImageSpec& spec) {
 
 }  // namespace
 
-absl::Status ResolveGuidance(const v1::Model& model, v1::ImageSpec& spec) {
+absl::Status ResolveGuidance(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
   MIND_RETURN_IF_ERROR(ResolveInterval(model, spec));
-  return ResolveProjected(model, spec);
+  MIND_RETURN_IF_ERROR(ResolveProjected(model, spec));
+  return ResolveScorer(model, limits, spec);
 }
 
 double RowsPerEvaluation(const v1::ImageSpec& spec, const v1::Model* model) {
   const bool both = model != nullptr && Edits(*model) && spec.guidance() > 1 && spec.picture_guidance() >= 1;
   const double guiding = spec.guidance() == 1 ? 0 : both ? 2 : 1;  // beside the request's own
-  return 1 + guiding * GuidedShare(spec) + (spec.has_perturbed_guidance() ? 1 : 0);
+  const double more = (spec.has_perturbed_guidance() ? 1 : 0) + (spec.has_scorer_guidance() ? 1 : 0);
+  return 1 + guiding * GuidedShare(spec) + more;
 }
 
 }  // namespace mind::server

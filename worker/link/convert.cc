@@ -148,6 +148,11 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_perturbed_guidance(info.takes_perturbed);
   model.set_takes_guidance_interval(info.takes_guidance);
   model.set_takes_projected_guidance(info.takes_guidance);
+  if (info.scorer.kind != diffusion::ScorerKind::kNone) {
+    const bool text = info.scorer.kind == diffusion::ScorerKind::kText;
+    model.mutable_scorer()->set_kind(text ? v1::SCORER_KIND_TEXT : v1::SCORER_KIND_CLASS);
+    model.mutable_scorer()->set_class_count(static_cast<uint32_t>(info.scorer.class_count));
+  }
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const std::string& stage : info.stages) model.add_stages(stage);
@@ -218,6 +223,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
                                  .fall = given.fall(),
                                  .layers = {given.layers().begin(), given.layers().end()}};
   }
+  if (spec.has_scorer_guidance())
+    request.picture.scorer = {spec.scorer_guidance().scale(), spec.scorer_guidance().target()};
   if (spec.has_prior_guidance()) request.picture.prior_guidance = spec.prior_guidance();
   for (const v1::ControlPicture& control : spec.controls()) {
     request.controls.push_back({.network = control.network(),

@@ -106,6 +106,8 @@ TEST_F(CheckpointTest, EveryFieldThatMakesAnotherPictureIsInTheFingerprint) {
       [](TrajectoryRequest& r) { r.picture.projection.momentum = -0.5; },
       [](TrajectoryRequest& r) { r.picture.projection.longest = 15; },
       [](TrajectoryRequest& r) { r.picture.projection.along = 0; },
+      [](TrajectoryRequest& r) { r.picture.scorer.scale = 2; },
+      [](TrajectoryRequest& r) { r.picture.scorer = {.scale = 2, .target = "a dog"}; },
       [](TrajectoryRequest& r) { r.picture.clip_skip = 1; },
       [](TrajectoryRequest& r) { r.picture.label = 0; },
       [](TrajectoryRequest& r) { r.picture.noise_level += 1; },

@@ -90,7 +90,7 @@ TEST(Guidance, WhereItDoesNotActNothingIsRemembered) {
   EXPECT_FALSE(memory.defined());
 }
 
-class GuidedPictures : public EngineRig {
+class GuidanceOfPictures : public EngineRig {
  protected:
   static TrajectoryRequest Within(double begin, double end, const std::string& sampler = "ddim") {
     TrajectoryRequest request = Request(sampler, /*steps=*/10);
@@ -125,7 +125,7 @@ class GuidedPictures : public EngineRig {
   }
 };
 
-TEST_F(GuidedPictures, StepsWithoutGuidanceTakeOneRow) {
+TEST_F(GuidanceOfPictures, StepsWithoutGuidanceTakeOneRow) {
   const std::shared_ptr<const Pipeline> model = models_->Get("sd1");
   std::atomic<int64_t> rows = 0;
   ModelWith counted(model, [&](const DenoiserInput& input) {
@@ -146,7 +146,7 @@ TEST_F(GuidedPictures, StepsWithoutGuidanceTakeOneRow) {
   EXPECT_TRUE(at::equal(Alone(Within(0.91, 0.99)), Alone(Request("ddim", 10, /*guidance=*/1))));
 }
 
-TEST_F(GuidedPictures, FromAnyCheckpointThePictureComesOutTheSame) {
+TEST_F(GuidanceOfPictures, FromAnyCheckpointThePictureComesOutTheSame) {
   ExpectTheSameFromEveryCheckpoint(Within(0.2, 0.7));
   ExpectTheSameFromEveryCheckpoint(Within(0.2, 0.7, "heun"));
   TrajectoryRequest from_picture = Within(0.2, 0.7);
@@ -155,7 +155,7 @@ TEST_F(GuidedPictures, FromAnyCheckpointThePictureComesOutTheSame) {
   ExpectTheSameFromEveryCheckpoint(from_picture);
 }
 
-TEST_F(GuidedPictures, WhatGuidanceRemembersIsInTheCheckpoint) {
+TEST_F(GuidanceOfPictures, WhatGuidanceRemembersIsInTheCheckpoint) {
   for (const char* const sampler : {"ddim", "heun"}) {
     TrajectoryRequest request = Within(0.2, 0.8, sampler);
     request.picture.projection = {.momentum = -0.5, .longest = 10, .along = 0.2};
@@ -166,7 +166,7 @@ TEST_F(GuidedPictures, WhatGuidanceRemembersIsInTheCheckpoint) {
   }
 }
 
-TEST_F(GuidedPictures, NeighboursMakeNoDifference) {
+TEST_F(GuidanceOfPictures, NeighboursMakeNoDifference) {
   ExpectNeighboursToMakeNoDifference({Within(0.2, 0.7), Within(0, 1), Within(0.5, 1, "heun"),
                                       Request("ddim", 8, 1), Within(0, 0.3), Projected(-0.5),
                                       Projected(0.5)});

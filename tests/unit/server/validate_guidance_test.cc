@@ -27,7 +27,7 @@ v1::ImageSpec Within(double begin, double end) {
 }
 
 std::string GuidanceError(const v1::Model& model, v1::ImageSpec spec) {
-  const absl::Status status = ResolveGuidance(model, spec);
+  const absl::Status status = ResolveGuidance(model, {}, spec);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   return std::string(status.message());
 }
@@ -44,13 +44,13 @@ TEST(ValidateGuidance, AnIntervalIsWhollyWithinTheSteps) {
   }
   v1::ImageSpec spec = Within(0.2, 0.8);
   spec.mutable_guidance_interval()->clear_end();
-  ASSERT_TRUE(ResolveGuidance(Guided(), spec).ok());
+  ASSERT_TRUE(ResolveGuidance(Guided(), {}, spec).ok());
   EXPECT_EQ(spec.guidance_interval().end(), 1);
 }
 
 TEST(ValidateGuidance, AnIntervalOfAllStepsIsNone) {
   v1::ImageSpec spec = Within(0, 1);
-  ASSERT_TRUE(ResolveGuidance(Guided(), spec).ok());
+  ASSERT_TRUE(ResolveGuidance(Guided(), {}, spec).ok());
   EXPECT_FALSE(spec.has_guidance_interval());
 }
 
@@ -71,11 +71,48 @@ TEST(ValidateGuidance, AProjectionIsWithinItsBounds) {
   projected.set_eta(1.5);
   EXPECT_EQ(GuidanceError(Guided(), spec), "spec.projected_guidance.eta: 1.5 given; it must be 0 to 1");
   projected.clear_eta();
-  ASSERT_TRUE(ResolveGuidance(Guided(), spec).ok());
+  ASSERT_TRUE(ResolveGuidance(Guided(), {}, spec).ok());
   EXPECT_EQ(spec.projected_guidance().eta(), 1);
   spec.mutable_projected_guidance()->Clear();  // all of it, of any length
-  ASSERT_TRUE(ResolveGuidance(Guided(), spec).ok());
+  ASSERT_TRUE(ResolveGuidance(Guided(), {}, spec).ok());
   EXPECT_FALSE(spec.has_projected_guidance());
+}
+
+TEST(ValidateGuidance, AScorerLeadsTowardsATextOrAClass) {
+  v1::Model model;
+  v1::ImageSpec spec;
+  spec.mutable_scorer_guidance()->set_scale(2);
+  EXPECT_EQ(GuidanceError(model, spec), "spec.scorer_guidance: this model has no scorer");
+  model.mutable_scorer()->set_kind(v1::SCORER_KIND_TEXT);
+  EXPECT_EQ(
+      GuidanceError(model, spec),
+      "spec.scorer_guidance.target: this model's scorer leads towards a text: it needs one where there is no "
+      "prompt");
+  spec.set_prompt("an owl");
+  EXPECT_TRUE(ResolveGuidance(model, {}, spec).ok());
+  spec.mutable_scorer_guidance()->set_target("\xff");
+  EXPECT_EQ(GuidanceError(model, spec), "spec.scorer_guidance.target: not valid UTF-8");
+  spec.mutable_scorer_guidance()->set_target("a bird");
+  for (const double scale : {0.0, -1.0, 20000.0, std::nan("")}) {
+    spec.mutable_scorer_guidance()->set_scale(scale);
+    EXPECT_THAT(GuidanceError(model, spec), HasSubstr("given; it must be more than 0, up to 10000"));
+  }
+  spec.mutable_scorer_guidance()->set_scale(2);
+  model.mutable_scorer()->set_kind(v1::SCORER_KIND_CLASS);
+  model.mutable_scorer()->set_class_count(2);
+  EXPECT_EQ(
+      GuidanceError(model, spec),
+      "spec.scorer_guidance.target: \"a bird\" given; this model's scorer leads towards classes 0 to 1");
+  model.set_class_count(2);
+  model.add_class_names("cat");
+  model.add_class_names("bird, a bird");
+  ASSERT_TRUE(ResolveGuidance(model, {}, spec).ok());
+  EXPECT_EQ(spec.scorer_guidance().target(), "1");
+  spec.mutable_scorer_guidance()->clear_target();
+  spec.set_class_label("0");
+  ASSERT_TRUE(ResolveGuidance(model, {}, spec).ok());
+  EXPECT_EQ(spec.scorer_guidance().target(), "0");
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, nullptr), 3);  // guidance is 0, which is not 1
 }
 
 TEST(ValidateGuidance, StepsWithoutGuidanceCostOneRow) {

@@ -134,7 +134,7 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
   t.state = Beginning(t.start, source.strength, t.sampler());
   t.first_step = t.state.step;
   t.state.noise = std::move(noise);
-  t.guidance = {};
+  t.guidance = GuidanceMemory();
 }
 
 // What the request's picture gives a stage that goes on with latents to keep: what it gave the one before.
@@ -229,7 +229,7 @@ void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
   t.state.history.clear();
   t.state.scalars.clear();
   t.state.noise = NoiseOf(t.request, t.stage_number);
-  t.guidance = {};
+  t.guidance = GuidanceMemory();
 }
 
 }  // namespace mind::diffusion

@@ -30,7 +30,7 @@ nlohmann::json FieldsOf(const FrameSizes& sizes) {
 nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
                guided_steps, projection, clip_skip, label, picture_guidance, prior_guidance, perturbed,
-               noise_level, loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score] =
+               scorer, noise_level, loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score] =
       picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
   const auto& [scale, fall, layers] = perturbed;
@@ -62,6 +62,8 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [momentum, longest, along] = projection;
   if (!projection.none()) fields["projection"] = {momentum, longest, along};
   if (scale != 0) fields["perturbed"] = {scale, fall, layers};
+  const auto& [scorer_scale, target] = scorer;
+  if (scorer_scale != 0) fields["scorer"] = {scorer_scale, target};
   return fields;
 }
 

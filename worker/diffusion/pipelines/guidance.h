@@ -48,6 +48,15 @@ struct Guidance {
   Projection projection;
 };
 
+class PictureScorer;
+
+// Beside guidance: a network whose gradient leads the picture (pipelines/picture_scorer.h).
+struct Scoring {
+  const PictureScorer* scorer = nullptr;  // the pipeline's own; null: none
+  double scale = 0;
+  Told target;
+};
+
 // The rows one evaluation of one trajectory needs, and how their answers become one.
 struct Conditioning {
   // The request's own (and behind it, where that is, the same perturbed); before it, with guidance, the
@@ -61,6 +70,7 @@ struct Conditioning {
   // added, and less by the fall for each training step that the noise is below the most. 0: there is no such
   // row.
   double perturbed_guidance = 0, perturbed_fall = 0;
+  Scoring scoring;
   // Of the network's answer, the first so many channels are guided, the rest (a variance) are the request's
   // own row's; 0: all are guided.
   int64_t guided_channels = 0;
@@ -90,8 +100,8 @@ using GuidanceMemory = at::Tensor;
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
                  GuidanceMemory& memory);
 
-// One evaluation outside any batch and without a memory: the denoiser's answer to x [C, H, W] at a timestep,
-// guidance in it; its answers to each of the rows.
+// One evaluation outside any batch, without a memory and without a scorer: the denoiser's answer to x [C, H,
+// W] at a timestep, guidance in it; its answers to each of the rows.
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep);
 std::vector<at::Tensor> EvaluateRows(const Denoiser& denoiser, const Conditioning& conditioning,

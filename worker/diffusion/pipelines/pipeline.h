@@ -39,6 +39,12 @@ struct PerturbedGuidance {
   std::vector<std::string> layers = {"mid"};  // as Perturbation names them
 };
 
+// Towards what the network in scorer/ leads, and how much of its gradient counts.
+struct ScorerWish {
+  double scale = 0;    // 0: nothing of it
+  std::string target;  // a text, or the number of a class; empty: the prompt, the label
+};
+
 // What a request says about its picture, as far as a pipeline is concerned.
 struct PictureRequest {
   std::string prompt;  // UTF-8; ignored by models without text
@@ -58,6 +64,7 @@ struct PictureRequest {
   // Models whose prior makes a picture's embedding of the prompt first: how closely that follows the prompt.
   double prior_guidance = 4;
   PerturbedGuidance perturbed;  // models with info().takes_perturbed
+  ScorerWish scorer;            // models with an info().scorer
   // How much noise is put on the source of an upscaler, or on a picture's embedding: 0 … max_noise_level.
   int64_t noise_level = 20;
   std::vector<LoraUse> loras;                // of info().loras; their effects add up
