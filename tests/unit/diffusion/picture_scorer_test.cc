@@ -1,13 +1,15 @@
 // Scorers: their gradients, where those lead, and that this is nobody else's business.
 #include "worker/diffusion/pipelines/picture_scorer.h"
 
+#include <ATen/Parallel.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ATen/Parallel.h>
-
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "tests/support/model_folder.h"
 #include "tests/support/tiny_scorers.h"
@@ -53,7 +55,7 @@ class PictureScorerTest : public testing::Test {
     request.model = model;
     if (model == "glide") request.picture.prompt = "a photo of a cat";
     request.picture.scorer = {.scale = scale, .target = target};
-    request.width = request.height = model == "glide" ? 32 : 16;
+    request.width = request.height = model == "glide" ? 64 : 16;
     request.sampler = "ddim";
     request.steps = 6;
     request.seed = 7;
