@@ -146,6 +146,19 @@ FlagReader PicturePromptFlag(v1::ImageSpec* spec) {
   };
 }
 
+// FROM-TO, shares of the steps.
+FlagReader GuidedSteps(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const std::vector<std::string> bounds = absl::StrSplit(text, '-');
+    double begin = 0, end = 1;
+    if (bounds.size() != 2 || !absl::SimpleAtod(bounds[0], &begin) || !absl::SimpleAtod(bounds[1], &end))
+      return absl::StrCat("\"", text, "\" is not FROM-TO, such as 0.2-0.8");
+    spec->mutable_guidance_interval()->set_begin(begin);
+    spec->mutable_guidance_interval()->set_end(end);
+    return "";
+  };
+}
+
 // NAME=VALUE: a number, true or false, numbers separated by commas, or a word.
 FlagReader Setting(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
@@ -202,6 +215,17 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
                   "What the sampler is told, such as eta=0.5; see `mind samplers`. May be given again");
   AddFlag(app, "--guidance-rescale", "N", Real([spec](auto v) { spec->set_guidance_rescale(v); }),
           "Draws back the contrast that guidance adds, 0 to 1");
+  AddFlag(app, "--guidance-interval", "FROM-TO", GuidedSteps(spec),
+          "Guide in the steps from FROM to TO of 1 only: 0.2-0.8 saves two fifths of what guidance costs");
+  AddFlag(app, "--projected-eta", "N",
+          Real([spec](auto v) { spec->mutable_projected_guidance()->set_eta(v); }),
+          "How much of what guidance adds along what is there already, 0 to 1; less of it: softer colours");
+  AddFlag(app, "--projected-norm", "N",
+          Real([spec](auto v) { spec->mutable_projected_guidance()->set_norm_threshold(v); }),
+          "The most that guidance adds, as a Euclidean norm");
+  AddFlag(app, "--projected-momentum", "N",
+          Real([spec](auto v) { spec->mutable_projected_guidance()->set_momentum(v); }),
+          "Of what guidance added before, how much it adds again, -1 to 1; below 0 it leads away from that");
   AddFlag(app, "--clip-skip", "N", Whole([spec](auto v) { spec->set_clip_skip(v); }),
           "Last text layers to leave out");
   AddFlag(app, "--image", "FILE", File([spec] { return spec->mutable_source_image(); }),
@@ -221,6 +245,11 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "How closely a model that changes pictures stays with --image");
   AddFlag(app, "--prior-guidance", "N", Real([spec](auto v) { spec->set_prior_guidance(v); }),
           "How closely a prior's embedding of the picture follows the prompt");
+  AddFlag(app, "--scorer", "SCALE", Real([spec](auto v) { spec->mutable_scorer_guidance()->set_scale(v); }),
+          "How far to follow the gradient of the model's scorer, such as CLIP; see `mind models`");
+  AddFlag(app, "--scorer-target", "TEXT",
+          Text([spec](auto& v) { spec->mutable_scorer_guidance()->set_target(v); }),
+          "The text or class that it leads towards; the prompt, or --class, if left out");
   AddFlag(
       app, "--perturbed", "N", Real([spec](auto v) { spec->mutable_perturbed_guidance()->set_scale(v); }),
       "How far to lead away from what the model makes where layers look at nothing; see --perturbed-layer");

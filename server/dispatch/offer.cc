@@ -68,6 +68,10 @@ Offer::Offer(const v1::Model& model)
       takes_perturbed_guidance_(model.takes_perturbed_guidance()),
       takes_prior_guidance_(model.takes_prior_guidance()),
       takes_variation_(model.takes_variation()),
+      takes_guidance_interval_(model.takes_guidance_interval()),
+      takes_projected_guidance_(model.takes_projected_guidance()),
+      scorer_(model.scorer().kind()),
+      scorer_classes_(model.scorer().class_count()),
       samplers_(SamplerNames(model)),
       loras_(model.loras().begin(), model.loras().end()),
       controls_(NetworksFor(v1::INPUT_ROLE_CONTROL, model)),
@@ -75,8 +79,9 @@ Offer::Offer(const v1::Model& model)
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
                         needs_depth_, needs_source_, takes_perturbed_guidance_, takes_prior_guidance_,
-                        takes_variation_, ";", Joined(samplers_), Joined(loras_), Joined(controls_),
-                        Joined(picture_adapters_))) {}
+                        takes_variation_, takes_guidance_interval_, takes_projected_guidance_,
+                        static_cast<int>(scorer_), ",", scorer_classes_, ";", Joined(samplers_),
+                        Joined(loras_), Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
@@ -102,7 +107,10 @@ bool Offer::AllowsControl(const v1::ControlPicture& control) const {
 
 bool Offer::AllowsGuidance(const v1::ImageSpec& spec) const {
   return (takes_perturbed_guidance_ || !spec.has_perturbed_guidance()) &&
-         (takes_prior_guidance_ || !spec.has_prior_guidance());
+         (takes_prior_guidance_ || !spec.has_prior_guidance()) &&
+         (takes_guidance_interval_ || !spec.has_guidance_interval()) &&
+         (takes_projected_guidance_ || !spec.has_projected_guidance()) &&
+         (scorer_ != v1::SCORER_KIND_UNSPECIFIED || !spec.has_scorer_guidance());
 }
 
 bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {

@@ -52,6 +52,10 @@ class Offer {
   const bool takes_perturbed_guidance_;
   const bool takes_prior_guidance_;
   const bool takes_variation_;
+  const bool takes_guidance_interval_;
+  const bool takes_projected_guidance_;
+  const v1::ScorerKind scorer_;
+  const uint32_t scorer_classes_;
   const std::set<std::string> samplers_;
   const std::set<std::string> loras_;
   // By network, the kinds of pictures that it knows by number; 0: one, without a number.

@@ -124,12 +124,11 @@ absl::Status CheckParameters(const v1::Sampler& sampler, const v1::ImageSpec& sp
   return absl::OkStatus();
 }
 
-// With a picture to begin with, only the last ones are taken; an upscaler takes all.
+}  // namespace
+
 double StepsTaken(const v1::ImageSpec& spec) {
   return !spec.has_strength() ? spec.steps() : std::floor(spec.strength() * spec.steps());
 }
-
-}  // namespace
 
 absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
   if (!IsValidUtf8(spec.sampler())) return InvalidField("spec.sampler", "not valid UTF-8");

@@ -12,6 +12,10 @@ namespace mind::server {
 // leaves it open. Errors name the field, what was given and what is allowed: INVALID_ARGUMENT.
 absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec);
 
+// Of its steps, those that one picture of a complete spec takes: with a picture to begin with, only the last
+// ones; an upscaler takes all.
+double StepsTaken(const v1::ImageSpec& spec);
+
 // Evaluations of the denoiser that one picture of a complete spec takes. `model` may be null (no longer
 // known).
 double EvaluationsOfPicture(const v1::ImageSpec& spec, const v1::Model* model);

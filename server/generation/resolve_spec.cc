@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "server/generation/class_number.h"
 #include "server/generation/nearest_names.h"
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_controls.h"
+#include "server/generation/validate_guidance.h"
 #include "server/generation/validate_picture_prompts.h"
 
 namespace mind::server {
@@ -119,18 +119,9 @@ absl::Status ResolveClass(const v1::Model& model, v1::ImageSpec& spec) {
   if (given.empty()) {
     return InvalidField("spec.class_label", absl::StrCat("this model needs one: ", allowed));
   }
-  uint32_t number = 0;
-  if (absl::SimpleAtoi(given, &number) && number < model.class_count()) {
-    spec.set_class_label(absl::StrCat(number));
+  if (const std::optional<uint32_t> number = ClassNumber(model, model.class_count(), given)) {
+    spec.set_class_label(absl::StrCat(*number));
     return absl::OkStatus();
-  }
-  for (int i = 0; i < model.class_names_size(); ++i) {
-    const std::string& names = model.class_names(i);
-    if (names == given ||
-        absl::StrContains(absl::StrCat(", ", names, ", "), absl::StrCat(", ", given, ", "))) {
-      spec.set_class_label(absl::StrCat(i));
-      return absl::OkStatus();
-    }
   }
   return InvalidField("spec.class_label",
                       absl::StrCat("\"", Printable(given), "\" given; it must be ", allowed));
@@ -290,6 +281,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   }
   MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
+  MIND_RETURN_IF_ERROR(ResolveGuidance(model, limits, spec));
   MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);
   MIND_RETURN_IF_ERROR(ResolveVariation(model, random_seed, spec));

@@ -12,7 +12,7 @@
 #include "server/generation/resolve_sampler.h"
 #include "server/generation/resolve_spec.h"
 #include "server/generation/return_if_error.h"
-#include "server/generation/validate_controls.h"
+#include "server/generation/validate_guidance.h"
 #include "server/generation/webhook.h"
 
 namespace mind::server {
@@ -141,13 +141,8 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
 }
 
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
-  const bool both = model != nullptr && Edits(*model) && spec.guidance() > 1 && spec.picture_guidance() >= 1;
-  const double rows_per_evaluation = (spec.guidance() == 1 ? 1
-                                      : both               ? 3
-                                                           : 2) +
-                                     (spec.has_perturbed_guidance() ? 1 : 0);
   const double later = model != nullptr ? model->later_steps() : 0;
-  return (EvaluationsOfPicture(spec, model) * rows_per_evaluation + later) * spec.image_count();
+  return (EvaluationsOfPicture(spec, model) * RowsPerEvaluation(spec, model) + later) * spec.image_count();
 }
 
 }  // namespace mind::server

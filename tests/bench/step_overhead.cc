@@ -85,12 +85,13 @@ double BareLoop(const Pipeline& pipeline, RowExecutor& executor, const Trajector
   SampleState state;
   state.noise = std::make_unique<SeededNoise>(request.seed);
   state.x = state.noise->Draw(shape) * sampler->initial_scale();
+  GuidanceMemory memory;
   RunToEnd(*sampler, state, [&](const at::Tensor& input, double timestep) {
     std::vector<EvaluationRow> rows;
     for (const Told& row : conditioning.rows) rows.push_back({input, timestep, row, {}});
     std::vector<at::Tensor> outputs;
     for (const RowResult& result : executor.Run(pipeline.denoiser(), rows)) outputs.push_back(result.output);
-    return Guide(conditioning, outputs, /*timestep=*/0);
+    return Guide(conditioning, outputs, /*timestep=*/0, memory);
   });
   ToBytes(pipeline.Decode(state.x));
   return Since(begin);

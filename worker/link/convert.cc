@@ -147,6 +147,13 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_prior_guidance(info.takes_prior_guidance);
   model.set_takes_perturbed_guidance(info.takes_perturbed);
   model.set_takes_variation(true);  // the engine mixes noise, whatever the model is
+  model.set_takes_guidance_interval(info.takes_guidance);
+  model.set_takes_projected_guidance(info.takes_guidance);
+  if (info.scorer.kind != diffusion::ScorerKind::kNone) {
+    const bool text = info.scorer.kind == diffusion::ScorerKind::kText;
+    model.mutable_scorer()->set_kind(text ? v1::SCORER_KIND_TEXT : v1::SCORER_KIND_CLASS);
+    model.mutable_scorer()->set_class_count(static_cast<uint32_t>(info.scorer.class_count));
+  }
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const std::string& lora : info.loras) model.add_loras(lora);
   for (const std::string& stage : info.stages) model.add_stages(stage);
@@ -183,6 +190,16 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
     request.picture.negative_aesthetic_score = spec.negative_aesthetic_score();
   request.picture.guidance = spec.guidance();
   request.picture.guidance_rescale = spec.guidance_rescale();
+  if (spec.has_guidance_interval()) {
+    const v1::GuidanceInterval& steps = spec.guidance_interval();
+    request.picture.guided_steps = {.begin = steps.begin(), .end = steps.has_end() ? steps.end() : 1};
+  }
+  if (spec.has_projected_guidance()) {
+    const v1::ProjectedGuidance& given = spec.projected_guidance();
+    request.picture.projection = {.momentum = given.momentum(),
+                                  .longest = given.norm_threshold(),
+                                  .along = given.has_eta() ? given.eta() : 1};
+  }
   request.picture.clip_skip = spec.clip_skip();
   // The server has made a number of it, whatever it was asked for by.
   if (int64_t label = 0; absl::SimpleAtoi(spec.class_label(), &label)) request.picture.label = label;
@@ -207,6 +224,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
                                  .fall = given.fall(),
                                  .layers = {given.layers().begin(), given.layers().end()}};
   }
+  if (spec.has_scorer_guidance())
+    request.picture.scorer = {spec.scorer_guidance().scale(), spec.scorer_guidance().target()};
   if (spec.has_prior_guidance()) request.picture.prior_guidance = spec.prior_guidance();
   for (const v1::ControlPicture& control : spec.controls()) {
     request.controls.push_back({.network = control.network(),

@@ -58,6 +58,19 @@ TEST_F(GenerateFlags, AVariationsStrengthIsTheOneThatIsGiven) {
   EXPECT_TRUE(spec().variation().has_strength());
 }
 
+TEST_F(GenerateFlags, SayHowGuidanceActs) {
+  EXPECT_EQ(Parse({"--guidance-interval", "0.2-0.75", "--projected-eta", "0.1", "--projected-norm", "15",
+                   "--projected-momentum", "-0.5", "--scorer", "30", "--scorer-target", "an owl"}),
+            "");
+  EXPECT_EQ(spec().guidance_interval().begin(), 0.2);
+  EXPECT_EQ(spec().guidance_interval().end(), 0.75);
+  EXPECT_EQ(spec().projected_guidance().eta(), 0.1);
+  EXPECT_EQ(spec().projected_guidance().norm_threshold(), 15);
+  EXPECT_EQ(spec().projected_guidance().momentum(), -0.5);
+  EXPECT_EQ(spec().scorer_guidance().scale(), 30);
+  EXPECT_EQ(spec().scorer_guidance().target(), "an owl");
+}
+
 // A file's name may have colons, but for an end that is a weight.
 TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   const support::TemporaryFolder folder;
@@ -139,6 +152,8 @@ TEST_F(GenerateFlags, RefuseByNameAndSayWhatIsAllowed) {
   EXPECT_THAT(Parse({"--priority", "urgent"}), HasSubstr("--priority: \"urgent\" is not low|normal|high"));
   EXPECT_THAT(Parse({"--set", "eta"}), HasSubstr("--set: \"eta\" is not NAME=VALUE"));
   EXPECT_THAT(Parse({"--lora", "style:much"}), HasSubstr("--lora: \"style:much\" is not NAME or NAME:SCALE"));
+  EXPECT_THAT(Parse({"--guidance-interval", "0.5"}),
+              HasSubstr("--guidance-interval: \"0.5\" is not FROM-TO"));
   EXPECT_THAT(Parse({"--deadline", "30"}), HasSubstr("--deadline: \"30\" is not a duration"));
 }
 

@@ -45,11 +45,12 @@ TEST(Perturbation, GuidanceLeadsAwayFromTheLastRow) {
   conditioning.rows.resize(2);
   conditioning.perturbed_guidance = 3;
   const auto guided = [&](const std::vector<at::Tensor>& outputs, double timestep) {
-    return Guide(conditioning, outputs, timestep).item<float>();
+    GuidanceMemory none;
+    return Guide(conditioning, outputs, timestep, none).item<float>();
   };
   EXPECT_FLOAT_EQ(guided({answer(2), answer(1)}, 500), 2 + 3 * (2 - 1));
   conditioning.rows.resize(3);
-  conditioning.guidance = 5;
+  conditioning.guidance.scale = 5;
   EXPECT_FLOAT_EQ(guided({answer(0), answer(2), answer(1)}, 500), 0 + 5 * 2 + 3 * (2 - 1));
   conditioning.perturbed_fall = 0.004;
   EXPECT_FLOAT_EQ(guided({answer(0), answer(2), answer(1)}, 500), 10 + (3 - 2));

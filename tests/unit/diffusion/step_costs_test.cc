@@ -57,6 +57,8 @@ TEST_F(StepCostsTest, WhatIsLeftIsWhatItsEvaluationsTake) {
   EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 19);  // 19 evaluations of two rows
   t->state.step = 5;
   EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 9.5);
+  t->conditioning.guidance.steps = {0, 0.7};  // one row each in the last three
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 9.5 * 7 / 10);
 }
 
 TEST_F(StepCostsTest, WhatIsLeftIsOfAllStagesThatWereMeasured) {

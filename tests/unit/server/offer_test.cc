@@ -75,18 +75,31 @@ TEST(Offer, WithoutKindsEachNetworkKnowsOne) {
 }
 
 TEST(Offer, GuidanceThatAModelDoesNotTakeIsNotForIt) {
-  v1::ImageSpec perturbed = AskedFor(), prior = AskedFor();
+  v1::ImageSpec perturbed = AskedFor(), prior = AskedFor(), interval = AskedFor(), projected = AskedFor(),
+                scored = AskedFor();
   perturbed.mutable_perturbed_guidance()->set_scale(2);
   prior.set_prior_guidance(4);
+  interval.mutable_guidance_interval()->set_end(0.5);
+  projected.mutable_projected_guidance()->set_eta(0);
+  scored.mutable_scorer_guidance()->set_scale(2);
   EXPECT_TRUE(Offer(PlainOffer()).Allows(AskedFor()));
   EXPECT_FALSE(Offer(PlainOffer()).Allows(perturbed));
   EXPECT_FALSE(Offer(PlainOffer()).Allows(prior));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(interval));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(projected));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(scored));
   v1::Model model = PlainOffer();
   model.set_takes_perturbed_guidance(true);
   EXPECT_TRUE(Offer(model).Allows(perturbed));
   EXPECT_FALSE(Offer(model).Allows(prior));
   model.set_takes_prior_guidance(true);
   EXPECT_TRUE(Offer(model).Allows(prior));
+  model.set_takes_guidance_interval(true);
+  EXPECT_TRUE(Offer(model).Allows(interval));
+  model.set_takes_projected_guidance(true);
+  EXPECT_TRUE(Offer(model).Allows(projected));
+  model.mutable_scorer()->set_kind(v1::SCORER_KIND_TEXT);
+  EXPECT_TRUE(Offer(model).Allows(scored));
 }
 
 // It says nothing of variations, and would make the seed's own picture.
@@ -107,6 +120,10 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.set_takes_perturbed_guidance(true); },
       [](v1::Model& m) { m.set_takes_prior_guidance(true); },
       [](v1::Model& m) { m.set_takes_variation(true); },
+      [](v1::Model& m) { m.set_takes_guidance_interval(true); },
+      [](v1::Model& m) { m.set_takes_projected_guidance(true); },
+      [](v1::Model& m) { m.mutable_scorer()->set_kind(v1::SCORER_KIND_TEXT); },
+      [](v1::Model& m) { m.mutable_scorer()->set_class_count(7); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

@@ -115,6 +115,38 @@ TEST(Convert, WhoseTurnItIsFollowsFromJobAndTenant) {
   }
 }
 
+TEST(Convert, HowGuidanceActsGoesToTheEngine) {
+  v1::Assign assign;
+  EXPECT_TRUE(ToRequest(assign, {}).picture.guided_steps.all());
+  EXPECT_TRUE(ToRequest(assign, {}).picture.projection.none());
+  EXPECT_EQ(ToRequest(assign, {}).picture.scorer.scale, 0);
+  v1::ImageSpec& spec = *assign.mutable_spec();
+  spec.mutable_guidance_interval()->set_begin(0.25);
+  spec.mutable_projected_guidance()->set_momentum(-0.5);
+  spec.mutable_scorer_guidance()->set_scale(3);
+  spec.mutable_scorer_guidance()->set_target("an owl");
+  const diffusion::PictureRequest picture = ToRequest(assign, {}).picture;
+  EXPECT_EQ(picture.guided_steps.begin, 0.25);
+  EXPECT_EQ(picture.guided_steps.end, 1);
+  EXPECT_EQ(picture.projection.momentum, -0.5);
+  EXPECT_EQ(picture.projection.along, 1);
+  EXPECT_EQ(picture.scorer.scale, 3);
+  EXPECT_EQ(picture.scorer.target, "an owl");
+}
+
+TEST(Convert, AModelSaysWhatGuidanceItTakes) {
+  diffusion::ModelInfo info;
+  EXPECT_FALSE(ToProto(info).takes_guidance_interval());
+  EXPECT_FALSE(ToProto(info).takes_projected_guidance());
+  EXPECT_FALSE(ToProto(info).has_scorer());
+  info.takes_guidance = true;
+  info.scorer = {.kind = diffusion::ScorerKind::kClass, .class_count = 10};
+  EXPECT_TRUE(ToProto(info).takes_guidance_interval());
+  EXPECT_TRUE(ToProto(info).takes_projected_guidance());
+  EXPECT_EQ(ToProto(info).scorer().kind(), v1::SCORER_KIND_CLASS);
+  EXPECT_EQ(ToProto(info).scorer().class_count(), 10U);
+}
+
 TEST(Convert, AModelSaysWhichPicturesItTakes) {
   const auto roles = [](const diffusion::ModelInfo& info) {
     std::string text;

@@ -9,8 +9,9 @@
 // Whatever the precision, float32 holds: x and all arithmetic of samplers and of guidance, noise, what a
 // denoiser is told and answers, encoded prompts, an autoencoder's pictures and moments; the statistics of
 // norms; attention's logits and softmax; sinusoids of timesteps and sizes and the frequencies of Fourier
-// features; GLIDE's generator, whose norms have stored statistics. A layer takes what it is given in the type
-// of its weights (layers.h), which is where numbers leave float32; networks answer in float32.
+// features; GLIDE's generator, whose norms have stored statistics; scorers, whose gradients are taken. A
+// layer takes what it is given in the type of its weights (layers.h), which is where numbers leave float32;
+// networks answer in float32.
 //
 // Sources: Micikevicius et al. 2018, "Mixed Precision Training" (what must stay in float32); NVIDIA's
 // "TensorFloat-32" (10 bits of fraction, of products only); diffusers AutoencoderKL's force_upcast.

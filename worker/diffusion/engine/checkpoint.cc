@@ -92,7 +92,8 @@ CheckpointParts CheckpointParts::Of(const Trajectory& trajectory) {
           .x = state.x,
           .history = state.history,
           .scalars = state.scalars,
-          .generator = static_cast<const SeededNoise&>(*state.noise).State()};
+          .generator = static_cast<const SeededNoise&>(*state.noise).State(),
+          .guidance = trajectory.guidance};
 }
 
 std::string SerializeCheckpoint(const CheckpointParts& parts, const Trajectory& trajectory) {
@@ -100,6 +101,7 @@ std::string SerializeCheckpoint(const CheckpointParts& parts, const Trajectory& 
   for (size_t i = 0; i < parts.history.size(); ++i) tensors[HistoryName(i)] = parts.history[i];
   if (!parts.scalars.empty()) tensors["scalars"] = at::tensor(parts.scalars, at::kDouble);
   if (parts.stage_source.defined()) tensors["stage_source"] = parts.stage_source;
+  if (parts.guidance.defined()) tensors["guidance"] = parts.guidance;
   // Once: the checksum reads them too, and each copy from a device waits for what it is at.
   for (auto& [name, tensor] : tensors) tensor = tensor.cpu();
   const std::string stage = std::to_string(parts.stage), step = std::to_string(parts.step);
@@ -147,6 +149,7 @@ Checkpoint ParseCheckpoint(std::string_view bytes, const Trajectory& trajectory)
       if (i >= kMaxHistory) throw CheckpointError("the checkpoint's history is too long");
       state.history.push_back(Latent(file, HistoryName(i), shape, device));
     }
+    if (file.Has("guidance")) checkpoint.guidance = Latent(file, "guidance", shape, device);
     if (file.Has("scalars")) state.scalars = Scalars(file.Get("scalars"));
     if (!file.Has("generator")) throw CheckpointError("the checkpoint lacks the generator's state");
     auto noise = std::make_unique<SeededNoise>(request.seed);

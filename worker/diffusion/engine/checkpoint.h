@@ -1,7 +1,8 @@
 // A trajectory between two steps, as bytes: enough for any worker with the same model to go on from and end
-// with the same picture. The bytes are a safetensors file (x, history.0 …, generator, and in the later stages
-// of a cascade, unless they go on with latents, the picture of the stage before) whose metadata hold stage
-// and step, the format's version, the request's fingerprint and the model's revision.
+// with the same picture. The bytes are a safetensors file (x, history.0 …, generator, what guidance
+// remembers, and in the later stages of a cascade, unless they go on with latents, the picture of the stage
+// before) whose metadata hold stage and step, the format's version, the request's fingerprint and the model's
+// revision.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_CHECKPOINT_H_
 
@@ -24,6 +25,7 @@ struct CheckpointParts {
   std::vector<at::Tensor> history;
   std::vector<double> scalars;
   at::Tensor generator;
+  GuidanceMemory guidance;
 
   // REQUIRES: the trajectory's noise is a SeededNoise.
   static CheckpointParts Of(const Trajectory& trajectory);
@@ -38,6 +40,7 @@ struct Checkpoint {
   at::Tensor
       stage_source;   // uint8 [H, W, 3]; undefined in the first stage, and where latents are gone on with
   SampleState state;  // on the stage's device
+  GuidanceMemory guidance;
 };
 
 // For a trajectory whose fingerprint and stages are there. Throws CheckpointError saying what does not fit:

@@ -8,6 +8,7 @@
 #include "worker/diffusion/engine/checkpoint.h"
 #include "worker/diffusion/engine/free_caches.h"
 #include "worker/diffusion/machine_fault.h"
+#include "worker/diffusion/pipelines/picture_scorer.h"
 
 namespace mind::diffusion {
 namespace {
@@ -189,9 +190,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   std::vector<EvaluationRow> rows;
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
-    const CallNumber call =
-        CallNumber::Of(t->sampler(), t->first_step, t->stage().end, t->state.step, t->call_in_step);
-    for (const Told& told : t->conditioning.RowsAt(call)) {
+    for (const Told& told : t->conditioning.RowsAt(t->call())) {
       rows.push_back({t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters});
     }
   }
@@ -201,7 +200,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   idle_cores_.RowsRun(rows.size());
   const Clock::time_point begin = Clock::now();
   const auto [results, fits] = runner_.Run(batch.front()->pipeline().denoiser(), rows, cap.at_once());
-  const double forward = Seconds(Clock::now() - begin);
+  double forward = Seconds(Clock::now() - begin);
   const bool failed = std::any_of(results.begin(), results.end(),
                                   [](const RowResult& result) { return result.error != nullptr; });
   // Now, while all of the batch is the step thread's: a trajectory at its stage's end is not, once resumed.
@@ -212,21 +211,18 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   } else if (!failed) {
     costs_.Record(*batch.front(), rows.size(), std::max(forward, 1e-9));
   }
+  std::vector<RowResult> answers = AnswersOf(batch, results);
+  const size_t scored = Lead(batch, cap.at_once(), answers);
+  if (scored > 0) forward = Seconds(Clock::now() - begin);
   batches_.Took(forward);
 
-  size_t row = 0;
   std::vector<TrajectoryPtr> ended;
-  for (const TrajectoryPtr& t : batch) {
-    std::vector<at::Tensor> outputs;
-    std::exception_ptr error;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const TrajectoryPtr& t = batch[i];
     t->at_risk += forward;
-    for (size_t i = 0; i < t->conditioning.rows.size(); ++i, ++row) {
-      outputs.push_back(results[row].output);
-      if (results[row].error) error = results[row].error;
-    }
     try {
-      if (error) std::rethrow_exception(error);
-      t->evaluator.Answer(Guide(t->conditioning, outputs, t->evaluator.timestep()));
+      if (answers[i].error) std::rethrow_exception(answers[i].error);
+      t->evaluator.Answer(std::move(answers[i].output));
       ++t->call_in_step;
       t->running_step.Resume();
       if (!AfterStep(t)) ended.push_back(t);
@@ -240,8 +236,61 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
 
   const Clock::time_point end = Clock::now();
   step_clock_.Busy(end);
-  meter_->OnBatch({model, batch.size(), rows.size(), forward, Seconds(end - last_batch_end_)});
+  meter_->OnBatch({model, batch.size(), rows.size() + scored, forward, Seconds(end - last_batch_end_)});
   last_batch_end_ = end;
+}
+
+std::vector<RowResult> Engine::AnswersOf(const std::vector<TrajectoryPtr>& batch,
+                                         const std::vector<RowResult>& rows) {
+  std::vector<RowResult> answers;
+  auto row = rows.begin();
+  for (const TrajectoryPtr& t : batch) {
+    RowResult& answer = answers.emplace_back();
+    std::vector<at::Tensor> outputs;
+    for (size_t left = t->rows(); left > 0; --left, ++row) {
+      outputs.push_back(row->output);
+      if (row->error) answer.error = row->error;
+    }
+    if (answer.error) continue;
+    try {
+      answer.output = Guide(t->conditioning, outputs, t->evaluator.timestep(), t->guidance);
+    } catch (...) {
+      answer.error = std::current_exception();
+    }
+  }
+  return answers;
+}
+
+size_t Engine::Lead(const std::vector<TrajectoryPtr>& batch, size_t at_once,
+                    std::vector<RowResult>& answers) {
+  std::vector<EvaluationRow> rows;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const auto& [scorer, scale, target] = batch[i]->conditioning.scoring;
+    if (scorer == nullptr || answers[i].error) continue;
+    const Evaluator& evaluator = batch[i]->evaluator;
+    try {
+      rows.push_back({scorer->Seen(evaluator.input(), evaluator.timestep(), answers[i].output),
+                      evaluator.timestep(),
+                      target,
+                      {}});
+      places.push_back(i);
+    } catch (...) {
+      answers[i].error = std::current_exception();
+    }
+  }
+  if (rows.empty()) return 0;
+  // One, as they are of one model.
+  const PictureScorer& scorer = *batch[places.front()]->conditioning.scoring.scorer;
+  const std::vector<RowResult> gradients = runner_.Run(scorer.network(), rows, at_once).results;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    RowResult& answer = answers[places[row]];
+    answer.error = gradients[row].error;
+    if (answer.error) continue;
+    answer.output = scorer.Moved(answer.output, rows[row].timestep, gradients[row].output,
+                                 batch[places[row]]->conditioning.scoring.scale);
+  }
+  return rows.size();
 }
 
 bool Engine::Advance(const TrajectoryPtr& trajectory) {

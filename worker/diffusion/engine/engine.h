@@ -121,6 +121,11 @@ class Engine {
   void FinishStage(const TrajectoryPtr& trajectory);
   void RunSteps();
   void RunBatch(const std::vector<TrajectoryPtr>& batch);
+  // What a batch's evaluations come to, one a trajectory, from what its rows have.
+  std::vector<RowResult> AnswersOf(const std::vector<TrajectoryPtr>& batch,
+                                   const std::vector<RowResult>& rows);
+  // Moves the answers of those that a scorer leads. Returns how many rows that took.
+  size_t Lead(const std::vector<TrajectoryPtr>& batch, size_t at_once, std::vector<RowResult>& answers);
   // Until something has changed, or for a moment.
   void WaitAMoment();
   // Starts the next step and runs it to where it parks. False if the trajectory has ended.

@@ -134,6 +134,7 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
   t.state = Beginning(t.start, source.strength, t.sampler());
   t.first_step = t.state.step;
   t.state.noise = std::move(noise);
+  t.guidance = GuidanceMemory();
 }
 
 // What the request's picture gives a stage that goes on with latents to keep: what it gave the one before.
@@ -142,6 +143,12 @@ void KeepStart(Trajectory& t, const DecodeFile& decode) {
   const Source source = SourceOf(t.request, *first.pipeline, decode);
   t.start = first.pipeline->Begin(source, t.request.picture, first.shape, *NoiseOf(t.request, 0));
   Vary(t.request, t.start.noise);
+}
+
+// Where a trajectory begins whose first stages do not begin anew.
+int64_t FirstStep(const Trajectory& t) {
+  const bool from_picture = !t.request.source.empty() && StageWithPictures(t) == 0;
+  return from_picture ? StepsLeftOut(t.request.strength, t.sampler()) : 0;
 }
 
 void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
@@ -160,8 +167,10 @@ void GoOnFrom(Checkpoint checkpoint, Trajectory& t, const DecodeFile& decode) {
     BeginStage(t, decode);
   } else {
     t.conditioning = ConditionOf(t, {});
+    t.first_step = FirstStep(t);
   }
   t.state = std::move(checkpoint.state);
+  t.guidance = std::move(checkpoint.guidance);
 }
 
 void ExpectFinite(const at::Tensor& numbers, const Trajectory& trajectory, const char* what) {
@@ -220,6 +229,7 @@ void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
   t.state.history.clear();
   t.state.scalars.clear();
   t.state.noise = NoiseOf(t.request, t.stage_number);
+  t.guidance = GuidanceMemory();
 }
 
 }  // namespace mind::diffusion

@@ -15,7 +15,7 @@ constexpr double kOwed = 0.02;
 constexpr double kUnknownSeconds = 1;
 
 size_t RowsOf(const Trajectory& trajectory) {
-  return trajectory.conditioning.rows.size();
+  return trajectory.rows();
 }
 
 // Those who come wait from now on, behind all who wait already.

@@ -81,10 +81,16 @@ double StepCosts::SecondsLeft(const Trajectory& trajectory) const {
     const double row = found == entries_.end() ? 0 : found->second.cap.seconds_per_row();
     const Stage& stage = trajectory.stages[number];
     if (number == trajectory.stage_number && row == 0) return 0;
-    const int64_t at = number == trajectory.stage_number ? trajectory.state.step : stage.begin;
-    const double share = static_cast<double>(stage.end - at) / static_cast<double>(stage.sampler->steps());
-    seconds += row * static_cast<double>(trajectory.conditioning.rows.size()) * share *
-               static_cast<double>(stage.sampler->evaluations());
+    const bool present = number == trajectory.stage_number;
+    const int64_t at = present ? trajectory.state.step : stage.begin;
+    if (at >= stage.end) continue;
+    const int64_t steps = stage.sampler->steps(), first = trajectory.first_step;
+    const double share = static_cast<double>(stage.end - at) / static_cast<double>(steps);
+    const Conditioning& conditioning = trajectory.conditioning;
+    // Of later stages only what they make of their prompts will tell.
+    const double rows = present ? conditioning.MeanRows(at - first, stage.end - first, steps - first)
+                                : static_cast<double>(conditioning.rows.size());
+    seconds += row * rows * share * static_cast<double>(stage.sampler->evaluations());
   }
   return seconds;
 }

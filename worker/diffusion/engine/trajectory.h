@@ -82,7 +82,8 @@ struct Trajectory {
   at::Tensor stage_source;
   Conditioning conditioning;
   Start start;
-  int64_t first_step = 0;  // of the sampler's that are taken in this stage
+  // Of the sampler's steps; where latents are gone on with, of all that the stages take together.
+  int64_t first_step = 0;
 
   const std::string& model_revision() const { return stages.front().pipeline->info().revision; }
   const Stage& stage() const { return stages[stage_number]; }
@@ -92,9 +93,17 @@ struct Trajectory {
   int64_t steps() const { return stages.back().steps_before + stages.back().end; }
   int64_t step() const { return stage().steps_before + state.step; }
   bool at_stage_end() const { return state.step >= stage().end; }
+  // The evaluation it is parked at, and how many rows that has. REQUIRES: !at_stage_end()
+  CallNumber call() const {
+    return CallNumber::Of(sampler(), first_step, stage().end, state.step, call_in_step);
+  }
+  size_t rows() const {
+    return conditioning.guidance.steps.all() ? conditioning.rows.size() : conditioning.RowCountAt(call());
+  }
 
   // The step thread's, from arrival to the end of a stage.
   SampleState state;
+  GuidanceMemory guidance;  // of this stage
   Evaluator evaluator;
   Task running_step;         // the step in progress; empty between steps
   int64_t call_in_step = 0;  // which of its evaluations is asked for, from 0

@@ -29,8 +29,9 @@ nlohmann::json FieldsOf(const FrameSizes& sizes) {
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
-               clip_skip, label, picture_guidance, prior_guidance, perturbed, noise_level, loras, sizes,
-               negative_sizes, aesthetic_score, negative_aesthetic_score] = picture;
+               guided_steps, projection, clip_skip, label, picture_guidance, prior_guidance, perturbed,
+               scorer, noise_level, loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score] =
+      picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
   const auto& [scale, fall, layers] = perturbed;
   nlohmann::json used = nlohmann::json::array();
@@ -56,7 +57,13 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
       {"aesthetic_scores", {aesthetic_score, negative_aesthetic_score}}};
   // What later versions know besides: only where it is used, so that checkpoints of earlier ones still fit.
   if (prior_guidance != PictureRequest().prior_guidance) fields["prior_guidance"] = prior_guidance;
+  const auto& [begin, end] = guided_steps;
+  if (!guided_steps.all()) fields["guided_steps"] = {begin, end};
+  const auto& [momentum, longest, along] = projection;
+  if (!projection.none()) fields["projection"] = {momentum, longest, along};
   if (scale != 0) fields["perturbed"] = {scale, fall, layers};
+  const auto& [scorer_scale, target] = scorer;
+  if (scorer_scale != 0) fields["scorer"] = {scorer_scale, target};
   return fields;
 }
 

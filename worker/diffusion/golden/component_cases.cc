@@ -147,12 +147,13 @@ void CheckGuidedBatch(const ComponentCase& c, const std::string& name, const at:
   constexpr char kPrefix[] = "forward_with_cfg_scale";
   if (name.rfind(kPrefix, 0) != 0) throw UnsupportedError("the output \"" + name + "\"");
   Conditioning conditioning;
-  conditioning.guidance = std::stod(name.substr(sizeof kPrefix - 1));
+  conditioning.guidance.scale = std::stod(name.substr(sizeof kPrefix - 1));
   conditioning.guided_channels = 3;
+  GuidanceMemory memory;
   const int64_t half = outputs.size(0) / 2;
   std::vector<at::Tensor> with, without;
   for (int64_t row = 0; row < half; ++row) {
-    with.push_back(Guide(conditioning, {outputs[half + row], outputs[row]}, /*timestep=*/0));
+    with.push_back(Guide(conditioning, {outputs[half + row], outputs[row]}, /*timestep=*/0, memory));
     // The second half keeps a variance of its own.
     without.push_back(at::cat({with.back().slice(0, 0, conditioning.guided_channels),
                                outputs[half + row].slice(0, conditioning.guided_channels)}));

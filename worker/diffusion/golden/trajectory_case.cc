@@ -176,6 +176,7 @@ class Replay {
 
     const int64_t calls = outputs.size(0), first_step = state.step;
     int64_t call = 0, step_began = -1, in_step = 0;
+    GuidanceMemory memory;
     RunToEnd(
         *sampler_, state,
         [&](const at::Tensor& input, double timestep) {
@@ -190,7 +191,7 @@ class Replay {
           step_began = state.step;
           const std::vector<at::Tensor> answers = EvaluateRows(pipeline_.denoiser(), now, input, timestep);
           CheckRows(call, row, now, answers, input, timestep);
-          const at::Tensor output = Guide(now, answers, timestep);
+          const at::Tensor output = Guide(now, answers, timestep, memory);
           recorded.set_call(call);
           // A variance the sampler has no use for is not in the record.
           result_.Compare("output " + std::to_string(call), output.slice(0, 0, outputs.size(2)),

@@ -1,38 +1,10 @@
 // GLIDE's UNets. Reference: openai/glide-text2im model_creation.py, text2im_model.py, unet.py.
 #include <algorithm>
-#include <charconv>
 
+#include "worker/diffusion/models/guided_diffusion_options.h"
 #include "worker/diffusion/models/unet_config.h"
 
 namespace mind::diffusion {
-namespace {
-
-// "1,2,3,4", as GLIDE's options write lists.
-std::vector<int64_t> NumbersIn(const Config& config, const std::string& key) {
-  const std::string text = config.String(key, "");
-  std::vector<int64_t> values;
-  for (size_t begin = 0; begin <= text.size() && !text.empty();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    int64_t value = 0;
-    const auto [rest, error] = std::from_chars(text.data() + begin, text.data() + end, value);
-    if (error != std::errc() || rest != text.data() + end || value < 1 || value > 4096)
-      config.Unsupported(key, "numbers of 1 to 4096, separated by commas");
-    values.push_back(value);
-    begin = end + 1;
-  }
-  return values;
-}
-
-std::vector<int64_t> Multiples(const Config& config, int64_t image_size) {
-  if (!config.String("channel_mult", "").empty()) return NumbersIn(config, "channel_mult");
-  if (image_size == 256) return {1, 1, 2, 2, 4, 4};
-  if (image_size == 128) return {1, 1, 2, 3, 4};
-  if (image_size == 64) return {1, 2, 3, 4};
-  config.Unsupported("image_size", "64, 128, 256, where channel_mult is empty");
-}
-
-}  // namespace
-
 UNetConfig UNetConfig::FromGlide(const Config& config) {
   UNetConfig c;
   const bool super_resolution = config.Bool("super_res", false);
@@ -54,11 +26,7 @@ UNetConfig UNetConfig::FromGlide(const Config& config) {
     config.Unsupported("num_channels", "a multiple of 32, at most 4096");
   if (c.context_width < 1) config.Unsupported("xf_width", "1 or more: models without text are not supported");
   if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("num_res_blocks", "1 to 64");
-  const std::vector<int64_t> multiples = Multiples(config, c.sample_size);
-  if (multiples.empty() || multiples.size() > 16 || multiples.front() != 1)
-    config.Unsupported("channel_mult", "1 to 16 numbers, the first of them 1");
-  if (c.sample_size < 1 || c.sample_size % (int64_t{1} << (multiples.size() - 1)) != 0)
-    config.Unsupported("image_size", "a multiple of 2 to the number of halvings");
+  const std::vector<int64_t> multiples = ChannelMultiples(config, c.sample_size);
   const std::vector<int64_t> attention = NumbersIn(config, "attention_resolutions");
   const int64_t head_width = config.Int("num_head_channels", -1), heads = config.Int("num_heads", 1);
   const int64_t heads_up = config.Int("num_heads_upsample", -1);

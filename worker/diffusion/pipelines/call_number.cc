@@ -11,7 +11,10 @@ CallNumber CallNumber::Of(const Sampler& sampler, int64_t first, int64_t end, in
   const int64_t taken = step - first;
   const auto before = [&](int64_t steps) { return each * steps + std::min(steps, steps_with_more); };
   const int64_t last_of_step = before(taken + 1) - 1;
-  return {std::min(before(taken) + in_step, last_of_step), before(left)};
+  return {.number = std::min(before(taken) + in_step, last_of_step),
+          .of = before(left),
+          .step = taken,
+          .steps = sampler.steps() - first};
 }
 
 }  // namespace mind::diffusion

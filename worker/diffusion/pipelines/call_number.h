@@ -8,11 +8,14 @@
 
 namespace mind::diffusion {
 
-// What parts of the steps are parts of: diffusers counts evaluations, of which a step may take two, from
-// where a trajectory begins.
+// What parts of the steps are parts of: from where a trajectory begins, diffusers counts evaluations, of
+// which a step may take two, for what steers it, and steps for guidance.
 struct CallNumber {
   int64_t number = 0;  // from 0
   int64_t of = 1;
+  // Likewise the step it is in, of all that there are, also where another model takes the last of them.
+  int64_t step = 0;
+  int64_t steps = 1;
 
   // The evaluation of this number within step `step`, of a trajectory that goes from step `first` to `end`.
   // It follows from those alone, so that a trajectory that is gone on with counts as it did. The rules that

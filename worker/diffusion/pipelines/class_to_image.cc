@@ -37,6 +37,7 @@ ModelInfo ClassToImagePipeline::Describe(const ModelDirectory& directory) {
   info.class_count = transformer.class_count;
   info.class_names =
       ClassNames(Config::FromFile(directory.path() + "/model_index.json"), transformer.class_count);
+  info.takes_guidance = true;
   info.default_guidance = kClassGuidance;
   return info;
 }
@@ -67,8 +68,7 @@ Conditioning ClassToImagePipeline::Condition(const PictureRequest& request, at::
         {Condition::kLabel, at::full({}, label, at::TensorOptions().dtype(at::kLong).device(device_))}};
   };
   Conditioning conditioning;
-  conditioning.guidance = request.guidance;
-  conditioning.guidance_rescale = request.guidance_rescale;
+  conditioning.guidance = request.Guided();
   conditioning.guided_channels = transformer_->config().in_channels;
   if (request.guidance != 1) conditioning.rows.push_back(row(info_.class_count));  // "no class"
   conditioning.rows.push_back(row(ExpectLabel(info_, request.label)));

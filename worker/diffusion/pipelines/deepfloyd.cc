@@ -43,7 +43,7 @@ ModelInfo DescribeFloyd(const ModelDirectory& directory, const UNetConfig& unet,
   ModelInfo info;
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();
-  info.takes_prompt = info.takes_negative_prompt = true;
+  info.takes_prompt = info.takes_negative_prompt = info.takes_guidance = true;
   info.languages = {"en"};
   info.size_multiple = int64_t{1} << (unet.levels.size() - 1);
   info.default_width = info.default_height = unet.sample_size;
@@ -93,8 +93,7 @@ Conditioning FloydPipeline::Condition(const PictureRequest& request, at::IntArra
     conditioning.rows.push_back({{Condition::kText, text_->Encode(prompt, conditioning.tokens_cut)}});
   };
   if (request.guidance > 1) {  // below, the reference guides nothing
-    conditioning.guidance = request.guidance;
-    conditioning.guidance_rescale = request.guidance_rescale;
+    conditioning.guidance = request.Guided();
     row(request.negative_prompt.value_or(""));
   }
   row(request.prompt);

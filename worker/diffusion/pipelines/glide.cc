@@ -112,6 +112,7 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
   info.pipeline = directory.pipeline_class();
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
+  info.takes_guidance = true;
   info.languages = {IsTaichu(directory) ? "zh" : "en"};
   int64_t size = unet.sample_size, enlargement = 1;
   info.takes_source = true;
@@ -141,6 +142,7 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
   info.default_guidance = defaults.guidance;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
+  PictureScorer::Describe(directory, sampler, unet.in_channels, info);
   return info;
 }
 
@@ -161,6 +163,7 @@ std::unique_ptr<const Pipeline> GlidePipeline::Load(const ModelDirectory& direct
     gan = std::make_unique<SuperResolutionGan>(Scope(weights), shape);
     weights.ExpectAllTaken();
   }
+  base->scorer_ = PictureScorer::Load(directory, base->sampler_config_, options);
   base->enlarged_later_ = generated;
   if (!HasUpsampler(directory)) {
     base->gan_ = std::move(gan);
@@ -215,7 +218,7 @@ at::Tensor GlidePipeline::EncodePrompt(const std::string& prompt, int64_t& cut) 
   });
 }
 
-Conditioning GlidePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
+Conditioning GlidePipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   Conditioning conditioning;
   conditioning.guided_channels = 3;
   const auto row = [&](const std::string& prompt) {
@@ -223,10 +226,10 @@ Conditioning GlidePipeline::Condition(const PictureRequest& request, at::IntArra
   };
   // A later stage follows its source and the prompt, unguided, as the reference does.
   const bool first = info_.enlargement == 1;
-  conditioning.guidance = first ? request.guidance : 1;
-  conditioning.guidance_rescale = first ? request.guidance_rescale : 0;
-  if (conditioning.guidance != 1) row(request.negative_prompt.value_or(""));
+  if (first) conditioning.guidance = request.Guided();
+  if (conditioning.guidance.scale != 1) row(request.negative_prompt.value_or(""));
   row(request.prompt);
+  if (first) PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

@@ -10,6 +10,7 @@
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/lru_cache.h"
 #include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/picture_scorer.h"
 #include "worker/diffusion/pipelines/pipeline.h"
 #include "worker/diffusion/text/tokenizer.h"
 #include "worker/diffusion/weights/names/glide_names.h"
@@ -70,6 +71,7 @@ class GlidePipeline : public Pipeline {
   std::unique_ptr<const GlideText> text_;
   std::unique_ptr<const UNet> unet_;
   std::unique_ptr<const SuperResolutionGan> gan_;  // of the last stage, or null
+  std::unique_ptr<const PictureScorer> scorer_;    // of the first, or null
   std::unique_ptr<const GlidePipeline> next_;
   mutable LruCache<at::Tensor> prompts_;
 };

@@ -9,9 +9,26 @@ namespace {
 // Where the adaptive scale of diffusers begins to fall, whatever the model was trained on.
 constexpr double kNoisiest = 1000;
 
+// As torch's normalize has it: less than that counts as this.
+constexpr double kLeastNorm = 1e-12;
+
+// Of what leads from the one answer to `with`, the request's own.
+at::Tensor Projected(at::Tensor lead, const at::Tensor& with, const Projection& how, GuidanceMemory& memory) {
+  if (how.momentum != 0) {
+    if (memory.defined()) lead = lead + how.momentum * memory;
+    memory = lead;
+  }
+  if (how.longest > 0) lead = lead * (how.longest / lead.norm()).clamp_max(1);
+  const at::Tensor whole = lead.to(at::kDouble), own = with.to(at::kDouble);
+  const at::Tensor direction = own / own.norm().clamp_min(kLeastNorm);
+  const at::Tensor along = (whole * direction).sum() * direction;
+  return (whole - along).to(lead.scalar_type()) + how.along * along.to(lead.scalar_type());
+}
+
 }  // namespace
 
-at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep) {
+at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
+                 GuidanceMemory& memory) {
   if (outputs.size() == 1) return outputs[0];
   const bool perturbed = conditioning.perturbed_guidance > 0;
   const size_t rows = outputs.size() - (perturbed ? 1 : 0);
@@ -20,13 +37,16 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
     all.guided_channels = 0;
     std::vector<at::Tensor> guided;
     for (const at::Tensor& output : outputs) guided.push_back(output.slice(0, 0, channels));
-    return at::cat({Guide(all, guided, timestep), outputs[rows - 1].slice(0, channels)});
+    return at::cat({Guide(all, guided, timestep, memory), outputs[rows - 1].slice(0, channels)});
   }
   const at::Tensor& with = outputs[rows - 1];
   at::Tensor guided = with;
   if (rows > 1) {
     const at::Tensor& without = outputs[rows - 2];
-    guided = outputs.front() + conditioning.guidance * (with - without);
+    const Projection& projection = conditioning.guidance.projection;
+    at::Tensor lead = with - without;
+    if (!projection.none()) lead = Projected(lead, with, projection, memory);
+    guided = outputs.front() + conditioning.guidance.scale * lead;
     if (rows > 2) guided = guided + conditioning.picture_guidance * (without - outputs.front());
   }
   if (perturbed) {
@@ -34,20 +54,33 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
         conditioning.perturbed_guidance - conditioning.perturbed_fall * (kNoisiest - timestep);
     guided = guided + std::max(scale, 0.0) * (with - outputs.back());
   }
-  if (conditioning.guidance_rescale == 0) return guided;
+  const double rescale = conditioning.guidance.rescale;
+  if (rescale == 0) return guided;
   const at::Tensor rescaled = guided * (with.std() / guided.std());
-  return conditioning.guidance_rescale * rescaled + (1 - conditioning.guidance_rescale) * guided;
+  return rescale * rescaled + (1 - rescale) * guided;
+}
+
+size_t Conditioning::RowCountAt(CallNumber call) const {
+  return guidance.steps.Has(call.step, call.steps) ? rows.size() : UnguidedRows();
+}
+
+double Conditioning::MeanRows(int64_t from, int64_t to, int64_t steps) const {
+  const auto unguided = static_cast<double>(UnguidedRows()), all = static_cast<double>(rows.size());
+  const auto guided = static_cast<double>(guidance.steps.Count(from, to, steps));
+  return unguided + (all - unguided) * guided / static_cast<double>(to - from);
 }
 
 std::vector<Told> Conditioning::RowsAt(CallNumber call) const {
   std::vector<Told> now;
-  for (const Told& row : rows) now.push_back(row.At(call.number, call.of));
+  for (size_t row = rows.size() - RowCountAt(call); row < rows.size(); ++row)
+    now.push_back(rows[row].At(call.number, call.of));
   return now;
 }
 
 at::Tensor EvaluateAlone(const Denoiser& denoiser, const Conditioning& conditioning, const at::Tensor& x,
                          double timestep) {
-  return Guide(conditioning, EvaluateRows(denoiser, conditioning, x, timestep), timestep);
+  GuidanceMemory none;
+  return Guide(conditioning, EvaluateRows(denoiser, conditioning, x, timestep), timestep, none);
 }
 
 std::vector<at::Tensor> EvaluateRows(const Denoiser& denoiser, const Conditioning& conditioning,

@@ -74,6 +74,7 @@ ModelInfo KandinskyDecoder::DescribeDecoder(const ModelDirectory& directory) {
   info.max_width = info.max_height = 4 * info.default_width;
   info.train_steps = sampler.train_steps;
   info.default_steps = std::min(kKandinskySteps, sampler.train_steps);
+  info.takes_guidance = true;
   info.default_guidance = kKandinskyGuidance;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
@@ -133,8 +134,7 @@ std::vector<int64_t> KandinskyDecoder::LatentShape(int64_t width, int64_t height
 Conditioning KandinskyDecoder::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   Conditioning conditioning;
   conditioning.guided_channels = shape[0];
-  conditioning.guidance = request.guidance;
-  conditioning.guidance_rescale = request.guidance_rescale;
+  conditioning.guidance = request.Guided();
   conditioning.rows.resize(request.guidance > 1 ? 2 : 1);
   return conditioning;
 }

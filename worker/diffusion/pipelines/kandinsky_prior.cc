@@ -59,7 +59,7 @@ Conditioning KandinskyPrior::Condition(const PictureRequest& request, at::IntArr
     prompt = Told::Stack({&prompt, &negative});
     negative = Told::Stack({&negative, &negative});
   }
-  conditioning.guidance = request.prior_guidance;
+  conditioning.guidance.scale = request.prior_guidance;
   if (guided) conditioning.rows.push_back(negative);
   conditioning.rows.push_back(prompt);
   return conditioning;

@@ -119,10 +119,10 @@ constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/ba
 constexpr char kDefaultsFile[] = "/mind.json", kPrecisionKey[] = "precision";
 // Where what may be computed in float32 whatever the rest is (device/precision.h) lies: in folders, and in
 // single files.
-const std::set<std::string> kInFloat32 = {"vae", "movq", "gan"};
+const std::set<std::string> kInFloat32 = {"vae", "movq", "gan", "scorer"};
 constexpr char kAutoencoderPrefix[] = "first_stage_model.";
 constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls",
-               kPictureAdapters[] = "ip_adapters";
+               kPictureAdapters[] = "ip_adapters", kScorer[] = "scorer";
 constexpr char kConfigFile[] = "/config.json";
 // Where a prior is a directory of its own, with folders for its parts.
 constexpr char kPriorFolder[] = "prior", kWholePrior[] = "prior/prior";
@@ -291,6 +291,7 @@ std::vector<std::string> ModelDirectory::WeightFiles() const {
     }
   }
   for (const auto& [name, folder] : Controls()) append(ComponentFiles(folder));
+  if (HasComponent(kScorer)) append(ComponentFiles(ComponentPath(kScorer)));
   for (const auto& [name, file] : PictureAdapters()) files.push_back(file);
   if (!PictureAdapters().empty()) append(ComponentFiles(ComponentPath(kPictureEncoder)));
   const std::string single = in_single_file ? SingleFile() : "";
@@ -372,6 +373,8 @@ ModelInfo DescribeModel(const ModelDirectory& directory) {
   if (info.picture_adapters.empty() && !directory.PictureAdapters().empty())
     throw UnsupportedError(directory.ComponentPath(kPictureAdapters) + ": a " + info.pipeline +
                            " takes no pictures as prompts");
+  if (info.scorer.kind == ScorerKind::kNone && directory.HasComponent(kScorer))
+    throw UnsupportedError(directory.ComponentPath(kScorer) + ": a " + info.pipeline + " takes no scorer");
   directory.ApplyDefaults(info);
   return info;
 }

@@ -10,6 +10,14 @@
 
 namespace mind::diffusion {
 
+// What the network in a model's scorer/ leads towards.
+enum class ScorerKind { kNone, kText, kClass };
+
+struct ScorerInfo {
+  ScorerKind kind = ScorerKind::kNone;
+  int64_t class_count = 0;  // of kClass
+};
+
 struct ModelInfo {
   std::string name;      // the directory's
   std::string pipeline;  // model_index.json's _class_name
@@ -25,10 +33,12 @@ struct ModelInfo {
   bool takes_source = true;            // a picture to begin with, and a mask of what to paint anew in it
   bool edits = false;                  // changes a picture as the prompt says: nothing without one
   bool varies = false;                 // makes pictures like one that it sees as a whole: nothing without one
+  bool takes_guidance = false;         // is guided away from what it makes of nothing, in rows of its own
   bool takes_perturbed = false;        // can be guided away from itself with layers that look at nothing
-  bool takes_prior_guidance = false;   // has a prior, which is guided by a scale of its own
-  bool needs_mask = false;             // made for inpainting: nothing without picture and mask
-  bool needs_depth = false;            // made for pictures with depth: nothing without both
+  ScorerInfo scorer;
+  bool takes_prior_guidance = false;  // has a prior, which is guided by a scale of its own
+  bool needs_mask = false;            // made for inpainting: nothing without picture and mask
+  bool needs_depth = false;           // made for pictures with depth: nothing without both
   // More than 1: the model makes pictures so many times larger. Alone it needs a source picture of that
   // smaller size; as a later stage of a cascade it goes on from the stage before.
   int64_t enlargement = 1;

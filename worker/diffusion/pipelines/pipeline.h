@@ -39,6 +39,12 @@ struct PerturbedGuidance {
   std::vector<std::string> layers = {"mid"};  // as Perturbation names them
 };
 
+// Towards what the network in scorer/ leads, and how much of its gradient counts.
+struct ScorerWish {
+  double scale = 0;    // 0: nothing of it
+  std::string target;  // a text, or the number of a class; empty: the prompt, the label
+};
+
 // What a request says about its picture, as far as a pipeline is concerned.
 struct PictureRequest {
   std::string prompt;  // UTF-8; ignored by models without text
@@ -49,6 +55,8 @@ struct PictureRequest {
   PromptReading reading;
   double guidance = 1;           // classifier-free guidance scale; 1 = none, and one row instead of two
   double guidance_rescale = 0;   // 0 … 1, Lin et al. 2023, sec. 3.4
+  GuidedSteps guided_steps;      // that this guidance acts in; models with info().takes_guidance
+  Projection projection;         // of it, likewise
   int64_t clip_skip = 0;         // last text layers left out, 0 … layers - 1
   std::optional<int64_t> label;  // a class by number; none for models without classes
   // Models that change a picture as the prompt says: how closely to stay with it, 1 and more.
@@ -56,6 +64,7 @@ struct PictureRequest {
   // Models whose prior makes a picture's embedding of the prompt first: how closely that follows the prompt.
   double prior_guidance = 4;
   PerturbedGuidance perturbed;  // models with info().takes_perturbed
+  ScorerWish scorer;            // models with an info().scorer
   // How much noise is put on the source of an upscaler, or on a picture's embedding: 0 … max_noise_level.
   int64_t noise_level = 20;
   std::vector<LoraUse> loras;                // of info().loras; their effects add up
@@ -63,6 +72,11 @@ struct PictureRequest {
   std::optional<FrameSizes> negative_sizes;  // of what guidance leads away from; none: the same
   // Models told how beautiful a picture shall be, 0 … 10; and what guidance leads away from.
   double aesthetic_score = 6, negative_aesthetic_score = 2.5;
+
+  // Of the stage that `guidance` is for.
+  Guidance Guided() const {
+    return {.scale = guidance, .rescale = guidance_rescale, .steps = guided_steps, .projection = projection};
+  }
 };
 
 // The class a request asks for. Throws RequestError where it asks for none or for one that the model lacks.

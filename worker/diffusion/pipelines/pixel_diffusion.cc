@@ -76,7 +76,10 @@ ModelInfo PixelDiffusionPipeline::Describe(const ModelDirectory& directory) {
   ExpectColourOrGrey(config, "in_channels", unet);
   if (unet.conditioned_on_text())
     config.Unsupported("cross_attention_dim", "none: this pipeline has no prompt");
-  return DescribePixels(directory, unet, directory.ReadSamplerConfig());
+  const SamplerConfig sampler = directory.ReadSamplerConfig();
+  ModelInfo info = DescribePixels(directory, unet, sampler);
+  PictureScorer::Describe(directory, sampler, unet.in_channels, info);
+  return info;
 }
 
 std::unique_ptr<const Pipeline> PixelDiffusionPipeline::Load(const ModelDirectory& directory,
@@ -91,6 +94,7 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::Load(const ModelDirector
   FileParameters unet = directory.ComponentWeights("unet", options);
   pipeline->unet_ = std::make_unique<UNet>(Scope(unet), UNetConfig::From(directory.ComponentConfig("unet")));
   unet.ExpectAllTaken();
+  pipeline->scorer_ = PictureScorer::Load(directory, pipeline->sampler_config_, options);
   return pipeline;
 }
 
@@ -98,7 +102,9 @@ ModelInfo PixelDiffusionPipeline::DescribeReport(const ModelDirectory& directory
   const Config config = Config::FromFile(ReportConfigFile(directory));
   const UNetConfig unet = UNetConfig::FromReportDdpm(config);
   ExpectColourOrGrey(config, "img_channels", unet);
-  ModelInfo info = DescribePixels(directory, unet, ReportSampler(ReadComponent(directory.path())));
+  const SamplerConfig sampler = ReportSampler(ReadComponent(directory.path()));
+  ModelInfo info = DescribePixels(directory, unet, sampler);
+  PictureScorer::Describe(directory, sampler, unet.in_channels, info);
   if (!config.Unset("class_names")) info.class_names = config.RequiredStrings("class_names");
   if (!info.class_names.empty() && info.class_names.size() != static_cast<size_t>(unet.class_count))
     config.Unsupported("class_names", "num_classes names");
@@ -118,6 +124,7 @@ std::unique_ptr<const Pipeline> PixelDiffusionPipeline::LoadReport(const ModelDi
   FileParameters unet(FromReportDdpm(state, config.layers_per_block), options);
   pipeline->unet_ = std::make_unique<UNet>(Scope(unet), config);
   unet.ExpectAllTaken();
+  pipeline->scorer_ = PictureScorer::Load(directory, pipeline->sampler_config_, options);
   return pipeline;
 }
 
@@ -125,7 +132,7 @@ std::vector<int64_t> PixelDiffusionPipeline::LatentShape(int64_t width, int64_t 
   return {unet_->config().in_channels, height, width};
 }
 
-Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
+Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   if (!request.prompt.empty()) throw RequestError("this model takes no prompt");
   if (request.guidance != 1) throw RequestError("this model has no prompt to guide by: guidance must be 1");
   Told row;
@@ -137,6 +144,7 @@ Conditioning PixelDiffusionPipeline::Condition(const PictureRequest& request, at
   }
   Conditioning conditioning;
   conditioning.rows.push_back(std::move(row));
+  PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

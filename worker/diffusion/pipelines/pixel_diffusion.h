@@ -8,6 +8,7 @@
 
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/picture_scorer.h"
 #include "worker/diffusion/pipelines/pipeline.h"
 
 namespace mind::diffusion {
@@ -40,6 +41,7 @@ class PixelDiffusionPipeline : public Pipeline {
   at::Device device_ = at::kCPU;
   bool centred_ = true;  // pixels go from -1 to 1 for the network, not from 0
   std::unique_ptr<const UNet> unet_;
+  std::unique_ptr<const PictureScorer> scorer_;  // or null
 };
 
 }  // namespace mind::diffusion

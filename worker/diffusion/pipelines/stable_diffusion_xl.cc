@@ -53,6 +53,7 @@ ModelInfo StableDiffusionXlPipeline::Describe(const ModelDirectory& directory) {
   info.takes_sizes = true;
   info.takes_aesthetic_score = NumbersOf(directory, unet) == kScoredNumbers;
   const bool student = unet.guidance_width > 0;
+  info.takes_guidance = !student;
   info.default_guidance = student ? kStudentGuidance : kXlGuidance;
   if (student) info.default_steps = kStudentSteps;
   return info;
@@ -107,8 +108,7 @@ Conditioning StableDiffusionXlPipeline::Condition(const PictureRequest& request,
   const int64_t student = unet_config().guidance_width;
   const bool guided = student == 0 && request.guidance > 1;
   Conditioning conditioning;
-  conditioning.guidance = guided ? request.guidance : 1;
-  conditioning.guidance_rescale = request.guidance_rescale;
+  conditioning.guidance = request.Guided();
   conditioning.adapters = AdaptersFor(request);
   const PromptEncoder::Wish wish{request.reading, request.clip_skip, request.loras, conditioning.adapters};
   const int64_t reduction = autoencoder_->config().reduction();

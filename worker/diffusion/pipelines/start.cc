@@ -12,15 +12,19 @@ SampleState Beginning(const Start& start, double strength, const Sampler& sample
     state.x = start.noise * sampler.initial_scale();
     return state;
   }
+  state.step = StepsLeftOut(strength, sampler);
+  state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
+  if (start.kept_clean) KeepKnown(start, sampler, state);
+  return state;
+}
+
+int64_t StepsLeftOut(double strength, const Sampler& sampler) {
   const int64_t taken = static_cast<int64_t>(static_cast<double>(sampler.steps()) * strength);
   if (taken < 1) {
     throw RequestError("strength " + std::to_string(strength) + " leaves none of " +
                        std::to_string(sampler.steps()) + " steps to take: give more of either");
   }
-  state.step = sampler.steps() - taken;
-  state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
-  if (start.kept_clean) KeepKnown(start, sampler, state);
-  return state;
+  return sampler.steps() - taken;
 }
 
 int64_t StepsBefore(double share, const Sampler& sampler, int64_t train_steps) {

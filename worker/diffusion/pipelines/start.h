@@ -64,6 +64,10 @@ struct Start {
 // steps·(1 - strength). Its noise source is the caller's to give. Throws RequestError where no step is left.
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler);
 
+// How many of a sampler's steps are left out where a trajectory begins with a picture, at such a strength.
+// Throws RequestError where that is all.
+int64_t StepsLeftOut(double strength, const Sampler& sampler);
+
 // How many of a sampler's steps lie before so much of the noise is gone, 0 … 1: where another model may go on
 // with the latents. Reference: diffusers' denoising_end.
 int64_t StepsBefore(double share, const Sampler& sampler, int64_t train_steps);

@@ -63,6 +63,7 @@ void TextToImagePipeline::DescribeText(const ModelDirectory& directory, const Pr
                                        ModelInfo& info) {
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
+  info.takes_guidance = true;
   info.languages = LanguagesOf(directory.ComponentPath(encoder.tokenizer));
   info.max_clip_skip = MaxSkip(directory.ComponentConfig(encoder.encoder)) - encoder.skipped;
   for (const auto& [name, path] : directory.Loras()) info.loras.push_back(name);
@@ -116,8 +117,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
 
 Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
-  conditioning.guidance = request.guidance;
-  conditioning.guidance_rescale = request.guidance_rescale;
+  conditioning.guidance = request.Guided();
   conditioning.adapters = AdaptersFor(request);
   const PromptEncoder& encoder = *encoders_.front();
   const PromptEncoder::Wish wish{request.reading, request.clip_skip, request.loras, conditioning.adapters};

@@ -73,6 +73,7 @@ ModelInfo UnclipDecoder::Describe(const ModelDirectory& directory) {
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();
   info.takes_prompt = info.takes_prior_guidance = has_prior;
+  info.takes_guidance = true;
   info.takes_source = info.varies = !has_prior;
   if (has_prior) {
     info.languages = LanguagesOf(directory.ComponentPath("tokenizer"));
@@ -128,8 +129,7 @@ std::unique_ptr<const Pipeline> UnclipDecoder::Load(const ModelDirectory& direct
 Conditioning UnclipDecoder::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
   conditioning.guided_channels = kColours;
-  conditioning.guidance = request.guidance;
-  conditioning.guidance_rescale = request.guidance_rescale;
+  conditioning.guidance = request.Guided();
   const double prior = info_.takes_prior_guidance ? request.prior_guidance : 1;
   if (std::max(request.guidance, prior) > 1)
     conditioning.rows.push_back(UnclipText(*text_, "", request, conditioning.tokens_cut));

@@ -45,7 +45,7 @@ Conditioning UnclipPrior::Condition(const PictureRequest& request, at::IntArrayR
   Conditioning conditioning;
   const double scale =
       one_switch_ ? std::max(request.prior_guidance, request.guidance) : request.prior_guidance;
-  conditioning.guidance = request.prior_guidance;
+  conditioning.guidance.scale = request.prior_guidance;
   if (scale > 1) conditioning.rows.push_back(UnclipText(*text_, "", request, conditioning.tokens_cut));
   conditioning.rows.push_back(UnclipText(*text_, request.prompt, request, conditioning.tokens_cut));
   return conditioning;
