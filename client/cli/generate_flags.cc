@@ -208,6 +208,14 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "Picture to begin with: PNG, JPEG or WebP");
   AddFlag(app, "--mask", "FILE", File([spec] { return spec->mutable_mask_image(); }),
           "Picture, bright where --image is to be painted anew");
+  AddFlag(app, "--mask-blur", "N", Real([spec](auto v) { spec->set_mask_blur(v); }),
+          "Blurs --mask by so many pixels; what is grey, with 0 too, is painted so far");
+  AddFlag(app, "--only-masked", "N", Whole([spec](auto v) { spec->mutable_only_masked()->set_padding(v); }),
+          "Paints only the part of --image around what is bright in --mask, with so many pixels around it");
+  AddFlag(app, "--fit", "stretch|crop|fill",
+          Enumerator<v1::SourceFit>("SOURCE_FIT_", v1::SourceFit_Parse, "stretch|crop|fill",
+                                    [spec](auto v) { spec->set_source_fit(v); }),
+          "How --image and --mask come to a size of other proportions");
   AddFlag(app, "--depth", "FILE", File([spec] { return spec->mutable_depth_image(); }),
           "Depth of --image, near is bright");
   AddRepeatedFlag(

@@ -50,6 +50,11 @@ bool NeedsSource(const v1::Model& model) {
                      [](int task) { return task == v1::TASK_EDIT || task == v1::TASK_VARIATION; });
 }
 
+// More of its pictures than workers of earlier versions know.
+bool SaysHowItIsPainted(const v1::ImageSpec& spec) {
+  return spec.source_fit() != v1::SOURCE_FIT_UNSPECIFIED || spec.has_mask_blur() || spec.has_only_masked();
+}
+
 }  // namespace
 
 Offer::Offer(const v1::Model& model)
@@ -65,6 +70,7 @@ Offer::Offer(const v1::Model& model)
       needs_mask_(model.needs_mask_image()),
       needs_depth_(model.needs_depth_image()),
       needs_source_(NeedsSource(model)),
+      takes_source_fit_(model.takes_source_fit()),
       takes_perturbed_guidance_(model.takes_perturbed_guidance()),
       takes_prior_guidance_(model.takes_prior_guidance()),
       samplers_(SamplerNames(model)),
@@ -73,8 +79,9 @@ Offer::Offer(const v1::Model& model)
       picture_adapters_(NamesOf(NetworksFor(v1::INPUT_ROLE_PROMPT, model))),
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
-                        needs_depth_, needs_source_, takes_perturbed_guidance_, takes_prior_guidance_, ";",
-                        Joined(samplers_), Joined(loras_), Joined(controls_), Joined(picture_adapters_))) {}
+                        needs_depth_, needs_source_, takes_source_fit_, takes_perturbed_guidance_,
+                        takes_prior_guidance_, ";", Joined(samplers_), Joined(loras_), Joined(controls_),
+                        Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
@@ -107,6 +114,7 @@ bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {
   const bool source = !spec.source_image().empty();
   const bool mask = !spec.mask_image().empty();
   if (source && !takes_source_ && !enlarges_) return false;
+  if (!takes_source_fit_ && SaysHowItIsPainted(spec)) return false;
   return (source || (!enlarges_ && !needs_source_)) && (mask || !needs_mask_) &&
          spec.depth_image().empty() != needs_depth_;
 }

@@ -49,6 +49,7 @@ class Offer {
   const bool needs_mask_;
   const bool needs_depth_;
   const bool needs_source_;
+  const bool takes_source_fit_;
   const bool takes_perturbed_guidance_;
   const bool takes_prior_guidance_;
   const std::set<std::string> samplers_;

@@ -178,6 +178,29 @@ std::optional<std::string> ReadPicture(const nlohmann::json& value, const std::s
   return std::nullopt;
 }
 
+void ReadResizeMode(JsonFields& fields, v1::ImageSpec& spec) {
+  switch (fields.Whole("resize_mode", 0, 3).value_or(0)) {
+    case 1:
+      return spec.set_source_fit(v1::SOURCE_FIT_CROP);
+    case 2:
+      return spec.set_source_fit(v1::SOURCE_FIT_FILL);
+    case 3:
+      return fields.Refuse("resize_mode", "latents are not resized here; it must be 0, 1 or 2");
+    default:
+      return;
+  }
+}
+
+// 0 is a mask without grey.
+void ReadMaskBlur(JsonFields& fields, v1::ImageSpec& spec) {
+  const auto blur = fields.Number("mask_blur", 0, 1e9);
+  const auto across = fields.Number("mask_blur_x", 0, 1e9), down = fields.Number("mask_blur_y", 0, 1e9);
+  const double both = blur.value_or(across.value_or(0));
+  if (across.value_or(both) != both || down.value_or(both) != both)
+    fields.Refuse("mask_blur_x", "not supported; masks are blurred alike in both directions");
+  if (both > 0) spec.set_mask_blur(both);
+}
+
 // What img2img has beside txt2img.
 void ReadSource(JsonFields& fields, v1::ImageSpec& spec) {
   const nlohmann::json* const images = fields.Any("init_images");
@@ -187,13 +210,16 @@ void ReadSource(JsonFields& fields, v1::ImageSpec& spec) {
   if (auto bytes = ReadPicture(images->front(), "init_images", fields))
     spec.set_source_image(*std::move(bytes));
   spec.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kUsualStrength));
-  if (fields.Whole("resize_mode", 0, 3).value_or(0) != 0)
-    fields.Refuse("resize_mode", "pictures are resized whole; it must be 0");
+  ReadResizeMode(fields, spec);
   const nlohmann::json* const mask = fields.Any("mask");
   if (!IsSomething(mask)) return;
   if (auto bytes = ReadPicture(*mask, "mask", fields)) spec.set_mask_image(*std::move(bytes));
-  if (fields.Flag("inpaint_full_res").value_or(false))
-    fields.Refuse("inpaint_full_res", "masks are painted in the whole picture; it must be false");
+  ReadMaskBlur(fields, spec);
+  const auto padding = fields.Whole("inpaint_full_res_padding", 0, kMostPixels);
+  if (fields.Flag("inpaint_full_res").value_or(false)) {
+    v1::OnlyMasked& only = *spec.mutable_only_masked();
+    if (padding) only.set_padding(static_cast<uint32_t>(*padding));
+  }
   if (fields.Whole("inpainting_mask_invert", 0, 1).value_or(0) != 0)
     fields.Refuse("inpainting_mask_invert", "what is white is painted anew; it must be 0");
 }

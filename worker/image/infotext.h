@@ -19,10 +19,12 @@ struct Infotext {
   std::string sampler_parameters;  // as JSON; empty: none
   double guidance = 0;
   double guidance_rescale = 0;
-  int64_t clip_skip = 0;     // layers left out
-  double strength = 0;       // of going from a source picture; 0: there is none
-  std::string class_label;   // empty: none
-  int64_t noise_level = -1;  // of an upscaler; -1: none
+  int64_t clip_skip = 0;      // layers left out
+  double strength = 0;        // of going from a source picture; 0: there is none
+  double mask_blur = -1;      // -1: its grey levels do not count
+  int64_t mask_padding = -1;  // of what was painted alone; -1: the whole picture was
+  std::string class_label;    // empty: none
+  int64_t noise_level = -1;   // of an upscaler; -1: none
   uint64_t seed = 0;
   uint64_t variation_seed = 0;
   double variation_strength = 0;  // 0: there is none

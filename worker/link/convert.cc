@@ -120,6 +120,16 @@ diffusion::Emphasis ToEmphasis(v1::PromptEmphasis emphasis) {
   return emphasis == v1::PROMPT_EMPHASIS_NONE ? diffusion::Emphasis::kNone : diffusion::Emphasis::kMeanKept;
 }
 
+diffusion::Fit ToFit(v1::SourceFit fit) {
+  if (fit == v1::SOURCE_FIT_CROP) return diffusion::Fit::kCrop;
+  return fit == v1::SOURCE_FIT_FILL ? diffusion::Fit::kFill : diffusion::Fit::kStretch;
+}
+
+// Those that begin with a picture and see nothing else of it.
+bool TakesSourceFit(const diffusion::ModelInfo& info) {
+  return (info.takes_source || info.needs_mask || info.edits) && !info.needs_depth && !info.varies;
+}
+
 }  // namespace
 
 v1::Model ToProto(const diffusion::ModelInfo& info) {
@@ -131,6 +141,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_negative_prompt(info.takes_negative_prompt);
   model.set_max_clip_skip(static_cast<uint32_t>(info.max_clip_skip));
   model.set_takes_source_image(info.takes_source);
+  model.set_takes_source_fit(TakesSourceFit(info));
   model.set_needs_mask_image(info.needs_mask);
   model.set_needs_depth_image(info.needs_depth);
   model.set_takes_second_prompt(info.takes_second_prompt);
@@ -197,6 +208,9 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
     request.variation = {VariationSeedOf(spec, image.image_index()), spec.variation().strength()};
   request.source = spec.source_image();
   request.mask = spec.mask_image();
+  request.fit = ToFit(spec.source_fit());
+  if (spec.has_mask_blur()) request.mask_blur = spec.mask_blur();
+  if (spec.has_only_masked()) request.only_masked = spec.only_masked().padding();
   request.depth = spec.depth_image();
   request.strength = spec.strength();
   if (spec.has_picture_guidance()) request.picture.picture_guidance = spec.picture_guidance();
@@ -281,24 +295,27 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       break;
   }
   if (spec.omit_metadata()) return {"image/png", image::EncodePng(View(picture), "")};
-  const image::Infotext info{.prompt = PromptWithLoras(spec),
-                             .negative_prompt = spec.negative_prompt(),
-                             .steps = spec.steps(),
-                             .sampler = spec.sampler(),
-                             .sampler_parameters = ToJson(spec.sampler_parameters()),
-                             .guidance = spec.guidance(),
-                             .guidance_rescale = spec.guidance_rescale(),
-                             .clip_skip = spec.clip_skip(),
-                             .strength = spec.source_image().empty() ? 0 : spec.strength(),
-                             .class_label = spec.class_label(),
-                             .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
-                             .seed = SeedOf(spec, index),
-                             .variation_seed = spec.has_variation() ? VariationSeedOf(spec, index) : 0,
-                             .variation_strength = spec.variation().strength(),
-                             .width = static_cast<int>(spec.width()),
-                             .height = static_cast<int>(spec.height()),
-                             .model = spec.model(),
-                             .version = "Mind-Diffusion " MIND_VERSION};
+  const image::Infotext info{
+      .prompt = PromptWithLoras(spec),
+      .negative_prompt = spec.negative_prompt(),
+      .steps = spec.steps(),
+      .sampler = spec.sampler(),
+      .sampler_parameters = ToJson(spec.sampler_parameters()),
+      .guidance = spec.guidance(),
+      .guidance_rescale = spec.guidance_rescale(),
+      .clip_skip = spec.clip_skip(),
+      .strength = spec.source_image().empty() ? 0 : spec.strength(),
+      .mask_blur = spec.has_mask_blur() ? spec.mask_blur() : -1,
+      .mask_padding = spec.has_only_masked() ? int64_t{spec.only_masked().padding()} : -1,
+      .class_label = spec.class_label(),
+      .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
+      .seed = SeedOf(spec, index),
+      .variation_seed = spec.has_variation() ? VariationSeedOf(spec, index) : 0,
+      .variation_strength = spec.variation().strength(),
+      .width = static_cast<int>(spec.width()),
+      .height = static_cast<int>(spec.height()),
+      .model = spec.model(),
+      .version = "Mind-Diffusion " MIND_VERSION};
   return {"image/png", image::EncodePng(View(picture), image::FormatInfotext(info))};
 }
 

@@ -49,6 +49,13 @@ TEST_F(GenerateFlags, FillInTheRequest) {
   EXPECT_TRUE(options_.detach);
 }
 
+TEST_F(GenerateFlags, SayHowAPictureIsPainted) {
+  EXPECT_EQ(Parse({"a cat", "--mask-blur", "0", "--only-masked", "16", "--fit", "crop"}), "");
+  EXPECT_TRUE(spec().has_mask_blur());
+  EXPECT_EQ(spec().only_masked().padding(), 16U);
+  EXPECT_EQ(spec().source_fit(), v1::SOURCE_FIT_CROP);
+}
+
 // A file's name may have colons, but for an end that is a weight.
 TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   const support::TemporaryFolder folder;

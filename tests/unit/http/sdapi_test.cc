@@ -168,6 +168,30 @@ TEST_F(Sdapi, Img2ImgBeginsWithAPicture) {
   EXPECT_TRUE(body["parameters"]["init_images"].is_null());     // not sent back
 }
 
+TEST_F(Sdapi, MasksAreBlurredAndPaintedAloneAsThere) {
+  const auto spec_of = [this](json body) {
+    body["init_images"] = {"QQ=="};
+    generation_.submitted.clear();
+    Ask("POST", "/sdapi/v1/img2img", body.dump());
+    EXPECT_EQ(generation_.submitted.size(), 1U) << body;
+    return generation_.submitted.empty() ? v1::ImageSpec() : generation_.submitted[0].spec();
+  };
+  v1::ImageSpec spec = spec_of({{"mask", "QQ=="},
+                                {"mask_blur", 4},
+                                {"resize_mode", 1},
+                                {"inpaint_full_res", true},
+                                {"inpaint_full_res_padding", 16}});
+  EXPECT_EQ(spec.mask_blur(), 4);
+  EXPECT_EQ(spec.source_fit(), v1::SOURCE_FIT_CROP);
+  EXPECT_EQ(spec.only_masked().padding(), 16U);
+  EXPECT_EQ(spec_of({{"resize_mode", 2}}).source_fit(), v1::SOURCE_FIT_FILL);
+  EXPECT_FALSE(spec_of({{"mask_blur", 4}, {"inpaint_full_res", true}}).has_mask_blur());  // there is no mask
+  spec = spec_of({{"mask", "QQ=="}, {"mask_blur", 0}, {"resize_mode", 0}, {"inpaint_full_res", 0}});
+  EXPECT_FALSE(spec.has_mask_blur());
+  EXPECT_FALSE(spec.has_only_masked());
+  EXPECT_EQ(spec.source_fit(), v1::SOURCE_FIT_UNSPECIFIED);
+}
+
 TEST_F(Sdapi, ASubseedIsAVariation) {
   const v1::ImageSpec spec = SpecOf({{"seed", 5}, {"subseed", 9}, {"subseed_strength", 0.25}});
   EXPECT_EQ(spec.variation().seed(), 9U);
@@ -213,8 +237,9 @@ TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
       {json::object(), "422 init_images: must be a list of one picture"},
       {{{"init_images", {"http://host/a.png"}}}, "422 init_images: must be a picture in base64"},
       {{{"init_images", {"QQ==", "QQ=="}}}, "422 init_images: "},
-      {{{"init_images", {"QQ=="}}, {"resize_mode", 1}}, "422 resize_mode: "},
-      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpaint_full_res", true}}, "422 inpaint_full_res: "},
+      {{{"init_images", {"QQ=="}}, {"resize_mode", 3}}, "422 resize_mode: latents are not resized here"},
+      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"mask_blur_x", 2}, {"mask_blur_y", 4}},
+       "422 mask_blur_x: "},
       {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_mask_invert", 1}},
        "422 inpainting_mask_invert"},
   };

@@ -89,12 +89,35 @@ TEST(Offer, GuidanceThatAModelDoesNotTakeIsNotForIt) {
   EXPECT_TRUE(Offer(model).Allows(prior));
 }
 
+// A worker of an earlier version would pass over what it does not know.
+TEST(Offer, HowAPictureIsPaintedIsForWorkersThatKnowIt) {
+  const std::vector<std::function<void(v1::ImageSpec&)>> says = {
+      [](v1::ImageSpec& s) { s.set_source_fit(v1::SOURCE_FIT_CROP); },
+      [](v1::ImageSpec& s) { s.set_mask_blur(0); },
+      [](v1::ImageSpec& s) { s.mutable_only_masked()->set_padding(0); }};
+  v1::Model model = PlainOffer();
+  model.set_takes_source_image(true);
+  v1::Model knows = model;
+  knows.set_takes_source_fit(true);
+  v1::ImageSpec spec = AskedFor();
+  spec.set_source_image("picture");
+  spec.set_mask_image("mask");
+  EXPECT_TRUE(Offer(model).Allows(spec));
+  for (size_t i = 0; i < says.size(); ++i) {
+    v1::ImageSpec more = spec;
+    says[i](more);
+    EXPECT_FALSE(Offer(model).Allows(more)) << i;
+    EXPECT_TRUE(Offer(knows).Allows(more)) << i;
+  }
+}
+
 TEST(Offer, OffersThatDifferHaveOtherKeys) {
   const std::vector<std::function<void(v1::Model&)>> changes = {
       [](v1::Model& m) { m.set_revision("other"); },
       [](v1::Model& m) { m.set_max_width(128); },
       [](v1::Model& m) { m.set_takes_perturbed_guidance(true); },
       [](v1::Model& m) { m.set_takes_prior_guidance(true); },
+      [](v1::Model& m) { m.set_takes_source_fit(true); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

@@ -96,6 +96,28 @@ TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
   EXPECT_TRUE(request.controls[1].guess_mode);
 }
 
+TEST(Convert, HowAPictureIsPaintedGoesToTheEngine) {
+  v1::Assign assign;
+  const diffusion::TrajectoryRequest plain = ToRequest(assign, {});
+  EXPECT_EQ(plain.fit, diffusion::Fit::kStretch);
+  EXPECT_FALSE(plain.mask_blur || plain.only_masked);
+  assign.mutable_spec()->set_source_fit(v1::SOURCE_FIT_FILL);
+  assign.mutable_spec()->set_mask_blur(0);
+  assign.mutable_spec()->mutable_only_masked()->set_padding(16);
+  const diffusion::TrajectoryRequest request = ToRequest(assign, {});
+  EXPECT_EQ(request.fit, diffusion::Fit::kFill);
+  EXPECT_EQ(request.mask_blur, 0);
+  EXPECT_EQ(request.only_masked, 16);
+}
+
+TEST(Convert, AModelThatBeginsWithPicturesSaysHowTheyAreFitted) {
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo()).takes_source_fit());
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_source = false, .needs_mask = true}).takes_source_fit());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo{.takes_source = false}).takes_source_fit());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo{.varies = true}).takes_source_fit());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo{.needs_depth = true}).takes_source_fit());
+}
+
 TEST(Convert, WhoseTurnItIsFollowsFromJobAndTenant) {
   v1::Assign assign;
   assign.set_job_id("j");

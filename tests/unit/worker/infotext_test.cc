@@ -18,6 +18,8 @@ TEST(Infotext, IsReadAsItWasWritten) {
                       .sampler_parameters = R"({"eta":0.5,"x":"\"q\""})",
                       .guidance = 7.5,
                       .strength = 0.5,
+                      .mask_blur = 4,
+                      .mask_padding = 32,
                       .seed = 5,
                       .variation_seed = 9,
                       .variation_strength = 0.25,
@@ -33,7 +35,9 @@ TEST(Infotext, IsReadAsItWasWritten) {
                           Pair("Sampler parameters", info.sampler_parameters), Pair("CFG scale", "7.5"),
                           Pair("Seed", "5"), Pair("Size", "64x32"), Pair("Model", "sd, v1"),
                           Pair("Variation seed", "9"), Pair("Variation seed strength", "0.25"),
-                          Pair("Denoising strength", "0.5"), Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
+                          Pair("Denoising strength", "0.5"), Pair("Mask blur", "4.0"),
+                          Pair("Inpaint area", "Only masked"), Pair("Masked area padding", "32"),
+                          Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
 }
 
 TEST(Infotext, WithoutSettingsIsAPrompt) {

@@ -74,7 +74,7 @@ void Engine::FinishStage(const TrajectoryPtr& trajectory) {
     t.events->OnSideWork(WorkAfterStage(t));
     try {
       if (last) {
-        at::Tensor picture = DecodeStage(t);
+        at::Tensor picture = FinishedPicture(t, options_.decode);
         return End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(std::move(picture)); });
       }
       BeginNextStage(t, options_.decode);

@@ -16,7 +16,8 @@ namespace {
 // The request's pictures, decoded and resized. An upscaler's source is as much smaller as it will enlarge.
 Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, const DecodeFile& decode) {
   Source source;
-  if (request.source.empty() && request.mask.empty() && request.depth.empty() && request.controls.empty() &&
+  if (request.source.empty() && !request.mask.empty()) throw RequestError("a mask needs a source picture");
+  if (request.source.empty() && request.depth.empty() && request.controls.empty() &&
       request.picture_prompts.empty())
     return source;
   if (!decode) throw RequestError("source pictures are not supported here");
@@ -26,11 +27,14 @@ Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, cons
   const ResizeFilter filter = pipeline.source_filter();
   source.strength = pipeline.info().enlargement > 1 ? 1 : request.strength;
   if (!request.source.empty()) {
-    source.original = decode(request.source);
-    source.picture = ToFloats(ResizePicture(source.original, size[0], size[1], filter), device);
+    const SourceFrame frame(request, decode);
+    const at::Tensor picture = frame.Picture(size[0], size[1], filter),
+                     mask = frame.Mask(size[0], size[1], filter);
+    source.original = frame.whole() ? frame.original() : picture;
+    source.picture = ToFloats(picture, device);
+    if (mask.defined()) source.mask = ToFloats(mask, device);
+    source.soft_mask = request.mask_blur.has_value();
   }
-  if (!request.mask.empty())
-    source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1], filter), device);
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
   for (const auto& [adapter, picture, weight, mask, layers] : request.picture_prompts) {
     PromptPicture prompt{.adapter = adapter, .picture = decode(picture), .weight = weight, .layers = layers};
@@ -186,14 +190,15 @@ void Prepare(Trajectory& t, std::shared_ptr<const Pipeline> model, const DecodeF
   }
 }
 
+namespace {
+
+// uint8 [H, W, 3] on the CPU, of the stage's last x.
 at::Tensor DecodeStage(const Trajectory& t) {
   ExpectFinite(t.state.x, t, "latents");
   const at::Tensor picture = t.pipeline().Decode(t.state.x);
   ExpectFinite(picture, t, "a picture");
   return ToBytes(picture);
 }
-
-namespace {
 
 // What the next stage begins with.
 at::Tensor HandedOver(const Trajectory& t) {
@@ -203,6 +208,13 @@ at::Tensor HandedOver(const Trajectory& t) {
 }
 
 }  // namespace
+
+at::Tensor FinishedPicture(const Trajectory& t, const DecodeFile& decode) {
+  const at::Tensor made = DecodeStage(t);
+  const TrajectoryRequest& request = t.request;
+  if (!request.mask_blur && !request.only_masked) return made;
+  return SourceFrame(request, decode).PutBack(made, t.stages[StageWithPictures(t)].pipeline->source_filter());
+}
 
 void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
   if (!t.stages[t.stage_number + 1].continues_latents) {

@@ -85,8 +85,8 @@ nlohmann::json FieldsOf(const std::vector<PicturePromptInput>& prompts) {
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last six change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
-               mask, depth, strength, controls, picture_prompts, job, tenant, tenant_weight, priority,
-               preview_every, checkpoint] = request;
+               mask, fit, mask_blur, only_masked, depth, strength, controls, picture_prompts, job, tenant,
+               tenant_weight, priority, preview_every, checkpoint] = request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},
@@ -101,6 +101,9 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                            {"strength", strength},
                            {"controls", FieldsOf(controls)}};
   if (variation.strength > 0) fields["variation"] = {variation.seed, variation.strength};
+  if (fit != Fit::kStretch) fields["fit"] = fit;
+  if (mask_blur) fields["mask_blur"] = *mask_blur;
+  if (only_masked) fields["only_masked"] = *only_masked;
   if (!picture_prompts.empty()) fields["picture_prompts"] = FieldsOf(picture_prompts);
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "worker/diffusion/pipelines/pipeline.h"
+#include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/samplers/parameters.h"
 
 namespace mind::diffusion {
@@ -56,7 +57,14 @@ struct TrajectoryRequest {
   // none. It is resized to width and height. The last strength·steps steps are taken, rounded down, from the
   // picture noised to where they begin.
   std::string source;
-  std::string mask;       // likewise: bright where the source picture is to be painted anew
+  std::string mask;         // likewise: bright where the source picture is to be painted anew
+  Fit fit = Fit::kStretch;  // how those two come to that size
+  // The mask's grey levels count, blurred by so many of its pixels before, and what is not painted is put
+  // back over the picture; none: what is half bright or more is painted.
+  std::optional<double> mask_blur;
+  // Only the part of the source picture around what is bright is seen and painted, with so many pixels around
+  // it, and put back: the picture has the source's size.
+  std::optional<int64_t> only_masked;
   std::string depth;      // likewise: the source picture's depth, near is bright
   double strength = 0.8;  // 0 … 1
   std::vector<ControlInput> controls;

@@ -3,14 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
 #include <vector>
+
+#include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
 namespace {
 
 constexpr double kLobes = 3;
 constexpr double kCubicReach = 2;
-constexpr int kFractionBits = 32 - 8 - 2;  // of the fixed-point weights
+constexpr int64_t kMostCovering = int64_t{1} << 26;  // pixels, of which the middle is kept
+constexpr int kFractionBits = 32 - 8 - 2;            // of the fixed-point weights
 
 double Lanczos(double x) {
   if (x < -kLobes || x >= kLobes) return 0;
@@ -105,6 +109,30 @@ at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t heigh
   columns();
   rows();
   return result;
+}
+
+at::Tensor FitPicture(const at::Tensor& picture, int64_t width, int64_t height, Fit fit,
+                      ResizeFilter filter) {
+  if (fit == Fit::kStretch) return ResizePicture(picture, width, height, filter);
+  const int64_t high = picture.size(0), wide = picture.size(1);
+  const bool wider = wide * height > width * high;  // than the size asked for
+  // One side has the size asked for; which one says whether it covers that or lies in it.
+  const bool by_height = wider == (fit == Fit::kCrop);
+  const int64_t to_width = by_height ? std::max<int64_t>(wide * height / high, 1) : width;
+  const int64_t to_height = by_height ? height : std::max<int64_t>(high * width / wide, 1);
+  if (to_width * to_height > kMostCovering) {
+    throw RequestError("a picture of " + std::to_string(wide) + "x" + std::to_string(high) +
+                       " is too narrow to be cut to " + std::to_string(width) + "x" + std::to_string(height));
+  }
+  at::Tensor fitted = ResizePicture(picture, to_width, to_height, filter);
+  const auto place = [&](int64_t dim, int64_t from, int64_t to) {
+    if (from == to) return;
+    const at::Tensor lines = (at::arange(to, at::kLong) + (from / 2 - to / 2)).clamp(0, from - 1);
+    fitted = fitted.index_select(dim, lines);
+  };
+  place(0, to_height, height);
+  place(1, to_width, width);
+  return fitted;
 }
 
 }  // namespace mind::diffusion
