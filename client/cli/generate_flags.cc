@@ -56,16 +56,34 @@ FlagReader File(std::function<std::string*()> bytes) {
   };
 }
 
+// WIDTHxHEIGHT, into a message that has both.
+template <typename Message>
+bool ReadSize(const std::string& text, Message& message) {
+  const size_t x = text.find('x');
+  uint32_t width = 0, height = 0;
+  if (x == std::string::npos || !absl::SimpleAtoi(text.substr(0, x), &width) ||
+      !absl::SimpleAtoi(text.substr(x + 1), &height))
+    return false;
+  message.set_width(width);
+  message.set_height(height);
+  return true;
+}
+
 FlagReader Size(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
-    const size_t x = text.find('x');
-    uint32_t width = 0, height = 0;
-    if (x == std::string::npos || !absl::SimpleAtoi(text.substr(0, x), &width) ||
-        !absl::SimpleAtoi(text.substr(x + 1), &height)) {
-      return absl::StrCat("\"", text, "\" is not WIDTHxHEIGHT in pixels, such as 512x768");
-    }
-    spec->set_width(width);
-    spec->set_height(height);
+    if (ReadSize(text, *spec)) return "";
+    return absl::StrCat("\"", text, "\" is not WIDTHxHEIGHT in pixels, such as 512x768");
+  };
+}
+
+FlagReader HiresSize(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    double scale = 0;
+    if (ReadSize(text, *spec->mutable_hires())) return "";
+    if (!absl::SimpleAtod(text, &scale))
+      return absl::StrCat("\"", text,
+                          "\" is neither how many times larger nor WIDTHxHEIGHT, such as 1024x1536");
+    spec->mutable_hires()->set_scale(scale);
     return "";
   };
 }
@@ -252,6 +270,16 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           Number<uint64_t>([spec](auto v) { spec->mutable_variation()->set_seed(v); }),
           "Where --variation leads; random if left out");
   AddFlag(app, "--size", "WxH", Size(spec), "Width and height in pixels");
+  AddFlag(app, "--hires", "SCALE|WxH", HiresSize(spec),
+          "A second pass over the picture, so many times larger or of this size");
+  AddFlag(app, "--hires-steps", "N", Whole([spec](auto v) { spec->mutable_hires()->set_steps(v); }),
+          "Steps that it takes; as many as --steps if left out");
+  AddFlag(app, "--hires-strength", "N", Real([spec](auto v) { spec->mutable_hires()->set_strength(v); }),
+          "How far it goes from the enlarged picture, 0 to 1");
+  AddFlag(app, "--hires-upscaler", "latent|lanczos",
+          Enumerator<v1::HiresUpscaler>("HIRES_UPSCALER_", v1::HiresUpscaler_Parse, "latent|lanczos",
+                                        [spec](auto v) { spec->mutable_hires()->set_upscaler(v); }),
+          "What is enlarged: latents, or the picture by Lanczos' filter");
   AddFlag(app, "-n,--count", "N", Whole([spec](auto v) { spec->set_image_count(v); }),
           "Pictures; picture k has seed + k, or with --variation that of the variation's + k");
   AddFlag(app, "--priority", "low|normal|high",

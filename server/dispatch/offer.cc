@@ -71,6 +71,7 @@ Offer::Offer(const v1::Model& model)
       needs_depth_(model.needs_depth_image()),
       needs_source_(NeedsSource(model)),
       takes_source_fit_(model.takes_source_fit()),
+      takes_hires_(model.takes_hires()),
       takes_perturbed_guidance_(model.takes_perturbed_guidance()),
       takes_prior_guidance_(model.takes_prior_guidance()),
       samplers_(SamplerNames(model)),
@@ -79,13 +80,13 @@ Offer::Offer(const v1::Model& model)
       picture_adapters_(NamesOf(NetworksFor(v1::INPUT_ROLE_PROMPT, model))),
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
-                        needs_depth_, needs_source_, takes_source_fit_, takes_perturbed_guidance_,
-                        takes_prior_guidance_, ";", Joined(samplers_), Joined(loras_), Joined(controls_),
-                        Joined(picture_adapters_))) {}
+                        needs_depth_, needs_source_, takes_source_fit_, takes_hires_,
+                        takes_perturbed_guidance_, takes_prior_guidance_, ";", Joined(samplers_),
+                        Joined(loras_), Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
-  return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
-         spec.height() % size_multiple_ == 0 && spec.steps() <= max_steps_ &&
+  return AllowsSize(spec.width(), spec.height()) && spec.steps() <= max_steps_ &&
+         (!spec.has_hires() || (takes_hires_ && AllowsSize(spec.hires().width(), spec.hires().height()))) &&
          spec.clip_skip() <= max_clip_skip_ && samplers_.count(spec.sampler()) != 0 &&
          std::all_of(spec.loras().begin(), spec.loras().end(),
                      [this](const v1::LoraUse& lora) { return loras_.count(lora.name()) != 0; }) &&
@@ -96,6 +97,11 @@ bool Offer::Allows(const v1::ImageSpec& spec) const {
                        return picture_adapters_.count(prompt.adapter()) != 0;
                      }) &&
          AllowsPictures(spec) && AllowsGuidance(spec);
+}
+
+bool Offer::AllowsSize(uint32_t width, uint32_t height) const {
+  return width <= max_width_ && height <= max_height_ && width % size_multiple_ == 0 &&
+         height % size_multiple_ == 0;
 }
 
 bool Offer::AllowsControl(const v1::ControlPicture& control) const {

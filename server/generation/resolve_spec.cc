@@ -10,6 +10,7 @@
 #include "server/generation/nearest_names.h"
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_controls.h"
+#include "server/generation/validate_hires.h"
 #include "server/generation/validate_painting.h"
 #include "server/generation/validate_picture_prompts.h"
 
@@ -285,6 +286,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   }
   MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
   MIND_RETURN_IF_ERROR(ResolvePainting(model, spec));
+  MIND_RETURN_IF_ERROR(ResolveHires(model, spec));
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
   MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);

@@ -13,6 +13,7 @@
 #include "server/generation/resolve_spec.h"
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_controls.h"
+#include "server/generation/validate_hires.h"
 #include "server/generation/webhook.h"
 
 namespace mind::server {
@@ -135,7 +136,7 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
   MIND_RETURN_IF_ERROR(ResolveDeadline(request, now, job.deadline));
   MIND_RETURN_IF_ERROR(CheckLabels("labels", request.labels()));
   MIND_RETURN_IF_ERROR(CheckWebhook(request.webhook_url(), limits.webhook_origins));
-  job.later_steps = (*model)->later_steps();
+  job.later_steps = (*model)->later_steps() + job.spec.hires().steps();
   job.rows = CostInRows(job.spec, *model);
   return job;
 }
@@ -147,7 +148,8 @@ double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
                                                            : 2) +
                                      (spec.has_perturbed_guidance() ? 1 : 0);
   const double later = model != nullptr ? model->later_steps() : 0;
-  return (EvaluationsOfPicture(spec, model) * rows_per_evaluation + later) * spec.image_count();
+  const double evaluations = EvaluationsOfPicture(spec, model) + EvaluationsOfHires(spec, model);
+  return (evaluations * rows_per_evaluation + later) * spec.image_count();
 }
 
 }  // namespace mind::server

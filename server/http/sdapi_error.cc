@@ -26,6 +26,12 @@ std::string SdapiName(const std::string& field) {
                                              {"strength", "denoising_strength"},
                                              {"source_fit", "resize_mode"},
                                              {"only_masked", "inpaint_full_res"},
+                                             {"hires", "enable_hr"},
+                                             {"hires.scale", "hr_scale"},
+                                             {"hires.width", "hr_resize_x"},
+                                             {"hires.height", "hr_resize_y"},
+                                             {"hires.steps", "hr_second_pass_steps"},
+                                             {"hires.strength", "denoising_strength"},
                                              {"only_masked.padding", "inpaint_full_res_padding"},
                                              {"clip_skip", "clip_skip"},
                                              {"loras", "prompt, a LoRA"}};

@@ -23,8 +23,17 @@ struct Infotext {
   double strength = 0;        // of going from a source picture; 0: there is none
   double mask_blur = -1;      // -1: its grey levels do not count
   int64_t mask_padding = -1;  // of what was painted alone; -1: the whole picture was
-  std::string class_label;    // empty: none
-  int64_t noise_level = -1;   // of an upscaler; -1: none
+  // Of a second pass; 0 steps: there was none.
+  struct Hires {
+    double scale = 0;  // 0: the size was asked for
+    int width = 0;
+    int height = 0;
+    int64_t steps = 0;
+    std::string upscaler;
+  };
+  Hires hires;
+  std::string class_label;   // empty: none
+  int64_t noise_level = -1;  // of an upscaler; -1: none
   uint64_t seed = 0;
   uint64_t variation_seed = 0;
   double variation_strength = 0;  // 0: there is none

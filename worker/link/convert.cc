@@ -125,6 +125,14 @@ diffusion::Fit ToFit(v1::SourceFit fit) {
   return fit == v1::SOURCE_FIT_FILL ? diffusion::Fit::kFill : diffusion::Fit::kStretch;
 }
 
+diffusion::HiresPass ToPass(const v1::Hires& hires) {
+  return {.width = hires.width(),
+          .height = hires.height(),
+          .steps = hires.steps(),
+          .strength = hires.strength(),
+          .latents = hires.upscaler() != v1::HIRES_UPSCALER_LANCZOS};
+}
+
 // Those that begin with a picture and see nothing else of it.
 bool TakesSourceFit(const diffusion::ModelInfo& info) {
   return (info.takes_source || info.needs_mask || info.edits) && !info.needs_depth && !info.varies;
@@ -142,6 +150,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_max_clip_skip(static_cast<uint32_t>(info.max_clip_skip));
   model.set_takes_source_image(info.takes_source);
   model.set_takes_source_fit(TakesSourceFit(info));
+  model.set_takes_hires(info.takes_hires);
   model.set_needs_mask_image(info.needs_mask);
   model.set_needs_depth_image(info.needs_depth);
   model.set_takes_second_prompt(info.takes_second_prompt);
@@ -213,6 +222,7 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   if (spec.has_only_masked()) request.only_masked = spec.only_masked().padding();
   request.depth = spec.depth_image();
   request.strength = spec.strength();
+  if (spec.has_hires()) request.hires = ToPass(spec.hires());
   if (spec.has_picture_guidance()) request.picture.picture_guidance = spec.picture_guidance();
   if (spec.has_perturbed_guidance()) {
     const v1::PerturbedGuidance& given = spec.perturbed_guidance();
@@ -281,6 +291,16 @@ at::Tensor DecodeSource(const std::string& file) {
 
 namespace {
 
+image::Infotext::Hires HiresIn(const v1::ImageSpec& spec) {
+  if (!spec.has_hires()) return {};
+  const v1::Hires& hires = spec.hires();
+  return {.scale = hires.scale(),
+          .width = static_cast<int>(hires.width()),
+          .height = static_cast<int>(hires.height()),
+          .steps = hires.steps(),
+          .upscaler = hires.upscaler() == v1::HIRES_UPSCALER_LANCZOS ? "Lanczos" : "Latent"};
+}
+
 EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint32_t index) {
   switch (spec.format()) {
     case v1::IMAGE_FORMAT_JPEG:
@@ -304,9 +324,12 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       .guidance = spec.guidance(),
       .guidance_rescale = spec.guidance_rescale(),
       .clip_skip = spec.clip_skip(),
-      .strength = spec.source_image().empty() ? 0 : spec.strength(),
+      .strength = spec.has_hires()              ? spec.hires().strength()
+                  : spec.source_image().empty() ? 0
+                                                : spec.strength(),
       .mask_blur = spec.has_mask_blur() ? spec.mask_blur() : -1,
       .mask_padding = spec.has_only_masked() ? int64_t{spec.only_masked().padding()} : -1,
+      .hires = HiresIn(spec),
       .class_label = spec.class_label(),
       .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
       .seed = SeedOf(spec, index),

@@ -56,6 +56,24 @@ TEST_F(GenerateFlags, SayHowAPictureIsPainted) {
   EXPECT_EQ(spec().source_fit(), v1::SOURCE_FIT_CROP);
 }
 
+TEST_F(GenerateFlags, SayHowTheSecondPassIs) {
+  EXPECT_EQ(Parse({"a cat", "--hires", "1.5", "--hires-steps", "7", "--hires-strength", "0.4",
+                   "--hires-upscaler", "lanczos"}),
+            "");
+  EXPECT_EQ(spec().hires().scale(), 1.5);
+  EXPECT_EQ(spec().hires().steps(), 7U);
+  EXPECT_EQ(spec().hires().strength(), 0.4);
+  EXPECT_EQ(spec().hires().upscaler(), v1::HIRES_UPSCALER_LANCZOS);
+}
+
+TEST_F(GenerateFlags, ASecondPassMayHaveASize) {
+  EXPECT_EQ(Parse({"a cat", "--hires", "96x64"}), "");
+  EXPECT_EQ(spec().hires().width(), 96U);
+  EXPECT_EQ(spec().hires().height(), 64U);
+  EXPECT_FALSE(spec().hires().has_scale());
+  EXPECT_THAT(Parse({"a cat", "--hires", "large"}), HasSubstr("neither how many times larger"));
+}
+
 // A file's name may have colons, but for an end that is a weight.
 TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   const support::TemporaryFolder folder;

@@ -192,6 +192,29 @@ TEST_F(Sdapi, MasksAreBlurredAndPaintedAloneAsThere) {
   EXPECT_EQ(spec.source_fit(), v1::SOURCE_FIT_UNSPECIFIED);
 }
 
+TEST_F(Sdapi, HiresFixIsASecondPass) {
+  v1::Hires hires = SpecOf({{"enable_hr", true}}).hires();
+  EXPECT_FALSE(hires.has_scale() || hires.has_width() || hires.has_height() || hires.has_steps());
+  EXPECT_EQ(hires.strength(), 0.75);  // A1111's
+  EXPECT_EQ(hires.upscaler(), v1::HIRES_UPSCALER_LATENT);
+  hires = SpecOf({{"enable_hr", true},
+                  {"hr_scale", 1.5},
+                  {"hr_second_pass_steps", 7},
+                  {"denoising_strength", 0.4},
+                  {"hr_upscaler", "Lanczos"},
+                  {"hr_sampler_name", "Use same sampler"},
+                  {"hr_resize_x", 0}})
+              .hires();
+  EXPECT_EQ(hires.scale(), 1.5);
+  EXPECT_EQ(hires.steps(), 7U);
+  EXPECT_EQ(hires.strength(), 0.4);
+  EXPECT_EQ(hires.upscaler(), v1::HIRES_UPSCALER_LANCZOS);
+  hires = SpecOf({{"enable_hr", true}, {"hr_scale", 1.5}, {"hr_resize_x", 96}}).hires();
+  EXPECT_FALSE(hires.has_scale() || hires.has_height());
+  EXPECT_EQ(hires.width(), 96U);
+  EXPECT_FALSE(SpecOf({{"enable_hr", false}, {"hr_scale", 2}}).has_hires());
+}
+
 TEST_F(Sdapi, ASubseedIsAVariation) {
   const v1::ImageSpec spec = SpecOf({{"seed", 5}, {"subseed", 9}, {"subseed_strength", 0.25}});
   EXPECT_EQ(spec.variation().seed(), 9U);
@@ -210,7 +233,10 @@ TEST_F(Sdapi, ASubseedIsAVariation) {
 
 TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
   const std::pair<json, const char*> refused[] = {
-      {{{"enable_hr", true}}, "422 enable_hr: not supported"},
+      {{{"enable_hr", true}, {"hr_upscaler", "ESRGAN_4x"}}, "422 hr_upscaler: must be one of Latent, "},
+      {{{"enable_hr", true}, {"hr_sampler_name", "Euler"}}, "422 hr_sampler_name: "},
+      {{{"enable_hr", true}, {"hr_prompt", "another"}}, "422 hr_prompt: "},
+      {{{"enable_hr", true}, {"firstphase_width", 64}}, "422 firstphase_width: "},
       {{{"tiling", true}}, "422 tiling: "},
       {{{"restore_faces", true}}, "422 restore_faces: "},
       {{{"script_name", "X/Y/Z plot"}}, "422 script_name: Script 'X/Y/Z plot' not found"},
@@ -237,6 +263,7 @@ TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
       {json::object(), "422 init_images: must be a list of one picture"},
       {{{"init_images", {"http://host/a.png"}}}, "422 init_images: must be a picture in base64"},
       {{{"init_images", {"QQ==", "QQ=="}}}, "422 init_images: "},
+      {{{"init_images", {"QQ=="}}, {"enable_hr", true}}, "422 enable_hr: "},
       {{{"init_images", {"QQ=="}}, {"resize_mode", 3}}, "422 resize_mode: latents are not resized here"},
       {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"mask_blur_x", 2}, {"mask_blur_y", 4}},
        "422 mask_blur_x: "},
@@ -289,6 +316,14 @@ TEST_F(Sdapi, ProgressIsOfTheCallersOwnCall) {
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/progress"))["progress"], 0);
   EXPECT_EQ(BodyOf(Ask("POST", "/internal/progress", R"({"id_task": "task-1"})"))["completed"], true);
   EXPECT_EQ(BodyOf(Ask("POST", "/internal/progress", R"({"id_task": "task-2"})"))["completed"], false);
+}
+
+TEST_F(Sdapi, ProgressCountsBothPasses) {
+  generation_.end = std::nullopt;
+  spec_.mutable_hires()->set_steps(20);
+  generation_.events = {Queued(spec_), Progress(0, 20)};
+  Txt2Img({{"prompt", "a"}});
+  EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/progress"))["progress"], 0.25);  // half of one of two pictures
 }
 
 TEST_F(Sdapi, AnInterruptedCallAnswersWithWhatIsDone) {
@@ -354,7 +389,9 @@ TEST_F(Sdapi, ListsWhatThereIs) {
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/schedulers"))[1]["label"], "Karras");
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/loras"))[0]["name"], "ink");
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/upscalers"))[0]["name"], "None");
-  for (const char* const empty : {"latent-upscale-modes", "sd-vae", "hypernetworks", "prompt-styles"}) {
+  EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/upscalers"))[1]["name"], "Lanczos");
+  EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/latent-upscale-modes")), json({{{"name", "Latent"}}}));
+  for (const char* const empty : {"sd-vae", "hypernetworks", "prompt-styles"}) {
     EXPECT_EQ(BodyOf(Ask("GET", absl::StrCat("/sdapi/v1/", empty))), json::array()) << empty;
   }
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/embeddings"))["loaded"], json::object());

@@ -111,6 +111,18 @@ TEST(Offer, HowAPictureIsPaintedIsForWorkersThatKnowIt) {
   }
 }
 
+TEST(Offer, ASecondPassIsOfASizeThatTheWorkerAllows) {
+  v1::Model model = PlainOffer();
+  v1::ImageSpec spec = AskedFor();
+  spec.mutable_hires()->set_width(64);
+  spec.mutable_hires()->set_height(64);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  model.set_takes_hires(true);
+  EXPECT_TRUE(Offer(model).Allows(spec));
+  spec.mutable_hires()->set_width(72);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+}
+
 TEST(Offer, OffersThatDifferHaveOtherKeys) {
   const std::vector<std::function<void(v1::Model&)>> changes = {
       [](v1::Model& m) { m.set_revision("other"); },
@@ -118,6 +130,7 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.set_takes_perturbed_guidance(true); },
       [](v1::Model& m) { m.set_takes_prior_guidance(true); },
       [](v1::Model& m) { m.set_takes_source_fit(true); },
+      [](v1::Model& m) { m.set_takes_hires(true); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

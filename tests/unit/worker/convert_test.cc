@@ -110,6 +110,28 @@ TEST(Convert, HowAPictureIsPaintedGoesToTheEngine) {
   EXPECT_EQ(request.only_masked, 16);
 }
 
+TEST(Convert, ASecondPassGoesToTheEngine) {
+  v1::Assign assign;
+  EXPECT_FALSE(ToRequest(assign, {}).hires.has_value());
+  v1::Hires& hires = *assign.mutable_spec()->mutable_hires();
+  hires.set_width(96);
+  hires.set_height(64);
+  hires.set_steps(7);
+  hires.set_strength(0.5);
+  hires.set_upscaler(v1::HIRES_UPSCALER_LANCZOS);
+  const auto pass = ToRequest(assign, {}).hires;
+  ASSERT_TRUE(pass.has_value());
+  EXPECT_EQ(pass->width, 96);
+  EXPECT_EQ(pass->height, 64);
+  EXPECT_EQ(pass->steps, 7);
+  EXPECT_EQ(pass->strength, 0.5);
+  EXPECT_FALSE(pass->latents);
+  hires.set_upscaler(v1::HIRES_UPSCALER_LATENT);
+  EXPECT_TRUE(ToRequest(assign, {}).hires->latents);
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_hires = true}).takes_hires());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo()).takes_hires());
+}
+
 TEST(Convert, AModelThatBeginsWithPicturesSaysHowTheyAreFitted) {
   EXPECT_TRUE(ToProto(diffusion::ModelInfo()).takes_source_fit());
   EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_source = false, .needs_mask = true}).takes_source_fit());

@@ -40,6 +40,15 @@ TEST(Infotext, IsReadAsItWasWritten) {
                           Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
 }
 
+TEST(Infotext, ASecondPassIsWrittenAsA1111Does) {
+  Infotext info{.strength = 0.7, .hires = {.scale = 1.5, .steps = 10, .upscaler = "Latent"}};
+  EXPECT_THAT(FormatInfotext(info),
+              testing::HasSubstr("Hires upscale: 1.5, Hires steps: 10, Hires upscaler: Latent"));
+  info.hires = {.scale = 0, .width = 96, .height = 64, .steps = 10, .upscaler = "Lanczos"};
+  EXPECT_THAT(FormatInfotext(info),
+              testing::HasSubstr("Hires resize: 96x64, Hires steps: 10, Hires upscaler: Lanczos"));
+}
+
 TEST(Infotext, WithoutSettingsIsAPrompt) {
   EXPECT_EQ(ParseInfotext("a cat\nStyle: ink, Mood: dark").prompt, "a cat\nStyle: ink, Mood: dark");
   EXPECT_THAT(ParseInfotext("a cat").values, IsEmpty());

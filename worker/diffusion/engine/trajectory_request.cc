@@ -80,13 +80,18 @@ nlohmann::json FieldsOf(const std::vector<PicturePromptInput>& prompts) {
   return all;
 }
 
+nlohmann::json FieldsOf(const HiresPass& pass) {
+  const auto& [width, height, steps, strength, latents] = pass;
+  return {width, height, steps, strength, latents};
+}
+
 }  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last six change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
-               mask, fit, mask_blur, only_masked, depth, strength, controls, picture_prompts, job, tenant,
-               tenant_weight, priority, preview_every, checkpoint] = request;
+               mask, fit, mask_blur, only_masked, depth, strength, hires, controls, picture_prompts, job,
+               tenant, tenant_weight, priority, preview_every, checkpoint] = request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},
@@ -104,6 +109,7 @@ std::string Fingerprint(const TrajectoryRequest& request) {
   if (fit != Fit::kStretch) fields["fit"] = fit;
   if (mask_blur) fields["mask_blur"] = *mask_blur;
   if (only_masked) fields["only_masked"] = *only_masked;
+  if (hires) fields["hires"] = FieldsOf(*hires);
   if (!picture_prompts.empty()) fields["picture_prompts"] = FieldsOf(picture_prompts);
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -37,6 +37,15 @@ struct PicturePromptInput {
       layers;  // weights by the beginnings of layers' names; none: all
 };
 
+// A second pass of the same model, over its own picture enlarged.
+struct HiresPass {
+  int64_t width = 0;  // pixels
+  int64_t height = 0;
+  int64_t steps = 0;      // that it takes, the last of steps / strength
+  double strength = 0.7;  // how far from the enlarged picture, 0 … 1
+  bool latents = true;    // whether those are enlarged, or the picture
+};
+
 // One picture.
 struct TrajectoryRequest {
   std::string model;
@@ -67,6 +76,7 @@ struct TrajectoryRequest {
   std::optional<int64_t> only_masked;
   std::string depth;      // likewise: the source picture's depth, near is bright
   double strength = 0.8;  // 0 … 1
+  std::optional<HiresPass> hires;
   std::vector<ControlInput> controls;
   std::vector<PicturePromptInput> picture_prompts;
   // Whose turn it is among others (StepTurns): the job that the picture is part of (empty: it is one by

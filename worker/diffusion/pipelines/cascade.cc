@@ -39,6 +39,7 @@ ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = stages.front();
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();
+  info.takes_hires = false;
   for (const ModelInfo& stage : stages) info.stages.push_back(stage.name);
   for (auto stage = stages.begin() + 1; stage != stages.end(); ++stage) {
     if (directory.HandOver() == 1) info.later_steps += stage->default_steps;

@@ -27,6 +27,10 @@ enum class Fit { kStretch, kCrop, kFill };
 at::Tensor FitPicture(const at::Tensor& picture, int64_t width, int64_t height, Fit fit,
                       ResizeFilter filter = ResizeFilter::kLanczos);
 
+// float [C, H, W] → [C, height, width], bilinearly, its middle where the proportions are others. Reference:
+// AUTOMATIC1111's "Latent" upscaler.
+at::Tensor FitLatents(const at::Tensor& latents, int64_t width, int64_t height);
+
 }  // namespace mind::diffusion
 
 #endif  // MIND_WORKER_DIFFUSION_PIPELINES_RESIZE_H_

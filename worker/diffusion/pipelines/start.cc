@@ -7,8 +7,8 @@
 namespace mind::diffusion {
 
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler) {
-  SampleState state;
   if (start.from_noise) {
+    SampleState state;
     state.x = start.noise * sampler.initial_scale();
     return state;
   }
@@ -17,7 +17,12 @@ SampleState Beginning(const Start& start, double strength, const Sampler& sample
     throw RequestError("strength " + std::to_string(strength) + " leaves none of " +
                        std::to_string(sampler.steps()) + " steps to take: give more of either");
   }
-  state.step = sampler.steps() - taken;
+  return BeginningAt(sampler.steps() - taken, start, sampler);
+}
+
+SampleState BeginningAt(int64_t step, const Start& start, const Sampler& sampler) {
+  SampleState state;
+  state.step = step;
   state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
   if (start.kept_clean) KeepKnown(start, sampler, state);
   return state;

@@ -64,6 +64,8 @@ struct Start {
 // The state before the first step to be taken: after none, or with a picture at less than full strength after
 // steps·(1 - strength). Its noise source is the caller's to give. Throws RequestError where no step is left.
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler);
+// The same, with a picture, before this step.
+SampleState BeginningAt(int64_t step, const Start& start, const Sampler& sampler);
 
 // How many of a sampler's steps lie before so much of the noise is gone, 0 … 1: where another model may go on
 // with the latents. Reference: diffusers' denoising_end.

@@ -55,6 +55,7 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory, boo
 
 ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = DescribeUNet(directory);
+  info.takes_hires = TakesHires(info);
   DescribeText(directory, {}, info);
   return info;
 }
