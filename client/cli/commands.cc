@@ -135,6 +135,7 @@ int Generate(client::Client& client, const Common& common, const GenerateOptions
   v1::JobRequest request = options.request;
   const v1::ImageSpec& spec = request.spec();
   request.mutable_spec()->set_omit_metadata(!options.metadata);
+  request.mutable_spec()->set_tiling(options.tiling);
   if (options.dry_run) return DryRun(client, common, request);
   if (options.detach) {
     const absl::StatusOr<v1::Job> job = client.Create(request);

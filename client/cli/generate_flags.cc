@@ -311,6 +311,7 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
   AddText(app, "-o,--out", options.out, "FILE",
           "Several pictures get -0, -1 … before the extension; - is standard output, for one picture; if "
           "left out, the job's id");
+  AddSwitch(app, "--tiling", options.tiling, "A picture that can be laid side by side with itself");
   AddSwitch(app, "--metadata", options.metadata, "Write the request into a PNG");
   AddSwitch(app, "--detach", options.detach, "Only create the job and print its id");
   AddSwitch(app, "--dry-run", options.dry_run, "Only say what it would cost");

@@ -52,6 +52,7 @@ class Offer {
   const bool needs_source_;
   const bool takes_source_fit_;
   const bool takes_hires_;
+  const bool takes_tiling_;
   const bool takes_perturbed_guidance_;
   const bool takes_prior_guidance_;
   const std::set<std::string> samplers_;

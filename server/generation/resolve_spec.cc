@@ -287,6 +287,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
   MIND_RETURN_IF_ERROR(ResolvePainting(model, spec));
   MIND_RETURN_IF_ERROR(ResolveHires(model, spec));
+  if (spec.tiling() && !model.takes_tiling()) return InvalidField("spec.tiling", "this model takes none");
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
   MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));
   if (!spec.has_seed()) spec.set_seed(random_seed);

@@ -31,9 +31,8 @@ bool IsSomething(const nlohmann::json* value) {
 
 // What A1111 has and we have not, where a request asks for it.
 void RefuseUnsupportedSdapi(JsonFields& fields) {
-  for (const char* const flag : {"tiling", "restore_faces"}) {
-    if (fields.Flag(flag).value_or(false)) fields.Refuse(flag, "not supported; it must be false");
-  }
+  if (fields.Flag("restore_faces").value_or(false))
+    fields.Refuse("restore_faces", "not supported; it must be false");
   for (const char* const text : {"refiner_checkpoint", "infotext", "firstpass_image"}) {
     if (IsSomething(fields.Any(text))) fields.Refuse(text, "not supported; leave it out");
   }
@@ -163,6 +162,7 @@ void ReadSdapiFields(JsonFields& fields, SdapiRequest& request) {
   ReadClipSkip(fields, "clip_skip", request);
   ReadSettings(fields, request);
   RefuseUnsupportedSdapi(fields);
+  spec.set_tiling(fields.Flag("tiling").value_or(false));
   spec.set_format(v1::IMAGE_FORMAT_PNG);
   request.task_id = fields.Text("force_task_id").value_or("");
   request.send_images = fields.Flag("send_images").value_or(true);

@@ -97,6 +97,7 @@ std::string FormatInfotext(const Infotext& info) {
     }
     out << ", Hires steps: " << info.hires.steps << ", Hires upscaler: " << info.hires.upscaler;
   }
+  if (info.tiling) out << ", Tiling: True";
   if (info.mask_blur >= 0) out << ", Mask blur: " << nlohmann::json(info.mask_blur).dump();
   if (info.mask_padding >= 0) {
     out << ", Inpaint area: Only masked, Masked area padding: " << info.mask_padding;

@@ -32,6 +32,7 @@ struct Infotext {
     std::string upscaler;
   };
   Hires hires;
+  bool tiling = false;
   std::string class_label;   // empty: none
   int64_t noise_level = -1;  // of an upscaler; -1: none
   uint64_t seed = 0;

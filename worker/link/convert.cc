@@ -151,6 +151,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_source_image(info.takes_source);
   model.set_takes_source_fit(TakesSourceFit(info));
   model.set_takes_hires(info.takes_hires);
+  model.set_takes_tiling(info.takes_tiling);
   model.set_needs_mask_image(info.needs_mask);
   model.set_needs_depth_image(info.needs_depth);
   model.set_takes_second_prompt(info.takes_second_prompt);
@@ -222,6 +223,7 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   if (spec.has_only_masked()) request.only_masked = spec.only_masked().padding();
   request.depth = spec.depth_image();
   request.strength = spec.strength();
+  request.tiling = spec.tiling();
   if (spec.has_hires()) request.hires = ToPass(spec.hires());
   if (spec.has_picture_guidance()) request.picture.picture_guidance = spec.picture_guidance();
   if (spec.has_perturbed_guidance()) {
@@ -330,6 +332,7 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       .mask_blur = spec.has_mask_blur() ? spec.mask_blur() : -1,
       .mask_padding = spec.has_only_masked() ? int64_t{spec.only_masked().padding()} : -1,
       .hires = HiresIn(spec),
+      .tiling = spec.tiling(),
       .class_label = spec.class_label(),
       .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
       .seed = SeedOf(spec, index),

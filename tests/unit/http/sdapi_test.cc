@@ -94,6 +94,7 @@ TEST_F(Sdapi, FieldsAreA1111s) {
               {"sampler_name", "Euler a"},
               {"clip_skip", 2},
               {"save_images", true},
+              {"tiling", true},
               {"denoising_strength", 0.7},
               {"something_new", json::object()},
               {"override_settings", {{"sd_model_checkpoint", "emoji.safetensors [abc]"}}}});
@@ -108,6 +109,7 @@ TEST_F(Sdapi, FieldsAreA1111s) {
   EXPECT_EQ(spec.sampler(), "Euler a");
   EXPECT_EQ(spec.clip_skip(), 1U);
   EXPECT_EQ(spec.model(), "emoji");
+  EXPECT_TRUE(spec.tiling());
   EXPECT_FALSE(spec.has_strength());  // of hires fix, which nobody asked for
 }
 
@@ -237,7 +239,6 @@ TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
       {{{"enable_hr", true}, {"hr_sampler_name", "Euler"}}, "422 hr_sampler_name: "},
       {{{"enable_hr", true}, {"hr_prompt", "another"}}, "422 hr_prompt: "},
       {{{"enable_hr", true}, {"firstphase_width", 64}}, "422 firstphase_width: "},
-      {{{"tiling", true}}, "422 tiling: "},
       {{{"restore_faces", true}}, "422 restore_faces: "},
       {{{"script_name", "X/Y/Z plot"}}, "422 script_name: Script 'X/Y/Z plot' not found"},
       {{{"alwayson_scripts", {{"ADetailer", {{"args", {true}}}}}}},

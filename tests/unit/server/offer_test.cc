@@ -123,6 +123,15 @@ TEST(Offer, ASecondPassIsOfASizeThatTheWorkerAllows) {
   EXPECT_FALSE(Offer(model).Allows(spec));
 }
 
+TEST(Offer, PicturesWithoutSeamsAreForModelsThatMakeThem) {
+  v1::Model model = PlainOffer();
+  v1::ImageSpec spec = AskedFor();
+  spec.set_tiling(true);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  model.set_takes_tiling(true);
+  EXPECT_TRUE(Offer(model).Allows(spec));
+}
+
 TEST(Offer, OffersThatDifferHaveOtherKeys) {
   const std::vector<std::function<void(v1::Model&)>> changes = {
       [](v1::Model& m) { m.set_revision("other"); },
@@ -131,6 +140,7 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.set_takes_prior_guidance(true); },
       [](v1::Model& m) { m.set_takes_source_fit(true); },
       [](v1::Model& m) { m.set_takes_hires(true); },
+      [](v1::Model& m) { m.set_takes_tiling(true); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

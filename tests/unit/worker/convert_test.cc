@@ -128,6 +128,9 @@ TEST(Convert, ASecondPassGoesToTheEngine) {
   EXPECT_FALSE(pass->latents);
   hires.set_upscaler(v1::HIRES_UPSCALER_LATENT);
   EXPECT_TRUE(ToRequest(assign, {}).hires->latents);
+  assign.mutable_spec()->set_tiling(true);
+  EXPECT_TRUE(ToRequest(assign, {}).tiling);
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_tiling = true}).takes_tiling());
   EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_hires = true}).takes_hires());
   EXPECT_FALSE(ToProto(diffusion::ModelInfo()).takes_hires());
 }

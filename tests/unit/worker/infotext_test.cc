@@ -44,6 +44,8 @@ TEST(Infotext, ASecondPassIsWrittenAsA1111Does) {
   Infotext info{.strength = 0.7, .hires = {.scale = 1.5, .steps = 10, .upscaler = "Latent"}};
   EXPECT_THAT(FormatInfotext(info),
               testing::HasSubstr("Hires upscale: 1.5, Hires steps: 10, Hires upscaler: Latent"));
+  info.tiling = true;
+  EXPECT_THAT(FormatInfotext(info), testing::HasSubstr("Tiling: True"));
   info.hires = {.scale = 0, .width = 96, .height = 64, .steps = 10, .upscaler = "Lanczos"};
   EXPECT_THAT(FormatInfotext(info),
               testing::HasSubstr("Hires resize: 96x64, Hires steps: 10, Hires upscaler: Lanczos"));

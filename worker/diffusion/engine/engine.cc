@@ -192,7 +192,8 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     const CallNumber call =
         CallNumber::Of(t->sampler(), t->first_step, t->stage().end, t->state.step, t->call_in_step);
     for (const Told& told : t->conditioning.RowsAt(call)) {
-      rows.push_back({t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters});
+      rows.push_back(
+          {t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters, t->request.tiling});
     }
   }
   const std::string model = batch.front()->request.model;

@@ -7,6 +7,7 @@
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/hash.h"
+#include "worker/diffusion/models/wrapping.h"
 #include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/samplers/registry.h"
 
@@ -65,6 +66,8 @@ void ExpectSize(int64_t width, int64_t height, const ModelInfo& info) {
 
 void ExpectPossible(const TrajectoryRequest& request, const ModelInfo& info) {
   ExpectSize(request.width, request.height, info);
+  if (request.tiling && !info.takes_tiling)
+    throw RequestError("this model does not make pictures without seams");
   if (!request.hires) return;
   const HiresPass& pass = *request.hires;
   ExpectSize(pass.width, pass.height, info);
@@ -160,13 +163,20 @@ size_t StageWithPictures(const Trajectory& t) {
   return number;
 }
 
+// Of a picture without edges where the request is for one.
+Start BeginPicture(const TrajectoryRequest& request, const Stage& stage, const Source& source,
+                   NoiseSource& noise) {
+  const WrapScope wrapping(request.tiling);
+  return stage.pipeline->Begin(source, request.picture, stage.shape, noise);
+}
+
 // Where a stage begins that goes over what the one before has made.
 Start StartOver(const Trajectory& t, Source& source, NoiseSource& noise) {
   const Stage& stage = t.stage();
   const at::Device device = t.pipeline().device();
   if (!t.stages[t.stage_number - 1].hands_result) {
     source.picture = ToFloats(FitPicture(t.stage_source, stage.width, stage.height, Fit::kCrop), device);
-    return t.pipeline().Begin(source, t.request.picture, stage.shape, noise);
+    return BeginPicture(t.request, stage, source, noise);
   }
   Start start;
   start.x0 = FitLatents(t.stage_source.to(device), stage.shape[2], stage.shape[1]);
@@ -191,7 +201,7 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
         source.picture = ToFloats(t.stage_source, t.pipeline().device());
       }
     }
-    t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
+    t.start = BeginPicture(t.request, t.stage(), source, *noise);
   }
   if (t.stage_number == 0) Vary(t.request, t.start.noise);
   t.conditioning = ConditionOf(t, source);
@@ -205,7 +215,7 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
 void KeepStart(Trajectory& t, const DecodeFile& decode) {
   const Stage& first = t.stages.front();
   const Source source = SourceOf(t.request, first, decode);
-  t.start = first.pipeline->Begin(source, t.request.picture, first.shape, *NoiseOf(t.request, 0));
+  t.start = BeginPicture(t.request, first, source, *NoiseOf(t.request, 0));
   Vary(t.request, t.start.noise);
 }
 
@@ -256,6 +266,7 @@ namespace {
 // uint8 [H, W, 3] on the CPU, of the stage's last x.
 at::Tensor DecodeStage(const Trajectory& t) {
   ExpectFinite(t.state.x, t, "latents");
+  const WrapScope wrapping(t.request.tiling);
   const at::Tensor picture = t.pipeline().Decode(t.state.x);
   ExpectFinite(picture, t, "a picture");
   return ToBytes(picture);

@@ -90,8 +90,8 @@ nlohmann::json FieldsOf(const HiresPass& pass) {
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last six change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
-               mask, fit, mask_blur, only_masked, depth, strength, hires, controls, picture_prompts, job,
-               tenant, tenant_weight, priority, preview_every, checkpoint] = request;
+               mask, fit, mask_blur, only_masked, depth, strength, hires, tiling, controls, picture_prompts,
+               job, tenant, tenant_weight, priority, preview_every, checkpoint] = request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},
@@ -110,6 +110,7 @@ std::string Fingerprint(const TrajectoryRequest& request) {
   if (mask_blur) fields["mask_blur"] = *mask_blur;
   if (only_masked) fields["only_masked"] = *only_masked;
   if (hires) fields["hires"] = FieldsOf(*hires);
+  if (tiling) fields["tiling"] = true;
   if (!picture_prompts.empty()) fields["picture_prompts"] = FieldsOf(picture_prompts);
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

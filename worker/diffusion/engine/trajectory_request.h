@@ -77,6 +77,7 @@ struct TrajectoryRequest {
   std::string depth;      // likewise: the source picture's depth, near is bright
   double strength = 0.8;  // 0 … 1
   std::optional<HiresPass> hires;
+  bool tiling = false;  // its edges are neighbours: the picture can be laid side by side with itself
   std::vector<ControlInput> controls;
   std::vector<PicturePromptInput> picture_prompts;
   // Whose turn it is among others (StepTurns): the job that the picture is part of (empty: it is one by

@@ -42,6 +42,7 @@ ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
   info.takes_hires = false;
   for (const ModelInfo& stage : stages) info.stages.push_back(stage.name);
   for (auto stage = stages.begin() + 1; stage != stages.end(); ++stage) {
+    info.takes_tiling = info.takes_tiling && stage->takes_tiling;
     if (directory.HandOver() == 1) info.later_steps += stage->default_steps;
     info.size_multiple = std::lcm(info.size_multiple * stage->enlargement, stage->size_multiple);
     info.default_width *= stage->enlargement;

@@ -28,6 +28,7 @@ struct ModelInfo {
   bool takes_perturbed = false;        // can be guided away from itself with layers that look at nothing
   bool takes_prior_guidance = false;   // has a prior, which is guided by a scale of its own
   bool takes_hires = false;            // can go over its own picture again, enlarged
+  bool takes_tiling = false;           // can make pictures whose edges are neighbours
   bool needs_mask = false;             // made for inpainting: nothing without picture and mask
   bool needs_depth = false;            // made for pictures with depth: nothing without both
   // More than 1: the model makes pictures so many times larger. Alone it needs a source picture of that
