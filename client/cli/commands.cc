@@ -268,6 +268,10 @@ int Models(client::Client& client, const Common& common) {
       std::printf("  loras: %s\n", Shown(absl::StrJoin(model.loras(), ", "), kMaxList).c_str());
     if (!model.stages().empty())
       std::printf("  stages: %s\n", Shown(absl::StrJoin(model.stages(), ", ")).c_str());
+    for (const v1::ModelStage& stage : model.later_stages()) {
+      std::printf("  later stage: %u steps, guidance %g, noise level %u of up to %u\n", stage.default_steps(),
+                  stage.default_guidance(), stage.default_noise_level(), stage.max_noise_level());
+    }
   }
   return kOk;
 }

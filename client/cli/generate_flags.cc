@@ -164,6 +164,27 @@ FlagReader PicturePromptFlag(v1::ImageSpec* spec) {
   };
 }
 
+// STEPS[:GUIDANCE[:NOISE]], each of which may be empty.
+FlagReader LaterStageFlag(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const std::vector<std::string> parts = absl::StrSplit(text, ':');
+    v1::LaterStage stage;
+    uint32_t whole = 0;
+    double number = 0;
+    bool good = parts.size() <= 3;
+    for (size_t i = 0; good && i < parts.size(); ++i) {
+      if (parts[i].empty()) continue;
+      good = i == 1 ? absl::SimpleAtod(parts[i], &number) : absl::SimpleAtoi(parts[i], &whole);
+      if (i == 0) stage.set_steps(whole);
+      if (i == 1) stage.set_guidance(number);
+      if (i == 2) stage.set_noise_level(whole);
+    }
+    if (!good) return absl::StrCat("\"", text, "\" is not STEPS[:GUIDANCE[:NOISE]]");
+    *spec->add_later_stages() = stage;
+    return "";
+  };
+}
+
 // NAME=VALUE: a number, true or false, numbers separated by commas, or a word.
 FlagReader Setting(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
@@ -270,6 +291,9 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           Number<uint64_t>([spec](auto v) { spec->mutable_variation()->set_seed(v); }),
           "Where --variation leads; random if left out");
   AddFlag(app, "--size", "WxH", Size(spec), "Width and height in pixels");
+  AddRepeatedFlag(app, "--later-stage", "STEPS[:GUIDANCE[:NOISE]]", LaterStageFlag(spec),
+                  "How a cascade's next stage is sampled, guided and noised; see `mind models`. May be given "
+                  "again, for the one after it");
   AddFlag(app, "--hires", "SCALE|WxH", HiresSize(spec),
           "A second pass over the picture, so many times larger or of this size");
   AddFlag(app, "--hires-steps", "N", Whole([spec](auto v) { spec->mutable_hires()->set_steps(v); }),

@@ -73,6 +73,7 @@ Offer::Offer(const v1::Model& model)
       takes_source_fit_(model.takes_source_fit()),
       takes_hires_(model.takes_hires()),
       takes_tiling_(model.takes_tiling()),
+      later_stages_(model.later_stages_size()),
       takes_perturbed_guidance_(model.takes_perturbed_guidance()),
       takes_prior_guidance_(model.takes_prior_guidance()),
       samplers_(SamplerNames(model)),
@@ -82,12 +83,12 @@ Offer::Offer(const v1::Model& model)
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
                         needs_depth_, needs_source_, takes_source_fit_, takes_hires_, takes_tiling_,
-                        takes_perturbed_guidance_, takes_prior_guidance_, ";", Joined(samplers_),
-                        Joined(loras_), Joined(controls_), Joined(picture_adapters_))) {}
+                        takes_perturbed_guidance_, takes_prior_guidance_, ";", later_stages_, ";",
+                        Joined(samplers_), Joined(loras_), Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return AllowsSize(spec.width(), spec.height()) && spec.steps() <= max_steps_ &&
-         (takes_tiling_ || !spec.tiling()) &&
+         (takes_tiling_ || !spec.tiling()) && spec.later_stages_size() <= later_stages_ &&
          (!spec.has_hires() || (takes_hires_ && AllowsSize(spec.hires().width(), spec.hires().height()))) &&
          spec.clip_skip() <= max_clip_skip_ && samplers_.count(spec.sampler()) != 0 &&
          std::all_of(spec.loras().begin(), spec.loras().end(),

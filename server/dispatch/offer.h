@@ -53,6 +53,7 @@ class Offer {
   const bool takes_source_fit_;
   const bool takes_hires_;
   const bool takes_tiling_;
+  const int later_stages_;  // that a request may say something of
   const bool takes_perturbed_guidance_;
   const bool takes_prior_guidance_;
   const std::set<std::string> samplers_;

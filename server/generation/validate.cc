@@ -14,6 +14,7 @@
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_controls.h"
 #include "server/generation/validate_hires.h"
+#include "server/generation/validate_later_stages.h"
 #include "server/generation/webhook.h"
 
 namespace mind::server {
@@ -136,7 +137,7 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
   MIND_RETURN_IF_ERROR(ResolveDeadline(request, now, job.deadline));
   MIND_RETURN_IF_ERROR(CheckLabels("labels", request.labels()));
   MIND_RETURN_IF_ERROR(CheckWebhook(request.webhook_url(), limits.webhook_origins));
-  job.later_steps = (*model)->later_steps() + job.spec.hires().steps();
+  job.later_steps = LaterSteps(job.spec, *model) + job.spec.hires().steps();
   job.rows = CostInRows(job.spec, *model);
   return job;
 }
@@ -147,7 +148,7 @@ double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
                                       : both               ? 3
                                                            : 2) +
                                      (spec.has_perturbed_guidance() ? 1 : 0);
-  const double later = model != nullptr ? model->later_steps() : 0;
+  const double later = LaterSteps(spec, model);
   const double evaluations = EvaluationsOfPicture(spec, model) + EvaluationsOfHires(spec, model);
   return (evaluations * rows_per_evaluation + later) * spec.image_count();
 }

@@ -74,6 +74,17 @@ TEST_F(GenerateFlags, ASecondPassMayHaveASize) {
   EXPECT_THAT(Parse({"a cat", "--hires", "large"}), HasSubstr("neither how many times larger"));
 }
 
+TEST_F(GenerateFlags, SayHowLaterStagesAreSampled) {
+  EXPECT_EQ(Parse({"a cat", "--later-stage", "7:2.5:40", "--later-stage", "::9"}), "");
+  ASSERT_EQ(spec().later_stages_size(), 2);
+  EXPECT_EQ(spec().later_stages(0).steps(), 7U);
+  EXPECT_EQ(spec().later_stages(0).guidance(), 2.5);
+  EXPECT_EQ(spec().later_stages(0).noise_level(), 40U);
+  EXPECT_FALSE(spec().later_stages(1).has_steps());
+  EXPECT_EQ(spec().later_stages(1).noise_level(), 9U);
+  EXPECT_THAT(Parse({"a cat", "--later-stage", "many"}), HasSubstr("is not STEPS"));
+}
+
 // A file's name may have colons, but for an end that is a weight.
 TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   const support::TemporaryFolder folder;

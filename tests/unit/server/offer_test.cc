@@ -132,6 +132,15 @@ TEST(Offer, PicturesWithoutSeamsAreForModelsThatMakeThem) {
   EXPECT_TRUE(Offer(model).Allows(spec));
 }
 
+TEST(Offer, LaterStagesAreToldToWorkersThatKnowThem) {
+  v1::Model model = PlainOffer();
+  v1::ImageSpec spec = AskedFor();
+  spec.add_later_stages()->set_steps(4);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  model.add_later_stages();
+  EXPECT_TRUE(Offer(model).Allows(spec));
+}
+
 TEST(Offer, OffersThatDifferHaveOtherKeys) {
   const std::vector<std::function<void(v1::Model&)>> changes = {
       [](v1::Model& m) { m.set_revision("other"); },
@@ -141,6 +150,7 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.set_takes_source_fit(true); },
       [](v1::Model& m) { m.set_takes_hires(true); },
       [](v1::Model& m) { m.set_takes_tiling(true); },
+      [](v1::Model& m) { m.add_later_stages(); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

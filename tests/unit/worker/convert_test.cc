@@ -135,6 +135,33 @@ TEST(Convert, ASecondPassGoesToTheEngine) {
   EXPECT_FALSE(ToProto(diffusion::ModelInfo()).takes_hires());
 }
 
+TEST(Convert, LaterStagesAreToldAndSaid) {
+  v1::Assign assign;
+  assign.mutable_spec()->add_later_stages()->set_steps(7);
+  v1::LaterStage& second = *assign.mutable_spec()->add_later_stages();
+  second.set_guidance(2);
+  second.set_noise_level(40);
+  const auto stages = ToRequest(assign, {}).picture.later_stages;
+  ASSERT_EQ(stages.size(), 2U);
+  EXPECT_EQ(stages[0].steps, 7);
+  EXPECT_FALSE(stages[0].guidance || stages[0].noise_level || stages[1].steps);
+  EXPECT_EQ(stages[1].guidance, 2);
+  EXPECT_EQ(stages[1].noise_level, 40);
+  diffusion::ModelInfo info;
+  info.later_stages = {{.default_steps = 20,
+                        .max_steps = 1000,
+                        .default_guidance = 9,
+                        .default_noise_level = 20,
+                        .max_noise_level = 350}};
+  const v1::Model model = ToProto(info);
+  ASSERT_EQ(model.later_stages_size(), 1);
+  EXPECT_EQ(model.later_stages(0).default_steps(), 20U);
+  EXPECT_EQ(model.later_stages(0).max_steps(), 1000U);
+  EXPECT_EQ(model.later_stages(0).default_guidance(), 9);
+  EXPECT_EQ(model.later_stages(0).max_noise_level(), 350U);
+  EXPECT_EQ(model.later_stages(0).default_noise_level(), 20U);
+}
+
 TEST(Convert, AModelThatBeginsWithPicturesSaysHowTheyAreFitted) {
   EXPECT_TRUE(ToProto(diffusion::ModelInfo()).takes_source_fit());
   EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_source = false, .needs_mask = true}).takes_source_fit());

@@ -66,6 +66,11 @@ void ExpectSize(int64_t width, int64_t height, const ModelInfo& info) {
 
 void ExpectPossible(const TrajectoryRequest& request, const ModelInfo& info) {
   ExpectSize(request.width, request.height, info);
+  if (request.picture.later_stages.size() > info.later_stages.size()) {
+    throw RequestError(
+        "of this model's later stages " + std::to_string(info.later_stages.size()) +
+        " can be told how they are sampled, given: " + std::to_string(request.picture.later_stages.size()));
+  }
   if (request.tiling && !info.takes_tiling)
     throw RequestError("this model does not make pictures without seams");
   if (!request.hires) return;
@@ -116,7 +121,9 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
     stage.height = request.height;
     stage.hands_result = pipeline->hands_result();
     stage.continues_latents = begins < 1;
-    const std::optional<StageSampling> own = pipeline->own_sampling();
+    std::optional<StageSampling> own = pipeline->own_sampling();
+    if (own && !stages.empty() && stages.size() <= request.picture.later_stages.size())
+      own->steps = request.picture.later_stages[stages.size() - 1].steps.value_or(own->steps);
     stage.sampler = own ? MakeSampler(own->sampler, pipeline->sampler_config(), own->steps)
                         : MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
                                       request.sampler_parameters);

@@ -25,12 +25,19 @@ nlohmann::json FieldsOf(const FrameSizes& sizes) {
   return {pair(original), pair(target), crop};
 }
 
+nlohmann::json FieldsOf(const LaterStage& stage) {
+  const auto& [steps, guidance, noise_level] = stage;
+  return {steps ? nlohmann::json(*steps) : nlohmann::json(),
+          guidance ? nlohmann::json(*guidance) : nlohmann::json(),
+          noise_level ? nlohmann::json(*noise_level) : nlohmann::json()};
+}
+
 // Here and below every field is named, so that a new one does not compile before somebody has decided whether
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
                clip_skip, label, picture_guidance, prior_guidance, perturbed, noise_level, loras, sizes,
-               negative_sizes, aesthetic_score, negative_aesthetic_score] = picture;
+               negative_sizes, aesthetic_score, negative_aesthetic_score, later_stages] = picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
   const auto& [scale, fall, layers] = perturbed;
   nlohmann::json used = nlohmann::json::array();
@@ -56,6 +63,7 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
       {"aesthetic_scores", {aesthetic_score, negative_aesthetic_score}}};
   // What later versions know besides: only where it is used, so that checkpoints of earlier ones still fit.
   if (prior_guidance != PictureRequest().prior_guidance) fields["prior_guidance"] = prior_guidance;
+  for (const LaterStage& stage : later_stages) fields["later_stages"].push_back(FieldsOf(stage));
   if (scale != 0) fields["perturbed"] = {scale, fall, layers};
   return fields;
 }

@@ -10,6 +10,13 @@
 
 namespace mind::diffusion {
 
+// A stage of a cascade after the first, as far as a request may say how it is sampled.
+struct LaterStageInfo {
+  int64_t default_steps = 0, max_steps = 0;
+  double default_guidance = 1;
+  int64_t default_noise_level = 0, max_noise_level = 0;
+};
+
 struct ModelInfo {
   std::string name;      // the directory's
   std::string pipeline;  // model_index.json's _class_name
@@ -49,6 +56,7 @@ struct ModelInfo {
   std::vector<int64_t> control_kinds;
   std::vector<std::string> picture_adapters;  // through which pictures are prompts
   std::vector<std::string> stages;            // of a cascade: the names of the models it goes through
+  std::vector<LaterStageInfo> later_stages;   // of a cascade: those that a request may say something of
   int64_t later_steps = 0;  // of a cascade: what its later stages take beyond the steps asked for
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was

@@ -39,6 +39,13 @@ struct PerturbedGuidance {
   std::vector<std::string> layers = {"mid"};  // as Perturbation names them
 };
 
+// What a request says of a later stage of a cascade; what it does not say is the stage's default.
+struct LaterStage {
+  std::optional<int64_t> steps;
+  std::optional<double> guidance;
+  std::optional<int64_t> noise_level;
+};
+
 // What a request says about its picture, as far as a pipeline is concerned.
 struct PictureRequest {
   std::string prompt;  // UTF-8; ignored by models without text
@@ -63,6 +70,7 @@ struct PictureRequest {
   std::optional<FrameSizes> negative_sizes;  // of what guidance leads away from; none: the same
   // Models told how beautiful a picture shall be, 0 … 10; and what guidance leads away from.
   double aesthetic_score = 6, negative_aesthetic_score = 2.5;
+  std::vector<LaterStage> later_stages;  // of info().later_stages, in order, and no more of them
 };
 
 // The class a request asks for. Throws RequestError where it asks for none or for one that the model lacks.
