@@ -26,8 +26,8 @@ std::vector<double> HalfOfGaussian(double deviation) {
 // The lines of one dimension from -reach on, those beyond an edge mirrored in it, as often as it takes.
 at::Tensor Mirrored(int64_t lines, int64_t reach) {
   const int64_t period = std::max<int64_t>(2 * lines - 2, 1);
-  const at::Tensor at = at::arange(-reach, lines + reach, at::kLong).remainder(period);
-  return at::minimum(at, period - at).clamp(0, lines - 1);
+  const at::Tensor places = at::arange(-reach, lines + reach, at::kLong).remainder(period);
+  return at::minimum(places, period - places).clamp(0, lines - 1);
 }
 
 at::Tensor BlurLines(const at::Tensor& mask, int64_t dim, const std::vector<double>& weights) {
