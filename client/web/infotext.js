@@ -46,6 +46,7 @@ export function parseInfotext(text) {
     sampler: values.Sampler && values.Sampler + (karras ? ' Karras' : ''),
     strength: values['Denoising strength'], guidanceRescale: values['CFG Rescale'], noiseLevel: values['Noise level'],
     clipSkip: values['Clip skip'] && String(Number(values['Clip skip']) - 1), classLabel: values.Class,
+    ...(values['Hires upscale'] ? {hires: {scale: Number(values['Hires upscale'])}} : {}), tiling: values.Tiling === 'True',
     samplerParameters: parameters ? JSON.parse(parameters) : {}, ...(width && height ? {width, height} : {})};
 }
 
