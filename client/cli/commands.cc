@@ -135,6 +135,7 @@ int Generate(client::Client& client, const Common& common, const GenerateOptions
   v1::JobRequest request = options.request;
   const v1::ImageSpec& spec = request.spec();
   request.mutable_spec()->set_omit_metadata(!options.metadata);
+  request.mutable_spec()->set_tiling(options.tiling);
   if (options.dry_run) return DryRun(client, common, request);
   if (options.detach) {
     const absl::StatusOr<v1::Job> job = client.Create(request);
@@ -267,6 +268,10 @@ int Models(client::Client& client, const Common& common) {
       std::printf("  loras: %s\n", Shown(absl::StrJoin(model.loras(), ", "), kMaxList).c_str());
     if (!model.stages().empty())
       std::printf("  stages: %s\n", Shown(absl::StrJoin(model.stages(), ", ")).c_str());
+    for (const v1::ModelStage& stage : model.later_stages()) {
+      std::printf("  later stage: %u steps, guidance %g, noise level %u of up to %u\n", stage.default_steps(),
+                  stage.default_guidance(), stage.default_noise_level(), stage.max_noise_level());
+    }
   }
   return kOk;
 }

@@ -20,6 +20,7 @@ struct GenerateOptions {
   v1::JobRequest request;
   // File name; empty: <job id>.<extension>; several pictures get -0, -1 … "-": standard output, for one.
   std::string out;
+  bool tiling = false;   // pictures without seams
   bool metadata = true;  // the request is written into the pictures
   bool detach = false;   // only create the job and print its id
   bool dry_run = false;  // only say what it would cost

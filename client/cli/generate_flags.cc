@@ -56,16 +56,34 @@ FlagReader File(std::function<std::string*()> bytes) {
   };
 }
 
+// WIDTHxHEIGHT, into a message that has both.
+template <typename Message>
+bool ReadSize(const std::string& text, Message& message) {
+  const size_t x = text.find('x');
+  uint32_t width = 0, height = 0;
+  if (x == std::string::npos || !absl::SimpleAtoi(text.substr(0, x), &width) ||
+      !absl::SimpleAtoi(text.substr(x + 1), &height))
+    return false;
+  message.set_width(width);
+  message.set_height(height);
+  return true;
+}
+
 FlagReader Size(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
-    const size_t x = text.find('x');
-    uint32_t width = 0, height = 0;
-    if (x == std::string::npos || !absl::SimpleAtoi(text.substr(0, x), &width) ||
-        !absl::SimpleAtoi(text.substr(x + 1), &height)) {
-      return absl::StrCat("\"", text, "\" is not WIDTHxHEIGHT in pixels, such as 512x768");
-    }
-    spec->set_width(width);
-    spec->set_height(height);
+    if (ReadSize(text, *spec)) return "";
+    return absl::StrCat("\"", text, "\" is not WIDTHxHEIGHT in pixels, such as 512x768");
+  };
+}
+
+FlagReader HiresSize(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    double scale = 0;
+    if (ReadSize(text, *spec->mutable_hires())) return "";
+    if (!absl::SimpleAtod(text, &scale))
+      return absl::StrCat("\"", text,
+                          "\" is neither how many times larger nor WIDTHxHEIGHT, such as 1024x1536");
+    spec->mutable_hires()->set_scale(scale);
     return "";
   };
 }
@@ -159,6 +177,27 @@ FlagReader GuidedSteps(v1::ImageSpec* spec) {
   };
 }
 
+// STEPS[:GUIDANCE[:NOISE]], each of which may be empty.
+FlagReader LaterStageFlag(v1::ImageSpec* spec) {
+  return [spec](const std::string& text) -> std::string {
+    const std::vector<std::string> parts = absl::StrSplit(text, ':');
+    v1::LaterStage stage;
+    uint32_t whole = 0;
+    double number = 0;
+    bool good = parts.size() <= 3;
+    for (size_t i = 0; good && i < parts.size(); ++i) {
+      if (parts[i].empty()) continue;
+      good = i == 1 ? absl::SimpleAtod(parts[i], &number) : absl::SimpleAtoi(parts[i], &whole);
+      if (i == 0) stage.set_steps(whole);
+      if (i == 1) stage.set_guidance(number);
+      if (i == 2) stage.set_noise_level(whole);
+    }
+    if (!good) return absl::StrCat("\"", text, "\" is not STEPS[:GUIDANCE[:NOISE]]");
+    *spec->add_later_stages() = stage;
+    return "";
+  };
+}
+
 // NAME=VALUE: a number, true or false, numbers separated by commas, or a word.
 FlagReader Setting(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
@@ -232,6 +271,14 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "Picture to begin with: PNG, JPEG or WebP");
   AddFlag(app, "--mask", "FILE", File([spec] { return spec->mutable_mask_image(); }),
           "Picture, bright where --image is to be painted anew");
+  AddFlag(app, "--mask-blur", "N", Real([spec](auto v) { spec->set_mask_blur(v); }),
+          "Blurs --mask by so many pixels; what is grey, with 0 too, is painted so far");
+  AddFlag(app, "--only-masked", "N", Whole([spec](auto v) { spec->mutable_only_masked()->set_padding(v); }),
+          "Paints only the part of --image around what is bright in --mask, with so many pixels around it");
+  AddFlag(app, "--fit", "stretch|crop|fill",
+          Enumerator<v1::SourceFit>("SOURCE_FIT_", v1::SourceFit_Parse, "stretch|crop|fill",
+                                    [spec](auto v) { spec->set_source_fit(v); }),
+          "How --image and --mask come to a size of other proportions");
   AddFlag(app, "--depth", "FILE", File([spec] { return spec->mutable_depth_image(); }),
           "Depth of --image, near is bright");
   AddRepeatedFlag(
@@ -274,6 +321,19 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           Number<uint64_t>([spec](auto v) { spec->mutable_variation()->set_seed(v); }),
           "Where --variation leads; random if left out");
   AddFlag(app, "--size", "WxH", Size(spec), "Width and height in pixels");
+  AddRepeatedFlag(app, "--later-stage", "STEPS[:GUIDANCE[:NOISE]]", LaterStageFlag(spec),
+                  "How a cascade's next stage is sampled, guided and noised; see `mind models`. May be given "
+                  "again, for the one after it");
+  AddFlag(app, "--hires", "SCALE|WxH", HiresSize(spec),
+          "A second pass over the picture, so many times larger or of this size");
+  AddFlag(app, "--hires-steps", "N", Whole([spec](auto v) { spec->mutable_hires()->set_steps(v); }),
+          "Steps that it takes; as many as --steps if left out");
+  AddFlag(app, "--hires-strength", "N", Real([spec](auto v) { spec->mutable_hires()->set_strength(v); }),
+          "How far it goes from the enlarged picture, 0 to 1");
+  AddFlag(app, "--hires-upscaler", "latent|lanczos",
+          Enumerator<v1::HiresUpscaler>("HIRES_UPSCALER_", v1::HiresUpscaler_Parse, "latent|lanczos",
+                                        [spec](auto v) { spec->mutable_hires()->set_upscaler(v); }),
+          "What is enlarged: latents, or the picture by Lanczos' filter");
   AddFlag(app, "-n,--count", "N", Whole([spec](auto v) { spec->set_image_count(v); }),
           "Pictures; picture k has seed + k, or with --variation that of the variation's + k");
   AddFlag(app, "--priority", "low|normal|high",
@@ -305,6 +365,7 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
   AddText(app, "-o,--out", options.out, "FILE",
           "Several pictures get -0, -1 … before the extension; - is standard output, for one picture; if "
           "left out, the job's id");
+  AddSwitch(app, "--tiling", options.tiling, "A picture that can be laid side by side with itself");
   AddSwitch(app, "--metadata", options.metadata, "Write the request into a PNG");
   AddSwitch(app, "--detach", options.detach, "Only create the job and print its id");
   AddSwitch(app, "--dry-run", options.dry_run, "Only say what it would cost");

@@ -12,6 +12,7 @@ const USUAL_GUIDANCE = 20;
 const MOST_GUIDANCE = 100;
 const MOST_PICTURES = 16;
 const LORA_SCALE = 2;
+const MOST_HIRES = 4;
 
 /** @type {any} */
 let shown = null;
@@ -114,6 +115,8 @@ export function showFields(model) {
       range('guidanceRescale', say('guidanceRescale'), {min: 0, max: 1, step: 0.05, value: 0})] : []),
     ...(model.maxClipSkip ? [range('clipSkip', say('clipSkip'), {min: 0, max: model.maxClipSkip, step: 1, value: 0})] : []),
     ...(model.maxNoiseLevel ? [range('noiseLevel', say('noiseLevel'), {min: 0, max: model.maxNoiseLevel, step: 1, value: 20})] : []),
+    ...(model.takesHires ? [range('hires', say('hires'), {min: 1, max: MOST_HIRES, step: 0.25, value: 1})] : []),
+    ...(model.takesTiling ? [choice('tiling', say('tiling'), [{value: '', text: say('no')}, {value: 'true', text: say('yes')}], '')] : []),
     ...model.loras.map((/** @type {string} */ lora) =>
       range(`lora-${lora}`, say('lora', {name: lora}), {min: -LORA_SCALE, max: LORA_SCALE, step: 0.05, value: 0})),
     choice('format', say('format'), plain(['PNG', 'JPEG', 'WEBP']), 'PNG'),
@@ -162,6 +165,8 @@ export function requestOf() {
   for (const name of ['width', 'height', 'guidance', 'guidanceRescale', 'clipSkip', 'noiseLevel']) {
     if (value(name) !== '') spec[name] = Number(value(name));
   }
+  if (Number(value('hires')) > 1 && !spec.sourceImage) spec.hires = {scale: Number(value('hires'))};
+  if (value('tiling')) spec.tiling = true;
   if (value('negative')) spec.negativePrompt = value('negative');
   if (value('seed') !== '') spec.seed = value('seed');
   const variation = Number(value('variation'));
@@ -185,8 +190,8 @@ export function fillFields(spec) {
   const loras = Object.fromEntries((spec.loras ?? []).map((/** @type {any} */ one) => [`lora-${one.name}`, one.scale]));
   const values = {prompt: spec.prompt, negative: spec.negativePrompt, width: spec.width, height: spec.height, steps: spec.steps,
     guidance: spec.guidance, guidanceRescale: spec.guidanceRescale, clipSkip: spec.clipSkip, noiseLevel: spec.noiseLevel,
-    sampler, seed: spec.seed, variation: spec.variation?.strength ?? 0, variationSeed: spec.variation?.seed ?? '',
-    classLabel: spec.classLabel, ...loras};
+    hires: spec.hires?.scale ?? 1, tiling: spec.tiling ? 'true' : '', sampler, seed: spec.seed,
+    variation: spec.variation?.strength ?? 0, variationSeed: spec.variation?.seed ?? '', classLabel: spec.classLabel, ...loras};
   for (const [name, value] of Object.entries(values)) {
     if (!fields[name] || value === undefined) continue;
     fields[name].value = value;

@@ -48,6 +48,7 @@ export function parseInfotext(text) {
     strength: values['Denoising strength'], guidanceRescale: values['CFG Rescale'], noiseLevel: values['Noise level'],
     clipSkip: values['Clip skip'] && String(Number(values['Clip skip']) - 1), classLabel: values.Class,
     ...(varied ? {variation: {seed: values['Variation seed'], strength: Number(varied)}} : {}),
+    ...(values['Hires upscale'] ? {hires: {scale: Number(values['Hires upscale'])}} : {}), tiling: values.Tiling === 'True',
     samplerParameters: parameters ? JSON.parse(parameters) : {}, ...(width && height ? {width, height} : {})};
 }
 

@@ -50,6 +50,11 @@ bool NeedsSource(const v1::Model& model) {
                      [](int task) { return task == v1::TASK_EDIT || task == v1::TASK_VARIATION; });
 }
 
+// More of its pictures than workers of earlier versions know.
+bool SaysHowItIsPainted(const v1::ImageSpec& spec) {
+  return spec.source_fit() != v1::SOURCE_FIT_UNSPECIFIED || spec.has_mask_blur() || spec.has_only_masked();
+}
+
 }  // namespace
 
 Offer::Offer(const v1::Model& model)
@@ -65,6 +70,10 @@ Offer::Offer(const v1::Model& model)
       needs_mask_(model.needs_mask_image()),
       needs_depth_(model.needs_depth_image()),
       needs_source_(NeedsSource(model)),
+      takes_source_fit_(model.takes_source_fit()),
+      takes_hires_(model.takes_hires()),
+      takes_tiling_(model.takes_tiling()),
+      later_stages_(model.later_stages_size()),
       takes_perturbed_guidance_(model.takes_perturbed_guidance()),
       takes_prior_guidance_(model.takes_prior_guidance()),
       takes_variation_(model.takes_variation()),
@@ -78,14 +87,16 @@ Offer::Offer(const v1::Model& model)
       picture_adapters_(NamesOf(NetworksFor(v1::INPUT_ROLE_PROMPT, model))),
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
                         max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
-                        needs_depth_, needs_source_, takes_perturbed_guidance_, takes_prior_guidance_,
-                        takes_variation_, takes_guidance_interval_, takes_projected_guidance_,
-                        static_cast<int>(scorer_), ",", scorer_classes_, ";", Joined(samplers_),
-                        Joined(loras_), Joined(controls_), Joined(picture_adapters_))) {}
+                        needs_depth_, needs_source_, takes_source_fit_, takes_hires_, takes_tiling_,
+                        takes_perturbed_guidance_, takes_prior_guidance_, takes_variation_,
+                        takes_guidance_interval_, takes_projected_guidance_, static_cast<int>(scorer_), ",",
+                        scorer_classes_, ";", later_stages_, ";", Joined(samplers_), Joined(loras_),
+                        Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
-  return spec.width() <= max_width_ && spec.height() <= max_height_ && spec.width() % size_multiple_ == 0 &&
-         spec.height() % size_multiple_ == 0 && spec.steps() <= max_steps_ &&
+  return AllowsSize(spec.width(), spec.height()) && spec.steps() <= max_steps_ &&
+         (takes_tiling_ || !spec.tiling()) && spec.later_stages_size() <= later_stages_ &&
+         (!spec.has_hires() || (takes_hires_ && AllowsSize(spec.hires().width(), spec.hires().height()))) &&
          spec.clip_skip() <= max_clip_skip_ && samplers_.count(spec.sampler()) != 0 &&
          std::all_of(spec.loras().begin(), spec.loras().end(),
                      [this](const v1::LoraUse& lora) { return loras_.count(lora.name()) != 0; }) &&
@@ -96,6 +107,11 @@ bool Offer::Allows(const v1::ImageSpec& spec) const {
                        return picture_adapters_.count(prompt.adapter()) != 0;
                      }) &&
          AllowsPictures(spec) && AllowsGuidance(spec) && (takes_variation_ || !spec.has_variation());
+}
+
+bool Offer::AllowsSize(uint32_t width, uint32_t height) const {
+  return width <= max_width_ && height <= max_height_ && width % size_multiple_ == 0 &&
+         height % size_multiple_ == 0;
 }
 
 bool Offer::AllowsControl(const v1::ControlPicture& control) const {
@@ -117,6 +133,7 @@ bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {
   const bool source = !spec.source_image().empty();
   const bool mask = !spec.mask_image().empty();
   if (source && !takes_source_ && !enlarges_) return false;
+  if (!takes_source_fit_ && SaysHowItIsPainted(spec)) return false;
   return (source || (!enlarges_ && !needs_source_)) && (mask || !needs_mask_) &&
          spec.depth_image().empty() != needs_depth_;
 }

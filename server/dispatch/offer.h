@@ -33,6 +33,7 @@ class Offer {
   double default_megapixels() const { return default_megapixels_; }
 
  private:
+  bool AllowsSize(uint32_t width, uint32_t height) const;
   bool AllowsPictures(const v1::ImageSpec& spec) const;
   bool AllowsControl(const v1::ControlPicture& control) const;
   bool AllowsGuidance(const v1::ImageSpec& spec) const;
@@ -49,6 +50,10 @@ class Offer {
   const bool needs_mask_;
   const bool needs_depth_;
   const bool needs_source_;
+  const bool takes_source_fit_;
+  const bool takes_hires_;
+  const bool takes_tiling_;
+  const int later_stages_;  // that a request may say something of
   const bool takes_perturbed_guidance_;
   const bool takes_prior_guidance_;
   const bool takes_variation_;

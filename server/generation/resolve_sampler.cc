@@ -146,10 +146,9 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
   if (absl::Status error = CheckParameters(*sampler, spec, listed); !error.ok()) return error;
 
   if (!spec.has_steps()) spec.set_steps(listed > 0 ? listed : model.default_steps());
-  // Parameters may space the steps otherwise; then the worker knows.
-  const bool bounded = sampler->max_steps() > 0 && spec.sampler_parameters().empty();
-  const uint32_t most = bounded ? std::min(sampler->max_steps(), model.max_steps()) : model.max_steps();
+  const uint32_t most = MostSteps(model, spec);
   if (spec.steps() < 1 || spec.steps() > most) {
+    const bool bounded = IsBounded(*sampler, spec);
     return InvalidField("spec.steps", absl::StrCat(spec.steps(), " given; it must be 1 to ", most,
                                                    bounded ? absl::StrCat(" with ", sampler->name()) : ""));
   }
@@ -162,9 +161,15 @@ absl::Status ResolveSampler(const v1::Model& model, v1::ImageSpec& spec) {
   return absl::OkStatus();
 }
 
-double EvaluationsOfPicture(const v1::ImageSpec& spec, const v1::Model* model) {
+uint32_t MostSteps(const v1::Model& model, const v1::ImageSpec& spec) {
+  const v1::Sampler* const sampler = FindSampler(model, spec.sampler());
+  const bool bounded = sampler != nullptr && IsBounded(*sampler, spec);
+  return bounded ? std::min(sampler->max_steps(), model.max_steps()) : model.max_steps();
+}
+
+double EvaluationsOfSteps(double steps, const v1::ImageSpec& spec, const v1::Model* model) {
   const v1::Sampler* const sampler = model != nullptr ? FindSampler(*model, spec.sampler()) : nullptr;
-  if (sampler == nullptr) return StepsTaken(spec);
+  if (sampler == nullptr) return steps;
   if (sampler->evaluations_per_step() == 0) return sampler->evaluations();
   double per_step = sampler->evaluations_per_step();
   for (const auto& [name, value] : spec.sampler_parameters()) {
@@ -173,7 +178,11 @@ double EvaluationsOfPicture(const v1::ImageSpec& spec, const v1::Model* model) {
     per_step += parameter->evaluations_per_step() *
                 (value.number_value() - parameter->default_value().number_value());
   }
-  return StepsTaken(spec) * per_step;
+  return steps * per_step;
+}
+
+double EvaluationsOfPicture(const v1::ImageSpec& spec, const v1::Model* model) {
+  return EvaluationsOfSteps(StepsTaken(spec), spec, model);
 }
 
 }  // namespace mind::server

@@ -10,6 +10,9 @@
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_controls.h"
 #include "server/generation/validate_guidance.h"
+#include "server/generation/validate_hires.h"
+#include "server/generation/validate_later_stages.h"
+#include "server/generation/validate_painting.h"
 #include "server/generation/validate_picture_prompts.h"
 
 namespace mind::server {
@@ -280,6 +283,10 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
                         absl::StrCat(spec.clip_skip(), " given; it must be 0 to ", model.max_clip_skip()));
   }
   MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
+  MIND_RETURN_IF_ERROR(ResolvePainting(model, spec));
+  MIND_RETURN_IF_ERROR(ResolveHires(model, spec));
+  MIND_RETURN_IF_ERROR(CheckLaterStages(model, limits.max_guidance, spec));
+  if (spec.tiling() && !model.takes_tiling()) return InvalidField("spec.tiling", "this model takes none");
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
   MIND_RETURN_IF_ERROR(ResolveGuidance(model, limits, spec));
   MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));

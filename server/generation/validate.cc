@@ -13,6 +13,8 @@
 #include "server/generation/resolve_spec.h"
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_guidance.h"
+#include "server/generation/validate_hires.h"
+#include "server/generation/validate_later_stages.h"
 #include "server/generation/webhook.h"
 
 namespace mind::server {
@@ -135,14 +137,14 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
   MIND_RETURN_IF_ERROR(ResolveDeadline(request, now, job.deadline));
   MIND_RETURN_IF_ERROR(CheckLabels("labels", request.labels()));
   MIND_RETURN_IF_ERROR(CheckWebhook(request.webhook_url(), limits.webhook_origins));
-  job.later_steps = (*model)->later_steps();
+  job.later_steps = LaterSteps(job.spec, *model) + job.spec.hires().steps();
   job.rows = CostInRows(job.spec, *model);
   return job;
 }
 
 double CostInRows(const v1::ImageSpec& spec, const v1::Model* model) {
-  const double later = model != nullptr ? model->later_steps() : 0;
-  return (EvaluationsOfPicture(spec, model) * RowsPerEvaluation(spec, model) + later) * spec.image_count();
+  const double evaluations = EvaluationsOfPicture(spec, model) + EvaluationsOfHires(spec, model);
+  return (evaluations * RowsPerEvaluation(spec, model) + LaterSteps(spec, model)) * spec.image_count();
 }
 
 }  // namespace mind::server

@@ -33,7 +33,7 @@ struct ValidatedJob {
   absl::Time deadline = absl::InfiniteFuture();  // the request's, or by its ttl
   std::string tenant;
   v1::Priority highest_priority = v1::PRIORITY_HIGH;  // the caller's
-  uint32_t later_steps = 0;  // that each picture takes beyond the spec's, in later stages of a cascade
+  uint32_t later_steps = 0;  // that each picture takes beyond the spec's, in later stages or a second pass
   double rows = 0;           // denoiser rows over all pictures: the cost
 };
 

@@ -17,10 +17,24 @@ namespace {
 std::string SdapiName(const std::string& field) {
   const size_t spec = field.find("spec.");
   if (spec == std::string::npos) return field;
-  static const auto* const names = new std::map<std::string, std::string>{
-      {"image_count", "batch_size"},   {"guidance", "cfg_scale"},  {"sampler", "sampler_name"},
-      {"source_image", "init_images"}, {"mask_image", "mask"},     {"strength", "denoising_strength"},
-      {"clip_skip", "clip_skip"},      {"loras", "prompt, a LoRA"}};
+  static const auto* const names =
+      new std::map<std::string, std::string>{{"image_count", "batch_size"},
+                                             {"guidance", "cfg_scale"},
+                                             {"sampler", "sampler_name"},
+                                             {"source_image", "init_images"},
+                                             {"mask_image", "mask"},
+                                             {"strength", "denoising_strength"},
+                                             {"source_fit", "resize_mode"},
+                                             {"only_masked", "inpaint_full_res"},
+                                             {"hires", "enable_hr"},
+                                             {"hires.scale", "hr_scale"},
+                                             {"hires.width", "hr_resize_x"},
+                                             {"hires.height", "hr_resize_y"},
+                                             {"hires.steps", "hr_second_pass_steps"},
+                                             {"hires.strength", "denoising_strength"},
+                                             {"only_masked.padding", "inpaint_full_res_padding"},
+                                             {"clip_skip", "clip_skip"},
+                                             {"loras", "prompt, a LoRA"}};
   const std::string last = field.substr(spec + 5);
   const auto name = names->find(last);
   return name == names->end() ? last : name->second;

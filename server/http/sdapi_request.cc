@@ -31,9 +31,8 @@ bool IsSomething(const nlohmann::json* value) {
 
 // What A1111 has and we have not, where a request asks for it.
 void RefuseUnsupportedSdapi(JsonFields& fields) {
-  for (const char* const flag : {"enable_hr", "tiling", "restore_faces"}) {
-    if (fields.Flag(flag).value_or(false)) fields.Refuse(flag, "not supported; it must be false");
-  }
+  if (fields.Flag("restore_faces").value_or(false))
+    fields.Refuse("restore_faces", "not supported; it must be false");
   for (const char* const text : {"refiner_checkpoint", "infotext", "firstpass_image"}) {
     if (IsSomething(fields.Any(text))) fields.Refuse(text, "not supported; leave it out");
   }
@@ -163,6 +162,7 @@ void ReadSdapiFields(JsonFields& fields, SdapiRequest& request) {
   ReadClipSkip(fields, "clip_skip", request);
   ReadSettings(fields, request);
   RefuseUnsupportedSdapi(fields);
+  spec.set_tiling(fields.Flag("tiling").value_or(false));
   spec.set_format(v1::IMAGE_FORMAT_PNG);
   request.task_id = fields.Text("force_task_id").value_or("");
   request.send_images = fields.Flag("send_images").value_or(true);
@@ -178,6 +178,70 @@ std::optional<std::string> ReadPicture(const nlohmann::json& value, const std::s
   return std::nullopt;
 }
 
+void ReadResizeMode(JsonFields& fields, v1::ImageSpec& spec) {
+  switch (fields.Whole("resize_mode", 0, 3).value_or(0)) {
+    case 1:
+      return spec.set_source_fit(v1::SOURCE_FIT_CROP);
+    case 2:
+      return spec.set_source_fit(v1::SOURCE_FIT_FILL);
+    case 3:
+      return fields.Refuse("resize_mode", "latents are not resized here; it must be 0, 1 or 2");
+    default:
+      return;
+  }
+}
+
+// 0 is a mask without grey.
+void ReadMaskBlur(JsonFields& fields, v1::ImageSpec& spec) {
+  const auto blur = fields.Number("mask_blur", 0, 1e9);
+  const auto across = fields.Number("mask_blur_x", 0, 1e9), down = fields.Number("mask_blur_y", 0, 1e9);
+  const double both = blur.value_or(across.value_or(0));
+  if (across.value_or(both) != both || down.value_or(both) != both)
+    fields.Refuse("mask_blur_x", "not supported; masks are blurred alike in both directions");
+  if (both > 0) spec.set_mask_blur(both);
+}
+
+// Whether it names something else than the first pass has ("Use same sampler").
+bool NamesAnother(JsonFields& fields, const char* name) {
+  const auto given = fields.Text(name);
+  return given && !given->empty() && !absl::StartsWithIgnoreCase(*given, "use same");
+}
+
+void ReadUpscaler(JsonFields& fields, v1::Hires& hires) {
+  const std::string given = fields.Text("hr_upscaler").value_or("");
+  const std::string name = absl::AsciiStrToLower(given);
+  if (name.empty() || name == "latent") return hires.set_upscaler(v1::HIRES_UPSCALER_LATENT);
+  // A1111's "None" resizes by Lanczos' filter too.
+  if (name == "lanczos" || name == "none") return hires.set_upscaler(v1::HIRES_UPSCALER_LANCZOS);
+  fields.Refuse("hr_upscaler",
+                absl::StrCat("must be one of Latent, Lanczos, None; given: ", Printable(given, 60)));
+}
+
+// What txt2img has beside img2img: hires fix.
+void ReadHires(JsonFields& fields, v1::ImageSpec& spec) {
+  if (!fields.Flag("enable_hr").value_or(false)) return;
+  v1::Hires& hires = *spec.mutable_hires();
+  const int64_t width = fields.Whole("hr_resize_x", 0, kMostPixels).value_or(0);
+  const int64_t height = fields.Whole("hr_resize_y", 0, kMostPixels).value_or(0);
+  const auto scale = fields.Number("hr_scale", 0, 1e9);
+  if (width > 0) hires.set_width(static_cast<uint32_t>(width));
+  if (height > 0) hires.set_height(static_cast<uint32_t>(height));
+  if (scale && width == 0 && height == 0) hires.set_scale(*scale);
+  const int64_t steps = fields.Whole("hr_second_pass_steps", 0, kMostSteps).value_or(0);
+  if (steps > 0) hires.set_steps(static_cast<uint32_t>(steps));
+  hires.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kUsualStrength));
+  ReadUpscaler(fields, hires);
+  for (const char* const text :
+       {"hr_checkpoint_name", "hr_sampler_name", "hr_scheduler", "hr_prompt", "hr_negative_prompt"}) {
+    if (NamesAnother(fields, text))
+      fields.Refuse(text, "not supported; the second pass has what the first has");
+  }
+  for (const char* const side : {"firstphase_width", "firstphase_height"}) {
+    if (fields.Whole(side, 0, kMostPixels).value_or(0) > 0)
+      fields.Refuse(side, "not supported; width and height are the first pass's");
+  }
+}
+
 // What img2img has beside txt2img.
 void ReadSource(JsonFields& fields, v1::ImageSpec& spec) {
   const nlohmann::json* const images = fields.Any("init_images");
@@ -187,13 +251,17 @@ void ReadSource(JsonFields& fields, v1::ImageSpec& spec) {
   if (auto bytes = ReadPicture(images->front(), "init_images", fields))
     spec.set_source_image(*std::move(bytes));
   spec.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kUsualStrength));
-  if (fields.Whole("resize_mode", 0, 3).value_or(0) != 0)
-    fields.Refuse("resize_mode", "pictures are resized whole; it must be 0");
+  if (fields.Flag("enable_hr").value_or(false)) fields.Refuse("enable_hr", "is txt2img's; it must be false");
+  ReadResizeMode(fields, spec);
   const nlohmann::json* const mask = fields.Any("mask");
   if (!IsSomething(mask)) return;
   if (auto bytes = ReadPicture(*mask, "mask", fields)) spec.set_mask_image(*std::move(bytes));
-  if (fields.Flag("inpaint_full_res").value_or(false))
-    fields.Refuse("inpaint_full_res", "masks are painted in the whole picture; it must be false");
+  ReadMaskBlur(fields, spec);
+  const auto padding = fields.Whole("inpaint_full_res_padding", 0, kMostPixels);
+  if (fields.Flag("inpaint_full_res").value_or(false)) {
+    v1::OnlyMasked& only = *spec.mutable_only_masked();
+    if (padding) only.set_padding(static_cast<uint32_t>(*padding));
+  }
   if (fields.Whole("inpainting_mask_invert", 0, 1).value_or(0) != 0)
     fields.Refuse("inpainting_mask_invert", "what is white is painted anew; it must be 0");
 }
@@ -253,7 +321,7 @@ void ReadPrompt(const std::string& prompt, v1::ImageSpec& spec) {
 }
 
 absl::StatusOr<SdapiRequest> ParseTxt2Img(const HttpRequest& request) {
-  return Parse(request, [](JsonFields&, v1::ImageSpec&) {});
+  return Parse(request, ReadHires);
 }
 
 absl::StatusOr<SdapiRequest> ParseImg2Img(const HttpRequest& request) {

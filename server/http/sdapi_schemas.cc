@@ -27,6 +27,12 @@ constexpr char kRequest[] = R"({
     "sampler_name": {"type": ["string", "null"]},
     "init_images": {"type": "array", "items": {"type": "string"}, "description": "Base64 or data URLs; of img2img."},
     "denoising_strength": {"type": "number", "minimum": 0, "maximum": 1},
+    "enable_hr": {"type": "boolean", "description": "Of txt2img: a second pass at a larger size."},
+    "hr_scale": {"type": "number"},
+    "hr_resize_x": {"type": "integer", "minimum": 0},
+    "hr_resize_y": {"type": "integer", "minimum": 0},
+    "hr_second_pass_steps": {"type": "integer", "minimum": 0},
+    "hr_upscaler": {"type": ["string", "null"], "enum": [null, "Latent", "Lanczos", "None"]},
     "override_settings": {"type": "object"},
     "force_task_id": {"type": ["string", "null"]}}})";
 

@@ -8,6 +8,11 @@ namespace {
 constexpr size_t kMostEnded = 256;     // remembered by their ids
 constexpr size_t kMostCallers = 1000;  // whose options are kept
 
+// Of a picture: of both passes, where it has two.
+uint32_t StepsOf(const v1::ImageSpec& spec) {
+  return spec.steps() + spec.hires().steps();
+}
+
 }  // namespace
 
 void SdapiTask::Take(const JobEventPtr& event) {
@@ -23,14 +28,14 @@ void SdapiTask::Take(const JobEventPtr& event) {
       remaining = absl::Seconds(left.seconds()) + absl::Nanoseconds(left.nanos());
     }
   }
-  if (event->has_image()) steps[event->image().image_index()] = spec.steps();
+  if (event->has_image()) steps[event->image().image_index()] = StepsOf(spec);
   if (event->has_preview()) preview = event;
 }
 
 double SdapiTask::progress() const {
   double taken = 0;
   for (const auto& [picture, step] : steps) taken += step;
-  const double all = static_cast<double>(spec.steps()) * spec.image_count();
+  const double all = static_cast<double>(StepsOf(spec)) * spec.image_count();
   return all > 0 ? std::min(taken / all, 1.0) : 0;
 }
 
@@ -87,7 +92,7 @@ nlohmann::json ProgressOf(const SdapiTask* task, absl::Time now) {
   const uint32_t count = task == nullptr ? 0 : std::max(task->spec.image_count(), 1U);
   uint32_t step = 0;
   if (task != nullptr && !task->steps.empty()) step = task->steps.rbegin()->second;
-  const uint32_t steps = task == nullptr ? 0 : task->spec.steps();
+  const uint32_t steps = task == nullptr ? 0 : StepsOf(task->spec);
   const auto done = task == nullptr ? 0
                                     : std::count_if(task->steps.begin(), task->steps.end(),
                                                     [steps](const auto& of) { return of.second >= steps; });

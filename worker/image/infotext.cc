@@ -89,6 +89,19 @@ std::string FormatInfotext(const Infotext& info) {
         << ", Variation seed strength: " << nlohmann::json(info.variation_strength).dump();
   }
   if (info.strength > 0) out << ", Denoising strength: " << nlohmann::json(info.strength).dump();
+  if (info.hires.steps > 0) {
+    if (info.hires.scale > 0) {
+      out << ", Hires upscale: " << nlohmann::json(info.hires.scale).dump();
+    } else {
+      out << ", Hires resize: " << info.hires.width << "x" << info.hires.height;
+    }
+    out << ", Hires steps: " << info.hires.steps << ", Hires upscaler: " << info.hires.upscaler;
+  }
+  if (info.tiling) out << ", Tiling: True";
+  if (info.mask_blur >= 0) out << ", Mask blur: " << nlohmann::json(info.mask_blur).dump();
+  if (info.mask_padding >= 0) {
+    out << ", Inpaint area: Only masked, Masked area padding: " << info.mask_padding;
+  }
   if (info.clip_skip > 0) out << ", Clip skip: " << info.clip_skip + 1;  // A1111 counts layers from 1
   if (info.guidance_rescale > 0) out << ", CFG Rescale: " << nlohmann::json(info.guidance_rescale).dump();
   if (!info.class_label.empty()) out << ", Class: " << Quoted(info.class_label);

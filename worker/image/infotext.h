@@ -19,8 +19,20 @@ struct Infotext {
   std::string sampler_parameters;  // as JSON; empty: none
   double guidance = 0;
   double guidance_rescale = 0;
-  int64_t clip_skip = 0;     // layers left out
-  double strength = 0;       // of going from a source picture; 0: there is none
+  int64_t clip_skip = 0;      // layers left out
+  double strength = 0;        // of going from a source picture; 0: there is none
+  double mask_blur = -1;      // -1: its grey levels do not count
+  int64_t mask_padding = -1;  // of what was painted alone; -1: the whole picture was
+  // Of a second pass; 0 steps: there was none.
+  struct Hires {
+    double scale = 0;  // 0: the size was asked for
+    int width = 0;
+    int height = 0;
+    int64_t steps = 0;
+    std::string upscaler;
+  };
+  Hires hires;
+  bool tiling = false;
   std::string class_label;   // empty: none
   int64_t noise_level = -1;  // of an upscaler; -1: none
   uint64_t seed = 0;

@@ -23,8 +23,6 @@ namespace {
 
 constexpr int kJpegQuality = 95;
 constexpr int kPreviewQuality = 75;
-constexpr uint32_t kMostPicturePrompts = 4;
-constexpr uint32_t kMostControls = 4;  // a picture: each takes half the time of the model's own network
 
 image::RgbView View(const at::Tensor& picture) {
   return {picture.data_ptr<uint8_t>(), static_cast<int>(picture.size(1)), static_cast<int>(picture.size(0))};
@@ -54,51 +52,6 @@ absl::Status StatusOf(std::exception_ptr error) {
   }
 }
 
-std::vector<v1::Task> TasksOf(const diffusion::ModelInfo& info) {
-  if (info.enlargement > 1) return {v1::TASK_UPSCALE};
-  if (info.needs_mask) return {v1::TASK_INPAINT};
-  if (info.needs_depth) return {v1::TASK_DEPTH_TO_IMAGE};
-  if (info.edits) return {v1::TASK_EDIT};
-  if (info.varies) return {v1::TASK_VARIATION};
-  std::vector<v1::Task> tasks = {info.takes_prompt      ? v1::TASK_TEXT_TO_IMAGE
-                                 : info.class_count > 0 ? v1::TASK_CLASS_TO_IMAGE
-                                                        : v1::TASK_UNCONDITIONAL};
-  if (info.takes_source) {
-    tasks.push_back(v1::TASK_IMAGE_TO_IMAGE);
-    tasks.push_back(v1::TASK_INPAINT);
-  }
-  return tasks;
-}
-
-void AddInput(v1::InputRole role, bool needed, v1::Model& model) {
-  v1::ModelInput& input = *model.add_inputs();
-  input.set_role(role);
-  input.set_needed(needed);
-  input.set_most(1);
-}
-
-// What a request may bring along.
-void AddInputs(const diffusion::ModelInfo& info, v1::Model& model) {
-  const bool enlarges = info.enlargement > 1;
-  const bool needs_source = enlarges || info.edits || info.varies || info.needs_mask || info.needs_depth;
-  if (info.takes_source || needs_source) AddInput(v1::INPUT_ROLE_SOURCE, needs_source, model);
-  if (info.needs_mask || (info.takes_source && !enlarges && !info.edits && !info.varies))
-    AddInput(v1::INPUT_ROLE_MASK, info.needs_mask, model);
-  if (info.needs_depth) AddInput(v1::INPUT_ROLE_DEPTH, true, model);
-  if (!info.picture_adapters.empty()) {
-    AddInput(v1::INPUT_ROLE_PROMPT, false, model);
-    v1::ModelInput& prompts = *model.mutable_inputs(model.inputs_size() - 1);
-    prompts.set_most(kMostPicturePrompts);
-    for (const std::string& adapter : info.picture_adapters) prompts.add_networks(adapter);
-  }
-  if (info.controls.empty()) return;
-  AddInput(v1::INPUT_ROLE_CONTROL, false, model);
-  v1::ModelInput& controls = *model.mutable_inputs(model.inputs_size() - 1);
-  controls.set_most(kMostControls);
-  for (const std::string& network : info.controls) controls.add_networks(network);
-  for (const int64_t kinds : info.control_kinds) controls.add_network_kinds(static_cast<uint32_t>(kinds));
-}
-
 // As A1111 writes and reads it, LoRAs are part of the prompt.
 std::string PromptWithLoras(const v1::ImageSpec& spec) {
   std::string prompt = spec.prompt();
@@ -120,58 +73,20 @@ diffusion::Emphasis ToEmphasis(v1::PromptEmphasis emphasis) {
   return emphasis == v1::PROMPT_EMPHASIS_NONE ? diffusion::Emphasis::kNone : diffusion::Emphasis::kMeanKept;
 }
 
-}  // namespace
-
-v1::Model ToProto(const diffusion::ModelInfo& info) {
-  v1::Model model;
-  model.set_name(info.name);
-  model.set_pipeline(info.pipeline);
-  model.set_revision(info.revision);
-  model.set_takes_prompt(info.takes_prompt);
-  model.set_takes_negative_prompt(info.takes_negative_prompt);
-  model.set_max_clip_skip(static_cast<uint32_t>(info.max_clip_skip));
-  model.set_takes_source_image(info.takes_source);
-  model.set_needs_mask_image(info.needs_mask);
-  model.set_needs_depth_image(info.needs_depth);
-  model.set_takes_second_prompt(info.takes_second_prompt);
-  model.set_takes_frame_sizes(info.takes_sizes);
-  model.set_takes_aesthetic_score(info.takes_aesthetic_score);
-  for (const std::string& word : info.learnt_words) model.add_learnt_words(word);
-  model.set_class_count(static_cast<uint32_t>(info.class_count));
-  for (const std::string& name : info.class_names) model.add_class_names(name);
-  model.set_enlargement(static_cast<uint32_t>(info.enlargement));
-  model.set_max_noise_level(static_cast<uint32_t>(info.max_noise_level));
-  if (info.max_noise_level > 0)
-    model.set_default_noise_level(
-        static_cast<uint32_t>(std::min(info.default_noise_level, info.max_noise_level)));
-  model.set_takes_prior_guidance(info.takes_prior_guidance);
-  model.set_takes_perturbed_guidance(info.takes_perturbed);
-  model.set_takes_variation(true);  // the engine mixes noise, whatever the model is
-  model.set_takes_guidance_interval(info.takes_guidance);
-  model.set_takes_projected_guidance(info.takes_guidance);
-  if (info.scorer.kind != diffusion::ScorerKind::kNone) {
-    const bool text = info.scorer.kind == diffusion::ScorerKind::kText;
-    model.mutable_scorer()->set_kind(text ? v1::SCORER_KIND_TEXT : v1::SCORER_KIND_CLASS);
-    model.mutable_scorer()->set_class_count(static_cast<uint32_t>(info.scorer.class_count));
-  }
-  model.set_later_steps(static_cast<uint32_t>(info.later_steps));
-  for (const std::string& lora : info.loras) model.add_loras(lora);
-  for (const std::string& stage : info.stages) model.add_stages(stage);
-  for (const v1::Task task : TasksOf(info)) model.add_tasks(task);
-  AddInputs(info, model);
-  for (const std::string& language : info.languages) model.add_languages(language);
-  model.set_size_multiple(static_cast<uint32_t>(info.size_multiple));
-  model.set_default_width(static_cast<uint32_t>(info.default_width));
-  model.set_default_height(static_cast<uint32_t>(info.default_height));
-  model.set_max_width(static_cast<uint32_t>(info.max_width));
-  model.set_max_height(static_cast<uint32_t>(info.max_height));
-  model.set_default_steps(static_cast<uint32_t>(info.default_steps));
-  model.set_max_steps(static_cast<uint32_t>(info.train_steps));
-  model.set_default_guidance(info.default_guidance);
-  model.set_default_sampler(info.default_sampler);
-  for (const diffusion::SamplerInfo& sampler : info.samplers) *model.add_samplers() = ToProto(sampler);
-  return model;
+diffusion::Fit ToFit(v1::SourceFit fit) {
+  if (fit == v1::SOURCE_FIT_CROP) return diffusion::Fit::kCrop;
+  return fit == v1::SOURCE_FIT_FILL ? diffusion::Fit::kFill : diffusion::Fit::kStretch;
 }
+
+diffusion::HiresPass ToPass(const v1::Hires& hires) {
+  return {.width = hires.width(),
+          .height = hires.height(),
+          .steps = hires.steps(),
+          .strength = hires.strength(),
+          .latents = hires.upscaler() != v1::HIRES_UPSCALER_LANCZOS};
+}
+
+}  // namespace
 
 diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::AssignedImage& image) {
   const v1::ImageSpec& spec = assign.spec();
@@ -215,8 +130,19 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
     request.variation = {VariationSeedOf(spec, image.image_index()), spec.variation().strength()};
   request.source = spec.source_image();
   request.mask = spec.mask_image();
+  request.fit = ToFit(spec.source_fit());
+  if (spec.has_mask_blur()) request.mask_blur = spec.mask_blur();
+  if (spec.has_only_masked()) request.only_masked = spec.only_masked().padding();
   request.depth = spec.depth_image();
   request.strength = spec.strength();
+  for (const v1::LaterStage& given : spec.later_stages()) {
+    diffusion::LaterStage& stage = request.picture.later_stages.emplace_back();
+    if (given.has_steps()) stage.steps = given.steps();
+    if (given.has_guidance()) stage.guidance = given.guidance();
+    if (given.has_noise_level()) stage.noise_level = given.noise_level();
+  }
+  request.tiling = spec.tiling();
+  if (spec.has_hires()) request.hires = ToPass(spec.hires());
   if (spec.has_picture_guidance()) request.picture.picture_guidance = spec.picture_guidance();
   if (spec.has_perturbed_guidance()) {
     const v1::PerturbedGuidance& given = spec.perturbed_guidance();
@@ -287,6 +213,16 @@ at::Tensor DecodeSource(const std::string& file) {
 
 namespace {
 
+image::Infotext::Hires HiresIn(const v1::ImageSpec& spec) {
+  if (!spec.has_hires()) return {};
+  const v1::Hires& hires = spec.hires();
+  return {.scale = hires.scale(),
+          .width = static_cast<int>(hires.width()),
+          .height = static_cast<int>(hires.height()),
+          .steps = hires.steps(),
+          .upscaler = hires.upscaler() == v1::HIRES_UPSCALER_LANCZOS ? "Lanczos" : "Latent"};
+}
+
 EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint32_t index) {
   switch (spec.format()) {
     case v1::IMAGE_FORMAT_JPEG:
@@ -301,24 +237,31 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       break;
   }
   if (spec.omit_metadata()) return {"image/png", image::EncodePng(View(picture), "")};
-  const image::Infotext info{.prompt = PromptWithLoras(spec),
-                             .negative_prompt = spec.negative_prompt(),
-                             .steps = spec.steps(),
-                             .sampler = spec.sampler(),
-                             .sampler_parameters = ToJson(spec.sampler_parameters()),
-                             .guidance = spec.guidance(),
-                             .guidance_rescale = spec.guidance_rescale(),
-                             .clip_skip = spec.clip_skip(),
-                             .strength = spec.source_image().empty() ? 0 : spec.strength(),
-                             .class_label = spec.class_label(),
-                             .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
-                             .seed = SeedOf(spec, index),
-                             .variation_seed = spec.has_variation() ? VariationSeedOf(spec, index) : 0,
-                             .variation_strength = spec.variation().strength(),
-                             .width = static_cast<int>(spec.width()),
-                             .height = static_cast<int>(spec.height()),
-                             .model = spec.model(),
-                             .version = "Mind-Diffusion " MIND_VERSION};
+  const image::Infotext info{
+      .prompt = PromptWithLoras(spec),
+      .negative_prompt = spec.negative_prompt(),
+      .steps = spec.steps(),
+      .sampler = spec.sampler(),
+      .sampler_parameters = ToJson(spec.sampler_parameters()),
+      .guidance = spec.guidance(),
+      .guidance_rescale = spec.guidance_rescale(),
+      .clip_skip = spec.clip_skip(),
+      .strength = spec.has_hires()              ? spec.hires().strength()
+                  : spec.source_image().empty() ? 0
+                                                : spec.strength(),
+      .mask_blur = spec.has_mask_blur() ? spec.mask_blur() : -1,
+      .mask_padding = spec.has_only_masked() ? int64_t{spec.only_masked().padding()} : -1,
+      .hires = HiresIn(spec),
+      .tiling = spec.tiling(),
+      .class_label = spec.class_label(),
+      .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
+      .seed = SeedOf(spec, index),
+      .variation_seed = spec.has_variation() ? VariationSeedOf(spec, index) : 0,
+      .variation_strength = spec.variation().strength(),
+      .width = static_cast<int>(spec.width()),
+      .height = static_cast<int>(spec.height()),
+      .model = spec.model(),
+      .version = "Mind-Diffusion " MIND_VERSION};
   return {"image/png", image::EncodePng(View(picture), image::FormatInfotext(info))};
 }
 

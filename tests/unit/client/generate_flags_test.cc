@@ -71,6 +71,42 @@ TEST_F(GenerateFlags, SayHowGuidanceActs) {
   EXPECT_EQ(spec().scorer_guidance().target(), "an owl");
 }
 
+TEST_F(GenerateFlags, SayHowAPictureIsPainted) {
+  EXPECT_EQ(Parse({"a cat", "--mask-blur", "0", "--only-masked", "16", "--fit", "crop"}), "");
+  EXPECT_TRUE(spec().has_mask_blur());
+  EXPECT_EQ(spec().only_masked().padding(), 16U);
+  EXPECT_EQ(spec().source_fit(), v1::SOURCE_FIT_CROP);
+}
+
+TEST_F(GenerateFlags, SayHowTheSecondPassIs) {
+  EXPECT_EQ(Parse({"a cat", "--hires", "1.5", "--hires-steps", "7", "--hires-strength", "0.4",
+                   "--hires-upscaler", "lanczos"}),
+            "");
+  EXPECT_EQ(spec().hires().scale(), 1.5);
+  EXPECT_EQ(spec().hires().steps(), 7U);
+  EXPECT_EQ(spec().hires().strength(), 0.4);
+  EXPECT_EQ(spec().hires().upscaler(), v1::HIRES_UPSCALER_LANCZOS);
+}
+
+TEST_F(GenerateFlags, ASecondPassMayHaveASize) {
+  EXPECT_EQ(Parse({"a cat", "--hires", "96x64"}), "");
+  EXPECT_EQ(spec().hires().width(), 96U);
+  EXPECT_EQ(spec().hires().height(), 64U);
+  EXPECT_FALSE(spec().hires().has_scale());
+  EXPECT_THAT(Parse({"a cat", "--hires", "large"}), HasSubstr("neither how many times larger"));
+}
+
+TEST_F(GenerateFlags, SayHowLaterStagesAreSampled) {
+  EXPECT_EQ(Parse({"a cat", "--later-stage", "7:2.5:40", "--later-stage", "::9"}), "");
+  ASSERT_EQ(spec().later_stages_size(), 2);
+  EXPECT_EQ(spec().later_stages(0).steps(), 7U);
+  EXPECT_EQ(spec().later_stages(0).guidance(), 2.5);
+  EXPECT_EQ(spec().later_stages(0).noise_level(), 40U);
+  EXPECT_FALSE(spec().later_stages(1).has_steps());
+  EXPECT_EQ(spec().later_stages(1).noise_level(), 9U);
+  EXPECT_THAT(Parse({"a cat", "--later-stage", "many"}), HasSubstr("is not STEPS"));
+}
+
 // A file's name may have colons, but for an end that is a weight.
 TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   const support::TemporaryFolder folder;

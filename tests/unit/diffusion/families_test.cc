@@ -208,6 +208,35 @@ TEST_F(FamiliesTest, ACascadesSecondStageBeginsWithThePictureOfTheFirst) {
   EXPECT_TRUE(at::equal(second.Get("stage_source"), small->picture));
 }
 
+TEST_F(FamiliesTest, ACascadesLaterStageIsSampledAsAskedFor) {
+  const ModelInfo& info = models_->Get("cascade")->info();
+  ASSERT_EQ(info.later_stages.size(), 1U);
+  EXPECT_EQ(info.later_stages[0].default_steps, 3);
+  TrajectoryRequest request = RequestOf({"cascade", "a photo of a cat", {}});
+  const auto made = [&] {
+    Engine engine(*models_, Options());
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(request, events);
+    EXPECT_EQ(events->Wait(), Ending::kPicture) << events->Error();
+    return std::pair(events->picture, events->steps.load());
+  };
+  const at::Tensor plain = made().first;
+  LaterStage& stage = request.picture.later_stages.emplace_back();
+  EXPECT_TRUE(at::equal(made().first, plain));
+  stage.steps = 5;
+  const auto [longer, steps] = made();
+  EXPECT_EQ(steps, request.steps + 5);
+  EXPECT_FALSE(at::equal(longer, plain));
+  stage = {.steps = std::nullopt, .guidance = 3, .noise_level = std::nullopt};
+  EXPECT_FALSE(at::equal(made().first, plain));
+  stage = {.steps = std::nullopt, .guidance = std::nullopt, .noise_level = 100};
+  EXPECT_FALSE(at::equal(made().first, plain));
+  stage.noise_level = info.later_stages[0].max_noise_level + 1;
+  EXPECT_THAT(ErrorOf(request), HasSubstr("noise_level must be"));
+  request.picture.later_stages.emplace_back();
+  EXPECT_THAT(ErrorOf(request), HasSubstr("later stages 1 can be told"));
+}
+
 TEST_F(FamiliesTest, WhatAModelDoesNotTakeIsNamed) {
   TrajectoryRequest request = RequestOf({"dit", "", 1000});
   EXPECT_THAT(ErrorOf(request), HasSubstr("the label must be 0 to 999, given: 1000"));

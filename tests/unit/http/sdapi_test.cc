@@ -94,6 +94,7 @@ TEST_F(Sdapi, FieldsAreA1111s) {
               {"sampler_name", "Euler a"},
               {"clip_skip", 2},
               {"save_images", true},
+              {"tiling", true},
               {"denoising_strength", 0.7},
               {"something_new", json::object()},
               {"override_settings", {{"sd_model_checkpoint", "emoji.safetensors [abc]"}}}});
@@ -108,6 +109,7 @@ TEST_F(Sdapi, FieldsAreA1111s) {
   EXPECT_EQ(spec.sampler(), "Euler a");
   EXPECT_EQ(spec.clip_skip(), 1U);
   EXPECT_EQ(spec.model(), "emoji");
+  EXPECT_TRUE(spec.tiling());
   EXPECT_FALSE(spec.has_strength());  // of hires fix, which nobody asked for
 }
 
@@ -168,6 +170,53 @@ TEST_F(Sdapi, Img2ImgBeginsWithAPicture) {
   EXPECT_TRUE(body["parameters"]["init_images"].is_null());     // not sent back
 }
 
+TEST_F(Sdapi, MasksAreBlurredAndPaintedAloneAsThere) {
+  const auto spec_of = [this](json body) {
+    body["init_images"] = {"QQ=="};
+    generation_.submitted.clear();
+    Ask("POST", "/sdapi/v1/img2img", body.dump());
+    EXPECT_EQ(generation_.submitted.size(), 1U) << body;
+    return generation_.submitted.empty() ? v1::ImageSpec() : generation_.submitted[0].spec();
+  };
+  v1::ImageSpec spec = spec_of({{"mask", "QQ=="},
+                                {"mask_blur", 4},
+                                {"resize_mode", 1},
+                                {"inpaint_full_res", true},
+                                {"inpaint_full_res_padding", 16}});
+  EXPECT_EQ(spec.mask_blur(), 4);
+  EXPECT_EQ(spec.source_fit(), v1::SOURCE_FIT_CROP);
+  EXPECT_EQ(spec.only_masked().padding(), 16U);
+  EXPECT_EQ(spec_of({{"resize_mode", 2}}).source_fit(), v1::SOURCE_FIT_FILL);
+  EXPECT_FALSE(spec_of({{"mask_blur", 4}, {"inpaint_full_res", true}}).has_mask_blur());  // there is no mask
+  spec = spec_of({{"mask", "QQ=="}, {"mask_blur", 0}, {"resize_mode", 0}, {"inpaint_full_res", 0}});
+  EXPECT_FALSE(spec.has_mask_blur());
+  EXPECT_FALSE(spec.has_only_masked());
+  EXPECT_EQ(spec.source_fit(), v1::SOURCE_FIT_UNSPECIFIED);
+}
+
+TEST_F(Sdapi, HiresFixIsASecondPass) {
+  v1::Hires hires = SpecOf({{"enable_hr", true}}).hires();
+  EXPECT_FALSE(hires.has_scale() || hires.has_width() || hires.has_height() || hires.has_steps());
+  EXPECT_EQ(hires.strength(), 0.75);  // A1111's
+  EXPECT_EQ(hires.upscaler(), v1::HIRES_UPSCALER_LATENT);
+  hires = SpecOf({{"enable_hr", true},
+                  {"hr_scale", 1.5},
+                  {"hr_second_pass_steps", 7},
+                  {"denoising_strength", 0.4},
+                  {"hr_upscaler", "Lanczos"},
+                  {"hr_sampler_name", "Use same sampler"},
+                  {"hr_resize_x", 0}})
+              .hires();
+  EXPECT_EQ(hires.scale(), 1.5);
+  EXPECT_EQ(hires.steps(), 7U);
+  EXPECT_EQ(hires.strength(), 0.4);
+  EXPECT_EQ(hires.upscaler(), v1::HIRES_UPSCALER_LANCZOS);
+  hires = SpecOf({{"enable_hr", true}, {"hr_scale", 1.5}, {"hr_resize_x", 96}}).hires();
+  EXPECT_FALSE(hires.has_scale() || hires.has_height());
+  EXPECT_EQ(hires.width(), 96U);
+  EXPECT_FALSE(SpecOf({{"enable_hr", false}, {"hr_scale", 2}}).has_hires());
+}
+
 TEST_F(Sdapi, ASubseedIsAVariation) {
   const v1::ImageSpec spec = SpecOf({{"seed", 5}, {"subseed", 9}, {"subseed_strength", 0.25}});
   EXPECT_EQ(spec.variation().seed(), 9U);
@@ -186,8 +235,10 @@ TEST_F(Sdapi, ASubseedIsAVariation) {
 
 TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
   const std::pair<json, const char*> refused[] = {
-      {{{"enable_hr", true}}, "422 enable_hr: not supported"},
-      {{{"tiling", true}}, "422 tiling: "},
+      {{{"enable_hr", true}, {"hr_upscaler", "ESRGAN_4x"}}, "422 hr_upscaler: must be one of Latent, "},
+      {{{"enable_hr", true}, {"hr_sampler_name", "Euler"}}, "422 hr_sampler_name: "},
+      {{{"enable_hr", true}, {"hr_prompt", "another"}}, "422 hr_prompt: "},
+      {{{"enable_hr", true}, {"firstphase_width", 64}}, "422 firstphase_width: "},
       {{{"restore_faces", true}}, "422 restore_faces: "},
       {{{"script_name", "X/Y/Z plot"}}, "422 script_name: Script 'X/Y/Z plot' not found"},
       {{{"alwayson_scripts", {{"ADetailer", {{"args", {true}}}}}}},
@@ -213,8 +264,10 @@ TEST_F(Sdapi, WhatCannotBeIsRefusedByName) {
       {json::object(), "422 init_images: must be a list of one picture"},
       {{{"init_images", {"http://host/a.png"}}}, "422 init_images: must be a picture in base64"},
       {{{"init_images", {"QQ==", "QQ=="}}}, "422 init_images: "},
-      {{{"init_images", {"QQ=="}}, {"resize_mode", 1}}, "422 resize_mode: "},
-      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpaint_full_res", true}}, "422 inpaint_full_res: "},
+      {{{"init_images", {"QQ=="}}, {"enable_hr", true}}, "422 enable_hr: "},
+      {{{"init_images", {"QQ=="}}, {"resize_mode", 3}}, "422 resize_mode: latents are not resized here"},
+      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"mask_blur_x", 2}, {"mask_blur_y", 4}},
+       "422 mask_blur_x: "},
       {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_mask_invert", 1}},
        "422 inpainting_mask_invert"},
   };
@@ -264,6 +317,14 @@ TEST_F(Sdapi, ProgressIsOfTheCallersOwnCall) {
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/progress"))["progress"], 0);
   EXPECT_EQ(BodyOf(Ask("POST", "/internal/progress", R"({"id_task": "task-1"})"))["completed"], true);
   EXPECT_EQ(BodyOf(Ask("POST", "/internal/progress", R"({"id_task": "task-2"})"))["completed"], false);
+}
+
+TEST_F(Sdapi, ProgressCountsBothPasses) {
+  generation_.end = std::nullopt;
+  spec_.mutable_hires()->set_steps(20);
+  generation_.events = {Queued(spec_), Progress(0, 20)};
+  Txt2Img({{"prompt", "a"}});
+  EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/progress"))["progress"], 0.25);  // half of one of two pictures
 }
 
 TEST_F(Sdapi, AnInterruptedCallAnswersWithWhatIsDone) {
@@ -329,7 +390,9 @@ TEST_F(Sdapi, ListsWhatThereIs) {
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/schedulers"))[1]["label"], "Karras");
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/loras"))[0]["name"], "ink");
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/upscalers"))[0]["name"], "None");
-  for (const char* const empty : {"latent-upscale-modes", "sd-vae", "hypernetworks", "prompt-styles"}) {
+  EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/upscalers"))[1]["name"], "Lanczos");
+  EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/latent-upscale-modes")), json({{{"name", "Latent"}}}));
+  for (const char* const empty : {"sd-vae", "hypernetworks", "prompt-styles"}) {
     EXPECT_EQ(BodyOf(Ask("GET", absl::StrCat("/sdapi/v1/", empty))), json::array()) << empty;
   }
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/embeddings"))["loaded"], json::object());

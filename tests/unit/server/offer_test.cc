@@ -113,6 +113,58 @@ TEST(Offer, AWorkerOfAnEarlierVersionIsSentNoVariation) {
   EXPECT_TRUE(Offer(model).Allows(AskedFor()));
 }
 
+// A worker of an earlier version would pass over what it does not know.
+TEST(Offer, HowAPictureIsPaintedIsForWorkersThatKnowIt) {
+  const std::vector<std::function<void(v1::ImageSpec&)>> says = {
+      [](v1::ImageSpec& s) { s.set_source_fit(v1::SOURCE_FIT_CROP); },
+      [](v1::ImageSpec& s) { s.set_mask_blur(0); },
+      [](v1::ImageSpec& s) { s.mutable_only_masked()->set_padding(0); }};
+  v1::Model model = PlainOffer();
+  model.set_takes_source_image(true);
+  v1::Model knows = model;
+  knows.set_takes_source_fit(true);
+  v1::ImageSpec spec = AskedFor();
+  spec.set_source_image("picture");
+  spec.set_mask_image("mask");
+  EXPECT_TRUE(Offer(model).Allows(spec));
+  for (size_t i = 0; i < says.size(); ++i) {
+    v1::ImageSpec more = spec;
+    says[i](more);
+    EXPECT_FALSE(Offer(model).Allows(more)) << i;
+    EXPECT_TRUE(Offer(knows).Allows(more)) << i;
+  }
+}
+
+TEST(Offer, ASecondPassIsOfASizeThatTheWorkerAllows) {
+  v1::Model model = PlainOffer();
+  v1::ImageSpec spec = AskedFor();
+  spec.mutable_hires()->set_width(64);
+  spec.mutable_hires()->set_height(64);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  model.set_takes_hires(true);
+  EXPECT_TRUE(Offer(model).Allows(spec));
+  spec.mutable_hires()->set_width(72);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+}
+
+TEST(Offer, PicturesWithoutSeamsAreForModelsThatMakeThem) {
+  v1::Model model = PlainOffer();
+  v1::ImageSpec spec = AskedFor();
+  spec.set_tiling(true);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  model.set_takes_tiling(true);
+  EXPECT_TRUE(Offer(model).Allows(spec));
+}
+
+TEST(Offer, LaterStagesAreToldToWorkersThatKnowThem) {
+  v1::Model model = PlainOffer();
+  v1::ImageSpec spec = AskedFor();
+  spec.add_later_stages()->set_steps(4);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  model.add_later_stages();
+  EXPECT_TRUE(Offer(model).Allows(spec));
+}
+
 TEST(Offer, OffersThatDifferHaveOtherKeys) {
   const std::vector<std::function<void(v1::Model&)>> changes = {
       [](v1::Model& m) { m.set_revision("other"); },
@@ -124,6 +176,10 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.set_takes_projected_guidance(true); },
       [](v1::Model& m) { m.mutable_scorer()->set_kind(v1::SCORER_KIND_TEXT); },
       [](v1::Model& m) { m.mutable_scorer()->set_class_count(7); },
+      [](v1::Model& m) { m.set_takes_source_fit(true); },
+      [](v1::Model& m) { m.set_takes_hires(true); },
+      [](v1::Model& m) { m.set_takes_tiling(true); },
+      [](v1::Model& m) { m.add_later_stages(); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_networks(0, "depth"); }};

@@ -123,6 +123,15 @@ TEST(Validate, AVariationIsForModelsThatTakeIt) {
   EXPECT_TRUE(Check(request, models).ok());
 }
 
+TEST(Validate, PicturesWithoutSeamsAreForModelsThatMakeThem) {
+  v1::JobRequest request = Request();
+  request.mutable_spec()->set_tiling(true);
+  EXPECT_THAT(Check(request).status().message(), HasSubstr("spec.tiling: this model takes none"));
+  Models models = TwoModels();
+  models.at("sd").set_takes_tiling(true);
+  EXPECT_TRUE(Check(request, models).ok());
+}
+
 TEST(Validate, CountsTheCostInRows) {
   v1::JobRequest request = Request();
   request.mutable_spec()->set_sampler("heun");

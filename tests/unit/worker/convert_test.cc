@@ -100,6 +100,80 @@ TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
   EXPECT_TRUE(request.controls[1].guess_mode);
 }
 
+TEST(Convert, HowAPictureIsPaintedGoesToTheEngine) {
+  v1::Assign assign;
+  const diffusion::TrajectoryRequest plain = ToRequest(assign, {});
+  EXPECT_EQ(plain.fit, diffusion::Fit::kStretch);
+  EXPECT_FALSE(plain.mask_blur || plain.only_masked);
+  assign.mutable_spec()->set_source_fit(v1::SOURCE_FIT_FILL);
+  assign.mutable_spec()->set_mask_blur(0);
+  assign.mutable_spec()->mutable_only_masked()->set_padding(16);
+  const diffusion::TrajectoryRequest request = ToRequest(assign, {});
+  EXPECT_EQ(request.fit, diffusion::Fit::kFill);
+  EXPECT_EQ(request.mask_blur, 0);
+  EXPECT_EQ(request.only_masked, 16);
+}
+
+TEST(Convert, ASecondPassGoesToTheEngine) {
+  v1::Assign assign;
+  EXPECT_FALSE(ToRequest(assign, {}).hires.has_value());
+  v1::Hires& hires = *assign.mutable_spec()->mutable_hires();
+  hires.set_width(96);
+  hires.set_height(64);
+  hires.set_steps(7);
+  hires.set_strength(0.5);
+  hires.set_upscaler(v1::HIRES_UPSCALER_LANCZOS);
+  const auto pass = ToRequest(assign, {}).hires;
+  ASSERT_TRUE(pass.has_value());
+  EXPECT_EQ(pass->width, 96);
+  EXPECT_EQ(pass->height, 64);
+  EXPECT_EQ(pass->steps, 7);
+  EXPECT_EQ(pass->strength, 0.5);
+  EXPECT_FALSE(pass->latents);
+  hires.set_upscaler(v1::HIRES_UPSCALER_LATENT);
+  EXPECT_TRUE(ToRequest(assign, {}).hires->latents);
+  assign.mutable_spec()->set_tiling(true);
+  EXPECT_TRUE(ToRequest(assign, {}).tiling);
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_tiling = true}).takes_tiling());
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_hires = true}).takes_hires());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo()).takes_hires());
+}
+
+TEST(Convert, LaterStagesAreToldAndSaid) {
+  v1::Assign assign;
+  assign.mutable_spec()->add_later_stages()->set_steps(7);
+  v1::LaterStage& second = *assign.mutable_spec()->add_later_stages();
+  second.set_guidance(2);
+  second.set_noise_level(40);
+  const auto stages = ToRequest(assign, {}).picture.later_stages;
+  ASSERT_EQ(stages.size(), 2U);
+  EXPECT_EQ(stages[0].steps, 7);
+  EXPECT_FALSE(stages[0].guidance || stages[0].noise_level || stages[1].steps);
+  EXPECT_EQ(stages[1].guidance, 2);
+  EXPECT_EQ(stages[1].noise_level, 40);
+  diffusion::ModelInfo info;
+  info.later_stages = {{.default_steps = 20,
+                        .max_steps = 1000,
+                        .default_guidance = 9,
+                        .default_noise_level = 20,
+                        .max_noise_level = 350}};
+  const v1::Model model = ToProto(info);
+  ASSERT_EQ(model.later_stages_size(), 1);
+  EXPECT_EQ(model.later_stages(0).default_steps(), 20U);
+  EXPECT_EQ(model.later_stages(0).max_steps(), 1000U);
+  EXPECT_EQ(model.later_stages(0).default_guidance(), 9);
+  EXPECT_EQ(model.later_stages(0).max_noise_level(), 350U);
+  EXPECT_EQ(model.later_stages(0).default_noise_level(), 20U);
+}
+
+TEST(Convert, AModelThatBeginsWithPicturesSaysHowTheyAreFitted) {
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo()).takes_source_fit());
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_source = false, .needs_mask = true}).takes_source_fit());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo{.takes_source = false}).takes_source_fit());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo{.varies = true}).takes_source_fit());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo{.needs_depth = true}).takes_source_fit());
+}
+
 TEST(Convert, WhoseTurnItIsFollowsFromJobAndTenant) {
   v1::Assign assign;
   assign.set_job_id("j");

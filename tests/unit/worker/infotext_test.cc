@@ -18,6 +18,8 @@ TEST(Infotext, IsReadAsItWasWritten) {
                       .sampler_parameters = R"({"eta":0.5,"x":"\"q\""})",
                       .guidance = 7.5,
                       .strength = 0.5,
+                      .mask_blur = 4,
+                      .mask_padding = 32,
                       .seed = 5,
                       .variation_seed = 9,
                       .variation_strength = 0.25,
@@ -33,7 +35,20 @@ TEST(Infotext, IsReadAsItWasWritten) {
                           Pair("Sampler parameters", info.sampler_parameters), Pair("CFG scale", "7.5"),
                           Pair("Seed", "5"), Pair("Size", "64x32"), Pair("Model", "sd, v1"),
                           Pair("Variation seed", "9"), Pair("Variation seed strength", "0.25"),
-                          Pair("Denoising strength", "0.5"), Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
+                          Pair("Denoising strength", "0.5"), Pair("Mask blur", "4.0"),
+                          Pair("Inpaint area", "Only masked"), Pair("Masked area padding", "32"),
+                          Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
+}
+
+TEST(Infotext, ASecondPassIsWrittenAsA1111Does) {
+  Infotext info{.strength = 0.7, .hires = {.scale = 1.5, .steps = 10, .upscaler = "Latent"}};
+  EXPECT_THAT(FormatInfotext(info),
+              testing::HasSubstr("Hires upscale: 1.5, Hires steps: 10, Hires upscaler: Latent"));
+  info.tiling = true;
+  EXPECT_THAT(FormatInfotext(info), testing::HasSubstr("Tiling: True"));
+  info.hires = {.scale = 0, .width = 96, .height = 64, .steps = 10, .upscaler = "Lanczos"};
+  EXPECT_THAT(FormatInfotext(info),
+              testing::HasSubstr("Hires resize: 96x64, Hires steps: 10, Hires upscaler: Lanczos"));
 }
 
 TEST(Infotext, WithoutSettingsIsAPrompt) {

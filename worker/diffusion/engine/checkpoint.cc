@@ -48,7 +48,7 @@ int64_t HeaderNumber(const SafeTensors& file, const std::string& key, int64_t mo
 // What the stage before has handed over.
 at::Tensor StageSource(const SafeTensors& file, const TrajectoryRequest& request, const Stage& stage_before) {
   const Pipeline& before = *stage_before.pipeline;
-  if (before.hands_result()) return Latent(file, "stage_source", stage_before.shape, at::kCPU);
+  if (stage_before.hands_result) return Latent(file, "stage_source", stage_before.shape, at::kCPU);
   if (!file.Has("stage_source")) throw CheckpointError("the checkpoint lacks the tensor \"stage_source\"");
   const at::Tensor picture = file.Get("stage_source");
   const std::vector<int64_t> source = before.SourceSize(request.width, request.height);

@@ -191,7 +191,8 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   for (const TrajectoryPtr& t : batch) {
     t->last_served = batch_number_;
     for (const Told& told : t->conditioning.RowsAt(t->call())) {
-      rows.push_back({t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters});
+      rows.push_back(
+          {t->evaluator.input(), t->evaluator.timestep(), told, t->conditioning.adapters, t->request.tiling});
     }
   }
   const std::string model = batch.front()->request.model;

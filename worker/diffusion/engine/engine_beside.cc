@@ -6,6 +6,7 @@
 #include "worker/diffusion/engine/checkpoint.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/picture.h"
+#include "worker/diffusion/models/wrapping.h"
 
 namespace mind::diffusion {
 namespace {
@@ -74,7 +75,7 @@ void Engine::FinishStage(const TrajectoryPtr& trajectory) {
     t.events->OnSideWork(WorkAfterStage(t));
     try {
       if (last) {
-        at::Tensor picture = DecodeStage(t);
+        at::Tensor picture = FinishedPicture(t, options_.decode);
         return End(trajectory, [&](TrajectoryEvents& events) { events.OnPicture(std::move(picture)); });
       }
       BeginNextStage(t, options_.decode);
@@ -95,6 +96,7 @@ void Engine::OfferPreview(const TrajectoryPtr& trajectory) {
   }
   if (offered != PreviewSlot::Offered::kStartRendering) return;
   previews_->Post(t.request.priority, [trajectory] {
+    const WrapScope wrapping(trajectory->request.tiling);
     while (const auto estimate = trajectory->preview.Take()) {
       try {
         const at::Tensor preview = estimate->pipeline->Preview(estimate->x0);

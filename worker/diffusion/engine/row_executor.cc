@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "worker/diffusion/models/wrapping.h"
 #include "worker/diffusion/mutex.h"
 
 namespace mind::diffusion {
@@ -24,6 +25,7 @@ at::Tensor Forward(const Denoiser& denoiser, const std::vector<EvaluationRow>& r
   }
   const at::Tensor sample = at::stack(samples);
   const AdapterScope scope(std::move(adapters));
+  const WrapScope wrapping(rows.front().wraps);
   return denoiser({.sample = sample,
                    .timestep = at::tensor(timesteps, at::kFloat).to(sample.device()),
                    .told = Told::Stack(told)});
@@ -122,7 +124,8 @@ class BatchedExecutor : public RowExecutor {
     std::vector<std::vector<size_t>> groups;  // of rows alike, by their places
     for (size_t i = 0; i < rows.size(); ++i) {
       const auto group = std::find_if(groups.begin(), groups.end(), [&](const std::vector<size_t>& places) {
-        return SameShape(rows[places.front()].told, rows[i].told);
+        const EvaluationRow& first = rows[places.front()];
+        return first.wraps == rows[i].wraps && SameShape(first.told, rows[i].told);
       });
       if (group == groups.end()) {
         groups.push_back({i});

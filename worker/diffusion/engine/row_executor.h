@@ -19,6 +19,7 @@ struct EvaluationRow {
   double timestep = 0;
   Told told;
   AdapterSet adapters;
+  bool wraps = false;  // it is a map without edges
 };
 
 struct RowResult {
@@ -41,9 +42,9 @@ class RowExecutor {
 // small layers on few cores.
 std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads);
 
-// CUDA: one forward for all rows that are told things of the same shapes, padded with copies of the last one
-// to the next power of two, so that few kernels are in play and a row's numbers hardly move with its
-// neighbours. An error fails all rows of a forward.
+// CUDA: one forward for all rows that are told things of the same shapes and wrap alike, padded with copies
+// of the last one to the next power of two, so that few kernels are in play and a row's numbers hardly move
+// with its neighbours. An error fails all rows of a forward.
 std::unique_ptr<RowExecutor> MakeBatchedExecutor();
 
 }  // namespace mind::diffusion

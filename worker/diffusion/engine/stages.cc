@@ -7,35 +7,44 @@
 #include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/hash.h"
+#include "worker/diffusion/models/wrapping.h"
 #include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
 namespace {
 
-// The request's pictures, decoded and resized. An upscaler's source is as much smaller as it will enlarge.
-Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, const DecodeFile& decode) {
+constexpr double kMostStrength = 0.999;  // of a second pass: AUTOMATIC1111's
+
+// The request's pictures, decoded and resized for a stage. An upscaler's source is as much smaller as it will
+// enlarge.
+Source SourceOf(const TrajectoryRequest& request, const Stage& stage, const DecodeFile& decode) {
+  const Pipeline& pipeline = *stage.pipeline;
   Source source;
-  if (request.source.empty() && request.mask.empty() && request.depth.empty() && request.controls.empty() &&
+  if (request.source.empty() && !request.mask.empty()) throw RequestError("a mask needs a source picture");
+  if (request.source.empty() && request.depth.empty() && request.controls.empty() &&
       request.picture_prompts.empty())
     return source;
   if (!decode) throw RequestError("source pictures are not supported here");
   if (!(request.strength >= 0 && request.strength <= 1)) throw RequestError("strength must be 0 to 1");
   const at::Device device = pipeline.device();
-  const std::vector<int64_t> size = pipeline.SourceSize(request.width, request.height);
+  const std::vector<int64_t> size = pipeline.SourceSize(stage.width, stage.height);
   const ResizeFilter filter = pipeline.source_filter();
   source.strength = pipeline.info().enlargement > 1 ? 1 : request.strength;
   if (!request.source.empty()) {
-    source.original = decode(request.source);
-    source.picture = ToFloats(ResizePicture(source.original, size[0], size[1], filter), device);
+    const SourceFrame frame(request, decode);
+    const at::Tensor picture = frame.Picture(size[0], size[1], filter),
+                     mask = frame.Mask(size[0], size[1], filter);
+    source.original = frame.whole() ? frame.original() : picture;
+    source.picture = ToFloats(picture, device);
+    if (mask.defined()) source.mask = ToFloats(mask, device);
+    source.soft_mask = request.mask_blur.has_value();
   }
-  if (!request.mask.empty())
-    source.mask = ToFloats(ResizePicture(ToGrey(decode(request.mask)), size[0], size[1], filter), device);
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
   for (const auto& [adapter, picture, weight, mask, layers] : request.picture_prompts) {
     PromptPicture prompt{.adapter = adapter, .picture = decode(picture), .weight = weight, .layers = layers};
     if (!mask.empty())
-      prompt.mask = ToFloats(ResizePicture(ToGrey(decode(mask)), request.width, request.height), device);
+      prompt.mask = ToFloats(ResizePicture(ToGrey(decode(mask)), stage.width, stage.height), device);
     source.prompts.push_back(std::move(prompt));
   }
   const std::vector<std::string>& networks = pipeline.info().controls;
@@ -48,13 +57,29 @@ Source SourceOf(const TrajectoryRequest& request, const Pipeline& pipeline, cons
   return source;
 }
 
-void ExpectSize(const TrajectoryRequest& request, const ModelInfo& info) {
-  if (request.width >= 1 && request.height >= 1 && request.width % info.size_multiple == 0 &&
-      request.height % info.size_multiple == 0) {
+void ExpectSize(int64_t width, int64_t height, const ModelInfo& info) {
+  if (width >= 1 && height >= 1 && width % info.size_multiple == 0 && height % info.size_multiple == 0)
     return;
-  }
   throw RequestError("width and height must be multiples of " + std::to_string(info.size_multiple) +
-                     ", given: " + std::to_string(request.width) + "x" + std::to_string(request.height));
+                     ", given: " + std::to_string(width) + "x" + std::to_string(height));
+}
+
+void ExpectPossible(const TrajectoryRequest& request, const ModelInfo& info) {
+  ExpectSize(request.width, request.height, info);
+  if (request.picture.later_stages.size() > info.later_stages.size()) {
+    throw RequestError(
+        "of this model's later stages " + std::to_string(info.later_stages.size()) +
+        " can be told how they are sampled, given: " + std::to_string(request.picture.later_stages.size()));
+  }
+  if (request.tiling && !info.takes_tiling)
+    throw RequestError("this model does not make pictures without seams");
+  if (!request.hires) return;
+  const HiresPass& pass = *request.hires;
+  ExpectSize(pass.width, pass.height, info);
+  if (!info.takes_hires) throw RequestError("this model does not go over its own pictures");
+  if (!request.source.empty()) throw RequestError("a second pass is for pictures that begin with noise");
+  if (!(pass.strength > 0 && pass.strength <= 1) || pass.steps < 1)
+    throw RequestError("a second pass needs a strength of more than 0, up to 1, and a step");
 }
 
 // A generator for every stage, so that one that begins again, from a checkpoint, draws what it drew before,
@@ -62,6 +87,26 @@ void ExpectSize(const TrajectoryRequest& request, const ModelInfo& info) {
 std::unique_ptr<SeededNoise> NoiseOf(const TrajectoryRequest& request, size_t stage) {
   if (stage == 0) return std::make_unique<SeededNoise>(request.seed);
   return std::make_unique<SeededNoise>(HashOf(std::to_string(request.seed) + " " + std::to_string(stage)));
+}
+
+// The same model over its own picture: the last steps of so many that they are the strength's share of them.
+// Reference: AUTOMATIC1111 modules/sd_samplers_common.py, setup_img2img_steps.
+Stage SecondPass(const TrajectoryRequest& request, const Stage& first) {
+  const auto& [width, height, steps, strength, latents] = *request.hires;
+  Stage stage;
+  stage.pipeline = first.pipeline;
+  stage.width = width;
+  stage.height = height;
+  const double share = std::min(strength, kMostStrength);
+  stage.sampler =
+      MakeSampler(request.sampler, first.pipeline->sampler_config(),
+                  static_cast<int64_t>(static_cast<double>(steps) / share), request.sampler_parameters);
+  stage.shape = first.pipeline->ShapeFor(request.picture, width, height);
+  stage.end = stage.sampler->steps();
+  stage.begin = std::max<int64_t>(stage.end - steps, 0);
+  stage.steps_before = first.end - stage.begin;
+  stage.goes_over = true;
+  return stage;
 }
 
 std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<const Pipeline> model) {
@@ -72,8 +117,13 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
        pipeline = {pipeline, pipeline->next()}) {  // kept alive by the whole model
     const ModelInfo& info = pipeline->info();
     Stage stage;
+    stage.width = request.width;
+    stage.height = request.height;
+    stage.hands_result = pipeline->hands_result();
     stage.continues_latents = begins < 1;
-    const std::optional<StageSampling> own = pipeline->own_sampling();
+    std::optional<StageSampling> own = pipeline->own_sampling();
+    if (own && !stages.empty() && stages.size() <= request.picture.later_stages.size())
+      own->steps = request.picture.later_stages[stages.size() - 1].steps.value_or(own->steps);
     stage.sampler = own ? MakeSampler(own->sampler, pipeline->sampler_config(), own->steps)
                         : MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
                                       request.sampler_parameters);
@@ -88,6 +138,10 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
     stage.pipeline = pipeline;
     steps += stage.end - stage.begin;
     stages.push_back(std::move(stage));
+  }
+  if (request.hires) {
+    stages.back().hands_result = request.hires->latents;
+    stages.push_back(SecondPass(request, stages.back()));
   }
   return stages;
 }
@@ -116,22 +170,50 @@ size_t StageWithPictures(const Trajectory& t) {
   return number;
 }
 
+// Of a picture without edges where the request is for one.
+Start BeginPicture(const TrajectoryRequest& request, const Stage& stage, const Source& source,
+                   NoiseSource& noise) {
+  const WrapScope wrapping(request.tiling);
+  return stage.pipeline->Begin(source, request.picture, stage.shape, noise);
+}
+
+// Where a stage begins that goes over what the one before has made.
+Start StartOver(const Trajectory& t, Source& source, NoiseSource& noise) {
+  const Stage& stage = t.stage();
+  const at::Device device = t.pipeline().device();
+  if (!t.stages[t.stage_number - 1].hands_result) {
+    source.picture = ToFloats(FitPicture(t.stage_source, stage.width, stage.height, Fit::kCrop), device);
+    return BeginPicture(t.request, stage, source, noise);
+  }
+  Start start;
+  start.x0 = FitLatents(t.stage_source.to(device), stage.shape[2], stage.shape[1]);
+  start.noise = noise.Draw(stage.shape).to(device);
+  start.from_noise = false;
+  return start;
+}
+
 // Where the current stage begins, from the request or from what the stage before has handed over.
 void BeginStage(Trajectory& t, const DecodeFile& decode) {
   std::unique_ptr<NoiseSource> noise = NoiseOf(t.request, t.stage_number);
   Source source;
-  if (t.stage_number == StageWithPictures(t)) source = SourceOf(t.request, t.pipeline(), decode);
-  if (t.stage_number > 0) {
-    if (t.stages[t.stage_number - 1].pipeline->hands_result()) {
-      source.result = t.stage_source.to(t.pipeline().device());
-    } else {
-      source.picture = ToFloats(t.stage_source, t.pipeline().device());
+  if (t.stage_number == StageWithPictures(t) || t.stage().goes_over)
+    source = SourceOf(t.request, t.stage(), decode);
+  if (t.stage().goes_over) {
+    t.start = StartOver(t, source, *noise);
+  } else {
+    if (t.stage_number > 0) {
+      if (t.stages[t.stage_number - 1].hands_result) {
+        source.result = t.stage_source.to(t.pipeline().device());
+      } else {
+        source.picture = ToFloats(t.stage_source, t.pipeline().device());
+      }
     }
+    t.start = BeginPicture(t.request, t.stage(), source, *noise);
   }
-  t.start = t.pipeline().Begin(source, t.request.picture, t.stage().shape, *noise);
   if (t.stage_number == 0) Vary(t.request, t.start.noise);
   t.conditioning = ConditionOf(t, source);
-  t.state = Beginning(t.start, source.strength, t.sampler());
+  t.state = t.stage().goes_over ? BeginningAt(t.stage().begin, t.start, t.sampler())
+                                : Beginning(t.start, source.strength, t.sampler());
   t.first_step = t.state.step;
   t.state.noise = std::move(noise);
   t.guidance = GuidanceMemory();
@@ -140,8 +222,8 @@ void BeginStage(Trajectory& t, const DecodeFile& decode) {
 // What the request's picture gives a stage that goes on with latents to keep: what it gave the one before.
 void KeepStart(Trajectory& t, const DecodeFile& decode) {
   const Stage& first = t.stages.front();
-  const Source source = SourceOf(t.request, *first.pipeline, decode);
-  t.start = first.pipeline->Begin(source, t.request.picture, first.shape, *NoiseOf(t.request, 0));
+  const Source source = SourceOf(t.request, first, decode);
+  t.start = BeginPicture(t.request, first, source, *NoiseOf(t.request, 0));
   Vary(t.request, t.start.noise);
 }
 
@@ -183,7 +265,7 @@ void ExpectFinite(const at::Tensor& numbers, const Trajectory& trajectory, const
 }  // namespace
 
 void Prepare(Trajectory& t, std::shared_ptr<const Pipeline> model, const DecodeFile& decode) {
-  ExpectSize(t.request, model->info());
+  ExpectPossible(t.request, model->info());
   t.fingerprint = Fingerprint(t.request);
   t.stages = StagesOf(t.request, std::move(model));
   const std::string bytes = std::move(t.checkpoint);
@@ -195,23 +277,32 @@ void Prepare(Trajectory& t, std::shared_ptr<const Pipeline> model, const DecodeF
   }
 }
 
+namespace {
+
+// uint8 [H, W, 3] on the CPU, of the stage's last x.
 at::Tensor DecodeStage(const Trajectory& t) {
   ExpectFinite(t.state.x, t, "latents");
+  const WrapScope wrapping(t.request.tiling);
   const at::Tensor picture = t.pipeline().Decode(t.state.x);
   ExpectFinite(picture, t, "a picture");
   return ToBytes(picture);
 }
 
-namespace {
-
 // What the next stage begins with.
 at::Tensor HandedOver(const Trajectory& t) {
-  if (!t.pipeline().hands_result()) return DecodeStage(t);
+  if (!t.stage().hands_result) return DecodeStage(t);
   ExpectFinite(t.state.x, t, "numbers that another of its networks goes on with");
   return t.pipeline().Result(t.state.x).to(at::kFloat).cpu();
 }
 
 }  // namespace
+
+at::Tensor FinishedPicture(const Trajectory& t, const DecodeFile& decode) {
+  const at::Tensor made = DecodeStage(t);
+  const TrajectoryRequest& request = t.request;
+  if (!request.mask_blur && !request.only_masked) return made;
+  return SourceFrame(request, decode).PutBack(made, t.stages[StageWithPictures(t)].pipeline->source_filter());
+}
 
 void BeginNextStage(Trajectory& t, const DecodeFile& decode) {
   if (!t.stages[t.stage_number + 1].continues_latents) {

@@ -5,17 +5,12 @@
 
 #include <ATen/ATen.h>
 
-#include <functional>
 #include <memory>
-#include <string>
 
+#include "worker/diffusion/engine/source_frame.h"
 #include "worker/diffusion/engine/trajectory.h"
 
 namespace mind::diffusion {
-
-// Makes uint8 [H, W, 3] on the CPU of a source picture's file. Throws RequestError. Called from several
-// threads.
-using DecodeFile = std::function<at::Tensor(const std::string& file)>;
 
 // Slow, under inference mode, while the trajectory is the caller's alone. They throw whatever an engine may
 // tell a request's owner.
@@ -23,8 +18,9 @@ using DecodeFile = std::function<at::Tensor(const std::string& file)>;
 // Its stages, and the state in which it begins or goes on from its checkpoint. `decode` may be null: then
 // requests with source pictures are refused.
 void Prepare(Trajectory& trajectory, std::shared_ptr<const Pipeline> model, const DecodeFile& decode);
-// uint8 [H, W, 3] on the CPU, of the stage's last x. Throws ModelError where the numbers are not finite.
-at::Tensor DecodeStage(const Trajectory& trajectory);
+// uint8 [H, W, 3] on the CPU: what the last stage has made, put back into the source picture where the
+// request says so. Throws ModelError where the numbers are not finite.
+at::Tensor FinishedPicture(const Trajectory& trajectory, const DecodeFile& decode);
 // On to the next stage, with the picture or the latents of this one. Throws ModelError where the numbers are
 // not finite. REQUIRES: there is one.
 void BeginNextStage(Trajectory& trajectory, const DecodeFile& decode);

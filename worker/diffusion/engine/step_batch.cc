@@ -34,7 +34,8 @@ void Greet(const std::vector<StepBatches::TrajectoryPtr>& parked, double now) {
 bool FitTogether(const Trajectory& a, const Trajectory& b) {
   const std::vector<Told>&rows_a = a.conditioning.rows, &rows_b = b.conditioning.rows;
   return a.stage().pipeline == b.stage().pipeline && a.stage().shape == b.stage().shape &&
-         SameTensors(rows_a.front(), rows_b.front()) && SameTensors(rows_a.back(), rows_b.back());
+         a.request.tiling == b.request.tiling && SameTensors(rows_a.front(), rows_b.front()) &&
+         SameTensors(rows_a.back(), rows_b.back());
 }
 
 std::vector<StepBatches::TrajectoryPtr> StepBatches::Next(Trajectories parked) {

@@ -6,8 +6,13 @@
 namespace mind::diffusion {
 namespace {
 
+// By the number of its first stage: one that goes over a picture has the network of the one before.
+size_t NetworkOf(const Trajectory& trajectory, size_t stage) {
+  return trajectory.stages[stage].goes_over ? stage - 1 : stage;
+}
+
 std::string KeyOf(const Trajectory& trajectory, size_t stage) {
-  std::string key = trajectory.request.model + "\n" + std::to_string(stage);
+  std::string key = trajectory.request.model + "\n" + std::to_string(NetworkOf(trajectory, stage));
   for (const int64_t extent : trajectory.stages[stage].shape) key += " " + std::to_string(extent);
   return key;
 }
@@ -45,7 +50,7 @@ StepCosts::Entry& StepCosts::EntryOf(const Trajectory& trajectory) {
   const Stage& stage = trajectory.stage();
   const ModelInfo& whole = trajectory.stages.front().pipeline->info();
   entry.model = trajectory.request.model;
-  entry.stage = trajectory.stage_number;
+  entry.stage = NetworkOf(trajectory, trajectory.stage_number);
   const std::optional<StageSampling> own = stage.pipeline->own_sampling();
   entry.steps = static_cast<double>(own ? own->steps : stage.pipeline->info().default_steps);
   entry.size = Numbers(stage.shape);

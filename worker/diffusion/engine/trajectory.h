@@ -54,14 +54,18 @@ class PreviewSlot {
 };
 
 // One network's part of a trajectory. A cascade has several, one after the other: each begins with what the
-// one before has made, or goes on with its latents in the middle of the same steps.
+// one before has made, or goes on with its latents in the middle of the same steps. A model that goes over
+// its own picture has two.
 struct Stage {
   std::shared_ptr<const Pipeline> pipeline;
+  int64_t width = 0, height = 0;  // pixels of the picture that the model makes by it
   std::unique_ptr<const Sampler> sampler;
   std::vector<int64_t> shape;      // of the latent
   int64_t begin = 0, end = 0;      // which of the sampler's steps it takes
   int64_t steps_before = 0;        // what is added to those to count the trajectory's
   bool continues_latents = false;  // of the stage before
+  bool goes_over = false;          // what the stage before has made, enlarged to its own size
+  bool hands_result = false;       // what the next one begins with is no picture
 };
 
 struct Trajectory {

@@ -25,13 +25,20 @@ nlohmann::json FieldsOf(const FrameSizes& sizes) {
   return {pair(original), pair(target), crop};
 }
 
+nlohmann::json FieldsOf(const LaterStage& stage) {
+  const auto& [steps, guidance, noise_level] = stage;
+  return {steps ? nlohmann::json(*steps) : nlohmann::json(),
+          guidance ? nlohmann::json(*guidance) : nlohmann::json(),
+          noise_level ? nlohmann::json(*noise_level) : nlohmann::json()};
+}
+
 // Here and below every field is named, so that a new one does not compile before somebody has decided whether
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
   const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
                guided_steps, projection, clip_skip, label, picture_guidance, prior_guidance, perturbed,
-               scorer, noise_level, loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score] =
-      picture;
+               scorer, noise_level, loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score,
+               later_stages] = picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
   const auto& [scale, fall, layers] = perturbed;
   nlohmann::json used = nlohmann::json::array();
@@ -61,6 +68,7 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
   if (!guided_steps.all()) fields["guided_steps"] = {begin, end};
   const auto& [momentum, longest, along] = projection;
   if (!projection.none()) fields["projection"] = {momentum, longest, along};
+  for (const LaterStage& stage : later_stages) fields["later_stages"].push_back(FieldsOf(stage));
   if (scale != 0) fields["perturbed"] = {scale, fall, layers};
   const auto& [scorer_scale, target] = scorer;
   if (scorer_scale != 0) fields["scorer"] = {scorer_scale, target};
@@ -87,13 +95,18 @@ nlohmann::json FieldsOf(const std::vector<PicturePromptInput>& prompts) {
   return all;
 }
 
+nlohmann::json FieldsOf(const HiresPass& pass) {
+  const auto& [width, height, steps, strength, latents] = pass;
+  return {width, height, steps, strength, latents};
+}
+
 }  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last six change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
-               mask, depth, strength, controls, picture_prompts, job, tenant, tenant_weight, priority,
-               preview_every, checkpoint] = request;
+               mask, fit, mask_blur, only_masked, depth, strength, hires, tiling, controls, picture_prompts,
+               job, tenant, tenant_weight, priority, preview_every, checkpoint] = request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},
@@ -108,6 +121,11 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                            {"strength", strength},
                            {"controls", FieldsOf(controls)}};
   if (variation.strength > 0) fields["variation"] = {variation.seed, variation.strength};
+  if (fit != Fit::kStretch) fields["fit"] = fit;
+  if (mask_blur) fields["mask_blur"] = *mask_blur;
+  if (only_masked) fields["only_masked"] = *only_masked;
+  if (hires) fields["hires"] = FieldsOf(*hires);
+  if (tiling) fields["tiling"] = true;
   if (!picture_prompts.empty()) fields["picture_prompts"] = FieldsOf(picture_prompts);
   return fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

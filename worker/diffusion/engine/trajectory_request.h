@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "worker/diffusion/pipelines/pipeline.h"
+#include "worker/diffusion/pipelines/resize.h"
 #include "worker/diffusion/samplers/parameters.h"
 
 namespace mind::diffusion {
@@ -36,6 +37,15 @@ struct PicturePromptInput {
       layers;  // weights by the beginnings of layers' names; none: all
 };
 
+// A second pass of the same model, over its own picture enlarged.
+struct HiresPass {
+  int64_t width = 0;  // pixels
+  int64_t height = 0;
+  int64_t steps = 0;      // that it takes, the last of steps / strength
+  double strength = 0.7;  // how far from the enlarged picture, 0 … 1
+  bool latents = true;    // whether those are enlarged, or the picture
+};
+
 // One picture.
 struct TrajectoryRequest {
   std::string model;
@@ -56,9 +66,18 @@ struct TrajectoryRequest {
   // none. It is resized to width and height. The last strength·steps steps are taken, rounded down, from the
   // picture noised to where they begin.
   std::string source;
-  std::string mask;       // likewise: bright where the source picture is to be painted anew
+  std::string mask;         // likewise: bright where the source picture is to be painted anew
+  Fit fit = Fit::kStretch;  // how those two come to that size
+  // The mask's grey levels count, blurred by so many of its pixels before, and what is not painted is put
+  // back over the picture; none: what is half bright or more is painted.
+  std::optional<double> mask_blur;
+  // Only the part of the source picture around what is bright is seen and painted, with so many pixels around
+  // it, and put back: the picture has the source's size.
+  std::optional<int64_t> only_masked;
   std::string depth;      // likewise: the source picture's depth, near is bright
   double strength = 0.8;  // 0 … 1
+  std::optional<HiresPass> hires;
+  bool tiling = false;  // its edges are neighbours: the picture can be laid side by side with itself
   std::vector<ControlInput> controls;
   std::vector<PicturePromptInput> picture_prompts;
   // Whose turn it is among others (StepTurns): the job that the picture is part of (empty: it is one by

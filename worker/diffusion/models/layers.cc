@@ -1,11 +1,13 @@
 #include "worker/diffusion/models/layers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/adapter.h"
 #include "worker/diffusion/models/parts.h"
 #include "worker/diffusion/models/products.h"
+#include "worker/diffusion/models/wrapping.h"
 
 namespace mind::diffusion {
 namespace {
@@ -18,6 +20,7 @@ constexpr int64_t kBand = int64_t{1} << 21;
 at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, ConvShape shape) {
   const int64_t lines = std::max<int64_t>(kBand / (x.size(1) * x.size(3)), 1), padding = shape.padding;
   const int64_t bands = (x.size(2) + lines - 1) / lines;
+  // Maps that wrap come padded.
   const bool in_bands = bands > 1 && shape.stride == 1 && 2 * padding + 1 == shape.kernel &&
                         !at::GradMode::is_enabled() && x.is_cpu() && x.is_contiguous() &&
                         weight.is_contiguous();
@@ -67,10 +70,12 @@ Conv2d::Conv2d(const Scope& scope, int64_t in, int64_t out, ConvShape shape)
       shape_(shape) {}
 
 at::Tensor Conv2d::operator()(const at::Tensor& given) const {
-  const at::Tensor x = InTypeOf(weight_, given);
-  at::Tensor y = Convolved(x, weight_, bias_, shape_);
-  AddActiveUpdates(weight_, x, y, [this](const at::Tensor& row, const at::Tensor& weight, bool first) {
-    return first ? ConvProduct(row, weight, {}, shape_.stride, shape_.padding) : ConvProduct(row, weight, {});
+  at::Tensor x = InTypeOf(weight_, given);
+  ConvShape shape = shape_;
+  if (shape.padding > 0 && WrapScope::active()) x = Wrapped(x, std::exchange(shape.padding, 0));
+  at::Tensor y = Convolved(x, weight_, bias_, shape);
+  AddActiveUpdates(weight_, x, y, [&shape](const at::Tensor& row, const at::Tensor& weight, bool first) {
+    return first ? ConvProduct(row, weight, {}, shape.stride, shape.padding) : ConvProduct(row, weight, {});
   });
   return y;
 }

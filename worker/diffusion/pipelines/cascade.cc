@@ -39,9 +39,19 @@ ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = stages.front();
   info.name = directory.name();
   info.pipeline = directory.pipeline_class();
+  info.takes_hires = false;
   for (const ModelInfo& stage : stages) info.stages.push_back(stage.name);
   for (auto stage = stages.begin() + 1; stage != stages.end(); ++stage) {
-    if (directory.HandOver() == 1) info.later_steps += stage->default_steps;
+    info.takes_tiling = info.takes_tiling && stage->takes_tiling;
+    if (directory.HandOver() == 1) {
+      info.later_steps += stage->default_steps;
+      info.later_stages.push_back(
+          {.default_steps = stage->default_steps,
+           .max_steps = stage->train_steps,
+           .default_guidance = stage->default_guidance,
+           .default_noise_level = std::min(stage->default_noise_level, stage->max_noise_level),
+           .max_noise_level = stage->max_noise_level});
+    }
     info.size_multiple = std::lcm(info.size_multiple * stage->enlargement, stage->size_multiple);
     info.default_width *= stage->enlargement;
     info.default_height *= stage->enlargement;
@@ -69,7 +79,7 @@ std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& dire
     stage->info_ = infos[i];
     stage->stage_ = std::move(pipelines[i]);
     stage->enlarged_later_ = enlarged;
-    stage->first_ = i == 0;
+    stage->number_ = i;
     if (i == 0) {
       stage->hand_over_ = directory.HandOver();
       stage->hands_result_ = !parts[1].text_of().empty();
@@ -84,7 +94,7 @@ std::unique_ptr<const Pipeline> CascadePipeline::Load(const ModelDirectory& dire
 }
 
 PictureRequest CascadePipeline::AsHere(const PictureRequest& request) const {
-  if (first_) return request;
+  if (number_ == 0) return request;
   if (info_.enlargement == 1) {
     PictureRequest here = request;
     here.clip_skip = std::min(here.clip_skip, info_.max_clip_skip);
@@ -92,10 +102,13 @@ PictureRequest CascadePipeline::AsHere(const PictureRequest& request) const {
     here.perturbed = {};
     return here;
   }
-  return {.prompt = request.prompt,
-          .negative_prompt = request.negative_prompt,
-          .guidance = info_.default_guidance,
-          .noise_level = std::min(info_.default_noise_level, info_.max_noise_level)};
+  const LaterStage asked =
+      number_ <= request.later_stages.size() ? request.later_stages[number_ - 1] : LaterStage();
+  return {
+      .prompt = request.prompt,
+      .negative_prompt = request.negative_prompt,
+      .guidance = asked.guidance.value_or(info_.default_guidance),
+      .noise_level = asked.noise_level.value_or(std::min(info_.default_noise_level, info_.max_noise_level))};
 }
 
 }  // namespace mind::diffusion

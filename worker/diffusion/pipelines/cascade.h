@@ -11,11 +11,11 @@ namespace mind::diffusion {
 
 // One stage and those after it. A model directory holds cascade.json, {"_class_name": "Cascade", "stages":
 // ["../emoji", "../emoji-upscaler"]}: the directories, from its own, of a model and of one upscaler or more.
-// Sizes are those of the last picture; later stages are guided and noised as they are by default.
-// Or, with "hand_over": 0.8, of a model and one that goes on with its latents when that much of the noise is
-// gone, as the request says: SDXL's base and refiner (Podell et al. 2023, sec. 2.5; diffusers'
-// denoising_end). A second stage that reads prompts by the first one's text encoder (ModelDirectory::text_of)
-// goes on with what that has made, not with its picture rounded to bytes.
+// Sizes are those of the last picture; later stages are sampled, guided and noised as they are by default, or
+// as PictureRequest::later_stages says. Or, with "hand_over": 0.8, of a model and one that goes on with its
+// latents when that much of the noise is gone, as the request says: SDXL's base and refiner (Podell et al.
+// 2023, sec. 2.5; diffusers' denoising_end). A second stage that reads prompts by the first one's text
+// encoder (ModelDirectory::text_of) goes on with what that has made, not with its picture rounded to bytes.
 class CascadePipeline : public Pipeline {
  public:
   // The first stage's abilities at the last one's size. Throws ModelError where a stage is no upscaler, or
@@ -54,7 +54,7 @@ class CascadePipeline : public Pipeline {
   // The first is sampled as the request says, and so is one that goes on with its latents; others as they are
   // by default.
   std::optional<StageSampling> own_sampling() const override {
-    if (first_ || info_.enlargement == 1) return std::nullopt;
+    if (number_ == 0 || info_.enlargement == 1) return std::nullopt;
     return StageSampling{info_.default_sampler, info_.default_steps};
   }
   const Pipeline* next() const override { return next_.get(); }
@@ -70,7 +70,7 @@ class CascadePipeline : public Pipeline {
   ModelInfo info_;
   std::unique_ptr<const Pipeline> stage_;
   int64_t enlarged_later_ = 1;  // how much larger the last picture is than this stage's
-  bool first_ = false;
+  size_t number_ = 0;           // of this stage, from 0
   double hand_over_ = 1;
   bool hands_result_ = false;
   std::unique_ptr<const CascadePipeline> next_;

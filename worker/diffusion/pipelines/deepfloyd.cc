@@ -108,7 +108,7 @@ Start FloydPipeline::Begin(const Source& source, const PictureRequest&, at::IntA
   if (source.defined()) start.x0 = Encode(source.picture, noise);
   start.noise = noise.Draw(shape).to(device());
   if (source.mask.defined()) {
-    start.kept = (source.mask < 0.5).to(at::kFloat);
+    start.kept = source.Kept();
     start.kept_clean = true;
   }
   return start;

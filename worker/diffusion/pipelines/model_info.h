@@ -18,6 +18,13 @@ struct ScorerInfo {
   int64_t class_count = 0;  // of kClass
 };
 
+// A stage of a cascade after the first, as far as a request may say how it is sampled.
+struct LaterStageInfo {
+  int64_t default_steps = 0, max_steps = 0;
+  double default_guidance = 1;
+  int64_t default_noise_level = 0, max_noise_level = 0;
+};
+
 struct ModelInfo {
   std::string name;      // the directory's
   std::string pipeline;  // model_index.json's _class_name
@@ -37,6 +44,8 @@ struct ModelInfo {
   bool takes_perturbed = false;        // can be guided away from itself with layers that look at nothing
   ScorerInfo scorer;
   bool takes_prior_guidance = false;  // has a prior, which is guided by a scale of its own
+  bool takes_hires = false;           // can go over its own picture again, enlarged
+  bool takes_tiling = false;          // can make pictures whose edges are neighbours
   bool needs_mask = false;            // made for inpainting: nothing without picture and mask
   bool needs_depth = false;           // made for pictures with depth: nothing without both
   // More than 1: the model makes pictures so many times larger. Alone it needs a source picture of that
@@ -57,6 +66,7 @@ struct ModelInfo {
   std::vector<int64_t> control_kinds;
   std::vector<std::string> picture_adapters;  // through which pictures are prompts
   std::vector<std::string> stages;            // of a cascade: the names of the models it goes through
+  std::vector<LaterStageInfo> later_stages;   // of a cascade: those that a request may say something of
   int64_t later_steps = 0;  // of a cascade: what its later stages take beyond the steps asked for
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was

@@ -10,6 +10,11 @@ at::Tensor ToLatentSize(const at::Tensor& mask, at::IntArrayRef shape) {
   return at::upsample_nearest2d(mask.unsqueeze(0), {shape[1], shape[2]}).squeeze(0);
 }
 
+// For every latent the mean of its pixels.
+at::Tensor ToLatentMean(const at::Tensor& kept, at::IntArrayRef shape) {
+  return at::adaptive_avg_pool2d(kept, {shape[1], shape[2]});
+}
+
 // Depth as diffusers' StableDiffusionDepth2ImgPipeline shows it: at latent size, from -1 to 1.
 at::Tensor DepthChannel(const at::Tensor& depth, at::IntArrayRef shape) {
   const at::Tensor small =
@@ -64,7 +69,7 @@ Start Pipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayR
   if (sees_mask) {
     start.channels = at::cat({small, masked});
   } else {
-    start.kept = 1 - small;
+    start.kept = source.soft_mask ? ToLatentMean(source.Kept(), shape) : 1 - small;
   }
   return start;
 }

@@ -45,6 +45,13 @@ struct ScorerWish {
   std::string target;  // a text, or the number of a class; empty: the prompt, the label
 };
 
+// What a request says of a later stage of a cascade; what it does not say is the stage's default.
+struct LaterStage {
+  std::optional<int64_t> steps;
+  std::optional<double> guidance;
+  std::optional<int64_t> noise_level;
+};
+
 // What a request says about its picture, as far as a pipeline is concerned.
 struct PictureRequest {
   std::string prompt;  // UTF-8; ignored by models without text
@@ -72,6 +79,7 @@ struct PictureRequest {
   std::optional<FrameSizes> negative_sizes;  // of what guidance leads away from; none: the same
   // Models told how beautiful a picture shall be, 0 … 10; and what guidance leads away from.
   double aesthetic_score = 6, negative_aesthetic_score = 2.5;
+  std::vector<LaterStage> later_stages;  // of info().later_stages, in order, and no more of them
 
   // Of the stage that `guidance` is for.
   Guidance Guided() const {

@@ -3,14 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
+#include <utility>
 #include <vector>
+
+#include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
 namespace {
 
 constexpr double kLobes = 3;
 constexpr double kCubicReach = 2;
-constexpr int kFractionBits = 32 - 8 - 2;  // of the fixed-point weights
+constexpr int64_t kMostCovering = int64_t{1} << 26;  // pixels, of which the middle is kept
+constexpr int kFractionBits = 32 - 8 - 2;            // of the fixed-point weights
 
 double Lanczos(double x) {
   if (x < -kLobes || x >= kLobes) return 0;
@@ -85,6 +90,21 @@ at::Tensor ResizeMiddle(const at::Tensor& picture, int64_t to, ResizeFilter filt
   return result;
 }
 
+// Width and height in the proportions of one size: as large as covers another, or lies in it.
+std::pair<int64_t, int64_t> InProportion(int64_t wide, int64_t high, int64_t width, int64_t height, Fit fit) {
+  const bool wider = wide * height > width * high;
+  // One side is the other size's; which one says whether it covers that or lies in it.
+  if (wider == (fit == Fit::kCrop)) return {std::max<int64_t>(wide * height / high, 1), height};
+  return {width, std::max<int64_t>(high * width / wide, 1)};
+}
+
+// So many lines around the middle; where there are fewer, those at the edges are repeated.
+at::Tensor Centred(const at::Tensor& picture, int64_t dim, int64_t to) {
+  const int64_t from = picture.size(dim);
+  if (from == to) return picture;
+  return picture.index_select(dim, (at::arange(to, at::kLong) + (from / 2 - to / 2)).clamp(0, from - 1));
+}
+
 }  // namespace
 
 at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t height, ResizeFilter filter) {
@@ -105,6 +125,31 @@ at::Tensor ResizePicture(const at::Tensor& picture, int64_t width, int64_t heigh
   columns();
   rows();
   return result;
+}
+
+at::Tensor FitPicture(const at::Tensor& picture, int64_t width, int64_t height, Fit fit,
+                      ResizeFilter filter) {
+  if (fit == Fit::kStretch) return ResizePicture(picture, width, height, filter);
+  const int64_t high = picture.size(0), wide = picture.size(1);
+  const auto [to_width, to_height] = InProportion(wide, high, width, height, fit);
+  if (to_width * to_height > kMostCovering) {
+    throw RequestError("a picture of " + std::to_string(wide) + "x" + std::to_string(high) +
+                       " is too narrow to be cut to " + std::to_string(width) + "x" + std::to_string(height));
+  }
+  at::Tensor fitted = ResizePicture(picture, to_width, to_height, filter);
+  fitted = Centred(fitted, 0, height);
+  return Centred(fitted, 1, width);
+}
+
+at::Tensor FitLatents(const at::Tensor& latents, int64_t width, int64_t height) {
+  const auto [to_width, to_height] =
+      InProportion(latents.size(2), latents.size(1), width, height, Fit::kCrop);
+  const at::Tensor fitted =
+      at::upsample_bilinear2d(latents.unsqueeze(0), {to_height, to_width}, /*align_corners=*/false)
+          .squeeze(0);
+  return fitted.narrow(1, to_height / 2 - height / 2, height)
+      .narrow(2, to_width / 2 - width / 2, width)
+      .contiguous();
 }
 
 }  // namespace mind::diffusion

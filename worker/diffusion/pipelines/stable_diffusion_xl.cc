@@ -51,6 +51,7 @@ ModelInfo StableDiffusionXlPipeline::Describe(const ModelDirectory& directory) {
         std::min(info.max_clip_skip, MaxSkip(directory.ComponentConfig(part.encoder)) - part.skipped);
   info.takes_second_prompt = parts.size() > 1;
   info.takes_sizes = true;
+  info.takes_hires = TakesHires(info);
   info.takes_aesthetic_score = NumbersOf(directory, unet) == kScoredNumbers;
   const bool student = unet.guidance_width > 0;
   info.takes_guidance = !student;

@@ -7,15 +7,12 @@
 namespace mind::diffusion {
 
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler) {
-  SampleState state;
   if (start.from_noise) {
+    SampleState state;
     state.x = start.noise * sampler.initial_scale();
     return state;
   }
-  state.step = StepsLeftOut(strength, sampler);
-  state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
-  if (start.kept_clean) KeepKnown(start, sampler, state);
-  return state;
+  return BeginningAt(StepsLeftOut(strength, sampler), start, sampler);
 }
 
 int64_t StepsLeftOut(double strength, const Sampler& sampler) {
@@ -25,6 +22,14 @@ int64_t StepsLeftOut(double strength, const Sampler& sampler) {
                        std::to_string(sampler.steps()) + " steps to take: give more of either");
   }
   return sampler.steps() - taken;
+}
+
+SampleState BeginningAt(int64_t step, const Start& start, const Sampler& sampler) {
+  SampleState state;
+  state.step = step;
+  state.x = NoisedTo(sampler.StartLevelOf(state.step), start.x0, start.noise);
+  if (start.kept_clean) KeepKnown(start, sampler, state);
+  return state;
 }
 
 int64_t StepsBefore(double share, const Sampler& sampler, int64_t train_steps) {

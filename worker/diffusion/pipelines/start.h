@@ -39,19 +39,22 @@ struct Source {
   at::Tensor original;  // uint8 [H', W', 3] on the CPU: the same as the request brought it
   at::Tensor result;    // of the stage before (Pipeline::Result), on this one's device; undefined: none
   at::Tensor mask;  // float [1, H, W] in [0, 1], 0.5 and more where it is to be painted anew; undefined: none
+  bool soft_mask = false;                // what lies between 0 and 1 counts: painted so far, kept so far
   at::Tensor depth;                      // float [1, H', W'], larger is nearer, any range; undefined: none
   double strength = 1;                   // 0 … 1: how far to go from the picture
   std::vector<ControlPicture> controls;  // their effects add up
   std::vector<PromptPicture> prompts;    // likewise
 
   bool defined() const { return picture.defined(); }
+  // How much of each pixel stays, float [1, H, W] in [0, 1]. REQUIRES: there is a mask
+  at::Tensor Kept() const { return soft_mask ? 1 - mask : (mask < 0.5).to(at::kFloat); }
 };
 
 // In the space that is denoised, [C, h, w].
 struct Start {
-  at::Tensor noise;         // unit normal
-  at::Tensor x0;            // of the source picture; undefined: there is none, or it is not needed
-  at::Tensor kept;          // float [1, h, w], 1 where x0 is put back after every step; undefined: nowhere
+  at::Tensor noise;  // unit normal
+  at::Tensor x0;     // of the source picture; undefined: there is none, or it is not needed
+  at::Tensor kept;   // float [1, h, w], how much of x0 is put back after every step; undefined: nothing
   bool kept_clean = false;  // what is kept stays the picture itself, not noised to where x is
   at::Tensor channels;      // [C', h, w], shown to the network beside x; undefined: none
   // [P], or [2, P] with what guidance leads away from, told the network as Condition::kImage; undefined:
@@ -63,6 +66,8 @@ struct Start {
 // The state before the first step to be taken: after none, or with a picture at less than full strength after
 // steps·(1 - strength). Its noise source is the caller's to give. Throws RequestError where no step is left.
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler);
+// The same, with a picture, before this step.
+SampleState BeginningAt(int64_t step, const Start& start, const Sampler& sampler);
 
 // How many of a sampler's steps are left out where a trajectory begins with a picture, at such a strength.
 // Throws RequestError where that is all.

@@ -40,6 +40,7 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory, boo
                      " channels but the autoencoder's latents have " + std::to_string(vae.latent_channels));
   }
   ModelInfo info = DescribeLatents(directory, unet.sample_size);
+  info.takes_tiling = true;
   info.takes_perturbed = !SelfAttentions(unet).empty();
   info.needs_mask = sees_mask;
   info.needs_depth = sees_depth;
@@ -55,6 +56,7 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory, boo
 
 ModelInfo TextToImagePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = DescribeUNet(directory);
+  info.takes_hires = TakesHires(info);
   DescribeText(directory, {}, info);
   return info;
 }

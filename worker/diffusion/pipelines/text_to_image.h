@@ -40,6 +40,10 @@ class TextToImagePipeline : public LatentPipeline {
   // By the channels the UNet sees. Throws ModelError where they are neither the latents' nor those of a model
   // made for inpainting, depth or editing, or where it is told a picture's embedding and should not be.
   static ModelInfo DescribeUNet(const ModelDirectory& directory, bool told_picture = false);
+  // Whether it makes pictures from its prompt alone, and so can go over them.
+  static bool TakesHires(const ModelInfo& info) {
+    return !info.needs_mask && !info.needs_depth && !info.edits;
+  }
   // What holds for every model with a prompt. `encoder`: the one whose layers clip_skip counts.
   static void DescribeText(const ModelDirectory& directory, const PromptEncoder::Part& encoder,
                            ModelInfo& info);

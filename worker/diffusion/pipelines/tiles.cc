@@ -1,7 +1,10 @@
 #include "worker/diffusion/pipelines/tiles.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
+
+#include "worker/diffusion/models/wrapping.h"
 
 namespace mind::diffusion {
 namespace {
@@ -24,6 +27,21 @@ at::Tensor Blend(const at::Tensor& before, const at::Tensor& after, int64_t dim,
   return at::cat({mixed, after.slice(dim, extent)}, dim);
 }
 
+// Of a map without edges: no tile's edges are neighbours, so it gets a margin from across, which is cut off.
+at::Tensor InWrappedTiles(const at::Tensor& x, int64_t tile,
+                          const std::function<at::Tensor(const at::Tensor&)>& map) {
+  const WrapScope plain(false);
+  const int64_t margin = tile / 4;
+  const at::Tensor whole = InTiles(Wrapped(x, margin), tile, map);
+  const auto inner = [&](int64_t dim) {
+    return std::pair(margin * whole.size(dim) / (x.size(dim) + 2 * margin),
+                     x.size(dim) * whole.size(dim) / (x.size(dim) + 2 * margin));
+  };
+  const auto [top, height] = inner(2);
+  const auto [left, width] = inner(3);
+  return whole.narrow(2, top, height).narrow(3, left, width);
+}
+
 }  // namespace
 
 bool NeedsTiles(const AutoencoderConfig& config, int64_t height, int64_t width) {
@@ -34,6 +52,7 @@ bool NeedsTiles(const AutoencoderConfig& config, int64_t height, int64_t width) 
 
 at::Tensor InTiles(const at::Tensor& x, int64_t tile,
                    const std::function<at::Tensor(const at::Tensor&)>& map) {
+  if (WrapScope::active()) return InWrappedTiles(x, tile, map);
   const int64_t height = x.size(2), width = x.size(3), stride = tile / 4 * 3;
   std::vector<at::Tensor> above;  // the row of tiles before, as mapped
   std::vector<at::Tensor> rows;
