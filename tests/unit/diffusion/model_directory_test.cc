@@ -7,16 +7,31 @@
 #include <fstream>
 
 #include "tests/support/temporary_folder.h"
+#include "tests/support/tiny_model.h"
 #include "worker/diffusion/engine/model_cache.h"
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/weights/named_tensors.h"
-#include "worker/diffusion/weights/safetensors.h"
+#include "worker/diffusion/models/unet.h"
 
 namespace mind::diffusion {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+
+// A UNet for sd1 whose prompts are 40 wide before it projects them to the encoder's 32.
+class WideUNet : private TinyModel {
+ public:
+  static void Write(const std::string& directory) {
+    const c10::InferenceMode inference;
+    WideUNet(directory, /*tokenizer=*/"")
+        .WriteNetwork<UNet, UNetConfig>(
+            "unet", "diffusion_pytorch_model",
+            ResizingUNet(4, 4, {{"encoder_hid_dim", 40}, {"cross_attention_dim", 32}}), 1);
+  }
+
+ private:
+  using TinyModel::TinyModel;
+};
 
 // A copy of a tiny model that a test may damage.
 class ModelDirectoryTest : public testing::Test {
@@ -143,12 +158,7 @@ TEST_F(ModelDirectoryTest, RefusesANetworkToldALevelOfNoise) {
 }
 
 TEST_F(ModelDirectoryTest, RefusesANetworkWhosePromptsAreWiderThanTheEncoders) {
-  Replace("unet/config.json", "\"encoder_hid_dim\": null", "\"encoder_hid_dim\": 40");
-  NamedTensors weights = ReadComponent((path_ / "unet").string());
-  weights.tensors["encoder_hid_proj.weight"] = at::ones({32, 40});
-  weights.tensors["encoder_hid_proj.bias"] = at::ones({32});
-  const std::string bytes = SerializeSafeTensors(weights.tensors);
-  std::ofstream(path_ / "unet/diffusion_pytorch_model.safetensors", std::ios::binary) << bytes;
+  WideUNet::Write(path_.string());
   EXPECT_THAT(LoadError(),
               HasSubstr("the UNet's encoder_hid_dim is 40 but the text encoders' hidden_size is 32"));
 }
