@@ -28,6 +28,8 @@ constexpr size_t kMaxErrorDetails = 4 << 10;
 // the text beside them.
 constexpr uint64_t kBytesAPixel = 4 * 16;
 constexpr uint64_t kBytesBeside = 4 << 20;
+// Of a source picture, which one that is painted in a part of it is as large as (worker/image/decode.h).
+constexpr uint64_t kMostSourcePixels = 32 << 20;
 
 constexpr size_t kSha256Bytes = 32;
 
@@ -37,6 +39,13 @@ absl::Status BadResult(const std::string& what) {
 
 absl::Status TooMuch(const std::string& field, const std::string& what) {
   return InvalidField(absl::StrCat("register.", field), what);
+}
+
+// Of the finished picture; of a model that enlarges, before that.
+uint64_t MostPixels(const v1::ImageSpec& spec) {
+  if (spec.has_only_masked()) return kMostSourcePixels;
+  if (spec.has_hires()) return uint64_t{spec.hires().width()} * spec.hires().height();
+  return uint64_t{spec.width()} * spec.height();
 }
 
 void CutProgress(v1::ImageProgress& progress) {
@@ -127,11 +136,9 @@ absl::Status CheckResult(const v1::ImageSpec& spec, const v1::ImageResult& resul
   if (uploaded && result.uploaded().sha256().size() != kSha256Bytes) {
     return BadResult(absl::StrCat("with a SHA-256 of ", result.uploaded().sha256().size(), " bytes"));
   }
-  const uint64_t most = uint64_t{spec.width()} * spec.height() * kBytesAPixel + kBytesBeside;
-  if (size > most) {
-    return BadResult(absl::StrCat("of ", size, " bytes where ", spec.width(), "×", spec.height(),
-                                  " pixels were asked for"));
-  }
+  const uint64_t pixels = MostPixels(spec);
+  if (size > pixels * kBytesAPixel + kBytesBeside)
+    return BadResult(absl::StrCat("of ", size, " bytes where ", pixels, " pixels were asked for"));
   return absl::OkStatus();
 }
 

@@ -129,7 +129,14 @@ TEST_F(WorkerReportsTest, AResultLargerThanItsPixelsIsNone) {
   EXPECT_TRUE(CheckResult(spec, result).ok());
   result.set_data(std::string(5 << 20, 'x'));
   EXPECT_THAT(std::string(CheckResult(spec, result).message()),
-              testing::HasSubstr("where 64×64 pixels were asked for"));
+              testing::HasSubstr("where 4096 pixels were asked for"));
+  v1::ImageSpec larger = spec;
+  larger.mutable_hires()->set_width(512);
+  larger.mutable_hires()->set_height(512);
+  EXPECT_TRUE(CheckResult(larger, result).ok());
+  larger = spec;  // it is as large as its source picture, whatever that is
+  larger.mutable_only_masked();
+  EXPECT_TRUE(CheckResult(larger, result).ok());
 }
 
 TEST_F(WorkerReportsTest, WhatAWorkerSaysOfItselfHasLimits) {
