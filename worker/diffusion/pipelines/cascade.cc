@@ -102,13 +102,16 @@ PictureRequest CascadePipeline::AsHere(const PictureRequest& request) const {
     here.perturbed = {};
     return here;
   }
-  const LaterStage asked =
-      number_ <= request.later_stages.size() ? request.later_stages[number_ - 1] : LaterStage();
-  return {
-      .prompt = request.prompt,
-      .negative_prompt = request.negative_prompt,
-      .guidance = asked.guidance.value_or(info_.default_guidance),
-      .noise_level = asked.noise_level.value_or(std::min(info_.default_noise_level, info_.max_noise_level))};
+  PictureRequest here = {.prompt = request.prompt,
+                         .negative_prompt = request.negative_prompt,
+                         .guidance = info_.default_guidance,
+                         .noise_level = std::min(info_.default_noise_level, info_.max_noise_level)};
+  if (number_ <= request.later_stages.size()) {
+    const LaterStage& asked = request.later_stages[number_ - 1];
+    here.guidance = asked.guidance.value_or(here.guidance);
+    here.noise_level = asked.noise_level.value_or(here.noise_level);
+  }
+  return here;
 }
 
 }  // namespace mind::diffusion
