@@ -70,7 +70,7 @@ class TinyScorers {
     for (const std::string side : {"text", "vision"}) {
       for (const std::string layer : {"0", "1"}) scorer.Layer(side + "_model.encoder.layers." + layer);
     }
-    scorer.tensors_["logit_scale"] = at::tensor(std::log(20.0), at::kFloat).view({});
+    scorer.tensors_["logit_scale"] = at::full({}, std::log(20.0), at::kFloat);
     scorer.Write(
         {{"model_type", "clip"}, {"projection_dim", 8}, {"text_config", text}, {"vision_config", vision}});
     std::filesystem::copy(tokenizer, model + "/scorer");
