@@ -178,6 +178,13 @@ std::optional<std::string> ReadPicture(const nlohmann::json& value, const std::s
   return std::nullopt;
 }
 
+// A flag that clients also send as the number of a choice, 0 or 1.
+bool IsOn(JsonFields& fields, const char* name) {
+  const nlohmann::json* const value = fields.Any(name);
+  if (value != nullptr && value->is_number()) return fields.Whole(name, 0, 1) == 1;
+  return fields.Flag(name).value_or(false);
+}
+
 void ReadResizeMode(JsonFields& fields, v1::ImageSpec& spec) {
   switch (fields.Whole("resize_mode", 0, 3).value_or(0)) {
     case 1:
@@ -258,7 +265,7 @@ void ReadSource(JsonFields& fields, v1::ImageSpec& spec) {
   if (auto bytes = ReadPicture(*mask, "mask", fields)) spec.set_mask_image(*std::move(bytes));
   ReadMaskBlur(fields, spec);
   const auto padding = fields.Whole("inpaint_full_res_padding", 0, kMostPixels);
-  if (fields.Flag("inpaint_full_res").value_or(false)) {
+  if (IsOn(fields, "inpaint_full_res")) {
     v1::OnlyMasked& only = *spec.mutable_only_masked();
     if (padding) only.set_padding(static_cast<uint32_t>(*padding));
   }
