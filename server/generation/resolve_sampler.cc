@@ -124,6 +124,11 @@ absl::Status CheckParameters(const v1::Sampler& sampler, const v1::ImageSpec& sp
   return absl::OkStatus();
 }
 
+// Parameters may space the steps otherwise; then the worker knows.
+bool IsBounded(const v1::Sampler& sampler, const v1::ImageSpec& spec) {
+  return sampler.max_steps() > 0 && spec.sampler_parameters().empty();
+}
+
 }  // namespace
 
 double StepsTaken(const v1::ImageSpec& spec) {
