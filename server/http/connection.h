@@ -36,8 +36,8 @@ struct HttpContext {
   const std::string id_prefix;  // of requests' ids, different for every run of the server
 };
 
-// All of it runs on the thread of its socket's io_context; an Exchange, which handlers hold, posts to there.
-// Kept alive by what is under way, and by its exchange.
+// All of it runs on the thread of its socket's io_context; a ConnectionExchange, which handlers hold, posts
+// to there. Kept alive by what is under way, and by its exchange.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(boost::asio::ip::tcp::socket socket, std::weak_ptr<boost::asio::io_context> io,
@@ -51,11 +51,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Close();
 
  private:
-  class ConnectionExchange;
+  friend class ConnectionExchange;
+  // A buffer larger than this is given back between requests.
+  static constexpr size_t kKeptBuffer = 4096;
+
   using Error = boost::beast::error_code;
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Head = boost::beast::http::response<boost::beast::http::empty_body>;
   using Whole = boost::beast::http::response<boost::beast::http::span_body<const char>>;
+
+  // --- Reading (connection_reading.cc).
 
   void OnHandshake(Error error);
   void ReadHeader(std::chrono::seconds within);
@@ -77,6 +82,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The same where it is encrypted: its end cannot be seen but by reading.
   void ReadAhead();
   void CallerGone();
+
+  // --- Answering (connection_answering.cc).
 
   // What an exchange asks for; ignored if it is not the one that is being answered.
   void Answer(uint64_t exchange, HttpResponse response);
