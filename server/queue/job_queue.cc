@@ -119,11 +119,11 @@ const std::string& JobQueue::HoldingAfter(const std::string& tenant) const {
 }
 
 void JobQueue::NoteHeld(Waiting& waiting) {
-  held_[waiting.tenant_][{waiting.model_, waiting.priority_, waiting.takes_}][waiting.turn] = &waiting;
+  held_[waiting.tenant()][{waiting.model_, waiting.priority_, waiting.takes_}][waiting.turn] = &waiting;
 }
 
 void JobQueue::ForgetHeld(const Waiting& waiting) {
-  const auto tenant = held_.find(waiting.tenant_);
+  const auto tenant = held_.find(waiting.tenant());
   const auto kind = tenant->second.find({waiting.model_, waiting.priority_, waiting.takes_});
   kind->second.erase(waiting.turn);
   if (kind->second.empty()) tenant->second.erase(kind);
@@ -142,7 +142,8 @@ JobQueue::Model& JobQueue::ModelOf(const std::string& name) {
 JobQueue::Waiting& JobQueue::Add(const QueuedJob& job) {
   auto entry = std::make_unique<Waiting>();
   entry->id_ = job.id;
-  entry->tenant_ = job.tenant;
+  entry->tenant_ = &*tenants_.try_emplace(job.tenant).first;
+  ++entry->tenant_->second;
   entry->priority_ = job.priority;
   entry->picture_ = job.picture;
   entry->deadline_ = job.deadline;
@@ -183,6 +184,7 @@ void JobQueue::Reenter(Waiting& waiting) {
 void JobQueue::Forget(Waiting& waiting) {
   UnwatchSlack(waiting);
   --by_priority_.at(waiting.priority_);
+  if (--waiting.tenant_->second == 0) tenants_.erase(tenants_.find(waiting.tenant()));
   entries_.erase(entries_.find(waiting.id()));
 }
 

@@ -45,6 +45,7 @@ struct QueuedJob {
 
 class JobQueue {
   struct Model;
+  using Tenants = std::map<std::string, int64_t>;  // jobs in the queue, by tenant; none has none
 
  public:
   // Pictures of a job that a worker has given back.
@@ -92,7 +93,7 @@ class JobQueue {
   class Waiting : private Line::Node, private FairTurns::Claim {
    public:
     const std::string& id() const { return id_; }
-    const std::string& tenant() const { return tenant_; }
+    const std::string& tenant() const { return tenant_->first; }
     // Whether it goes before the other. REQUIRES: both of one class.
     bool GoesBefore(const Waiting& other) const { return turn < other.turn; }
     bool returned() const { return returned_.pictures > 0; }
@@ -100,7 +101,7 @@ class JobQueue {
    private:
     friend class JobQueue;
     std::string id_;
-    std::string tenant_;
+    Tenants::value_type* tenant_ = nullptr;  // a name for all of its jobs: a million hold it once
     Model* model_ = nullptr;
     int priority_ = 0;
     Work picture_;
@@ -182,6 +183,7 @@ class JobQueue {
   const Price default_price_;
   std::map<std::string, Model> models_;
   ById<Waiting> entries_;
+  Tenants tenants_;
   std::map<int, int64_t> by_priority_;
   // By tenant, and by what those of a kind have in common: model, class and offers.
   using Kind = std::tuple<const Model*, int, uint64_t>;
