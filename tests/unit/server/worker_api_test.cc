@@ -52,20 +52,27 @@ class WorkerApiTest : public ::testing::Test {
     message.mutable_capacity()->set_max_images(max_images);
     return message;
   }
-  // Registers; true if the server knows the worker then.
-  static bool Register(Stream& stream, const std::string& instance) {
+  // Registers; true if the server knows the worker then, and its models are durable: from then on ListWorkers
+  // answers at once.
+  bool Register(Stream& stream, const std::string& instance) {
     v1::ConnectResponse response;
-    return stream.Write(Registration(instance)) && stream.Read(&response) && response.has_registered();
-  }
-  // The last capacity that the loop has taken.
-  uint32_t MaxImages() {
-    uint32_t max_images = 0;
-    service_.ListWorkers([&](const absl::StatusOr<v1::ListWorkersResponse>& workers) {
-      if (!workers->workers().empty()) max_images = workers->workers(0).max_images();
+    if (!stream.Write(Registration(instance)) || !stream.Read(&response) || !response.has_registered()) return false;
+    absl::Notification listed;
+    loop_.Post([&] {
+      service_.ListWorkers([&](const absl::StatusOr<v1::ListWorkersResponse>&) { listed.Notify(); });
     });
-    return max_images;
+    listed.WaitForNotification();
+    return true;
+  }
+  // The last capacity that the loop has taken. On the loop.
+  uint32_t MaxImages() {
+    service_.ListWorkers([this](const absl::StatusOr<v1::ListWorkersResponse>& workers) {
+      max_images_ = workers->workers().empty() ? 0 : workers->workers(0).max_images();
+    });
+    return max_images_;
   }
 
+  uint32_t max_images_ = 0;  // what ListWorkers has told MaxImages
   Loop loop_{absl::Milliseconds(20)};
   const Post post_ = [this](std::function<void()> work) { loop_.Post(std::move(work)); };
   FakeStore store_;
