@@ -2,14 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <set>
 #include <utility>
 
 namespace mind::diffusion {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::string Mebibytes(int64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
@@ -31,27 +27,15 @@ std::string ReasonOf(const std::exception& error) {
 
 ModelCache::ModelCache(const std::string& folder, Options options) : options_(std::move(options)) {
   if (options_.parameters.held == nullptr) options_.parameters.held = &held_;
-  if (ModelDirectory::LooksLikeOne(folder)) {
-    Consider(fs::canonical(folder).string());
-    return;
-  }
-  std::set<std::string> paths;  // in name order, whatever the file system's
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    std::error_code ignored;
-    if (entry->is_directory(ignored)) paths.insert(entry->path().string());
-  }
-  if (error) throw ModelError(folder + ": not a directory that can be read: " + error.message());
-  for (const std::string& path : paths) {
-    if (ModelDirectory::LooksLikeOne(path)) Consider(path);
-  }
+  for (const std::string& path : ModelDirectory::ModelsIn(folder)) Consider(path);
 }
 
 void ModelCache::Consider(const std::string& path) {
   try {
     const ModelDirectory directory(path);
-    ModelInfo info = DescribeModel(path);
+    ModelInfo info = DescribeModel(directory);
+    if (const auto other = slots_.find(info.name); other != slots_.end())
+      throw ModelError(path + ": " + other->second->path + " is a model of the same name");
     auto slot = std::make_unique<Slot>();
     slot->name = info.name;
     slot->path = path;

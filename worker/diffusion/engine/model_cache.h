@@ -54,8 +54,8 @@ class ModelCache : public ModelSource {
     Events events;
   };
 
-  // Looks at every directory in `folder` (or at `folder` itself, if it is a model). Directories that claim to
-  // be models but are not served, among them those beyond the whole budget, are listed with the reason.
+  // Looks at what is in `folder` (or at `folder` itself, if it is a model). What claims to be a model but is
+  // not served, among them what is beyond the whole budget, is listed with the reason.
   // Throws ModelError if the folder cannot be read.
   ModelCache(const std::string& folder, Options options);
 

@@ -21,7 +21,7 @@ PromptEncoder::PromptEncoder(const ModelDirectory& directory, Part part, FilePar
                              LayerWeights& layers)
     : part_(std::move(part)),
       device_(options.device),
-      tokenizer_(MakeTokenizer(directory.ComponentPath(part_.tokenizer))) {
+      tokenizer_(directory.ComponentTokenizer(part_.tokenizer)) {
   FileParameters weights = directory.ComponentWeights(part_.encoder, options);
   encoder_ = MakeTextEncoder(Scope(weights), directory.ComponentConfig(part_.encoder));
   weights.ExpectAllTaken();

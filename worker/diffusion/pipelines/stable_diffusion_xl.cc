@@ -63,8 +63,7 @@ std::unique_ptr<const Pipeline> StableDiffusionXlPipeline::Load(const ModelDirec
   const c10::InferenceMode inference;
   std::unique_ptr<StableDiffusionXlPipeline> pipeline(new StableDiffusionXlPipeline);
   pipeline->LoadParts(directory, Describe(directory), PartsOf(directory), options);
-  pipeline->zeros_without_negative_ =
-      Config::FromFile(directory.path() + "/model_index.json").Bool("force_zeros_for_empty_prompt", true);
+  pipeline->zeros_without_negative_ = directory.Index().Bool("force_zeros_for_empty_prompt", true);
   return pipeline;
 }
 

@@ -63,7 +63,7 @@ void TextToImagePipeline::DescribeText(const ModelDirectory& directory, const Pr
                                        ModelInfo& info) {
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
-  info.languages = LanguagesOf(directory.ComponentPath(encoder.tokenizer));
+  info.languages = directory.PromptLanguages(encoder.tokenizer);
   info.max_clip_skip = MaxSkip(directory.ComponentConfig(encoder.encoder)) - encoder.skipped;
   for (const auto& [name, path] : directory.Loras()) info.loras.push_back(name);
   for (const auto& [word, path] : directory.LearntWordFiles()) info.learnt_words.push_back(word);
@@ -108,7 +108,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
                                                vae.reduction(), options);
   picture_prompts_ = std::make_unique<PicturePromptLibrary>(directory, unet_->config(), options);
   // CosXL's; reference: diffusers StableDiffusionXLInstructPix2PixPipeline.
-  edits_scaled_ = Config::FromFile(directory.path() + "/model_index.json").Bool("is_cosxl_edit", false);
+  edits_scaled_ = directory.Index().Bool("is_cosxl_edit", false);
 
   for (const auto& [path, weight] : unet.layers()) layers["unet." + path] = weight;
   adapters_ = std::make_unique<AdapterLibrary>(directory.Loras(), std::move(layers), options);
