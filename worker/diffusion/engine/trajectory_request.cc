@@ -83,10 +83,10 @@ nlohmann::json FieldsOf(const std::vector<PicturePromptInput>& prompts) {
 }  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
-  // The last six change when a picture is made and shown, not what it becomes.
+  // The last seven change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
                mask, depth, strength, controls, picture_prompts, job, tenant, tenant_weight, priority,
-               preview_every, checkpoint] = request;
+               preview_every, revision, checkpoint] = request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},

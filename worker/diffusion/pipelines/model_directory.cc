@@ -114,8 +114,7 @@ constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/ba
                                        kCascadeFile};
 
 constexpr char kVariant[] = "variant", kPrediction[] = "prediction_type";
-constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls",
-               kPictureAdapters[] = "ip_adapters";
+constexpr char kControls[] = "controls", kPictureAdapters[] = "ip_adapters";
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
 
 // What a single file says of how its network was trained, which schedulers' files often do not know of.
@@ -190,17 +189,25 @@ bool ModelDirectory::LooksLikeOne(const std::string& path) {
   return false;
 }
 
-std::vector<std::string> ModelDirectory::ModelsIn(const std::string& folder) {
+std::vector<std::string> ModelDirectory::CandidatesIn(const std::string& folder) {
   namespace fs = std::filesystem;
   if (IsFile(folder) || SaysWhatItIs(folder)) return {fs::canonical(folder).string()};
   std::set<std::string> paths;  // in name order, whatever the file system's
   std::error_code error;
   for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
-    if (LooksLikeOne(entry->path().string())) paths.insert(entry->path().string());
+    std::error_code ignored;
+    const std::string path = entry->path().string();
+    if (entry->is_directory(ignored) || (IsFile(path) && MayBeWholeModel(path))) paths.insert(path);
   }
   if (error) throw ModelError(folder + ": not a directory that can be read: " + error.message());
   return {paths.begin(), paths.end()};
+}
+
+std::vector<std::string> ModelDirectory::ModelsIn(const std::string& folder) {
+  std::vector<std::string> paths = CandidatesIn(folder);
+  std::erase_if(paths, [](const std::string& path) { return !LooksLikeOne(path); });
+  return paths;
 }
 
 Config ModelDirectory::ComponentConfig(const std::string& component, const std::string& file) const {
@@ -308,12 +315,16 @@ void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
     config.Unsupported("default_guidance", "0 to 100");
 }
 
+std::string ModelDirectory::LoraFolder() const {
+  return ComponentPath(kLoraFolder);
+}
+
 std::map<std::string, std::string> ModelDirectory::Loras() const {
-  return SafeTensorsIn(ComponentPath(kLoras));
+  return SafeTensorsIn(LoraFolder());
 }
 
 std::map<std::string, std::string> ModelDirectory::LearntWordFiles() const {
-  return SafeTensorsIn(ComponentPath(kLearntWords));
+  return SafeTensorsIn(ComponentPath(kLearntWordFolder));
 }
 
 std::map<std::string, std::string> ModelDirectory::Controls() const {
@@ -377,7 +388,7 @@ ModelInfo DescribeModel(const std::string& path) {
 ModelInfo DescribeModel(const ModelDirectory& directory) {
   ModelInfo info = KindOf(directory).describe(directory);
   if (info.loras.empty() && !directory.Loras().empty())
-    throw UnsupportedError(directory.ComponentPath(kLoras) + ": a " + info.pipeline + " takes no LoRAs");
+    throw UnsupportedError(directory.LoraFolder() + ": a " + info.pipeline + " takes no LoRAs");
   if (info.controls.empty() && !directory.Controls().empty())
     throw UnsupportedError(directory.ComponentPath(kControls) + ": a " + info.pipeline +
                            " takes no controls");

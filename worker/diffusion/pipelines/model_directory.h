@@ -32,6 +32,9 @@ class ModelDirectory {
   // Whether a path claims to be a model at all: a directory by a file that says what it is or by one of a
   // whole model, a file by its extension.
   static bool LooksLikeOne(const std::string& path);
+  // The paths in a folder that may be models: its folders and the files that have a model's extension, in
+  // name order. Nothing is read of them. Throws as ModelsIn does.
+  static std::vector<std::string> CandidatesIn(const std::string& folder);
   // The paths in a folder that claim to be models, in name order. A folder that says itself what it is, and a
   // file, stand for themselves alone. Throws ModelError if the folder cannot be read.
   static std::vector<std::string> ModelsIn(const std::string& folder);
@@ -60,7 +63,8 @@ class ModelDirectory {
   // "prediction_type": "v_prediction"}, our only addition to the layout.
   // Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;
-  // The LoRAs in its loras/: paths of .safetensors files by name, which is the file's without that.
+  std::string LoraFolder() const;
+  // The LoRAs in that: paths of .safetensors files by name, which is the file's without that.
   std::map<std::string, std::string> Loras() const;
   // The files of learnt words in its embeddings/: likewise, by word.
   std::map<std::string, std::string> LearntWordFiles() const;

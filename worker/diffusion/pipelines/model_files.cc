@@ -28,6 +28,20 @@ std::map<std::string, std::string> SafeTensorsIn(const std::string& folder) {
   return files;
 }
 
+bool IsModelFile(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  for (const char* const known : {kSafeTensors, ".gguf", ".ckpt", ".json", ".txt", ".model", ".bpe"}) {
+    if (extension == known) return true;
+  }
+  return false;
+}
+
+std::string StampOfFile(const std::string& path) {
+  std::error_code ignored;
+  const auto written = std::filesystem::last_write_time(path, ignored).time_since_epoch().count();
+  return std::to_string(std::filesystem::file_size(path, ignored)) + " " + std::to_string(written);
+}
+
 bool MayBeWholeModel(const std::string& path) {
   const std::string extension = std::filesystem::path(path).extension().string();
   return (extension == kSafeTensors || extension == ".ckpt" || extension == ".gguf") &&

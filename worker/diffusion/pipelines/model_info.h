@@ -60,6 +60,8 @@ struct ModelInfo {
   double default_guidance = 7.5;  // 1 where the model takes no prompt
   std::string default_sampler;
   std::vector<SamplerInfo> samplers;
+
+  bool operator==(const ModelInfo&) const = default;
 };
 
 }  // namespace mind::diffusion

@@ -109,7 +109,7 @@ Conditioning StableDiffusionXlPipeline::Condition(const PictureRequest& request,
   conditioning.guidance = guided ? request.guidance : 1;
   conditioning.guidance_rescale = request.guidance_rescale;
   conditioning.adapters = AdaptersFor(request);
-  const PromptEncoder::Wish wish{request.reading, request.clip_skip, request.loras, conditioning.adapters};
+  const PromptEncoder::Wish wish{request.reading, request.clip_skip, conditioning.adapters};
   const int64_t reduction = autoencoder_->config().reduction();
   const FrameSizes::Pair picture = {shape[1] * reduction, shape[2] * reduction};
   EncodedPrompt prompt = Encode(request.prompt, request.prompt_2, wish);

@@ -111,7 +111,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   edits_scaled_ = directory.Index().Bool("is_cosxl_edit", false);
 
   for (const auto& [path, weight] : unet.layers()) layers["unet." + path] = weight;
-  adapters_ = std::make_unique<AdapterLibrary>(directory.Loras(), std::move(layers), options);
+  adapters_ = std::make_unique<AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
 }
 
 Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
@@ -120,7 +120,7 @@ Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::I
   conditioning.guidance_rescale = request.guidance_rescale;
   conditioning.adapters = AdaptersFor(request);
   const PromptEncoder& encoder = *encoders_.front();
-  const PromptEncoder::Wish wish{request.reading, request.clip_skip, request.loras, conditioning.adapters};
+  const PromptEncoder::Wish wish{request.reading, request.clip_skip, conditioning.adapters};
   EncodedPrompt prompt = encoder.Encode(request.prompt, wish);
   conditioning.tokens_cut = prompt.tokens_cut;
   if (request.guidance != 1) {
