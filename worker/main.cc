@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -32,6 +33,7 @@
 #include "worker/link/engine_watch.h"
 #include "worker/link/maker.h"
 #include "worker/link/metrics.h"
+#include "worker/link/model_watch.h"
 #include "worker/link/server_link.h"
 
 namespace {
@@ -52,6 +54,7 @@ struct Flags {
   absl::Duration drain = absl::Seconds(5);
   absl::Duration step_limit = absl::Minutes(10);
   bool preload = true;
+  absl::Duration rescan = absl::Seconds(5);
   bool channels_last = false;
   ByteCount memory;
   std::string s3_ca;
@@ -98,6 +101,10 @@ Flags ParseFlags(int argc, char** argv) {
       "be started again; of what was never measured six times as long; 0: never");
   AddSwitch(app, "--preload", flags.preload,
             "Load models before taking work, as far as there is room, instead of each on first use");
+  AddDuration(
+      app, "--rescan", flags.rescan, absl::ZeroDuration(), absl::Hours(24),
+      "So often the models' directory is looked at: what has come, changed or gone is served, replaced or "
+      "withdrawn without a restart, once it has stopped changing; 0: only upon SIGHUP");
   AddSwitch(app, "--channels-last", flags.channels_last,
             "Keep convolutions' weights with the channels last in memory: faster on some devices, slower on "
             "others");
@@ -132,6 +139,29 @@ std::string DefaultName() {
   std::fflush(nullptr);
   FlushLogs(absl::Seconds(1));
   std::_Exit(status);
+}
+
+// Whether something may be changing still.
+bool LookAgain(diffusion::ModelCache& models, bool load, ServerLink& link, bool& unreadable) {
+  diffusion::ModelCache::Changes changes;
+  try {
+    changes = models.LookAgain(load);
+  } catch (const std::exception& e) {
+    if (!std::exchange(unreadable, true))
+      LogWarning("cannot look for models: they stay as they are", {{"error", e.what()}});
+    return false;
+  }
+  unreadable = false;
+  for (const auto& [message, names] :
+       {std::pair("model added", &changes.added), std::pair("model replaced", &changes.replaced),
+        std::pair("model has other LoRAs", &changes.renewed),
+        std::pair("model withdrawn", &changes.withdrawn)}) {
+    for (const std::string& name : *names) LogInfo(message, {{"model", name}});
+  }
+  for (const auto& rejected : changes.rejected)
+    LogWarning("not served", {{"path", rejected.path}, {"reason", rejected.reason}});
+  if (changes.any()) link.ModelsChanged();
+  return changes.settling;
 }
 
 int Run(const Flags& flags) {
@@ -265,6 +295,9 @@ int Run(const Flags& flags) {
                     {"metrics_port", (*endpoint)->port()},
                     {"version", MIND_VERSION}});
 
+  bool unreadable = false;
+  const ModelWatch model_watch(
+      {.every = flags.rescan, .look = [&] { return LookAgain(*models, flags.preload, link, unreadable); }});
   const std::chrono::milliseconds step_limit(absl::ToInt64Milliseconds(flags.step_limit));
   const EngineWatch watch({.hangs = [&] { return step_limit.count() > 0 && engine.StepHangs(step_limit); },
                            .tell = [&] { end_for_loss("a step does not end"); }});
@@ -285,6 +318,7 @@ int main(int argc, char** argv) {
   ChooseBlasKernels(argv);
   const Flags flags = ParseFlags(argc, argv);
   HoldTerminationSignals();
+  ModelWatch::HoldHangups();
   const int status = Run(flags);
   // All that is ours is closed by now, but gRPC's threads may still be letting go of the last call, and abort
   // if static objects are destroyed under them (one of ten drained workers did).

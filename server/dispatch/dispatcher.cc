@@ -156,16 +156,40 @@ Actions Dispatcher::OnWorkerConnected(const v1::Register& registration, const Mo
   const Moment now = Listening(given);
   Actions actions;
   LoseWorker(registration.name(), now, actions);
-  for (const std::string& model : fleet_.Add(registration, now)) {
-    queue_.ForEach(model, [this](const std::string& id) {
-      ActiveJob& job = **jobs_.find(id);
-      job.offers = fleet_.OffersFor(job);
-      queue_.SetOffers(id, job.offers);
-    });
-  }
+  for (const std::string& model : fleet_.Add(registration, now)) FindOffersAnew(model);
   leases_.Set(registration.name(), now.steady + options_.lease);
   Settle(now, actions);
   return actions;
+}
+
+Actions Dispatcher::OnModelsOffered(const std::string& name,
+                                    const google::protobuf::RepeatedPtrField<v1::Model>& models,
+                                    const Moment& given) {
+  const Moment now = Listening(given);
+  Actions actions;
+  Worker* const worker = fleet_.Find(name);
+  if (worker == nullptr) return actions;
+  worker->Hear(now);
+  const google::protobuf::RepeatedPtrField<v1::Model> before = worker->registration().models();
+  for (const std::string& model : fleet_.Reoffer(*worker, models, now)) FindOffersAnew(model);
+  for (const v1::Model& model : before) {
+    if (worker->OfferOf(model.name()) == nullptr) ForgetModelOf(name, model.name());
+  }
+  Settle(now, actions);
+  return actions;
+}
+
+void Dispatcher::FindOffersAnew(const std::string& model) {
+  queue_.ForEach(model, [this](const std::string& id) {
+    ActiveJob& job = **jobs_.find(id);
+    job.offers = fleet_.OffersFor(job);
+    queue_.SetOffers(id, job.offers);
+  });
+}
+
+void Dispatcher::ForgetModelOf(const std::string& worker, const std::string& model) {
+  hopes_.insert(model);
+  if (prices_.Forget(worker, model)) queue_.SetPrice(model, *prices_.Find(model));
 }
 
 Actions Dispatcher::OnWorkerLost(const std::string& worker, const Moment& given) {
@@ -187,10 +211,7 @@ void Dispatcher::LoseWorker(const std::string& name, const Moment& now, Actions&
     if (job != nullptr && job->images()[key.image].attempt == key.attempt)
       orphans.emplace(key.job, key.attempt);
   }
-  for (const v1::Model& model : worker->registration().models()) {
-    hopes_.insert(model.name());
-    if (prices_.Forget(name, model.name())) queue_.SetPrice(model.name(), *prices_.Find(model.name()));
-  }
+  for (const v1::Model& model : worker->registration().models()) ForgetModelOf(name, model.name());
   leases_.Erase(name);
   overdue_.Erase(name);
   trust_.Erase(name);

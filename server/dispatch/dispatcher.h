@@ -91,6 +91,9 @@ class Dispatcher {
   // Replaces a worker of the same name, as if that had been lost.
   Actions OnWorkerConnected(const v1::Register& registration, const Moment& now);
   Actions OnWorkerLost(const std::string& worker, const Moment& now);
+  // A connected worker offers these models from now on. What it has begun it goes on with.
+  Actions OnModelsOffered(const std::string& worker,
+                          const google::protobuf::RepeatedPtrField<v1::Model>& models, const Moment& now);
   // One message of a connected worker (not `register`); also renews its lease. It is believed about pictures
   // of attempts that this worker holds; checkpoints also about older attempts of its own, and about
   // those of an earlier run of the server. Results must have passed AcceptsResult.
@@ -186,6 +189,10 @@ class Dispatcher {
   // Whether it runs may have changed.
   void CountRunning(ActiveJob& job);
   void ForgetFailed(const ActiveJob& job);
+  // What its waiting jobs would take is found anew: an offer of the model means something else.
+  void FindOffersAnew(const std::string& model);
+  // The worker no longer offers it.
+  void ForgetModelOf(const std::string& worker, const std::string& model);
   void LoseWorker(const std::string& name, const Moment& now, Actions& actions);
   // Tells the attempt's worker to stop, if it is at it.
   void Stop(const ActiveJob& job, uint32_t attempt, const Moment& now, Actions& actions);

@@ -24,19 +24,46 @@ std::vector<std::string> Fleet::Add(const v1::Register& registration, const Mome
   by_name_[registration.name()] = &worker;
   auto record = std::make_unique<Record>();
   record->number = ++came_;
+  std::vector<std::string> news = TakeStands(worker, *record);
+  records_[&worker] = std::move(record);
+  Refresh(worker, now);
+  return news;
+}
+
+std::vector<std::string> Fleet::Reoffer(Worker& worker,
+                                        const google::protobuf::RepeatedPtrField<v1::Model>& models,
+                                        const Moment& now) {
+  Record& record = *records_.at(&worker);
+  LeaveStands(worker, record);
+  worker.SetModels(models);
+  std::vector<std::string> news = TakeStands(worker, record);
+  record.idle = false;  // if it is, there is room for models that were not there before
+  Refresh(worker, now);
+  return news;
+}
+
+std::vector<std::string> Fleet::TakeStands(const Worker& worker, Record& record) {
   std::vector<std::string> news;
-  for (const v1::Model& model : registration.models()) {
+  for (const v1::Model& model : worker.registration().models()) {
     bool added = false;
     ModelEntry& entry = models_[model.name()];
     known_models_.insert(model.name());
     const size_t group = GroupOf(entry, model, added);
     ++entry.groups[group].members;
-    record->stands.push_back({.model = model.name(), .entry = &entry, .group = group});
+    record.stands.push_back({.model = model.name(), .entry = &entry, .group = group});
     if (added) news.push_back(model.name());
   }
-  records_[&worker] = std::move(record);
-  Refresh(worker, now);
   return news;
+}
+
+void Fleet::LeaveStands(Worker& worker, Record& record) {
+  for (Stand& stand : record.stands) {
+    TakeSeats(worker, record, stand, false);
+    SetTrusted(stand, false);
+    --stand.entry->groups[stand.group].members;
+  }
+  SetAble(record, false);
+  record.stands.clear();
 }
 
 size_t Fleet::GroupOf(ModelEntry& entry, const v1::Model& model, bool& added) {
@@ -64,12 +91,7 @@ void Fleet::Remove(const std::string& name) {
   const auto found = workers_.find(name);
   Worker& worker = found->second;
   Record& record = *records_.at(&worker);
-  for (Stand& stand : record.stands) {
-    TakeSeats(worker, record, stand, false);
-    SetTrusted(stand, false);
-    --stand.entry->groups[stand.group].members;
-  }
-  SetAble(record, false);
+  LeaveStands(worker, record);
   if (record.counted != nullptr) --(census_.*record.counted);
   std::erase_if(reservations_, [&](const auto& reservation) { return reservation.second == name; });
   records_.erase(&worker);

@@ -31,6 +31,11 @@ class Fleet {
   // REQUIRES: there is none of this name. Returns the models that are now offered as they were not before:
   // what their waiting jobs would take is to be found anew.
   std::vector<std::string> Add(const v1::Register& registration, const Moment& now);
+  // The worker offers these models from now on, in place of those before. What runs on it stays. Returns as
+  // Add does.
+  std::vector<std::string> Reoffer(Worker& worker,
+                                   const google::protobuf::RepeatedPtrField<v1::Model>& models,
+                                   const Moment& now);
   // REQUIRES: it is there.
   void Remove(const std::string& name);
   // Null if there is none.
@@ -131,6 +136,9 @@ class Fleet {
 
   // The group of this offer; `added` if what its bit means is new.
   static size_t GroupOf(ModelEntry& entry, const v1::Model& model, bool& added);
+  // Into the groups of the models that it offers, and out of them. The former returns as Add does.
+  std::vector<std::string> TakeStands(const Worker& worker, Record& record);
+  void LeaveStands(Worker& worker, Record& record);
   void SetAble(Record& record, bool able);
   void SetTrusted(Stand& stand, bool trusted);
   void TakeSeats(Worker& worker, const Record& record, Stand& stand, bool open);

@@ -170,6 +170,7 @@ void Dispatcher::Give(ActiveJob& job, Worker& worker, Round& round) {
   worker.Add({job.id(), sending.attempt, image}, {.priority = job.job.priority(),
                                                   .model = job.model(),
                                                   .tenant = job.job.tenant(),
+                                                  .revision = worker.OfferOf(job.model())->revision(),
                                                   .rows_per_step = job.RowsPerStep(),
                                                   .alone = MustRunAlone(job),
                                                   .moved = round.now.steady,
@@ -190,6 +191,7 @@ void Dispatcher::Send(const Round& round, Actions& actions) const {
     empty.assign.set_priority(job.job.priority());
     empty.assign.set_tenant(job.job.tenant());
     empty.assign.set_tenant_weight(options_.weight_of(job.job.tenant()));
+    empty.assign.set_revision(sending.worker->OfferOf(job.model())->revision());
     const size_t room = RoomBeside(job.job.spec());
     SendAssign send = empty;
     size_t bytes = 0;

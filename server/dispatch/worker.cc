@@ -24,6 +24,25 @@ Worker::Worker(const v1::Register& registration, const Moment& now)
   for (const v1::Model& model : registration.models()) offers_.emplace(model.name(), Offer(model));
 }
 
+void Worker::SetModels(const google::protobuf::RepeatedPtrField<v1::Model>& models) {
+  std::map<std::string, Offer> offers;
+  for (const v1::Model& model : models) offers.emplace(model.name(), Offer(model));
+  for (const auto& [name, before] : offers_) {
+    const auto now = offers.find(name);
+    if (now != offers.end() && SameWeights(now->second.revision(), before.revision())) continue;
+    failures_.erase(name);
+    row_seconds_.erase(name);
+  }
+  offers_.swap(offers);
+  *registration_.mutable_models() = models;
+  std::vector<std::string> loaded;
+  for (const std::string& name : capacity_.loaded_models()) {
+    if (offers_.count(name) != 0) loaded.push_back(name);
+  }
+  capacity_.mutable_loaded_models()->Assign(loaded.begin(), loaded.end());
+  ++loads_;
+}
+
 void Worker::SetCapacity(const v1::Capacity& capacity) {
   // What it does not offer it has no word on.
   const auto is_offered = [this](const std::string& model) { return offers_.count(model) != 0; };

@@ -57,6 +57,7 @@ class Worker {
     int priority = 0;
     std::string model;
     std::string tenant;
+    std::string revision;  // of the weights it is made with; empty: not known
     double rows_per_step = 1;
     bool alone = false;     // no other job's may run beside it
     bool started = false;   // denoising has begun
@@ -75,6 +76,9 @@ class Worker {
   // the nearest that can.
   void SetCapacity(const v1::Capacity& capacity);
   void SetDraining() { draining_ = true; }
+  // What it offers from now on. Of models with other weights, or none any more, failures and speeds are
+  // forgotten.
+  void SetModels(const google::protobuf::RepeatedPtrField<v1::Model>& models);
   // A picture of this model came out well, or failed for a reason that lies with the worker. After
   // `max_failures` in a row the worker is not trusted with the model until `cool_down` has passed; one more
   // failure then is enough.
@@ -164,7 +168,7 @@ class Worker {
   // Whether another picture has moved within that time.
   bool OthersMove(const PictureKey& key, absl::Duration limit, const Moment& now) const;
 
-  const v1::Register registration_;
+  v1::Register registration_;  // with the models that it offers now
   const absl::Time connected_;
   std::map<std::string, Offer> offers_;
   v1::Capacity capacity_;

@@ -71,6 +71,7 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
       for (const v1::Model& model : worker.registration().models()) hopes_.insert(model.name());
       break;
     case v1::ConnectRequest::kRegister:
+    case v1::ConnectRequest::kModelsOffered:
     case v1::ConnectRequest::kImagePreview:
     case v1::ConnectRequest::kImageStage:
     case v1::ConnectRequest::MESSAGE_NOT_SET:
@@ -157,9 +158,11 @@ void Dispatcher::OnCheckpoint(const Worker& worker, const v1::ImageRef& image, u
                               const std::string& data, const Moment& now) {
   ActiveJob* const job = FindJob(image.job_id());
   if (job == nullptr || data.size() > kMaxCheckpointBytes) return;
+  // What runs there was begun with the weights of then, whatever the worker offers by now.
+  const Worker::Picture* const held = worker.Find(KeyOf(image));
   const Offer* const offer = worker.OfferOf(job->model());
-  if (offer == nullptr) return;
-  job->TakeCheckpoint(worker.name(), offer->revision(), image, step, data);
+  if (held == nullptr && offer == nullptr) return;
+  job->TakeCheckpoint(worker.name(), held != nullptr ? held->revision : offer->revision(), image, step, data);
   OnKept(*job, image.image_index(), now);
 }
 

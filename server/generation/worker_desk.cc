@@ -30,12 +30,7 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
   }
   state_.sessions.Close(registration.name(),
                         absl::AbortedError("another worker of the same name has connected"));
-  std::vector<v1::Model> changed = state_.catalog.Offer(registration, state_.Now());
-  for (v1::Model& model : changed) state_.ledger.Write(SaveModel{std::move(model)});
-  if (!changed.empty()) {
-    ++unsaved_offers_;
-    state_.ledger.WhenDurable([this] { --unsaved_offers_; });
-  }
+  Catalogue(registration);
   state_.sessions.Add(registration.name(), session, registration.uploads());
   LogInfo("worker connected", {{"worker", registration.name()},
                                {"device", registration.device()},
@@ -46,8 +41,34 @@ absl::Status WorkerDesk::OnRegister(const std::shared_ptr<WorkerSession>& sessio
   response.mutable_registered()->set_lease_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(state_.options.dispatcher.lease)));
   response.mutable_registered()->set_images_progress(true);
+  response.mutable_registered()->set_models_offered(true);
   session->Send(std::move(response));
   return absl::OkStatus();
+}
+
+void WorkerDesk::Catalogue(const v1::Register& offer) {
+  std::vector<v1::Model> changed = state_.catalog.Offer(offer, state_.Now());
+  for (v1::Model& model : changed) state_.ledger.Write(SaveModel{std::move(model)});
+  if (changed.empty()) return;
+  ++unsaved_offers_;
+  state_.ledger.WhenDurable([this] { --unsaved_offers_; });
+}
+
+void WorkerDesk::TakeOffer(const WorkerSession* session, const std::string& worker,
+                           v1::ModelsOffered& offered) {
+  v1::Register offer;
+  offer.set_name(worker);
+  offer.mutable_models()->Swap(offered.mutable_models());
+  absl::Status bad = CheckRegistration(offer);
+  if (bad.ok()) bad = ModelCatalog::Check(offer);
+  if (!bad.ok()) {
+    CountRefused(bad);
+    if (const auto shared = state_.sessions.Share(session).lock()) shared->Close(bad);
+    return;
+  }
+  Catalogue(offer);
+  LogInfo("worker offers other models", {{"worker", worker}, {"models", offer.models_size()}});
+  decisions_.CarryOut(state_.dispatcher.OnModelsOffered(worker, offer.models(), state_.Present()));
 }
 
 void WorkerDesk::CountRefused(const absl::Status& bad) const {
@@ -59,6 +80,7 @@ void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest mess
   const std::string worker = state_.sessions.NameOf(session);
   if (worker.empty()) return;
   CutToSize(message);
+  if (message.has_models_offered()) return TakeOffer(session, worker, *message.mutable_models_offered());
   if (message.image_result().has_uploaded()) return CheckUpload(session, worker, std::move(message));
   if (IsToBeModerated(worker, message)) return Moderate(worker, std::move(message));
   Take(worker, std::move(message));

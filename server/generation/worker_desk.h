@@ -49,6 +49,10 @@ class WorkerDesk : public Reception {
             const absl::Status& verdict = absl::OkStatus());
   // Whether a worker that says this of itself may be one.
   absl::Status Check(const v1::Register& registration) const;
+  // The worker `offer.name()` serves these models.
+  void Catalogue(const v1::Register& offer);
+  // The same of one that is connected. What cannot be an offer ends its stream.
+  void TakeOffer(const WorkerSession* session, const std::string& worker, v1::ModelsOffered& offered);
   void CountRefused(const absl::Status& bad) const;
   // Makes a failure of a result that is not what was asked for, or not allowed.
   void RefuseBadResult(const std::string& worker, v1::ConnectRequest& message,

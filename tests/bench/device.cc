@@ -112,7 +112,7 @@ double MeasurePictures(const Flags& flags, const FileParameters::Options& parame
   ModelCache models(flags.models, {.parameters = parameters});
   models.Preload();
   if (models.models().empty()) throw Error(flags.models + ": no model to make pictures of");
-  const ModelInfo& info = models.models().front();
+  const ModelInfo info = models.models().front();
   Engine engine(models, {.device = flags.device, .row_threads = UsableProcessors()});
   TrajectoryRequest request{.model = info.name,
                             .width = info.default_width,

@@ -48,10 +48,19 @@ void AddFloyd(const support::ModelFolder& folder, const std::string& model, cons
   ASSERT_EQ(std::system(make.c_str()), 0) << make;
 }
 
+// Stable Diffusion 1, whole in one file, with another autoencoder beside it.
+void AddFile(const support::ModelFolder& folder, const std::string& model) {
+  for (const std::string& file : {model + ".safetensors 1", model + ".vae.safetensors 2"}) {
+    const std::string make = std::string(MIND_BIN) + "/make-tiny-file " + folder.path() + "/" + file;
+    ASSERT_EQ(std::system(make.c_str()), 0) << make;
+  }
+}
+
 // One of kFamilies' models, with what it is made of.
 void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "taichu") return folder.AddTaichu(model);
   if (model == "cascade") return folder.AddCascade(model);
+  if (model == "sd-file") return AddFile(folder, model);
   if (model.substr(0, 3) == "if-") return AddFloyd(folder, model, model.substr(3));
   if (model == "xl") return AddXl(folder, model, "base");
   if (model == "xl-both") return AddXlCascade(folder, model);
@@ -83,6 +92,7 @@ const Family kFamilies[] = {
     {"sd1-inpaint", "a photo of a cat", "", 30, true, "", /*mask=*/true},
     {"sd2", "a photo of a cat", "", 30},
     {"sd2-depth", "a photo of a cat", "", 30, true, "", false, /*depth=*/true},
+    {"sd-file", "a photo of a cat", "", 30},
     {"sd-zh-wukong", "\u4e00\u53ea\u732b", "", 30},
     {"taichu", "\u4e00\u53ea\u732b", "", 20},
     {"sd-zh-bert", "\u4e00\u53ea\u732b", "", 30},

@@ -92,6 +92,7 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   const v1::ImageSpec& spec = assign.spec();
   diffusion::TrajectoryRequest request;
   request.model = spec.model();
+  request.revision = assign.revision();
   request.picture.prompt = spec.prompt();
   // An empty one is none: only some models know a difference, and to them it means more.
   if (!spec.negative_prompt().empty()) request.picture.negative_prompt = spec.negative_prompt();

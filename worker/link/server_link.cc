@@ -112,8 +112,10 @@ std::pair<absl::Duration, absl::StatusCode> ServerLink::RunStream() {
 }
 
 std::vector<ReportPtr> ServerLink::Open() {
-  v1::ConnectRequest registration = Registration();
   const absl::MutexLock lock(&mutex_);  // what the server answers finds the stream in its place
+  // With the lock: models that change after it are another offer.
+  v1::ConnectRequest registration = Registration();
+  takes_offers_ = untold_ = false;
   stream_ = Stream::Dial(*stub_,
                          {.message = [this](const v1::ConnectResponse& message) { OnMessage(message); },
                           .preview_dropped = [this] { metrics_.previews_dropped.Increment(); }},
@@ -160,6 +162,25 @@ v1::ConnectRequest ServerLink::Registration() const {
   return report;
 }
 
+void ServerLink::ModelsChanged() {
+  const absl::MutexLock lock(&mutex_);
+  if (stream_ == nullptr) return;  // the next one begins with them
+  untold_ = true;
+  if (lease_ != absl::InfiniteDuration()) OfferModels();
+}
+
+void ServerLink::OfferModels() {
+  untold_ = false;
+  if (!takes_offers_) {
+    stream_->Abort();
+    return;
+  }
+  v1::ConnectRequest report;
+  for (v1::Model& model : maker_.Models()) *report.mutable_models_offered()->add_models() = std::move(model);
+  report.mutable_models_offered();  // of none, too
+  stream_->Send(Shared(std::move(report)));
+}
+
 v1::ConnectRequest ServerLink::CapacityNow() {
   v1::ConnectRequest report;
   *report.mutable_capacity() = maker_.Capacity();
@@ -189,7 +210,9 @@ void ServerLink::OnRegistered(const v1::Registered& registered) {
   const absl::MutexLock lock(&mutex_);
   lease_ = absl::Milliseconds(std::max(registered.lease_ms(), 40U));
   if (stream_ == nullptr) return;
+  takes_offers_ = registered.models_offered();
   if (registered.images_progress()) stream_->SendProgressTogether();
+  if (untold_) OfferModels();
   if (draining_) stream_->Send(Draining());
   stream_->Send(capacity);
 }

@@ -62,6 +62,10 @@ class ServerLink {
   // Ends the stream at once, has everything handed back and waits for that.
   ~ServerLink();
 
+  // The maker has other models now: the server is told. One that does not understand that learns of them by
+  // the next stream, for which this one ends.
+  void ModelsChanged() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Takes no more work and returns after `limit` at the latest, plus what flush_limit grants. What is not
   // finished by then is handed back, at the end of its step or, where that would take too long, as its newest
   // checkpoint has it. False if the engine is still at something: then the link cannot be destroyed soon.
@@ -84,6 +88,7 @@ class ServerLink {
   std::vector<ReportPtr> Open() ABSL_LOCKS_EXCLUDED(mutex_);
   void Close(const grpc::Status& status, bool accepted) ABSL_LOCKS_EXCLUDED(mutex_);
   v1::ConnectRequest Registration() const;
+  void OfferModels() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   v1::ConnectRequest CapacityNow() ABSL_LOCKS_EXCLUDED(mutex_);
 
   void OnMessage(const v1::ConnectResponse& message);
@@ -127,6 +132,9 @@ class ServerLink {
   Kept kept_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
   absl::Duration lease_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();  // set by the server's acceptance
+  // Of the stream: whether the server understands offers, and whether there is one that it was not told.
+  bool takes_offers_ ABSL_GUARDED_BY(mutex_) = false;
+  bool untold_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

@@ -21,7 +21,7 @@ std::vector<at::Tensor> SamplesOf(const SampleSheet& sheet, const std::string& m
                                   int threads) {
   diffusion::ModelCache models(model, {.parameters = {.device = device}});
   if (!models.rejected().empty()) throw diffusion::ModelError(models.rejected()[0].reason);
-  const diffusion::ModelInfo& info = models.models().at(0);
+  const diffusion::ModelInfo info = models.models().at(0);
   diffusion::Engine engine(models, {.device = device, .row_threads = threads, .decode = Decoded});
   std::vector<std::shared_ptr<diffusion::AwaitedPicture>> awaited;
   const auto prompts = static_cast<int>(sheet.prompts.size());

@@ -91,7 +91,7 @@ TEST(SentencePiece, ATaichuModelIsChineseAndHasItsOwnDefaults) {
   folder.AddTaichu("taichu");
   ModelCache models(folder.path(), {});
   ASSERT_EQ(models.models().size(), 1U) << models.rejected().at(0).reason;
-  const ModelInfo& info = models.models()[0];
+  const ModelInfo info = models.models()[0];
   EXPECT_THAT(info.languages, ElementsAre("zh"));
   EXPECT_EQ(info.default_steps, 60);
   EXPECT_EQ(info.default_guidance, 5);

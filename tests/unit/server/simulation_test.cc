@@ -192,11 +192,22 @@ class Schedule : public DispatcherRig {
 
   // --- Events.
 
-  void ConnectOne(const std::string& name, const std::string& revision) {
+  std::vector<v1::Model> SomeModels(const std::string& revision) {
     std::vector<v1::Model> models = {Model("m", revision)};
     if (Pick(3) != 0) models.push_back(Model("n"));
     if (Pick(3) == 0) models[0].set_max_width(32);  // too small for all
     if (revision == "A") models = {Model("m", "A"), Model("n")};
+    return models;
+  }
+
+  void ReofferOne(const std::string& name, const std::string& revision) {
+    std::vector<v1::Model> models = SomeModels(revision);
+    if (Pick(3) == 0) models.erase(models.begin());
+    Note(Noted(dispatcher_.OnModelsOffered(name, Registration(name, models).models(), now_)));
+  }
+
+  void ConnectOne(const std::string& name, const std::string& revision) {
+    const std::vector<v1::Model> models = SomeModels(revision);
     LoseSimulated(name);
     const Actions lost = Register(Registration(name, models));
     workers_[name];
@@ -298,8 +309,11 @@ class Schedule : public DispatcherRig {
       case 1:
         if (jobs_.size() < 40) SubmitOne();
         return;
-      case 2:
-        return ConnectOne(name, Pick(2) == 0 ? "" : Pick(2) == 0 ? "A" : "B");
+      case 2: {
+        const std::string revision = Pick(2) == 0 ? "" : Pick(2) == 0 ? "A" : "B";
+        if (Pick(2) == 0 && workers_.count(name) != 0) return ReofferOne(name, revision);
+        return ConnectOne(name, revision);
+      }
       case 3:
         if (Pick(2) == 0 || workers_.count(name) == 0) return;
         LoseSimulated(name);

@@ -45,6 +45,11 @@ class FakeServer : public v1::WorkerService::Service {
     const absl::MutexLock lock(&mutex_);
     images_progress_ = true;
   }
+  // From now on workers hear that it understands offers of other models.
+  void UnderstandOffers() {
+    const absl::MutexLock lock(&mutex_);
+    offers_ = true;
+  }
   // Whether what workers send is read at all.
   void SetReading(bool reading) {
     const absl::MutexLock lock(&mutex_);
@@ -129,6 +134,7 @@ class FakeServer : public v1::WorkerService::Service {
         v1::ConnectResponse response;
         response.mutable_registered()->set_lease_ms(1000);
         response.mutable_registered()->set_images_progress(images_progress_);
+        response.mutable_registered()->set_models_offered(offers_);
         stream->Write(response);
       }
     }
@@ -153,7 +159,7 @@ class FakeServer : public v1::WorkerService::Service {
   absl::Mutex mutex_;
   grpc::Status refusal_;
   bool reading_ = true;
-  bool images_progress_ = false;
+  bool images_progress_ = false, offers_ = false;
   grpc::ServerReaderWriter<v1::ConnectResponse, v1::ConnectRequest>* stream_ = nullptr;
   grpc::ServerContext* context_ = nullptr;
   std::vector<std::vector<v1::ConnectRequest>> heard_;

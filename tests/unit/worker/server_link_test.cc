@@ -17,7 +17,14 @@ class FakeMaker : public Maker {
  public:
   using Events = std::shared_ptr<diffusion::TrajectoryEvents>;
 
-  std::vector<v1::Model> Models() const override { return {}; }
+  std::vector<v1::Model> Models() const override {
+    const absl::MutexLock lock(&mutex_);
+    return models_;
+  }
+  void HaveModel(const std::string& name) {
+    const absl::MutexLock lock(&mutex_);
+    models_.emplace_back().set_name(name);
+  }
   v1::Capacity Capacity() const override {
     v1::Capacity capacity;
     capacity.set_last_step_age_ms(77);
@@ -50,7 +57,8 @@ class FakeMaker : public Maker {
   }
 
  private:
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  std::vector<v1::Model> models_;
   std::vector<Events> events_;
   std::vector<uint64_t> told_to_hand_back_;
 };
@@ -99,6 +107,27 @@ TEST_F(ServerLinkTest, RegistersThenTellsItsCapacity) {
   // The same process, on another stream.
   EXPECT_EQ(server_.AwaitMessage(1, Kind::kRegister).register_().instance(),
             registration.register_().instance());
+}
+
+TEST_F(ServerLinkTest, OtherModelsAreOfferedWhereTheServerUnderstandsIt) {
+  server_.UnderstandOffers();
+  ServerLink link(Options(), maker_, metrics_);
+  server_.AwaitMessage(0, Kind::kCapacity);
+  maker_.HaveModel("new");
+  link.ModelsChanged();
+  const v1::ConnectRequest offer = server_.AwaitMessage(0, Kind::kModelsOffered);
+  ASSERT_EQ(offer.models_offered().models_size(), 1);
+  EXPECT_EQ(offer.models_offered().models(0).name(), "new");
+}
+
+TEST_F(ServerLinkTest, AnOlderServerLearnsOfOtherModelsByTheNextStream) {
+  ServerLink link(Options(), maker_, metrics_);
+  server_.AwaitMessage(0, Kind::kCapacity);
+  maker_.HaveModel("new");
+  link.ModelsChanged();
+  const v1::ConnectRequest registration = server_.AwaitMessage(1, Kind::kRegister);
+  ASSERT_EQ(registration.register_().models_size(), 1);
+  EXPECT_EQ(registration.register_().models(0).name(), "new");
 }
 
 TEST_F(ServerLinkTest, ProgressGoesTogetherWhereTheServerUnderstandsIt) {

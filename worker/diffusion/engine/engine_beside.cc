@@ -11,6 +11,16 @@
 namespace mind::diffusion {
 namespace {
 
+bool IsNotServed(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const NotServed&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 SideWork WorkAfterStage(const Trajectory& t) {
   if (t.stage_number + 1 == t.stages.size()) return SideWork::kDecoding;
   return t.stages[t.stage_number + 1].continues_latents ? SideWork::kEncoding : SideWork::kUpscaling;
@@ -23,8 +33,13 @@ void Engine::OnAdmitted(const TrajectoryPtr& trajectory, const std::shared_ptr<c
   if (trajectory->cancelled) {
     return End(trajectory, [](TrajectoryEvents& events) { events.OnCancelled(0); });
   }
-  if (error) return Fail(trajectory, error);
-  if (model == nullptr) return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
+  const std::string& meant = trajectory->request.revision;
+  const bool others = model != nullptr && !meant.empty() && model->info().revision != meant;
+  // The model has changed since it was asked for: somebody else may have it still.
+  const bool changed = others || (error && !meant.empty() && IsNotServed(error));
+  if (error && !changed) return Fail(trajectory, error);
+  if (model == nullptr || changed)
+    return End(trajectory, [](TrajectoryEvents& events) { events.OnHandedBack(0, ""); });
   StepAside(trajectory);
   trajectory->events->OnSideWork(SideWork::kEncoding);
   const HandsScope hands(idle_cores_);

@@ -2,14 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <set>
 #include <utility>
 
 namespace mind::diffusion {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::string Mebibytes(int64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
@@ -29,76 +25,117 @@ std::string ReasonOf(const std::exception& error) {
 
 }  // namespace
 
-ModelCache::ModelCache(const std::string& folder, Options options) : options_(std::move(options)) {
+ModelCache::ModelCache(const std::string& folder, Options options)
+    : folder_(folder), options_(std::move(options)) {
   if (options_.parameters.held == nullptr) options_.parameters.held = &held_;
-  if (ModelDirectory::LooksLikeOne(folder)) {
-    Consider(fs::canonical(folder).string());
-    return;
-  }
-  std::set<std::string> paths;  // in name order, whatever the file system's
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    std::error_code ignored;
-    if (entry->is_directory(ignored)) paths.insert(entry->path().string());
-  }
-  if (error) throw ModelError(folder + ": not a directory that can be read: " + error.message());
-  for (const std::string& path : paths) {
-    if (ModelDirectory::LooksLikeOne(path)) Consider(path);
+  known_ = seen_ = StampsIn(folder_);
+  for (const auto& [path, stamp] : known_) {
+    if (SlotPtr slot = Consider(path, stamp)) Serve(std::move(slot));
   }
 }
 
-void ModelCache::Consider(const std::string& path) {
+ModelCache::SlotPtr ModelCache::Consider(const std::string& path, const ModelStamp& stamp) {
   try {
+    if (!ModelDirectory::LooksLikeOne(path)) return nullptr;
     const ModelDirectory directory(path);
-    ModelInfo info = DescribeModel(path);
-    auto slot = std::make_unique<Slot>();
-    slot->name = info.name;
+    auto slot = std::make_shared<Slot>();
+    slot->info = DescribeModel(directory);
+    slot->name = slot->info.name;
     slot->path = path;
-    if (const int64_t budget = options_.memory_budget; budget > 0) {
-      slot->contents = directory.WeightBytesByContent(options_.parameters.precision);
-      if (const int64_t bytes = SumOf(slot->contents); bytes > budget) {
-        throw ModelError(path + ": its weights need " + Mebibytes(bytes) + ", the memory budget is " +
-                         Mebibytes(budget));
-      }
+    slot->words = stamp.words;
+    // Reads the header of each file: one that is not whole is told by it.
+    slot->contents = directory.WeightBytesByContent(options_.parameters.precision);
+    const int64_t budget = options_.memory_budget, bytes = SumOf(slot->contents);
+    if (budget > 0 && bytes > budget) {
+      throw ModelError(path + ": its weights need " + Mebibytes(bytes) + ", the memory budget is " +
+                       Mebibytes(budget));
     }
-    info.revision = directory.Revision(options_.parameters.precision);
-    info.precision = NameOf(directory.PrecisionFor(options_.parameters.precision));
-    slots_[info.name] = std::move(slot);
-    models_.push_back(std::move(info));
+    slot->revision = slot->info.revision = directory.Revision(options_.parameters.precision);
+    slot->info.precision = NameOf(directory.PrecisionFor(options_.parameters.precision));
+    const MutexLock lock(mutex_);
+    if (const auto other = slots_.find(slot->name); other != slots_.end() && other->second->path != path)
+      throw ModelError(path + ": " + other->second->path + " is a model of the same name");
+    return slot;
   } catch (const std::exception& e) {
-    rejected_.push_back({path, ReasonOf(e)});
+    Reject(path, e);
+    return nullptr;
   }
 }
 
-ModelCache::Slot& ModelCache::SlotOf(const std::string& name) const {
+void ModelCache::Reject(const std::string& path, const std::exception& error) {
+  const MutexLock lock(mutex_);
+  rejected_.push_back({path, ReasonOf(error)});
+}
+
+std::vector<ModelInfo> ModelCache::models() const {
+  const MutexLock lock(mutex_);
+  std::vector<ModelInfo> models;
+  for (const auto& [name, slot] : slots_) models.push_back(slot->info);
+  return models;
+}
+
+std::vector<ModelCache::Rejected> ModelCache::rejected() const {
+  const MutexLock lock(mutex_);
+  return rejected_;
+}
+
+ModelCache::SlotPtr ModelCache::SlotOf(const std::string& name) const {
+  const MutexLock lock(mutex_);
   const auto found = slots_.find(name);
-  if (found == slots_.end()) throw RequestError("this worker has no model named \"" + name + "\"");
-  return *found->second;
+  if (found == slots_.end()) throw NotServed("this worker has no model named \"" + name + "\"");
+  return found->second;
+}
+
+ModelCache::SlotPtr ModelCache::SlotAt(const std::string& path) const {
+  const MutexLock lock(mutex_);
+  for (const auto& [name, slot] : slots_) {
+    if (slot->path == path) return slot;
+  }
+  return nullptr;
+}
+
+void ModelCache::Serve(SlotPtr slot) {
+  const MutexLock lock(mutex_);
+  const std::string name = slot->name;
+  slots_[name] = std::move(slot);
+}
+
+void ModelCache::Retire(const SlotPtr& slot) {
+  Unloaded unloaded;
+  {
+    const MutexLock lock(mutex_);
+    slot->retired = true;
+    slots_.erase(slot->name);
+    if (slot->pipeline != nullptr && slot->leases == 0) Unload(*slot, unloaded);
+  }
+  Destroy(std::move(unloaded));
+  TellIdle();  // who waits for it need not any longer, and there may be room for others
 }
 
 std::shared_ptr<const Pipeline> ModelCache::GetLoaded(const std::string& name) {
-  Slot& slot = SlotOf(name);
+  const SlotPtr slot = SlotOf(name);
   const MutexLock lock(mutex_);
-  return slot.pipeline != nullptr ? Lease(slot) : nullptr;
+  return slot->pipeline != nullptr ? Lease(slot) : nullptr;
 }
 
 std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
-  Slot& slot = SlotOf(name);
-  const MutexLock loading(slot.loading);
+  const SlotPtr slot = SlotOf(name);
+  const MutexLock loading(slot->loading);
   {
     const MutexLock lock(mutex_);
-    if (slot.pipeline != nullptr) return Lease(slot);
+    if (slot->pipeline != nullptr) return Lease(slot);
   }
-  MakeRoom(slot);
+  MakeRoom(*slot);
   const auto begin = std::chrono::steady_clock::now();
   std::shared_ptr<const Pipeline> pipeline;
   try {
-    pipeline = LoadPipeline(slot.path, options_.parameters);
+    pipeline = LoadPipeline(slot->path, options_.parameters);
+    if (pipeline->info().revision != slot->revision)
+      throw NotServed(slot->path + ": its files have changed since they were looked at");
   } catch (...) {
     {
       const MutexLock lock(mutex_);
-      GiveBack(slot);
+      GiveBack(*slot);
     }
     TellIdle();  // the room it had reserved may do for another
     throw;
@@ -106,7 +143,7 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (options_.events.loaded) options_.events.loaded(name, seconds, weight_bytes());
   const MutexLock lock(mutex_);
-  slot.pipeline = std::move(pipeline);
+  slot->pipeline = std::move(pipeline);
   return Lease(slot);
 }
 
@@ -204,17 +241,20 @@ void ModelCache::UnloadIdle() {
   TellIdle();  // there is room for others
 }
 
-std::shared_ptr<const Pipeline> ModelCache::Lease(Slot& slot) {
-  slot.last_used = ++uses_;
-  ++slot.leases;
-  return {slot.pipeline.get(), [this, &slot](const Pipeline*) { EndLease(slot); }};
+std::shared_ptr<const Pipeline> ModelCache::Lease(const SlotPtr& slot) {
+  slot->last_used = ++uses_;
+  ++slot->leases;
+  return {slot->pipeline.get(), [this, slot](const Pipeline*) { EndLease(*slot); }};
 }
 
 void ModelCache::EndLease(Slot& slot) {
+  Unloaded unloaded;
   {
     const MutexLock lock(mutex_);
     if (--slot.leases > 0) return;
+    if (slot.retired) Unload(slot, unloaded);
   }
+  Destroy(std::move(unloaded));
   TellIdle();
 }
 
@@ -231,22 +271,18 @@ void ModelCache::NotifyIdle(std::function<void()> on_idle) {
 void ModelCache::Preload() {
   // Held, so that none gives way to the next.
   std::vector<std::shared_ptr<const Pipeline>> loaded;
-  std::vector<ModelInfo> served;
   bool room = true;
-  for (ModelInfo& info : models_) {
+  for (const ModelInfo& info : models()) {
     try {
       if (room) loaded.push_back(Get(info.name));
     } catch (const NoRoomNow&) {
       room = false;
     } catch (const std::exception& e) {
-      const auto slot = slots_.find(info.name);
-      rejected_.push_back({slot->second->path, ReasonOf(e)});
-      slots_.erase(slot);
-      continue;
+      const SlotPtr slot = SlotOf(info.name);
+      Reject(slot->path, e);
+      Retire(slot);
     }
-    served.push_back(std::move(info));
   }
-  models_ = std::move(served);
 }
 
 std::vector<std::string> ModelCache::LoadedNames() const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/diffusion/engine/model_stamps.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/mutex.h"
 #include "worker/diffusion/pipelines/model_directory.h"
@@ -18,6 +19,12 @@ namespace mind::diffusion {
 class NoRoomNow : public Error {
  public:
   using Error::Error;
+};
+
+// There is no such model, or no longer as it was.
+class NotServed : public RequestError {
+ public:
+  using RequestError::RequestError;
 };
 
 // Where the engine gets its pipelines from.
@@ -38,7 +45,7 @@ class ModelSource {
   virtual void UnloadIdle() {}
 };
 
-// Model directories in one folder, loaded on first use and kept, as far as there is room: then those used
+// The models in one folder, loaded on first use and kept, as far as there is room: then those used
 // longest ago give way, but for those that would free nothing. Weights that several have in common are in
 // memory, and count, once. Must outlive what it hands out. Thread-safe.
 class ModelCache : public ModelSource {
@@ -48,14 +55,17 @@ class ModelCache : public ModelSource {
     std::function<void(const std::string& model, double seconds, int64_t in_memory)> loaded;
     std::function<void(const std::string& model, int64_t in_memory)> unloaded;
   };
+  struct Rejected {
+    std::string path, reason;
+  };
   struct Options {
     FileParameters::Options parameters;
     int64_t memory_budget = 0;  // bytes of weights in memory at the most; 0: no limit
     Events events;
   };
 
-  // Looks at every directory in `folder` (or at `folder` itself, if it is a model). Directories that claim to
-  // be models but are not served, among them those beyond the whole budget, are listed with the reason.
+  // Looks at what is in `folder` (or at `folder` itself, if it is a model). What claims to be a model but is
+  // not served, among them what is beyond the whole budget, is listed with the reason.
   // Throws ModelError if the folder cannot be read.
   ModelCache(const std::string& folder, Options options);
 
@@ -67,32 +77,59 @@ class ModelCache : public ModelSource {
   // want of the device's memory, is then listed with the reason instead of served, and the others go on.
   // Before anybody else calls.
   void Preload();
+  // What has changed about the models, by their names.
+  struct Changes {
+    std::vector<std::string> added;
+    std::vector<std::string> replaced;   // with other weights, or other words
+    std::vector<std::string> renewed;    // only described otherwise: other LoRAs
+    std::vector<std::string> withdrawn;  // gone, or no longer what can be served
+    std::vector<Rejected> rejected;      // of what has changed
+    bool settling = false;               // something may be being copied: it is to be looked at again soon
 
-  const std::vector<ModelInfo>& models() const { return models_; }
+    bool any() const { return !(added.empty() && replaced.empty() && renewed.empty() && withdrawn.empty()); }
+  };
+  // Looks at the folder again. What two looks in a row find changed and alike is taken; between them nobody
+  // has written to it. Whoever holds a model goes on with it as it was; whoever asks gets the new one.
+  // `load`: models that have come are loaded, if there is room, before they are served. One caller at a time.
+  // Throws ModelError if the folder cannot be read.
+  Changes LookAgain(bool load);
+
+  // Those that are served, in name order.
+  std::vector<ModelInfo> models() const;
   // Of the weights in memory, without tensors of less than 4096 numbers (HeldOnce). Looks at each tensor.
   int64_t weight_bytes() const { return options_.parameters.held->bytes(); }
-  struct Rejected {
-    std::string path, reason;
-  };
-  const std::vector<Rejected>& rejected() const { return rejected_; }
+  std::vector<Rejected> rejected() const;
   std::vector<std::string> LoadedNames() const;
 
  private:
   struct Slot {
-    std::string name, path;
-    Mutex loading;  // one loader at a time; others wait for its result
-    std::map<uint64_t, int64_t>
-        contents;  // bytes of weights by what they are, where there is a budget; constant
-    // Guarded by the cache's mutex_.
+    std::string name, path, revision;
+    std::map<uint64_t, int64_t> contents;  // bytes of weights by what they are
+    Mutex loading;                         // one loader at a time; others wait for its result
+    // Guarded by the cache's mutex_, and constant what is before.
+    ModelInfo info;
+    uint64_t words = 0;    // the stamp of its learnt words
+    bool retired = false;  // another has taken its place, or none: it goes when nobody holds it
     std::shared_ptr<const Pipeline> pipeline;
     int64_t leases = 0;      // callers of Get that still hold it
     uint64_t last_used = 0;  // of the count of uses
   };
 
-  void Consider(const std::string& path);
-  Slot& SlotOf(const std::string& name) const;
-  // REQUIRES: slot.pipeline set.
-  std::shared_ptr<const Pipeline> Lease(Slot& slot) MIND_REQUIRES(mutex_);
+  using SlotPtr = std::shared_ptr<Slot>;
+
+  // The model there, not served yet. Null: what is there is none, or is listed with the reason.
+  SlotPtr Consider(const std::string& path, const ModelStamp& stamp);
+  void Reject(const std::string& path, const std::exception& error);
+  SlotPtr SlotOf(const std::string& name) const;
+  SlotPtr SlotAt(const std::string& path) const;
+  void Serve(SlotPtr slot);
+  // It is served no more.
+  void Retire(const SlotPtr& slot);
+  // What LookAgain makes of one path that has changed.
+  void Renew(const std::string& path, const ModelStamp& stamp, bool load, Changes& changes);
+  bool TakeDescription(Slot& slot, const Slot& now);
+  // REQUIRES: slot->pipeline set.
+  std::shared_ptr<const Pipeline> Lease(const SlotPtr& slot) MIND_REQUIRES(mutex_);
   void EndLease(Slot& slot);
   void TellIdle();
   // Loaded, and held by nobody.
@@ -113,14 +150,15 @@ class ModelCache : public ModelSource {
   void Reserve(const Slot& slot) MIND_REQUIRES(mutex_);
   void GiveBack(const Slot& slot) MIND_REQUIRES(mutex_);
 
-  // Constant after construction, or after Preload.
-  Options options_;
-  std::vector<ModelInfo> models_;
-  std::vector<Rejected> rejected_;
-  HeldOnce held_;  // given to what loads, if options_ name no other
-  std::map<std::string, std::unique_ptr<Slot>> slots_;
+  const std::string folder_;
+  Options options_;  // constant after construction
+  HeldOnce held_;    // given to what loads, if options_ name no other
+  // LookAgain's: what has been taken, and what was seen last.
+  std::map<std::string, ModelStamp> known_, seen_;
 
   mutable Mutex mutex_;
+  std::map<std::string, SlotPtr> slots_ MIND_GUARDED_BY(mutex_);  // by name
+  std::vector<Rejected> rejected_ MIND_GUARDED_BY(mutex_);
   int64_t used_ MIND_GUARDED_BY(mutex_) = 0;  // bytes, of what is held or being loaded, each content once
   std::map<uint64_t, int64_t> holders_ MIND_GUARDED_BY(mutex_);  // slots that hold or load a content
   uint64_t uses_ MIND_GUARDED_BY(mutex_) = 0;

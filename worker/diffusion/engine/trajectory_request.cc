@@ -103,10 +103,10 @@ nlohmann::json FieldsOf(const HiresPass& pass) {
 }  // namespace
 
 std::string Fingerprint(const TrajectoryRequest& request) {
-  // The last six change when a picture is made and shown, not what it becomes.
+  // The last seven change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
                mask, fit, mask_blur, only_masked, depth, strength, hires, tiling, controls, picture_prompts,
-               job, tenant, tenant_weight, priority, preview_every, checkpoint] = request;
+               job, tenant, tenant_weight, priority, preview_every, revision, checkpoint] = request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},

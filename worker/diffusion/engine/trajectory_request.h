@@ -87,6 +87,8 @@ struct TrajectoryRequest {
   double tenant_weight = 1;
   int64_t priority = 0;       // higher goes first where a batch has no room for all
   int64_t preview_every = 1;  // steps between previews; 0: none
+  // The weights that are meant, as ModelInfo has them: with others the request is handed back. Empty: any.
+  std::string revision;
   std::string
       checkpoint;  // bytes from OnCheckpoint or OnHandedBack of the same request, to go on from; else empty
 };

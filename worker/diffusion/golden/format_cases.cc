@@ -63,10 +63,6 @@ class Formats {
       ExpectSame(name, part, ReadComponent((model / name).string()), result);
   }
 
-  int64_t LayersOf(const fs::path& model) const {
-    return UNetConfig::From(Config::FromFile((model / "unet" / "config.json").string())).layers_per_block;
-  }
-
   void SingleFiles() {
     const fs::path folder = folder_ / "single_file";
     if (!fs::exists(folder)) return;
@@ -75,7 +71,7 @@ class Formats {
       RunCase("formats/single_file/" + file, [&](Report::Case& result) {
         const fs::path model = options_.directory / item.at("same_weights_as").get<std::string>();
         const NamedTensors tensors = ReadWeights((folder / file).string());
-        ExpectSameModel(FromLatentDiffusion(tensors, LayersOf(model)), model, result);
+        ExpectSameModel(FromLatentDiffusion(tensors), model, result);
       });
     }
   }
@@ -89,7 +85,7 @@ class Formats {
         if (item.contains("same_weights_as")) {
           const fs::path model = options_.directory / item.at("same_weights_as").get<std::string>();
           const NamedTensors tensors = FromMindSpore(ReadWeights((folder_ / file).string()));
-          ExpectSameModel(FromLatentDiffusion(tensors, LayersOf(model)), model, result);
+          ExpectSameModel(FromLatentDiffusion(tensors), model, result);
         } else if (item.contains("case")) {
           Glide(item, result);
         } else {

@@ -5,7 +5,6 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/suites.h"
-#include "worker/diffusion/models/unet_config.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 
@@ -49,9 +48,7 @@ void CheckSingleFile(const nlohmann::json& item, const GoldenOptions& options, R
   const fs::path file = options.directory / item.at("file").get<std::string>(),
                  model = options.directory / item.at("model").get<std::string>();
   const NamedTensors tensors = ReadWeights(file.string());
-  const int64_t layers =
-      UNetConfig::From(Config::FromFile((model / "unet" / "config.json").string())).layers_per_block;
-  for (const auto& [name, part] : FromLatentDiffusion(tensors, layers)) {
+  for (const auto& [name, part] : FromLatentDiffusion(tensors)) {
     const NamedTensors expected = ReadComponent((model / name).string());
     for (const auto& [tensor, value] : expected.tensors) {
       if (!value.is_floating_point()) continue;  // position_ids

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace mind::diffusion {
@@ -27,6 +28,10 @@ struct LayerUpdate {
 // for, which must outlive it. Immutable once filled; any thread may read.
 class Adapter {
  public:
+  // `source`: tells what it was read from, and that from what may have come in its place.
+  explicit Adapter(std::string source = "") : source_(std::move(source)) {}
+
+  const std::string& source() const { return source_; }
   void Set(const at::Tensor& weight, LayerUpdate update) {
     updates_[weight.unsafeGetTensorImpl()] = std::move(update);
   }
@@ -34,6 +39,7 @@ class Adapter {
   const LayerUpdate* Find(const at::Tensor& weight) const;
 
  private:
+  const std::string source_;
   std::map<const c10::TensorImpl*, LayerUpdate> updates_;
 };
 

@@ -1,8 +1,7 @@
-// The LoRAs beside a loaded model.
+// The LoRAs beside a loaded model: those that are there when they are asked for.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_ADAPTER_LIBRARY_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_ADAPTER_LIBRARY_H_
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,9 +22,9 @@ struct LoraUse {
 // whose layers it was given, and only as long as that lives.
 class AdapterLibrary {
  public:
-  // `files`: paths by name. `layers`: the model's, each path with its component before it ("unet.…").
-  AdapterLibrary(std::map<std::string, std::string> files, LayerWeights layers,
-                 FileParameters::Options options);
+  // `folder`: what they lie in, if it is there. `layers`: the model's, each path with its component before it
+  // ("unet.…").
+  AdapterLibrary(std::string folder, LayerWeights layers, FileParameters::Options options);
 
   // Throws RequestError for a name there is no file of, ModelError for a file that does not fit the model.
   AdapterSet Get(const std::vector<LoraUse>& wanted) const;
@@ -33,9 +32,9 @@ class AdapterLibrary {
  private:
   static constexpr size_t kKept = 16;
 
-  std::shared_ptr<const Adapter> Load(const std::string& path) const;
+  std::shared_ptr<const Adapter> Load(const std::string& path, const std::string& stamp) const;
 
-  const std::map<std::string, std::string> files_;
+  const std::string folder_;
   const LayerWeights layers_;
   const FileParameters::Options options_;
   mutable LruCache<std::shared_ptr<const Adapter>> adapters_{kKept};

@@ -8,19 +8,18 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kStageList[] = "/cascade.json";
 constexpr size_t kMostCascadeStages = 4;
 
 }  // namespace
 
 std::vector<std::string> ModelDirectory::StagePaths() const {
-  const Config config = Config::FromFile(path_ + kStageList);
+  const Config config = Config::FromFile(path_ + kCascadeFile);
   std::vector<std::string> paths = config.RequiredStrings("stages");
   if (paths.size() < 2 || paths.size() > kMostCascadeStages)
     config.Unsupported("stages", "2 to 4 model directories");
   for (std::string& path : paths) {
     path = std::filesystem::path(path_ + "/" + path).lexically_normal().string();
-    if (IsFile(path + kStageList)) throw UnsupportedError(path + ": a cascade within a cascade");
+    if (IsFile(path + kCascadeFile)) throw UnsupportedError(path + ": a cascade within a cascade");
   }
   return paths;
 }
@@ -39,7 +38,7 @@ std::vector<ModelDirectory> ModelDirectory::Stages() const {
 }
 
 double ModelDirectory::HandOver() const {
-  const Config config = Config::FromFile(path_ + kStageList);
+  const Config config = Config::FromFile(path_ + kCascadeFile);
   const double share = config.Double("hand_over", 1);
   if (!(share > 0 && share <= 1)) config.Unsupported("hand_over", "more than 0, up to 1");
   if (share < 1 && StagePaths().size() != 2) config.Unsupported("hand_over", "1, but for two stages");

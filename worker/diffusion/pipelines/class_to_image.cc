@@ -35,8 +35,7 @@ ModelInfo ClassToImagePipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = DescribeLatents(directory, transformer.sample_size);
   info.size_multiple = std::max(info.size_multiple, vae.reduction() * transformer.patch_size);
   info.class_count = transformer.class_count;
-  info.class_names =
-      ClassNames(Config::FromFile(directory.path() + "/model_index.json"), transformer.class_count);
+  info.class_names = ClassNames(directory.Index(), transformer.class_count);
   info.takes_guidance = true;
   info.default_guidance = kClassGuidance;
   return info;

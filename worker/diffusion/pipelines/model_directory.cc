@@ -2,17 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iomanip>
 #include <iterator>
 #include <set>
-#include <sstream>
 
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/hash.h"
 #include "worker/diffusion/pipelines/cascade.h"
 #include "worker/diffusion/pipelines/class_to_image.h"
 #include "worker/diffusion/pipelines/deepfloyd.h"
-#include "worker/diffusion/pipelines/file_hash.h"
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/kandinsky.h"
 #include "worker/diffusion/pipelines/model_files.h"
@@ -23,6 +19,7 @@
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/pipelines/unclip.h"
 #include "worker/diffusion/pipelines/upscale.h"
+#include "worker/diffusion/text/clip_bpe.h"
 #include "worker/diffusion/weights/names/clip_names.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 #include "worker/diffusion/weights/names/mindspore_names.h"
@@ -63,9 +60,9 @@ const std::vector<std::string> kPixelParts = {"unet"};
 const std::vector<std::string> kReportParts = {""};
 const std::vector<std::string> kGlideParts = {"base", "upsampler", "gan"};
 
-constexpr char kUNetFolder[] = "unet";
+constexpr char kUNetFolder[] = "unet", kAutoencoder[] = "vae";
 constexpr char kFloydFirst[] = "IFPipeline", kTextFolder[] = "text_encoder";
-constexpr char kCascadeClass[] = "Cascade", kCascadeFile[] = "/cascade.json";
+constexpr char kCascadeClass[] = "Cascade";
 
 const Kind kKinds[] = {
     {"StableDiffusionPipeline", TextToImagePipeline::Describe, TextToImagePipeline::Load, kTextParts},
@@ -116,22 +113,22 @@ const Kind kKinds[] = {
 constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/base/config.json",
                                        kCascadeFile};
 
-constexpr char kDefaultsFile[] = "/mind.json", kPrecisionKey[] = "precision";
-// Where what may be computed in float32 whatever the rest is (device/precision.h) lies: in folders, and in
-// single files.
-const std::set<std::string> kInFloat32 = {"vae", "movq", "gan", "scorer"};
-constexpr char kAutoencoderPrefix[] = "first_stage_model.";
-constexpr char kLoras[] = "loras", kLearntWords[] = "embeddings", kControls[] = "controls",
-               kPictureAdapters[] = "ip_adapters", kScorer[] = "scorer";
-constexpr char kConfigFile[] = "/config.json";
-// Where a prior is a directory of its own, with folders for its parts.
-constexpr char kPriorFolder[] = "prior", kWholePrior[] = "prior/prior";
+constexpr char kVariant[] = "variant", kPrediction[] = "prediction_type";
+constexpr char kControls[] = "controls", kPictureAdapters[] = "ip_adapters", kScorer[] = "scorer";
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
 
 // What a single file says of how its network was trained, which schedulers' files often do not know of.
 void ApplyMarkers(const NamedTensors& file, SamplerConfig& config) {
   if (file.Has("v_pred")) config.prediction = Prediction::kVelocity;
   if (file.Has("ztsnr")) config.zero_terminal_snr = true;
+}
+
+// By a file of its own, be it in the snapshot of a cache.
+bool SaysWhatItIs(const std::string& path) {
+  const std::string snapshot = SnapshotIn(path);
+  const std::string& directory = snapshot.empty() ? path : snapshot;
+  return std::any_of(std::begin(kIndexFiles), std::end(kIndexFiles),
+                     [&directory](const char* file) { return IsFile(directory + file); });
 }
 
 const Kind& KindOf(const ModelDirectory& directory) {
@@ -148,6 +145,10 @@ const Kind& KindOf(const ModelDirectory& directory) {
 
 ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
   while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
+  if (IsFile(path_)) {
+    file_ = path_;
+    path_ = std::filesystem::path(path_).replace_extension().string();
+  }
   name_ = std::filesystem::path(path_).filename().string();
   if (const std::string snapshot = SnapshotIn(path_); !snapshot.empty()) {
     path_ = snapshot;
@@ -155,12 +156,18 @@ ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
   }
   for (const char* const file : kIndexFiles) {
     if (!IsFile(path_ + file)) continue;
+    if (!file_.empty())
+      throw ModelError(file_ + ": " + path_ + " is a model of the same name; give one of them another");
     pipeline_class_ = Config::FromFile(path_ + file).String("_class_name", "");
     return;
   }
-  throw ModelError(path_ +
-                   ": not a model: neither model_index.json, nor config.json, base/config.json or "
-                   "cascade.json");
+  const std::string whole = WholeFile();
+  if (whole.empty())
+    throw ModelError(path_ +
+                     ": not a model: neither model_index.json, nor config.json, base/config.json or "
+                     "cascade.json, nor one file of a whole model");
+  single_ = std::make_shared<const SingleFile>(SingleFile::Read(whole, AutoencoderFile()));
+  pipeline_class_ = single_->pipeline_class;
 }
 
 ModelDirectory::ModelDirectory(std::string path, const ModelDirectory& first)
@@ -170,54 +177,124 @@ ModelDirectory::ModelDirectory(std::string path, const ModelDirectory& first)
 }
 
 bool ModelDirectory::LooksLikeOne(const std::string& path) {
-  const std::string snapshot = SnapshotIn(path);
-  const std::string& directory = snapshot.empty() ? path : snapshot;
-  return std::any_of(std::begin(kIndexFiles), std::end(kIndexFiles),
-                     [&directory](const char* file) { return IsFile(directory + file); });
+  if (IsFile(path)) return MayBeWholeModel(path);
+  if (SaysWhatItIs(path)) return true;
+  for (const std::string& file : WholeModelsIn(path)) {
+    try {
+      if (SingleFile::IsOne(file)) return true;
+    } catch (const ModelError&) {
+      return true;  // whoever reads it says what is wrong with it
+    }
+  }
+  return false;
+}
+
+std::vector<std::string> ModelDirectory::CandidatesIn(const std::string& folder) {
+  namespace fs = std::filesystem;
+  if (IsFile(folder) || SaysWhatItIs(folder)) return {fs::canonical(folder).string()};
+  std::set<std::string> paths;  // in name order, whatever the file system's
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    std::error_code ignored;
+    const std::string path = entry->path().string();
+    if (entry->is_directory(ignored) || (IsFile(path) && MayBeWholeModel(path))) paths.insert(path);
+  }
+  if (error) throw ModelError(folder + ": not a directory that can be read: " + error.message());
+  return {paths.begin(), paths.end()};
+}
+
+std::vector<std::string> ModelDirectory::ModelsIn(const std::string& folder) {
+  std::vector<std::string> paths = CandidatesIn(folder);
+  std::erase_if(paths, [](const std::string& path) { return !LooksLikeOne(path); });
+  return paths;
 }
 
 Config ModelDirectory::ComponentConfig(const std::string& component, const std::string& file) const {
-  return Config::FromFile(ComponentPath(component) + "/" + file);
+  const std::string path = ComponentPath(component) + "/" + file;
+  if (single_ == nullptr || IsFile(path)) return Config::FromFile(path);
+  const auto told = single_->configs.find(component);
+  if (told == single_->configs.end())
+    throw ModelError(WholeFile() + ": no " + component +
+                     " of a known kind in it; it may lie beside it, as diffusers has it: " + path);
+  return Config(told->second, WholeFile() + " (" + component + ")");
+}
+
+Config ModelDirectory::Index() const {
+  if (single_ == nullptr) return Config::FromFile(path_ + kIndexFiles[0]);
+  return Config(single_->index, WholeFile());
+}
+
+std::unique_ptr<const Tokenizer> ModelDirectory::ComponentTokenizer(const std::string& component) const {
+  if (!TakesPublishedTokenizer(component)) return MakeTokenizer(ComponentPath(component));
+  return ClipBpeTokenizer::Published(single_->padding.at(component));
+}
+
+std::vector<std::string> ModelDirectory::PromptLanguages(const std::string& tokenizer) const {
+  if (TakesPublishedTokenizer(tokenizer)) return {"en"};
+  return LanguagesOf(ComponentPath(tokenizer));
+}
+
+bool ModelDirectory::TakesPublishedTokenizer(const std::string& component) const {
+  const std::string folder = ComponentPath(component);
+  if (single_ == nullptr || IsFile(folder + "/tokenizer_config.json")) return false;
+  const std::string encoder = "text_encoder" + component.substr(std::string("tokenizer").size());
+  const int64_t tokens = ComponentConfig(encoder).Int("vocab_size", ClipBpeTokenizer::kPublishedVocabulary);
+  if (tokens < ClipBpeTokenizer::kPublishedVocabulary)
+    throw UnsupportedError(
+        WholeFile() + ": its " + encoder + " knows " + std::to_string(tokens) +
+        " tokens, CLIP's own vocabulary has " + std::to_string(ClipBpeTokenizer::kPublishedVocabulary) +
+        "; put its tokenizer (vocab.json, merges.txt, tokenizer_config.json) into " + folder);
+  return true;
 }
 
 FileParameters ModelDirectory::ComponentWeights(const std::string& component,
                                                 FileParameters::Options options) const {
+  if (const std::string file = component == kAutoencoder ? AutoencoderFile() : ""; !file.empty())
+    return FileParameters(FromAutoencoder(ReadWeights(file)), options);
   const std::string folder = ComponentPath(component);
-  const std::string single = HasWeights(folder) ? "" : SingleFile();
-  if (single.empty()) return FileParameters(FromNewerTransformers(ReadComponent(folder, Variant())), options);
-  const int64_t layers = UNetConfig::From(ComponentConfig("unet")).layers_per_block;
-  LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(single)), layers);
+  const std::string whole = HasWeights(folder) ? "" : WholeFile();
+  if (whole.empty())
+    return FileParameters(FromNewerTransformers(ReadComponent(folder, Defaults().String(kVariant, ""))),
+                          options);
+  LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(whole)));
   if (const auto part = parts.find(component); part != parts.end())
     return FileParameters(std::move(part->second), options);
-  throw ModelError(folder + ": no weights, and " + single + " holds no such part");
+  throw ModelError(folder + ": no weights, and " + whole + " holds no such part");
 }
 
-std::string ModelDirectory::SingleFile() const {
-  std::vector<std::string> found;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
-    const std::string extension = entry.path().extension().string();
-    if ((extension == kSafeTensors || extension == ".ckpt" || extension == ".gguf") &&
-        IsFile(entry.path().string()))
-      found.push_back(entry.path().string());
-  }
-  if (found.size() > 1) {
-    std::sort(found.begin(), found.end());
+std::string ModelDirectory::WholeFile() const {
+  if (!file_.empty()) return file_;
+  const std::vector<std::string> found = WholeModelsIn(path_);
+  if (found.size() > 1)
     throw ModelError(path_ + ": several files of weights (" + found[0] + ", " + found[1] + "); keep one");
-  }
   return found.empty() ? "" : found.front();
 }
 
-std::string ModelDirectory::Variant() const {
-  const std::string file = path_ + kDefaultsFile;
-  return IsFile(file) ? Config::FromFile(file).String("variant", "") : "";
+std::string ModelDirectory::AutoencoderFile() const {
+  if (IsFile(path_ + kAutoencoderFile)) return path_ + kAutoencoderFile;
+  const std::string inside = SaysWhatItIs(path_) || !file_.empty() ? "" : WholeFile();
+  if (inside.empty()) return "";
+  const std::string beside = std::filesystem::path(inside).replace_extension().string() + kAutoencoderFile;
+  return IsFile(beside) ? beside : "";
+}
+
+Config ModelDirectory::Defaults() const {
+  const std::string file = path_ + "/mind.json";
+  return IsFile(file) ? Config::FromFile(file) : Config(nlohmann::json::object(), file);
 }
 
 SamplerConfig ModelDirectory::ReadSamplerConfig() const {
   SamplerConfig config = SamplerConfig::From(ComponentConfig("scheduler", "scheduler_config.json"));
   if (HasComponent(kUNetFolder) && !HasWeights(ComponentPath(kUNetFolder))) {
-    const std::string single = SingleFile();
-    if (single.ends_with(kSafeTensors)) ApplyMarkers(ReadShapes(single), config);
+    const std::string whole = WholeFile();
+    if (whole.ends_with(kSafeTensors)) ApplyMarkers(ReadShapes(whole), config);
+  }
+  if (const Config defaults = Defaults(); !defaults.Unset(kPrediction)) {
+    const std::string said = defaults.String(kPrediction, "");
+    if (said != "epsilon" && said != "v_prediction")
+      defaults.Unsupported(kPrediction, "epsilon, v_prediction");
+    config.prediction = said == "epsilon" ? Prediction::kEpsilon : Prediction::kVelocity;
   }
   const std::string tables = path_ + "/" + SamplerTables::kFileName;
   std::error_code ignored;
@@ -226,9 +303,8 @@ SamplerConfig ModelDirectory::ReadSamplerConfig() const {
 }
 
 void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
-  const std::string file = path_ + kDefaultsFile;
-  if (!IsFile(file)) return;
-  const Config config = Config::FromFile(file);
+  const Config config = Defaults();
+  if (config.empty()) return;
   info.default_steps = config.Int("default_steps", info.default_steps);
   info.default_guidance = config.Double("default_guidance", info.default_guidance);
   if (!config.Unset("languages")) info.languages = config.RequiredStrings("languages");
@@ -239,12 +315,16 @@ void ModelDirectory::ApplyDefaults(ModelInfo& info) const {
     config.Unsupported("default_guidance", "0 to 100");
 }
 
+std::string ModelDirectory::LoraFolder() const {
+  return ComponentPath(kLoraFolder);
+}
+
 std::map<std::string, std::string> ModelDirectory::Loras() const {
-  return SafeTensorsIn(ComponentPath(kLoras));
+  return SafeTensorsIn(LoraFolder());
 }
 
 std::map<std::string, std::string> ModelDirectory::LearntWordFiles() const {
-  return SafeTensorsIn(ComponentPath(kLearntWords));
+  return SafeTensorsIn(ComponentPath(kLearntWordFolder));
 }
 
 std::map<std::string, std::string> ModelDirectory::Controls() const {
@@ -262,7 +342,8 @@ std::map<std::string, std::string> ModelDirectory::PictureAdapters() const {
 }
 
 bool ModelDirectory::HasComponent(const std::string& component) const {
-  return IsFile(ComponentPath(component) + "/config.json");
+  return IsFile(ComponentPath(component) + kConfigFile) ||
+         (single_ != nullptr && single_->configs.count(component) != 0);
 }
 
 bool ModelDirectory::IsCascade() const {
@@ -278,85 +359,27 @@ std::vector<std::string> ModelDirectory::WeightFiles() const {
     for (const ModelDirectory& stage : Stages()) append(stage.WeightFiles());
     return files;
   }
-  bool in_single_file = false;
+  bool in_whole_file = false;
   for (const std::string& part : KindOf(*this).weights) {
     if (part == kTextFolder && !text_of_.empty()) continue;
     const std::string folder = ComponentPath(part);
-    if (!part.empty() && IsFile(folder + "/" + kMindSporeFile)) {
+    if (const std::string file = part == kAutoencoder ? AutoencoderFile() : ""; !file.empty()) {
+      files.push_back(file);
+    } else if (!part.empty() && IsFile(folder + "/" + kMindSporeFile)) {
       files.push_back(folder + "/" + kMindSporeFile);
     } else if (HasWeights(folder)) {
-      append(ComponentFiles(folder, Variant()));
+      append(ComponentFiles(folder, Defaults().String(kVariant, "")));
     } else {
-      in_single_file = in_single_file || IsFile(folder + "/config.json");
+      in_whole_file = in_whole_file || HasComponent(part);
     }
   }
   for (const auto& [name, folder] : Controls()) append(ComponentFiles(folder));
   if (HasComponent(kScorer)) append(ComponentFiles(ComponentPath(kScorer)));
   for (const auto& [name, file] : PictureAdapters()) files.push_back(file);
   if (!PictureAdapters().empty()) append(ComponentFiles(ComponentPath(kPictureEncoder)));
-  const std::string single = in_single_file ? SingleFile() : "";
-  if (!single.empty()) files.push_back(single);
+  const std::string whole = in_whole_file ? WholeFile() : "";
+  if (!whole.empty()) files.push_back(whole);
   return files;
-}
-
-Precision ModelDirectory::PrecisionFor(Precision given) const {
-  const std::string file = path_ + kDefaultsFile;
-  if (!IsFile(file)) return given;
-  const Config config = Config::FromFile(file);
-  if (config.Unset(kPrecisionKey)) return given;
-  if (config.String(kPrecisionKey, "") != NameOf(Precision::kFloat32))
-    config.Unsupported(kPrecisionKey, NameOf(Precision::kFloat32));
-  return Precision::kFloat32;
-}
-
-std::map<uint64_t, int64_t> ModelDirectory::WeightBytesByContent(Precision given) const {
-  const Precision precision = PrecisionFor(given);
-  std::map<uint64_t, int64_t> contents;
-  if (IsCascade()) {
-    for (const ModelDirectory& stage : Stages()) contents.merge(stage.WeightBytesByContent(precision));
-    return contents;
-  }
-  const at::ScalarType type = TypeOf(precision);
-  for (const std::string& file : WeightFiles()) {
-    const bool whole = kInFloat32.count(std::filesystem::path(file).parent_path().filename().string()) != 0;
-    int64_t bytes = 0;
-    for (const auto& [name, tensor] : ReadShapes(file).tensors) {
-      if (!tensor.is_floating_point()) continue;
-      const bool float32 = whole || name.starts_with(kAutoencoderPrefix);
-      bytes += tensor.numel() * static_cast<int64_t>(c10::elementSize(float32 ? at::kFloat : type));
-    }
-    contents[HashOfFile(file, HashOf(c10::toString(whole ? at::kFloat : type)))] = bytes;
-  }
-  return contents;
-}
-
-int64_t ModelDirectory::WeightBytes(Precision given) const {
-  int64_t all = 0;
-  for (const auto& [content, bytes] : WeightBytesByContent(given)) all += bytes;
-  return all;
-}
-
-std::string ModelDirectory::Revision(Precision given) const {
-  const Precision precision = PrecisionFor(given);
-  // TF32 keeps its weights in float32 and makes other pictures all the same.
-  uint64_t hash = HashOf(c10::toString(TypeOf(precision)));
-  if (precision == Precision::kTf32) hash = HashOf(NameOf(precision), hash);
-  const auto add = [&hash](const std::vector<std::string>& files) {
-    for (const std::string& file : files) hash = HashOfFile(file, hash);
-  };
-  if (IsCascade()) {
-    add({path_ + kCascadeFile});
-    for (const ModelDirectory& stage : Stages()) hash = HashOf(stage.Revision(precision), hash);
-  } else {
-    add(SmallFiles(path_));
-    for (const auto& [name, folder] : Controls()) add({folder + kConfigFile});
-    if (!PictureAdapters().empty()) add(SmallFiles(ComponentPath(kPictureEncoder)));
-    if (HasComponent(kWholePrior)) add(SmallFiles(ComponentPath(kPriorFolder)));
-    add(WeightFiles());
-  }
-  std::ostringstream text;
-  text << std::hex << std::setw(16) << std::setfill('0') << hash;
-  return text.str();
 }
 
 ModelInfo DescribeModel(const std::string& path) {
@@ -366,7 +389,7 @@ ModelInfo DescribeModel(const std::string& path) {
 ModelInfo DescribeModel(const ModelDirectory& directory) {
   ModelInfo info = KindOf(directory).describe(directory);
   if (info.loras.empty() && !directory.Loras().empty())
-    throw UnsupportedError(directory.ComponentPath(kLoras) + ": a " + info.pipeline + " takes no LoRAs");
+    throw UnsupportedError(directory.LoraFolder() + ": a " + info.pipeline + " takes no LoRAs");
   if (info.controls.empty() && !directory.Controls().empty())
     throw UnsupportedError(directory.ComponentPath(kControls) + ": a " + info.pipeline +
                            " takes no controls");

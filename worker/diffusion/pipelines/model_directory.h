@@ -1,5 +1,6 @@
 // A model directory: in the diffusers layout (model_index.json and one folder a component), as the report's
-// DDPM and GLIDE come, or a cascade of others.
+// DDPM and GLIDE come, or a cascade of others; or one file of a whole Stable Diffusion model, with or without
+// a folder.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_MODEL_DIRECTORY_H_
 
@@ -11,6 +12,8 @@
 
 #include "worker/diffusion/pipelines/model_info.h"
 #include "worker/diffusion/pipelines/pipeline.h"
+#include "worker/diffusion/pipelines/single_file.h"
+#include "worker/diffusion/text/tokenizer.h"
 #include "worker/diffusion/weights/json_file.h"
 #include "worker/diffusion/weights/parameters.h"
 
@@ -19,13 +22,22 @@ namespace mind::diffusion {
 class ModelDirectory {
  public:
   // Reads model_index.json, config.json, base/config.json or cascade.json, whichever says what the directory
-  // is. Throws ModelError if none is there.
+  // is; where none is there, its one file of a whole model says that (single_file.h). `path` may be such a
+  // file by itself: what belongs to it (loras/, mind.json …) then lies in the folder of its name without
+  // extension, if there is any. Throws ModelError.
   explicit ModelDirectory(std::string path);
   // The same as the second stage of a cascade that begins with `first`.
   ModelDirectory(std::string path, const ModelDirectory& first);
 
-  // Whether a directory claims to be a model at all.
+  // Whether a path claims to be a model at all: a directory by a file that says what it is or by one of a
+  // whole model, a file by its extension.
   static bool LooksLikeOne(const std::string& path);
+  // The paths in a folder that may be models: its folders and the files that have a model's extension, in
+  // name order. Nothing is read of them. Throws as ModelsIn does.
+  static std::vector<std::string> CandidatesIn(const std::string& folder);
+  // The paths in a folder that claim to be models, in name order. A folder that says itself what it is, and a
+  // file, stand for themselves alone. Throws ModelError if the folder cannot be read.
+  static std::vector<std::string> ModelsIn(const std::string& folder);
 
   const std::string& path() const { return path_; }
   // The directory's, or the model's within Hugging Face's cache.
@@ -34,17 +46,25 @@ class ModelDirectory {
 
   // The configuration of a component ("unet" → unet/config.json). Throws ModelError.
   Config ComponentConfig(const std::string& component, const std::string& file = "config.json") const;
-  // Its weights, as ReadComponent finds them; where its folder has none, from the single file of the whole
-  // model, which is not looked at otherwise. Throws ModelError naming what was looked for.
+  // model_index.json, or what a single file of a whole model has in its stead. Throws ModelError.
+  Config Index() const;
+  // The tokenizer in this folder; of a single file without one CLIP's own. Throws ModelError.
+  std::unique_ptr<const Tokenizer> ComponentTokenizer(const std::string& component) const;
+  // The languages of its prompts, as far as it tells. Throws ModelError.
+  std::vector<std::string> PromptLanguages(const std::string& tokenizer) const;
+  // Its weights: an autoencoder's from the file that stands in for it, if there is one; else as ReadComponent
+  // finds them; where its folder has none, from the single file of the whole model, which is not looked at
+  // otherwise. Throws ModelError naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
   // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
   SamplerConfig ReadSamplerConfig() const;
   // Replaces defaults by those in mind.json, if the directory has one: {"default_steps": 20,
-  // "default_guidance": 3, "languages": ["zh", "en"], "variant": "fp16", "precision": "fp32"}, our only
-  // addition to the layout.
+  // "default_guidance": 3, "languages": ["zh", "en"], "variant": "fp16", "precision": "fp32",
+  // "prediction_type": "v_prediction"}, our only addition to the layout.
   // Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;
-  // The LoRAs in its loras/: paths of .safetensors files by name, which is the file's without that.
+  std::string LoraFolder() const;
+  // The LoRAs in that: paths of .safetensors files by name, which is the file's without that.
   std::map<std::string, std::string> Loras() const;
   // The files of learnt words in its embeddings/: likewise, by word.
   std::map<std::string, std::string> LearntWordFiles() const;
@@ -57,7 +77,7 @@ class ModelDirectory {
   // Of a second stage: the directory of the cascade's first, if that reads the prompts of both, so that this
   // one's text encoder, where it has one, is not loaded; else empty.
   const std::string& text_of() const { return text_of_; }
-  // Whether it has a folder with this component's configuration.
+  // Whether there is a configuration of this component.
   bool HasComponent(const std::string& component) const;
   bool IsCascade() const;
   // The directories of a cascade's stages, two or more, from its cascade.json. Throws ModelError.
@@ -87,13 +107,21 @@ class ModelDirectory {
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 
  private:
-  std::string Variant() const;
-  // The file beside the components' folders that holds all weights under latent diffusion's names; empty:
-  // there is none. Throws ModelError if there are several.
-  std::string SingleFile() const;
+  // mind.json; empty where there is none. Throws ModelError.
+  Config Defaults() const;
+  // Whether this folder's tokenizer is CLIP's own, which has no files. Throws ModelError where it cannot be.
+  bool TakesPublishedTokenizer(const std::string& component) const;
+  // The file that holds all weights under latent diffusion's names, beside the components' folders or the
+  // model by itself; empty: there is none. Throws ModelError if there are several.
+  std::string WholeFile() const;
+  // What stands in for its autoencoder: NAME.vae.safetensors beside the model NAME, or beside a single file
+  // of that name in it; empty: nothing does.
+  std::string AutoencoderFile() const;
 
   std::string path_, name_;
+  std::string file_;  // the whole model's, where that was named; else empty
   std::string pipeline_class_;
+  std::shared_ptr<const SingleFile> single_;  // where no small file says what the directory is; else null
   std::string text_of_;
 };
 

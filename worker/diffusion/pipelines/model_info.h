@@ -16,6 +16,8 @@ enum class ScorerKind { kNone, kText, kClass };
 struct ScorerInfo {
   ScorerKind kind = ScorerKind::kNone;
   int64_t class_count = 0;  // of kClass
+
+  bool operator==(const ScorerInfo&) const = default;
 };
 
 // A stage of a cascade after the first, as far as a request may say how it is sampled.
@@ -23,6 +25,8 @@ struct LaterStageInfo {
   int64_t default_steps = 0, max_steps = 0;
   double default_guidance = 1;
   int64_t default_noise_level = 0, max_noise_level = 0;
+
+  bool operator==(const LaterStageInfo&) const = default;
 };
 
 struct ModelInfo {
@@ -80,6 +84,8 @@ struct ModelInfo {
   double default_guidance = 7.5;  // 1 where the model takes no prompt
   std::string default_sampler;
   std::vector<SamplerInfo> samplers;
+
+  bool operator==(const ModelInfo&) const = default;
 };
 
 }  // namespace mind::diffusion

@@ -21,7 +21,7 @@ PromptEncoder::PromptEncoder(const ModelDirectory& directory, Part part, FilePar
                              LayerWeights& layers)
     : part_(std::move(part)),
       device_(options.device),
-      tokenizer_(MakeTokenizer(directory.ComponentPath(part_.tokenizer))) {
+      tokenizer_(directory.ComponentTokenizer(part_.tokenizer)) {
   FileParameters weights = directory.ComponentWeights(part_.encoder, options);
   encoder_ = MakeTextEncoder(Scope(weights), directory.ComponentConfig(part_.encoder));
   weights.ExpectAllTaken();
@@ -53,7 +53,7 @@ EncodedPrompt PromptEncoder::Encode(const std::string& prompt, const Wish& wish)
   }
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = wish.reading;
   nlohmann::json key = {emphasis, most_chunks, comma_backtrack, wish.clip_skip};
-  for (const LoraUse& lora : wish.loras) key.push_back({lora.name, lora.scale});
+  for (const ScaledAdapter& lora : wish.adapters) key.push_back({lora.adapter->source(), lora.scale});
   const std::string text = key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + prompt;
   return prompts_.Get(text, [&] { return Compute(prompt, wish); });
 }

@@ -43,8 +43,7 @@ class PromptEncoder {
   // How a request wants its prompts encoded.
   struct Wish {
     PromptReading reading;
-    int64_t clip_skip = 0;       // last layers left out
-    std::vector<LoraUse> loras;  // of which `adapters` are made
+    int64_t clip_skip = 0;  // last layers left out
     AdapterSet adapters;
   };
   // The encoded prompts asked for last are kept. Throws RequestError.

@@ -65,8 +65,7 @@ std::unique_ptr<const Pipeline> StableDiffusionXlPipeline::Load(const ModelDirec
   const c10::InferenceMode inference;
   std::unique_ptr<StableDiffusionXlPipeline> pipeline(new StableDiffusionXlPipeline);
   pipeline->LoadParts(directory, Describe(directory), PartsOf(directory), options);
-  pipeline->zeros_without_negative_ =
-      Config::FromFile(directory.path() + "/model_index.json").Bool("force_zeros_for_empty_prompt", true);
+  pipeline->zeros_without_negative_ = directory.Index().Bool("force_zeros_for_empty_prompt", true);
   return pipeline;
 }
 
@@ -111,7 +110,7 @@ Conditioning StableDiffusionXlPipeline::Condition(const PictureRequest& request,
   Conditioning conditioning;
   conditioning.guidance = request.Guided();
   conditioning.adapters = AdaptersFor(request);
-  const PromptEncoder::Wish wish{request.reading, request.clip_skip, request.loras, conditioning.adapters};
+  const PromptEncoder::Wish wish{request.reading, request.clip_skip, conditioning.adapters};
   const int64_t reduction = autoencoder_->config().reduction();
   const FrameSizes::Pair picture = {shape[1] * reduction, shape[2] * reduction};
   EncodedPrompt prompt = Encode(request.prompt, request.prompt_2, wish);

@@ -66,7 +66,7 @@ void TextToImagePipeline::DescribeText(const ModelDirectory& directory, const Pr
   info.takes_prompt = true;
   info.takes_negative_prompt = true;
   info.takes_guidance = true;
-  info.languages = LanguagesOf(directory.ComponentPath(encoder.tokenizer));
+  info.languages = directory.PromptLanguages(encoder.tokenizer);
   info.max_clip_skip = MaxSkip(directory.ComponentConfig(encoder.encoder)) - encoder.skipped;
   for (const auto& [name, path] : directory.Loras()) info.loras.push_back(name);
   for (const auto& [word, path] : directory.LearntWordFiles()) info.learnt_words.push_back(word);
@@ -111,10 +111,10 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
                                                vae.reduction(), options);
   picture_prompts_ = std::make_unique<PicturePromptLibrary>(directory, unet_->config(), options);
   // CosXL's; reference: diffusers StableDiffusionXLInstructPix2PixPipeline.
-  edits_scaled_ = Config::FromFile(directory.path() + "/model_index.json").Bool("is_cosxl_edit", false);
+  edits_scaled_ = directory.Index().Bool("is_cosxl_edit", false);
 
   for (const auto& [path, weight] : unet.layers()) layers["unet." + path] = weight;
-  adapters_ = std::make_unique<AdapterLibrary>(directory.Loras(), std::move(layers), options);
+  adapters_ = std::make_unique<AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
 }
 
 Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
@@ -122,7 +122,7 @@ Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::I
   conditioning.guidance = request.Guided();
   conditioning.adapters = AdaptersFor(request);
   const PromptEncoder& encoder = *encoders_.front();
-  const PromptEncoder::Wish wish{request.reading, request.clip_skip, request.loras, conditioning.adapters};
+  const PromptEncoder::Wish wish{request.reading, request.clip_skip, conditioning.adapters};
   EncodedPrompt prompt = encoder.Encode(request.prompt, wish);
   conditioning.tokens_cut = prompt.tokens_cut;
   if (request.guidance != 1) {

@@ -9,7 +9,7 @@ namespace mind::diffusion {
 
 Told UnclipText(const PromptEncoder& encoder, const std::string& prompt, const PictureRequest& request,
                 int64_t& cut) {
-  PromptEncoder::Wish wish{.reading = request.reading, .clip_skip = 0, .loras = {}, .adapters = {}};
+  PromptEncoder::Wish wish{.reading = request.reading, .clip_skip = 0, .adapters = {}};
   wish.reading.most_chunks = 1;  // the networks know so many places and no more
   const EncodedPrompt encoded = encoder.Encode(prompt, wish);
   cut += encoded.tokens_cut;

@@ -23,8 +23,7 @@ ModelInfo UpscalePipeline::Describe(const ModelDirectory& directory) {
   DescribeText(directory, {}, info);
   // One latent stands for one pixel of the source.
   info.enlargement = vae.reduction();
-  info.max_noise_level =
-      Config::FromFile(directory.path() + "/model_index.json").Int("max_noise_level", kDefaultMaxNoiseLevel);
+  info.max_noise_level = directory.Index().Int("max_noise_level", kDefaultMaxNoiseLevel);
   if (unet.class_count <= info.max_noise_level)
     config.Unsupported("num_class_embeds", "more than max_noise_level");
   info.default_guidance = kUpscaleGuidance;

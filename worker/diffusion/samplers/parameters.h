@@ -27,6 +27,8 @@ struct ParameterInfo {
   int64_t more_than_steps = 0;
   double evaluations_per_step = 0;  // a step takes more for each 1 that this is more
   ParameterValue default_value;     // what holds where a request says nothing
+
+  bool operator==(const ParameterInfo&) const = default;
 };
 
 // One thing that can be set: its description, and where it lives in the configuration.

@@ -25,6 +25,8 @@ struct SamplerInfo {
   // The most it can take: some spacings have no level for each of the model's training steps.
   int64_t max_steps = 0;
   std::vector<ParameterInfo> parameters;
+
+  bool operator==(const SamplerInfo&) const = default;
 };
 
 // Every sampler that can sample a model of this configuration. "<name>_karras" are those whose noise levels

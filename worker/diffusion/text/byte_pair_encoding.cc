@@ -13,16 +13,35 @@ namespace {
 
 constexpr uint64_t kMostTokens = 100'000'000;
 
+bool IsPrintable(char32_t byte) {
+  return (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || (byte >= 0xAE && byte <= 0xFF);
+}
+
 // Printable bytes stand for themselves; the others take the code points from 256 on, in order.
 std::vector<std::string> ByteSymbols() {
   std::vector<std::string> symbols;
   char32_t next = 256;
-  for (char32_t byte = 0; byte < 256; ++byte) {
-    const bool printable =
-        (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || (byte >= 0xAE && byte <= 0xFF);
-    symbols.push_back(EncodeUtf8(std::u32string(1, printable ? byte : next++)));
-  }
+  for (char32_t byte = 0; byte < 256; ++byte)
+    symbols.push_back(EncodeUtf8(std::u32string(1, IsPrintable(byte) ? byte : next++)));
   return symbols;
+}
+
+// The lines of a merges.txt. Throws ModelError.
+std::vector<std::string> ReadMerges(std::istream& lines, const std::string& name) {
+  std::vector<std::string> merges;
+  std::string line;
+  for (int64_t number = 1; std::getline(lines, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty() || (number == 1 && line.rfind("#version", 0) == 0)) continue;
+    const size_t space = line.find(' ');
+    if (space == std::string::npos || space == 0 || space + 1 == line.size() ||
+        line.find(' ', space + 1) != std::string::npos) {
+      throw ModelError(name + ": line " + std::to_string(number) + " is not a pair of symbols: \"" +
+                       line.substr(0, 80) + "\"");
+    }
+    merges.push_back(line);
+  }
+  return merges;
 }
 
 }  // namespace
@@ -40,20 +59,25 @@ BytePairEncoding BytePairEncoding::FromFiles(const std::string& vocabulary_path,
   }
   std::ifstream file(merges_path);
   if (!file) throw ModelError(merges_path + ": missing or unreadable");
-  std::vector<std::string> merges;
-  std::string line;
-  for (int64_t number = 1; std::getline(file, line); ++number) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.empty() || (number == 1 && line.rfind("#version", 0) == 0)) continue;
-    const size_t space = line.find(' ');
-    if (space == std::string::npos || space == 0 || space + 1 == line.size() ||
-        line.find(' ', space + 1) != std::string::npos) {
-      throw ModelError(merges_path + ": line " + std::to_string(number) + " is not a pair of symbols: \"" +
-                       line.substr(0, 80) + "\"");
+  return BytePairEncoding(std::move(vocabulary), ReadMerges(file, merges_path), vocabulary_path);
+}
+
+BytePairEncoding BytePairEncoding::FromMerges(std::istream& lines, const std::string& suffix,
+                                              const std::vector<std::string>& marks,
+                                              const std::string& name) {
+  const std::vector<std::string> merges = ReadMerges(lines, name), symbols = ByteSymbols();
+  std::vector<std::string> tokens;
+  for (const bool printable : {true, false}) {
+    for (char32_t byte = 0; byte < 256; ++byte) {
+      if (IsPrintable(byte) == printable) tokens.push_back(symbols[byte]);
     }
-    merges.push_back(line);
   }
-  return BytePairEncoding(std::move(vocabulary), merges, vocabulary_path);
+  for (size_t byte = 0; byte < 256; ++byte) tokens.push_back(tokens[byte] + suffix);
+  for (std::string merge : merges) tokens.push_back(merge.erase(merge.find(' '), 1));
+  tokens.insert(tokens.end(), marks.begin(), marks.end());
+  std::unordered_map<std::string, int64_t> vocabulary;
+  for (const std::string& token : tokens) vocabulary.emplace(token, static_cast<int64_t>(vocabulary.size()));
+  return BytePairEncoding(std::move(vocabulary), merges, name);
 }
 
 BytePairEncoding::BytePairEncoding(std::unordered_map<std::string, int64_t> vocabulary,

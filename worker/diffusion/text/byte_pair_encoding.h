@@ -5,6 +5,7 @@
 #define MIND_WORKER_DIFFUSION_TEXT_BYTE_PAIR_ENCODING_H_
 
 #include <cstdint>
+#include <istream>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,6 +19,12 @@ class BytePairEncoding {
   // Reads vocab.json (token → id) and merges.txt (one pair a line, by rank; a first line starting with
   // "#version" is skipped). Throws ModelError naming file and line.
   static BytePairEncoding FromFiles(const std::string& vocabulary_path, const std::string& merges_path);
+
+  // The lines of a merges.txt whose vocabulary follows from them: a token each for the bytes, for those at a
+  // word's end (`suffix`), for what each line merges, and `marks`. Throws ModelError, whose message starts
+  // with `name`.
+  static BytePairEncoding FromMerges(std::istream& lines, const std::string& suffix,
+                                     const std::vector<std::string>& marks, const std::string& name);
 
   BytePairEncoding(std::unordered_map<std::string, int64_t> vocabulary,
                    const std::vector<std::string>& merges, const std::string& name);

@@ -1,6 +1,7 @@
 #include "worker/diffusion/text/clip_bpe.h"
 
 #include <memory>
+#include <sstream>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/text/special_token.h"
@@ -58,6 +59,18 @@ std::unique_ptr<ClipBpeTokenizer> ClipBpeTokenizer::FromDirectory(const std::str
   options.pad = SpecialToken(config, "pad_token", options.end);
   return std::unique_ptr<ClipBpeTokenizer>(new ClipBpeTokenizer(
       BytePairEncoding::FromFiles(directory + "/vocab.json", directory + "/merges.txt"), options, directory));
+}
+
+std::unique_ptr<ClipBpeTokenizer> ClipBpeTokenizer::Published(const std::string& pad) {
+  static const BytePairEncoding* const encoding = [] {
+    std::istringstream merges(EmbeddedMerges().at("merges.txt"));
+    const Options options;
+    return new BytePairEncoding(
+        BytePairEncoding::FromMerges(merges, kWordEnd, {options.begin, options.end}, "CLIP's merges.txt"));
+  }();
+  Options options;
+  options.pad = pad;
+  return std::unique_ptr<ClipBpeTokenizer>(new ClipBpeTokenizer(*encoding, options, "CLIP's vocabulary"));
 }
 
 ClipBpeTokenizer::ClipBpeTokenizer(BytePairEncoding encoding, Options options, const std::string& directory)

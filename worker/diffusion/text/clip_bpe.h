@@ -4,6 +4,9 @@
 #ifndef MIND_WORKER_DIFFUSION_TEXT_CLIP_BPE_H_
 #define MIND_WORKER_DIFFUSION_TEXT_CLIP_BPE_H_
 
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,12 +15,20 @@
 
 namespace mind::diffusion {
 
+// text/clip/merges.txt, by its name. Made by the build (embed.cmake).
+std::map<std::string, std::string> EmbeddedMerges();
+
 class ClipBpeTokenizer : public Tokenizer {
  public:
   // A tokenizer/ directory of the diffusers layout: vocab.json, merges.txt, tokenizer_config.json. Besides
   // CLIP's own keys, "tokenize_chinese_chars": true makes every CJK ideograph a word of its own. Throws
   // ModelError.
   static std::unique_ptr<ClipBpeTokenizer> FromDirectory(const std::string& directory);
+
+  // The one that CLIP was published with, which is inside the program. `pad`: what its text encoder was
+  // padded with.
+  static std::unique_ptr<ClipBpeTokenizer> Published(const std::string& pad);
+  static constexpr int64_t kPublishedVocabulary = 49408;
 
   std::vector<int64_t> Encode(std::string_view text) const override;
   std::vector<int64_t> EncodePadded(std::string_view text, size_t length) const override;

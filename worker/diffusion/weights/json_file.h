@@ -20,6 +20,7 @@ class Config {
   Config(nlohmann::json object, std::string name) : object_(std::move(object)), name_(std::move(name)) {}
   static Config FromFile(const std::string& path) { return Config(ReadJsonFile(path), path); }
 
+  bool empty() const { return object_.empty(); }
   // Absent or null.
   bool Unset(const std::string& key) const { return !object_.contains(key) || object_.at(key).is_null(); }
   bool Null(const std::string& key) const { return object_.contains(key) && object_.at(key).is_null(); }

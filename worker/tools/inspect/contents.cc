@@ -15,6 +15,7 @@ bool AnyHolds(const NamedTensors& weights, const std::string& part) {
 }
 
 std::string LatentDiffusion(const NamedTensors& weights) {
+  if (weights.HasPrefix("conditioner.")) return "SDXL, the whole model under its original names";
   std::string kind = "Stable Diffusion 1";
   if (weights.HasPrefix("cond_stage_model.model.")) kind = "Stable Diffusion 2";
   if (weights.HasPrefix("cond_stage_model.transformer.text_model.") ==
@@ -25,9 +26,7 @@ std::string LatentDiffusion(const NamedTensors& weights) {
     if (first->second.size(1) == 9) kind += " for inpainting";
     if (first->second.size(1) == 5) kind += " with depth";
   }
-  return kind +
-         ", the whole model under its original names: put it beside the model's small JSON files and "
-         "tokenizer";
+  return kind + ", the whole model under its original names";
 }
 
 const char* TypeName(at::ScalarType type) {

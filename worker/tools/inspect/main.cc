@@ -9,6 +9,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/adapter_library.h"
 #include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/weights/names/latent_diffusion_names.h"
 #include "worker/tools/inspect/contents.h"
 #include "worker/tools/inspect/watermarks.h"
 
@@ -27,20 +28,6 @@ std::string Joined(const std::vector<std::string>& words) {
   return text;
 }
 
-bool InspectFile(const fs::path& path) {
-  const NamedTensors weights = ReadWeights(path.string());
-  const std::string kind = KindOfContents(weights);
-  std::printf("%s: %s\n", path.c_str(), kind.empty() ? "names of no program known here" : kind.c_str());
-  Print("holds", SizeOfContents(weights));
-  std::string names;
-  for (const auto& [name, tensor] : weights.tensors) {
-    if (names.size() > 200) break;
-    names += (names.empty() ? "" : ", ") + name;
-  }
-  Print("begins with", names);
-  return !kind.empty();
-}
-
 void DescribeRequests(const ModelInfo& info) {
   std::string asked = std::to_string(info.default_width) + "x" + std::to_string(info.default_height) +
                       " up to " + std::to_string(info.max_width) + "x" + std::to_string(info.max_height) +
@@ -56,6 +43,32 @@ void DescribeRequests(const ModelInfo& info) {
   std::snprintf(defaults, sizeof defaults, "%d steps of %s, guidance %g",
                 static_cast<int>(info.default_steps), info.default_sampler.c_str(), info.default_guidance);
   Print("by default", defaults);
+}
+
+// What a worker makes of the file of a whole model.
+void DescribeAlone(const fs::path& path) {
+  try {
+    const ModelInfo info = DescribeModel(path.string());
+    Print("by itself", "the model \"" + info.name + "\", a " + info.pipeline);
+    DescribeRequests(info);
+  } catch (const ModelError& e) {
+    Print("by itself", std::string("no model: ") + e.what());
+  }
+}
+
+bool InspectFile(const fs::path& path) {
+  const NamedTensors weights = ReadWeights(path.string());
+  const std::string kind = KindOfContents(weights);
+  std::printf("%s: %s\n", path.c_str(), kind.empty() ? "names of no program known here" : kind.c_str());
+  Print("holds", SizeOfContents(weights));
+  std::string names;
+  for (const auto& [name, tensor] : weights.tensors) {
+    if (names.size() > 200) break;
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  Print("begins with", names);
+  if (IsLatentDiffusion(weights)) DescribeAlone(path);
+  return !kind.empty();
 }
 
 // The parts with weights of their own, as they lie in the directory.
@@ -79,7 +92,7 @@ bool InspectModel(const fs::path& path) {
   const ModelDirectory directory(path.string());
   std::printf("%s: the model \"%s\", a %s\n", path.c_str(), directory.name().c_str(),
               directory.pipeline_class().c_str());
-  const ModelInfo info = DescribeModel(path.string());
+  const ModelInfo info = DescribeModel(directory);
   DescribeParts(directory.path());
   if (directory.IsCascade()) {
     for (const std::string& stage : directory.StagePaths()) Print("stage", stage);
@@ -105,27 +118,32 @@ bool InspectModel(const fs::path& path) {
   return fine;
 }
 
-// False if anything is wrong with it.
-bool Inspect(const fs::path& path) {
+// False if anything is wrong with it, which it says.
+bool Tried(const fs::path& path, bool (*inspect)(const fs::path&)) {
   try {
-    if (!fs::exists(path)) throw ModelError(path.string() + ": there is no such path");
-    if (!fs::is_directory(path)) return InspectFile(path);
-    if (ModelDirectory::LooksLikeOne(path.string())) return InspectModel(path);
-    std::set<fs::path> models;
-    for (const auto& entry : fs::directory_iterator(path)) {
-      if (entry.is_directory() && ModelDirectory::LooksLikeOne(entry.path().string()))
-        models.insert(entry.path());
-    }
-    if (models.empty()) throw ModelError(path.string() + ": neither a model nor a folder of models");
-    bool fine = true;
-    for (const fs::path& model : models) fine = Inspect(model) && fine;
-    return fine;
+    return inspect(path);
   } catch (const Error& e) {
     std::printf("%s\n  %-14s %s\n", path.c_str(), "wrong", e.what());
   } catch (const c10::Error& e) {
     std::printf("%s\n  %-14s %s\n", path.c_str(), "wrong", e.what_without_backtrace());
   }
   return false;
+}
+
+bool InspectOne(const fs::path& path) {
+  return fs::is_directory(path) ? InspectModel(path) : InspectFile(path);
+}
+
+// A file, a model, or a folder of those.
+bool InspectAny(const fs::path& path) {
+  if (!fs::exists(path)) throw ModelError(path.string() + ": there is no such path");
+  if (!fs::is_directory(path)) return InspectFile(path);
+  const std::vector<std::string> models = ModelDirectory::ModelsIn(path.string());
+  if (models.empty()) throw ModelError(path.string() + ": neither a model nor a folder of models");
+  if (models.front() == fs::canonical(path)) return InspectModel(path);
+  bool fine = true;
+  for (const std::string& model : models) fine = Tried(model, InspectOne) && fine;
+  return fine;
 }
 
 }  // namespace
@@ -153,6 +171,7 @@ int main(int argc, char** argv) {
     return fine ? 0 : 1;
   }
   const c10::InferenceMode inference;
-  for (const std::string& path : paths) fine = mind::diffusion::Inspect(path) && fine;
+  for (const std::string& path : paths)
+    fine = mind::diffusion::Tried(path, mind::diffusion::InspectAny) && fine;
   return fine ? 0 : 1;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/weights/names/clip_names.h"
 #include "worker/diffusion/weights/names/name_rules.h"
 #include "worker/diffusion/weights/names/unet_names.h"
 
@@ -10,6 +11,8 @@ namespace mind::diffusion {
 namespace {
 
 constexpr char kUNet[] = "model.diffusion_model.", kVae[] = "first_stage_model.";
+// Where a UNet is alone in its file.
+constexpr char kFirstConvolution[] = "input_blocks.0.0.weight";
 // Text encoders: where they stand, what they are, and all their layers or all but the last.
 struct TextTower {
   const char *prefix, *component;
@@ -22,22 +25,6 @@ constexpr TextTower kTextTowers[] = {
     {"conditioner.embedders.1.model.", "text_encoder_2", true, true},
     {"conditioner.embedders.0.model.", "text_encoder_2", true, true},  // the refiner's only one
 };
-
-// The number after `prefix`, or -1.
-int64_t NumberAfter(const std::string& name, const std::string& prefix) {
-  if (name.rfind(prefix, 0) != 0) return -1;
-  const size_t end = name.find('.', prefix.size());
-  const std::string number = name.substr(prefix.size(), end - prefix.size());
-  const bool digits =
-      !number.empty() && number.size() < 5 && number.find_first_not_of("0123456789") == std::string::npos;
-  return digits ? std::stoll(number) : -1;
-}
-
-int64_t CountOf(const NamedTensors& tensors, const std::string& prefix) {
-  int64_t count = 0;
-  for (const auto& [name, tensor] : tensors.tensors) count = std::max(count, NumberAfter(name, prefix) + 1);
-  return count;
-}
 
 NamedTensors FromVae(const NamedTensors& vae) {
   static const NameRules* const rules = new NameRules{
@@ -53,7 +40,7 @@ NamedTensors FromVae(const NamedTensors& vae) {
       {"\\.nin_shortcut\\.", ".conv_shortcut."},
       {"\\.norm_out\\.", ".conv_norm_out."},
   };
-  const int64_t levels = CountOf(vae, "decoder.up.");
+  const int64_t levels = CountAfter(vae, "decoder.up.");
   const std::string last_down = "encoder.down." + std::to_string(levels - 1) + ".downsample.";
   NamedTensors out{vae.source, {}};
   for (const auto& [stored, tensor] : vae.tensors) {
@@ -71,6 +58,32 @@ NamedTensors FromVae(const NamedTensors& vae) {
   return out;
 }
 
+// The UNet's tensors, of a file that holds it alone or with the rest of its model. Throws ModelError.
+NamedTensors UNetIn(const NamedTensors& tensors) {
+  if (tensors.HasPrefix(kUNet)) return tensors.Under(kUNet);
+  if (!tensors.Has(kFirstConvolution))
+    throw ModelError(tensors.source + ": no UNet (\"" + kUNet + "…\") in it");
+  NamedTensors unet{tensors.source, {}};
+  for (const auto& [name, tensor] : tensors.tensors) {
+    const std::string part = name.substr(0, name.find('.'));
+    for (const char* const own :
+         {"input_blocks", "middle_block", "output_blocks", "time_embed", "label_emb", "out"}) {
+      if (part == own) unet.tensors[name] = tensor;
+    }
+  }
+  return unet;
+}
+
+// The residual blocks a level of the UNet has on the way down: after the first convolution and before where
+// the picture is first made smaller.
+int64_t LayersOf(const NamedTensors& unet) {
+  const int64_t blocks = CountAfter(unet, "input_blocks.");
+  int64_t layers = 0;
+  while (layers + 1 < blocks && !unet.HasPrefix("input_blocks." + std::to_string(layers + 1) + ".0.op."))
+    ++layers;
+  return std::max<int64_t>(layers, 1);
+}
+
 // `whole`: with its last layer and the projection.
 NamedTensors FromOpenClip(const NamedTensors& text, bool whole) {
   static const NameRules* const rules = new NameRules{
@@ -83,7 +96,7 @@ NamedTensors FromOpenClip(const NamedTensors& text, bool whole) {
       {"\\.mlp\\.c_proj\\.", ".mlp.fc2."},
       {"\\.attn\\.out_proj\\.", ".self_attn.out_proj."},
   };
-  const int64_t last = CountOf(text, "transformer.resblocks.") - 1;
+  const int64_t last = CountAfter(text, "transformer.resblocks.") - 1;
   NamedTensors out{text.source, {}};
   for (const auto& [stored, tensor] : text.tensors) {
     if (stored == "logit_scale" || stored == "attn_mask") continue;
@@ -108,27 +121,37 @@ NamedTensors FromOpenClip(const NamedTensors& text, bool whole) {
 }  // namespace
 
 bool IsLatentDiffusion(const NamedTensors& tensors) {
-  return tensors.HasPrefix(kUNet);
+  return tensors.HasPrefix(kUNet) || tensors.Has(kFirstConvolution);
 }
 
-LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors, int64_t layers) {
-  for (const std::string part : {kUNet, kVae}) {
-    if (!tensors.HasPrefix(part)) throw ModelError(tensors.source + ": no tensors of \"" + part + "\" in it");
-  }
+LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors) {
+  const NamedTensors unet = UNetIn(tensors);
   LatentDiffusionParts parts;
-  parts["unet"] = FromGuidedDiffusionUNet(tensors.Under(kUNet), layers);
-  parts["vae"] = FromVae(tensors.Under(kVae));
-  std::string known;
-  bool reads = false;
+  parts["unet"] = FromGuidedDiffusionUNet(unet, LayersOf(unet));
+  if (tensors.HasPrefix(kVae)) parts["vae"] = FromVae(tensors.Under(kVae));
   for (const TextTower& tower : kTextTowers) {
-    known += std::string(known.empty() ? "" : ", ") + "\"" + tower.prefix + "\"";
     if (!tensors.HasPrefix(tower.prefix)) continue;
     const NamedTensors own = tensors.Under(tower.prefix);
-    parts[tower.component] = tower.open_clip ? FromOpenClip(own, tower.whole) : own;
-    reads = true;
+    parts[tower.component] = tower.open_clip ? FromOpenClip(own, tower.whole) : FromNewerTransformers(own);
   }
-  if (!reads) throw ModelError(tensors.source + ": no text encoder of a known kind (" + known + ") in it");
   return parts;
+}
+
+bool HasOpenClip(const NamedTensors& tensors, const std::string& component) {
+  for (const TextTower& tower : kTextTowers) {
+    if (tower.component == component && tensors.HasPrefix(tower.prefix)) return tower.open_clip;
+  }
+  return false;
+}
+
+NamedTensors FromAutoencoder(const NamedTensors& tensors) {
+  const NamedTensors own = tensors.HasPrefix(kVae) ? tensors.Under(kVae) : tensors;
+  NamedTensors vae{tensors.source, {}};
+  for (const auto& [name, tensor] : own.tensors) {
+    const bool of_training = name.starts_with("loss.") || name.starts_with("model_ema.");
+    if (!of_training) vae.tensors[name] = tensor;
+  }
+  return vae.HasPrefix("encoder.down.") || vae.HasPrefix("decoder.up.") ? FromVae(vae) : vae;
 }
 
 }  // namespace mind::diffusion

@@ -10,18 +10,24 @@
 namespace mind::diffusion {
 
 // The parts of such a file under diffusers' and transformers' names, by their folders' names in the diffusers
-// layout: unet, vae, text_encoder, and of SDXL text_encoder_2.
+// layout: unet, and as far as they are in it vae, text_encoder, and of SDXL text_encoder_2.
 using LatentDiffusionParts = std::map<std::string, NamedTensors>;
 
-// Whether the names are of this kind ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.";
-// "conditioner." of SDXL).
+// Whether the names are of this kind ("model.diffusion_model.", or without that where the UNet is alone in
+// its file).
 bool IsLatentDiffusion(const NamedTensors& tensors);
 
-// `layers` is the residual blocks a level of the UNet has on the way down. The averaged copy ("model_ema.")
-// and the schedule's buffers are left out. SD 2's OpenCLIP text tower has one layer more than was trained
-// with: the last is left out. Reference: diffusers loaders/single_file_utils.py. Throws ModelError if a part
-// is missing.
-LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors, int64_t layers);
+// The averaged copy ("model_ema.") and the schedule's buffers are left out. SD 2's OpenCLIP text tower has
+// one layer more than was trained with: the last is left out. Reference: diffusers
+// loaders/single_file_utils.py. Throws ModelError if there is no UNet.
+LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors);
+
+// Whether the text encoder that becomes this part is OpenCLIP's.
+bool HasOpenClip(const NamedTensors& tensors, const std::string& component);
+
+// An autoencoder in a file of its own, under either names, "first_stage_model." before them or not. What only
+// training needed is left out.
+NamedTensors FromAutoencoder(const NamedTensors& tensors);
 
 }  // namespace mind::diffusion
 

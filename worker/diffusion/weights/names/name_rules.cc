@@ -1,8 +1,25 @@
 #include "worker/diffusion/weights/names/name_rules.h"
 
+#include <algorithm>
+
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
+
+int64_t NumberAfter(const std::string& name, const std::string& prefix) {
+  if (name.rfind(prefix, 0) != 0) return -1;
+  const size_t end = name.find('.', prefix.size());
+  const std::string number = name.substr(prefix.size(), end - prefix.size());
+  const bool digits =
+      !number.empty() && number.size() < 5 && number.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? std::stoll(number) : -1;
+}
+
+int64_t CountAfter(const NamedTensors& tensors, const std::string& prefix) {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : tensors.tensors) count = std::max(count, NumberAfter(name, prefix) + 1);
+  return count;
+}
 
 void Unstack(const at::Tensor& stacked, const std::vector<std::string>& names, const std::string& leaf,
              int64_t heads, NamedTensors& out) {

@@ -37,6 +37,11 @@ inline at::Tensor AsLinear(const at::Tensor& weight) {
   return linear;
 }
 
+// The number that follows `prefix` in a name, up to the next dot; -1: none does.
+int64_t NumberAfter(const std::string& name, const std::string& prefix);
+// One more than the largest number that follows `prefix` in a name; 0: none does.
+int64_t CountAfter(const NamedTensors& tensors, const std::string& prefix);
+
 // Puts the n equal parts of a stacked tensor under a name each: rows in order, or, where `heads` > 0, n parts
 // inside every head (as GPT-2's descendants stack queries, keys and values). `leaf` is "weight" or "bias".
 void Unstack(const at::Tensor& stacked, const std::vector<std::string>& names, const std::string& leaf,

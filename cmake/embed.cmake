@@ -1,4 +1,4 @@
-# Writes OUTPUT, a C++ source that holds FILES by name, as FUNCTION gives them, which HEADER declares.
+# Writes OUTPUT, a C++ source that holds FILES by name, as FUNCTION of NAMESPACE gives them, which HEADER declares.
 set(entries "")
 foreach(file IN LISTS FILES)
   get_filename_component(name ${file} NAME)
@@ -10,12 +10,12 @@ foreach(file IN LISTS FILES)
 endforeach()
 file(WRITE ${OUTPUT} "#include \"${HEADER}\"
 
-namespace mind::server {
+namespace ${NAMESPACE} {
 
 std::map<std::string, std::string> ${FUNCTION}() {
   return {
 ${entries}  };
 }
 
-}  // namespace mind::server
+}  // namespace ${NAMESPACE}
 ")
