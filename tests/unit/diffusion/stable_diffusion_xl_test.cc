@@ -144,7 +144,7 @@ TEST_F(StableDiffusionXl, AStudentIsToldTheGuidanceInOneRow) {
   request.guidance = 8;
   const Conditioning told = Condition("student", request);
   ASSERT_EQ(told.rows.size(), 1U);
-  EXPECT_EQ(told.guidance, 1);
+  EXPECT_EQ(told.guidance.scale, 1);
   EXPECT_EQ(told.rows[0][Condition::kGuidance].sizes(), at::IntArrayRef{16});
   const at::Tensor strong = PictureOf(Request("student"));
   TrajectoryRequest weak = Request("student");

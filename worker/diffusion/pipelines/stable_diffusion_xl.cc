@@ -109,6 +109,7 @@ Conditioning StableDiffusionXlPipeline::Condition(const PictureRequest& request,
   const bool guided = student == 0 && request.guidance > 1;
   Conditioning conditioning;
   conditioning.guidance = request.Guided();
+  if (!guided) conditioning.guidance.scale = 1;
   conditioning.adapters = AdaptersFor(request);
   const PromptEncoder::Wish wish{request.reading, request.clip_skip, conditioning.adapters};
   const int64_t reduction = autoencoder_->config().reduction();
