@@ -253,7 +253,12 @@ class SingleFileLoaded : public SingleFileTest {
         << SerializeSafeTensors(tensors, {{"modelspec.resolution", "64x64"}});
   }
 
-  static fs::path Tokenizer() { return fs::path(MIND_TEST_DATA) / "golden/models/sd1/tokenizer"; }
+  void CopyTokenizers(const std::string& name) {
+    fs::create_directories(folder_ / name);
+    for (const std::string tokenizer : {"tokenizer", "tokenizer_2"})
+      fs::copy(fs::path(MIND_TEST_DATA) / "golden/models/sd1/tokenizer", folder_ / name / tokenizer,
+               fs::copy_options::recursive);
+  }
 
   // The same networks as diffusers would save them.
   void WriteDirectory(const std::string& name, const WholeFile::Networks& networks, const WholeFile& whole,
@@ -273,8 +278,7 @@ class SingleFileLoaded : public SingleFileTest {
       std::ofstream(folder_ / name / part / "model.safetensors", std::ios::binary)
           << SerializeSafeTensors(tensors);
     }
-    for (const std::string tokenizer : {"tokenizer", "tokenizer_2"})
-      fs::copy(Tokenizer(), folder_ / name / tokenizer, fs::copy_options::recursive);
+    CopyTokenizers(name);
   }
 
   // Of a prompt's states, what the network makes of them, and a picture: all as numbers.
@@ -316,8 +320,7 @@ TEST_F(SingleFileLoaded, MakesWhatTheSameModelMakesAsADirectory) {
     const std::string name = xl ? "xl" : "sd1";
     WriteFile(folder_ / (name + ".safetensors"), whole.AsPublished());
     // What small files of its own it has are in the folder of its name.
-    for (const std::string tokenizer : {"tokenizer", "tokenizer_2"})
-      fs::copy(Tokenizer(), folder_ / name / tokenizer, fs::copy_options::recursive);
+    CopyTokenizers(name);
     std::ofstream(folder_ / name / "mind.json") << R"({"default_steps": 7})";
     const std::string file = (folder_ / (name + ".safetensors")).string();
     const ModelInfo info = DescribeModel(file);
@@ -397,7 +400,7 @@ TEST_F(SingleFileLoaded, AnAutoencoderBesideAModelStandsInForItsOwn) {
   const WholeFile::Networks networks = Small(false);
   const WholeFile whole(networks, WholeFile::Numbers::kRandom);
   WriteFile(folder_ / "file.safetensors", whole.AsPublished());
-  fs::copy(Tokenizer(), folder_ / "file/tokenizer", fs::copy_options::recursive);
+  CopyTokenizers("file");
   const std::string file = (folder_ / "file.safetensors").string();
   WriteDirectory("directory", networks, whole, {{"_class_name", "StableDiffusionPipeline"}},
                  SingleFile::Read(file, "").configs.at("scheduler"));

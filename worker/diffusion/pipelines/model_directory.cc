@@ -191,7 +191,8 @@ bool ModelDirectory::LooksLikeOne(const std::string& path) {
 
 std::vector<std::string> ModelDirectory::CandidatesIn(const std::string& folder) {
   namespace fs = std::filesystem;
-  if (IsFile(folder) || SaysWhatItIs(folder)) return {fs::canonical(folder).string()};
+  const bool one = IsFile(folder) ? MayBeWholeModel(folder) : SaysWhatItIs(folder);
+  if (one) return {fs::canonical(folder).string()};
   std::set<std::string> paths;  // in name order, whatever the file system's
   std::error_code error;
   for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
