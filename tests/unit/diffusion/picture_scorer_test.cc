@@ -173,9 +173,8 @@ TEST_F(PictureScorerTest, FromAnyCheckpointThePictureComesOutTheSame) {
     const auto whole = Run(request), plain = Run(Request(model, 0, ""));
     ASSERT_EQ(whole->Error() + plain->Error(), "");
     EXPECT_FALSE(at::equal(whole->picture, plain->picture)) << model;
-    ASSERT_GE(whole->checkpoints.size(), 4U);
-    for (const auto& [step, bytes] : whole->checkpoints) {
-      request.checkpoint = bytes;
+    for (const int64_t step : {1, 4}) {
+      request.checkpoint = whole->checkpoints.at(step);
       EXPECT_TRUE(at::equal(Run(request)->picture, whole->picture)) << model << " from step " << step;
     }
   }
