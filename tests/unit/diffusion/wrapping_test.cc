@@ -9,6 +9,7 @@
 #include "worker/diffusion/engine/row_executor.h"
 #include "worker/diffusion/engine/step_batch.h"
 #include "worker/diffusion/pipelines/tiles.h"
+#include "worker/diffusion/samplers/noise_source.h"
 
 namespace mind::diffusion {
 namespace {
@@ -90,7 +91,7 @@ TEST_F(WrappingTest, AnAutoencoderMovesWithItsMap) {
 }
 
 TEST(Wrapping, OfTilesTheWholeWraps) {
-  const at::Tensor x = at::randn({1, 3, 96, 64});
+  const at::Tensor x = SeededNoise(1).Draw({1, 3, 96, 64});
   const auto blur = [](const at::Tensor& part) {
     const at::Tensor wide = WrapScope::active() ? Wrapped(part, 1) : at::constant_pad_nd(part, {1, 1, 1, 1});
     return at::avg_pool2d(wide, {3, 3}, {1, 1});
@@ -101,9 +102,9 @@ TEST(Wrapping, OfTilesTheWholeWraps) {
   // But for the lines where a tile ends, whose zeros are blended away.
   EXPECT_LT((tiles - blur(x)).abs().mean().item<double>(), 0.02);
   const auto seam = [](const at::Tensor& of, const at::Tensor& as) {
-    return (of.select(3, 0) - as.select(3, 0)).abs().max().item<double>();
+    return (of.select(3, 0) - as.select(3, 0)).abs().mean().item<double>();
   };
-  EXPECT_LT(seam(tiles, blur(x)), 0.05);
+  EXPECT_LT(seam(tiles, blur(x)), 0.01);
 }
 
 TEST_F(WrappingTest, IsTheSameInCompanyAndFromCheckpoints) {
