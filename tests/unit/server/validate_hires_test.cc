@@ -42,8 +42,8 @@ absl::StatusOr<ValidatedJob> Checked(const v1::Hires& hires, const v1::Model& mo
   return Validate(request, Caller{}, {{"sd", model}}, RequestLimits{}, 99, absl::Now());
 }
 
-std::string RefusalOf(const v1::Hires& hires, const v1::Model& model = Enlarger(),
-                      const v1::ImageSpec& more = {}) {
+std::string HiresRefusalOf(const v1::Hires& hires, const v1::Model& model = Enlarger(),
+                           const v1::ImageSpec& more = {}) {
   return std::string(Checked(hires, model, more).status().message());
 }
 
@@ -87,42 +87,43 @@ TEST(ValidateHires, OneSideFollowsTheOther) {
 TEST(ValidateHires, TheSizeHasTheModelsBounds) {
   v1::Hires hires;
   hires.set_scale(2.5);
-  EXPECT_THAT(RefusalOf(hires), HasSubstr("spec.hires.width: it would be 1280; it must be a multiple of 8"));
+  EXPECT_THAT(HiresRefusalOf(hires),
+              HasSubstr("spec.hires.width: it would be 1280; it must be a multiple of 8"));
   hires.Clear();
   hires.set_width(1000);
   hires.set_height(1001);
-  EXPECT_THAT(RefusalOf(hires), HasSubstr("spec.hires.height: it would be 1001"));
+  EXPECT_THAT(HiresRefusalOf(hires), HasSubstr("spec.hires.height: it would be 1001"));
   for (const double scale : {1.0, 8.5, -2.0, std::nan("")}) {
     hires.Clear();
     hires.set_scale(scale);
-    EXPECT_THAT(RefusalOf(hires), HasSubstr("spec.hires.scale")) << scale;
+    EXPECT_THAT(HiresRefusalOf(hires), HasSubstr("spec.hires.scale")) << scale;
   }
   hires.set_scale(2);
   hires.set_width(640);
-  EXPECT_THAT(RefusalOf(hires), HasSubstr("spec.hires.scale: given together"));
+  EXPECT_THAT(HiresRefusalOf(hires), HasSubstr("spec.hires.scale: given together"));
 }
 
 TEST(ValidateHires, StepsAreTheLastOfNoMoreThanTheModelHas) {
   v1::Hires hires;
   hires.set_steps(70);
-  EXPECT_EQ(RefusalOf(hires), "");
+  EXPECT_EQ(HiresRefusalOf(hires), "");
   hires.set_strength(0.5);
-  EXPECT_THAT(RefusalOf(hires), HasSubstr("spec.hires.steps: 70 given, the last of 140"));
+  EXPECT_THAT(HiresRefusalOf(hires), HasSubstr("spec.hires.steps: 70 given, the last of 140"));
   hires.set_steps(0);
-  EXPECT_THAT(RefusalOf(hires), HasSubstr("spec.hires.steps"));
+  EXPECT_THAT(HiresRefusalOf(hires), HasSubstr("spec.hires.steps"));
   for (const double strength : {0.0, 1.5, std::nan("")}) {
     hires.set_strength(strength);
-    EXPECT_THAT(RefusalOf(hires), HasSubstr("spec.hires.strength")) << strength;
+    EXPECT_THAT(HiresRefusalOf(hires), HasSubstr("spec.hires.strength")) << strength;
   }
 }
 
 TEST(ValidateHires, IsForModelsThatTakeItAndPicturesOfNoise) {
   v1::Model without = Enlarger();
   without.clear_takes_hires();
-  EXPECT_THAT(RefusalOf({}, without), HasSubstr("spec.hires: this model takes none"));
+  EXPECT_THAT(HiresRefusalOf({}, without), HasSubstr("spec.hires: this model takes none"));
   v1::ImageSpec more;
   more.set_source_image("picture");
-  EXPECT_THAT(RefusalOf({}, Enlarger(), more), HasSubstr("spec.hires: given with source_image"));
+  EXPECT_THAT(HiresRefusalOf({}, Enlarger(), more), HasSubstr("spec.hires: given with source_image"));
   v1::Model listing = Enlarger();
   v1::SamplerParameter& list = *listing.mutable_samplers(0)->add_parameters();
   list.set_name("timesteps");
@@ -132,7 +133,7 @@ TEST(ValidateHires, IsForModelsThatTakeItAndPicturesOfNoise) {
   auto& values = *(*more.mutable_sampler_parameters())["timesteps"].mutable_list_value();
   values.add_values()->set_number_value(900);
   values.add_values()->set_number_value(400);
-  EXPECT_THAT(RefusalOf({}, listing, more), HasSubstr("spec.hires: given with a list"));
+  EXPECT_THAT(HiresRefusalOf({}, listing, more), HasSubstr("spec.hires: given with a list"));
 }
 
 }  // namespace

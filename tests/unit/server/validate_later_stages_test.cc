@@ -22,7 +22,7 @@ v1::Model Cascade() {
   return model;
 }
 
-std::string RefusalOf(const v1::ImageSpec& spec) {
+std::string StagesRefusalOf(const v1::ImageSpec& spec) {
   return std::string(CheckLaterStages(Cascade(), 100, spec).message());
 }
 
@@ -37,7 +37,7 @@ TEST(ValidateLaterStages, StepsThatAreAskedForAreCounted) {
   EXPECT_EQ(LaterSteps(spec, &model), 23U);
   spec.mutable_later_stages(0)->set_steps(40);
   EXPECT_EQ(LaterSteps(spec, &model), 43U);
-  EXPECT_EQ(RefusalOf(spec), "");
+  EXPECT_EQ(StagesRefusalOf(spec), "");
 }
 
 TEST(ValidateLaterStages, WhatIsSaidHasTheStagesBounds) {
@@ -45,20 +45,21 @@ TEST(ValidateLaterStages, WhatIsSaidHasTheStagesBounds) {
   v1::LaterStage& stage = *spec.add_later_stages();
   for (const uint32_t steps : {0U, 101U}) {
     stage.set_steps(steps);
-    EXPECT_THAT(RefusalOf(spec), HasSubstr("spec.later_stages[0].steps"));
+    EXPECT_THAT(StagesRefusalOf(spec), HasSubstr("spec.later_stages[0].steps"));
   }
   stage.clear_steps();
   for (const double guidance : {-1.0, 100.5, std::nan("")}) {
     stage.set_guidance(guidance);
-    EXPECT_THAT(RefusalOf(spec), HasSubstr("spec.later_stages[0].guidance"));
+    EXPECT_THAT(StagesRefusalOf(spec), HasSubstr("spec.later_stages[0].guidance"));
   }
   stage.clear_guidance();
   stage.set_noise_level(351);
-  EXPECT_THAT(RefusalOf(spec), HasSubstr("spec.later_stages[0].noise_level: 351 given; it must be 0 to 350"));
+  EXPECT_THAT(StagesRefusalOf(spec),
+              HasSubstr("spec.later_stages[0].noise_level: 351 given; it must be 0 to 350"));
   stage.set_noise_level(350);
-  EXPECT_EQ(RefusalOf(spec), "");
+  EXPECT_EQ(StagesRefusalOf(spec), "");
   for (int i = 0; i < 2; ++i) spec.add_later_stages();
-  EXPECT_THAT(RefusalOf(spec), HasSubstr("spec.later_stages: 3 given; this model has 2"));
+  EXPECT_THAT(StagesRefusalOf(spec), HasSubstr("spec.later_stages: 3 given; this model has 2"));
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ v1::ImageSpec Painting() {
   return spec;
 }
 
-std::string RefusalOf(v1::ImageSpec spec, const v1::Model& model = Painter()) {
+std::string PaintingRefusalOf(v1::ImageSpec spec, const v1::Model& model = Painter()) {
   return std::string(ResolvePainting(model, spec).message());
 }
 
@@ -48,16 +48,16 @@ TEST(ValidatePainting, NumbersHaveBounds) {
   v1::ImageSpec spec = Painting();
   for (const double blur : {-1.0, 64.5, std::nan("")}) {
     spec.set_mask_blur(blur);
-    EXPECT_THAT(RefusalOf(spec), HasSubstr("spec.mask_blur")) << blur;
+    EXPECT_THAT(PaintingRefusalOf(spec), HasSubstr("spec.mask_blur")) << blur;
   }
   spec.set_mask_blur(64);
-  EXPECT_EQ(RefusalOf(spec), "");
+  EXPECT_EQ(PaintingRefusalOf(spec), "");
   spec.mutable_only_masked()->set_padding(257);
-  EXPECT_THAT(RefusalOf(spec), HasSubstr("spec.only_masked.padding: 257 given; it must be 0 to 256"));
+  EXPECT_THAT(PaintingRefusalOf(spec), HasSubstr("spec.only_masked.padding: 257 given; it must be 0 to 256"));
   spec.mutable_only_masked()->set_padding(256);
-  EXPECT_EQ(RefusalOf(spec), "");
+  EXPECT_EQ(PaintingRefusalOf(spec), "");
   spec.set_source_fit(static_cast<v1::SourceFit>(9));
-  EXPECT_THAT(RefusalOf(spec), HasSubstr("spec.source_fit: 9 is not"));
+  EXPECT_THAT(PaintingRefusalOf(spec), HasSubstr("spec.source_fit: 9 is not"));
 }
 
 TEST(ValidatePainting, NeedsWhatItIsAboutAndAModelThatTakesIt) {
@@ -68,12 +68,12 @@ TEST(ValidatePainting, NeedsWhatItIsAboutAndAModelThatTakesIt) {
   for (const auto& [field, say] : says) {
     v1::ImageSpec spec;
     say(spec);
-    EXPECT_THAT(RefusalOf(spec), testing::AllOf(HasSubstr(field), HasSubstr("given without")));
+    EXPECT_THAT(PaintingRefusalOf(spec), testing::AllOf(HasSubstr(field), HasSubstr("given without")));
     spec = Painting();
     say(spec);
-    EXPECT_THAT(RefusalOf(spec, v1::Model()),
+    EXPECT_THAT(PaintingRefusalOf(spec, v1::Model()),
                 testing::AllOf(HasSubstr(field), HasSubstr("this model takes none")));
-    EXPECT_EQ(RefusalOf(spec), "");
+    EXPECT_EQ(PaintingRefusalOf(spec), "");
   }
 }
 
