@@ -49,8 +49,8 @@ test('SillyTavern: fills its menus and makes a picture', async () => {
   await ask('/sdapi/v1/options', {sd_model_checkpoint: 'emoji'});
   const idle = await get('progress');  // which it waits for after a change of models
   assert.deepEqual([idle.progress, idle.state.job_count], [0, 0]);
-  assert.deepEqual((await get('upscalers')).map(one => one.name), ['None']);
-  assert.deepEqual((await get('latent-upscale-modes')).map(one => one.name), []);
+  assert.deepEqual((await get('upscalers')).map(one => one.name), ['None', 'Lanczos']);
+  assert.deepEqual((await get('latent-upscale-modes')).map(one => one.name), ['Latent']);
   assert.deepEqual((await get('sd-vae')).map(one => one.model_name), []);
   assert.ok((await get('samplers')).some(one => one.name === 'Euler a'));
   assert.ok((await get('schedulers')).some(one => one.name === 'karras'));
