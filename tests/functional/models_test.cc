@@ -156,9 +156,13 @@ TEST_F(Models, AJobThatIsPartlyMadeWaitsForItsWeights) {
   const auto client = cluster_.NewClient();
   v1::JobRequest request = RequestOf("model", 600);
   const std::string whole = PictureOf(request);
+  const auto sent = [&] { return cluster_.WorkerMetric("w", "mind_worker_checkpoints_sent_total"); };
+  const double sent_before = sent();
   const std::string job = CreateJob(*client, request);
-  Await("its first step", [&] { return JobNow(*client, job).steps_done() > 0; });
-  Await("a checkpoint", [&] { return cluster_.WorkerMetric("w", "mind_worker_checkpoints_sent_total") > 0; });
+  Await("a checkpoint", [&] { return sent() > sent_before; });
+  // What is told after it has come after it.
+  const uint32_t steps = JobNow(*client, job).steps_done();
+  Await("its next steps", [&] { return JobNow(*client, job).steps_done() > steps + 1; });
   cluster_.KillWorker("w", SIGKILL);
   const std::string kept = Path("model.safetensors").string() + ".kept";
   fs::rename(Path("model.safetensors"), kept);
