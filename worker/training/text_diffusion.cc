@@ -37,7 +37,7 @@ TextDiffusion::TextDiffusion(const RunConfig& config, const CaptionedSet& set, P
       unet_(diffusion::Scope(parameters, kUNet), diffusion::UNetConfig::From(PartOf(network_, kUNet))) {
   diffusion::ExpectSameVocabulary(*tokenizer_, *text_encoder_, "network");
   const diffusion::AutoencoderKl autoencoder = ReadAutoencoder(FolderOf(network_, kVae), device_);
-  latents_ = LatentsOf(autoencoder, set, set.count(), device_) * autoencoder.config().scaling_factor;
+  latents_ = autoencoder.config().Scaled(LatentsOf(autoencoder, set, set.count(), device_));
   if (latents_.size(1) != unet_.config().in_channels) {
     throw diffusion::ModelError("network: the autoencoder's latents have " +
                                 std::to_string(latents_.size(1)) + " channels, the UNet takes " +

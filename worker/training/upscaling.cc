@@ -81,7 +81,7 @@ Upscaling::Upscaling(const RunConfig& config, const CaptionedSet& set, Parameter
 
 void Upscaling::Encode(const diffusion::AutoencoderKl& autoencoder, const CaptionedSet& set) {
   const at::NoGradGuard no_grad;
-  latents_ = LatentsOf(autoencoder, set, set.count(), device_) * autoencoder.config().scaling_factor;
+  latents_ = autoencoder.config().Scaled(LatentsOf(autoencoder, set, set.count(), device_));
   std::vector<at::Tensor> small, decoded;
   for (int64_t begin = 0; begin < set.count(); begin += kUpscaledAtOnce) {
     const at::Tensor pictures =

@@ -40,6 +40,7 @@ AutoencoderConfig AutoencoderConfig::From(const Config& config) {
   c.layers_per_block = config.Int("layers_per_block", 1);
   c.groups = config.Int("norm_num_groups", 32);
   c.scaling_factor = config.Double("scaling_factor", 0.18215);
+  c.shift_factor = config.Double("shift_factor", 0);
   c.middle_attention = config.Bool("mid_block_add_attention", true);
   c.force_upcast = config.Bool("force_upcast", false);
   if (c.channels.empty() || c.channels.size() > 16)
@@ -50,7 +51,7 @@ AutoencoderConfig AutoencoderConfig::From(const Config& config) {
   if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
   if (!(c.scaling_factor > 0)) config.Unsupported("scaling_factor", "a positive number");
   if (config.String("act_fn", "silu") != "silu") config.Unsupported("act_fn", "silu");
-  for (const char* key : {"shift_factor", "latents_mean", "latents_std"}) {
+  for (const char* key : {"latents_mean", "latents_std"}) {
     if (!config.Unset(key)) config.Unsupported(key, "null");
   }
   ExpectBlocks(config, "down_block_types", "DownEncoderBlock2D", c.channels.size());

@@ -18,12 +18,18 @@ struct AutoencoderConfig {
   std::vector<int64_t> channels;  // finest first
   int64_t layers_per_block = 1;
   int64_t groups = 32;
-  double scaling_factor = 0.18215;  // latents are multiplied by this for the denoiser
+  // Latents are brought to about mean zero and unit variance for the denoiser: by these.
+  double shift_factor = 0;
+  double scaling_factor = 0.18215;
   bool middle_attention = true;
   bool force_upcast = false;  // the file says that it is to be computed in float32
 
   // How many pixels one latent stands for, each way.
   int64_t reduction() const { return int64_t{1} << (channels.size() - 1); }
+
+  // Of any shape: what the encoder makes, as the denoiser works on it, and back.
+  at::Tensor Scaled(const at::Tensor& latents) const { return (latents - shift_factor) * scaling_factor; }
+  at::Tensor Unscaled(const at::Tensor& x) const { return x / scaling_factor + shift_factor; }
 
   // vae/config.json. Throws ModelError.
   static AutoencoderConfig From(const Config& config);

@@ -3,15 +3,11 @@
 #include <cmath>
 #include <limits>
 
-#include "worker/diffusion/models/activation.h"
 #include "worker/diffusion/models/attention.h"
 
 namespace mind::diffusion {
 namespace {
 
-// In float16, whose largest number T5's feed-forward layers pass: their last one is given so much less, and
-// its answer made larger by as much in float32. A power of two, so that nothing is rounded.
-constexpr double kT5SmallerInHalf = 1.0 / 64;
 // Added to the logits of a token that is not to be seen.
 constexpr double kT5Hidden = std::numeric_limits<float>::lowest();
 
@@ -61,11 +57,6 @@ T5TextConfig T5TextConfig::From(const Config& config) {
   return c;
 }
 
-at::Tensor T5Norm::operator()(const at::Tensor& x) const {
-  const at::Tensor in = x.to(at::kFloat);
-  return in * at::rsqrt(in.square().mean(-1, /*keepdim=*/true) + epsilon_) * weight_.to(at::kFloat);
-}
-
 T5TextLayer::T5TextLayer(const Scope& scope, const T5TextConfig& c)
     : heads_(c.heads),
       unscaled_(std::sqrt(static_cast<double>(c.head_width))),
@@ -75,21 +66,14 @@ T5TextLayer::T5TextLayer(const Scope& scope, const T5TextConfig& c)
       v_(scope / "layer.0.SelfAttention.v", c.width, c.heads * c.head_width, /*bias=*/false),
       o_(scope / "layer.0.SelfAttention.o", c.heads * c.head_width, c.width, /*bias=*/false),
       feed_forward_norm_(scope / "layer.1.layer_norm", c.width, c.epsilon),
-      gate_(scope / "layer.1.DenseReluDense.wi_0", c.width, c.feed_forward, /*bias=*/false),
-      in_(scope / "layer.1.DenseReluDense.wi_1", c.width, c.feed_forward, /*bias=*/false),
-      out_(scope / "layer.1.DenseReluDense.wo", c.feed_forward, c.width, /*bias=*/false) {}
-
-at::Tensor T5TextLayer::FeedForward(const at::Tensor& x) const {
-  const at::Tensor h = Activate(Activation::kGeluTanh, gate_(x)) * in_(x);
-  if (h.scalar_type() != at::kHalf) return out_(h);
-  return out_(h * kT5SmallerInHalf).to(at::kFloat) / kT5SmallerInHalf;
-}
+      feed_forward_(scope / "layer.1.DenseReluDense", c.width, c.feed_forward,
+                    {.gate = "wi_0", .in = "wi_1", .out = "wo"}, Activation::kGeluTanh) {}
 
 at::Tensor T5TextLayer::operator()(const at::Tensor& x, const at::Tensor& bias) const {
   const at::Tensor normed = attention_norm_(x);
   const at::Tensor seen = MultiHeadAttention(q_(normed) * unscaled_, k_(normed), v_(normed), heads_, bias);
   const at::Tensor h = x + o_(seen).to(at::kFloat);
-  return h + FeedForward(feed_forward_norm_(h)).to(at::kFloat);
+  return h + feed_forward_(feed_forward_norm_(h));
 }
 
 T5Text::T5Text(const Scope& scope, const T5TextConfig& config)

@@ -6,7 +6,9 @@
 
 #include <vector>
 
+#include "worker/diffusion/models/gated_mlp.h"
 #include "worker/diffusion/models/layers.h"
+#include "worker/diffusion/models/rms_norm.h"
 #include "worker/diffusion/models/text_encoder.h"
 
 namespace mind::diffusion {
@@ -26,19 +28,6 @@ struct T5TextConfig {
   static T5TextConfig From(const Config& config);
 };
 
-// x over the root of its mean square, without a mean and without a bias: Zhang & Sennrich 2019.
-class T5Norm {
- public:
-  T5Norm(const Scope& scope, int64_t width, double epsilon)
-      : weight_(scope.Take("weight", {width})), epsilon_(epsilon) {}
-  // float [.., width]
-  at::Tensor operator()(const at::Tensor& x) const;
-
- private:
-  at::Tensor weight_;
-  double epsilon_;
-};
-
 // The states go through in float32 whatever the layers compute in: they grow beyond what sixteen bits hold.
 class T5TextLayer {
  public:
@@ -47,14 +36,12 @@ class T5TextLayer {
   at::Tensor operator()(const at::Tensor& x, const at::Tensor& bias) const;
 
  private:
-  at::Tensor FeedForward(const at::Tensor& x) const;
-
   int64_t heads_;
   double unscaled_;  // what undoes attention's own scaling of logits: T5 has none
-  T5Norm attention_norm_;
+  RmsNorm attention_norm_;
   Linear q_, k_, v_, o_;
-  T5Norm feed_forward_norm_;
-  Linear gate_, in_, out_;
+  RmsNorm feed_forward_norm_;
+  GatedMlp feed_forward_;
 };
 
 class T5Text : public TextEncoder {
@@ -83,7 +70,7 @@ class T5Text : public TextEncoder {
   Embedding tokens_;
   Embedding distances_;  // of the first layer, for all
   std::vector<T5TextLayer> layers_;
-  T5Norm final_norm_;
+  RmsNorm final_norm_;
 };
 
 // Distances key - query, int64 of any shape, by bucket: the lower half of them for keys that come before;

@@ -69,7 +69,7 @@ int64_t LatentPipeline::Tile() const {
 
 at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
   const AutoencoderConfig& config = autoencoder_->config();
-  const at::Tensor unscaled = latent.unsqueeze(0) / config.scaling_factor;
+  const at::Tensor unscaled = config.Unscaled(latent.unsqueeze(0));
   const auto decode = [this](const at::Tensor& latents) { return autoencoder_->Decode(latents); };
   const bool tiles = NeedsTiles(config, latent.size(1), latent.size(2));
   const at::Tensor picture = tiles ? InTiles(unscaled, Tile(), decode) : decode(unscaled);
@@ -78,7 +78,7 @@ at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
 
 at::Tensor LatentPipeline::Encode(const at::Tensor& picture, NoiseSource& noise) const {
   const LatentDistribution latents = LatentsOf(picture);
-  return latents.Sample(noise.DrawLike(latents.mean)) * autoencoder_->config().scaling_factor;
+  return autoencoder_->config().Scaled(latents.Sample(noise.DrawLike(latents.mean)));
 }
 
 LatentDistribution LatentPipeline::LatentsOf(const at::Tensor& picture) const {

@@ -17,7 +17,7 @@ constexpr double kRidge = 1e-3;
 LatentPreview LatentPreview::Fit(const AutoencoderKl& autoencoder, at::Device device) {
   const AutoencoderConfig& config = autoencoder.config();
   const Decode decode = [&](const at::Tensor& latents) {
-    return autoencoder.Decode((latents / config.scaling_factor).to(device));
+    return autoencoder.Decode(config.Unscaled(latents).to(device));
   };
   return Fit(decode, config.latent_channels, device);
 }
