@@ -2,6 +2,7 @@
 
 #include "worker/diffusion/models/activation.h"
 #include "worker/diffusion/models/attention.h"
+#include "worker/diffusion/models/latent_tokens.h"
 #include "worker/diffusion/models/products.h"
 
 namespace mind::diffusion {
@@ -135,11 +136,7 @@ at::Tensor DiffusionTransformer::operator()(const DenoiserInput& input) const {
   }
   const auto shift_scale = modulation_out_(at::silu(first)).chunk(2, 1);
   x = out_(Modulated(LayerNormed(x, kTransformerEpsilon), shift_scale[0], shift_scale[1]));
-  // [B, rows, columns, p, p, C] → [B, C, rows, p, columns, p]
-  return x.reshape({x.size(0), rows, columns, p, p, config_.out_channels})
-      .permute({0, 5, 1, 3, 2, 4})
-      .reshape({x.size(0), config_.out_channels, rows * p, columns * p})
-      .to(at::kFloat);
+  return LatentsOfTokens(x, rows, columns, p, TokenOrder::kByLatent).to(at::kFloat);
 }
 
 at::Tensor GridEmbedding(int64_t rows, int64_t columns, int64_t width, int64_t base) {
