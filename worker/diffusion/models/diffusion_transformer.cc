@@ -13,11 +13,6 @@ constexpr double kTransformerEpsilon = 1e-6;  // of the norms whose epsilon no c
 constexpr int64_t kMlpFactor = 4;
 constexpr int64_t kMaxLayers = 1024;
 
-// scale and shift [B, width]
-at::Tensor Modulated(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale) {
-  return x * (1 + scale.unsqueeze(1)) + shift.unsqueeze(1);
-}
-
 Scope BlockScope(const Scope& scope, int64_t block) {
   return scope / "transformer_blocks" / static_cast<size_t>(block);
 }
@@ -83,7 +78,7 @@ DiffusionTransformerBlock::DiffusionTransformerBlock(const Scope& scope,
                                                      const DiffusionTransformerConfig& config)
     : heads_(config.heads),
       epsilon_(config.epsilon),
-      modulation_(scope / "norm1.linear", config.width, 6 * config.width),
+      modulation_(scope / "norm1.linear", config.width, config.width, 6),
       q_(scope / "attn1.to_q", config.width, config.width),
       k_(scope / "attn1.to_k", config.width, config.width),
       v_(scope / "attn1.to_v", config.width, config.width),
@@ -92,12 +87,12 @@ DiffusionTransformerBlock::DiffusionTransformerBlock(const Scope& scope,
       ff_out_(scope / "ff.net.2", kMlpFactor * config.width, config.width) {}
 
 at::Tensor DiffusionTransformerBlock::operator()(const at::Tensor& x, const at::Tensor& told) const {
-  const auto m = modulation_(at::silu(told)).chunk(6, 1);  // shift, scale, gate; twice
+  const std::vector<at::Tensor> m = modulation_(told);  // shift, scale, gate; twice
   const at::Tensor tokens = Modulated(LayerNormed(x, kTransformerEpsilon), m[0], m[1]);
   const at::Tensor mixed = out_(MultiHeadAttention(q_(tokens), k_(tokens), v_(tokens), heads_));
-  const at::Tensor h = x + m[2].unsqueeze(1) * mixed;
+  const at::Tensor h = x + m[2] * mixed;
   const at::Tensor wide = ff_in_(Modulated(LayerNormed(h, epsilon_), m[3], m[4]));
-  return h + m[5].unsqueeze(1) * ff_out_(Activate(Activation::kGeluTanh, wide));
+  return h + m[5] * ff_out_(Activate(Activation::kGeluTanh, wide));
 }
 
 DiffusionTransformer::DiffusionTransformer(const Scope& scope, const DiffusionTransformerConfig& config)
@@ -106,7 +101,7 @@ DiffusionTransformer::DiffusionTransformer(const Scope& scope, const DiffusionTr
           (scope / "pos_embed.proj")
               .Take("weight", {config.width, config.in_channels, config.patch_size, config.patch_size})),
       patch_bias_((scope / "pos_embed.proj").Take("bias", {config.width})),
-      modulation_out_(scope / "proj_out_1", config.width, 2 * config.width),
+      modulation_out_(scope / "proj_out_1", config.width, config.width, 2),
       out_(scope / "proj_out_2", config.width, config.patch_size * config.patch_size * config.out_channels) {
   const int64_t base = config.sample_size / config.patch_size;
   positions_ = GridEmbedding(base, base, config.width, base).to(patch_weight_.options());
@@ -134,7 +129,7 @@ at::Tensor DiffusionTransformer::operator()(const DenoiserInput& input) const {
     if (i == 0) first = told;
     x = blocks_[i](x, told);
   }
-  const auto shift_scale = modulation_out_(at::silu(first)).chunk(2, 1);
+  const std::vector<at::Tensor> shift_scale = modulation_out_(first);
   x = out_(Modulated(LayerNormed(x, kTransformerEpsilon), shift_scale[0], shift_scale[1]));
   return LatentsOfTokens(x, rows, columns, p, TokenOrder::kByLatent).to(at::kFloat);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "worker/diffusion/models/denoiser.h"
+#include "worker/diffusion/models/modulation.h"
 #include "worker/diffusion/models/timestep_embedding.h"
 #include "worker/diffusion/weights/json_file.h"
 
@@ -51,7 +52,8 @@ class DiffusionTransformerBlock {
  private:
   int64_t heads_;
   double epsilon_;
-  Linear modulation_, q_, k_, v_, out_, ff_in_, ff_out_;
+  Modulation modulation_;
+  Linear q_, k_, v_, out_, ff_in_, ff_out_;
 };
 
 class DiffusionTransformer : public Denoiser {
@@ -69,7 +71,8 @@ class DiffusionTransformer : public Denoiser {
   at::Tensor positions_;                           // of the grid it was trained at
   std::vector<AdaptiveNormEmbedding> embeddings_;  // one a block, or one for all
   std::vector<DiffusionTransformerBlock> blocks_;
-  Linear modulation_out_, out_;
+  Modulation modulation_out_;
+  Linear out_;
 };
 
 // Where each patch of a rows×columns grid is: float [rows·columns, width], sines and cosines of the column,

@@ -22,7 +22,9 @@ enum class Condition {
   kSizes,     // float [n]: numbers about the picture's frame, SDXL's size conditioning
   kLabel,     // int64 []: the class
   kGuidance,  // float [width]: the guidance scale, embedded, for students that were trained with it
-  kChannels,  // float [C', h, w]: put beside x
+  kReference,        // float [M, C']: the tokens of pictures that the model goes by, as it makes tokens of x
+  kReferencePlaces,  // float [M, axes]: where each of those is, for rotary positions (rotary.h)
+  kChannels,         // float [C', h, w]: put beside x
 };
 
 class ControlNetwork;
