@@ -3,6 +3,7 @@
 #include <set>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/qwen_tokenizer_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/text/glide_bpe.h"
 #include "worker/diffusion/text/t5_tokenizer.h"
@@ -71,6 +72,7 @@ void RunTokenizerCases(const GoldenOptions& options, Report& report) {
   for (const std::filesystem::path& path : FilesIn(options.directory / "tokenizers", ".json")) {
     const std::string suite = "tokenizers/" + path.stem().string();
     const nlohmann::json file = ReadGoldenJson(path);
+    if (RanQwenTokenizerCases(options, suite, file, report)) continue;
     if (!file.contains("tokenizer")) {
       report.Unsupported(suite, "a file that names no tokenizer");
       continue;

@@ -25,11 +25,12 @@ class Tokenizer {
 };
 
 // The tokenizer of a tokenizer/ directory of the diffusers layout, by its tokenizer_class: CLIPTokenizer,
-// BertTokenizer or T5Tokenizer. Throws ModelError.
+// BertTokenizer, T5Tokenizer or Qwen2Tokenizer. Throws ModelError.
 std::unique_ptr<const Tokenizer> MakeTokenizer(const std::string& directory);
 
-// The languages the prompts of such a tokenizer are in, as far as its files tell: CLIP's own is English, a
-// BertTokenizer whose vocabulary has Chinese characters is Chinese; else empty. Throws ModelError.
+// The languages the prompts of such a tokenizer are in, as far as its files tell: CLIP's own is English,
+// Qwen's are Chinese and English, a BertTokenizer whose vocabulary has Chinese characters is Chinese; else
+// empty. Throws ModelError.
 std::vector<std::string> LanguagesOf(const std::string& directory);
 
 }  // namespace mind::diffusion
