@@ -64,6 +64,19 @@ v1::Job JobNow(client::Client& client, const std::string& id) {
   return client.Get(id).value_or(v1::Job());
 }
 
+std::map<uint32_t, std::string> PicturesOf(client::Client& client, const std::string& job) {
+  std::map<uint32_t, std::string> pictures;
+  const auto ended =
+      client.Watch(job, {.event = nullptr, .picture = [&](client::Picture picture) {
+                           EXPECT_TRUE(pictures.emplace(picture.index, std::move(picture.data)).second);
+                         }});
+  EXPECT_TRUE(ended.ok()) << ended.status();
+  if (ended.ok()) {
+    EXPECT_EQ(ended->state(), v1::JOB_STATE_SUCCEEDED) << ended->error().message();
+  }
+  return pictures;
+}
+
 int RunningImages(client::Client& client) {
   const auto workers = client.Workers();
   return workers.ok() && !workers->empty() ? static_cast<int>(workers->front().running_images()) : -1;

@@ -80,6 +80,8 @@ class Cluster {
 std::string CreateJob(client::Client& client, const v1::JobRequest& request);
 // The job as it is now; an empty one if the server cannot say so.
 v1::Job JobNow(client::Client& client, const std::string& id);
+// Follows the job to its success and gives its pictures, by index; fails the test if one comes twice.
+std::map<uint32_t, std::string> PicturesOf(client::Client& client, const std::string& job);
 // Pictures that the first of the workers is making; -1 if there is none to ask.
 int RunningImages(client::Client& client);
 

@@ -40,24 +40,13 @@ class ObjectsTest : public ::testing::Test {
     request.mutable_spec()->set_image_count(2);
     return request;
   }
-  static std::map<uint32_t, std::string> PicturesOf(Cluster& cluster, const std::string& job) {
-    std::map<uint32_t, std::string> pictures;
-    const auto ended =
-        cluster.NewClient()->Watch(job, {.event = nullptr, .picture = [&](client::Picture picture) {
-                                           EXPECT_TRUE(pictures.emplace(picture.index, picture.data).second);
-                                         }});
-    EXPECT_TRUE(ended.ok()) << ended.status();
-    if (ended.ok()) {
-      EXPECT_EQ(ended->state(), v1::JOB_STATE_SUCCEEDED) << ended->error().message();
-    }
-    return pictures;
-  }
-  // The same, with the pictures where they lie without a bucket.
+  // The same job's pictures where they lie without a bucket.
   static const std::map<uint32_t, std::string>& Undisturbed() {
     static const auto* const pictures = [] {
       Cluster cluster;
       cluster.StartWorker("w");
-      return new std::map(PicturesOf(cluster, CreateJob(*cluster.NewClient(), Pictures(10))));
+      const auto client = cluster.NewClient();
+      return new std::map(PicturesOf(*client, CreateJob(*client, Pictures(10))));
     }();
     return *pictures;
   }
@@ -70,7 +59,7 @@ TEST_F(ObjectsTest, WorkersPutPicturesThereAndServersGiveThemOut) {
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
   const std::string job = CreateJob(*client, Pictures(10));
-  const auto pictures = PicturesOf(cluster, job);
+  const auto pictures = PicturesOf(*cluster.NewClient(), job);
   EXPECT_EQ(pictures, Undisturbed());
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(endpoint_.Count(absl::StrCat("address PUT /pictures/mind/jobs/", job, "/", i, ".1 200")), 1);
@@ -82,13 +71,13 @@ TEST_F(ObjectsTest, WorkersPutPicturesThereAndServersGiveThemOut) {
   request.mutable_spec()->set_source_image(pictures.at(0));
   request.mutable_spec()->set_strength(0.5);
   const std::string begun = CreateJob(*client, request);
-  const auto first = PicturesOf(cluster, begun);
+  const auto first = PicturesOf(*cluster.NewClient(), begun);
   EXPECT_EQ(endpoint_.Count("header PUT"), 2);
   // All of it is there after a restart.
   cluster.KillServer(SIGKILL);
   cluster.StartServer();
-  EXPECT_EQ(PicturesOf(cluster, job), pictures);
-  EXPECT_EQ(PicturesOf(cluster, begun), first);
+  EXPECT_EQ(PicturesOf(*cluster.NewClient(), job), pictures);
+  EXPECT_EQ(PicturesOf(*cluster.NewClient(), begun), first);
   const auto got = client->GetImage(job, 1);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->data(), pictures.at(1));
@@ -104,7 +93,7 @@ TEST_F(ObjectsTest, AWorkerThatDiesInTheMiddleOfAnUploadCostsNoJob) {
   cluster.KillWorker("w", SIGKILL);
   endpoint_.Stop("hang-uploads");
   cluster.StartWorker("next");
-  EXPECT_EQ(PicturesOf(cluster, job), Undisturbed());
+  EXPECT_EQ(PicturesOf(*cluster.NewClient(), job), Undisturbed());
   EXPECT_EQ(cluster.WorkerMetric("next", "mind_worker_uploads_total"), 2);
 }
 
@@ -112,7 +101,7 @@ TEST_F(ObjectsTest, WhatCannotBeUploadedGoesThroughTheServer) {
   Cluster cluster(Flags());
   cluster.StartWorker("w");
   endpoint_.Do("refuse-uploads");
-  EXPECT_EQ(PicturesOf(cluster, CreateJob(*cluster.NewClient(), Pictures(10))), Undisturbed());
+  EXPECT_EQ(PicturesOf(*cluster.NewClient(), CreateJob(*cluster.NewClient(), Pictures(10))), Undisturbed());
   EXPECT_EQ(cluster.WorkerMetric("w", "mind_worker_upload_failures_total"), 2);
   EXPECT_EQ(endpoint_.Count("header PUT"), 3);
 }
@@ -125,7 +114,7 @@ TEST_F(ObjectsTest, AWorkerThatGoesDownInTheMiddleOfAnUploadSendsThePicture) {
   Await("both pictures to be made",
         [&] { return cluster.WorkerMetric("w", "mind_worker_images_total") == 2; });
   cluster.KillWorker("w", SIGTERM);
-  EXPECT_EQ(PicturesOf(cluster, job), Undisturbed());  // nobody is there to make them again
+  EXPECT_EQ(PicturesOf(*cluster.NewClient(), job), Undisturbed());  // nobody is there to make them again
   endpoint_.Stop("hang-uploads");
 }
 
@@ -134,7 +123,7 @@ TEST_F(ObjectsTest, NothingIsLostWhileItIsAway) {
   cluster.StartWorker("w");
   const auto client = cluster.NewClient();
   const std::string ended = CreateJob(*client, Pictures(10));
-  EXPECT_EQ(PicturesOf(cluster, ended), Undisturbed());
+  EXPECT_EQ(PicturesOf(*cluster.NewClient(), ended), Undisturbed());
   endpoint_.Do("down");
   const std::string job = CreateJob(*client, Pictures(10));  // it brings nothing that would have to go there
   Await("the store to fail", [&] { return cluster.ServerMetric("mind_store_failing") == 1; });
@@ -147,7 +136,7 @@ TEST_F(ObjectsTest, NothingIsLostWhileItIsAway) {
   EXPECT_TRUE(absl::IsUnavailable(unread.status())) << unread.status();
   EXPECT_EQ(JobNow(*client, job).state(), v1::JOB_STATE_RUNNING);
   endpoint_.Stop("down");
-  EXPECT_EQ(PicturesOf(cluster, job), Undisturbed());
+  EXPECT_EQ(PicturesOf(*cluster.NewClient(), job), Undisturbed());
   Await("jobs to be taken again", [&] { return client->Create(Pictures(3)).ok(); });
   EXPECT_TRUE(IsServing(cluster));
 }

@@ -7,6 +7,7 @@
 #include "proto/support/logging.h"
 #include "worker/link/convert.h"
 #include "worker/link/image_events.h"
+#include "worker/link/link_reports.h"
 #include "worker/link/server_channel.h"
 #include "worker/link/upload.h"
 
@@ -26,16 +27,6 @@ absl::Duration Since(SteadyClock::time_point begin) {
 std::string RandomInstance() {
   absl::BitGen random;
   return absl::StrFormat("%016x%016x", absl::Uniform<uint64_t>(random), absl::Uniform<uint64_t>(random));
-}
-
-ReportPtr Shared(v1::ConnectRequest report) {
-  return std::make_shared<const v1::ConnectRequest>(std::move(report));
-}
-
-ReportPtr Draining() {
-  v1::ConnectRequest report;
-  report.mutable_draining();
-  return Shared(std::move(report));
 }
 
 }  // namespace
@@ -175,10 +166,7 @@ void ServerLink::OfferModels() {
     stream_->Abort();
     return;
   }
-  v1::ConnectRequest report;
-  for (v1::Model& model : maker_.Models()) *report.mutable_models_offered()->add_models() = std::move(model);
-  report.mutable_models_offered();  // of none, too
-  stream_->Send(Shared(std::move(report)));
+  stream_->Send(OfferReport(maker_.Models()));
 }
 
 v1::ConnectRequest ServerLink::CapacityNow() {
@@ -213,7 +201,7 @@ void ServerLink::OnRegistered(const v1::Registered& registered) {
   takes_offers_ = registered.models_offered();
   if (registered.images_progress()) stream_->SendProgressTogether();
   if (untold_) OfferModels();
-  if (draining_) stream_->Send(Draining());
+  if (draining_) stream_->Send(DrainingReport());
   stream_->Send(capacity);
 }
 
@@ -247,15 +235,13 @@ void ServerLink::OnAssign(const v1::Assign& assign) {
                                         options_.watermark));
       running_[key] = {image, id, stream_};
     } catch (...) {  // a request that this version cannot even read, or no memory for it
-      v1::ConnectRequest report;
-      *report.mutable_image_failure()->mutable_image() = image;
-      *report.mutable_image_failure()->mutable_error() = ErrorStatus(std::current_exception());
+      const ReportPtr refusal = RefusalReport(image, std::current_exception());
       LogError("assignment refused", {{"job", assign.job_id()},
                                       {"attempt", assign.attempt()},
                                       {"image", assigned.image_index()},
-                                      {"error", report.image_failure().error().message()}});
+                                      {"error", refusal->image_failure().error().message()}});
       metrics_.failures.Increment();
-      stream_->Send(Shared(std::move(report)));
+      stream_->Send(refusal);
     }
   }
 }
@@ -282,9 +268,7 @@ void ServerLink::OnWanted(const v1::ImageRef& image) {
     return;
   }
   // It gave way to others: somebody has to make it again.
-  v1::ConnectRequest report;
-  *report.mutable_image_handed_back()->mutable_image() = image;
-  stream_->Send(Shared(std::move(report)));
+  stream_->Send(HandBackReport(image));
 }
 
 bool ServerLink::Upload(const std::shared_ptr<Stream>& stream, const v1::Upload& upload,
@@ -323,13 +307,7 @@ void ServerLink::Uploaded(Stream& stream, const ReportPtr& whole,
     return;
   }
   metrics_.uploads.Increment();
-  v1::ConnectRequest report;
-  v1::ImageResult& result = *report.mutable_image_result();
-  *result.mutable_image() = image;
-  result.set_seed(whole->image_result().seed());
-  result.set_media_type(whole->image_result().media_type());
-  *result.mutable_uploaded() = *file;
-  stream.Send(Shared(std::move(report)));
+  stream.Send(UploadedReport(whole->image_result(), *file));
 }
 
 void ServerLink::Keep(const ReportPtr& report) {
@@ -365,19 +343,12 @@ void ServerLink::HandBackAll() {
 void ServerLink::HandBackForEngine() {
   for (const auto& [key, running] : running_) {
     if (running.stream != stream_ || stream_ == nullptr) continue;  // the server no longer counts on it
-    v1::ConnectRequest report;
-    v1::ImageHandedBack& handed = *report.mutable_image_handed_back();
-    *handed.mutable_image() = running.image;
-    const ReportPtr kept = kept_.Find(running.image);
-    if (kept != nullptr && kept->has_image_checkpoint()) {
-      handed.set_step(kept->image_checkpoint().step());
-      handed.set_checkpoint(kept->image_checkpoint().data());
-    }
+    const ReportPtr handed = HandBackReport(running.image, kept_.Find(running.image));
     LogWarning("picture handed back in the middle of a step", {{"job", running.image.job_id()},
                                                                {"attempt", running.image.attempt()},
                                                                {"image", running.image.image_index()},
-                                                               {"step", handed.step()}});
-    stream_->Send(Shared(std::move(report)));
+                                                               {"step", handed->image_handed_back().step()}});
+    stream_->Send(handed);
   }
 }
 
@@ -386,7 +357,7 @@ bool ServerLink::Drain(absl::Duration limit) {
   {
     const absl::MutexLock lock(&mutex_);
     draining_ = true;
-    if (stream_ != nullptr) stream_->Send(Draining());
+    if (stream_ != nullptr) stream_->Send(DrainingReport());
     mutex_.AwaitWithTimeout(absl::Condition(this, &ServerLink::NothingLeft), limit * (1 - kHandBackShare));
   }
   HandBackAll();
