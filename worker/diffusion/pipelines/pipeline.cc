@@ -34,7 +34,11 @@ int64_t ExpectLabel(const ModelInfo& info, std::optional<int64_t> label) {
 
 void Pipeline::Tell(const Source&, const Start& start, const PictureRequest&,
                     Conditioning& conditioning) const {
-  for (Told& row : conditioning.rows) row.Set(Condition::kChannels, start.channels);
+  for (Told& row : conditioning.rows) {
+    row.Set(Condition::kChannels, start.channels);
+    row.Set(Condition::kReference, start.reference);
+    row.Set(Condition::kReferencePlaces, start.reference_places);
+  }
 }
 
 void Pipeline::ExpectPictures(const Source& source) const {

@@ -5,6 +5,16 @@
 #include "worker/diffusion/error.h"
 
 namespace mind::diffusion {
+namespace {
+
+// Whether x goes straight from noise to picture: what there is of both adds up to 1, as no other form has it
+// between the ends.
+bool IsFlow(const Sampler& sampler) {
+  const NoiseLevel last = sampler.LevelOf(sampler.steps() - 1);
+  return last.sigma > 0 && last.sigma < 1 && std::abs(last.alpha + last.sigma - 1) < 1e-6;
+}
+
+}  // namespace
 
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler) {
   if (start.from_noise) {
@@ -16,12 +26,13 @@ SampleState Beginning(const Start& start, double strength, const Sampler& sample
 }
 
 int64_t StepsLeftOut(double strength, const Sampler& sampler) {
-  const int64_t taken = static_cast<int64_t>(static_cast<double>(sampler.steps()) * strength);
-  if (taken < 1) {
-    throw RequestError("strength " + std::to_string(strength) + " leaves none of " +
-                       std::to_string(sampler.steps()) + " steps to take: give more of either");
-  }
-  return sampler.steps() - taken;
+  const auto all = static_cast<double>(sampler.steps());
+  const double taken = all * strength;
+  const int64_t left_out =
+      IsFlow(sampler) ? static_cast<int64_t>(all - taken) : sampler.steps() - static_cast<int64_t>(taken);
+  if (left_out < sampler.steps()) return left_out;
+  throw RequestError("strength " + std::to_string(strength) + " leaves none of " +
+                     std::to_string(sampler.steps()) + " steps to take: give more of either");
 }
 
 SampleState BeginningAt(int64_t step, const Start& start, const Sampler& sampler) {

@@ -60,6 +60,9 @@ struct Start {
   // [P], or [2, P] with what guidance leads away from, told the network as Condition::kImage; undefined:
   // nothing.
   at::Tensor image;
+  // [M, C'] and [M, axes]: tokens of pictures that the network goes by, and where they are, told it as
+  // Condition::kReference and kReferencePlaces; undefined: none.
+  at::Tensor reference, reference_places;
   bool from_noise = true;  // whether it begins with noise alone
 };
 
@@ -69,8 +72,9 @@ SampleState Beginning(const Start& start, double strength, const Sampler& sample
 // The same, with a picture, before this step.
 SampleState BeginningAt(int64_t step, const Start& start, const Sampler& sampler);
 
-// How many of a sampler's steps are left out where a trajectory begins with a picture, at such a strength.
-// Throws RequestError where that is all.
+// How many of a sampler's steps are left out where a trajectory begins with a picture, at such a strength:
+// the rest of so many that are taken, rounded down; of rectified flow the share itself, rounded down, as the
+// references have it. Throws RequestError where that is all.
 int64_t StepsLeftOut(double strength, const Sampler& sampler);
 
 // How many of a sampler's steps lie before so much of the noise is gone, 0 … 1: where another model may go on
