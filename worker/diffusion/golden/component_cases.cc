@@ -7,6 +7,7 @@
 #include "worker/diffusion/golden/floyd_component_cases.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
+#include "worker/diffusion/golden/qwen_text_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/unclip_component_cases.h"
@@ -334,7 +335,7 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
       const std::string name = item.at("name");
       if (!options.Wants("components/" + name)) continue;
       if (RanFloydCase(options, item, report) || RanUnclipCase(options, item, report) ||
-          RanPicturePromptCase(options, item, report))
+          RanPicturePromptCase(options, item, report) || RanQwenTextCase(options, item, report))
         continue;
       if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,

@@ -157,16 +157,18 @@ bool ModelDirectory::TakesPublishedTokenizer(const std::string& component) const
 
 FileParameters ModelDirectory::ComponentWeights(const std::string& component,
                                                 FileParameters::Options options) const {
+  return FileParameters(ComponentTensors(component), options);
+}
+
+NamedTensors ModelDirectory::ComponentTensors(const std::string& component) const {
   if (const std::string file = component == kAutoencoder ? AutoencoderFile() : ""; !file.empty())
-    return FileParameters(FromAutoencoder(ReadWeights(file)), options);
+    return FromAutoencoder(ReadWeights(file));
   const std::string folder = ComponentPath(component);
   const std::string whole = HasWeights(folder) ? "" : WholeFile();
   if (whole.empty())
-    return FileParameters(FromNewerTransformers(ReadComponent(folder, Defaults().String(kVariant, ""))),
-                          options);
+    return FromNewerTransformers(ReadComponent(folder, Defaults().String(kVariant, "")));
   LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(whole)));
-  if (const auto part = parts.find(component); part != parts.end())
-    return FileParameters(std::move(part->second), options);
+  if (const auto part = parts.find(component); part != parts.end()) return std::move(part->second);
   throw ModelError(folder + ": no weights, and " + whole + " holds no such part");
 }
 

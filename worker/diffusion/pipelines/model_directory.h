@@ -56,6 +56,8 @@ class ModelDirectory {
   // finds them; where its folder has none, from the single file of the whole model, which is not looked at
   // otherwise. Throws ModelError naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
+  // The same as stored, for whoever has them under other names. Throws likewise.
+  NamedTensors ComponentTensors(const std::string& component) const;
   // The scheduler's configuration, with the tables beside the model, if there are any. Throws ModelError.
   SamplerConfig ReadSamplerConfig() const;
   // Replaces defaults by those in mind.json, if the directory has one: {"default_steps": 20,
