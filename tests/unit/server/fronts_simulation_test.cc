@@ -14,6 +14,7 @@
 
 #include "proto/support/quiet_logs.h"
 #include "tests/unit/server/fronts/world.h"
+#include "tests/unit/server/simulation_seeds.h"
 
 namespace mind::server {
 namespace {
@@ -23,11 +24,6 @@ using simulated::Scale;
 using simulated::World;
 
 constexpr uint32_t kSchedules = 10'000;  // in CI
-
-uint32_t FromEnvironment(const char* name, uint32_t usual) {
-  const char* const wanted = std::getenv(name);
-  return wanted == nullptr ? usual : static_cast<uint32_t>(std::atoi(wanted));
-}
 
 // What went wrong, if anything.
 std::string Play(uint32_t seed, Bug bug = Bug::kNone) {
@@ -41,12 +37,12 @@ std::string Play(uint32_t seed, Bug bug = Bug::kNone) {
 
 TEST(FrontsSimulation, WhateverHappensNothingIsLostAndNothingHappensTwice) {
   if (std::getenv("MIND_SIMULATION_SEED") != nullptr) {
-    EXPECT_EQ(Play(FromEnvironment("MIND_SIMULATION_SEED", 0)), "");
+    EXPECT_EQ(Play(SimulationNumber("MIND_SIMULATION_SEED", 0)), "");
     return;
   }
   const QuietLogs quiet;
-  const uint32_t first = FromEnvironment("MIND_SIMULATION_FIRST", 1);
-  const uint32_t schedules = FromEnvironment("MIND_SIMULATIONS", kSchedules);
+  const uint32_t first = SimulationNumber("MIND_SIMULATION_FIRST", 1);
+  const uint32_t schedules = SimulationNumber("MIND_SIMULATIONS", kSchedules);
   for (uint32_t i = 0; i < schedules; ++i) {
     ASSERT_EQ(Play(first + i), "") << "seed " << first + i;
   }

@@ -11,10 +11,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/store/postgres_job_store.h"
 #include "server/store/postgres_term_store.h"
 #include "tests/unit/server/store_rig.h"
+#include "tests/unit/server/wait_for.h"
 
 namespace mind::server {
 
@@ -69,16 +69,6 @@ class Session {
  private:
   PGconn* const connection_;
 };
-
-// Polls until it holds; fails the test after a minute.
-template <typename Condition>
-void WaitFor(const std::string& what, const Condition& condition) {
-  const absl::Time give_up = absl::Now() + absl::Minutes(1);
-  while (!condition()) {
-    ASSERT_LT(absl::Now(), give_up) << "waited in vain for " << what;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-}
 
 }  // namespace mind::server
 

@@ -43,6 +43,12 @@ inline v1::JobRequest SmallRequest(const std::string& model = "m", uint32_t imag
   return request;
 }
 
+inline v1::JobRequest NamedRequest(const std::string& request_id) {
+  v1::JobRequest request = SmallRequest();
+  request.set_request_id(request_id);
+  return request;
+}
+
 class FakeSession : public WorkerSession {
  public:
   std::vector<v1::ConnectResponse> sent;
