@@ -1,12 +1,10 @@
 #include "worker/image/alpha_mask.h"
 
-#include <png.h>
-
-#include <stdexcept>
 #include <vector>
 
 #include "worker/image/decode.h"
 #include "worker/image/encode.h"
+#include "worker/image/png_reader.h"
 
 namespace mind::image {
 namespace {
@@ -17,22 +15,9 @@ constexpr uint8_t kHalf = 128;
 
 std::optional<std::string> MaskOfTransparency(std::string_view file) {
   if (FormatOf(file) != "PNG") return std::nullopt;
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  struct Freed {
-    png_image* image;
-    ~Freed() { png_image_free(image); }
-  } freed{&image};
-  if (png_image_begin_read_from_memory(&image, file.data(), file.size()) == 0) {
-    throw std::runtime_error(std::string("PNG: ") + image.message);
-  }
-  CheckExtent(image.width, image.height);
-  if ((image.format & PNG_FORMAT_FLAG_ALPHA) == 0) return std::nullopt;
-  image.format = PNG_FORMAT_GA;
-  std::vector<uint8_t> grey_alpha(PNG_IMAGE_SIZE(image));
-  if (png_image_finish_read(&image, nullptr, grey_alpha.data(), 0, nullptr) == 0) {
-    throw std::runtime_error(std::string("PNG: ") + image.message);
-  }
+  PngReader reader(file);
+  if (!reader.has_alpha()) return std::nullopt;
+  const std::vector<uint8_t> grey_alpha = reader.Read(PNG_FORMAT_GA);
   bool any = false;
   std::vector<uint8_t> mask(grey_alpha.size() / 2 * 3);
   for (size_t i = 0; i < grey_alpha.size() / 2; ++i) {
@@ -41,7 +26,7 @@ std::optional<std::string> MaskOfTransparency(std::string_view file) {
     mask[3 * i] = mask[3 * i + 1] = mask[3 * i + 2] = 255;
   }
   if (!any) return std::nullopt;
-  return EncodePng({mask.data(), static_cast<int>(image.width), static_cast<int>(image.height)}, "");
+  return EncodePng({mask.data(), reader.width(), reader.height()}, "");
 }
 
 }  // namespace mind::image

@@ -1,31 +1,14 @@
-#include <png.h>
-
-#include <stdexcept>
-
 #include "worker/image/decode.h"
+#include "worker/image/png_reader.h"
 
 namespace mind::image {
 
 RgbPicture DecodePng(std::string_view file) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  struct Freed {
-    png_image* image;
-    ~Freed() { png_image_free(image); }
-  } freed{&image};
-  if (png_image_begin_read_from_memory(&image, file.data(), file.size()) == 0) {
-    throw std::runtime_error(std::string("PNG: ") + image.message);
-  }
-  CheckExtent(image.width, image.height);
+  PngReader reader(file);
   // Read with its alpha and drop that: asking libpng for RGB would blend with a background.
-  image.format = PNG_FORMAT_RGBA;
-  RgbPicture picture{.data = std::vector<uint8_t>(PNG_IMAGE_SIZE(image)),
-                     .width = static_cast<int>(image.width),
-                     .height = static_cast<int>(image.height)};
+  RgbPicture picture{
+      .data = reader.Read(PNG_FORMAT_RGBA), .width = reader.width(), .height = reader.height()};
   std::vector<uint8_t>& data = picture.data;
-  if (png_image_finish_read(&image, nullptr, data.data(), 0, nullptr) == 0) {
-    throw std::runtime_error(std::string("PNG: ") + image.message);
-  }
   // In place: a picture may be 128 MiB.
   const size_t pixels = data.size() / 4;
   for (size_t i = 0; i < pixels; ++i) {
