@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/text/model_length.h"
 #include "worker/diffusion/text/special_token.h"
 #include "worker/diffusion/text/unicode.h"
 #include "worker/diffusion/weights/json_file.h"
@@ -50,9 +51,7 @@ size_t WordLength(std::u32string_view text) {
 std::unique_ptr<ClipBpeTokenizer> ClipBpeTokenizer::FromDirectory(const std::string& directory) {
   const Config config = Config::FromFile(directory + "/tokenizer_config.json");
   Options options;
-  const int64_t length = config.Int("model_max_length", 77);
-  if (length < 2 || length > 4096) config.Unsupported("model_max_length", "2 to 4096");
-  options.model_length = static_cast<size_t>(length);
+  options.model_length = ModelLength(config, 77, 4096);
   options.split_cjk = config.Bool("tokenize_chinese_chars", false);
   options.begin = SpecialToken(config, "bos_token", options.begin);
   options.end = SpecialToken(config, "eos_token", options.end);

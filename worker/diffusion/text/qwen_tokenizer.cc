@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/text/model_length.h"
 #include "worker/diffusion/text/qwen_tokenizer_file.h"
 #include "worker/diffusion/text/qwen_words.h"
 #include "worker/diffusion/text/special_token.h"
@@ -13,14 +14,13 @@ namespace mind::diffusion {
 
 std::unique_ptr<QwenTokenizer> QwenTokenizer::FromDirectory(const std::string& directory) {
   const Config config = Config::FromFile(directory + "/tokenizer_config.json");
-  const int64_t length = config.Int("model_max_length", 131072);
-  if (length < 2 || length > (1 << 24)) config.Unsupported("model_max_length", "2 to 16777216");
+  const size_t length = ModelLength(config, 131072, 1 << 24);
   const std::string padding = SpecialToken(config, "pad_token", "<|endoftext|>");
   const std::string whole = directory + "/tokenizer.json";
-  QwenTokenizerFile file = std::filesystem::exists(whole) ? ReadQwenTokenizerJson(whole)
-                                                          : ReadQwenVocabulary(directory, config);
-  return std::unique_ptr<QwenTokenizer>(new QwenTokenizer(std::move(file.encoding), std::move(file.marks),
-                                                          padding, static_cast<size_t>(length), directory));
+  QwenTokenizerFile file =
+      std::filesystem::exists(whole) ? ReadQwenTokenizerJson(whole) : ReadQwenVocabulary(directory, config);
+  return std::unique_ptr<QwenTokenizer>(
+      new QwenTokenizer(std::move(file.encoding), std::move(file.marks), padding, length, directory));
 }
 
 QwenTokenizer::QwenTokenizer(BytePairEncoding encoding, Marks marks, const std::string& padding,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/text/model_length.h"
 #include "worker/diffusion/text/special_token.h"
 #include "worker/diffusion/weights/json_file.h"
 
@@ -24,14 +25,12 @@ int64_t IdOfT5Mark(const SentencePieceModel& model, const std::string& mark, con
 
 std::unique_ptr<T5Tokenizer> T5Tokenizer::FromDirectory(const std::string& directory) {
   const Config config = Config::FromFile(directory + "/tokenizer_config.json");
-  const int64_t length = config.Int("model_max_length", 512);
-  if (length < 2 || length > 65536) config.Unsupported("model_max_length", "2 to 65536");
+  const size_t length = ModelLength(config, 512, 65536);
   const int64_t sentinels = config.Int("extra_ids", 100);
   if (sentinels < 0 || sentinels > kMostT5Sentinels)
     config.Unsupported("extra_ids", "0 to " + std::to_string(kMostT5Sentinels));
-  const auto size = static_cast<size_t>(length);
   std::unique_ptr<T5Tokenizer> tokenizer(
-      new T5Tokenizer(SentencePieceTokenizer::FromDirectory(directory, size), sentinels, size));
+      new T5Tokenizer(SentencePieceTokenizer::FromDirectory(directory, length), sentinels, length));
   const SentencePieceModel& model = tokenizer->pieces_->model();
   const auto mark = [&](const char* key, const char* fallback) {
     const std::string text = SpecialToken(config, key, fallback);

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/text/model_length.h"
 #include "worker/diffusion/text/special_token.h"
 #include "worker/diffusion/text/unicode.h"
 
@@ -27,9 +28,7 @@ bool IsBertSpace(char32_t c) {
 std::unique_ptr<WordPieceTokenizer> WordPieceTokenizer::FromDirectory(const std::string& directory) {
   const Config config = Config::FromFile(directory + "/tokenizer_config.json");
   Options options;
-  const int64_t length = config.Int("model_max_length", 512);
-  if (length < 2 || length > 4096) config.Unsupported("model_max_length", "2 to 4096");
-  options.model_length = static_cast<size_t>(length);
+  options.model_length = ModelLength(config, 512, 4096);
   options.lower_case = config.Bool("do_lower_case", true);
   options.split_cjk = config.Bool("tokenize_chinese_chars", true);
   if (!config.Bool("do_basic_tokenize", true)) config.Unsupported("do_basic_tokenize", "true");
