@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/text/model_length.h"
+#include "worker/diffusion/text/prompt_length.h"
 #include "worker/diffusion/text/special_token.h"
 #include "worker/diffusion/text/unicode.h"
 #include "worker/diffusion/weights/json_file.h"
@@ -116,13 +116,7 @@ std::vector<int64_t> ClipBpeTokenizer::Encode(std::string_view text) const {
 }
 
 std::vector<int64_t> ClipBpeTokenizer::EncodePadded(std::string_view text, size_t length) const {
-  std::vector<int64_t> ids = Encode(text);
-  if (ids.size() > length) {
-    ids.resize(length);
-    ids.back() = end_id_;
-  }
-  ids.resize(length, pad_id_);
-  return ids;
+  return PaddedOrCut(Encode(text), length, end_id_, pad_id_);
 }
 
 }  // namespace mind::diffusion

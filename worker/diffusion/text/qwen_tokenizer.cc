@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/text/model_length.h"
+#include "worker/diffusion/text/prompt_length.h"
 #include "worker/diffusion/text/qwen_tokenizer_file.h"
 #include "worker/diffusion/text/qwen_words.h"
 #include "worker/diffusion/text/special_token.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/text/model_length.h"
+#include "worker/diffusion/text/prompt_length.h"
 #include "worker/diffusion/text/special_token.h"
 #include "worker/diffusion/weights/json_file.h"
 
@@ -71,11 +71,7 @@ std::vector<int64_t> T5Tokenizer::Encode(std::string_view text) const {
 }
 
 std::vector<int64_t> T5Tokenizer::EncodePadded(std::string_view text, size_t length) const {
-  std::vector<int64_t> ids = Encode(text);
-  const bool cut = ids.size() > length;
-  ids.resize(length, padding_);
-  if (cut && length > 0) ids.back() = end_;
-  return ids;
+  return PaddedOrCut(Encode(text), length, end_, padding_);
 }
 
 }  // namespace mind::diffusion

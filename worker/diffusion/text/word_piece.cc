@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "worker/diffusion/error.h"
-#include "worker/diffusion/text/model_length.h"
+#include "worker/diffusion/text/prompt_length.h"
 #include "worker/diffusion/text/special_token.h"
 #include "worker/diffusion/text/unicode.h"
 
@@ -142,13 +142,7 @@ std::vector<int64_t> WordPieceTokenizer::Encode(std::string_view text) const {
 }
 
 std::vector<int64_t> WordPieceTokenizer::EncodePadded(std::string_view text, size_t length) const {
-  std::vector<int64_t> ids = Encode(text);
-  if (ids.size() > length) {
-    ids.resize(length);
-    ids.back() = ids_.at(options_.end);
-  }
-  ids.resize(length, ids_.at(options_.pad));
-  return ids;
+  return PaddedOrCut(Encode(text), length, ids_.at(options_.end), ids_.at(options_.pad));
 }
 
 }  // namespace mind::diffusion
