@@ -43,6 +43,8 @@ nlohmann::json RandomModel(Random& random) {
                                             "ScoreSdeVpScheduler",
                                             "CMStochasticIterativeScheduler",
                                             "FlowMatchEulerDiscreteScheduler",
+                                            "FlowMatchHeunDiscreteScheduler",
+                                            "FlowMatchLCMScheduler",
                                             "IPNDMScheduler"};
   nlohmann::json json = {{"_class_name", random.Of(classes)}};
   if (random.Chance(0.5)) {
@@ -59,6 +61,16 @@ nlohmann::json RandomModel(Random& random) {
   if (random.Chance(0.2)) json["clip_sample"] = random.Chance(0.5);
   if (random.Chance(0.1)) json["rescale_betas_zero_snr"] = true;
   if (random.Chance(0.2)) json["set_alpha_to_one"] = random.Chance(0.5);
+  if (random.Chance(0.2)) {
+    json["use_flow_sigmas"] = true;
+    json["prediction_type"] = "flow_prediction";
+    json["flow_shift"] = random.Number(0.1, 12);
+  }
+  if (random.Chance(0.3)) json["shift"] = random.Number(0.1, 12);
+  if (random.Chance(0.3)) json["use_dynamic_shifting"] = true;
+  if (random.Chance(0.2)) json["shift_terminal"] = random.Number(0.001, 0.5);
+  if (random.Chance(0.1)) json["invert_sigmas"] = true;
+  if (random.Chance(0.1)) json["use_karras_sigmas"] = true;
   return json;
 }
 

@@ -76,6 +76,11 @@ struct SampleOf {
   json beside = json::object();
 };
 
+// Of the solvers' flow forms, and of shifts by size.
+const json kFlow = {{"use_flow_sigmas", true}, {"prediction_type", "flow_prediction"}};
+const json kDynamic = {
+    {"use_flow_sigmas", true}, {"prediction_type", "flow_prediction"}, {"use_dynamic_shifting", true}};
+
 const std::map<std::string, SampleOf>& Samples() {
   static const auto* const samples = new std::map<std::string, SampleOf>{
       {"num_train_timesteps", {{300, 4}}},
@@ -130,17 +135,19 @@ const std::map<std::string, SampleOf>& Samples() {
       {"snr", {{0.3}}},
       {"correct_steps", {{0, 3}}},
       {"noise_sampler_seed", {{3}}},
-      {"use_dynamic_shifting", {{true}}},
-      {"use_flow_sigmas", {{true}}},
-      {"flow_shift", {{3}}},
-      {"time_shift_type", {{"linear"}}},
-      {"shift_terminal", {{0.1}}},
+      {"use_dynamic_shifting", {{true}, kFlow}},
+      {"use_flow_sigmas", {{true}, {{"prediction_type", "flow_prediction"}}}},
+      {"flow_shift", {{3}, kFlow}},
+      {"time_shift_type", {{"linear"}, kDynamic}},
+      {"shift_terminal", {{0.1}, kFlow}},
       {"invert_sigmas", {{true}}},
       {"stochastic_sampling", {{true}}},
-      {"base_shift", {{0.4}}},
-      {"max_shift", {{2}}},
-      {"base_image_seq_len", {{128}}},
-      {"max_image_seq_len", {{8192}}},
+      {"base_shift", {{0.4}, {{"use_dynamic_shifting", true}, {"max_image_seq_len", 8192}}}},
+      {"max_shift", {{2}, kDynamic}},
+      {"base_image_seq_len", {{128}, {{"use_dynamic_shifting", true}, {"max_image_seq_len", 8192}}}},
+      {"max_image_seq_len", {{8192}, kDynamic}},
+      {"scale_factors", {{json::array({1, 2})}}},
+      {"upscale_mode", {{"nearest"}}},
   };
   return *samples;
 }
@@ -243,7 +250,7 @@ TEST(SchedulerClassesTable, EveryClassThatSamplesHasASamplerOfItsOwn) {
       EXPECT_THROW(DefaultSamplerName(config), UnsupportedError) << one.name;
     }
   }
-  EXPECT_GE(diffusion::SchedulerClasses().size(), 27U);
+  EXPECT_GE(diffusion::SchedulerClasses().size(), 29U);
 }
 
 TEST(SchedulerClassesTable, AnUnknownClassIsRefusedWithThoseThatAreKnown) {

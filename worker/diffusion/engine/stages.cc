@@ -9,6 +9,7 @@
 #include "worker/diffusion/hash.h"
 #include "worker/diffusion/models/wrapping.h"
 #include "worker/diffusion/pipelines/resize.h"
+#include "worker/diffusion/samplers/flow_shift.h"
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
@@ -98,10 +99,10 @@ Stage SecondPass(const TrajectoryRequest& request, const Stage& first) {
   stage.width = width;
   stage.height = height;
   const double share = std::min(strength, kMostStrength);
-  stage.sampler =
-      MakeSampler(request.sampler, first.pipeline->sampler_config(),
-                  static_cast<int64_t>(static_cast<double>(steps) / share), request.sampler_parameters);
   stage.shape = first.pipeline->ShapeFor(request.picture, width, height);
+  stage.sampler =
+      MakeSampler(request.sampler, OfPicture(first.pipeline->sampler_config(), stage.shape),
+                  static_cast<int64_t>(static_cast<double>(steps) / share), request.sampler_parameters);
   stage.end = stage.sampler->steps();
   stage.begin = std::max<int64_t>(stage.end - steps, 0);
   stage.steps_before = first.end - stage.begin;
@@ -124,10 +125,10 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
     std::optional<StageSampling> own = pipeline->own_sampling();
     if (own && !stages.empty() && stages.size() <= request.picture.later_stages.size())
       own->steps = request.picture.later_stages[stages.size() - 1].steps.value_or(own->steps);
-    stage.sampler = own ? MakeSampler(own->sampler, pipeline->sampler_config(), own->steps)
-                        : MakeSampler(request.sampler, pipeline->sampler_config(), request.steps,
-                                      request.sampler_parameters);
     stage.shape = pipeline->ShapeFor(request.picture, request.width, request.height);
+    const SamplerConfig config = OfPicture(pipeline->sampler_config(), stage.shape);
+    stage.sampler = own ? MakeSampler(own->sampler, config, own->steps)
+                        : MakeSampler(request.sampler, config, request.steps, request.sampler_parameters);
     const auto steps_before = [&](double share) {
       return share < 1 ? StepsBefore(share, *stage.sampler, info.train_steps) : stage.sampler->steps();
     };

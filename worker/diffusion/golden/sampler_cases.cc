@@ -21,11 +21,16 @@ constexpr double kTableTolerance = 1e-5;  // golden README: of tables and levels
 
 SamplerConfig ConfigOf(const nlohmann::json& item, const std::string& name) {
   SamplerConfig config = SamplerConfig::From(Config(item.at("config"), name));
-  config.class_name = item.at("class");
   const nlohmann::json& step = item.at("step_kwargs");
   const nlohmann::json& set = item.at("set_timesteps");
   for (const auto& [key, value] : set.items()) {
-    if (!value.is_array()) throw UnsupportedError("set_timesteps with " + key + " = " + value.dump());
+    if (key == "mu") {
+      config.flow.base_shift = config.flow.max_shift = value;
+    } else if (key == "sigmas" && value.is_string()) {
+      config.flow.SpaceBySteps();  // in words, the levels of pipelines
+    } else if (!value.is_array()) {
+      throw UnsupportedError("set_timesteps with " + key + " = " + value.dump());
+    }
   }
   config.eta = step.value("eta", config.eta);
   config.use_clipped_output = step.value("use_clipped_model_output", config.use_clipped_output);
@@ -34,7 +39,10 @@ SamplerConfig ConfigOf(const nlohmann::json& item, const std::string& name) {
   config.churn_max = std::min(step.value("s_tmax", config.churn_max), config.churn_max);
   config.noise_scale = step.value("s_noise", config.noise_scale);
   config.custom_timesteps = set.value("timesteps", config.custom_timesteps);
-  config.custom_sigmas = set.value("sigmas", config.custom_sigmas);
+  if (set.contains("sigmas") && set.at("sigmas").is_array()) {
+    config.custom_sigmas = set.at("sigmas").get<std::vector<double>>();
+    if (config.form == NetworkForm::kFlow) config.custom_sigmas.push_back(0);  // the reference adds it
+  }
   return config;
 }
 
@@ -69,7 +77,7 @@ class SamplerCase {
         config_(ConfigOf(item, item.at("name"))),
         tolerance_(SamplerTolerance(item)),
         first_step_(item.at("t_start")),
-        calls_(record.Get("model_inputs").size(0)) {
+        calls_(record.Get("model_outputs").size(0)) {
     const auto& count = item.at("num_inference_steps");
     const int64_t steps = !count.is_null() ? count.get<int64_t>()
                           : !config_.custom_timesteps.empty()
@@ -145,9 +153,8 @@ class SamplerCase {
     auto noise = NoiseOf(row);
     RecordedNoise& recorded = *noise;
     state.noise = std::move(noise);
-    const at::Tensor unit = record_.Get("x_init_unit")[row].to(device_);
     state.step = first_step_;
-    state.x = state.step > 0 ? 3 * unit : unit * sampler_->initial_scale();
+    state.x = BeginningOf(row, result).to(device_);
 
     int64_t call = 0;
     const Evaluate evaluate = [&](const at::Tensor& input, double timestep) {
@@ -161,7 +168,7 @@ class SamplerCase {
       ++call;
       return output;
     };
-    const bool whole = item_.at("limit").is_null();
+    const bool whole = item_.value("limit", nlohmann::json()).is_null();
     while (whole ? state.step < sampler_->steps() : call < calls_) {
       CheckLevel(state.step, call, result);
       TakeStep(*sampler_, state, evaluate);
@@ -178,6 +185,23 @@ class SamplerCase {
                   std::to_string(call));
     }
     recorded.ExpectAllUsed(calls_, IdleDrawsOf(item_.at("class")));
+  }
+
+  // What the first step begins with. Records of flows give it, and of those that begin in the middle what it
+  // is made of.
+  at::Tensor BeginningOf(int64_t row, Report::Case& result) const {
+    if (record_.Has("x_init_unit")) {
+      const at::Tensor unit = record_.Get("x_init_unit")[row];
+      return first_step_ > 0 ? 3 * unit : unit * sampler_->initial_scale();
+    }
+    const at::Tensor first = record_.Get("samples")[0][row];
+    if (first_step_ > 0) {
+      result.Compare(
+          "noised",
+          NoisedTo(sampler_->LevelOf(first_step_), record_.Get("x0")[row], record_.Get("x_init_noise")[row]),
+          first, tolerance_);
+    }
+    return first;
   }
 
   std::unique_ptr<RecordedNoise> NoiseOf(int64_t row) const {
@@ -199,9 +223,15 @@ class SamplerCase {
       const double theirs = times[std::min(index, times.numel() - 1)].item<double>();
       result.Compare("timestep " + number, at::tensor(timestep + 1000), at::tensor(theirs + 1000), 1e-6);
     };
-    expect("timesteps", call);
-    expect("timesteps_full", first_step_ * item_.at("order").get<int64_t>() + call);
-    result.Compare("input " + number, input, record_.Get("model_inputs")[call][row], tolerance_);
+    const int64_t place = first_step_ * item_.at("order").get<int64_t>() + call;
+    if (record_.Has("timesteps_full")) {
+      expect("timesteps", call);
+      expect("timesteps_full", place);
+    } else {
+      expect("timesteps", place);
+    }
+    if (record_.Has("model_inputs"))
+      result.Compare("input " + number, input, record_.Get("model_inputs")[call][row], tolerance_);
   }
 
   // Where a step begins whose first call this is.
@@ -210,7 +240,8 @@ class SamplerCase {
     const at::Tensor sigmas = record_.Get("sigmas").to(at::kDouble);
     const int64_t index = first_step_ * item_.at("order").get<int64_t>() + call;
     const NoiseLevel level = sampler_->LevelOf(step);
-    const double ours = config_.form == NetworkForm::kFlow ? level.sigma : level.sigma / level.alpha;
+    const bool flow = config_.form == NetworkForm::kFlow;
+    const double ours = !flow ? level.sigma / level.alpha : config_.flow.inverted ? level.alpha : level.sigma;
     result.Compare("sigma " + std::to_string(call), at::tensor(ours),
                    at::tensor(sigmas[index].item<double>()), kTableTolerance);
   }
@@ -236,7 +267,7 @@ void RunSamplerCases(const GoldenOptions& options, Report& report) {
       std::filesystem::path data = file;
       const Record& record = result.Open(data.replace_extension(".safetensors"));
       if (CheckRepaint(item, record, result) || CheckScoreSde(item, record, result)) return;
-      if (!record.Has("x_init_unit") && !record.Has("model_inputs"))
+      if (!record.Has("x_init_unit") && !record.Has("model_outputs"))
         throw UnsupportedError("a record that does not say what the sampler begins with");
       SamplerCase(item, record, options.device).Check(result);
     });

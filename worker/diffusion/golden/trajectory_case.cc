@@ -274,11 +274,15 @@ Idle IdleDrawsOf(const std::string& scheduler_class) {
       // Draw in every call, whether they churn in it or not.
       {"EulerDiscreteScheduler", Idle::kAnyCalls},
       {"EDMEulerScheduler", Idle::kAnyCalls},
+      // Draws in both calls of a step, and makes use of the first.
+      {"FlowMatchHeunDiscreteScheduler", Idle::kAnyCalls},
       // Draws in both calls of a step, and makes use of it in one.
       {"KDPM2AncestralDiscreteScheduler", Idle::kAnyCalls},
       // Draw for a last step that ends without noise.
       {"EulerAncestralDiscreteScheduler", Idle::kLast},
       {"CMStochasticIterativeScheduler", Idle::kLast},
+      {"FlowMatchEulerDiscreteScheduler", Idle::kLast},
+      {"FlowMatchLCMScheduler", Idle::kLast},
       {"ScoreSdeVeScheduler", Idle::kLast},
       {"ScoreSdeVpScheduler", Idle::kLast},
   };

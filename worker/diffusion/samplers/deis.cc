@@ -13,6 +13,17 @@ double LogRho(const NoiseLevel& level) {
   return -level.lambda();
 }
 
+// Of the first order. The length of the step in lambda is of float32, as the reference has it: from next to
+// pure noise of a flow, where rho is in the thousands, its rounding is the largest.
+at::Tensor FirstOrder(const at::Tensor& x, const at::Tensor& noise, const NoiseLevel& from,
+                      const NoiseLevel& to) {
+  const auto lambda = [](const NoiseLevel& level) {
+    return static_cast<float>(std::log(level.alpha)) - static_cast<float>(std::log(level.sigma));
+  };
+  const double h = lambda(to) - lambda(from);
+  return (to.alpha / from.alpha) * x - (to.sigma * std::expm1(h)) * noise;
+}
+
 // The integral over rho from a to b of the polynomial in log rho that is 1 at nodes[j] and 0 at the others,
 // all in log rho. With u = log rho: ∫ p(u) e^u du = [(p - p' + p'') e^u].
 double IntegratedOverLogRho(const std::vector<double>& nodes, size_t j, double a, double b) {
@@ -56,6 +67,10 @@ Task DeisSampler::Step(SampleState& state, Evaluator& evaluate) const {
     co_return;
   }
   const size_t order = static_cast<size_t>(OrderOf(state));
+  if (order == 1) {
+    state.x = FirstOrder(state.x, estimate.noise, from, to);
+    co_return;
+  }
   std::vector<double> nodes;  // log rho of the newest predictions, newest first
   for (size_t k = 0; k < order; ++k) nodes.push_back(LogRho(levels_[static_cast<size_t>(state.step) - k]));
   at::Tensor scaled = state.x / from.alpha;

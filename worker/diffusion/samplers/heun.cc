@@ -1,6 +1,13 @@
 #include "worker/diffusion/samplers/heun.h"
 
+#include "worker/diffusion/error.h"
+
 namespace mind::diffusion {
+
+HeunSampler::HeunSampler(const SamplerConfig& config, int64_t steps)
+    : LevelSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {
+  if (config.churn > 0) throw RequestError("churn must be 0 in this sampler for a model of this kind");
+}
 
 Task HeunSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const NoiseLevel from = From(state), to = To(state);

@@ -10,8 +10,8 @@ namespace mind::diffusion {
 class HeunSampler : public LevelSampler {
  public:
   using LevelSampler::LevelSampler;
-  HeunSampler(const SamplerConfig& config, int64_t steps)
-      : LevelSampler(config, SigmaLevels(config, steps, Spacing::kLinspace)) {}
+  // Throws RequestError for churn, which is for flows (flow_heun.h).
+  HeunSampler(const SamplerConfig& config, int64_t steps);
   int64_t evaluations() const override { return 2 * steps() - (levels_.levels.back().sigma == 0 ? 1 : 0); }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/samplers/flow_levels.h"
 #include "worker/diffusion/samplers/noise_schedule.h"
 
 namespace mind::diffusion {
@@ -140,17 +141,8 @@ NoiseLevels ContinuumLevels(const SamplerConfig& c, int64_t steps) {
       result.initial_scale = edm ? std::sqrt(max * max + 1) : max;
       return result;
     }
-    case NetworkForm::kFlow: {
-      const auto shifted = [&c](double sigma) { return c.shift * sigma / (1 + (c.shift - 1) * sigma); };
-      const double train = static_cast<double>(c.train_steps);
-      const double max = shifted(1), min = shifted(1 / train);
-      for (int64_t i = 0; i < steps; ++i) {
-        const double ramp = steps == 1 ? 0 : static_cast<double>(i) / (n - 1);
-        const double sigma = shifted(max + ramp * (min - max));
-        add({1 - sigma, sigma, sigma * train});
-      }
-      break;
-    }
+    case NetworkForm::kFlow:
+      return FlowLevels(c, steps);
     default:  // cosine
       for (int64_t i = 0; i < steps; ++i) {
         const double time = 1 - static_cast<double>(i) / n;
@@ -211,6 +203,7 @@ NoiseLevels SigmaLevels(const SamplerConfig& config, int64_t steps, Spacing defa
 }
 
 NoiseLevels SolverLevels(const SamplerConfig& config, int64_t steps) {
+  if (config.form == NetworkForm::kFlow) return FlowSolverLevels(config, steps);
   if (config.form != NetworkForm::kDiscrete) return ContinuumLevels(config, steps);
   const SamplerConfig c = WithOptimalAsCustom(config, steps);
   const std::vector<double> table = TrainingSigmas(c);

@@ -42,7 +42,7 @@ at::Tensor EstimateX0(const SamplerConfig& c, const at::Tensor& output, const at
       return output * out + x * skip;
     }
     case NetworkForm::kFlow:
-      return x - sigma * output;
+      return c.flow.inverted ? x + sigma * output : x - sigma * output;
   }
   switch (c.prediction) {
     case Prediction::kEpsilon:
@@ -67,6 +67,8 @@ at::Tensor EstimateNoise(const SamplerConfig& c, const at::Tensor& output, const
     return x * (level.sigma / Square(norm)) + output * (level.alpha / norm);
   }
   if (c.form == NetworkForm::kExploding) return output * -level.sigma;
+  if (c.form == NetworkForm::kFlow)
+    return c.flow.inverted ? x - level.alpha * output : x + level.alpha * output;
   return level.sigma > 0 ? (x - level.alpha * x0) / level.sigma : at::zeros_like(x);
 }
 

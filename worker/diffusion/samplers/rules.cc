@@ -13,6 +13,8 @@
 #include "worker/diffusion/samplers/dpmpp_sde.h"
 #include "worker/diffusion/samplers/euler.h"
 #include "worker/diffusion/samplers/euler_ancestral.h"
+#include "worker/diffusion/samplers/flow_heun.h"
+#include "worker/diffusion/samplers/flow_lcm.h"
 #include "worker/diffusion/samplers/heun.h"
 #include "worker/diffusion/samplers/ipndm.h"
 #include "worker/diffusion/samplers/kdpm2.h"
@@ -28,6 +30,13 @@ namespace {
 
 template <typename S>
 std::unique_ptr<const Sampler> Make(const SamplerConfig& config, int64_t steps) {
+  return std::make_unique<S>(config, steps);
+}
+
+// One rule by two samplers: of flows, and of all others.
+template <typename S, typename OfFlow>
+std::unique_ptr<const Sampler> MakeByForm(const SamplerConfig& config, int64_t steps) {
+  if (config.form == NetworkForm::kFlow) return std::make_unique<OfFlow>(config, steps);
   return std::make_unique<S>(config, steps);
 }
 
@@ -95,13 +104,13 @@ std::vector<Rule> SigmaRules() {
        .make = Make<EulerAncestralSampler>},
       {.name = "heun",
        .description = "Heun's method",
-       .class_names = {"HeunDiscreteScheduler"},
+       .class_names = {"HeunDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"},
        .aliases = {"k_heun", "sample_heun"},
-       .forms = {kDiscrete, kExploding, kEdm},
+       .forms = {kDiscrete, kExploding, kEdm, kFlow},
        .karras = true,
        .evaluations_per_step = 2,
-       .parameters = {&kSchedule, &kSpacing, &kStart, &kSigmas},
-       .make = Make<HeunSampler>},
+       .parameters = {&kSchedule, &kSpacing, &kStart, &kSigmas, &kChurn, &kChurnMin, &kChurnMax, &kNoise},
+       .make = MakeByForm<HeunSampler, FlowHeunSampler>},
       {.name = "lms",
        .description = "Linear multistep of order 4",
        .class_names = {"LMSDiscreteScheduler"},
@@ -156,7 +165,7 @@ std::vector<Rule> SolverRules() {
        .description = "DPM-Solver++ in multistep form",
        .class_names = {"DPMSolverMultistepScheduler", "EDMDPMSolverMultistepScheduler"},
        .aliases = {"DPM++ 2M", "sample_dpmpp_2m"},
-       .forms = {kDiscrete, kExploding, kEdm},
+       .forms = {kDiscrete, kExploding, kEdm, kFlow},
        .karras = true,
        .parameters = {&kOrder, &kAlgorithm, &kSolver, &kSchedule, &kSpacing, &kStart, &kSigmas, &kFinalSigma,
                       &kLowerOrderFinal, &kEulerAtFinal, &kNoise},
@@ -164,7 +173,7 @@ std::vector<Rule> SolverRules() {
       {.name = "dpmpp_2m_sde",
        .description = "DPM-Solver++ in multistep form, as an SDE",
        .aliases = {"DPM++ 2M SDE", "sample_dpmpp_2m_sde"},
-       .forms = {kDiscrete, kExploding, kEdm},
+       .forms = {kDiscrete, kExploding, kEdm, kFlow},
        .karras = true,
        .stochastic = true,
        .parameters = {&kSolver, &kSchedule, &kSpacing, &kStart, &kSigmas, &kLowerOrderFinal, &kEulerAtFinal,
@@ -174,7 +183,7 @@ std::vector<Rule> SolverRules() {
       {.name = "dpmpp_3m",
        .description = "DPM-Solver++ in multistep form, order 3",
        .aliases = {"DPM++ 3M"},
-       .forms = {kDiscrete, kExploding, kEdm},
+       .forms = {kDiscrete, kExploding, kEdm, kFlow},
        .karras = true,
        .parameters = {&kSchedule, &kSpacing, &kStart, &kSigmas, &kLowerOrderFinal, &kEulerAtFinal},
        .defaults = [](SamplerConfig& c) { c.solver_order = 3; },
@@ -183,7 +192,7 @@ std::vector<Rule> SolverRules() {
        .description = "DPM-Solver++ in singlestep form; an evaluation counts as a step",
        .class_names = {"DPMSolverSinglestepScheduler"},
        .aliases = {"DPM++ 2S"},
-       .forms = {kDiscrete, kExploding, kEdm},
+       .forms = {kDiscrete, kExploding, kEdm, kFlow},
        .karras = true,
        .parameters = {&kOrder, &kSinglestepAlgorithm, &kSolver, &kSchedule, &kSpacing, &kStart, &kSigmas,
                       &kFinalSigma, &kLowerOrderFinal},
@@ -218,7 +227,7 @@ std::vector<Rule> SolverRules() {
       {.name = "unipc",
        .description = "Unified predictor-corrector",
        .class_names = {"UniPCMultistepScheduler"},
-       .forms = {kDiscrete, kExploding, kEdm},
+       .forms = {kDiscrete, kExploding, kEdm, kFlow},
        .karras = true,
        .parameters = {&kOrder, &kUniPcSolver, &kPredictX0, &kCorrector, &kSchedule, &kSpacing, &kStart,
                       &kSigmas, &kFinalSigma, &kLowerOrderFinal},
@@ -226,7 +235,7 @@ std::vector<Rule> SolverRules() {
       {.name = "deis",
        .description = "Exponential integrator on log rho",
        .class_names = {"DEISMultistepScheduler"},
-       .forms = {kDiscrete, kExploding, kEdm},
+       .forms = {kDiscrete, kExploding, kEdm, kFlow},
        .karras = true,
        .parameters = {&kOrder, &kSchedule, &kSpacing, &kStart, &kSigmas, &kFinalSigma, &kLowerOrderFinal},
        .make = Make<DeisSampler>},
@@ -291,11 +300,11 @@ std::vector<Rule> StudentRules() {
   return {
       {.name = "lcm",
        .description = "Multistep sampling of latent consistency students",
-       .class_names = {"LCMScheduler"},
-       .forms = {kDiscrete},
+       .class_names = {"LCMScheduler", "FlowMatchLCMScheduler"},
+       .forms = {kDiscrete, kFlow},
        .stochastic = true,
        .parameters = {&kOriginalSteps, &kTimesteps},
-       .make = Make<LcmSampler>},
+       .make = MakeByForm<LcmSampler, FlowLcmSampler>},
       {.name = "tcd",
        .description = "Multistep sampling of trajectory consistency students",
        .class_names = {"TCDScheduler"},

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/diffusion/samplers/flow_config.h"
 #include "worker/diffusion/weights/json_file.h"
 
 namespace mind::diffusion {
@@ -59,7 +60,7 @@ struct NetworkConfig {
   std::optional<double> sigma_min, sigma_max;  // kExploding, kEdm, kConsistency
   double sigma_data = 0.5;                     // kEdm, kConsistency: standard deviation of the data
   double rho = 7;                              // Karras et al. 2022, eq. 5
-  double shift = 1;                            // kFlow: more than 1 gives the noisy end more steps
+  FlowConfig flow;                             // kFlow
   double time_end = 1e-3;                      // where samplers in continuous time stop
 
   // Distilled students.

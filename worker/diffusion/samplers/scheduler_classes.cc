@@ -39,9 +39,15 @@ Keys Sigmas() {
   return {kKarras, kExponential, kBeta};
 }
 
-// Of the solvers' flow form, all but the two that ask for it.
-Keys NoFlow() {
-  return {kFlowSigmas, kDynamicShifting, Idle("flow_shift"), Idle("time_shift_type")};
+// Of a solver with a flow form, which `flow` asks for.
+Keys FlowOf(const SchedulerKey& flow) {
+  return {kFlowOrOther, flow, kFlowShift, kDynamicShifting, kSolverTimeShift};
+}
+
+// What flow-match classes share.
+Keys FlowMatch() {
+  return {kTrainSteps, kShift,         kDynamicShifting, kTimeShift, kBaseShift,   kMaxShift, kBaseTokens,
+          kMaxTokens,  kShiftTerminal, kInvertSigmas,    kKarras,    kExponential, kBeta};
 }
 
 // What Euler, Heun and their kind share.
@@ -51,10 +57,9 @@ Keys SigmaForm() {
 
 // What DPM-Solver's multistep classes share.
 Keys Multistep() {
-  return SigmaForm() + Thresholding() + Sigmas() +
-         Keys{kSolverOrder,     kAlgorithm,         kSolver,
-              kLowerOrderFinal, kEulerAtFinal,      kLambdaMin,
-              kFlowSigmas,      Idle("flow_shift"), kPredictedVariance};
+  return Betas() + Spread() + Thresholding() + Sigmas() + Keys{kSolverOrder,      kAlgorithm,    kSolver,
+                                                               kLowerOrderFinal,  kEulerAtFinal, kLambdaMin,
+                                                               kPredictedVariance};
 }
 
 Keys Edm() {
@@ -128,11 +133,8 @@ std::vector<SchedulerClass> SigmaClasses() {
        SigmaForm() + Sigmas() +
            Keys{kSpacedMin, kSpacedMax, kInterpolation, kTimestepType, kZeroTerminalSnr, kFinalSigmas}},
       {"EDMEulerScheduler", NetworkForm::kEdm, Edm(), EdmDefaults},
-      {"FlowMatchEulerDiscreteScheduler",
-       NetworkForm::kFlow,
-       {kTrainSteps, kShift, kDynamicShifting, Idle("base_shift"), Idle("max_shift"),
-        Idle("base_image_seq_len"), Idle("max_image_seq_len"), kInvertSigmas, kShiftTerminal, kNoKarras,
-        kNoExponential, kNoBeta, Idle("time_shift_type"), kStochasticSampling}},
+      {"FlowMatchEulerDiscreteScheduler", NetworkForm::kFlow, FlowMatch() + Keys{kStochasticSampling}},
+      {"FlowMatchHeunDiscreteScheduler", NetworkForm::kFlow, {kTrainSteps, kShift}},
       {"EulerAncestralDiscreteScheduler", NetworkForm::kDiscrete, SigmaForm() + Keys{kZeroTerminalSnr}},
       {"HeunDiscreteScheduler", NetworkForm::kDiscrete, SigmaForm() + Sigmas() + Clip(),
        StableDiffusionBetas},
@@ -151,22 +153,23 @@ std::vector<SchedulerClass> SigmaClasses() {
 std::vector<SchedulerClass> SolverClasses() {
   return {
       {"DPMSolverMultistepScheduler", NetworkForm::kDiscrete,
-       Multistep() + Keys{kLu, kFinalSigmas, kZeroTerminalSnr, kDynamicShifting, Idle("time_shift_type")}},
-      {"DPMSolverMultistepInverseScheduler", NetworkForm::kDiscrete, Multistep(), nullptr, /*samples=*/false},
+       Multistep() + FlowOf(kDpmSolverFlow) + Keys{kLu, kFinalSigmas, kZeroTerminalSnr}},
+      {"DPMSolverMultistepInverseScheduler", NetworkForm::kDiscrete,
+       Multistep() + Keys{kPrediction, kNoFlowSigmas, Idle("flow_shift")}, nullptr, /*samples=*/false},
       {"EDMDPMSolverMultistepScheduler", NetworkForm::kEdm,
        Edm() + Thresholding() + Keys{kSolverOrder, kEdmAlgorithm, kSolver, kLowerOrderFinal, kEulerAtFinal},
        EdmDefaults},
       {"DPMSolverSinglestepScheduler", NetworkForm::kDiscrete,
-       Betas() + Thresholding() + Sigmas() + NoFlow() +
-           Keys{kPrediction, kSolverOrder, kSinglestepAlgorithm, kSolver, kLowerOrderFinal, kFinalSigmas,
-                kLambdaMin, kPredictedVariance},
+       Betas() + Thresholding() + Sigmas() + FlowOf(kDpmSolverFlow) +
+           Keys{kSolverOrder, kSinglestepAlgorithm, kSolver, kLowerOrderFinal, kFinalSigmas, kLambdaMin,
+                kPredictedVariance},
        [](SamplerConfig& c) { c.lower_order_final = false; }},
       {"UniPCMultistepScheduler", NetworkForm::kDiscrete,
-       SigmaForm() + Thresholding() + Sigmas() + NoFlow() +
+       Betas() + Spread() + Thresholding() + Sigmas() + FlowOf(kUniPcFlow) +
            Keys{kSolverOrder, kPredictX0, kUniPcSolver, kLowerOrderFinal, kDisableCorrector, kSolverP,
                 kFinalSigmas, kZeroTerminalSnr, kSpacedMin, kSpacedMax, kShiftTerminal}},
       {"DEISMultistepScheduler", NetworkForm::kDiscrete,
-       SigmaForm() + Thresholding() + Sigmas() + NoFlow() +
+       Betas() + Spread() + Thresholding() + Sigmas() + FlowOf(kDeisFlow) +
            Keys{kSolverOrder, kDeisAlgorithm, kDeisSolver, kLowerOrderFinal},
        [](SamplerConfig& c) { c.final_sigma = FinalSigma::kSigmaMin; }},
   };
@@ -191,6 +194,8 @@ std::vector<SchedulerClass> ScoreAndStudentClasses() {
          c.predictor = Predictor::kEulerMaruyama;
        }},
       {"LCMScheduler", NetworkForm::kDiscrete, Students(), StudentDefaults},
+      {"FlowMatchLCMScheduler", NetworkForm::kFlow,
+       FlowMatch() + Keys{kNoScaleFactors, Idle("upscale_mode")}},
       {"TCDScheduler", NetworkForm::kDiscrete, Students(),
        [](SamplerConfig& c) {
          StudentDefaults(c);

@@ -1,6 +1,7 @@
 // diffusers' scheduler classes: which keys the constructor of each has, and what holds where a file leaves
 // them out. A key that a class does not have changes nothing: files written by from_config carry those of
-// other classes. Version 0.30.3, with the keys that later ones added.
+// other classes. Version 0.30.3, with the keys that later ones added, up to
+// 0.42.1.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_SCHEDULER_CLASSES_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_SCHEDULER_CLASSES_H_
 

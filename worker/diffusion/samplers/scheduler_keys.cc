@@ -1,66 +1,12 @@
 #include "worker/diffusion/samplers/scheduler_keys.h"
 
 #include <algorithm>
-#include <sstream>
 
+#include "worker/diffusion/samplers/scheduler_values.h"
 #include "worker/diffusion/samplers/words.h"
 
 namespace mind::diffusion {
 namespace {
-
-// As Python reads a flag: null is false.
-bool Flag(const Config& config, const char* key, bool fallback) {
-  return config.Null(key) ? false : config.Bool(key, fallback);
-}
-
-// A number that must lie in a range wide enough for every use, and narrow enough to reckon with.
-double Within(const Config& config, const char* key, double fallback, double least, double most) {
-  const double value = config.Double(key, fallback);
-  if (value >= least && value <= most) return value;
-  std::ostringstream allowed;
-  allowed << least << " to " << most;
-  config.Unsupported(key, allowed.str());
-}
-
-int64_t Within(const Config& config, const char* key, int64_t fallback, int64_t least, int64_t most) {
-  const int64_t value = config.Int(key, fallback);
-  if (value < least || value > most) {
-    config.Unsupported(key, std::to_string(least) + " to " + std::to_string(most));
-  }
-  return value;
-}
-
-template <size_t N>
-std::string Listed(const char* const (&words)[N]) {
-  std::string list;
-  for (const char* const word : words) list += std::string(list.empty() ? "" : ", ") + word;
-  return list;
-}
-
-// Throws unless the value is one of the words; where unset it is the first.
-template <size_t N>
-std::string OneOf(const Config& config, const char* key, const char* const (&words)[N]) {
-  const std::string found = config.String(key, words[0]);
-  for (const char* const word : words) {
-    if (found == word) return found;
-  }
-  config.Unsupported(key, Listed(words));
-}
-
-template <typename Value, size_t N>
-void Choose(const Config& config, const char* key, const Word<Value> (&words)[N], Value& chosen) {
-  if (config.Unset(key)) return;
-  const std::string found = config.String(key, "");
-  std::string known;
-  for (const auto& [word, value] : words) {
-    if (found == word) {
-      chosen = value;
-      return;
-    }
-    known += std::string(known.empty() ? "" : ", ") + word;
-  }
-  config.Unsupported(key, known);
-}
 
 void Space(const Config& config, const char* key, SigmaSpacing spacing, SamplerConfig& c) {
   if (!Flag(config, key, false)) return;
@@ -88,14 +34,6 @@ constexpr const char* kAllSolvers[] = {"midpoint", "heun", "logrho", "bh1", "bh2
 
 void ReadSigmaEnd(const Config& config, const char* key, std::optional<double>& end) {
   if (!config.Unset(key)) end = Within(config, key, 0, 1e-9, 1e9);
-}
-
-void RefuseSet(const Config& config, const char* key) {
-  if (!config.Unset(key)) config.Unsupported(key, "null");
-}
-
-void RefuseTrue(const Config& config, const char* key) {
-  if (Flag(config, key, false)) config.Unsupported(key, "false");
 }
 
 }  // namespace
@@ -165,8 +103,6 @@ const SchedulerKey kSigmaData = {"sigma_data", [](const Config& f, SamplerConfig
                                  }};
 const SchedulerKey kRho = {
     "rho", [](const Config& f, SamplerConfig& c) { c.rho = Within(f, "rho", c.rho, 1e-2, 1e3); }};
-const SchedulerKey kShift = {
-    "shift", [](const Config& f, SamplerConfig& c) { c.shift = Within(f, "shift", c.shift, 1e-3, 1e3); }};
 const SchedulerKey kTimestepType = {"timestep_type", [](const Config& f, SamplerConfig& c) {
                                       constexpr const char* kWords[] = {"discrete", "continuous"};
                                       c.continuous_timesteps =
@@ -334,23 +270,10 @@ const SchedulerKey kCorrectSteps = {"correct_steps", [](const Config& f, Sampler
 const SchedulerKey kSolverP = {"solver_p", [](const Config& f, SamplerConfig&) { RefuseSet(f, "solver_p"); }};
 const SchedulerKey kNoiseSamplerSeed = {
     "noise_sampler_seed", [](const Config& f, SamplerConfig&) { RefuseSet(f, "noise_sampler_seed"); }};
-const SchedulerKey kDynamicShifting = {
-    "use_dynamic_shifting", [](const Config& f, SamplerConfig&) { RefuseTrue(f, "use_dynamic_shifting"); }};
-const SchedulerKey kFlowSigmas = {"use_flow_sigmas",
-                                  [](const Config& f, SamplerConfig&) { RefuseTrue(f, "use_flow_sigmas"); }};
-const SchedulerKey kShiftTerminal = {"shift_terminal",
-                                     [](const Config& f, SamplerConfig&) { RefuseSet(f, "shift_terminal"); }};
-const SchedulerKey kInvertSigmas = {"invert_sigmas",
-                                    [](const Config& f, SamplerConfig&) { RefuseTrue(f, "invert_sigmas"); }};
-const SchedulerKey kStochasticSampling = {
-    "stochastic_sampling", [](const Config& f, SamplerConfig&) { RefuseTrue(f, "stochastic_sampling"); }};
-const SchedulerKey kNoKarras = {"use_karras_sigmas",
-                                [](const Config& f, SamplerConfig&) { RefuseTrue(f, "use_karras_sigmas"); }};
-const SchedulerKey kNoExponential = {"use_exponential_sigmas", [](const Config& f, SamplerConfig&) {
-                                       RefuseTrue(f, "use_exponential_sigmas");
-                                     }};
-const SchedulerKey kNoBeta = {"use_beta_sigmas",
-                              [](const Config& f, SamplerConfig&) { RefuseTrue(f, "use_beta_sigmas"); }};
+const SchedulerKey kNoFlowSigmas = {
+    "use_flow_sigmas", [](const Config& f, SamplerConfig&) { RefuseTrue(f, "use_flow_sigmas"); }};
+const SchedulerKey kNoScaleFactors = {"scale_factors",
+                                      [](const Config& f, SamplerConfig&) { RefuseSet(f, "scale_factors"); }};
 
 }  // namespace scheduler_keys
 }  // namespace mind::diffusion

@@ -19,8 +19,7 @@ namespace scheduler_keys {
 // What the network was trained on.
 extern const SchedulerKey kTrainSteps, kBetaStart, kBetaEnd, kBetaSchedule, kCosineSchedule, kTrainedBetas,
     kNoTrainedBetas, kZeroTerminalSnr, kPrediction, kNoiseOrVelocity, kNoiseOrSample, kBetaMin, kBetaMax,
-    kSigmaMin, kSigmaMax, kSigmaData, kRho, kShift, kTimestepType, kSamplingEps, kOriginalSteps,
-    kTimestepScaling;
+    kSigmaMin, kSigmaMax, kSigmaData, kRho, kTimestepType, kSamplingEps, kOriginalSteps, kTimestepScaling;
 // How steps and noise levels are spread.
 extern const SchedulerKey kSpacing, kInverseSpacing, kStepsOffset, kAlphaToOne, kAlphaToZero, kKarras, kLu,
     kExponential, kBeta, kSigmaSchedule, kInterpolation, kSpacedMin, kSpacedMax, kFinalSigmas, kLambdaMin;
@@ -30,9 +29,12 @@ extern const SchedulerKey kClip, kClipDenoised, kClipRange, kThresholding, kThre
 extern const SchedulerKey kVariance, kUnclipVariance, kPredictedVariance, kSkipPrk, kEta, kSolverOrder,
     kAlgorithm, kSinglestepAlgorithm, kEdmAlgorithm, kDeisAlgorithm, kSolver, kUniPcSolver, kDeisSolver,
     kPredictX0, kDisableCorrector, kLowerOrderFinal, kEulerAtFinal, kNoiseScale, kSnr, kCorrectSteps;
+// Of rectified flows: what noise levels they were trained on, and the flow forms of the solvers.
+extern const SchedulerKey kShift, kFlowShift, kShiftTerminal, kInvertSigmas, kStochasticSampling,
+    kDynamicShifting, kTimeShift, kSolverTimeShift, kBaseShift, kMaxShift, kBaseTokens, kMaxTokens,
+    kFlowOrOther, kUniPcFlow, kDpmSolverFlow, kDeisFlow;
 // What is refused unless it says what holds here anyway.
-extern const SchedulerKey kSolverP, kNoiseSamplerSeed, kDynamicShifting, kFlowSigmas, kShiftTerminal,
-    kInvertSigmas, kStochasticSampling, kNoKarras, kNoExponential, kNoBeta;
+extern const SchedulerKey kSolverP, kNoiseSamplerSeed, kNoFlowSigmas, kNoScaleFactors;
 }  // namespace scheduler_keys
 
 }  // namespace mind::diffusion
