@@ -11,7 +11,7 @@ constexpr char kDescribe[] =
     "Describe the image by detailing the color, shape, size, texture, quantity, text, spatial relationships "
     "of the objects and background:";
 constexpr int64_t kDescribeTokens = 34;
-constexpr char kEdit[] =
+constexpr char kEditByPicture[] =
     "Describe the key features of the input image (color, shape, size, texture, objects, background), then "
     "explain how the user's text instruction should alter or modify the image. Generate a new image that "
     "meets the user's requirements while maintaining consistency with the original input where appropriate.";
@@ -39,7 +39,7 @@ InstructedTurn EditingTurn(const std::string& prompt, int64_t pictures) {
   std::string shown;
   for (int64_t i = 1; i <= pictures; ++i)
     shown += "Picture " + std::to_string(i) + ": <|vision_start|><|image_pad|><|vision_end|>";
-  return {Said("system", kEdit) + ChatTurn(shown + prompt), kEditTokens};
+  return {Said("system", kEditByPicture) + ChatTurn(shown + prompt), kEditTokens};
 }
 
 }  // namespace mind::diffusion
