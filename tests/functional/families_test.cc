@@ -47,6 +47,11 @@ void AddFloyd(const support::ModelFolder& folder, const std::string& model, cons
   ASSERT_EQ(std::system(make.c_str()), 0) << make;
 }
 
+void AddZImage(const support::ModelFolder& folder, const std::string& model) {
+  const std::string make = std::string(MIND_BIN) + "/make-tiny-zimage " + folder.path() + "/" + model;
+  ASSERT_EQ(std::system(make.c_str()), 0) << make;
+}
+
 // Stable Diffusion 1, whole in one file, with another autoencoder beside it.
 void AddFile(const support::ModelFolder& folder, const std::string& model) {
   for (const std::string& file : {model + ".safetensors 1", model + ".vae.safetensors 2"}) {
@@ -61,6 +66,7 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "cascade") return folder.AddCascade(model);
   if (model == "sd-file") return AddFile(folder, model);
   if (model.substr(0, 3) == "if-") return AddFloyd(folder, model, model.substr(3));
+  if (model == "z-image") return AddZImage(folder, model);
   if (model == "xl") return AddXl(folder, model, "base");
   if (model == "xl-both") return AddXlCascade(folder, model);
   if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
@@ -123,6 +129,7 @@ const Family kFamilies[] = {
     {"kandinsky-inpaint", "a photo of a cat", "", 20, true, "", /*mask=*/true},
     {"if-cascade", "a photo of a cat", "", 20},
     {"if-second", "a photo of a cat", "", 20, true},
+    {"z-image", "\u4e00\u53ea\u732b", "", 30},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},

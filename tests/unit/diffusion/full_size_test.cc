@@ -8,9 +8,11 @@
 #include "worker/diffusion/models/picture_projection.h"
 #include "worker/diffusion/models/picture_prompt.h"
 #include "worker/diffusion/models/prior_transformer.h"
+#include "worker/diffusion/models/qwen_text.h"
 #include "worker/diffusion/models/t2i_adapter.h"
 #include "worker/diffusion/models/t5_text.h"
 #include "worker/diffusion/models/transformer_paths.h"
+#include "worker/diffusion/models/z_image_transformer.h"
 
 namespace mind::diffusion {
 namespace {
@@ -149,6 +151,27 @@ TEST(FullSize, DeepFloydIf) {
     "model_type": "t5", "vocab_size": 32128, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24,
     "num_heads": 64})");
   EXPECT_EQ(text, 4762310656);
+}
+
+TEST(FullSize, ZImage) {
+  const int64_t count = CountOf<ZImageTransformer, ZImageTransformerConfig>(
+      R"({"_class_name": "ZImageTransformer2DModel", "siglip_feat_dim": null})");
+  EXPECT_EQ(count, 6154908736);
+}
+
+// Qwen3-4B, and what reads text of Qwen2.5-VL-7B: that has 8292166656 with what sees pictures and what
+// guesses words.
+TEST(FullSize, Qwen) {
+  const auto count = [](const std::string& json) { return CountOf<QwenText, QwenTextConfig>(json); };
+  EXPECT_EQ(count(R"({"model_type": "qwen3", "vocab_size": 151936, "hidden_size": 2560,
+                      "intermediate_size": 9728, "num_hidden_layers": 36, "num_attention_heads": 32,
+                      "num_key_value_heads": 8, "head_dim": 128})"),
+            4022468096);
+  EXPECT_EQ(count(R"({"model_type": "qwen2_5_vl", "vocab_size": 152064, "hidden_size": 3584,
+                      "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
+                      "num_key_value_heads": 4, "rope_scaling": {"type": "mrope",
+                      "mrope_section": [16, 24, 24]}})"),
+            8292166656 - 676550144 - 152064 * 3584);
 }
 
 TEST(FullSize, ControlNets) {

@@ -42,6 +42,22 @@ TEST(Guidance, WhereItDoesNotActOnlyTheRequestsOwnRowIsEvaluated) {
   EXPECT_EQ(conditioning.RowsAt(late).size(), 3U);
 }
 
+// |with| = 5; guided with a scale of 2 it is (6, 8), of twice that length.
+TEST(Guidance, IsNoLongerThanItMayBe) {
+  Conditioning conditioning;
+  conditioning.guidance.scale = 2;
+  const std::vector<at::Tensor> answers = {at::zeros({1, 1, 2}), at::tensor({3.0F, 4.0F}).view({1, 1, 2})};
+  const auto length = [&] {
+    GuidanceMemory none;
+    return Guide(conditioning, answers, 0, none).norm().item<double>();
+  };
+  EXPECT_NEAR(length(), 10, 1e-5);
+  conditioning.longest = 3;
+  EXPECT_NEAR(length(), 10, 1e-5);
+  conditioning.longest = 1.5;
+  EXPECT_NEAR(length(), 7.5, 1e-5);
+}
+
 // Two evaluations at scale 4, the answers with and without below. Expected values were computed apart, in
 // float64 over plain lists, by diffusers' formula (guiders/adaptive_projected_guidance.py,
 // normalized_guidance):

@@ -11,6 +11,7 @@
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/unclip_component_cases.h"
+#include "worker/diffusion/golden/z_image_component_cases.h"
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/diffusion/models/bert_text.h"
 #include "worker/diffusion/models/clip_text.h"
@@ -335,7 +336,8 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
       const std::string name = item.at("name");
       if (!options.Wants("components/" + name)) continue;
       if (RanFloydCase(options, item, report) || RanUnclipCase(options, item, report) ||
-          RanPicturePromptCase(options, item, report) || RanQwenTextCase(options, item, report))
+          RanPicturePromptCase(options, item, report) || RanQwenTextCase(options, item, report) ||
+          RanZImageCase(options, item, report))
         continue;
       if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,

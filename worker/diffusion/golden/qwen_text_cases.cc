@@ -23,8 +23,7 @@ at::Tensor SeesAny(const at::Tensor& mask) {
 
 void CheckQwenText(const fs::path& directory, const Record& record, FileParameters::Options options,
                    Report::Case& result) {
-  const QwenTextConfig config =
-      QwenTextConfig::From(Config::FromFile((directory / "config.json").string()));
+  const QwenTextConfig config = QwenTextConfig::From(Config::FromFile((directory / "config.json").string()));
   FileParameters weights(QwenTextPart(ReadComponent(directory.string()), config.layers), options);
   const QwenText encoder(Scope(weights), config);
   weights.ExpectAllTaken();
@@ -44,8 +43,7 @@ bool RanQwenTextCase(const GoldenOptions& options, const nlohmann::json& item, R
   if (item.at("model").is_null()) return false;
   const fs::path directory = options.directory / item.at("model").get<std::string>();
   if (!fs::exists(directory / "config.json")) return false;
-  const std::string kind =
-      Config::FromFile((directory / "config.json").string()).String("model_type", "");
+  const std::string kind = Config::FromFile((directory / "config.json").string()).String("model_type", "");
   if (!kind.starts_with("qwen")) return false;
   const std::string name = item.at("name");
   report.Run("components/" + name, [&](Report::Case& result) {

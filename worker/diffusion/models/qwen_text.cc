@@ -15,7 +15,8 @@ at::Tensor ForQueries(const at::Tensor& keys, int64_t heads) {
   return keys.repeat_interleave(heads / keys.size(2), /*dim=*/2);
 }
 
-// float [B or 1, 1, N, N]: hides what comes after a token, and what the mask, if there is one, hides from all.
+// float [B or 1, 1, N, N]: hides what comes after a token, and what the mask, if there is one, hides from
+// all.
 at::Tensor CausalBias(int64_t length, const at::Tensor& mask, at::Device device) {
   at::Tensor seen =
       at::ones({1, 1, length, length}, at::TensorOptions().dtype(at::kBool).device(device)).tril();

@@ -1,7 +1,7 @@
 // The language models whose states newer denoisers are told: Qwen 3, and what reads text of Qwen 2.5-VL.
-// Sources: Qwen3 Technical Report, 2025, sec. 2 (norm of queries and keys, grouped queries, no biases); Bai et
-// al. 2025, "Qwen2.5-VL", sec. 2.1; Ainslie et al. 2023, "GQA"; transformers models/qwen3/modeling_qwen3.py,
-// models/qwen2_5_vl/modeling_qwen2_5_vl.py.
+// Sources: Qwen3 Technical Report, 2025, sec. 2 (norm of queries and keys, grouped queries, no biases); Bai
+// et al. 2025, "Qwen2.5-VL", sec. 2.1; Ainslie et al. 2023, "GQA"; transformers
+// models/qwen3/modeling_qwen3.py, models/qwen2_5_vl/modeling_qwen2_5_vl.py.
 #ifndef MIND_WORKER_DIFFUSION_MODELS_QWEN_TEXT_H_
 #define MIND_WORKER_DIFFUSION_MODELS_QWEN_TEXT_H_
 
@@ -59,8 +59,8 @@ class QwenText : public TextEncoder {
 
   // Tokens see themselves and those before them. `pooled` is undefined.
   TextStates States(const at::Tensor& ids, const std::vector<InsertedVectors>& inserted) const override;
-  // The same of padded rows: those that the mask, int64 [B, N], has a 0 for are seen by none; states of theirs
-  // are made all the same. Places are counted from the first token, padding or not.
+  // The same of padded rows: those that the mask, int64 [B, N], has a 0 for are seen by none; states of
+  // theirs are made all the same. Places are counted from the first token, padding or not.
   TextStates PaddedStates(const at::Tensor& ids, const at::Tensor& mask) const;
   at::Tensor Norm(const at::Tensor& states) const override { return final_norm_(states); }
   int64_t width() const override { return config_.width; }

@@ -48,6 +48,8 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
     if (!projection.none()) lead = Projected(lead, with, projection, memory);
     guided = outputs.front() + conditioning.guidance.scale * lead;
     if (rows > 2) guided = guided + conditioning.picture_guidance * (without - outputs.front());
+    if (conditioning.longest > 0)
+      guided = guided * (conditioning.longest * with.norm() / guided.norm()).clamp_max(1);
   }
   if (perturbed) {
     const double scale =

@@ -65,6 +65,8 @@ class ModelDirectory {
   // "prediction_type": "v_prediction"}, our only addition to the layout.
   // Throws ModelError.
   void ApplyDefaults(ModelInfo& info) const;
+  // mind.json, in which a family may have keys of its own; empty where there is none. Throws ModelError.
+  Config Defaults() const;
   std::string LoraFolder() const;
   // The LoRAs in that: paths of .safetensors files by name, which is the file's without that.
   std::map<std::string, std::string> Loras() const;
@@ -109,8 +111,6 @@ class ModelDirectory {
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 
  private:
-  // mind.json; empty where there is none. Throws ModelError.
-  Config Defaults() const;
   // Whether this folder's tokenizer is CLIP's own, which has no files. Throws ModelError where it cannot be.
   bool TakesPublishedTokenizer(const std::string& component) const;
   // The file that holds all weights under latent diffusion's names, beside the components' folders or the

@@ -12,6 +12,7 @@
 #include "worker/diffusion/pipelines/text_to_image.h"
 #include "worker/diffusion/pipelines/unclip.h"
 #include "worker/diffusion/pipelines/upscale.h"
+#include "worker/diffusion/pipelines/z_image.h"
 
 namespace mind::diffusion {
 namespace {
@@ -33,6 +34,7 @@ const std::vector<std::string> kKandinskyParts = {"prior_prior",
                                                   "movq"};
 const std::vector<std::string> kFloydParts = {"text_encoder", "unet"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
+const std::vector<std::string> kTransformerParts = {"text_encoder", "transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
 const std::vector<std::string> kReportParts = {""};
 const std::vector<std::string> kGlideParts = {"base", "upsampler", "gan"};
@@ -71,6 +73,8 @@ const PipelineKind kKinds[] = {
     {kFloydFirst, FloydPipeline::Describe, FloydPipeline::Load, kFloydParts},
     {"IFSuperResolutionPipeline", FloydEnlarger::Describe, FloydEnlarger::Load, kFloydParts, kFloydFirst,
      FloydEnlarger::LoadBeside},
+    {"ZImagePipeline", ZImagePipeline::Describe, ZImagePipeline::Load, kTransformerParts},
+    {"ZImageImg2ImgPipeline", ZImagePipeline::Describe, ZImagePipeline::Load, kTransformerParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},

@@ -65,8 +65,7 @@ void ExpectQwenRules(const Json& file, const std::string& path) {
   }
   for (const char* key : {"byte_fallback", "ignore_merges"}) {
     const Json value = At(model, key);
-    if (!value.is_null() && value != false)
-      RefuseRule(path, std::string("model.") + key, value, "false");
+    if (!value.is_null() && value != false) RefuseRule(path, std::string("model.") + key, value, "false");
   }
 }
 
@@ -99,8 +98,8 @@ QwenTokenizerFile ReadQwenTokenizerJson(const std::string& path) {
 }
 
 QwenTokenizerFile ReadQwenVocabulary(const std::string& directory, const Config& config) {
-  QwenTokenizerFile read{
-      BytePairEncoding::FromFiles(directory + "/vocab.json", directory + "/merges.txt"), {}};
+  QwenTokenizerFile read{BytePairEncoding::FromFiles(directory + "/vocab.json", directory + "/merges.txt"),
+                         {}};
   if (!config.Unset("added_tokens_decoder")) {
     for (const auto& [id, token] : config.at("added_tokens_decoder").items()) {
       int64_t number = -1;

@@ -16,8 +16,8 @@ struct QwenTokenizerFile {
   std::map<std::string, int64_t, std::less<>> marks;  // tokens that are never cut, by how they are written
 };
 
-// tokenizer.json, as the tokenizers library writes it. What of it changes ids has to be Qwen's: UnsupportedError
-// naming the key otherwise. Throws ModelError.
+// tokenizer.json, as the tokenizers library writes it. What of it changes ids has to be Qwen's:
+// UnsupportedError naming the key otherwise. Throws ModelError.
 QwenTokenizerFile ReadQwenTokenizerJson(const std::string& path);
 
 // vocab.json and merges.txt in a folder, with the marks that tokenizer_config.json lists

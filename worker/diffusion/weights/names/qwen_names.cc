@@ -9,7 +9,8 @@ namespace {
 
 // Before the language model's own names, the longest first.
 constexpr std::string_view kLanguageModel[] = {"model.language_model.", "language_model.model.", "model."};
-constexpr std::string_view kOfOtherUse[] = {"lm_head.", "language_model.lm_head.", "visual.", "model.visual."};
+constexpr std::string_view kOfOtherUse[] = {"lm_head.", "language_model.lm_head.", "visual.",
+                                            "model.visual."};
 
 }  // namespace
 
