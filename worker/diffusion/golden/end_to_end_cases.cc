@@ -14,6 +14,7 @@
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/trajectory_case.h"
 #include "worker/diffusion/golden/unclip_cases.h"
+#include "worker/diffusion/golden/z_image_cases.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 
 namespace mind::diffusion {
@@ -47,11 +48,13 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   const std::string kind = item.at("pipeline");
   const bool trajectory = kLatent.count(kind) != 0 || kPixels.count(kind) != 0;
   const PixelCheck pixels = PixelCheckFor(kind);
-  if (!trajectory && pixels == nullptr && !IsUnclip(kind) && !IsKandinsky(kind) && !IsFloyd(kind))
+  if (!trajectory && pixels == nullptr && !IsUnclip(kind) && !IsKandinsky(kind) && !IsFloyd(kind) &&
+      !IsZImage(kind))
     throw UnsupportedError("the pipeline " + kind);
   const Record& record = result.Open(file);
   if (IsKandinsky(kind)) return CheckKandinsky(item, record, options, result);
   if (IsFloyd(kind)) return CheckFloyd(item, record, options, result);
+  if (IsZImage(kind)) return CheckZImage(item, record, options, result);
   if (item.at("model").is_array()) return CheckBaseThenRefiner(item, record, options, result);
   const std::filesystem::path model = options.directory / item.at("model").get<std::string>();
   std::map<std::string, std::filesystem::path> files;

@@ -65,6 +65,7 @@ std::unique_ptr<const Pipeline> ZImagePipeline::Load(const ModelDirectory& direc
   pipeline->info_.revision = directory.Revision(options.precision);
   pipeline->device_ = options.device;
   pipeline->sampler_config_ = directory.ReadSamplerConfig();
+  pipeline->sampler_config_.flow.SpaceBySteps();
   pipeline->longest_ = ZLongest(directory);
   pipeline->text_ = std::make_unique<ZImageText>(directory, options);
   FileParameters weights(FromOriginalZImage(directory.ComponentTensors(kZDenoiser)), options);
