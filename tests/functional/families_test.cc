@@ -72,6 +72,8 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
     return AddTiny("unclip", folder, model, model);
   if (model.substr(0, 9) == "kandinsky") return AddTiny("kandinsky", folder, model, model);
+  if (model.substr(0, 4) == "flux")
+    return AddTiny("flux", folder, model, model.size() > 5 ? model.substr(5) : "base");
   if (model.substr(0, 3) == "xl-") return AddXl(folder, model, model.substr(3));
   const bool with_loras = model == "sd1-with-loras";
   folder.Add(model, with_loras ? "sd1" : model);
@@ -89,6 +91,7 @@ struct Family {
   std::vector<const char*> networks = {};  // that steer it
   bool perturbed = false;
   const char* adapter = "";  // through which a picture is a prompt
+  uint32_t side = 0;         // of the pictures, in pixels; 0: as the model makes them
 };
 
 const Family kFamilies[] = {
@@ -130,6 +133,21 @@ const Family kFamilies[] = {
     {"if-cascade", "a photo of a cat", "", 20},
     {"if-second", "a photo of a cat", "", 20, true},
     {"z-image", "\u4e00\u53ea\u732b", "", 30},
+    {.model = "flux", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
+    {.model = "flux-schnell", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
+    {.model = "flux-kontext",
+     .prompt = "make it a cat",
+     .label = "",
+     .steps = 20,
+     .source = true,
+     .side = 64},
+    {.model = "flux-fill",
+     .prompt = "a photo of a cat",
+     .label = "",
+     .steps = 20,
+     .source = true,
+     .mask = true,
+     .side = 64},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},
@@ -150,6 +168,8 @@ class Families : public ::testing::TestWithParam<Family> {
     spec.set_steps(family.steps);
     spec.set_seed(3);
     spec.set_image_count(images);
+    if (family.side > 0) spec.set_width(family.side);
+    if (family.side > 0) spec.set_height(family.side);
     if (family.source) spec.set_source_image(SmallPicture());
     if (family.mask) spec.set_mask_image(SmallPicture());
     if (family.depth) spec.set_depth_image(SmallPicture());

@@ -55,14 +55,16 @@ class TinyModel {
     WriteComponent(name, "model", config, parameters);
   }
 
-  void WriteAutoencoder() const {
-    const nlohmann::json config = {{"_class_name", "AutoencoderKL"},
-                                   {"block_out_channels", {4, 8}},
-                                   {"down_block_types", {"DownEncoderBlock2D", "DownEncoderBlock2D"}},
-                                   {"up_block_types", {"UpDecoderBlock2D", "UpDecoderBlock2D"}},
-                                   {"norm_num_groups", 4},
-                                   {"scaling_factor", 0.13025},
-                                   {"force_upcast", true}};
+  // `more` keys are beside these or in their place.
+  void WriteAutoencoder(const nlohmann::json& more = nlohmann::json::object()) const {
+    nlohmann::json config = {{"_class_name", "AutoencoderKL"},
+                             {"block_out_channels", {4, 8}},
+                             {"down_block_types", {"DownEncoderBlock2D", "DownEncoderBlock2D"}},
+                             {"up_block_types", {"UpDecoderBlock2D", "UpDecoderBlock2D"}},
+                             {"norm_num_groups", 4},
+                             {"scaling_factor", 0.13025},
+                             {"force_upcast", true}};
+    config.update(more);
     Recorded parameters(4);
     const AutoencoderKl autoencoder(Scope(parameters), AutoencoderConfig::From(Config(config, "vae")));
     WriteComponent("vae", "diffusion_pytorch_model", config, parameters);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/diffusion/models/control_net.h"
+#include "worker/diffusion/models/flux_transformer.h"
 #include "worker/diffusion/models/movq.h"
 #include "worker/diffusion/models/picture_projection.h"
 #include "worker/diffusion/models/picture_prompt.h"
@@ -172,6 +173,15 @@ TEST(FullSize, Qwen) {
                       "num_key_value_heads": 4, "rope_scaling": {"type": "mrope",
                       "mrope_section": [16, 24, 24]}})"),
             8292166656 - 676550144 - 152064 * 3584);
+}
+
+// FLUX.1 dev and schnell.
+TEST(FullSize, Flux) {
+  const auto count = [](const std::string& keys) {
+    return CountOf<FluxTransformer, FluxConfig>(R"({"_class_name": "FluxTransformer2DModel", )" + keys + "}");
+  };
+  EXPECT_EQ(count(R"("guidance_embeds": true)"), 11901408320);
+  EXPECT_EQ(count(R"("guidance_embeds": false)"), 11891178560);
 }
 
 TEST(FullSize, ControlNets) {

@@ -8,6 +8,7 @@
 #include "worker/diffusion/golden/control_request.h"
 #include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/floyd_cases.h"
+#include "worker/diffusion/golden/flux_cases.h"
 #include "worker/diffusion/golden/kandinsky_cases.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/pixel_cases.h"
@@ -49,10 +50,11 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   const bool trajectory = kLatent.count(kind) != 0 || kPixels.count(kind) != 0;
   const PixelCheck pixels = PixelCheckFor(kind);
   if (!trajectory && pixels == nullptr && !IsUnclip(kind) && !IsKandinsky(kind) && !IsFloyd(kind) &&
-      !IsZImage(kind))
+      !IsZImage(kind) && !IsFlux(kind))
     throw UnsupportedError("the pipeline " + kind);
   const Record& record = result.Open(file);
   if (IsKandinsky(kind)) return CheckKandinsky(item, record, options, result);
+  if (IsFlux(kind)) return CheckFlux(item, record, options, result);
   if (IsFloyd(kind)) return CheckFloyd(item, record, options, result);
   if (IsZImage(kind)) return CheckZImage(item, record, options, result);
   if (item.at("model").is_array()) return CheckBaseThenRefiner(item, record, options, result);

@@ -1,6 +1,7 @@
 // formats/lora: one LoRA under several programs' names, on networks, merged weights and a whole picture.
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/extended_model.h"
+#include "worker/diffusion/golden/flux_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/trajectory_case.h"
@@ -117,6 +118,7 @@ void RunLoraCases(const GoldenOptions& options, Report& report) {
   const fs::path path = options.directory / "formats" / "lora" / "index.json";
   if (!fs::exists(path)) return;
   const nlohmann::json index = ReadGoldenJson(path);
+  if (RanFluxLoraCases(options, index, report)) return;
   for (const auto& [file, dtype] : index.at("dtypes").items()) {
     const std::string name = "formats/lora/" + file;
     const auto run = [&, &file = file](const std::string& what,

@@ -14,7 +14,8 @@ const std::set<std::string> kParts = {
     "adapters",    "captions",          "components", "controlnets", "e2e",        "encode",     "formats",
     "ip-adapters", "language",          "lora",       "models",      "preprocess", "schedulers", "single",
     "single_file", "textual_inversion", "tokenizers", "vocab"};
-const std::set<std::string> kFormats = {"batch", "lora", "mindspore", "noise", "sde", "single_file", "srgan"};
+const std::set<std::string> kFormats = {"batch",     "lora", "mindspore",   "noise",
+                                        "quantized", "sde",  "single_file", "srgan"};
 
 void CheckParts(const fs::path& folder, const std::set<std::string>& known, Report& report) {
   if (!fs::is_directory(folder)) return;

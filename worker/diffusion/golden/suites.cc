@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/golden/flux_cases.h"
 #include "worker/diffusion/golden/manifest.h"
 #include "worker/diffusion/weights/json_file.h"
 
@@ -54,6 +55,7 @@ void RunAllCases(const GoldenOptions& options, Report& report) {
   RunSuite("formats/sde", RunSdeCases, options, report);
   RunSuite("formats/noise", RunNoiseCases, options, report);
   RunSuite("formats", RunFormatCases, options, report);
+  RunSuite("formats/quantized", RunFluxFormatCases, options, report);
   RunSuite("formats/batch", RunMixedBatchCases, options, report);
   if (options.filter.empty()) CheckComplete(options, report);
 }

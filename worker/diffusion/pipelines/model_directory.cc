@@ -12,13 +12,15 @@
 #include "worker/diffusion/pipelines/sampler_tables.h"
 #include "worker/diffusion/text/clip_bpe.h"
 #include "worker/diffusion/weights/names/clip_names.h"
+#include "worker/diffusion/weights/names/flux_names.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 #include "worker/diffusion/weights/names/mindspore_names.h"
 
 namespace mind::diffusion {
 namespace {
 
-constexpr char kUNetFolder[] = "unet", kAutoencoder[] = "vae", kTextFolder[] = "text_encoder";
+constexpr char kUNetFolder[] = "unet", kTransformerFolder[] = "transformer", kAutoencoder[] = "vae",
+               kTextFolder[] = "text_encoder";
 
 // Where a directory says what it is: diffusers' index, the report's DDPM, GLIDE's first stage, a cascade's
 // list.
@@ -41,6 +43,18 @@ bool SaysWhatItIs(const std::string& path) {
   const std::string& directory = snapshot.empty() ? path : snapshot;
   return std::any_of(std::begin(kIndexFiles), std::end(kIndexFiles),
                      [&directory](const char* file) { return IsFile(directory + file); });
+}
+
+// Of a component, from a folder of its own, under the names that our networks ask for.
+NamedTensors UnderOurNames(NamedTensors stored) {
+  if (IsOriginalFlux(stored)) return FromOriginalFlux(stored);
+  return FromNewerTransformers(std::move(stored));
+}
+
+// Of one file that holds several, or a network by itself.
+LatentDiffusionParts PartsOf(const NamedTensors& whole) {
+  if (IsOriginalFlux(whole)) return {{kTransformerFolder, FromOriginalFlux(whole)}};
+  return FromLatentDiffusion(FromMindSpore(whole));
 }
 
 const PipelineKind& KindOf(const ModelDirectory& directory) {
@@ -165,9 +179,8 @@ NamedTensors ModelDirectory::ComponentTensors(const std::string& component) cons
     return FromAutoencoder(ReadWeights(file));
   const std::string folder = ComponentPath(component);
   const std::string whole = HasWeights(folder) ? "" : WholeFile();
-  if (whole.empty())
-    return FromNewerTransformers(ReadComponent(folder, Defaults().String(kVariant, "")));
-  LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(whole)));
+  if (whole.empty()) return UnderOurNames(ReadComponent(folder, Defaults().String(kVariant, "")));
+  LatentDiffusionParts parts = PartsOf(ReadWeights(whole));
   if (const auto part = parts.find(component); part != parts.end()) return std::move(part->second);
   throw ModelError(folder + ": no weights, and " + whole + " holds no such part");
 }

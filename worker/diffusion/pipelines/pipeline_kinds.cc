@@ -4,6 +4,7 @@
 #include "worker/diffusion/pipelines/cascade.h"
 #include "worker/diffusion/pipelines/class_to_image.h"
 #include "worker/diffusion/pipelines/deepfloyd.h"
+#include "worker/diffusion/pipelines/flux.h"
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/kandinsky.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
@@ -33,6 +34,7 @@ const std::vector<std::string> kKandinskyParts = {"prior_prior",
                                                   "unet",
                                                   "movq"};
 const std::vector<std::string> kFloydParts = {"text_encoder", "unet"};
+const std::vector<std::string> kFluxParts = {"text_encoder", "text_encoder_2", "transformer", "vae", "taesd"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
 const std::vector<std::string> kTransformerParts = {"text_encoder", "transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
@@ -75,6 +77,11 @@ const PipelineKind kKinds[] = {
      FloydEnlarger::LoadBeside},
     {"ZImagePipeline", ZImagePipeline::Describe, ZImagePipeline::Load, kTransformerParts},
     {"ZImageImg2ImgPipeline", ZImagePipeline::Describe, ZImagePipeline::Load, kTransformerParts},
+    {"FluxPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
+    {"FluxImg2ImgPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
+    {"FluxInpaintPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
+    {"FluxKontextPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
+    {"FluxFillPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},

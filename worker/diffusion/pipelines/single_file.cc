@@ -6,6 +6,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_files.h"
 #include "worker/diffusion/weights/configs_of_shapes.h"
+#include "worker/diffusion/weights/names/flux_names.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 
 namespace mind::diffusion {
@@ -144,11 +145,16 @@ void ExpectKnown(const NamedTensors& file, const NamedTensors& unet) {
 }  // namespace
 
 bool SingleFile::IsOne(const std::string& path) {
-  return IsLatentDiffusion(ReadShapes(path));
+  const NamedTensors shapes = ReadShapes(path);
+  return IsLatentDiffusion(shapes) || IsOriginalFlux(shapes);
 }
 
 SingleFile SingleFile::Read(const std::string& path, const std::string& vae) {
   const NamedTensors file = ReadShapes(path);
+  if (IsOriginalFlux(file))
+    throw UnsupportedError(path +
+                           ": FLUX.1's transformer; it needs a directory with the small files of the "
+                           "model, its text encoders and its autoencoder beside it");
   LatentDiffusionParts parts = FromLatentDiffusion(file);
   if (!vae.empty()) parts[kVaePart] = FromAutoencoder(ReadShapes(vae));
   const NamedTensors& unet = parts.at(kUNetPart);

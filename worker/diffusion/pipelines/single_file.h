@@ -11,8 +11,8 @@
 namespace mind::diffusion {
 
 struct SingleFile {
-  // Whether a file holds what may be read so: at least a UNet under latent diffusion's names. Throws
-  // ModelError where it cannot be read.
+  // Whether a file holds what may be read so: at least a UNet under latent diffusion's names; or FLUX.1's
+  // transformer, of which Read says what it lacks. Throws ModelError where it cannot be read.
   static bool IsOne(const std::string& path);
   // Reads names and shapes, and a few numbers where those decide. `vae`: the file of an autoencoder that
   // stands in for its own; empty: none. Throws ModelError naming the file and what of it is not known.

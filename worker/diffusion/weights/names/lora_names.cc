@@ -6,6 +6,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/json_file.h"
+#include "worker/diffusion/weights/names/flux_names.h"
 #include "worker/diffusion/weights/names/unet_names.h"
 
 namespace mind::diffusion {
@@ -70,6 +71,21 @@ std::map<std::string, std::string> FlatNames(const LayerWeights& layers) {
   return names;
 }
 
+// Of a network that other programs keep with layers of its made one, what those are by the names they have in
+// their files: kohya's, and the network's authors' after "diffusion_model.".
+std::map<std::string, LayerShares> FusedNames(const LayerWeights& layers) {
+  const std::string prefix = "transformer.";
+  std::map<std::string, LayerShares> names;
+  for (const std::string& original : OriginalFluxLayers(layers, prefix)) {
+    LayerShares shares = SharesOfFluxLayer(original);
+    for (LayerShare& share : shares) share.layer = prefix + share.layer;
+    std::string flat = original;
+    std::replace(flat.begin(), flat.end(), '.', '_');
+    names["lora_unet_" + flat] = names["diffusion_model." + original] = std::move(shares);
+  }
+  return names;
+}
+
 // As PEFT writes them since diffusers 0.34, beside the tensors.
 class AdapterMetadata {
  public:
@@ -78,7 +94,7 @@ class AdapterMetadata {
     if (found == file.metadata.end()) return;
     config_.emplace(ParsePythonJson(found->second, file.source + ": lora_adapter_metadata"),
                     file.source + ": lora_adapter_metadata");
-    for (const char* component : {"unet.", "text_encoder.", "text_encoder_2."}) {
+    for (const char* component : {"unet.", "transformer.", "text_encoder.", "text_encoder_2."}) {
       if (config_->Bool(std::string(component) + "use_dora", false))
         config_->Unsupported(std::string(component) + "use_dora", "false");
     }
@@ -109,6 +125,7 @@ class AdapterMetadata {
 
 std::map<std::string, StoredUpdate> FromLora(const NamedTensors& file, const LayerWeights& layers) {
   const std::map<std::string, std::string> flat = FlatNames(layers);
+  const std::map<std::string, LayerShares> fused = FusedNames(layers);
   const AdapterMetadata metadata(file);
   std::map<std::string, UpdateParts> parts;
   for (const auto& [name, tensor] : file.tensors) {
@@ -125,7 +142,7 @@ std::map<std::string, StoredUpdate> FromLora(const NamedTensors& file, const Lay
       if (layers.count(layer) == 0) layer += ".0";  // to_out
     }
     if (const auto known = flat.find(layer); known != flat.end()) layer = known->second;
-    if (layers.count(layer) == 0) {
+    if (layers.count(layer) == 0 && fused.count(layer) == 0) {
       throw ModelError(file.source + ": \"" + name +
                        "\" belongs to no layer of this model: it was made for a model of another kind");
     }
@@ -136,7 +153,13 @@ std::map<std::string, StoredUpdate> FromLora(const NamedTensors& file, const Lay
   std::map<std::string, StoredUpdate> updates;
   for (const auto& [layer, tensors] : parts) {
     const auto factor_of = [&, &layer = layer](double rank) { return metadata.Factor(layer, rank); };
-    updates[layer] = UpdateOf(file.source + ": \"" + layer + "\"", tensors, layers.at(layer), factor_of);
+    const std::string what = file.source + ": \"" + layer + "\"";
+    if (const auto whole = fused.find(layer); whole != fused.end()) {
+      const StoredUpdate update = UpdateOf(what, tensors, FusedWeight(whole->second, layers), factor_of);
+      updates.merge(Parted(whole->second, update));
+    } else {
+      updates[layer] = UpdateOf(what, tensors, layers.at(layer), factor_of);
+    }
   }
   return updates;
 }

@@ -3,7 +3,8 @@
 //   .lora.up.weight,
 //     and <attention>.processor.<projection>_lora.down.weight), <layer>.alpha; text_encoder.<layer>…
 //   kohya: lora_unet_<layer>.lora_down.weight, .lora_up.weight, .alpha with "_" for every "." of the layer's
-//     path, of SDXL's UNet that in guided diffusion's names; lora_te_<layer>…, lora_te1_…, lora_te2_…
+//     path, of SDXL's UNet that in guided diffusion's names, of FLUX.1 that in its authors' (flux_names.h),
+//     which others have after "diffusion_model."; lora_te_<layer>…, lora_te1_…, lora_te2_…
 // Sources: diffusers loaders/lora_conversion_utils.py, kohya-ss/sd-scripts networks/lora.py.
 #ifndef MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_LORA_NAMES_H_
 #define MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_LORA_NAMES_H_
@@ -17,9 +18,9 @@
 
 namespace mind::diffusion {
 
-// The updates in a file by layer, as `layers` (of unet., text_encoder. and text_encoder_2.) names and shapes
-// them. Throws ModelError naming what belongs to no layer, has no counterpart or another shape;
-// UnsupportedError for updates of other kinds than lora_kinds.h has.
+// The updates in a file by layer, as `layers` (of unet. or transformer., text_encoder. and text_encoder_2.)
+// names and shapes them. Throws ModelError naming what belongs to no layer, has no counterpart or another
+// shape; UnsupportedError for updates of other kinds than lora_kinds.h has.
 std::map<std::string, StoredUpdate> FromLora(const NamedTensors& file, const LayerWeights& layers);
 
 }  // namespace mind::diffusion
