@@ -40,10 +40,12 @@ void AddXlCascade(const support::ModelFolder& folder, const std::string& name) {
       << R"({"_class_name": "Cascade", "stages": ["../base", "../refiner"], "hand_over": 0.6})";
 }
 
-// DeepFloyd-IF: "first", "second", or "cascade" of both.
-void AddFloyd(const support::ModelFolder& folder, const std::string& model, const std::string& kind) {
+// The same of a family whose tokenizers are made with it. DeepFloyd-IF ("floyd"): "first", "second", or
+// "cascade" of both. Qwen-Image ("qwen_image"): "maker", "editor".
+void AddWhole(const std::string& family, const support::ModelFolder& folder, const std::string& model,
+              const std::string& kind) {
   const std::string make =
-      std::string(MIND_BIN) + "/make-tiny-floyd " + folder.path() + "/" + model + " " + kind;
+      std::string(MIND_BIN) + "/make-tiny-" + family + " " + folder.path() + "/" + model + " " + kind;
   ASSERT_EQ(std::system(make.c_str()), 0) << make;
 }
 
@@ -65,8 +67,8 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "taichu") return folder.AddTaichu(model);
   if (model == "cascade") return folder.AddCascade(model);
   if (model == "sd-file") return AddFile(folder, model);
-  if (model.substr(0, 3) == "if-") return AddFloyd(folder, model, model.substr(3));
   if (model == "z-image") return AddZImage(folder, model);
+  if (model.substr(0, 3) == "if-") return AddWhole("floyd", folder, model, model.substr(3));
   if (model == "xl") return AddXl(folder, model, "base");
   if (model == "xl-both") return AddXlCascade(folder, model);
   if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
@@ -74,6 +76,7 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model.substr(0, 9) == "kandinsky") return AddTiny("kandinsky", folder, model, model);
   if (model.substr(0, 4) == "flux")
     return AddTiny("flux", folder, model, model.size() > 5 ? model.substr(5) : "base");
+  if (model.substr(0, 5) == "qwen-") return AddWhole("qwen_image", folder, model, model.substr(5));
   if (model.substr(0, 3) == "xl-") return AddXl(folder, model, model.substr(3));
   const bool with_loras = model == "sd1-with-loras";
   folder.Add(model, with_loras ? "sd1" : model);
@@ -148,6 +151,8 @@ const Family kFamilies[] = {
      .source = true,
      .mask = true,
      .side = 64},
+    {.model = "qwen-maker", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
+    {.model = "qwen-editor", .prompt = "make it a cat", .label = "", .steps = 20, .source = true, .side = 64},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},

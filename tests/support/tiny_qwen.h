@@ -15,10 +15,11 @@ namespace mind::diffusion {
 class TinyQwen : protected TinyModel {
  protected:
   static constexpr int64_t kTextWidth = 16;
+  static constexpr int64_t kTokens = 266, kPictureMark = 265;
 
   explicit TinyQwen(std::string directory) : TinyModel(directory, /*tokenizer=*/""), directory_(directory) {}
 
-  // The 256 bytes, the word " cat", and three marks from 260 on.
+  // The 256 bytes, the word " cat", and the marks from 260 on.
   void WriteTokenizer() const {
     nlohmann::json vocabulary;
     for (int byte = 0; byte < 256; ++byte) vocabulary[Symbol(byte)] = byte;
@@ -28,7 +29,8 @@ class TinyQwen : protected TinyModel {
       vocabulary[merges[i].substr(0, space) + merges[i].substr(space + 1)] = 256 + i;
     }
     nlohmann::json marks;
-    for (const std::string text : {"<|endoftext|>", "<|im_start|>", "<|im_end|>"})
+    for (const std::string text : {"<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>",
+                                   "<|vision_end|>", "<|image_pad|>"})
       marks[std::to_string(260 + marks.size())] = {{"content", text}};
     WriteJson("tokenizer", "vocab.json", vocabulary);
     WriteJson("tokenizer", "tokenizer_config.json",
@@ -42,7 +44,7 @@ class TinyQwen : protected TinyModel {
   // Qwen 3's, of three layers.
   void WriteTextEncoder() const {
     WriteTokenizer();
-    const nlohmann::json config = {{"model_type", "qwen3"},     {"vocab_size", 264},
+    const nlohmann::json config = {{"model_type", "qwen3"},     {"vocab_size", kTokens},
                                    {"hidden_size", kTextWidth}, {"intermediate_size", 24},
                                    {"num_hidden_layers", 3},    {"num_attention_heads", 4},
                                    {"num_key_value_heads", 2},  {"head_dim", 8}};

@@ -9,7 +9,9 @@
 #include "worker/diffusion/models/picture_projection.h"
 #include "worker/diffusion/models/picture_prompt.h"
 #include "worker/diffusion/models/prior_transformer.h"
+#include "worker/diffusion/models/qwen_image_transformer.h"
 #include "worker/diffusion/models/qwen_text.h"
+#include "worker/diffusion/models/qwen_vision.h"
 #include "worker/diffusion/models/t2i_adapter.h"
 #include "worker/diffusion/models/t5_text.h"
 #include "worker/diffusion/models/transformer_paths.h"
@@ -296,6 +298,19 @@ TEST(FullSize, T2iAdapters) {
   EXPECT_EQ(count(R"({"_class_name": "T2IAdapter", "adapter_type": "full_adapter_xl", "in_channels": 3,
                       "channels": [320, 640, 1280, 1280], "num_res_blocks": 2, "downscale_factor": 16})"),
             79028160);
+}
+
+// Qwen-Image's denoiser, and what Qwen 2.5-VL 7B, its text encoder, sees pictures through.
+TEST(FullSize, QwenImage) {
+  const int64_t transformer = CountOf<QwenImageTransformer, QwenImageConfig>(R"({
+    "_class_name": "QwenImageTransformer2DModel", "in_channels": 64, "out_channels": 16, "num_layers": 60,
+    "num_attention_heads": 24, "attention_head_dim": 128, "joint_attention_dim": 3584, "patch_size": 2,
+    "axes_dims_rope": [16, 56, 56]})");
+  EXPECT_EQ(transformer, 20430401088);
+  const int64_t vision = CountOf<QwenVision, QwenVisionConfig>(R"({"vision_config": {
+    "depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16, "out_hidden_size": 3584,
+    "window_size": 112, "fullatt_block_indexes": [7, 15, 23, 31]}})");
+  EXPECT_EQ(vision, 676550144);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "worker/diffusion/golden/flux_cases.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
+#include "worker/diffusion/golden/qwen_image_cases.h"
 #include "worker/diffusion/golden/qwen_text_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/tolerances.h"
@@ -338,7 +339,8 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
       if (!options.Wants("components/" + name)) continue;
       if (RanFloydCase(options, item, report) || RanUnclipCase(options, item, report) ||
           RanPicturePromptCase(options, item, report) || RanQwenTextCase(options, item, report) ||
-          RanZImageCase(options, item, report) || RanFluxCase(options, item, report))
+          RanZImageCase(options, item, report) || RanFluxCase(options, item, report) ||
+          RanQwenImageCase(options, item, report))
         continue;
       if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,

@@ -1,4 +1,4 @@
-// A feed-forward layer whose inner numbers are gated: out(activation(gate(x)) · in(x)), without biases.
+// A feed-forward layer whose inner numbers are gated: out(activation(gate(x)) · in(x)).
 // Source: Shazeer 2020, "GLU Variants Improve Transformer", eq. 6.
 #ifndef MIND_WORKER_DIFFUSION_MODELS_GATED_MLP_H_
 #define MIND_WORKER_DIFFUSION_MODELS_GATED_MLP_H_
@@ -20,10 +20,11 @@ class GatedMlp {
     std::string gate, in, out;
   };
 
-  GatedMlp(const Scope& scope, int64_t width, int64_t inner, const Names& names, Activation activation)
-      : gate_(scope / names.gate, width, inner, /*bias=*/false),
-        in_(scope / names.in, width, inner, /*bias=*/false),
-        out_(scope / names.out, inner, width, /*bias=*/false),
+  GatedMlp(const Scope& scope, int64_t width, int64_t inner, const Names& names, Activation activation,
+           bool bias = false)
+      : gate_(scope / names.gate, width, inner, bias),
+        in_(scope / names.in, width, inner, bias),
+        out_(scope / names.out, inner, width, bias),
         activation_(activation) {}
   // [.., width] → float, the same shape.
   at::Tensor operator()(const at::Tensor& x) const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "worker/diffusion/models/latent_tokens.h"
+
 namespace mind::diffusion {
 
 namespace {
@@ -13,7 +15,8 @@ constexpr double kNoisiest = 1000;
 constexpr double kLeastNorm = 1e-12;
 
 // Of what leads from the one answer to `with`, the request's own.
-at::Tensor Projected(at::Tensor lead, const at::Tensor& with, const Projection& how, GuidanceMemory& memory) {
+at::Tensor ProjectedLead(at::Tensor lead, const at::Tensor& with, const Projection& how,
+                         GuidanceMemory& memory) {
   if (how.momentum != 0) {
     if (memory.defined()) lead = lead + how.momentum * memory;
     memory = lead;
@@ -23,6 +26,19 @@ at::Tensor Projected(at::Tensor lead, const at::Tensor& with, const Projection& 
   const at::Tensor direction = own / own.norm().clamp_min(kLeastNorm);
   const at::Tensor along = (whole * direction).sum() * direction;
   return (whole - along).to(lead.scalar_type()) + how.along * along.to(lead.scalar_type());
+}
+
+// Each patch as long as that of `with`.
+at::Tensor WithNormsOf(const at::Tensor& with, const at::Tensor& guided, int64_t patch) {
+  const auto tokens = [&](const at::Tensor& x) {
+    return TokensOf(x.unsqueeze(0), patch, TokenOrder::kByChannel);
+  };
+  const at::Tensor made = tokens(guided);
+  const auto lengths = [](const at::Tensor& x) { return at::norm(x, 2, {-1}, /*keepdim=*/true); };
+  const at::Tensor scaled = made * (lengths(tokens(with)) / lengths(made).clamp_min(kLeastNorm));
+  return LatentsOfTokens(scaled, guided.size(1) / patch, guided.size(2) / patch, patch,
+                         TokenOrder::kByChannel)
+      .squeeze(0);
 }
 
 }  // namespace
@@ -45,11 +61,12 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
     const at::Tensor& without = outputs[rows - 2];
     const Projection& projection = conditioning.guidance.projection;
     at::Tensor lead = with - without;
-    if (!projection.none()) lead = Projected(lead, with, projection, memory);
+    if (!projection.none()) lead = ProjectedLead(lead, with, projection, memory);
     guided = outputs.front() + conditioning.guidance.scale * lead;
     if (rows > 2) guided = guided + conditioning.picture_guidance * (without - outputs.front());
     if (conditioning.longest > 0)
       guided = guided * (conditioning.longest * with.norm() / guided.norm()).clamp_max(1);
+    if (conditioning.kept_norms > 0) guided = WithNormsOf(with, guided, conditioning.kept_norms);
   }
   if (perturbed) {
     const double scale =

@@ -77,6 +77,9 @@ struct Conditioning {
   // A guided answer is at most so many times as long (its Euclidean norm) as the request's own; 0: of any
   // length.
   double longest = 0;
+  // Patches of so many latents each way, all channels together, are as long after guidance as they are in the
+  // request's own answer; 0: as long as it makes them.
+  int64_t kept_norms = 0;
   // Tokens of the request's prompts that the text encoder had no room for.
   int64_t tokens_cut = 0;
 
@@ -99,8 +102,8 @@ using GuidanceMemory = at::Tensor;
 
 // outputs: one [C, H, W] for each of conditioning.RowsAt(one evaluation), all at this timestep → [C, H, W].
 // Ho & Salimans 2022, eq. 6; three rows: Brooks et al. 2023, eq. 3; perturbed: Ahn et al. 2024, eq. 14, and
-// diffusers' pag_adaptive_scale; longest: diffusers ZImagePipeline's cfg_normalization; rescale: Lin et al.
-// 2023, eq. 15-16 (diffusers rescale_noise_cfg).
+// diffusers' pag_adaptive_scale; longest: diffusers ZImagePipeline's cfg_normalization; kept norms: diffusers
+// QwenImagePipeline; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
                  GuidanceMemory& memory);
 

@@ -8,6 +8,8 @@
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/kandinsky.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
+#include "worker/diffusion/pipelines/qwen_image.h"
+#include "worker/diffusion/pipelines/qwen_image_edit.h"
 #include "worker/diffusion/pipelines/stable_diffusion_xl.h"
 #include "worker/diffusion/pipelines/stable_unclip.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
@@ -35,6 +37,7 @@ const std::vector<std::string> kKandinskyParts = {"prior_prior",
                                                   "movq"};
 const std::vector<std::string> kFloydParts = {"text_encoder", "unet"};
 const std::vector<std::string> kFluxParts = {"text_encoder", "text_encoder_2", "transformer", "vae", "taesd"};
+const std::vector<std::string> kQwenImageParts = {"text_encoder", "transformer", "vae"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
 const std::vector<std::string> kTransformerParts = {"text_encoder", "transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
@@ -82,6 +85,10 @@ const PipelineKind kKinds[] = {
     {"FluxInpaintPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
     {"FluxKontextPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
     {"FluxFillPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
+    {"QwenImagePipeline", QwenImagePipeline::Describe, QwenImagePipeline::Load, kQwenImageParts},
+    {"QwenImageImg2ImgPipeline", QwenImagePipeline::Describe, QwenImagePipeline::Load, kQwenImageParts},
+    {"QwenImageEditPlusPipeline", QwenImageEditPipeline::Describe, QwenImageEditPipeline::Load,
+     kQwenImageParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
