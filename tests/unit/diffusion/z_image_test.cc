@@ -107,6 +107,15 @@ TEST_F(ZImage, GoesOnFromACheckpoint) {
   ExpectGoesOnFromEachCheckpoint(*models_, Options(), Painting());
 }
 
+TEST_F(ZImage, GoesOverItsOwnPicture) {
+  for (const bool latents : {false, true}) {
+    TrajectoryRequest request = Request();
+    request.hires = {.width = 32, .height = 48, .steps = 3, .strength = 0.6, .latents = latents};
+    EXPECT_EQ(PictureOf(request).sizes(), (at::IntArrayRef{48, 32, 3}));
+    ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
+  }
+}
+
 // Prompts of different lengths, guided and not, of different sizes.
 TEST_F(ZImage, NeighboursDoNotMatter) {
   std::vector<TrajectoryRequest> requests;
@@ -161,6 +170,7 @@ TEST_F(ZImage, WhatDoesNotFitIsRefusedByName) {
   EXPECT_THAT(text({{"num_hidden_layers", 5}}), HasSubstr("layers.3"));
   EXPECT_THAT(text({{"vocab_size", 262}}), HasSubstr("embed_tokens"));
   EXPECT_THAT(Refusal("mind.json", {{"max_sequence_length", 2000}}), HasSubstr("1 to 1024"));
+  EXPECT_THAT(Refusal("mind.json", {{"cfg_normalization", -1}}), HasSubstr("cfg_normalization"));
 }
 
 }  // namespace
