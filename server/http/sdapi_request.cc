@@ -12,22 +12,15 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "proto/support/errors.h"
-#include "server/http/data_url.h"
 #include "server/http/json_fields.h"
+#include "server/http/sdapi_source.h"
 
 namespace mind::server {
 namespace {
 
 constexpr int64_t kMostSdapiPictures = 16;
 constexpr int64_t kMostSteps = 100'000;
-constexpr int64_t kMostPixels = 1 << 20;  // a side
 constexpr uint64_t kMostRandomSeed = 4294967294;
-constexpr double kUsualStrength = 0.75;  // A1111's
-
-bool IsSomething(const nlohmann::json* value) {
-  return value != nullptr && !((value->is_string() || value->is_array() || value->is_object()) &&
-                               (value->empty() || *value == ""));
-}
 
 // What A1111 has and we have not, where a request asks for it.
 void RefuseUnsupportedSdapi(JsonFields& fields) {
@@ -55,7 +48,7 @@ void RefuseUnsupportedSdapi(JsonFields& fields) {
   if (fields.Number("s_noise", -1e9, 1e9).value_or(1) != 1)
     fields.Refuse("s_noise", "not supported; it must be 1");
   for (const char* const side : {"seed_resize_from_h", "seed_resize_from_w"}) {
-    if (fields.Whole(side, -1, kMostPixels).value_or(0) > 0)
+    if (fields.Whole(side, -1, kMostSdapiPixels).value_or(0) > 0)
       fields.Refuse(side, "not supported; it must be 0 or -1");
   }
 }
@@ -151,8 +144,9 @@ void ReadSdapiFields(JsonFields& fields, SdapiRequest& request) {
     ReadPrompt(prompt, spec);
   }
   spec.set_negative_prompt(fields.Text("negative_prompt").value_or(""));
-  if (const auto width = fields.Whole("width", 1, kMostPixels)) spec.set_width(static_cast<uint32_t>(*width));
-  if (const auto height = fields.Whole("height", 1, kMostPixels))
+  if (const auto width = fields.Whole("width", 1, kMostSdapiPixels))
+    spec.set_width(static_cast<uint32_t>(*width));
+  if (const auto height = fields.Whole("height", 1, kMostSdapiPixels))
     spec.set_height(static_cast<uint32_t>(*height));
   if (const auto steps = fields.Whole("steps", 1, kMostSteps)) spec.set_steps(static_cast<uint32_t>(*steps));
   if (const auto guidance = fields.Number("cfg_scale", 0, 100)) spec.set_guidance(*guidance);
@@ -166,46 +160,6 @@ void ReadSdapiFields(JsonFields& fields, SdapiRequest& request) {
   spec.set_format(v1::IMAGE_FORMAT_PNG);
   request.task_id = fields.Text("force_task_id").value_or("");
   request.send_images = fields.Flag("send_images").value_or(true);
-}
-
-std::optional<std::string> ReadPicture(const nlohmann::json& value, const std::string& name,
-                                       JsonFields& fields) {
-  if (value.is_string()) {
-    if (std::optional<std::string> bytes = FromBase64(value.get_ref<const std::string&>())) return bytes;
-  }
-  fields.Refuse(
-      name, "must be a picture in base64 or a data URL (\"data:image/png;base64,…\"): URLs are not fetched");
-  return std::nullopt;
-}
-
-// A flag that clients also send as the number of a choice, 0 or 1.
-bool IsOn(JsonFields& fields, const char* name) {
-  const nlohmann::json* const value = fields.Any(name);
-  if (value != nullptr && value->is_number()) return fields.Whole(name, 0, 1) == 1;
-  return fields.Flag(name).value_or(false);
-}
-
-void ReadResizeMode(JsonFields& fields, v1::ImageSpec& spec) {
-  switch (fields.Whole("resize_mode", 0, 3).value_or(0)) {
-    case 1:
-      return spec.set_source_fit(v1::SOURCE_FIT_CROP);
-    case 2:
-      return spec.set_source_fit(v1::SOURCE_FIT_FILL);
-    case 3:
-      return fields.Refuse("resize_mode", "latents are not resized here; it must be 0, 1 or 2");
-    default:
-      return;
-  }
-}
-
-// 0 is a mask without grey.
-void ReadMaskBlur(JsonFields& fields, v1::ImageSpec& spec) {
-  const auto blur = fields.Number("mask_blur", 0, 1e9);
-  const auto across = fields.Number("mask_blur_x", 0, 1e9), down = fields.Number("mask_blur_y", 0, 1e9);
-  const double both = blur.value_or(across.value_or(0));
-  if (across.value_or(both) != both || down.value_or(both) != both)
-    fields.Refuse("mask_blur_x", "not supported; masks are blurred alike in both directions");
-  if (both > 0) spec.set_mask_blur(both);
 }
 
 // Whether it names something else than the first pass has ("Use same sampler").
@@ -228,15 +182,15 @@ void ReadUpscaler(JsonFields& fields, v1::Hires& hires) {
 void ReadHires(JsonFields& fields, v1::ImageSpec& spec) {
   if (!fields.Flag("enable_hr").value_or(false)) return;
   v1::Hires& hires = *spec.mutable_hires();
-  const int64_t width = fields.Whole("hr_resize_x", 0, kMostPixels).value_or(0);
-  const int64_t height = fields.Whole("hr_resize_y", 0, kMostPixels).value_or(0);
+  const int64_t width = fields.Whole("hr_resize_x", 0, kMostSdapiPixels).value_or(0);
+  const int64_t height = fields.Whole("hr_resize_y", 0, kMostSdapiPixels).value_or(0);
   const auto scale = fields.Number("hr_scale", 0, 1e9);
   if (width > 0) hires.set_width(static_cast<uint32_t>(width));
   if (height > 0) hires.set_height(static_cast<uint32_t>(height));
   if (scale && width == 0 && height == 0) hires.set_scale(*scale);
   const int64_t steps = fields.Whole("hr_second_pass_steps", 0, kMostSteps).value_or(0);
   if (steps > 0) hires.set_steps(static_cast<uint32_t>(steps));
-  hires.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kUsualStrength));
+  hires.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kSdapiStrength));
   ReadUpscaler(fields, hires);
   for (const char* const text :
        {"hr_checkpoint_name", "hr_sampler_name", "hr_scheduler", "hr_prompt", "hr_negative_prompt"}) {
@@ -244,33 +198,9 @@ void ReadHires(JsonFields& fields, v1::ImageSpec& spec) {
       fields.Refuse(text, "not supported; the second pass has what the first has");
   }
   for (const char* const side : {"firstphase_width", "firstphase_height"}) {
-    if (fields.Whole(side, 0, kMostPixels).value_or(0) > 0)
+    if (fields.Whole(side, 0, kMostSdapiPixels).value_or(0) > 0)
       fields.Refuse(side, "not supported; width and height are the first pass's");
   }
-}
-
-// What img2img has beside txt2img.
-void ReadSource(JsonFields& fields, v1::ImageSpec& spec) {
-  const nlohmann::json* const images = fields.Any("init_images");
-  if (images == nullptr || !images->is_array() || images->size() != 1) {
-    return fields.Refuse("init_images", "must be a list of one picture");
-  }
-  if (auto bytes = ReadPicture(images->front(), "init_images", fields))
-    spec.set_source_image(*std::move(bytes));
-  spec.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kUsualStrength));
-  if (fields.Flag("enable_hr").value_or(false)) fields.Refuse("enable_hr", "is txt2img's; it must be false");
-  ReadResizeMode(fields, spec);
-  const nlohmann::json* const mask = fields.Any("mask");
-  if (!IsSomething(mask)) return;
-  if (auto bytes = ReadPicture(*mask, "mask", fields)) spec.set_mask_image(*std::move(bytes));
-  ReadMaskBlur(fields, spec);
-  const auto padding = fields.Whole("inpaint_full_res_padding", 0, kMostPixels);
-  if (IsOn(fields, "inpaint_full_res")) {
-    v1::OnlyMasked& only = *spec.mutable_only_masked();
-    if (padding) only.set_padding(static_cast<uint32_t>(*padding));
-  }
-  if (fields.Whole("inpainting_mask_invert", 0, 1).value_or(0) != 0)
-    fields.Refuse("inpainting_mask_invert", "what is white is painted anew; it must be 0");
 }
 
 template <typename Read>
@@ -294,6 +224,11 @@ absl::StatusOr<SdapiRequest> Parse(const HttpRequest& http, const Read& read) {
 }
 
 }  // namespace
+
+bool IsSomething(const nlohmann::json* value) {
+  return value != nullptr && !((value->is_string() || value->is_array() || value->is_object()) &&
+                               (value->empty() || *value == ""));
+}
 
 std::string ModelOfTitle(const std::string& title) {
   absl::string_view name = absl::StripAsciiWhitespace(title);
@@ -332,7 +267,7 @@ absl::StatusOr<SdapiRequest> ParseTxt2Img(const HttpRequest& request) {
 }
 
 absl::StatusOr<SdapiRequest> ParseImg2Img(const HttpRequest& request) {
-  return Parse(request, ReadSource);
+  return Parse(request, ReadSdapiSource);
 }
 
 }  // namespace mind::server

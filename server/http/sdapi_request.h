@@ -25,6 +25,12 @@ struct SdapiRequest {
 absl::StatusOr<SdapiRequest> ParseTxt2Img(const HttpRequest& request);
 absl::StatusOr<SdapiRequest> ParseImg2Img(const HttpRequest& request);
 
+inline constexpr int64_t kMostSdapiPixels = 1 << 20;  // a side
+inline constexpr double kSdapiStrength = 0.75;        // A1111's, where a request says none
+
+// Whether a field says anything: not null, and no empty text, list or object.
+bool IsSomething(const nlohmann::json* value);
+
 // The model that a checkpoint's title means: "emoji [1a2b3c]" and "emoji.safetensors" are "emoji".
 std::string ModelOfTitle(const std::string& title);
 

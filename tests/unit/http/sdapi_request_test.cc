@@ -8,6 +8,8 @@
 
 #include "absl/strings/escaping.h"
 #include "tests/unit/http/sdapi_rig.h"
+#include "worker/image/decode.h"
+#include "worker/image/encode.h"
 
 namespace mind::server {
 namespace {
@@ -133,6 +135,30 @@ TEST_F(SdapiRequest, MasksAreBlurredAndPaintedAloneAsThere) {
   EXPECT_EQ(spec.source_fit(), v1::SOURCE_FIT_UNSPECIFIED);
 }
 
+TEST_F(SdapiRequest, MasksAreReadAndTurnedRoundAsThere) {
+  const auto mask_of = [this](json body) {
+    body["init_images"] = {"QQ=="};
+    generation_.submitted.clear();
+    Ask("POST", "/sdapi/v1/img2img", body.dump());
+    EXPECT_EQ(generation_.submitted.size(), 1U) << body;
+    return generation_.submitted.empty() ? "" : generation_.submitted[0].spec().mask_image();
+  };
+  const uint8_t grey[6] = {255, 255, 255, 0, 0, 0};
+  const std::string mask = image::EncodePng({grey, 2, 1}, "");
+  for (const json& on : {json(1), json(true), json("1")}) {
+    const std::string turned = mask_of({{"mask", absl::Base64Escape(mask)}, {"inpainting_mask_invert", on}});
+    EXPECT_THAT(image::DecodePicture(turned).data, ElementsAre(0, 0, 0, 255, 255, 255)) << on;
+  }
+  EXPECT_EQ(mask_of({{"mask", absl::Base64Escape(mask)}, {"inpainting_mask_invert", 0}}), mask);
+  // Where nothing under the mask is begun from it makes no difference what is put there.
+  for (const int fill : {0, 1, 2, 3}) {
+    const json body = {{"mask", "QQ=="}, {"inpainting_fill", fill}, {"denoising_strength", 1}};
+    EXPECT_EQ(mask_of(body), "A") << fill;
+  }
+  EXPECT_EQ(mask_of({{"mask", "QQ=="}, {"inpainting_fill", 1}}), "A");
+  EXPECT_EQ(mask_of({{"inpainting_fill", 0}}), "");  // there is no mask
+}
+
 TEST_F(SdapiRequest, HiresFixIsASecondPass) {
   v1::Hires hires = SpecOf({{"enable_hr", true}}).hires();
   EXPECT_FALSE(hires.has_scale() || hires.has_width() || hires.has_height() || hires.has_steps());
@@ -208,7 +234,14 @@ TEST_F(SdapiRequest, WhatCannotBeIsRefusedByName) {
       {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"mask_blur_x", 2}, {"mask_blur_y", 4}},
        "422 mask_blur_x: "},
       {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_mask_invert", 1}},
-       "422 inpainting_mask_invert"},
+       "422 mask: cannot be read: "},
+      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_mask_invert", 2}},
+       "422 inpainting_mask_invert: "},
+      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_fill", 0}},
+       "422 inpainting_fill: what is painted"},
+      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_fill", 2}, {"denoising_strength", 0.9}},
+       "422 inpainting_fill: "},
+      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_fill", 4}}, "422 inpainting_fill: "},
   };
   for (const auto& [body, why] : of_img2img) {
     EXPECT_THAT(RefusalOf("/sdapi/v1/img2img", body), HasSubstr(why)) << body;

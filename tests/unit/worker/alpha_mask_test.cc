@@ -45,8 +45,19 @@ TEST(AlphaMask, IsNoneWhereNothingIsTransparent) {
   EXPECT_EQ(MaskOfTransparency("nothing"), std::nullopt);
 }
 
+TEST(AlphaMask, IsAsBrightAsThePictureIsOpaque) {
+  const auto mask = MaskOfOpacity(Png({0, 255, 127}));
+  ASSERT_TRUE(mask.has_value());
+  EXPECT_EQ(DecodePicture(*mask).data, (std::vector<uint8_t>{0, 0, 0, 255, 255, 255, 127, 127, 127}));
+  const std::vector<uint8_t> pixels(12, 200);
+  EXPECT_EQ(MaskOfOpacity(Png({255, 255})), std::nullopt);
+  EXPECT_EQ(MaskOfOpacity(EncodePng({pixels.data(), 2, 2}, "")), std::nullopt);
+  EXPECT_EQ(MaskOfOpacity("nothing"), std::nullopt);
+}
+
 TEST(AlphaMask, ADamagedFileIsRefused) {
   const std::string file = Png({0, 255});
+  EXPECT_THROW(MaskOfOpacity(file.substr(0, 40)), std::runtime_error);
   EXPECT_THROW(MaskOfTransparency(file.substr(0, 40)), std::runtime_error);
 }
 
