@@ -98,12 +98,23 @@ std::string FormatInfotext(const Infotext& info) {
     out << ", Hires steps: " << info.hires.steps << ", Hires upscaler: " << info.hires.upscaler;
   }
   if (info.tiling) out << ", Tiling: True";
+  if (!info.source_fit.empty()) out << ", Source fit: " << info.source_fit;
   if (info.mask_blur >= 0) out << ", Mask blur: " << nlohmann::json(info.mask_blur).dump();
   if (info.mask_padding >= 0) {
     out << ", Inpaint area: Only masked, Masked area padding: " << info.mask_padding;
   }
   if (info.clip_skip > 0) out << ", Clip skip: " << info.clip_skip + 1;  // A1111 counts layers from 1
   if (info.guidance_rescale > 0) out << ", CFG Rescale: " << nlohmann::json(info.guidance_rescale).dump();
+  if (info.guidance_begin > 0 || info.guidance_end < 1) {
+    out << ", Guidance interval: " << nlohmann::json(info.guidance_begin).dump() << "-"
+        << nlohmann::json(info.guidance_end).dump();
+  }
+  const auto& [momentum, norm_threshold, eta] = info.projected;
+  if (momentum != 0 || norm_threshold != 0 || eta != 1) {
+    out << ", APG eta: " << nlohmann::json(eta).dump()
+        << ", APG norm threshold: " << nlohmann::json(norm_threshold).dump()
+        << ", APG momentum: " << nlohmann::json(momentum).dump();
+  }
   if (!info.class_label.empty()) out << ", Class: " << Quoted(info.class_label);
   if (info.noise_level >= 0) out << ", Noise level: " << info.noise_level;
   out << ", RNG: CPU, Version: " << Quoted(info.version);

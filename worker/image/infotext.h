@@ -19,8 +19,19 @@ struct Infotext {
   std::string sampler_parameters;  // as JSON; empty: none
   double guidance = 0;
   double guidance_rescale = 0;
+  // The shares of the steps that guidance acts in.
+  double guidance_begin = 0;
+  double guidance_end = 1;
+  // As what guidance adds is projected (APG); as they are here: it is not.
+  struct Projected {
+    double momentum = 0;
+    double norm_threshold = 0;
+    double eta = 1;
+  };
+  Projected projected;
   int64_t clip_skip = 0;      // layers left out
   double strength = 0;        // of going from a source picture; 0: there is none
+  std::string source_fit;     // "crop" or "fill"; empty: the picture is drawn out
   double mask_blur = -1;      // -1: its grey levels do not count
   int64_t mask_padding = -1;  // of what was painted alone; -1: the whole picture was
   // Of a second pass; 0 steps: there was none.

@@ -224,6 +224,19 @@ image::Infotext::Hires HiresIn(const v1::ImageSpec& spec) {
           .upscaler = hires.upscaler() == v1::HIRES_UPSCALER_LANCZOS ? "Lanczos" : "Latent"};
 }
 
+std::string FitIn(const v1::ImageSpec& spec) {
+  if (spec.source_fit() == v1::SOURCE_FIT_CROP) return "crop";
+  return spec.source_fit() == v1::SOURCE_FIT_FILL ? "fill" : "";
+}
+
+image::Infotext::Projected ProjectedIn(const v1::ImageSpec& spec) {
+  if (!spec.has_projected_guidance()) return {};
+  const v1::ProjectedGuidance& projected = spec.projected_guidance();
+  return {.momentum = projected.momentum(),
+          .norm_threshold = projected.norm_threshold(),
+          .eta = projected.has_eta() ? projected.eta() : 1};
+}
+
 EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint32_t index) {
   switch (spec.format()) {
     case v1::IMAGE_FORMAT_JPEG:
@@ -246,10 +259,14 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       .sampler_parameters = ToJson(spec.sampler_parameters()),
       .guidance = spec.guidance(),
       .guidance_rescale = spec.guidance_rescale(),
+      .guidance_begin = spec.guidance_interval().begin(),
+      .guidance_end = spec.guidance_interval().has_end() ? spec.guidance_interval().end() : 1,
+      .projected = ProjectedIn(spec),
       .clip_skip = spec.clip_skip(),
       .strength = spec.has_hires()              ? spec.hires().strength()
                   : spec.source_image().empty() ? 0
                                                 : spec.strength(),
+      .source_fit = FitIn(spec),
       .mask_blur = spec.has_mask_blur() ? spec.mask_blur() : -1,
       .mask_padding = spec.has_only_masked() ? int64_t{spec.only_masked().padding()} : -1,
       .hires = HiresIn(spec),

@@ -51,6 +51,22 @@ TEST(Infotext, ASecondPassIsWrittenAsA1111Does) {
               testing::HasSubstr("Hires resize: 96x64, Hires steps: 10, Hires upscaler: Lanczos"));
 }
 
+TEST(Infotext, GuidanceIsWrittenWhereItIsNotAsUsual) {
+  const Infotext info{.guidance_begin = 0.2,
+                      .guidance_end = 0.8,
+                      .projected = {.momentum = -0.5, .norm_threshold = 15, .eta = 0},
+                      .source_fit = "crop",
+                      .seed = 1};
+  const InfotextFields fields = ParseInfotext(FormatInfotext(info));
+  EXPECT_THAT(fields.values,
+              testing::IsSupersetOf({Pair("Guidance interval", "0.2-0.8"), Pair("APG eta", "0.0"),
+                                     Pair("APG norm threshold", "15.0"), Pair("APG momentum", "-0.5"),
+                                     Pair("Source fit", "crop")}));
+  const std::string usual = FormatInfotext({.seed = 1});
+  for (const char* const name : {"Guidance", "APG", "Source fit"})
+    EXPECT_THAT(usual, testing::Not(testing::HasSubstr(name)));
+}
+
 TEST(Infotext, WithoutSettingsIsAPrompt) {
   EXPECT_EQ(ParseInfotext("a cat\nStyle: ink, Mood: dark").prompt, "a cat\nStyle: ink, Mood: dark");
   EXPECT_THAT(ParseInfotext("a cat").values, IsEmpty());
