@@ -33,6 +33,14 @@ const nlohmann::json* JsonFields::Find(const std::string& name) const {
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
+std::optional<nlohmann::json> JsonFields::Structure(const std::string& name) {
+  const nlohmann::json* const value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  if (!from_form_ || !value->is_string()) return *value;
+  nlohmann::json read = nlohmann::json::parse(value->get_ref<const std::string&>(), nullptr, false);
+  return read.is_structured() ? std::move(read) : *value;
+}
+
 const nlohmann::json* JsonFields::Any(const std::string& name) const {
   return Find(name);
 }

@@ -29,12 +29,15 @@ class JsonFields {
   std::optional<int64_t> Whole(const std::string& name, int64_t min, int64_t max);
   std::optional<double> Number(const std::string& name, double min, double max);
   std::optional<bool> Flag(const std::string& name);
+  // An object or a list; one that stands in a form as JSON is read. Anything else is given as it is.
+  std::optional<nlohmann::json> Structure(const std::string& name);
   // Null if it is not given.
   const nlohmann::json* Any(const std::string& name) const;
 
   // Says that a field is not as it must be.
   void Refuse(const std::string& name, const std::string& why);
   const absl::Status& status() const { return status_; }
+  bool from_form() const { return from_form_; }
 
  private:
   const nlohmann::json* Find(const std::string& name) const;

@@ -29,7 +29,8 @@ std::string ErrorType(int status, const absl::Status& error) {
   }
 }
 
-// A field of ours by OpenAI's name for it: "job.spec.width" is "size".
+// A field of ours by OpenAI's name for it: "job.spec.width" is "size". What OpenAI has no name for has ours:
+// "hires.scale".
 nlohmann::json ParamOf(const absl::Status& error) {
   const auto bad = GetBadRequest(error);
   if (!bad || bad->field_violations().empty()) return nullptr;
@@ -44,9 +45,11 @@ nlohmann::json ParamOf(const absl::Status& error) {
       {"format", "output_format"},
   };
   const std::string& field = bad->field_violations(0).field();
-  const std::string last = field.substr(field.rfind('.') + 1);
-  const auto name = names->find(last);
-  return name == names->end() ? last : name->second;
+  const size_t spec = field.find("spec.");
+  const std::string own =
+      spec == std::string::npos ? field.substr(field.rfind('.') + 1) : field.substr(spec + 5);
+  const auto name = names->find(own);
+  return name == names->end() ? own : name->second;
 }
 
 nlohmann::json CodeOf(const absl::Status& error, const nlohmann::json& param) {

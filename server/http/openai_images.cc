@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "server/http/openai.h"
@@ -51,10 +52,7 @@ class ImagesAnswer : public JobCall::Listener {
 
   void OnEvent(const JobEventPtr& event, std::function<void()> taken) override {
     job_ = event->job_id();
-    if (event->has_queued() && body_["size"] == "auto") {
-      const v1::ImageSpec& spec = event->queued().job().spec();
-      body_["size"] = std::to_string(spec.width()) + "x" + std::to_string(spec.height());
-    }
+    if (event->has_queued()) SetSize(event->queued().job().spec());
     if (event->has_image()) {
       if (std::optional<Picture> picture = parts_.Add(event->image())) {
         pictures_[picture->index] = *std::move(picture);
@@ -76,6 +74,15 @@ class ImagesAnswer : public JobCall::Listener {
   }
 
  private:
+  // That of the pictures, where the request has not said it.
+  void SetSize(const v1::ImageSpec& spec) {
+    const auto say = [this](uint32_t width, uint32_t height) {
+      body_["size"] = absl::StrCat(width, "x", height);
+    };
+    if (spec.has_hires()) return say(spec.hires().width(), spec.hires().height());
+    if (body_["size"] == "auto") say(spec.width(), spec.height());
+  }
+
   void AnswerWithLinks() {
     nlohmann::json data = nlohmann::json::array();
     std::vector<LinkedPicture> linked;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -13,8 +14,10 @@
 #include "absl/strings/strip.h"
 #include "proto/support/errors.h"
 #include "server/http/data_url.h"
+#include "server/http/form_object.h"
 #include "server/http/json_fields.h"
 #include "server/http/multipart.h"
+#include "server/http/openai_extensions.h"
 #include "worker/image/alpha_mask.h"
 
 namespace mind::server {
@@ -51,20 +54,6 @@ void ReadQuality(JsonFields& fields, OpenAiRequest& request) {
   request.quality_name = *quality;
   if (*quality == "low") request.quality = Quality::kLow;
   if (*quality == "high" || *quality == "hd") request.quality = Quality::kHigh;
-}
-
-void ReadLoras(JsonFields& fields, v1::ImageSpec& spec) {
-  const nlohmann::json* const loras = fields.Any("loras");
-  if (loras == nullptr) return;
-  if (!loras->is_array()) return fields.Refuse("loras", "loras must be a list of {\"name\", \"scale\"}");
-  for (const nlohmann::json& one : *loras) {
-    if (!one.is_object()) return fields.Refuse("loras", "loras must be a list of {\"name\", \"scale\"}");
-    JsonFields lora(one);
-    v1::LoraUse* const use = spec.add_loras();
-    use->set_name(lora.Text("name").value_or(""));
-    if (const auto scale = lora.Number("scale", -10, 10)) use->set_scale(*scale);
-    if (!lora.status().ok()) return fields.Refuse("loras", std::string(lora.status().message()));
-  }
 }
 
 // What OpenAI has and we have not.
@@ -117,18 +106,7 @@ void ReadOpenAiFields(JsonFields& fields, OpenAiRequest& request) {
   ReadResponseFormat(fields, request);
   request.partial_images = static_cast<int>(fields.Whole("partial_images", 0, kMostPartials).value_or(0));
   RefuseUnsupportedOpenAi(fields);
-
-  if (const auto negative = fields.Text("negative_prompt")) spec.set_negative_prompt(*negative);
-  if (const auto steps = fields.Whole("num_inference_steps", 1, 100'000))
-    spec.set_steps(static_cast<uint32_t>(*steps));
-  if (const auto guidance = fields.Number("guidance_scale", 0, 100)) spec.set_guidance(*guidance);
-  if (const auto seed = fields.Whole("seed", 0, INT64_MAX)) spec.set_seed(static_cast<uint64_t>(*seed));
-  if (const auto sampler = fields.Text("sampler")) spec.set_sampler(*sampler);
-  if (const auto strength = fields.Number("strength", 0, 1)) spec.set_strength(*strength);
-  ReadLoras(fields, spec);
-  const auto priority = fields.Choice("priority", {"low", "normal", "high"});
-  if (priority == "low") request.job.set_priority(v1::PRIORITY_LOW);
-  if (priority == "high") request.job.set_priority(v1::PRIORITY_HIGH);
+  ReadOpenAiExtensions(fields, request.job);
 }
 
 // Answers in full need no previews; those that stream some need them this often.
@@ -187,7 +165,9 @@ absl::StatusOr<OpenAiRequest> ParseEditForm(const HttpRequest& http) {
     } else if (name == "mask") {
       pictures.mask = std::string(part.data);
     } else {
-      texts[name] = std::string(part.data);
+      // What is a file may be no text; pictures of ours are read from base64.
+      std::string text = part.filename.empty() ? std::string(part.data) : absl::Base64Escape(part.data);
+      if (absl::Status error = PutFormField(part.name, std::move(text), texts); !error.ok()) return error;
     }
   }
   OpenAiRequest request;

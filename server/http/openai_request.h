@@ -1,8 +1,7 @@
 // What OpenAI's Images API asks for, as a request of ours.
 //
-// https://platform.openai.com/docs/api-reference/images. Beside its fields these are taken: negative_prompt,
-// num_inference_steps, guidance_scale, seed, sampler, loras ([{"name", "scale"}]), strength, priority. Fields
-// that nobody knows are passed over, as clients add them.
+// https://platform.openai.com/docs/api-reference/images. Beside its fields ours are taken
+// (openai_extensions.h). Fields that nobody knows are passed over, as clients add them.
 #ifndef MIND_SERVER_HTTP_OPENAI_REQUEST_H_
 #define MIND_SERVER_HTTP_OPENAI_REQUEST_H_
 

@@ -2,7 +2,11 @@
 
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "nlohmann/json.hpp"
+#include "server/http/openai_extensions.h"
 
 namespace mind::server {
 namespace {
@@ -93,9 +97,52 @@ constexpr char kOpenAiError[] = R"({
       "param": {"type": ["string", "null"]},
       "code": {"type": ["string", "null"]}}}}})";
 
+using google::protobuf::FieldDescriptor;
+using nlohmann::json;
+
+json Reference(const std::string& name) {
+  return {{"$ref", "#/components/schemas/" + name}};
+}
+
+json SchemaOf(const FieldDescriptor& field) {
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return Reference(field.message_type()->full_name());
+    case FieldDescriptor::CPPTYPE_ENUM: {
+      json words = json::array();
+      for (int i = 1; i < field.enum_type()->value_count(); ++i) {
+        const std::string& name = field.enum_type()->value(i)->name();
+        words.push_back(absl::AsciiStrToLower(absl::StripPrefix(name, EnumeratorPrefix(*field.enum_type()))));
+      }
+      return {{"enum", std::move(words)}};
+    }
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return {{"type", "boolean"}};
+    case FieldDescriptor::CPPTYPE_STRING:
+      return {{"type", "string"}};
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return {{"type", "number"}};
+    default:
+      return {{"type", "integer"}, {"minimum", 0}};
+  }
+}
+
+// The fields that are mind.v1.ImageSpec's, which may be null as all others may.
+std::string SpecFields() {
+  std::string properties;
+  for (const std::string& name : OpenAiSpecFields()) {
+    const FieldDescriptor& field = *v1::ImageSpec::descriptor()->FindFieldByName(name);
+    json schema = field.is_map() ? json{{"type", "object"}} : SchemaOf(field);
+    if (field.is_repeated() && !field.is_map()) schema = {{"type", "array"}, {"items", std::move(schema)}};
+    const json either = {{"anyOf", json::array({std::move(schema), {{"type", "null"}}})}};
+    absl::StrAppend(&properties, ", \"", name, "\": ", either.dump());
+  }
+  return properties;
+}
+
 std::string Request(const std::string& required, const std::string& more) {
-  return absl::StrCat(R"({"type": "object", "required": [)", required, R"(], "properties": {)", kShared, more,
-                      "}}");
+  return absl::StrCat(R"({"type": "object", "required": [)", required, R"(], "properties": {)", kShared,
+                      SpecFields(), more, "}}");
 }
 
 }  // namespace

@@ -7,25 +7,29 @@
 
 namespace mind::server {
 
-namespace json = google::protobuf::util;
+namespace proto = google::protobuf::util;
 
 std::string ToJson(const google::protobuf::Message& message) {
-  json::JsonPrintOptions options;
+  proto::JsonPrintOptions options;
   options.always_print_primitive_fields = true;
   std::string text;
   // Fails for messages that are no JSON (an Any of an unknown type), which ours do not hold.
-  if (const auto status = json::MessageToJsonString(message, &text, options); !status.ok()) {
+  if (const auto status = proto::MessageToJsonString(message, &text, options); !status.ok()) {
     return absl::StrCat(R"({"error": "cannot be shown as JSON"})");
   }
   return text;
 }
 
+std::string ReadJson(const std::string& text, google::protobuf::Message* message) {
+  const auto status = proto::JsonStringToMessage(text, message);
+  return status.ok() ? "" : Printable(status.message().as_string(), 300);
+}
+
 absl::Status FromJson(const std::string& text, google::protobuf::Message* message) {
-  const auto status = json::JsonStringToMessage(text, message);
-  if (status.ok()) return absl::OkStatus();
-  return InvalidField("body",
-                      absl::StrCat("the request's body is not a ", message->GetDescriptor()->full_name(),
-                                   " in JSON: ", Printable(status.message().as_string(), 300)));
+  const std::string wrong = ReadJson(text, message);
+  if (wrong.empty()) return absl::OkStatus();
+  return InvalidField("body", absl::StrCat("the request's body is not a ",
+                                           message->GetDescriptor()->full_name(), " in JSON: ", wrong));
 }
 
 HttpResponse JsonResponse(const google::protobuf::Message& message, int status) {

@@ -12,7 +12,11 @@
 namespace mind::server {
 
 std::string ToJson(const google::protobuf::Message& message);
-// INVALID_ARGUMENT names what is wrong: not JSON, an unknown field, a value of another type.
+// Reads it into the message. What is wrong with it, in a caller's words: not JSON, an unknown field, a value
+// of another type; empty: nothing.
+std::string ReadJson(const std::string& json, google::protobuf::Message* message);
+// The same of a request's body: INVALID_ARGUMENT names what is wrong: not JSON, an unknown field, a value of
+// another type.
 absl::Status FromJson(const std::string& json, google::protobuf::Message* message);
 // An answer with the message.
 HttpResponse JsonResponse(const google::protobuf::Message& message, int status = 200);

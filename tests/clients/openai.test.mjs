@@ -60,6 +60,25 @@ test('edits a picture under a mask', async () => {
   await assert.rejects(several, error => error instanceof OpenAI.BadRequestError && error.param === 'image');
 });
 
+test('what a model offers beyond OpenAI is asked for by its name', async () => {
+  const guided = {guidance_interval: {begin: 0.2, end: 0.8}, projected_guidance: {eta: 0, norm_threshold: 15}, variation: {seed: 2, strength: 0.5}};
+  const made = await client.images.generate({...small, ...guided, prompt: 'a red apple', seed: 3, size: '64x64'});
+  assert.ok(isPng(made.data[0].b64_json));
+  const {spec} = (await jobs()).find(one => one.spec.prompt === 'a red apple' && one.spec.guidanceInterval);
+  assert.deepEqual([spec.guidanceInterval, spec.projectedGuidance.eta, spec.variation.strength], [{begin: 0.2, end: 0.8}, 0, 0.5]);
+  // In a form, as the client writes objects there.
+  const picture = new File([Buffer.from(made.data[0].b64_json, 'base64')], 'apple.png', {type: 'image/png'});
+  const painting = {mask_blur: 2, only_masked: {padding: 4}, source_fit: 'crop'};
+  const edited = await client.images.edit({...small, ...painting, prompt: 'a painted apple', image: picture, mask: picture});
+  assert.ok(isPng(edited.data[0].b64_json));
+  const {spec: painted} = (await jobs()).find(one => one.spec.prompt === 'a painted apple');
+  assert.deepEqual([painted.maskBlur, painted.onlyMasked, painted.sourceFit], [2, {padding: 4}, 'SOURCE_FIT_CROP']);
+  for (const [refused, param] of [[{hires: {scale: 2}}, 'hires'], [{tiling: true}, 'tiling'], [{guidance_interval: {end: 2}}, 'guidance_interval.end']]) {
+    await assert.rejects(client.images.generate({...small, ...refused, prompt: 'a'}),
+      error => error instanceof OpenAI.BadRequestError && error.param === param);
+  }
+});
+
 test('streams partial pictures before the whole one', async () => {
   const types = [];
   const stream = await client.images.generate({...small, prompt: 'a castle', stream: true, partial_images: 2, num_inference_steps: 100});

@@ -56,6 +56,19 @@ class OpenAi(unittest.TestCase):
             prompt="a green apple", image=("a.png", picture, "image/png"), mask=("m.png", picture, "image/png"), **SMALL)
         self.assert_png(edited.data[0].b64_json)
 
+    def test_asks_for_what_a_model_offers_beyond_openai(self):
+        guided = {"num_inference_steps": 8, "guidance_interval": {"begin": 0.2}, "projected_guidance": {"eta": 0}}
+        made = self.client.images.generate(prompt="a red apple", model="emoji", extra_body=guided)
+        picture = base64.b64decode(made.data[0].b64_json)
+        painting = {"num_inference_steps": 8, "mask_blur": 2, "only_masked": {"padding": 4}, "guidance_interval": {"end": 0.5}}
+        edited = self.client.images.edit(
+            prompt="a green apple", model="emoji", image=("a.png", picture, "image/png"), mask=("m.png", picture, "image/png"),
+            extra_body=painting)
+        self.assert_png(edited.data[0].b64_json)
+        with self.assertRaises(openai.BadRequestError) as refused:
+            self.client.images.generate(prompt="a", model="emoji", extra_body={"hires": {"scale": 2}})
+        self.assertEqual(refused.exception.param, "hires")
+
     def test_streams_partials(self):
         stream = self.client.images.generate(
             prompt="a castle", model="emoji", stream=True, partial_images=2, extra_body={"num_inference_steps": 100})

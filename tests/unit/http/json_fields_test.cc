@@ -70,5 +70,18 @@ TEST(JsonFields, OnlyObjectsAreBodies) {
   EXPECT_FALSE(ParseJsonObject(std::string(1'000'000, '[')).ok());
 }
 
+TEST(JsonFields, WhatIsAnObjectMayBeATextInAForm) {
+  const nlohmann::json object = {
+      {"text", R"({"scale": "2"})"}, {"list", "[1]"}, {"word", "large"}, {"object", {{"scale", 2}}}};
+  JsonFields form(object, /*from_form=*/true);
+  EXPECT_EQ(*form.Structure("text"), nlohmann::json({{"scale", "2"}}));
+  EXPECT_EQ(*form.Structure("list"), nlohmann::json::array({1}));
+  EXPECT_EQ(*form.Structure("word"), "large");
+  EXPECT_EQ(*form.Structure("object"), nlohmann::json({{"scale", 2}}));
+  EXPECT_FALSE(form.Structure("none").has_value());
+  JsonFields json(object);
+  EXPECT_EQ(*json.Structure("text"), R"({"scale": "2"})");
+}
+
 }  // namespace
 }  // namespace mind::server

@@ -82,6 +82,69 @@ TEST_F(Openai, TakesOurOwnFieldsTooAndPassesOverNullAndWhatNobodyKnows) {
   EXPECT_EQ(generation_.tenant, "acme");
 }
 
+TEST_F(Openai, TakesWhatElseAModelOffersByItsOwnName) {
+  Generate(R"({"prompt": "a", "guidance_rescale": 0.7, "clip_skip": 1, "tiling": true, "emphasis": "none",
+               "variation": {"seed": 9, "strength": 0.25}, "sampler_parameters": {"eta": 0.5},
+               "guidance_interval": {"begin": 0.2, "end": 0.8},
+               "projected_guidance": {"momentum": -0.5, "norm_threshold": 15, "eta": 0},
+               "scorer_guidance": {"scale": 100, "target": "an owl"}, "perturbed_guidance": {"scale": 3},
+               "hires": {"scale": 1.5, "steps": 7, "strength": 0.4, "upscaler": "lanczos"},
+               "picture_prompts": [{"adapter": "plus", "image": "data:image/png;base64,UE5H", "weight": 0.5}],
+               "later_stages": [{"steps": 9}, {"noise_level": 20, "guidance": 2}], "mask_blur": null})");
+  ASSERT_EQ(generation_.submitted.size(), 1U);
+  const v1::ImageSpec& spec = generation_.submitted[0].spec();
+  EXPECT_EQ(spec.guidance_rescale(), 0.7);
+  EXPECT_EQ(spec.clip_skip(), 1U);
+  EXPECT_TRUE(spec.tiling());
+  EXPECT_EQ(spec.emphasis(), v1::PROMPT_EMPHASIS_NONE);
+  EXPECT_EQ(spec.variation().seed(), 9U);
+  EXPECT_EQ(spec.sampler_parameters().at("eta").number_value(), 0.5);
+  EXPECT_EQ(spec.guidance_interval().begin(), 0.2);
+  EXPECT_EQ(spec.guidance_interval().end(), 0.8);
+  EXPECT_EQ(spec.projected_guidance().norm_threshold(), 15);
+  EXPECT_TRUE(spec.projected_guidance().has_eta());
+  EXPECT_EQ(spec.scorer_guidance().target(), "an owl");
+  EXPECT_EQ(spec.perturbed_guidance().scale(), 3);
+  EXPECT_EQ(spec.hires().scale(), 1.5);
+  EXPECT_EQ(spec.hires().steps(), 7U);
+  EXPECT_EQ(spec.hires().upscaler(), v1::HIRES_UPSCALER_LANCZOS);
+  ASSERT_EQ(spec.picture_prompts_size(), 1);
+  EXPECT_EQ(spec.picture_prompts(0).image(), "PNG");
+  ASSERT_EQ(spec.later_stages_size(), 2);
+  EXPECT_EQ(spec.later_stages(0).steps(), 9U);
+  EXPECT_EQ(spec.later_stages(1).noise_level(), 20U);
+  EXPECT_FALSE(spec.has_mask_blur());
+  Generate(R"({"prompt": "a", "hires": {"upscaler": "HIRES_UPSCALER_LATENT"}})");  // whole, too
+  EXPECT_EQ(generation_.submitted.back().spec().hires().upscaler(), v1::HIRES_UPSCALER_LATENT);
+}
+
+TEST_F(Openai, WhatOfThatIsWrongIsNamed) {
+  const std::pair<const char*, const char*> refused[] = {
+      {R"({"prompt": "a", "hires": {"size": 2}})", "hires"},
+      {R"({"prompt": "a", "hires": 2})", "hires"},
+      {R"({"prompt": "a", "hires": {"upscaler": "magic"}})", "hires"},
+      {R"({"prompt": "a", "tiling": "often"})", "tiling"},
+      {R"({"prompt": "a", "mask_blur": "soft"})", "mask_blur"},
+      {R"({"prompt": "a", "later_stages": [{"stages": 2}]})", "later_stages"},
+      {R"({"prompt": "a", "loras": {"name": "ink"}})", "loras"},
+  };
+  for (const auto& [body, param] : refused) EXPECT_EQ(ErrorOf(body)["param"], param) << body;
+  EXPECT_THAT(generation_.submitted, testing::IsEmpty());
+  // And what the model does not take, as the server says it.
+  generation_.refuse = InvalidField("job.spec.hires.scale", "9 given; it must be more than 1, up to 8");
+  EXPECT_EQ(ErrorOf(R"({"prompt": "a", "hires": {"scale": 9}})")["param"], "hires.scale");
+  generation_.refuse = InvalidField("spec.tiling", "this model takes none");
+  EXPECT_EQ(ErrorOf(R"({"prompt": "a", "tiling": true})")["code"], "invalid_tiling");
+}
+
+TEST_F(Openai, TheSizeThatIsAnsweredIsThePictures) {
+  v1::JobEvent queued;
+  queued.mutable_queued()->mutable_job()->mutable_spec()->mutable_hires()->set_width(128);
+  queued.mutable_queued()->mutable_job()->mutable_spec()->mutable_hires()->set_height(64);
+  generation_.events = {queued, Picture(0, "a"), Completed()};
+  EXPECT_EQ(BodyOf(Generate(R"({"prompt": "a", "size": "64x32", "hires": {}})"))["size"], "128x64");
+}
+
 TEST_F(Openai, QualityIsHowManyStepsOfTheModelsOwn) {
   const std::map<std::string, uint32_t> expected = {{"low", 10}, {"high", 30}, {"hd", 30}};
   for (const auto& [quality, steps] : expected) {
@@ -215,6 +278,39 @@ TEST_F(Openai, EditsArePicturesToBeginWith) {
       absl::StrCat(R"({"prompt": "a hat", "images": [{"image_url": "data:image/png;base64,)",
                    absl::Base64Escape("PNG"), "\"}]}"));
   EXPECT_EQ(generation_.submitted.back().spec().source_image(), "PNG");
+}
+
+TEST_F(Openai, FormsTakeOurFieldsAsClientsWriteThem) {
+  const auto edit = [this](const std::vector<std::pair<std::string, std::string>>& fields) {
+    std::string body =
+        "--X\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\nPNG\r\n";
+    for (const auto& [name, text] : fields)
+      absl::StrAppend(&body, "--X\r\nContent-Disposition: form-data; name=\"", name, "\"\r\n\r\n", text,
+                      "\r\n");
+    return Ask("POST", "/v1/images/edits", body + "--X--",
+               {{"content-type", "multipart/form-data; boundary=X"}});
+  };
+  edit({{"prompt", "a"},
+        {"mask_blur", "4"},
+        {"source_fit", "crop"},
+        {"tiling", "true"},
+        {"only_masked[padding]", "16"},
+        {"guidance_interval", R"({"begin": 0.2})"},
+        {"loras[][name]", "ink"},
+        {"loras[][scale]", "0.5"},
+        {"depth_image\"; filename=\"d.png", "\x89 DEPTH"}});
+  ASSERT_EQ(generation_.submitted.size(), 1U);
+  const v1::ImageSpec& spec = generation_.submitted[0].spec();
+  EXPECT_EQ(spec.mask_blur(), 4);
+  EXPECT_EQ(spec.source_fit(), v1::SOURCE_FIT_CROP);
+  EXPECT_TRUE(spec.tiling());
+  EXPECT_EQ(spec.only_masked().padding(), 16U);
+  EXPECT_EQ(spec.guidance_interval().begin(), 0.2);
+  ASSERT_EQ(spec.loras_size(), 1);
+  EXPECT_EQ(spec.loras(0).scale(), 0.5);
+  EXPECT_EQ(spec.depth_image(), "\x89 DEPTH");
+  EXPECT_EQ(BodyOf(edit({{"prompt", "a"}, {"hires[scale", "2"}}))["error"]["param"], "hires[scale");
+  EXPECT_EQ(BodyOf(edit({{"prompt", "a"}, {"hires", "large"}}))["error"]["param"], "hires");
 }
 
 TEST_F(Openai, SaysWhatIsWrongByOpenAisNames) {

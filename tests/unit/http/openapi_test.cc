@@ -68,6 +68,16 @@ TEST_F(Openapi, OfA1111TheFieldsOfAVariationAreNamed) {
   EXPECT_EQ(request["subseed_strength"]["maximum"], 1);
 }
 
+TEST_F(Openapi, OfOpenAisOurFieldsAreNamed) {
+  for (const char* const name : {"OpenAiGeneration", "OpenAiEdit"}) {
+    const nlohmann::json& request = Schema(name)["properties"];
+    EXPECT_EQ(request["hires"]["anyOf"][0]["$ref"], "#/components/schemas/mind.v1.Hires");
+    EXPECT_EQ(request["later_stages"]["anyOf"][0]["type"], "array");
+    EXPECT_EQ(request["mask_blur"]["anyOf"][0]["type"], "number");
+    EXPECT_EQ(request["source_fit"]["anyOf"][0]["enum"], nlohmann::json({"stretch", "crop", "fill"}));
+  }
+}
+
 TEST_F(Openapi, MessagesAreAsTheirJsonIs) {
   const nlohmann::json& spec = Schema("mind.v1.ImageSpec")["properties"];
   EXPECT_EQ(spec["steps"]["type"], "integer");
