@@ -3,8 +3,12 @@
 
 import * as api from './api.js';
 import {byId, element} from './dom.js';
+import {guidanceFields, guidanceOf, guidanceValues} from './guidance.js';
+import {hiresFields, hiresOf, hiresValues, limitHires} from './hires.js';
+import {choice, input, onChange, openChanged, pair, plain, range} from './inputs.js';
+import {referenceFields, referencesOf} from './references.js';
+import {currentSource, fillSource} from './source.js';
 import {say} from './texts.js';
-import {currentSource} from './source.js';
 
 // What a slider reaches; the number beside it goes as far as the server does.
 const USUAL_STEPS = 150;
@@ -12,7 +16,6 @@ const USUAL_GUIDANCE = 20;
 const MOST_GUIDANCE = 100;
 const MOST_PICTURES = 16;
 const LORA_SCALE = 2;
-const MOST_HIRES = 4;
 
 /** @type {any} */
 let shown = null;
@@ -21,40 +24,14 @@ let samplers = [];
 /** By model, so that choosing one again asks nothing. @type {Map<string, any[]>} */
 const known = new Map();
 
-/**
- * A number and a slider for it.
- * @param {string} name of the field @param {string} label
- * @param {{min: number, max: number, step: number, value: number, usual?: number}} range `usual`: how far the slider goes
- */
-function range(name, label, {min, max, step, value, usual = max}) {
-  const number = element('input', {type: 'number', name, id: name, min, max, step, value, required: true});
-  const slider = element('input', {type: 'range', min, max: Math.min(usual, max), step, value, ariaLabel: label});
-  slider.addEventListener('input', () => number.value = slider.value);
-  number.addEventListener('input', () => slider.value = number.value);
-  return element('div', {className: 'field range'}, [element('label', {htmlFor: name, textContent: label}), number, slider]);
-}
-
-/** @param {string} name @param {string} label @param {{value: string, text: string}[]} choices @param {string} value */
-function choice(name, label, choices, value) {
-  const select = element('select', {name, id: name}, choices.map(one => element('option', {value: one.value, textContent: one.text})));
-  select.value = value;
-  return element('div', {className: 'field'}, [element('label', {htmlFor: name, textContent: label}), select]);
-}
-
-/** @param {string[]} values */
-const plain = values => values.map(value => ({value, text: value}));
-
-/** @param {string} name @param {string} label @param {object} properties */
-const input = (name, label, properties) => element('div', {className: 'field'},
-  [element('label', {htmlFor: name, textContent: label}), element('input', {name, id: name, ...properties})]);
-
-/** @param {HTMLElement[]} two */
-const pair = (...two) => element('div', {className: 'pair'}, two);
-
 /** @param {any} model */
 function sizes(model) {
   /** @param {string} name @param {number} max @param {number} value */
-  const side = (name, max, value) => range(name, say(name), {min: model.sizeMultiple, max, step: model.sizeMultiple, value});
+  const side = (name, max, value) => {
+    const field = range(name, say(name), {min: model.sizeMultiple, max, step: model.sizeMultiple, value});
+    onChange(field, () => limitHires(model, byId('request').elements));
+    return field;
+  };
   return model.maxWidth > model.sizeMultiple || model.maxHeight > model.sizeMultiple
     ? [pair(side('width', model.maxWidth, model.defaultWidth), side('height', model.maxHeight, model.defaultHeight))] : [];
 }
@@ -111,14 +88,15 @@ export function showFields(model) {
       input('variationSeed', say('variationSeed'), {type: 'number', min: 0, placeholder: say('seedHint')})] : []),
     ...(model.takesPrompt ? [range('guidance', say('guidance'),
       {min: 0, max: MOST_GUIDANCE, step: 0.5, value: model.defaultGuidance || 1, usual: USUAL_GUIDANCE})] : []),
-    ...(model.takesNegativePrompt ? [input('negative', say('negative'), {type: 'text', maxLength: 8192}),
-      range('guidanceRescale', say('guidanceRescale'), {min: 0, max: 1, step: 0.05, value: 0})] : []),
+    ...(model.takesNegativePrompt ? [input('negative', say('negative'), {type: 'text', maxLength: 8192})] : []),
+    ...guidanceFields(model),
     ...(model.maxClipSkip ? [range('clipSkip', say('clipSkip'), {min: 0, max: model.maxClipSkip, step: 1, value: 0})] : []),
     ...(model.maxNoiseLevel ? [range('noiseLevel', say('noiseLevel'), {min: 0, max: model.maxNoiseLevel, step: 1, value: 20})] : []),
-    ...(model.takesHires ? [range('hires', say('hires'), {min: 1, max: MOST_HIRES, step: 0.25, value: 1})] : []),
+    ...hiresFields(model),
     ...(model.takesTiling ? [choice('tiling', say('tiling'), [{value: '', text: say('no')}, {value: 'true', text: say('yes')}], '')] : []),
     ...model.loras.map((/** @type {string} */ lora) =>
       range(`lora-${lora}`, say('lora', {name: lora}), {min: -LORA_SCALE, max: LORA_SCALE, step: 0.05, value: 0})),
+    ...referenceFields(model),
     choice('format', say('format'), plain(['PNG', 'JPEG', 'WEBP']), 'PNG'),
     choice('sampler', say('sampler'), names, model.defaultSampler),
     element('p', {className: 'hint', id: 'sampler-about'}),
@@ -132,6 +110,7 @@ export function showFields(model) {
       range('count', say('count'), {min: 1, max: MOST_PICTURES, step: 1, value: 1, usual: 8})),
     element('details', {open}, [element('summary', {textContent: say('more')}), ...more]));
   byId('sampler').addEventListener('change', showParameters);
+  limitHires(model, byId('request').elements);
   return loadSamplers(model);
 }
 
@@ -159,13 +138,13 @@ export function requestOf() {
   /** @type {any} */
   const spec = {
     model: shown.name, sampler: value('sampler'), samplerParameters, imageCount: Number(value('count')),
-    format: `IMAGE_FORMAT_${value('format')}`, ...(listed ? {} : {steps: Number(value('steps'))}), ...currentSource(),
+    format: `IMAGE_FORMAT_${value('format')}`, ...(listed ? {} : {steps: Number(value('steps'))}), ...currentSource(), ...guidanceOf(value), ...referencesOf(shown),
   };
   if (shown.takesPrompt) spec.prompt = value('prompt');
-  for (const name of ['width', 'height', 'guidance', 'guidanceRescale', 'clipSkip', 'noiseLevel']) {
+  for (const name of ['width', 'height', 'guidance', 'clipSkip', 'noiseLevel']) {
     if (value(name) !== '') spec[name] = Number(value(name));
   }
-  if (Number(value('hires')) > 1 && !spec.sourceImage) spec.hires = {scale: Number(value('hires'))};
+  if (!spec.sourceImage) Object.assign(spec, hiresOf(value));
   if (value('tiling')) spec.tiling = true;
   if (value('negative')) spec.negativePrompt = value('negative');
   if (value('seed') !== '') spec.seed = value('seed');
@@ -189,14 +168,16 @@ export function fillFields(spec) {
   const sampler = spec.sampler && samplerNamed(spec.sampler);
   const loras = Object.fromEntries((spec.loras ?? []).map((/** @type {any} */ one) => [`lora-${one.name}`, one.scale]));
   const values = {prompt: spec.prompt, negative: spec.negativePrompt, width: spec.width, height: spec.height, steps: spec.steps,
-    guidance: spec.guidance, guidanceRescale: spec.guidanceRescale, clipSkip: spec.clipSkip, noiseLevel: spec.noiseLevel,
-    hires: spec.hires?.scale ?? 1, tiling: spec.tiling ? 'true' : '', sampler, seed: spec.seed,
+    guidance: spec.guidance, clipSkip: spec.clipSkip, noiseLevel: spec.noiseLevel,
+    ...guidanceValues(spec), ...hiresValues(spec), tiling: spec.tiling ? 'true' : '', sampler, seed: spec.seed,
     variation: spec.variation?.strength ?? 0, variationSeed: spec.variation?.seed ?? '', classLabel: spec.classLabel, ...loras};
   for (const [name, value] of Object.entries(values)) {
     if (!fields[name] || value === undefined) continue;
     fields[name].value = value;
     fields[name].dispatchEvent(new Event('input'));
   }
+  fillSource(spec);
+  openChanged();
   showParameters();
   for (const [name, value] of Object.entries(spec.samplerParameters ?? {})) {
     const field = fields[`parameter-${name}`];

@@ -45,11 +45,43 @@ export function parseInfotext(text) {
   const varied = values['Variation seed strength'];
   return {prompt, negativePrompt, model: values.Model, steps: values.Steps, guidance: values['CFG scale'], seed: values.Seed,
     sampler: values.Sampler && values.Sampler + (karras ? ' Karras' : ''),
-    strength: values['Denoising strength'], guidanceRescale: values['CFG Rescale'], noiseLevel: values['Noise level'],
+    guidanceRescale: values['CFG Rescale'], noiseLevel: values['Noise level'],
     clipSkip: values['Clip skip'] && String(Number(values['Clip skip']) - 1), classLabel: values.Class,
     ...(varied ? {variation: {seed: values['Variation seed'], strength: Number(varied)}} : {}),
-    ...(values['Hires upscale'] ? {hires: {scale: Number(values['Hires upscale'])}} : {}), tiling: values.Tiling === 'True',
+    ...guidanceIn(values), ...passesIn(values), ...paintingIn(values), tiling: values.Tiling === 'True',
     samplerParameters: parameters ? JSON.parse(parameters) : {}, ...(width && height ? {width, height} : {})};
+}
+
+/** How guidance acts. @param {Record<string, string>} values */
+function guidanceIn(values) {
+  const [begin, end] = (values['Guidance interval'] ?? '').split('-').map(Number);
+  const eta = values['APG eta'];
+  return {
+    ...(end > 0 ? {guidanceInterval: {begin, end}} : {}),
+    ...(eta ? {projectedGuidance: {eta: Number(eta), normThreshold: Number(values['APG norm threshold'] ?? 0),
+      momentum: Number(values['APG momentum'] ?? 0)}} : {}),
+  };
+}
+
+/** A second pass, or how far the only one went from a picture. @param {Record<string, string>} values */
+function passesIn(values) {
+  const strength = values['Denoising strength'] && Number(values['Denoising strength']);
+  const [width, height] = (values['Hires resize'] ?? '').split('x').map(Number);
+  if (!values['Hires upscale'] && !(width && height)) return {strength};
+  return {hires: {strength, ...(values['Hires upscale'] ? {scale: Number(values['Hires upscale'])} : {width, height}),
+    // A1111's 0 is as many as the first pass has.
+    ...(Number(values['Hires steps']) ? {steps: Number(values['Hires steps'])} : {}),
+    upscaler: `HIRES_UPSCALER_${values['Hires upscaler'] === 'Latent' ? 'LATENT' : 'LANCZOS'}`}};
+}
+
+/** What is done with the picture to begin with. @param {Record<string, string>} values */
+function paintingIn(values) {
+  const padding = values['Masked area padding'];
+  return {
+    ...(values['Source fit'] ? {sourceFit: `SOURCE_FIT_${values['Source fit'].toUpperCase()}`} : {}),
+    ...(values['Mask blur'] ? {maskBlur: Number(values['Mask blur'])} : {}),
+    ...(padding ? {onlyMasked: {padding: Number(padding)}} : {}),
+  };
 }
 
 /** Whether a picture says, in IPTC's words, that a trained model made it. @param {Blob} file */

@@ -68,6 +68,10 @@ function refuse(why) {
 
 async function make() {
   refuse(null);
+  // What is wrong is shown, wherever it is folded away.
+  for (const wrong of byId('request').querySelectorAll(':invalid')) {
+    for (let fold = wrong.closest('details'); fold; fold = fold.parentElement.closest('details')) fold.open = true;
+  }
   if (!byId('request').reportValidity()) return;
   try {
     const job = await api.create(requestOf());

@@ -145,6 +145,134 @@ test('a picture gives its settings back', async () => {
   await context.close();
 });
 
+/** Sends what the form says, to nobody. */
+async function specOf(page) {
+  await page.route('**/v1/jobs', route => route.fulfill({status: 400, json: {error: {message: 'not made'}}}), {times: 1});
+  const sent = page.waitForRequest(request => request.method() === 'POST');
+  await make(page);
+  return (await sent).postDataJSON().spec;
+}
+const values = (page, names) => page.evaluate(all => Object.fromEntries(all.map(name => {
+  const field = document.getElementById(name);
+  return [name, field.type === 'checkbox' ? field.checked : field.value];
+})), names);
+const PAINTING = {sourceFit: 'SOURCE_FIT_CROP', maskBlur: 3, onlyMasked: {padding: 8}};
+const GUIDING = {guidanceInterval: {begin: 0.25, end: 0.75}, projectedGuidance: {eta: 0.5, normThreshold: 15, momentum: -0.5}};
+
+test('settings of a picture and of a link are all that was asked for', async () => {
+  const {context, page, problems} = await open();
+  const drawn = await page.evaluate(async () => {
+    const canvas = Object.assign(document.createElement('canvas'), {width: 96, height: 64});
+    const paint = canvas.getContext('2d');
+    paint.fillRect(0, 0, 96, 64);
+    paint.fillStyle = 'white';
+    paint.fillRect(20, 20, 30, 30);
+    return canvas.toDataURL().split(',')[1];
+  });
+  const spec = {prompt: 'a castle', model: 'emoji', steps: 8, seed: '5', sourceImage: drawn, maskImage: drawn, strength: 0.5, ...PAINTING, ...GUIDING};
+  const created = await (await fetch(`${http}/v1/jobs`, {method: 'POST', body: JSON.stringify({spec})})).json();
+  await (await fetch(`${http}/v1/jobs/${created.id}/events`)).text();
+  const picture = Buffer.from(await (await fetch(`${http}/v1/jobs/${created.id}/images/0`)).arrayBuffer());
+  const expected = {guidanceBegin: '0.25', guidanceEnd: '0.75', projectedEta: '0.5', projectedNorm: '15', projectedMomentum: '-0.5',
+    strength: '0.5', maskBlur: '3', onlyMasked: true, maskPadding: '8'};
+  await page.setInputFiles('#file', {name: 'castle.png', mimeType: 'image/png', buffer: picture});
+  await page.locator('#maskPadding').waitFor();
+  await page.waitForFunction(() => document.getElementById('guidanceEnd')?.value === '0.75');
+  assert.deepEqual(await values(page, Object.keys(expected)), expected);
+  await page.locator('summary').first().click();
+  assert.ok(await page.locator('#guidanceEnd').isVisible());  // what is not as usual is not folded away
+  const other = await open({path: `/#${created.id}`});
+  await until(other.page, 'Done');
+  await card(other.page).getByRole('button', {name: 'Use these settings'}).click();
+  await other.page.setInputFiles('#file', {name: 'drawn.png', mimeType: 'image/png', buffer: Buffer.from(drawn, 'base64')});
+  await other.page.locator('#maskPadding').waitFor();
+  assert.deepEqual(await values(other.page, [...Object.keys(expected), 'sourceFit']), {...expected, sourceFit: 'CROP'});
+  // The part that is painted: nothing yet, then by a mask from a file.
+  const bare = await specOf(other.page);
+  assert.deepEqual([bare.maskImage, bare.maskBlur, bare.onlyMasked, bare.sourceFit], [undefined, undefined, undefined, 'SOURCE_FIT_CROP']);
+  await other.page.setInputFiles('#mask', {name: 'mask.png', mimeType: 'image/png', buffer: Buffer.from(drawn, 'base64')});
+  await other.page.waitForFunction(() => document.querySelector('.brush canvas').getContext('2d').getImageData(30, 30, 1, 1).data[3] > 0);
+  const masked = await specOf(other.page);
+  assert.ok(masked.maskImage);
+  assert.deepEqual([masked.maskBlur, masked.onlyMasked, masked.sourceFit], [3, {padding: 8}, undefined]);  // which only the whole has
+  assert.deepEqual([masked.guidanceInterval, masked.projectedGuidance], [GUIDING.guidanceInterval, GUIDING.projectedGuidance]);
+  await other.page.setInputFiles('#mask', {name: 'mask.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture')});
+  await other.page.locator('#refusal', {hasText: 'mask.txt cannot be read'}).waitFor();
+  assert.deepEqual([...problems, ...other.problems], []);
+  await other.context.close();
+  await context.close();
+});
+
+test('a model that offers more has fields for it, and only that one', async () => {
+  const context = await browser.newContext({viewport: DESKTOP, locale: 'en-US', bypassCSP: true});
+  const page = await context.newPage();
+  // As a model with second passes and networks beside it says of itself.
+  await page.route('**/v1/models', async route => {
+    const body = await (await route.fetch()).json();
+    const {mind} = body.data.find(one => one.id === 'emoji');
+    const inputs = [{role: 'INPUT_ROLE_PROMPT', needed: false, most: 2, networks: ['plus'], networkKinds: []},
+      {role: 'INPUT_ROLE_CONTROL', needed: false, most: 4, networks: ['canny', 'union'], networkKinds: [0, 6]}];
+    Object.assign(mind, {takesHires: true, takesTiling: true, maxWidth: 256, maxHeight: 256, inputs: [...mind.inputs, ...inputs]});
+    Object.assign(body.data.find(one => one.id === 'emoji-256').mind, {takesGuidanceInterval: false, takesProjectedGuidance: false,
+      takesSourceFit: false, takesHires: false, takesTiling: false});
+    await route.fulfill({json: body});
+  });
+  await page.goto(http);
+  await page.locator('#steps').waitFor();
+  await page.selectOption('#model', 'emoji');
+  await page.locator('summary').first().click();
+  for (const name of ['Second pass, larger', 'Guidance, closer', 'Pictures as prompts', 'Pictures that steer']) {
+    const fold = page.locator('.group > summary', {hasText: name});
+    await fold.focus();
+    await page.keyboard.press('Enter');
+    assert.ok(await fold.evaluate(one => one.parentElement.open), name);
+  }
+  await page.fill('#width', '64');
+  await page.fill('#height', '128');
+  assert.equal(await page.getAttribute('#hires', 'max'), '2');  // as far as the height goes
+  assert.equal(await page.locator('#hiresStrength').isVisible(), false);
+  await page.fill('#hires', '1.5');
+  await page.fill('#hiresSteps', '7');
+  await page.selectOption('#hiresUpscaler', 'LANCZOS');
+  await page.selectOption('#tiling', 'true');
+  await page.fill('#guidanceEnd', '0.8');
+  const buffer = Buffer.from(await page.evaluate(async () => document.createElement('canvas').toDataURL().split(',')[1]), 'base64');
+  const picture = name => ({name, mimeType: 'image/png', buffer});
+  await page.setInputFiles('#add-INPUT_ROLE_PROMPT', [picture('a.png'), picture('b.png'), picture('c.png')]);
+  await page.setInputFiles('#add-INPUT_ROLE_CONTROL', picture('pose.png'));
+  await page.locator('.reference').nth(2).waitFor();
+  assert.equal(await page.locator('.reference').count(), 3);  // two of the three, and one
+  assert.ok(await page.locator('#add-INPUT_ROLE_PROMPT').isDisabled());
+  await page.getByRole('button', {name: 'Remove: a.png'}).press('Enter');
+  assert.ok(await page.locator('#add-INPUT_ROLE_PROMPT').isEnabled());
+  const pose = page.locator('.reference', {has: page.locator('img[alt="pose.png"]')});
+  await pose.getByLabel('Network').selectOption('union');
+  await pose.getByLabel('Kind, by number').fill('3');
+  await pose.getByRole('spinbutton', {name: 'Weight'}).fill('0.5');
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'offers');
+  const image = buffer.toString('base64');
+  const spec = await specOf(page);
+  assert.deepEqual(spec.hires, {scale: 1.5, strength: 0.7, upscaler: 'HIRES_UPSCALER_LANCZOS', steps: 7});
+  assert.equal(spec.tiling, true);
+  assert.deepEqual(spec.guidanceInterval, {begin: 0, end: 0.8});
+  assert.equal(spec.projectedGuidance, undefined);
+  assert.deepEqual(spec.picturePrompts, [{adapter: 'plus', image, weight: 1}]);
+  assert.deepEqual(spec.controls, [{network: 'union', image, weight: 0.5, kind: 3}]);
+  // What is too much is shown, wherever it stands.
+  await page.fill('#hires', '4');
+  await page.locator('summary').first().click();
+  await make(page);
+  assert.ok(await page.locator('#hires').isVisible());
+  await page.selectOption('#model', 'emoji-256');
+  for (const name of ['hires', 'tiling', 'guidanceBegin', 'projectedEta', 'add-INPUT_ROLE_PROMPT', 'add-INPUT_ROLE_CONTROL'])
+    assert.equal(await page.locator(`#${name}`).count(), 0, name);
+  await page.fill('#prompt', 'a');
+  const plain = await specOf(page);
+  for (const name of ['hires', 'tiling', 'guidanceInterval', 'picturePrompts', 'controls']) assert.equal(plain[name], undefined, name);
+  await context.close();
+});
+
 test('every parameter of a sampler has a field, and several pictures come at once', async () => {
   const {context, page} = await open();
   await page.click('summary');
