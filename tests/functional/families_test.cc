@@ -73,6 +73,7 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model == "xl-both") return AddXlCascade(folder, model);
   if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
     return AddTiny("unclip", folder, model, model);
+  if (model == "sd3") return AddTiny("sd3", folder, model, "base");
   if (model.substr(0, 9) == "kandinsky") return AddTiny("kandinsky", folder, model, model);
   if (model.substr(0, 4) == "flux")
     return AddTiny("flux", folder, model, model.size() > 5 ? model.substr(5) : "base");
@@ -153,6 +154,7 @@ const Family kFamilies[] = {
      .side = 64},
     {.model = "qwen-maker", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
     {.model = "qwen-editor", .prompt = "make it a cat", .label = "", .steps = 20, .source = true, .side = 64},
+    {.model = "sd3", .prompt = "a photo of a cat", .label = "", .steps = 20},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},
     {"ddpm-cifar", "", "", 100},

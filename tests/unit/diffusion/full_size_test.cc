@@ -12,6 +12,7 @@
 #include "worker/diffusion/models/qwen_image_transformer.h"
 #include "worker/diffusion/models/qwen_text.h"
 #include "worker/diffusion/models/qwen_vision.h"
+#include "worker/diffusion/models/sd3_transformer.h"
 #include "worker/diffusion/models/t2i_adapter.h"
 #include "worker/diffusion/models/t5_text.h"
 #include "worker/diffusion/models/transformer_paths.h"
@@ -184,6 +185,23 @@ TEST(FullSize, Flux) {
   };
   EXPECT_EQ(count(R"("guidance_embeds": true)"), 11901408320);
   EXPECT_EQ(count(R"("guidance_embeds": false)"), 11891178560);
+}
+
+// Of 3 medium, 3.5 medium and 3.5 large, with the table of positions that their files hold.
+TEST(FullSize, StableDiffusion3) {
+  const auto count = [](const std::string& keys) {
+    return CountOf<Sd3Transformer, Sd3Config>(
+        R"({"_class_name": "SD3Transformer2DModel", "joint_attention_dim": 4096, "pooled_projection_dim": 2048, )" +
+        keys + "}");
+  };
+  EXPECT_EQ(count(R"("num_layers": 24, "num_attention_heads": 24, "pos_embed_max_size": 192)"), 2084951104);
+  EXPECT_EQ(count(R"("num_layers": 24, "num_attention_heads": 24, "pos_embed_max_size": 384,
+                     "dual_attention_layers": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+                     "qk_norm": "rms_norm")"),
+            2469663936);
+  EXPECT_EQ(count(R"("num_layers": 38, "num_attention_heads": 38, "pos_embed_max_size": 192,
+                     "qk_norm": "rms_norm")"),
+            8146280768);
 }
 
 TEST(FullSize, ControlNets) {

@@ -136,7 +136,7 @@ const std::map<std::string, SampleOf>& Samples() {
       {"correct_steps", {{0, 3}}},
       {"noise_sampler_seed", {{3}}},
       {"use_dynamic_shifting", {{true}, kFlow}},
-      {"use_flow_sigmas", {{true}, {{"prediction_type", "flow_prediction"}}}},
+      {"use_flow_sigmas", {{true}}},
       {"flow_shift", {{3}, kFlow}},
       {"time_shift_type", {{"linear"}, kDynamic}},
       {"shift_terminal", {{0.1}, kFlow}},

@@ -10,6 +10,7 @@
 #include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/qwen_image_cases.h"
 #include "worker/diffusion/golden/qwen_text_cases.h"
+#include "worker/diffusion/golden/sd3_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/golden/unclip_component_cases.h"
@@ -340,7 +341,7 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
       if (RanFloydCase(options, item, report) || RanUnclipCase(options, item, report) ||
           RanPicturePromptCase(options, item, report) || RanQwenTextCase(options, item, report) ||
           RanZImageCase(options, item, report) || RanFluxCase(options, item, report) ||
-          RanQwenImageCase(options, item, report))
+          RanQwenImageCase(options, item, report) || RanSd3Case(options, item, report))
         continue;
       if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,

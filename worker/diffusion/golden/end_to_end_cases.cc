@@ -13,6 +13,7 @@
 #include "worker/diffusion/golden/picture_prompt_cases.h"
 #include "worker/diffusion/golden/pixel_cases.h"
 #include "worker/diffusion/golden/qwen_image_cases.h"
+#include "worker/diffusion/golden/sd3_cases.h"
 #include "worker/diffusion/golden/suites.h"
 #include "worker/diffusion/golden/trajectory_case.h"
 #include "worker/diffusion/golden/unclip_cases.h"
@@ -51,7 +52,7 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   const bool trajectory = kLatent.count(kind) != 0 || kPixels.count(kind) != 0;
   const PixelCheck pixels = PixelCheckFor(kind);
   if (!trajectory && pixels == nullptr && !IsUnclip(kind) && !IsKandinsky(kind) && !IsFloyd(kind) &&
-      !IsZImage(kind) && !IsFlux(kind) && !IsQwenImage(kind))
+      !IsZImage(kind) && !IsFlux(kind) && !IsQwenImage(kind) && !IsSd3(kind))
     throw UnsupportedError("the pipeline " + kind);
   const Record& record = result.Open(file);
   if (IsKandinsky(kind)) return CheckKandinsky(item, record, options, result);
@@ -59,6 +60,7 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   if (IsFloyd(kind)) return CheckFloyd(item, record, options, result);
   if (IsZImage(kind)) return CheckZImage(item, record, options, result);
   if (IsQwenImage(kind)) return CheckQwenImage(item, record, options, result);
+  if (IsSd3(kind)) return CheckSd3(item, record, options, result);
   if (item.at("model").is_array()) return CheckBaseThenRefiner(item, record, options, result);
   const std::filesystem::path model = options.directory / item.at("model").get<std::string>();
   std::map<std::string, std::filesystem::path> files;

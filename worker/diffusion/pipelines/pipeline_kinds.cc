@@ -10,6 +10,7 @@
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
 #include "worker/diffusion/pipelines/qwen_image.h"
 #include "worker/diffusion/pipelines/qwen_image_edit.h"
+#include "worker/diffusion/pipelines/stable_diffusion_3.h"
 #include "worker/diffusion/pipelines/stable_diffusion_xl.h"
 #include "worker/diffusion/pipelines/stable_unclip.h"
 #include "worker/diffusion/pipelines/text_to_image.h"
@@ -22,6 +23,8 @@ namespace {
 
 const std::vector<std::string> kTextParts = {"text_encoder", "unet", "vae", "taesd"};
 const std::vector<std::string> kXlParts = {"text_encoder", "text_encoder_2", "unet", "vae", "taesd"};
+const std::vector<std::string> kSd3Parts = {"text_encoder", "text_encoder_2", "text_encoder_3", "transformer",
+                                            "vae",          "taesd"};
 const std::vector<std::string> kUnclipParts = {"prior",   "image_encoder",   "text_encoder",  "text_proj",
                                                "decoder", "super_res_first", "super_res_last"};
 const std::vector<std::string> kStableUnclipParts = {
@@ -62,6 +65,12 @@ const PipelineKind kKinds[] = {
      kTextParts},
     {"StableDiffusionXLInstructPix2PixPipeline", StableDiffusionXlPipeline::Describe,
      StableDiffusionXlPipeline::Load, kXlParts},
+    {"StableDiffusion3Pipeline", StableDiffusion3Pipeline::Describe, StableDiffusion3Pipeline::Load,
+     kSd3Parts},
+    {"StableDiffusion3Img2ImgPipeline", StableDiffusion3Pipeline::Describe, StableDiffusion3Pipeline::Load,
+     kSd3Parts},
+    {"StableDiffusion3InpaintPipeline", StableDiffusion3Pipeline::Describe, StableDiffusion3Pipeline::Load,
+     kSd3Parts},
     {"UnCLIPPipeline", UnclipDecoder::Describe, UnclipDecoder::Load, kUnclipParts},
     {"UnCLIPImageVariationPipeline", UnclipDecoder::Describe, UnclipDecoder::Load, kUnclipParts},
     {"StableUnCLIPPipeline", StableUnclipPipeline::Describe, StableUnclipPipeline::Load, kStableUnclipParts},

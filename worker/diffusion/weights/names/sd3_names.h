@@ -1,0 +1,19 @@
+// Stable Diffusion 3's transformer as Stability AI name its tensors, which files of other programs keep.
+// Sources: Stability-AI/sd3.5 mmditx.py; diffusers loaders/single_file_utils.py,
+// convert_sd3_transformer_checkpoint_to_diffusers.
+#ifndef MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_SD3_NAMES_H_
+#define MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_SD3_NAMES_H_
+
+#include "worker/diffusion/weights/named_tensors.h"
+
+namespace mind::diffusion {
+
+// Whether the transformer is there under its original names, "model.diffusion_model." before them or not.
+bool IsOriginalSd3(const NamedTensors& tensors);
+
+// Under diffusers' names, as our network asks for them. REQUIRES: IsOriginalSd3(tensors)
+NamedTensors FromOriginalSd3(const NamedTensors& tensors);
+
+}  // namespace mind::diffusion
+
+#endif  // MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_SD3_NAMES_H_
