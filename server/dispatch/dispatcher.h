@@ -218,19 +218,25 @@ class Dispatcher {
   // --- Placement (placement.cc).
 
   struct Round;
+  struct Candidate;
 
   // Ends what has no hope and places what can be placed, by what has changed since the last time.
   void Settle(const Moment& now, Actions& actions);
   // Ends jobs that every worker they could go to has failed.
   void EndHopeless(const Moment& now, Actions& actions);
   void Place(const Moment& now, Actions& actions);
-  // The first in order for which there may be room, at a worker and for its tenant; null if there is none.
-  const JobQueue::Waiting* NextInOrder(const Round& round);
-  // The same without regard to tenants.
-  const JobQueue::Waiting* FirstInOrder(const Round& round) const;
-  // Gives a picture of it to a worker, and all of them if it must run alone. False if there is no room for it
+  // The first in order for which there may be room, at a worker and for its tenant; none if there is none.
+  Candidate NextInOrder(const Round& round);
+  // The same without regard to what its tenant may have running.
+  Candidate FirstInOrder(const Round& round) const;
+  // The first of a class and model for which there may be such room; null if there is none.
+  const JobQueue::Waiting* FirstFor(const std::string& model, int priority, Fleet::Room room,
+                                    const Round& round) const;
+  // Gives a picture of it to a worker with such room, and all of them if it must run alone. False if there is no room for it
   // after all.
-  bool PlaceOne(ActiveJob& job, Round& round);
+  bool PlaceOne(ActiveJob& job, Fleet::Room room, Round& round);
+  // Whether it may go where there is room for such tenants alone: of its tenant no worker has a picture.
+  bool IsOfNewTenant(const JobQueue::Waiting& waiting) const;
   bool PlaceAlone(ActiveJob& job, Round& round);
   void Give(ActiveJob& job, Worker& worker, Round& round);
   void Send(const Round& round, Actions& actions) const;

@@ -35,7 +35,7 @@ std::optional<absl::Duration> Dispatcher::EstimatedWait(const std::string& model
   if (workers == 0) return std::nullopt;
   const JobQueue::Shares share = SharesWith(model);
   double seconds = queue_.CostAheadOfNew(priority, tenant, share);
-  if (seconds == 0 && fleet_.Open(model, priority) != 0) return absl::ZeroDuration();
+  if (seconds == 0 && fleet_.Open(model, priority, Fleet::kForAll) != 0) return absl::ZeroDuration();
   // Of what runs one must end, and it is not the longest: workers finish first what has the least left.
   double running = 0, pictures = 0;
   running_.ForEach(priority, [&](const std::string& other, const Work& left, int64_t count) {

@@ -152,23 +152,32 @@ void Fleet::SetTrusted(Stand& stand, bool trusted) {
 void Fleet::TakeSeats(Worker& worker, const Record& record, Stand& stand, bool open) {
   const int64_t load = static_cast<int64_t>(worker.running().size()) + (stand.loaded ? 0 : kLoadPenalty) +
                        (stand.trusted ? 0 : kDistrustPenalty);
-  std::array<std::set<Seat>, kPriorities>& seats = stand.entry->groups[stand.group].open;
+  auto& seats = stand.entry->groups[stand.group].open;
+  const Seat seat{load, record.number, &worker};
   for (size_t place = 0; place < kPriorities; ++place) {
-    const bool seated = open && worker.Room(static_cast<int>(place)) > 0;
-    bool& was_seated = stand.seated[place];
-    if (was_seated && seated && load != stand.load) {
-      auto seat = seats[place].extract(Seat{stand.load, record.number, &worker});
-      seat.value().load = load;
-      seats[place].insert(std::move(seat));
-    } else if (was_seated && !seated) {
-      seats[place].erase(Seat{stand.load, record.number, &worker});
-    } else if (!was_seated && seated) {
-      seats[place].insert(Seat{load, record.number, &worker});
-      opened_.insert(stand.model);
+    const int priority = static_cast<int>(place);
+    const bool seated[kRooms] = {open && worker.Room(priority) > 0, open && worker.RoomBeyond(priority) > 0};
+    for (const Room room : {kForAll, kForNewTenants}) {
+      TakeSeat(seats[room][place], stand.seated[room][place], seated[room], stand, seat);
     }
-    was_seated = seated;
   }
   stand.load = load;
+}
+
+void Fleet::TakeSeat(std::set<Seat>& seats, bool& was_seated, bool seated, const Stand& stand,
+                     const Seat& seat) {
+  const Seat before{stand.load, seat.number, seat.worker};
+  if (was_seated && seated && seat.load != stand.load) {
+    auto moved = seats.extract(before);
+    moved.value().load = seat.load;
+    seats.insert(std::move(moved));
+  } else if (was_seated && !seated) {
+    seats.erase(before);
+  } else if (!was_seated && seated) {
+    seats.insert(seat);
+    opened_.insert(stand.model);
+  }
+  was_seated = seated;
 }
 
 void Fleet::Count(const Worker& worker, Record& record) {
@@ -228,25 +237,25 @@ uint64_t Fleet::OffersFor(const ActiveJob& job) const {
   return offers;
 }
 
-uint64_t Fleet::Open(const std::string& model, int priority) const {
+uint64_t Fleet::Open(const std::string& model, int priority, Room room) const {
   const ModelEntry* const entry = FindModel(model);
   uint64_t open = 0;
   if (entry == nullptr) return open;
   for (size_t bit = 0; bit < entry->groups.size(); ++bit) {
-    if (!entry->groups[bit].open[PlaceOf(priority)].empty()) open |= uint64_t{1} << bit;
+    if (!entry->groups[bit].open[room][PlaceOf(priority)].empty()) open |= uint64_t{1} << bit;
   }
   return open;
 }
 
 template <typename Visit>
-void Fleet::VisitSeats(const ActiveJob& job, Visit visit) const {
+void Fleet::VisitSeats(const ActiveJob& job, Room room, Visit visit) const {
   const ModelEntry* const entry = FindModel(job.model());
   if (entry == nullptr) return;
   const bool some_trusted = CountFor(job, &Group::trusted, true) > 0;
   for (size_t bit = 0; bit < entry->groups.size(); ++bit) {
     if ((job.offers & uint64_t{1} << bit) == 0) continue;
     const Group& group = entry->groups[bit];
-    for (const Seat& seat : group.open[PlaceOf(job.job.priority())]) {
+    for (const Seat& seat : group.open[room][PlaceOf(job.job.priority())]) {
       if (some_trusted && seat.load >= kDistrustPenalty) break;  // one of those will have room
       if (job.HasFailedOn(seat.worker->name())) continue;
       if (group.offer == nullptr && !CanRunOn(*seat.worker, job)) continue;
@@ -255,10 +264,10 @@ void Fleet::VisitSeats(const ActiveJob& job, Visit visit) const {
   }
 }
 
-Worker* Fleet::Choose(const ActiveJob& job) const {
+Worker* Fleet::Choose(const ActiveJob& job, Room room) const {
   Seat best;
   Seat last;  // resort
-  VisitSeats(job, [&](const Seat& seat) {
+  VisitSeats(job, room, [&](const Seat& seat) {
     if (seat.worker->name() == job.avoid()) {
       last = seat;
       return false;
@@ -271,7 +280,7 @@ Worker* Fleet::Choose(const ActiveJob& job) const {
 
 Worker* Fleet::ChooseIdle(const ActiveJob& job) const {
   Seat best;
-  VisitSeats(job, [&](const Seat& seat) {
+  VisitSeats(job, kForAll, [&](const Seat& seat) {
     if (!seat.worker->running().empty()) return false;
     if (best.worker == nullptr || seat < best) best = seat;
     return true;

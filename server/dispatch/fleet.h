@@ -54,14 +54,16 @@ class Fleet {
 
   // Which offers of its model would do for this job, a bit each.
   uint64_t OffersFor(const ActiveJob& job) const;
-  // Which offers of the model there is room for at this priority, a bit each.
-  uint64_t Open(const std::string& model, int priority) const;
+  // What a worker has room for: any picture, or those of tenants of whom no worker has any.
+  enum Room { kForAll, kForNewTenants, kRooms };
+  // Which offers of the model there is such room for at this priority, a bit each. No worker has both.
+  uint64_t Open(const std::string& model, int priority, Room room) const;
   // Models for which room has come up since the last call.
   std::set<std::string> TakeOpened() { return std::exchange(opened_, {}); }
-  // The least busy worker with room for a picture of this job; null if there is none. One that would have to
+  // The least busy worker with such room for a picture of this job; null if there is none. One that would have to
   // load the model first counts as busier, one on which it has waited in vain comes last, and one that keeps
   // failing the model is taken only if there is no other, busy or not.
-  Worker* Choose(const ActiveJob& job) const;
+  Worker* Choose(const ActiveJob& job, Room room = kForAll) const;
   // The same with nothing running on it.
   Worker* ChooseIdle(const ActiveJob& job) const;
   // Whether this worker has room for it now.
@@ -104,7 +106,7 @@ class Fleet {
     int64_t members = 0;
     int64_t able = 0;
     int64_t trusted = 0;  // of those
-    std::array<std::set<Seat>, kPriorities> open;
+    std::array<std::set<Seat>, kPriorities> open[kRooms];
   };
   struct ModelEntry {
     std::vector<Group> groups;  // by bit
@@ -118,7 +120,7 @@ class Fleet {
     size_t group = 0;
     bool loaded = false;
     bool trusted = false;
-    bool seated[kPriorities] = {};
+    bool seated[kRooms][kPriorities] = {};
     int64_t load = 0;  // of its seats
   };
   struct Record {
@@ -142,11 +144,13 @@ class Fleet {
   void SetAble(Record& record, bool able);
   void SetTrusted(Stand& stand, bool trusted);
   void TakeSeats(Worker& worker, const Record& record, Stand& stand, bool open);
+  // Into these seats, out of them, or to where `load` belongs among them.
+  void TakeSeat(std::set<Seat>& seats, bool& was_seated, bool seated, const Stand& stand, const Seat& seat);
   void Count(const Worker& worker, Record& record);
-  // Calls `visit` with the seats there are for this job, in each group the least busy first, until it returns
+  // Calls `visit` with the seats of such room there are for this job, in each group the least busy first, until it returns
   // true: the group's best.
   template <typename Visit>
-  void VisitSeats(const ActiveJob& job, Visit visit) const;
+  void VisitSeats(const ActiveJob& job, Room room, Visit visit) const;
   // The members of its groups that `count` tells, but for the workers that have failed it.
   int64_t CountFor(const ActiveJob& job, int64_t Group::*count, bool trusted_only) const;
   const ModelEntry* FindModel(const std::string& model) const;

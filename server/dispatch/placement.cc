@@ -1,5 +1,7 @@
 // Where pictures go.
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "server/dispatch/dispatcher.h"
 
@@ -29,19 +31,25 @@ struct Dispatcher::Round {
   const Moment& now;
   std::vector<Sending> sendings;  // in the order in which they were begun
   std::map<std::pair<const ActiveJob*, const Worker*>, size_t> places;
-  // By model and priority: the last job that found no room although its offers seemed to have some. Room only
-  // shrinks in a round: the search goes on behind it.
-  std::map<std::pair<std::string, int>, const JobQueue::Waiting*> passed;
-  const JobQueue::Waiting* Passed(const std::string& model, int priority) const {
+  // By model, priority and room: the last job that found none although its offers seemed to have some. Room
+  // only shrinks in a round: the search goes on behind it.
+  std::map<std::tuple<std::string, int, Fleet::Room>, const JobQueue::Waiting*> passed;
+  const JobQueue::Waiting* Passed(const std::string& model, int priority, Fleet::Room room) const {
     if (passed.empty()) return nullptr;
-    const auto found = passed.find({model, priority});
+    const auto found = passed.find({model, priority, room});
     return found == passed.end() ? nullptr : found->second;
   }
   // Little is passed, such as jobs that all open workers have failed.
   void LookAgain(const std::string& model) {
-    passed.erase(passed.lower_bound({model, v1::Priority_MIN}),
-                 passed.upper_bound({model, v1::Priority_MAX}));
+    passed.erase(passed.lower_bound({model, v1::Priority_MIN, Fleet::kForAll}),
+                 passed.upper_bound({model, v1::Priority_MAX, Fleet::kForNewTenants}));
   }
+};
+
+// What is next, and to which room it would go.
+struct Dispatcher::Candidate {
+  const JobQueue::Waiting* waiting = nullptr;
+  Fleet::Room room = Fleet::kForAll;
 };
 
 void Dispatcher::Settle(const Moment& now, Actions& actions) {
@@ -71,9 +79,11 @@ void Dispatcher::Place(const Moment& now, Actions& actions) {
   const std::map<std::string, std::string> reservations = fleet_.reservations();
   for (const auto& [id, worker] : reservations) PlaceAlone(**jobs_.find(id), round);
   changed_.merge(fleet_.TakeOpened());  // by reservations that have ended
-  while (const JobQueue::Waiting* const next = NextInOrder(round)) {
-    ActiveJob& job = **jobs_.find(next->id());
-    if (!PlaceOne(job, round)) round.passed[{job.model(), job.job.priority()}] = next;
+  for (Candidate next; (next = NextInOrder(round)).waiting != nullptr;) {
+    ActiveJob& job = **jobs_.find(next.waiting->id());
+    if (!PlaceOne(job, next.room, round)) {
+      round.passed[{job.model(), job.job.priority(), next.room}] = next.waiting;
+    }
     // The next in its place, which may go before what has been passed.
     for (const std::string& model : ReleaseHeld(job.job.tenant())) round.LookAgain(model);
   }
@@ -81,33 +91,47 @@ void Dispatcher::Place(const Moment& now, Actions& actions) {
   Send(round, actions);
 }
 
-const JobQueue::Waiting* Dispatcher::NextInOrder(const Round& round) {
-  while (const JobQueue::Waiting* const next = FirstInOrder(round)) {
-    if (tenants_.Has(next->tenant())) return next;
-    queue_.Hold(next->id());
+Dispatcher::Candidate Dispatcher::NextInOrder(const Round& round) {
+  for (Candidate next; (next = FirstInOrder(round)).waiting != nullptr;) {
+    if (tenants_.Has(next.waiting->tenant())) return next;
+    queue_.Hold(next.waiting->id());
   }
-  return nullptr;
+  return {};
 }
 
-const JobQueue::Waiting* Dispatcher::FirstInOrder(const Round& round) const {
-  const JobQueue::Waiting* first = nullptr;
-  for (int priority = v1::Priority_MAX; first == nullptr && priority >= v1::Priority_MIN; --priority) {
+Dispatcher::Candidate Dispatcher::FirstInOrder(const Round& round) const {
+  Candidate first;
+  for (int priority = v1::Priority_MAX; first.waiting == nullptr && priority >= v1::Priority_MIN; --priority) {
     if (queue_.Waits(priority) == 0) continue;
     for (const std::string& model : changed_) {
-      const uint64_t open = fleet_.Open(model, priority);
-      if (open == 0) continue;
-      const JobQueue::Waiting* const passed = round.Passed(model, priority);
-      const JobQueue::Waiting* const next =
-          passed == nullptr ? queue_.First(model, priority, open) : JobQueue::Next(*passed, open);
-      if (next != nullptr && (first == nullptr || next->GoesBefore(*first))) first = next;
+      for (const Fleet::Room room : {Fleet::kForAll, Fleet::kForNewTenants}) {
+        const JobQueue::Waiting* const next = FirstFor(model, priority, room, round);
+        if (next == nullptr) continue;
+        if (first.waiting == nullptr || next->GoesBefore(*first.waiting)) first = {next, room};
+      }
     }
   }
   return first;
 }
 
-bool Dispatcher::PlaceOne(ActiveJob& job, Round& round) {
+const JobQueue::Waiting* Dispatcher::FirstFor(const std::string& model, int priority, Fleet::Room room,
+                                              const Round& round) const {
+  const uint64_t open = fleet_.Open(model, priority, room);
+  if (open == 0) return nullptr;
+  const JobQueue::Waiting* const passed = round.Passed(model, priority, room);
+  const JobQueue::Waiting* const next =
+      passed == nullptr ? queue_.First(model, priority, open) : JobQueue::Next(*passed, open);
+  // Nobody goes before others for having nothing: that would be more than its share.
+  return room == Fleet::kForAll || next == nullptr || IsOfNewTenant(*next) ? next : nullptr;
+}
+
+bool Dispatcher::IsOfNewTenant(const JobQueue::Waiting& waiting) const {
+  return tenants_.Running(waiting.tenant()) == 0 && !MustRunAlone(**jobs_.find(waiting.id()));
+}
+
+bool Dispatcher::PlaceOne(ActiveJob& job, Fleet::Room room, Round& round) {
   if (MustRunAlone(job)) return PlaceAlone(job, round);
-  Worker* const worker = fleet_.Choose(job);
+  Worker* const worker = fleet_.Choose(job, room);
   if (worker == nullptr) return false;
   Give(job, *worker, round);
   return true;

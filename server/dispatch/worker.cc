@@ -208,6 +208,12 @@ int64_t Worker::Occupied(int priority) const {
   return occupied;
 }
 
+int64_t Worker::RoomBeyond(int priority) const {
+  const int64_t room = Room(priority);
+  const bool would_move = Occupied(priority) == by_priority_[PlaceOf(priority)];  // nothing goes before it
+  return room > 0 || !would_move ? 0 : room + int64_t{capacity_.max_images()} / 4;
+}
+
 std::optional<double> Worker::RowSeconds(const std::string& model) const {
   const auto found = row_seconds_.find(model);
   return found == row_seconds_.end() ? std::nullopt : std::optional(found->second);

@@ -135,6 +135,10 @@ class Worker {
   int64_t Occupied(int priority) const;  // pictures of this priority or higher
   // Pictures it would still take at this priority: lower ones can be paused and do not count.
   int64_t Room(int priority) const { return int64_t{capacity_.max_images()} - Occupied(priority); }
+  // Pictures it would take beyond that when there is no such room, of tenants of whom no worker has any: a
+  // quarter of its places more (none, if it has fewer than four), unless higher ones keep it from moving. The
+  // engine lets short ones pass long ones, but only those that it has.
+  int64_t RoomBeyond(int priority) const;
   // Whether a picture that must be alone runs on it.
   bool RunsAlone() const { return alone_ > 0; }
 

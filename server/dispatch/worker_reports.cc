@@ -246,6 +246,8 @@ void Dispatcher::FreeRoom(Worker& worker, const Worker::PictureKey& key, const M
   if (picture == nullptr) return;
   running_.Remove(picture->model, picture->priority, picture->left);
   EndRunning(picture->tenant);
+  // What waits of a tenant of whom nothing runs may go where there is no room for others.
+  if (tenants_.Running(picture->tenant) == 0) changed_.insert(picture->model);
   worker.Remove(key, now);
   fleet_.Refresh(worker, now);
 }

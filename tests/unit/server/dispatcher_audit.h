@@ -117,7 +117,7 @@ class DispatcherAudit {
     const Fleet& fleet = dispatcher_.fleet_;
     Fleet::Census census;
     std::map<std::string, int64_t> able;
-    std::map<std::pair<std::string, int>, bool> open;
+    std::map<std::pair<std::string, int>, bool> open[Fleet::kRooms];
     for (const auto& [name, worker] : dispatcher_.Workers()) {
       std::map<int, int64_t> by_priority;
       bool alone = false, stuck = false, reserved = false;
@@ -140,9 +140,13 @@ class DispatcherAudit {
         able[model.name()] += !worker.draining() && !stuck ? 1 : 0;
         int64_t occupied = 0;
         for (int priority = v1::Priority_MAX; priority >= v1::Priority_MIN; --priority) {
+          const int64_t higher = occupied;
           occupied += by_priority[priority];
-          open[{model.name(), priority}] |=
-              takes && !alone && !reserved && occupied < int64_t{worker.capacity().max_images()};
+          const int64_t places = worker.capacity().max_images();
+          const bool takes_more = takes && !alone && !reserved;
+          open[Fleet::kForAll][{model.name(), priority}] |= takes_more && occupied < places;
+          open[Fleet::kForNewTenants][{model.name(), priority}] |=
+              takes_more && higher == 0 && occupied >= places && occupied < places + places / 4;
         }
       }
     }
@@ -154,7 +158,9 @@ class DispatcherAudit {
     for (const std::string& model : fleet.known_models()) {
       EXPECT_EQ(fleet.Able(model), able[model]) << model;
       for (int priority = v1::Priority_MIN; priority <= v1::Priority_MAX; ++priority) {
-        EXPECT_EQ(fleet.Open(model, priority) != 0, (open[{model, priority}])) << model << priority;
+        for (const Fleet::Room room : {Fleet::kForAll, Fleet::kForNewTenants}) {
+          EXPECT_EQ(fleet.Open(model, priority, room) != 0, (open[room][{model, priority}])) << model << priority;
+        }
       }
     }
   }

@@ -123,7 +123,8 @@ class Schedule : public DispatcherRig {
     uint32_t occupied = 0;
     for (const auto& [key, step] : worker.held)
       occupied += jobs_.at(key.job).priority >= job.priority ? 1 : 0;
-    EXPECT_LE(occupied, worker.room) << "more than " << send.worker << " has room for";
+    // With what there may be beyond, for tenants who have nothing.
+    EXPECT_LE(occupied, worker.room + worker.room / 4) << "more than " << send.worker << " has room for";
   }
 
   // Nobody makes it any more.
