@@ -20,6 +20,16 @@ Generation::Answer<T> Give(T* into, Finish finish) {
   };
 }
 
+// The response as bytes, if there is one; then the call is finished.
+template <typename Response, typename Finish>
+auto Written(std::shared_ptr<const Response> response, grpc::ByteBuffer* into, Finish finish) {
+  return [response, into, finish](const absl::Status& status) {
+    bool own_buffer = false;
+    if (status.ok()) grpc::SerializationTraits<Response>::Serialize(*response, into, &own_buffer);
+    finish(status);
+  };
+}
+
 // Null: the bytes are none.
 template <typename Request>
 std::shared_ptr<Request> Parse(grpc::ByteBuffer bytes) {
@@ -45,11 +55,12 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
 }  // namespace
 
 grpc::ServerUnaryReactor* GenerationApi::OnLoop(grpc::CallbackServerContext* context, const char* method,
-                                                std::function<void(const Caller&, const Finish&)> work) {
+                                                std::function<void(const Caller&, const Finish&)> work,
+                                                const std::function<absl::Status()>& prepare) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   absl::StatusOr<Caller> caller = context_.authority.Admit(CredentialsOf(*context), GenerationMethod(method));
-  if (!caller.ok()) {
-    reactor->Finish(ToGrpc(caller.status()));
+  if (const absl::Status refused = caller.ok() ? prepare() : caller.status(); !refused.ok()) {
+    reactor->Finish(ToGrpc(refused));
     return reactor;
   }
   context_.post([reactor, caller = *std::move(caller), work = std::move(work)] {
@@ -64,8 +75,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::GenerateImage(grpc::C
   const Credentials credentials = CredentialsOf(*context);
   const absl::StatusOr<Caller> caller =
       context_.authority.Admit(credentials, GenerationMethod("GenerateImage"));
-  const auto request = Parse<v1::GenerateImageRequest>(*bytes);
   if (!caller.ok()) return Refuse("GenerateImage", caller.status());
+  const auto request = Parse<v1::GenerateImageRequest>(*bytes);
   if (request == nullptr) return Refuse("GenerateImage", NotARequest());
   const auto submission = std::make_shared<Submission>(PrepareSubmission(std::move(*request->mutable_job())));
   return EventStream::Start(context_, "GenerateImage",
@@ -79,8 +90,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::WatchJob(grpc::Callba
                                                                     const grpc::ByteBuffer* bytes) {
   const Credentials credentials = CredentialsOf(*context);
   const absl::StatusOr<Caller> caller = context_.authority.Admit(credentials, GenerationMethod("WatchJob"));
-  const auto request = Parse<v1::WatchJobRequest>(*bytes);
   if (!caller.ok()) return Refuse("WatchJob", caller.status());
+  const auto request = Parse<v1::WatchJobRequest>(*bytes);
   if (request == nullptr) return Refuse("WatchJob", NotARequest());
   return EventStream::Start(
       context_, "WatchJob", StandingCall(context_.authority, credentials, GenerationMethod("WatchJob")),
@@ -96,14 +107,27 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerationApi::Refuse(const std::str
 }
 
 grpc::ServerUnaryReactor* GenerationApi::CreateJob(grpc::CallbackServerContext* context,
-                                                   const v1::CreateJobRequest* request,
-                                                   v1::CreateJobResponse* response) {
-  const auto submission = std::make_shared<Submission>(PrepareSubmission(request->job()));
-  const bool check = request->validate_only();
-  return OnLoop(context, "CreateJob", [=, this](const Caller& caller, const Finish& finish) {
-    if (check) return generation().Check(std::move(*submission), caller, Give(response, finish));
-    generation().Submit(std::move(*submission), caller, std::nullopt, Give(response->mutable_job(), finish));
-  });
+                                                   const grpc::ByteBuffer* bytes, grpc::ByteBuffer* answer) {
+  struct Call {
+    Submission submission;
+    bool check = false;
+  };
+  const auto call = std::make_shared<Call>();
+  const auto prepare = [call, bytes] {
+    const auto request = Parse<v1::CreateJobRequest>(*bytes);
+    if (request == nullptr) return NotARequest();
+    *call = {PrepareSubmission(std::move(*request->mutable_job())), request->validate_only()};
+    return absl::OkStatus();
+  };
+  const auto work = [this, call, answer](const Caller& caller, const Finish& finish) {
+    const auto response = std::make_shared<v1::CreateJobResponse>();
+    const auto written = Written<v1::CreateJobResponse>(response, answer, finish);
+    if (call->check)
+      return generation().Check(std::move(call->submission), caller, Give(response.get(), written));
+    generation().Submit(std::move(call->submission), caller, std::nullopt,
+                        Give(response->mutable_job(), written));
+  };
+  return OnLoop(context, "CreateJob", work, prepare);
 }
 
 grpc::ServerUnaryReactor* GenerationApi::GetJob(grpc::CallbackServerContext* context,

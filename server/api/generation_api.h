@@ -17,9 +17,10 @@ namespace mind::server {
 
 // Thread-safe (called by gRPC's threads). It and what it refers to must outlive the gRPC server it is
 // registered with.
-class GenerationApi
-    : public v1::GenerationService::WithRawCallbackMethod_GenerateImage<
-          v1::GenerationService::WithRawCallbackMethod_WatchJob<v1::GenerationService::CallbackService>> {
+class GenerationApi : public v1::GenerationService::WithRawCallbackMethod_GenerateImage<
+                          v1::GenerationService::WithRawCallbackMethod_WatchJob<
+                              v1::GenerationService::WithRawCallbackMethod_CreateJob<
+                                  v1::GenerationService::CallbackService>>> {
  public:
   // `post`: to the loop that `generation` lives on. `authority`: who may call what.
   GenerationApi(Post post, Generation& generation, ServerMetrics& metrics, Authority& authority)
@@ -31,9 +32,9 @@ class GenerationApi
   grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchJob(grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* bytes) override;
 
-  grpc::ServerUnaryReactor* CreateJob(grpc::CallbackServerContext* context,
-                                      const v1::CreateJobRequest* request,
-                                      v1::CreateJobResponse* response) override;
+  // Raw, since it may bring many pictures: of a caller who is refused they are not even parsed.
+  grpc::ServerUnaryReactor* CreateJob(grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+                                      grpc::ByteBuffer* answer) override;
   grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context, const v1::GetJobRequest* request,
                                    v1::GetJobResponse* response) override;
   grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context, const v1::ListJobsRequest* request,
@@ -65,9 +66,12 @@ class GenerationApi
   // How a call ends.
   using Finish = std::function<void(const absl::Status&)>;
 
-  // Finds out who calls and runs `work` on the loop, which finishes the call now or later.
+  // Finds out who calls and runs `work` on the loop, which finishes the call now or later. Before that, and
+  // if the caller may call at all, `prepare` does on this thread what the loop has no time for; it may
+  // refuse.
   grpc::ServerUnaryReactor* OnLoop(grpc::CallbackServerContext* context, const char* method,
-                                   std::function<void(const Caller&, const Finish&)> work);
+                                   std::function<void(const Caller&, const Finish&)> work,
+                                   const std::function<absl::Status()>& prepare = absl::OkStatus);
   // A stream that is none.
   grpc::ServerWriteReactor<grpc::ByteBuffer>* Refuse(const std::string& method, const absl::Status& status);
   Generation& generation() const { return context_.generation; }

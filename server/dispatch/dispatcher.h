@@ -232,8 +232,8 @@ class Dispatcher {
   // The first of a class and model for which there may be such room; null if there is none.
   const JobQueue::Waiting* FirstFor(const std::string& model, int priority, Fleet::Room room,
                                     const Round& round) const;
-  // Gives a picture of it to a worker with such room, and all of them if it must run alone. False if there is no room for it
-  // after all.
+  // Gives a picture of it to a worker with such room, and all of them if it must run alone. False if there is
+  // no room for it after all.
   bool PlaceOne(ActiveJob& job, Fleet::Room room, Round& round);
   // Whether it may go where there is room for such tenants alone: of its tenant no worker has a picture.
   bool IsOfNewTenant(const JobQueue::Waiting& waiting) const;

@@ -60,9 +60,9 @@ class Fleet {
   uint64_t Open(const std::string& model, int priority, Room room) const;
   // Models for which room has come up since the last call.
   std::set<std::string> TakeOpened() { return std::exchange(opened_, {}); }
-  // The least busy worker with such room for a picture of this job; null if there is none. One that would have to
-  // load the model first counts as busier, one on which it has waited in vain comes last, and one that keeps
-  // failing the model is taken only if there is no other, busy or not.
+  // The least busy worker with such room for a picture of this job; null if there is none. One that would
+  // have to load the model first counts as busier, one on which it has waited in vain comes last, and one
+  // that keeps failing the model is taken only if there is no other, busy or not.
   Worker* Choose(const ActiveJob& job, Room room = kForAll) const;
   // The same with nothing running on it.
   Worker* ChooseIdle(const ActiveJob& job) const;
@@ -147,8 +147,8 @@ class Fleet {
   // Into these seats, out of them, or to where `load` belongs among them.
   void TakeSeat(std::set<Seat>& seats, bool& was_seated, bool seated, const Stand& stand, const Seat& seat);
   void Count(const Worker& worker, Record& record);
-  // Calls `visit` with the seats of such room there are for this job, in each group the least busy first, until it returns
-  // true: the group's best.
+  // Calls `visit` with the seats of such room there are for this job, in each group the least busy first,
+  // until it returns true: the group's best.
   template <typename Visit>
   void VisitSeats(const ActiveJob& job, Room room, Visit visit) const;
   // The members of its groups that `count` tells, but for the workers that have failed it.

@@ -101,7 +101,8 @@ Dispatcher::Candidate Dispatcher::NextInOrder(const Round& round) {
 
 Dispatcher::Candidate Dispatcher::FirstInOrder(const Round& round) const {
   Candidate first;
-  for (int priority = v1::Priority_MAX; first.waiting == nullptr && priority >= v1::Priority_MIN; --priority) {
+  for (int priority = v1::Priority_MAX; first.waiting == nullptr && priority >= v1::Priority_MIN;
+       --priority) {
     if (queue_.Waits(priority) == 0) continue;
     for (const std::string& model : changed_) {
       for (const Fleet::Room room : {Fleet::kForAll, Fleet::kForNewTenants}) {

@@ -159,7 +159,8 @@ class DispatcherAudit {
       EXPECT_EQ(fleet.Able(model), able[model]) << model;
       for (int priority = v1::Priority_MIN; priority <= v1::Priority_MAX; ++priority) {
         for (const Fleet::Room room : {Fleet::kForAll, Fleet::kForNewTenants}) {
-          EXPECT_EQ(fleet.Open(model, priority, room) != 0, (open[room][{model, priority}])) << model << priority;
+          EXPECT_EQ(fleet.Open(model, priority, room) != 0, (open[room][{model, priority}]))
+              << model << priority;
         }
       }
     }
