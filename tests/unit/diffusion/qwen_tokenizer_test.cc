@@ -111,20 +111,20 @@ TEST_F(QwenTokenizerTest, WhatIsMissingIsNamed) {
 }
 
 // Lengths of the pieces of a text.
-std::vector<size_t> Pieces(std::u32string_view text) {
+std::vector<size_t> WordLengths(std::u32string_view text) {
   std::vector<size_t> lengths;
   for (; !text.empty(); text.remove_prefix(lengths.back())) lengths.push_back(QwenWordLength(text));
   return lengths;
 }
 
 TEST(QwenTokenizerWords, AreCutAsTheRuleSays) {
-  EXPECT_THAT(Pieces(U"I'LL it's 'x"), ElementsAre(1, 3, 3, 2, 2, 1));
-  EXPECT_THAT(Pieces(U"12 a"), ElementsAre(1, 1, 2));
-  EXPECT_THAT(Pieces(U" !?\n\nb"), ElementsAre(5, 1));
-  EXPECT_THAT(Pieces(U"a  \n  b"), ElementsAre(1, 3, 1, 2));
-  EXPECT_THAT(Pieces(U"a   "), ElementsAre(1, 3));
-  EXPECT_THAT(Pieces(U"\tb\u3000c"), ElementsAre(2, 2));
-  EXPECT_THAT(Pieces(U"'\u017Ftop"), ElementsAre(2, 3));
+  EXPECT_THAT(WordLengths(U"I'LL it's 'x"), ElementsAre(1, 3, 3, 2, 2, 1));
+  EXPECT_THAT(WordLengths(U"12 a"), ElementsAre(1, 1, 2));
+  EXPECT_THAT(WordLengths(U" !?\n\nb"), ElementsAre(5, 1));
+  EXPECT_THAT(WordLengths(U"a  \n  b"), ElementsAre(1, 3, 1, 2));
+  EXPECT_THAT(WordLengths(U"a   "), ElementsAre(1, 3));
+  EXPECT_THAT(WordLengths(U"\tb\u3000c"), ElementsAre(2, 2));
+  EXPECT_THAT(WordLengths(U"'\u017Ftop"), ElementsAre(2, 3));
 }
 
 TEST(QwenTokenizerTurns, PicturesStandBeforeThePrompt) {

@@ -7,7 +7,7 @@
 namespace mind::diffusion {
 namespace {
 
-at::Tensor Random(at::IntArrayRef shape, uint64_t seed = 1) {
+at::Tensor Drawn(at::IntArrayRef shape, uint64_t seed = 1) {
   at::manual_seed(seed);
   return at::randn(shape);
 }
@@ -44,7 +44,7 @@ TEST(Rotary, SectionsShareOneRunOfFrequencies) {
 }
 
 TEST(Rotary, NeighboursAreThePairs) {
-  const at::Tensor x = Random({2, 3, 2, 4});
+  const at::Tensor x = Drawn({2, 3, 2, 4});
   const Rotation rotation = Rotary::OfAxes({4}, 10000).At(LinePositions({5}, {1}, 3, at::kCPU));
   const at::Tensor turned = Rotated(x, rotation);
   for (int64_t token = 0; token < 3; ++token) {
@@ -56,7 +56,7 @@ TEST(Rotary, NeighboursAreThePairs) {
 }
 
 TEST(Rotary, OrTheTwoHalvesAre) {
-  const at::Tensor x = Random({1, 4, 3, 6});
+  const at::Tensor x = Drawn({1, 4, 3, 6});
   const Rotation rotation = Rotary::OfAxes({6}, 10000).At(LinePositions({0}, {1}, 4, at::kCPU));
   // The same numbers in another order: the i-th of either half becomes neighbours.
   const at::Tensor beside = x.unflatten(-1, {2, 3}).transpose(-1, -2).flatten(-2);
@@ -66,7 +66,7 @@ TEST(Rotary, OrTheTwoHalvesAre) {
 
 TEST(Rotary, ProductsHangOnTheDistanceAlone) {
   const Rotary rotary = Rotary::OfAxes({4, 6, 6}, 10000);
-  const at::Tensor q = Random({1, 1, 1, 16}), k = Random({1, 1, 1, 16}, 2);
+  const at::Tensor q = Drawn({1, 1, 1, 16}), k = Drawn({1, 1, 1, 16}, 2);
   const auto product = [&](const std::vector<int64_t>& of_q, const std::vector<int64_t>& of_k) {
     return (Rotated(q, rotary.At(at::tensor(of_q).unsqueeze(0))) *
             Rotated(k, rotary.At(at::tensor(of_k).unsqueeze(0))))
@@ -84,7 +84,7 @@ TEST(Rotary, FarPlacesKeepTheirFraction) {
 
 TEST(Rotary, PositionsMayBeARowsOwn) {
   const Rotary rotary = Rotary::OfAxes({4}, 10000);
-  const at::Tensor x = Random({2, 3, 2, 4});
+  const at::Tensor x = Drawn({2, 3, 2, 4});
   const at::Tensor first = LinePositions({0}, {1}, 3, at::kCPU),
                    second = LinePositions({9}, {2}, 3, at::kCPU);
   const at::Tensor both = Rotated(x, rotary.At(at::stack({first, second})));
@@ -93,7 +93,7 @@ TEST(Rotary, PositionsMayBeARowsOwn) {
 }
 
 TEST(Rotary, TheTypeOfXIsKept) {
-  const at::Tensor x = Random({1, 3, 2, 4});
+  const at::Tensor x = Drawn({1, 3, 2, 4});
   const Rotation rotation = Rotary::OfAxes({4}, 10000).At(LinePositions({0}, {1}, 3, at::kCPU));
   const at::Tensor turned = Rotated(x.to(at::kBFloat16), rotation);
   EXPECT_EQ(turned.scalar_type(), at::kBFloat16);
@@ -111,7 +111,7 @@ TEST(Rotary, PositionsOfGridsAndLines) {
 }
 
 TEST(Rotary, NothingIsTurnedAtTheOrigin) {
-  const at::Tensor x = Random({1, 2, 1, 4});
+  const at::Tensor x = Drawn({1, 2, 1, 4});
   EXPECT_TRUE(at::equal(Rotated(x, Rotary::OfAxes({2, 2}, 10000).At(at::zeros({2, 2}, at::kLong))), x));
 }
 

@@ -1,6 +1,5 @@
 #include "worker/diffusion/models/flux_transformer.h"
 
-#include <cmath>
 #include <numeric>
 
 #include "worker/diffusion/models/activation.h"
@@ -22,16 +21,9 @@ AttentionStream::Shape StreamOf(const FluxConfig& config, bool out) {
           .out = out};
 }
 
-// [B] → [B, kFluxFeatures], cosines before sines: as SinusoidalEmbedding, but for frequencies that are
-// rounded once, from double. A guidance of 30 is told as 30000, and of the sine of that a frequency's last
-// bit is seen in the third digit.
+// [B] → [B, kFluxFeatures], cosines before sines.
 at::Tensor FluxWaves(const at::Tensor& x) {
-  constexpr int64_t kHalf = kFluxFeatures / 2;
-  const at::Tensor exponents = at::arange(kHalf, at::TensorOptions().dtype(at::kFloat).device(x.device())) *
-                               -std::log(10000.0) / kHalf;
-  const at::Tensor frequencies = at::exp(exponents.to(at::kDouble)).to(at::kFloat);
-  const at::Tensor angles = x.to(at::kFloat).unsqueeze(1) * frequencies.unsqueeze(0);
-  return at::cat({at::cos(angles), at::sin(angles)}, 1);
+  return SinusoidalEmbedding(x, kFluxFeatures, {.flip_sin_to_cos = true, .freq_shift = 0});
 }
 
 at::Tensor FluxNormed(const at::Tensor& x) {
