@@ -113,7 +113,7 @@ std::vector<Gpu::Picture> Gpu::HandBack(double now) {
 // A batch that nobody can join leaves no room: what waited here could begin elsewhere before.
 uint32_t Gpu::max_images() const {
   const bool closed = batching_ == Batching::kStatic && !running_.empty();
-  return closed ? static_cast<uint32_t>(running_.size() + waiting_.size()) : room_;
+  return closed ? 0 : room_;
 }
 
 double Gpu::RowSeconds() const {

@@ -77,7 +77,7 @@ class SamplerCase {
         config_(ConfigOf(item, item.at("name"))),
         tolerance_(SamplerTolerance(item)),
         first_step_(item.at("t_start")),
-        calls_(record.Get("model_outputs").size(0)) {
+        calls_(record.Get(record.Has("model_inputs") ? "model_inputs" : "model_outputs").size(0)) {
     const auto& count = item.at("num_inference_steps");
     const int64_t steps = !count.is_null() ? count.get<int64_t>()
                           : !config_.custom_timesteps.empty()

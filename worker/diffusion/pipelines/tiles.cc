@@ -12,9 +12,9 @@ namespace {
 // In the largest map of a decoder, which has several of its size at a time: 1 GiB in float32. Stable
 // Diffusion's comes to it at 1448x1448.
 constexpr int64_t kMostNumbers = int64_t{1} << 28;
-// Of the attention in the middle, which looks from every latent at every other: also 1448x1448 for Stable
-// Diffusion's, and 724x724 for an autoencoder that reduces by four.
-constexpr int64_t kMostTileTokens = int64_t{1} << 15;
+// Multiplications of the attention in the middle, which looks from every latent at every other: also
+// 1448x1448 for Stable Diffusion's, and 724x724 for an autoencoder as wide that reduces by four.
+constexpr int64_t kMostLooks = int64_t{512} << 30;
 
 // What two tiles share, over `dim` of maps [B, C, H, W]: from all `before` to all `after`.
 at::Tensor Blend(const at::Tensor& before, const at::Tensor& after, int64_t dim, int64_t overlap) {
@@ -46,8 +46,8 @@ at::Tensor InWrappedTiles(const at::Tensor& x, int64_t tile,
 
 bool NeedsTiles(const AutoencoderConfig& config, int64_t height, int64_t width) {
   const int64_t pixels = height * width * config.reduction() * config.reduction();
-  return pixels * config.channels.front() > kMostNumbers ||
-         (config.middle_attention && height * width > kMostTileTokens);
+  const int64_t looks = height * width * height * width * config.channels.back();
+  return pixels * config.channels.front() > kMostNumbers || (config.middle_attention && looks > kMostLooks);
 }
 
 at::Tensor InTiles(const at::Tensor& x, int64_t tile,

@@ -13,10 +13,10 @@ double LogRho(const NoiseLevel& level) {
   return -level.lambda();
 }
 
-// Of the first order. The length of the step in lambda is of float32, as the reference has it: from next to
-// pure noise of a flow, where rho is in the thousands, its rounding is the largest.
-at::Tensor FirstOrder(const at::Tensor& x, const at::Tensor& noise, const NoiseLevel& from,
-                      const NoiseLevel& to) {
+// Of the first order in a flow. The length of the step in lambda is of float32, as the reference has it: from
+// next to pure noise, where rho is in the thousands, its rounding is the largest.
+at::Tensor FirstOrderOfFlow(const at::Tensor& x, const at::Tensor& noise, const NoiseLevel& from,
+                            const NoiseLevel& to) {
   const auto lambda = [](const NoiseLevel& level) {
     return static_cast<float>(std::log(level.alpha)) - static_cast<float>(std::log(level.sigma));
   };
@@ -67,8 +67,8 @@ Task DeisSampler::Step(SampleState& state, Evaluator& evaluate) const {
     co_return;
   }
   const size_t order = static_cast<size_t>(OrderOf(state));
-  if (order == 1) {
-    state.x = FirstOrder(state.x, estimate.noise, from, to);
+  if (order == 1 && config_.form == NetworkForm::kFlow) {
+    state.x = FirstOrderOfFlow(state.x, estimate.noise, from, to);
     co_return;
   }
   std::vector<double> nodes;  // log rho of the newest predictions, newest first
