@@ -73,7 +73,7 @@ test('what a model offers beyond OpenAI is asked for by its name', async () => {
   assert.ok(isPng(edited.data[0].b64_json));
   const {spec: painted} = (await jobs()).find(one => one.spec.prompt === 'a painted apple');
   assert.deepEqual([painted.maskBlur, painted.onlyMasked, painted.sourceFit], [2, {padding: 4}, 'SOURCE_FIT_CROP']);
-  for (const [refused, param] of [[{hires: {scale: 2}}, 'hires'], [{tiling: true}, 'tiling'], [{guidance_interval: {end: 2}}, 'guidance_interval.end']]) {
+  for (const [refused, param] of [[{hires: {scale: 100}}, 'hires.scale'], [{picture_guidance: 2}, 'picture_guidance'], [{guidance_interval: {end: 2}}, 'guidance_interval.end']]) {
     await assert.rejects(client.images.generate({...small, ...refused, prompt: 'a'}),
       error => error instanceof OpenAI.BadRequestError && error.param === param);
   }

@@ -66,8 +66,8 @@ class OpenAi(unittest.TestCase):
             extra_body=painting)
         self.assert_png(edited.data[0].b64_json)
         with self.assertRaises(openai.BadRequestError) as refused:
-            self.client.images.generate(prompt="a", model="emoji", extra_body={"hires": {"scale": 2}})
-        self.assertEqual(refused.exception.param, "hires")
+            self.client.images.generate(prompt="a", model="emoji", extra_body={"picture_guidance": 2})
+        self.assertEqual(refused.exception.param, "picture_guidance")
 
     def test_streams_partials(self):
         stream = self.client.images.generate(
