@@ -12,11 +12,11 @@ ResnetOptions Resnet(const AutoencoderConfig& config) {
   return {.groups = config.groups, .epsilon = kAutoencoderEpsilon};
 }
 
-MixerFactory MiddleMixer(const AutoencoderConfig& config) {
+MixerFactory MiddleMixer(const AutoencoderConfig& config, int64_t channels) {
   if (!config.middle_attention) return nullptr;
-  return [&config](const Scope& scope, size_t) {
+  return [&config, channels](const Scope& scope, size_t) {
     return std::make_unique<AttentionBlock>(
-        scope, config.channels.back(),
+        scope, channels,
         AttentionBlock::Options{.heads = 1, .groups = config.groups, .epsilon = kAutoencoderEpsilon});
   };
 }
@@ -29,14 +29,15 @@ void ExpectBlocks(const Config& config, const std::string& key, const std::strin
 
 }  // namespace
 
-AutoencoderConfig AutoencoderConfig::From(const Config& config) {
-  if (config.String("_class_name", "AutoencoderKL") != "AutoencoderKL")
-    config.Unsupported("_class_name", "AutoencoderKL");
+AutoencoderConfig AutoencoderConfig::From(const Config& config, const std::string& kind) {
+  if (config.String("_class_name", kind) != kind) config.Unsupported("_class_name", kind);
   AutoencoderConfig c;
   c.in_channels = config.Int("in_channels", 3);
   c.out_channels = config.Int("out_channels", 3);
   c.latent_channels = config.Int("latent_channels", 4);
   c.channels = config.RequiredInts("block_out_channels");
+  constexpr char kDecoderChannels[] = "decoder_block_out_channels";
+  c.decoder_channels = config.Unset(kDecoderChannels) ? c.channels : config.RequiredInts(kDecoderChannels);
   c.layers_per_block = config.Int("layers_per_block", 1);
   c.groups = config.Int("norm_num_groups", 32);
   c.scaling_factor = config.Double("scaling_factor", 0.18215);
@@ -45,8 +46,13 @@ AutoencoderConfig AutoencoderConfig::From(const Config& config) {
   c.force_upcast = config.Bool("force_upcast", false);
   if (c.channels.empty() || c.channels.size() > 16)
     config.Unsupported("block_out_channels", "1 to 16 levels");
-  for (const int64_t width : c.channels) {
-    if (width < 1 || width > (1 << 16)) config.Unsupported("block_out_channels", "1 to 65536 channels");
+  if (c.decoder_channels.size() != c.channels.size())
+    config.Unsupported(kDecoderChannels, "as many levels as block_out_channels");
+  for (const auto& [key, widths] :
+       {std::pair("block_out_channels", c.channels), std::pair(kDecoderChannels, c.decoder_channels)}) {
+    for (const int64_t width : widths) {
+      if (width < 1 || width > (1 << 16)) config.Unsupported(key, "1 to 65536 channels");
+    }
   }
   if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
   if (!(c.scaling_factor > 0)) config.Unsupported("scaling_factor", "a positive number");
@@ -63,16 +69,16 @@ AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config
     : config_(config),
       encoder_in_(scope / "encoder.conv_in", config.in_channels, config.channels.front()),
       encoder_middle_(scope / "encoder.mid_block", config.channels.back(), Resnet(config),
-                      MiddleMixer(config)),
+                      MiddleMixer(config, config.channels.back())),
       encoder_norm_(scope / "encoder.conv_norm_out", config.groups, config.channels.back(),
                     kAutoencoderEpsilon),
       encoder_out_(scope / "encoder.conv_out", config.channels.back(), 2 * config.latent_channels),
-      decoder_in_(scope / "decoder.conv_in", config.latent_channels, config.channels.back()),
-      decoder_middle_(scope / "decoder.mid_block", config.channels.back(), Resnet(config),
-                      MiddleMixer(config)),
-      decoder_norm_(scope / "decoder.conv_norm_out", config.groups, config.channels.front(),
+      decoder_in_(scope / "decoder.conv_in", config.latent_channels, config.decoder_channels.back()),
+      decoder_middle_(scope / "decoder.mid_block", config.decoder_channels.back(), Resnet(config),
+                      MiddleMixer(config, config.decoder_channels.back())),
+      decoder_norm_(scope / "decoder.conv_norm_out", config.groups, config.decoder_channels.front(),
                     kAutoencoderEpsilon),
-      decoder_out_(scope / "decoder.conv_out", config.channels.front(), config.out_channels) {
+      decoder_out_(scope / "decoder.conv_out", config.decoder_channels.front(), config.out_channels) {
   // use_quant_conv and use_post_quant_conv say whether these exist; so do the tensors themselves.
   if (scope.Has("quant_conv.weight")) {
     quant_.emplace(scope / "quant_conv", 2 * config.latent_channels, 2 * config.latent_channels, k1x1);
@@ -91,14 +97,14 @@ AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config
     down_.emplace_back(scope / "encoder.down_blocks" / i, down, nullptr);
   }
   for (size_t i = 0; i < levels; ++i) {
-    const int64_t out = config.channels[levels - 1 - i];
+    const int64_t out = config.decoder_channels[levels - 1 - i];
     const size_t layers = static_cast<size_t>(config.layers_per_block + 1);
     UpBlock::Options up{.in = std::vector<int64_t>(layers, out),
                         .skip = std::vector<int64_t>(layers, 0),
                         .out = out,
                         .transition = i + 1 < levels ? Transition::kConvolution : Transition::kNone,
                         .resnet = Resnet(config)};
-    up.in.front() = config.channels[i == 0 ? levels - 1 : levels - i];
+    up.in.front() = config.decoder_channels[i == 0 ? levels - 1 : levels - i];
     up_.emplace_back(scope / "decoder.up_blocks" / i, up, nullptr);
   }
 }

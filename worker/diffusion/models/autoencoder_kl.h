@@ -15,7 +15,8 @@ struct AutoencoderConfig {
   int64_t in_channels = 3;
   int64_t out_channels = 3;
   int64_t latent_channels = 4;
-  std::vector<int64_t> channels;  // finest first
+  std::vector<int64_t> channels;          // finest first
+  std::vector<int64_t> decoder_channels;  // likewise, as many: the decoder's, where they may be others
   int64_t layers_per_block = 1;
   int64_t groups = 32;
   // Latents are brought to about mean zero and unit variance for the denoiser: by these.
@@ -31,8 +32,8 @@ struct AutoencoderConfig {
   at::Tensor Scaled(const at::Tensor& latents) const { return (latents - shift_factor) * scaling_factor; }
   at::Tensor Unscaled(const at::Tensor& x) const { return x / scaling_factor + shift_factor; }
 
-  // vae/config.json. Throws ModelError.
-  static AutoencoderConfig From(const Config& config);
+  // vae/config.json of an autoencoder of this class, or of one that is built like it. Throws ModelError.
+  static AutoencoderConfig From(const Config& config, const std::string& kind = "AutoencoderKL");
 };
 
 // What moments say of a picture's latents, unscaled. Source: diffusers DiagonalGaussianDistribution.

@@ -30,9 +30,10 @@ at::Tensor FourierFeatures(const at::Tensor& x, const at::Tensor& frequencies);
 // linear_1, the activation, linear_2. Source: diffusers models/embeddings.py TimestepEmbedding.
 class TimestepMlp {
  public:
-  TimestepMlp(const Scope& scope, int64_t in, int64_t width, Activation activation = Activation::kSilu)
-      : linear_1_(scope / "linear_1", in, width),
-        linear_2_(scope / "linear_2", width, width),
+  TimestepMlp(const Scope& scope, int64_t in, int64_t width, Activation activation = Activation::kSilu,
+              bool bias = true)
+      : linear_1_(scope / "linear_1", in, width, bias),
+        linear_2_(scope / "linear_2", width, width, bias),
         activation_(activation) {}
   at::Tensor operator()(const at::Tensor& x) const { return linear_2_(Activate(activation_, linear_1_(x))); }
 

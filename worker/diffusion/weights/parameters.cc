@@ -6,7 +6,7 @@ namespace mind::diffusion {
 namespace {
 
 bool IsDerivedBuffer(const std::string& name) {
-  return name.ends_with("position_ids");
+  return name.ends_with("position_ids") || name.ends_with(".num_batches_tracked");
 }
 
 }  // namespace
