@@ -46,8 +46,10 @@ std::string Joined(const std::map<std::string, uint32_t>& networks) {
 
 // Whether it changes or varies a picture, which a request has to bring.
 bool NeedsSource(const v1::Model& model) {
-  return std::any_of(model.tasks().begin(), model.tasks().end(),
-                     [](int task) { return task == v1::TASK_EDIT || task == v1::TASK_VARIATION; });
+  const auto can = [&model](v1::Task task) {
+    return std::find(model.tasks().begin(), model.tasks().end(), task) != model.tasks().end();
+  };
+  return (can(v1::TASK_EDIT) && !can(v1::TASK_TEXT_TO_IMAGE)) || can(v1::TASK_VARIATION);
 }
 
 // More of its pictures than workers of earlier versions know.

@@ -87,7 +87,7 @@ absl::Status ResolveSource(const v1::Model& model, v1::ImageSpec& spec) {
     return absl::OkStatus();
   }
   if (Edits(model) || Varies(model)) {
-    if (spec.source_image().empty()) {
+    if (spec.source_image().empty() && !MakesOfPrompt(model)) {
       return InvalidField("spec.source_image", Edits(model) ? "this model changes pictures: it needs one"
                                                             : "this model varies pictures: it needs one");
     }

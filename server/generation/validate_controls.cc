@@ -133,6 +133,10 @@ bool Edits(const v1::Model& model) {
   return Can(model, v1::TASK_EDIT);
 }
 
+bool MakesOfPrompt(const v1::Model& model) {
+  return Can(model, v1::TASK_TEXT_TO_IMAGE);
+}
+
 bool Varies(const v1::Model& model) {
   return Can(model, v1::TASK_VARIATION);
 }

@@ -15,6 +15,8 @@ absl::Status ResolveControls(const v1::Model& model, v1::ImageSpec& spec);
 
 // Whether the model changes a picture as its prompt says.
 bool Edits(const v1::Model& model);
+// Whether it makes pictures of a prompt alone, whatever else it does.
+bool MakesOfPrompt(const v1::Model& model);
 // Whether it makes pictures like one that a request brings.
 bool Varies(const v1::Model& model);
 

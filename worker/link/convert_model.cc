@@ -16,6 +16,7 @@ std::vector<v1::Task> TasksOf(const diffusion::ModelInfo& info) {
   if (info.enlargement > 1) return {v1::TASK_UPSCALE};
   if (info.needs_mask) return {v1::TASK_INPAINT};
   if (info.needs_depth) return {v1::TASK_DEPTH_TO_IMAGE};
+  if (info.edits && info.makes_too) return {v1::TASK_TEXT_TO_IMAGE, v1::TASK_EDIT};
   if (info.edits) return {v1::TASK_EDIT};
   if (info.varies) return {v1::TASK_VARIATION};
   std::vector<v1::Task> tasks = {info.takes_prompt      ? v1::TASK_TEXT_TO_IMAGE
@@ -38,7 +39,8 @@ void AddInput(v1::InputRole role, bool needed, v1::Model& model) {
 // What a request may bring along.
 void AddInputs(const diffusion::ModelInfo& info, v1::Model& model) {
   const bool enlarges = info.enlargement > 1;
-  const bool needs_source = enlarges || info.edits || info.varies || info.needs_mask || info.needs_depth;
+  const bool needs_source =
+      enlarges || (info.edits && !info.makes_too) || info.varies || info.needs_mask || info.needs_depth;
   if (info.takes_source || needs_source) AddInput(v1::INPUT_ROLE_SOURCE, needs_source, model);
   if (info.needs_mask || (info.takes_source && !enlarges && !info.edits && !info.varies))
     AddInput(v1::INPUT_ROLE_MASK, info.needs_mask, model);

@@ -239,6 +239,11 @@ TEST(Convert, AModelSaysWhichPicturesItTakes) {
   info = {};
   info.edits = true;
   EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");
+  info.makes_too = true;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE ");
+  ASSERT_EQ(ToProto(info).tasks_size(), 2);
+  EXPECT_EQ(ToProto(info).tasks(0), v1::TASK_TEXT_TO_IMAGE);
+  EXPECT_EQ(ToProto(info).tasks(1), v1::TASK_EDIT);
   info = {};
   info.varies = true;
   EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");

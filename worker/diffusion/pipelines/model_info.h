@@ -42,7 +42,8 @@ struct ModelInfo {
   bool takes_sizes = false;            // is told of the frame a picture is cut out of
   bool takes_aesthetic_score = false;  // and how beautiful it shall be
   bool takes_source = true;            // a picture to begin with, and a mask of what to paint anew in it
-  bool edits = false;                  // changes a picture as the prompt says: nothing without one
+  bool edits = false;                  // changes a picture as the prompt says: nothing without one …
+  bool makes_too = false;              // … unless it makes pictures of the prompt alone as well
   bool varies = false;                 // makes pictures like one that it sees as a whole: nothing without one
   bool takes_guidance = false;         // is guided away from what it makes of nothing, in rows of its own
   bool takes_perturbed = false;        // can be guided away from itself with layers that look at nothing
