@@ -41,7 +41,8 @@ void AddXlCascade(const support::ModelFolder& folder, const std::string& name) {
 }
 
 // The same of a family whose tokenizers are made with it. DeepFloyd-IF ("floyd"): "first", "second", or
-// "cascade" of both. Qwen-Image ("qwen_image"): "maker", "editor".
+// "cascade" of both. Qwen-Image ("qwen_image"): "maker", "editor". FLUX.2 klein ("flux2"): "base",
+// "distilled".
 void AddWhole(const std::string& family, const support::ModelFolder& folder, const std::string& model,
               const std::string& kind) {
   const std::string make =
@@ -75,6 +76,7 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
     return AddTiny("unclip", folder, model, model);
   if (model == "sd3") return AddTiny("sd3", folder, model, "base");
   if (model.substr(0, 9) == "kandinsky") return AddTiny("kandinsky", folder, model, model);
+  if (model.substr(0, 6) == "klein-") return AddWhole("flux2", folder, model, model.substr(6));
   if (model.substr(0, 4) == "flux")
     return AddTiny("flux", folder, model, model.size() > 5 ? model.substr(5) : "base");
   if (model.substr(0, 5) == "qwen-") return AddWhole("qwen_image", folder, model, model.substr(5));
@@ -154,6 +156,8 @@ const Family kFamilies[] = {
      .side = 64},
     {.model = "qwen-maker", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
     {.model = "qwen-editor", .prompt = "make it a cat", .label = "", .steps = 20, .source = true, .side = 64},
+    {.model = "klein-base", .prompt = "make it a cat", .label = "", .steps = 20, .source = true, .side = 64},
+    {.model = "klein-distilled", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
     {.model = "sd3", .prompt = "a photo of a cat", .label = "", .steps = 20},
     {"dit", "", "label7", 100},
     {"ddpm-classcond", "", "3", 30},

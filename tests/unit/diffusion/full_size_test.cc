@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/diffusion/models/control_net.h"
+#include "worker/diffusion/models/flux2_transformer.h"
 #include "worker/diffusion/models/flux_transformer.h"
 #include "worker/diffusion/models/movq.h"
 #include "worker/diffusion/models/picture_projection.h"
@@ -185,6 +186,21 @@ TEST(FullSize, Flux) {
   };
   EXPECT_EQ(count(R"("guidance_embeds": true)"), 11901408320);
   EXPECT_EQ(count(R"("guidance_embeds": false)"), 11891178560);
+}
+
+// FLUX.2 klein 4B and 9B, and dev, whose network is the same.
+TEST(FullSize, Flux2) {
+  const auto count = [](const std::string& keys) {
+    return CountOf<Flux2Transformer, Flux2Config>(R"({"_class_name": "Flux2Transformer2DModel", )" + keys +
+                                                  "}");
+  };
+  EXPECT_EQ(count(R"("num_layers": 5, "num_single_layers": 20, "num_attention_heads": 24,
+                     "joint_attention_dim": 7680, "guidance_embeds": false)"),
+            3875544576);
+  EXPECT_EQ(count(R"("num_layers": 8, "num_single_layers": 24, "num_attention_heads": 32,
+                     "joint_attention_dim": 12288, "guidance_embeds": false)"),
+            9078581248);
+  EXPECT_EQ(count(R"("guidance_embeds": true)"), 32223281152);
 }
 
 // Of 3 medium, 3.5 medium and 3.5 large, with the table of positions that their files hold.

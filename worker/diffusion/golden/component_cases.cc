@@ -5,6 +5,7 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/golden/control_cases.h"
 #include "worker/diffusion/golden/floyd_component_cases.h"
+#include "worker/diffusion/golden/flux2_cases.h"
 #include "worker/diffusion/golden/flux_cases.h"
 #include "worker/diffusion/golden/glide_case.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
@@ -341,7 +342,8 @@ void RunComponentCases(const GoldenOptions& options, Report& report) {
       if (RanFloydCase(options, item, report) || RanUnclipCase(options, item, report) ||
           RanPicturePromptCase(options, item, report) || RanQwenTextCase(options, item, report) ||
           RanZImageCase(options, item, report) || RanFluxCase(options, item, report) ||
-          RanQwenImageCase(options, item, report) || RanSd3Case(options, item, report))
+          RanFlux2Case(options, item, report) || RanQwenImageCase(options, item, report) ||
+          RanSd3Case(options, item, report))
         continue;
       if (RanControlCase(options, name, item.at("model"), report)) continue;
       RunComponentCase(options, name,

@@ -8,6 +8,7 @@
 #include "worker/diffusion/golden/control_request.h"
 #include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/floyd_cases.h"
+#include "worker/diffusion/golden/flux2_cases.h"
 #include "worker/diffusion/golden/flux_cases.h"
 #include "worker/diffusion/golden/kandinsky_cases.h"
 #include "worker/diffusion/golden/picture_prompt_cases.h"
@@ -52,11 +53,12 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
   const bool trajectory = kLatent.count(kind) != 0 || kPixels.count(kind) != 0;
   const PixelCheck pixels = PixelCheckFor(kind);
   if (!trajectory && pixels == nullptr && !IsUnclip(kind) && !IsKandinsky(kind) && !IsFloyd(kind) &&
-      !IsZImage(kind) && !IsFlux(kind) && !IsQwenImage(kind) && !IsSd3(kind))
+      !IsZImage(kind) && !IsFlux(kind) && !IsFlux2(kind) && !IsQwenImage(kind) && !IsSd3(kind))
     throw UnsupportedError("the pipeline " + kind);
   const Record& record = result.Open(file);
   if (IsKandinsky(kind)) return CheckKandinsky(item, record, options, result);
   if (IsFlux(kind)) return CheckFlux(item, record, options, result);
+  if (IsFlux2(kind)) return CheckFlux2(item, record, options, result);
   if (IsFloyd(kind)) return CheckFloyd(item, record, options, result);
   if (IsZImage(kind)) return CheckZImage(item, record, options, result);
   if (IsQwenImage(kind)) return CheckQwenImage(item, record, options, result);

@@ -22,6 +22,8 @@ std::unique_ptr<const Sampler> FlowSampler(const FlowRun& run, at::IntArrayRef s
   if (run.item.contains("scheduler")) {
     config = SamplerConfig::From(Config(run.item.at("scheduler"), "the case's scheduler"));
     if (own.flow.layout == FlowLayout::kSteps) config.flow.SpaceBySteps();
+    config.flow.mu = own.flow.mu;
+    config.flow.patch = own.flow.patch;
   }
   config = OfPicture(config, shape);
   return MakeSampler(DefaultSamplerName(config), config, run.item.at("num_inference_steps").get<int64_t>());
@@ -106,9 +108,9 @@ void CheckFlowRun(const FlowRun& run, Report::Case& result) {
 }
 
 at::Tensor AsRecorded(const at::Tensor& latents, const at::Tensor& recorded) {
-  constexpr int64_t kPatch = 2;
   if (recorded.dim() == latents.dim()) return latents;
-  return TokensOf(latents.unsqueeze(0), kPatch, TokenOrder::kByChannel).squeeze(0);
+  const int64_t patch = recorded.size(-1) == latents.size(0) ? 1 : 2;
+  return TokensOf(latents.unsqueeze(0), patch, TokenOrder::kByChannel).squeeze(0);
 }
 
 }  // namespace mind::diffusion

@@ -41,8 +41,8 @@ struct FlowRun {
 // and after each, guided answers and the picture.
 void CheckFlowRun(const FlowRun& run, Report::Case& result);
 
-// Latents [C, h, w] as a record has them: the same, or tokens of 2×2 latents, channel by channel, where it
-// has those.
+// Latents [C, h, w] as a record has them: the same, or where it has tokens, those of one latent or of 2×2,
+// channel by channel.
 at::Tensor AsRecorded(const at::Tensor& latents, const at::Tensor& recorded);
 
 }  // namespace mind::diffusion

@@ -5,6 +5,7 @@
 #include "worker/diffusion/pipelines/class_to_image.h"
 #include "worker/diffusion/pipelines/deepfloyd.h"
 #include "worker/diffusion/pipelines/flux.h"
+#include "worker/diffusion/pipelines/flux2_klein.h"
 #include "worker/diffusion/pipelines/glide.h"
 #include "worker/diffusion/pipelines/kandinsky.h"
 #include "worker/diffusion/pipelines/pixel_diffusion.h"
@@ -40,7 +41,8 @@ const std::vector<std::string> kKandinskyParts = {"prior_prior",
                                                   "movq"};
 const std::vector<std::string> kFloydParts = {"text_encoder", "unet"};
 const std::vector<std::string> kFluxParts = {"text_encoder", "text_encoder_2", "transformer", "vae", "taesd"};
-const std::vector<std::string> kQwenImageParts = {"text_encoder", "transformer", "vae"};
+// Of those that take no tiny autoencoder for previews.
+const std::vector<std::string> kUntinyParts = {"text_encoder", "transformer", "vae"};
 const std::vector<std::string> kClassParts = {"transformer", "vae", "taesd"};
 const std::vector<std::string> kTransformerParts = {"text_encoder", "transformer", "vae", "taesd"};
 const std::vector<std::string> kPixelParts = {"unet"};
@@ -94,10 +96,10 @@ const PipelineKind kKinds[] = {
     {"FluxInpaintPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
     {"FluxKontextPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
     {"FluxFillPipeline", FluxPipeline::Describe, FluxPipeline::Load, kFluxParts},
-    {"QwenImagePipeline", QwenImagePipeline::Describe, QwenImagePipeline::Load, kQwenImageParts},
-    {"QwenImageImg2ImgPipeline", QwenImagePipeline::Describe, QwenImagePipeline::Load, kQwenImageParts},
-    {"QwenImageEditPlusPipeline", QwenImageEditPipeline::Describe, QwenImageEditPipeline::Load,
-     kQwenImageParts},
+    {"Flux2KleinPipeline", Flux2KleinPipeline::Describe, Flux2KleinPipeline::Load, kUntinyParts},
+    {"QwenImagePipeline", QwenImagePipeline::Describe, QwenImagePipeline::Load, kUntinyParts},
+    {"QwenImageImg2ImgPipeline", QwenImagePipeline::Describe, QwenImagePipeline::Load, kUntinyParts},
+    {"QwenImageEditPlusPipeline", QwenImageEditPipeline::Describe, QwenImageEditPipeline::Load, kUntinyParts},
     {"DiTPipeline", ClassToImagePipeline::Describe, ClassToImagePipeline::Load, kClassParts},
     {"DDPMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
     {"DDIMPipeline", PixelDiffusionPipeline::Describe, PixelDiffusionPipeline::Load, kPixelParts},
