@@ -155,6 +155,15 @@ TEST(Validate, AClassBecomesItsNumber) {
   EXPECT_THAT(number(""), HasSubstr("this model needs one"));
 }
 
+TEST(Validate, AModelThatChangesPicturesNeedsOneUnlessItMakesThemToo) {
+  Models models = TwoModels();
+  models.at("sd").add_tasks(v1::TASK_EDIT);
+  EXPECT_THAT(CheckRequest(RequestOfSd(), models).status().message(),
+              HasSubstr("spec.source_image: this model changes pictures: it needs one"));
+  models.at("sd").add_tasks(v1::TASK_TEXT_TO_IMAGE);
+  EXPECT_TRUE(CheckRequest(RequestOfSd(), models).ok());
+}
+
 TEST(Validate, TenantsHavePlainNames) {
   EXPECT_TRUE(ValidateTenant("acme-1.prod").ok());
   for (const std::string& bad :
