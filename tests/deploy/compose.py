@@ -227,6 +227,18 @@ def expressions():
                 yield file.name, panel["title"], target["expr"].replace("$__rate_interval", "1m").replace("$model", ".*")
 
 
+def check_metrics(services):
+    """What each process says of itself is as Prometheus' own linter has it: names, units, types, words of help."""
+    for service in services:
+        port = next((part.rpartition(":")[2] for part in service.spec.get("command") or [] if part.startswith("--metrics=")), None)
+        if port is None:
+            continue
+        with urllib.request.urlopen(f"http://{service.address}:{port}/metrics") as page:
+            done = subprocess.run(["promtool", "check", "metrics"], input=page.read(), capture_output=True, check=False)
+        if done.returncode or done.stderr:
+            raise SystemExit(f"metrics of {service.name}: {done.stderr.decode()}")
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mind-compose-"))
     folder.chmod(0o755)
@@ -290,6 +302,7 @@ def main():
             missing = [each for each in missing if not ask("/api/v1/query", query=each[2])["result"]]
             return not missing
 
+        check_metrics(stack.services.values())
         count = len(missing)
         end = time.monotonic() + 60
         seed = 6

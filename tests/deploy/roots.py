@@ -17,6 +17,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SLIM = ["doc", "groff", "info", "linda", "lintian", "locale", "man"]
 # Where this machine's clients of package registries look for authorities: said to those in a root too.
 AUTHORITIES = ["NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"]
+# What else is said to commands in a root where this machine's has been told it: how many compilers may run at a time.
+PASSED = [*AUTHORITIES, "CMAKE_BUILD_PARALLEL_LEVEL"]
 
 
 def mirror():
@@ -98,7 +100,7 @@ def run(place, command, environment=None, user=None, cwd="/", only_reading=False
     chroot = ["chroot", str(place)]
     if user:
         chroot = ["setpriv", "--no-new-privs", "chroot", f"--userspec={user}:0", "--groups=", str(place)]
-    given = {name: os.environ[name] for name in AUTHORITIES if name in os.environ}
+    given = {name: os.environ[name] for name in PASSED if name in os.environ}
     variables = {"PATH": PATH, "HOME": "/root", **({} if only_reading else given), **(environment or {})}
     inside = ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), "sh", "-c", f"cd {cwd} && {command}"]
     lines.append("exec " + shlex.join([*chroot, *inside]))

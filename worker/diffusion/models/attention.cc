@@ -1,5 +1,6 @@
 #include "worker/diffusion/models/attention.h"
 
+#include <c10/core/GradMode.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -83,7 +84,7 @@ at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k, const at
   }
 #endif
   const bool trains =
-      at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+      c10::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
   if (trains) return InOnePiece(q, k, v, heads, mask);
   if (q.scalar_type() == at::kFloat) return InBlocks(q, k, v, heads, mask);
   // Logits and softmax in float32, as CUDA's fused kernels have them.

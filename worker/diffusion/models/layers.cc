@@ -1,5 +1,7 @@
 #include "worker/diffusion/models/layers.h"
 
+#include <c10/core/GradMode.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -22,7 +24,7 @@ at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
   const int64_t bands = (x.size(2) + lines - 1) / lines;
   // Maps that wrap come padded.
   const bool in_bands = bands > 1 && shape.stride == 1 && 2 * padding + 1 == shape.kernel &&
-                        !at::GradMode::is_enabled() && x.is_cpu() && x.is_contiguous() &&
+                        !c10::GradMode::is_enabled() && x.is_cpu() && x.is_contiguous() &&
                         weight.is_contiguous();
   if (!in_bands) return ConvProduct(x, weight, bias, shape.stride, padding);
   const at::Tensor out = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)}, x.options());
