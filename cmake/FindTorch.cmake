@@ -3,7 +3,7 @@
 #   - wants a CUDA toolkit to be installed where LibTorch has CUDA, though none is needed to build against it;
 #   - gives out all headers that LibTorch was built with, protobuf's, fmt's and oneDNN's among them, before the system's.
 # Sets TORCH_LIBRARIES, TORCH_INCLUDE_DIRS, TORCH_CXX_FLAGS (none) and Torch_VERSION, as that does. Where lib/ has
-# libtorch_cuda.so, programs are linked with CUDA.
+# libtorch_cuda.so, programs are linked with CUDA, and Torch_CUDA is TRUE.
 set(library ${MIND_LIBTORCH}/lib)
 foreach(needed include/ATen/ATen.h lib/libtorch_cpu.so lib/libc10.so)
   if(NOT EXISTS ${MIND_LIBTORCH}/${needed})
@@ -38,6 +38,7 @@ endforeach()
 set(TORCH_INCLUDE_DIRS ${headers} ${headers}/torch/csrc/api/include)
 set(TORCH_CXX_FLAGS "")
 
+set(Torch_CUDA FALSE)
 set(TORCH_LIBRARIES)
 foreach(name torch_cpu c10)
   add_library(Torch::${name} SHARED IMPORTED GLOBAL)
@@ -45,6 +46,7 @@ foreach(name torch_cpu c10)
   list(APPEND TORCH_LIBRARIES Torch::${name})
 endforeach()
 if(EXISTS ${library}/libtorch_cuda.so)
+  set(Torch_CUDA TRUE)
   # By their being loaded these make CUDA known; no program refers to them.
   list(APPEND TORCH_LIBRARIES
     -Wl,--push-state,--no-as-needed,${library}/libtorch_cuda.so,${library}/libc10_cuda.so,--pop-state)

@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
 # What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
-#   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image image-libtorch
-#                                 image-cuda bookworm trixie capacity cuda asan-ubsan tsan fuzz tidy (default: all, in this order)
+#   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda
+#                                 bookworm trixie capacity libtorch cuda asan-ubsan tsan fuzz tidy (default: all, in this order)
 # docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda bookworm trixie capacity cuda asan-ubsan tsan fuzz tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda bookworm trixie capacity libtorch cuda asan-ubsan tsan fuzz tidy)
 mkdir -p build
 
 sanitized() {  # PRESET: builds it and runs the whole suite under it
   cmake --preset "$1" >/dev/null && cmake --build --preset "$1" && ctest --preset "$1" -LE style
 }
 
-libtorch_2() {  # the engine and the worker against LibTorch 2 with CUDA: what needs no card, and on one what does
-  deploy/libtorch.sh cuda build/libtorch-cuda &&
-    cmake --preset dev -B build/cuda -DMIND_LIBTORCH="$PWD/build/libtorch-cuda/torch" >/dev/null &&
-    cmake --build build/cuda --target mind-worker mind-golden bench-device test-diffusion test-golden test-worker &&
-    ctest --test-dir build/cuda --output-on-failure -R '^(unit/(diffusion|golden|worker)|golden|build)/' || return 1
-  ! command -v nvidia-smi >/dev/null || tests/gpu/run.sh build/cuda
+libtorch_2() {  # KIND BUILD: the engine and the worker against LibTorch 2, and what they do on a processor
+  deploy/libtorch.sh "$1" "build/libtorch-$1" &&
+    cmake --preset dev -B "$2" -DMIND_LIBTORCH="$PWD/build/libtorch-$1/torch" >/dev/null &&
+    cmake --build "$2" --target mind-worker mind-golden bench-device test-diffusion test-golden test-worker &&
+    ctest --test-dir "$2" --output-on-failure -R '^(unit/(diffusion|golden|worker)|golden|build)/'
+}
+
+with_cuda() {  # and what only a card can show, where there is one
+  libtorch_2 cuda build/cuda && { ! command -v nvidia-smi >/dev/null || tests/gpu/run.sh build/cuda; }
 }
 
 upstream_image() {  # KIND MB: the Dockerfile with that LibTorch of upstream's, which goes with the build context
@@ -40,7 +43,8 @@ run_stage() {
       MIND_TEST_STORE=postgresql build/dev/bin/test-functional \
         --gtest_filter="Generation.*:Http.*:Faults.*:Streams.*:Limits.*:BadInput.*:CommandLine.*:*Families*:Keys.*:Tls.*:HostileWorker.*:Evaluation.*:Objects*"
       ;;
-    cuda) libtorch_2 ;;
+    libtorch) libtorch_2 cpu build/torch2 ;;
+    cuda) with_cuda ;;
     image) tests/deploy/image.py . build/image ;;
     image-libtorch) upstream_image cpu 650 ;;
     image-cuda) upstream_image cuda 4500 ;;

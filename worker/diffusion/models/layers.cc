@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/diffusion/device/nhwc_norm.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/adapter.h"
 #include "worker/diffusion/models/parts.h"
@@ -94,6 +95,8 @@ GroupNorm::GroupNorm(const Scope& scope, int64_t groups, int64_t channels, doubl
 }
 
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
+  if (const at::Tensor in = InTypeOf(weight_, x); HasNhwcNorm(in, weight_, groups_))
+    return NhwcNormed(in, weight_, bias_, {.groups = groups_, .epsilon = epsilon_}, InParts);
   if (!SumsTooCoarsely(weight_.scalar_type(), x))
     return at::group_norm(InTypeOf(weight_, x), groups_, weight_, bias_, epsilon_);
   return at::group_norm(x.to(at::kFloat), groups_, weight_.to(at::kFloat), bias_.to(at::kFloat), epsilon_)
