@@ -65,10 +65,12 @@ int Run(const Flags& flags) {
   absl::StatusOr<std::unique_ptr<Ports>> opened = Ports::Open(flags, post, **tls, core, **trust, metrics);
   if (!opened.ok()) return CannotStart(opened.status());
   Ports& ports = **opened;
-  loop.Start([&core, &ports] {
-    core.OnTick();
-    ports.OnTick();
-  });
+  loop.Start(
+      [&core, &ports] {
+        core.OnTick();
+        ports.OnTick();
+      },
+      [&metrics](absl::Duration held) { metrics.loop_held_seconds.Observe(absl::ToDoubleSeconds(held)); });
   const absl::Cleanup stop = [&loop] { loop.Stop(); };
   if (const absl::Status status = ports.OpenHttp(flags); !status.ok()) return CannotStart(status);
   loop.Run([&] { core.OnServingChange([&ports](bool serving) { ports.TellServing(serving); }); });

@@ -4,8 +4,9 @@
 
 namespace mind::server {
 
-void Loop::Start(std::function<void()> on_tick) {
+void Loop::Start(std::function<void()> on_tick, std::function<void(absl::Duration)> on_held) {
   on_tick_ = std::move(on_tick);
+  on_held_ = std::move(on_held);
   thread_ = std::thread([this] { Main(); });
 }
 
@@ -49,7 +50,7 @@ void Loop::Main() {
     if (clock_() < next_tick) continue;
     // The tick judges silence: first hears what was said while the batch ran.
     RunBatch();
-    on_tick_();
+    Hold(on_tick_);
     // A late tick is not made up for.
     next_tick = clock_() + tick_interval_;
   }
@@ -62,9 +63,16 @@ void Loop::RunBatch() {
     batch.swap(queue_);
   }
   for (std::function<void()>& work : batch) {
-    work();
+    Hold(work);
     work = nullptr;
   }
+}
+
+void Loop::Hold(const std::function<void()>& work) {
+  if (!on_held_) return work();
+  const absl::Duration began = clock_();
+  work();
+  on_held_(clock_() - began);
 }
 
 }  // namespace mind::server

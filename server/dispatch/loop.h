@@ -26,8 +26,8 @@ class Loop {
       : tick_interval_(tick_interval), clock_(std::move(clock)) {}
   ~Loop() { Stop(); }
 
-  // Once.
-  void Start(std::function<void()> on_tick);
+  // Once. `on_held`, if given, hears on the loop how long each thing that was posted, and each tick, has held it.
+  void Start(std::function<void()> on_tick, std::function<void(absl::Duration)> on_held = nullptr);
   // Runs what was posted before, then joins; nothing is run any more.
   void Stop();
 
@@ -40,10 +40,13 @@ class Loop {
   void Main();
   // Runs what has been posted so far, and no more.
   void RunBatch();
+  void Hold(const std::function<void()>& work);
 
   const absl::Duration tick_interval_;
   const std::function<absl::Duration()> clock_;
-  std::function<void()> on_tick_;  // set by Start
+  // Set by Start.
+  std::function<void()> on_tick_;
+  std::function<void(absl::Duration)> on_held_;
   // The standard library's, because it can wait by the steady clock; Abseil's waits by the wall clock, which
   // would put off the tick by as much as somebody sets that back.
   std::mutex mutex_;

@@ -54,7 +54,7 @@ absl::StatusOr<std::deque<JobEventPtr>> EventParts(const v1::JobEvent& event,
 }  // namespace
 
 EventSource::EventSource(JobReader& store, uint64_t epoch, ServerMetrics& metrics, Post post)
-    : store_(store), metrics_(metrics), post_(std::move(post)), feeds_(epoch << kEpochShift) {}
+    : store_(store), metrics_(metrics), post_(std::move(post)), feeds_(epoch << kEpochShift, post_) {}
 
 void EventSource::Restore(const StoredJob& stored, std::optional<v1::JobEvent> queued) {
   const std::string& id = stored.job.id();

@@ -12,6 +12,9 @@ namespace {
 // Numbers between a fact and what was told before it: more than news come while a batch is written.
 constexpr uint64_t kRoomForNews = 1 << 20;
 
+// Watchers told in one go: some tens of microseconds.
+constexpr size_t kToldAtOnce = 128;
+
 // The picture whose slot an event takes, 0 where it is the job's own; none for what is kept for good.
 std::optional<uint32_t> SlotImage(const v1::JobEvent& event) {
   if (event.has_waiting()) return 0;
@@ -47,23 +50,45 @@ void JobFeeds::PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEv
   event.set_sequence(sequence);
   if (const std::optional<uint32_t> image = SlotImage(event)) {
     uint64_t& slot = feed.slots[{event.event_case(), *image}];
-    if (slot != 0) {
-      feed.events.erase(slot);
-      if (event.has_preview()) {
-        for (const WatchId id : feed.watchers) dropped_previews_ += watchers_.at(id).position < slot ? 1 : 0;
-      }
-    }
+    if (slot != 0) feed.events.erase(slot);
     slot = sequence;
   }
   if (event.has_completed()) feed.ended = FromTimestamp(event.completed().job().end_time());
-  feed.events.emplace(sequence, std::make_shared<const v1::JobEvent>(std::move(event)));
-  Tell(feed.watchers);
+  const uint64_t previews_before = feed.previews;
+  if (event.has_preview()) ++feed.previews;
+  feed.events.emplace(sequence, Entry{std::make_shared<const v1::JobEvent>(std::move(event)), previews_before});
+  Tell(job_id, feed);
 }
 
-void JobFeeds::Tell(const std::set<WatchId>& watchers) {
+void JobFeeds::Tell(const std::string& job_id, Feed& feed) {
+  if (feed.telling) {
+    feed.told_late = true;
+    return;
+  }
+  feed.telling = true;
+  TellFrom(job_id, 0);
+}
+
+void JobFeeds::TellFrom(const std::string& job_id, WatchId after) {
+  auto feed = feeds_.find(job_id);
+  if (feed == feeds_.end()) return;
+  std::vector<WatchId> some;
+  const std::set<WatchId>& watchers = feed->second.watchers;
+  for (auto next = watchers.upper_bound(after); next != watchers.end() && some.size() < kToldAtOnce; ++next) {
+    some.push_back(*next);
+  }
+  TellWatchers(some);
+  const auto tell_on = [this, job_id](WatchId from) { post_([this, job_id, from] { TellFrom(job_id, from); }); };
+  if (some.size() == kToldAtOnce) return tell_on(some.back());
+  feed = feeds_.find(job_id);
+  if (feed == feeds_.end()) return;
+  if (std::exchange(feed->second.told_late, false)) return tell_on(0);
+  feed->second.telling = false;
+}
+
+void JobFeeds::TellWatchers(const std::vector<WatchId>& watchers) {
   // Being told, a watcher may leave.
-  const std::vector<WatchId> to_tell(watchers.begin(), watchers.end());
-  for (const WatchId id : to_tell) {
+  for (const WatchId id : watchers) {
     const auto found = watchers_.find(id);
     if (found == watchers_.end()) continue;
     const std::function<void()> on_news = found->second.on_news;  // telling may move it
@@ -72,9 +97,9 @@ void JobFeeds::Tell(const std::set<WatchId>& watchers) {
 }
 
 void JobFeeds::TellAll() {
-  std::set<WatchId> all;
-  for (const auto& [id, watcher] : watchers_) all.insert(id);
-  Tell(all);
+  std::vector<WatchId> all;
+  for (const auto& [id, watcher] : watchers_) all.push_back(id);
+  TellWatchers(all);
 }
 
 WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news) {
@@ -82,8 +107,10 @@ WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std:
   Feed& feed = feeds_[job_id];
   feed.watchers.insert(id);
   watched_.insert(job_id);
-  watchers_[id] = Watcher{job_id, &feed, after_sequence, on_news};
-  if (feed.events.upper_bound(after_sequence) != feed.events.end() || Ended(id)) on_news();
+  const auto next = feed.events.upper_bound(after_sequence);
+  const bool news = next != feed.events.end();
+  watchers_[id] = Watcher{job_id, &feed, after_sequence, news ? next->second.previews_before : feed.previews, on_news};
+  if (news || Ended(id)) on_news();
   return id;
 }
 
@@ -100,7 +127,7 @@ JobEventPtr JobFeeds::Newest(const std::string& job_id, v1::JobEvent::EventCase 
   const auto feed = feeds_.find(job_id);
   if (feed == feeds_.end()) return nullptr;
   const auto slot = feed->second.slots.find({kind, 0});
-  return slot == feed->second.slots.end() ? nullptr : feed->second.events.at(slot->second);
+  return slot == feed->second.slots.end() ? nullptr : feed->second.events.at(slot->second).event;
 }
 
 std::vector<WatchId> JobFeeds::WatchersOf(const std::string& job_id) const {
@@ -123,8 +150,12 @@ JobEventPtr JobFeeds::Next(WatchId id) {
   const Feed& feed = *found->second.feed;
   const auto next = feed.events.upper_bound(found->second.position);
   if (next == feed.events.end()) return nullptr;
-  found->second.position = next->first;
-  return next->second;
+  Watcher& watcher = found->second;
+  const auto& [event, previews_before] = next->second;
+  dropped_previews_ += static_cast<int64_t>(previews_before - watcher.previews);
+  watcher.previews = previews_before + (event->has_preview() ? 1 : 0);
+  watcher.position = next->first;
+  return event;
 }
 
 bool JobFeeds::Ended(WatchId id) const {

@@ -27,6 +27,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
+#include "server/generation/ledger.h"
 
 namespace mind::server {
 
@@ -35,8 +36,9 @@ using WatchId = uint64_t;
 
 class JobFeeds {
  public:
-  // New sequences start above `base`: the server passes its store's epoch in the high bits.
-  explicit JobFeeds(uint64_t base) : base_(base) {}
+  // New sequences start above `base`: the server passes its store's epoch in the high bits. `post` runs what it
+  // is given on the loop, later, and not once these feeds are gone.
+  JobFeeds(uint64_t base, Post post) : base_(base), post_(std::move(post)) {}
 
   // A number above all that the job's feed has, for an event that is to be stored before it is told.
   uint64_t Reserve(const std::string& job_id);
@@ -55,8 +57,9 @@ class JobFeeds {
   // The jobs that somebody watches, in order of their ids, from after this one on, at most so many.
   std::vector<std::string> WatchedAfter(const std::string& job_id, size_t limit) const;
 
-  // A watcher from after a sequence number on. `on_news` is called when Next or Ended may have changed; at
-  // once if there is something already.
+  // A watcher from after a sequence number on. `on_news` is called when Next or Ended may have changed, soon
+  // after it has: many watchers are told a few at a time, so that what else is to be decided comes between.
+  // At once if there is something already.
   WatchId Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news);
   void Unwatch(WatchId id);
   // The watcher's next event, null if there is none now. The position moves on.
@@ -69,29 +72,41 @@ class JobFeeds {
   // Forgets feeds whose job ended before this time and which nobody watches.
   void Purge(absl::Time ended_before);
 
-  // Previews replaced by a newer one before a watcher that wanted them had taken them; since the last call.
+  // Previews that a watcher went past because a newer one had replaced them; since the last call.
   int64_t TakeDroppedPreviews() { return std::exchange(dropped_previews_, 0); }
   size_t watchers() const { return watchers_.size(); }
 
  private:
+  struct Entry {
+    JobEventPtr event;
+    uint64_t previews_before = 0;  // of the job's, whether or not they are still there
+  };
   struct Feed {
-    std::map<uint64_t, JobEventPtr> events;
+    std::map<uint64_t, Entry> events;
     std::map<std::pair<int, uint32_t>, uint64_t> slots;  // (kind, picture) → sequence of the event in it
     std::set<WatchId> watchers;
     std::set<uint64_t> reserved;  // numbers of facts that have not been told
     uint64_t last_told = 0;
+    uint64_t previews = 0;  // published
+    bool telling = false;   // its watchers are being told
+    bool told_late = false;  // and something has come since that began
     absl::Time ended = absl::InfiniteFuture();
   };
   struct Watcher {
     std::string job_id;
     const Feed* feed = nullptr;  // the job's: not forgotten while it is watched
     uint64_t position = 0;
+    uint64_t previews = 0;  // published up to there
     std::function<void()> on_news;
   };
 
-  void Tell(const std::set<WatchId>& watchers);
+  void Tell(const std::string& job_id, Feed& feed);
+  // Tells a few from after this one on, and the rest later.
+  void TellFrom(const std::string& job_id, WatchId after);
+  void TellWatchers(const std::vector<WatchId>& watchers);
 
   const uint64_t base_;
+  const Post post_;
   std::map<std::string, Feed> feeds_;
   absl::flat_hash_map<WatchId, Watcher> watchers_;
   std::set<std::string> watched_;  // jobs with watchers

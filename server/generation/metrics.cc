@@ -1,6 +1,11 @@
 #include "server/generation/metrics.h"
 
 namespace mind::server {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries kLoopSeconds = {0.00001, 0.0001, 0.001, 0.01, 0.1, 1};
+
+}  // namespace
 
 ServerMetrics::ServerMetrics()
     : registry(std::make_shared<prometheus::Registry>()),
@@ -43,6 +48,9 @@ ServerMetrics::ServerMetrics()
       first_preview_seconds(HistogramFamily(*registry, "mind_time_to_first_preview_seconds",
                                             "From acceptance to the first preview"),
                             "model", kRequestSeconds),
+      loop_held_seconds(HistogramFamily(*registry, "mind_loop_held_seconds",
+                                        "How long one thing has held the thread that decides")
+                            .Add({}, kLoopSeconds)),
       queue_capacity(GaugeFamily(*registry, "mind_queue_capacity", "Jobs the queue takes").Add({})),
       queue_bytes(
           GaugeFamily(*registry, "mind_queue_bytes", "What jobs that have not ended have brought").Add({})),

@@ -51,6 +51,7 @@ struct ServerMetrics {
   LabelledHistogram queue_seconds;          // model
   LabelledHistogram request_seconds;        // model
   LabelledHistogram first_preview_seconds;  // model
+  prometheus::Histogram& loop_held_seconds;
   prometheus::Gauge& queue_capacity;
   prometheus::Gauge& queue_bytes;
   prometheus::Gauge& queue_bytes_allowed;

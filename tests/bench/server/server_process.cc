@@ -6,31 +6,36 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "tests/support/loopback.h"
 
 namespace mind::bench {
 namespace {
 
 constexpr char kSaysPort[] = "listening on port ";
 constexpr char kSaysHttpPort[] = "http on port ";
+constexpr char kSaysMetricsPort[] = "metrics on port ";
 
-std::string PortIn(const std::string& line) {
-  const std::string rest = line.substr(line.find(kSaysPort) + sizeof kSaysPort - 1);
-  return rest.substr(0, rest.find_first_not_of("0123456789"));
+// 0: the output does not say it.
+int PortIn(const std::string& output, absl::string_view says) {
+  const size_t at = output.find(says);
+  return at == std::string::npos ? 0 : std::atoi(output.c_str() + at + says.size());
 }
 
 }  // namespace
 
 ServerProcess::ServerProcess(const std::vector<std::string>& command, const std::string& output_stem,
                              absl::Duration patience)
-    : process_(command, output_stem),
-      address_(absl::StrCat("127.0.0.1:", PortIn(process_.AwaitLine(kSaysPort, patience)))) {
-  // Said before it.
+    : process_(command, output_stem) {
+  process_.AwaitLine(kSaysPort, patience);  // the last of what it says
   const std::string output = process_.Output();
-  const size_t http = output.find(kSaysHttpPort);
-  if (http != std::string::npos) http_port_ = std::atoi(output.c_str() + http + sizeof kSaysHttpPort - 1);
+  address_ = absl::StrCat("127.0.0.1:", PortIn(output, kSaysPort));
+  http_port_ = PortIn(output, kSaysHttpPort);
+  metrics_port_ = PortIn(output, kSaysMetricsPort);
 }
 
 double ServerProcess::CpuSeconds() const {
@@ -53,6 +58,20 @@ double ServerProcess::ResidentMebibytes() const {
       return kibibytes / 1024;
   }
   throw std::runtime_error("the server has ended");
+}
+
+double ServerProcess::Metric(const std::string& sample) const {
+  const std::string page = support::HttpGet(support::Connect(metrics_port_), "/metrics");
+  double sum = 0;
+  bool found = false;
+  for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+    double value = 0;
+    if (!absl::StartsWith(line, sample) || !absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value)) continue;
+    sum += value;
+    found = true;
+  }
+  if (!found) throw std::runtime_error(absl::StrCat("the server has no metric ", sample));
+  return sum;
 }
 
 MindServer::MindServer(std::string program, const std::string& folder, std::vector<std::string> flags)

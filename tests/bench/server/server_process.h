@@ -25,11 +25,14 @@ class ServerProcess {
   // Of all its threads since it began.
   double CpuSeconds() const;
   double ResidentMebibytes() const;
+  // Of its metrics: the sum of the samples that begin so. Throws std::runtime_error where it has none.
+  double Metric(const std::string& sample) const;
 
  private:
   support::Process process_;
   std::string address_;
   int http_port_ = 0;
+  int metrics_port_ = 0;
 };
 
 // mind-server on data of its own, which go when it is destroyed. It takes any number of jobs, and lets

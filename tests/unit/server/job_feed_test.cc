@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <vector>
+
 #include "absl/time/clock.h"
 #include "proto/support/time.h"
 
@@ -30,8 +35,11 @@ v1::JobEvent Completed(absl::Time time) {
   return event;
 }
 
+// For jobs with few watchers, who are told at once.
+const Post kNever = [](std::function<void()>) { ADD_FAILURE() << "posted"; };
+
 TEST(JobFeed, TellsEverythingInOrder) {
-  JobFeeds feeds(100);
+  JobFeeds feeds(100, kNever);
   int told = 0;
   const WatchId watch = feeds.Watch("j", 0, [&told] { ++told; });
   feeds.Publish("j", Started());
@@ -49,7 +57,7 @@ TEST(JobFeed, TellsEverythingInOrder) {
 }
 
 TEST(JobFeed, ASlowWatcherSkipsToTheNewestButMissesNothingThatMatters) {
-  JobFeeds feeds(0);
+  JobFeeds feeds(0, kNever);
   const WatchId watch = feeds.Watch("j", 0, [] {});
   feeds.Publish("j", Started());
   for (uint32_t step = 1; step <= 50; ++step) {
@@ -65,7 +73,7 @@ TEST(JobFeed, ASlowWatcherSkipsToTheNewestButMissesNothingThatMatters) {
 }
 
 TEST(JobFeed, PicturesHaveSlotsOfTheirOwn) {
-  JobFeeds feeds(0);
+  JobFeeds feeds(0, kNever);
   const WatchId watch = feeds.Watch("j", 0, [] {});
   feeds.Publish("j", Progress(1, 0));
   feeds.Publish("j", Progress(2, 1));
@@ -74,7 +82,7 @@ TEST(JobFeed, PicturesHaveSlotsOfTheirOwn) {
 }
 
 TEST(JobFeed, AWatchIsTakenUpAgainFromASequence) {
-  JobFeeds feeds(0);
+  JobFeeds feeds(0, kNever);
   feeds.Publish("j", Started());
   feeds.Publish("j", Progress(1));
   bool news = false;
@@ -87,14 +95,14 @@ TEST(JobFeed, AWatchIsTakenUpAgainFromASequence) {
 }
 
 TEST(JobFeed, NumbersOfOneJobSayNothingOfOthers) {
-  JobFeeds feeds(100);
+  JobFeeds feeds(100, kNever);
   for (int i = 0; i < 5; ++i) feeds.Publish("busy", Started());
   feeds.Publish("j", Started());
   EXPECT_EQ(feeds.Next(feeds.Watch("j", 0, [] {}))->sequence(), 101U);
 }
 
 TEST(JobFeed, EventsOfEarlierRunsKeepTheirNumbersAndNewOnesGoAbove) {
-  JobFeeds feeds(100);
+  JobFeeds feeds(100, kNever);
   feeds.PublishAt("j", 7, Started());
   feeds.Publish("j", Progress(1));
   const WatchId watch = feeds.Watch("j", 0, [] {});
@@ -105,7 +113,7 @@ TEST(JobFeed, EventsOfEarlierRunsKeepTheirNumbersAndNewOnesGoAbove) {
 }
 
 TEST(JobFeed, NewsWhileAFactIsBeingWrittenDoNotCarryAWatcherPastIt) {
-  JobFeeds feeds(100);
+  JobFeeds feeds(100, kNever);
   feeds.Publish("j", Started());
   const uint64_t first = feeds.Reserve("j"), second = feeds.Reserve("j");
   EXPECT_LT(first, second);
@@ -125,7 +133,7 @@ TEST(JobFeed, NewsWhileAFactIsBeingWrittenDoNotCarryAWatcherPastIt) {
 }
 
 TEST(JobFeed, NewsForWhichNoNumberIsLeftAreNotTold) {
-  JobFeeds feeds(0);
+  JobFeeds feeds(0, kNever);
   const uint64_t fact = feeds.Reserve("j");
   feeds.PublishAt("j", fact - 1, Started());
   feeds.Publish("j", Progress(1));
@@ -135,7 +143,7 @@ TEST(JobFeed, NewsForWhichNoNumberIsLeftAreNotTold) {
 }
 
 TEST(JobFeed, AWatchHasEndedAfterTheLastEvent) {
-  JobFeeds feeds(0);
+  JobFeeds feeds(0, kNever);
   const WatchId watch = feeds.Watch("j", 0, [] {});
   feeds.Publish("j", Completed(absl::Now()));
   EXPECT_FALSE(feeds.Ended(watch));
@@ -148,7 +156,7 @@ TEST(JobFeed, AWatchHasEndedAfterTheLastEvent) {
 }
 
 TEST(JobFeed, AWatcherMayLeaveWhileBeingTold) {
-  JobFeeds feeds(0);
+  JobFeeds feeds(0, kNever);
   WatchId watch = 0;
   watch = feeds.Watch("j", 0, [&] { feeds.Unwatch(watch); });
   feeds.Watch("j", 0, [] {});
@@ -157,8 +165,58 @@ TEST(JobFeed, AWatcherMayLeaveWhileBeingTold) {
   EXPECT_EQ(feeds.Next(watch), nullptr);
 }
 
+TEST(JobFeed, ManyWatchersAreToldAFewAtATimeAndOnceOfAllThatHasComeMeanwhile) {
+  constexpr int kWatchers = 1000;
+  std::deque<std::function<void()>> posted;
+  JobFeeds feeds(0, [&posted](std::function<void()> work) { posted.push_back(std::move(work)); });
+  int told = 0;
+  for (int i = 0; i < kWatchers; ++i) feeds.Watch("j", 0, [&told] { ++told; });
+  feeds.Publish("j", Progress(1));
+  EXPECT_GT(told, 0);
+  int most = told;
+  for (uint32_t step = 2; step <= 20; ++step) feeds.Publish("j", Progress(step));  // while they are being told
+  EXPECT_EQ(posted.size(), 1U);
+  while (!posted.empty()) {
+    const int before = told;
+    const std::function<void()> next = std::move(posted.front());
+    posted.pop_front();
+    next();
+    most = std::max(most, told - before);
+  }
+  EXPECT_EQ(told, 2 * kWatchers);
+  EXPECT_LE(most, kWatchers / 4);
+  feeds.Publish("j", Progress(21));
+  EXPECT_EQ(posted.size(), 1U);
+}
+
+TEST(JobFeed, WhoIsYetToBeToldMayLeaveAndTheJobBeForgotten) {
+  std::deque<std::function<void()>> posted;
+  JobFeeds feeds(0, [&posted](std::function<void()> work) { posted.push_back(std::move(work)); });
+  int told = 0;
+  std::vector<WatchId> watches;
+  for (int i = 0; i < 500; ++i) watches.push_back(feeds.Watch("j", 0, [&told] { ++told; }));
+  feeds.Publish("j", Started());
+  const int at_once = told;
+  for (const WatchId watch : watches) feeds.Unwatch(watch);
+  feeds.Forget("j");
+  ASSERT_EQ(posted.size(), 1U);
+  posted.front()();
+  EXPECT_EQ(told, at_once);
+}
+
+TEST(JobFeed, PreviewsFromBeforeAWatchAreNotDroppedByIt) {
+  JobFeeds feeds(0, kNever);
+  for (uint32_t step = 1; step <= 5; ++step) feeds.Publish("j", Preview(step));
+  const WatchId late = feeds.Watch("j", 0, [] {});
+  EXPECT_EQ(feeds.Next(late)->preview().step(), 5U);
+  EXPECT_EQ(feeds.TakeDroppedPreviews(), 0);
+  for (uint32_t step = 6; step <= 8; ++step) feeds.Publish("j", Preview(step));
+  EXPECT_EQ(feeds.Next(late)->preview().step(), 8U);
+  EXPECT_EQ(feeds.TakeDroppedPreviews(), 2);
+}
+
 TEST(JobFeed, ForgetsWhatEndedLongAgoUnlessWatched) {
-  JobFeeds feeds(0);
+  JobFeeds feeds(0, kNever);
   const absl::Time now = absl::Now();
   for (const char* id : {"old", "watched"}) feeds.Publish(id, Completed(now - absl::Hours(1)));
   feeds.Publish("running", Started());

@@ -111,6 +111,18 @@ TEST(LoopEnd, TakesPostsBeforeItIsStartedAndWhenItHasStopped) {
   EXPECT_THAT(done, ElementsAre("before"));
 }
 
+TEST(LoopEnd, TellsHowLongEachThingHasHeldItTicksToo) {
+  absl::Duration now;
+  std::vector<absl::Duration> held;
+  Loop loop(absl::Seconds(1), [&now] { return now; });
+  loop.Post([&now] { now += absl::Milliseconds(3); });
+  loop.Post([] {});
+  loop.Post([&now] { now += absl::Seconds(1); });
+  loop.Start([&now] { now += absl::Milliseconds(7); }, [&held](absl::Duration time) { held.push_back(time); });
+  loop.Stop();
+  EXPECT_THAT(held, ElementsAre(absl::Milliseconds(3), absl::ZeroDuration(), absl::Seconds(1), absl::Milliseconds(7)));
+}
+
 TEST(LoopEnd, TicksByTheMachinesSteadyClock) {
   absl::Notification ticked;
   Loop loop(absl::Milliseconds(1));
