@@ -21,7 +21,7 @@ constexpr char kSaysHttpPort[] = "http on port ";
 constexpr char kSaysMetricsPort[] = "metrics on port ";
 
 // 0: the output does not say it.
-int PortIn(const std::string& output, absl::string_view says) {
+int PortIn(const std::string& output, const std::string& says) {
   const size_t at = output.find(says);
   return at == std::string::npos ? 0 : std::atoi(output.c_str() + at + says.size());
 }
