@@ -26,7 +26,8 @@ class Loop {
       : tick_interval_(tick_interval), clock_(std::move(clock)) {}
   ~Loop() { Stop(); }
 
-  // Once. `on_held`, if given, hears on the loop how long each thing that was posted, and each tick, has held it.
+  // Once. `on_held`, if given, hears on the loop how long each thing that was posted, and each tick, has held
+  // it.
   void Start(std::function<void()> on_tick, std::function<void(absl::Duration)> on_held = nullptr);
   // Runs what was posted before, then joins; nothing is run any more.
   void Stop();

@@ -56,7 +56,8 @@ void JobFeeds::PublishAt(const std::string& job_id, uint64_t sequence, v1::JobEv
   if (event.has_completed()) feed.ended = FromTimestamp(event.completed().job().end_time());
   const uint64_t previews_before = feed.previews;
   if (event.has_preview()) ++feed.previews;
-  feed.events.emplace(sequence, Entry{std::make_shared<const v1::JobEvent>(std::move(event)), previews_before});
+  feed.events.emplace(sequence,
+                      Entry{std::make_shared<const v1::JobEvent>(std::move(event)), previews_before});
   Tell(job_id, feed);
 }
 
@@ -78,7 +79,9 @@ void JobFeeds::TellFrom(const std::string& job_id, WatchId after) {
     some.push_back(*next);
   }
   TellWatchers(some);
-  const auto tell_on = [this, job_id](WatchId from) { post_([this, job_id, from] { TellFrom(job_id, from); }); };
+  const auto tell_on = [this, job_id](WatchId from) {
+    post_([this, job_id, from] { TellFrom(job_id, from); });
+  };
   if (some.size() == kToldAtOnce) return tell_on(some.back());
   feed = feeds_.find(job_id);
   if (feed == feeds_.end()) return;
@@ -109,7 +112,8 @@ WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std:
   watched_.insert(job_id);
   const auto next = feed.events.upper_bound(after_sequence);
   const bool news = next != feed.events.end();
-  watchers_[id] = Watcher{job_id, &feed, after_sequence, news ? next->second.previews_before : feed.previews, on_news};
+  watchers_[id] =
+      Watcher{job_id, &feed, after_sequence, news ? next->second.previews_before : feed.previews, on_news};
   if (news || Ended(id)) on_news();
   return id;
 }

@@ -36,8 +36,8 @@ using WatchId = uint64_t;
 
 class JobFeeds {
  public:
-  // New sequences start above `base`: the server passes its store's epoch in the high bits. `post` runs what it
-  // is given on the loop, later, and not once these feeds are gone.
+  // New sequences start above `base`: the server passes its store's epoch in the high bits. `post` runs what
+  // it is given on the loop, later, and not once these feeds are gone.
   JobFeeds(uint64_t base, Post post) : base_(base), post_(std::move(post)) {}
 
   // A number above all that the job's feed has, for an event that is to be stored before it is told.
@@ -87,8 +87,8 @@ class JobFeeds {
     std::set<WatchId> watchers;
     std::set<uint64_t> reserved;  // numbers of facts that have not been told
     uint64_t last_told = 0;
-    uint64_t previews = 0;  // published
-    bool telling = false;   // its watchers are being told
+    uint64_t previews = 0;   // published
+    bool telling = false;    // its watchers are being told
     bool told_late = false;  // and something has come since that began
     absl::Time ended = absl::InfiniteFuture();
   };

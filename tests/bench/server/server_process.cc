@@ -66,7 +66,8 @@ double ServerProcess::Metric(const std::string& sample) const {
   bool found = false;
   for (const absl::string_view line : absl::StrSplit(page, '\n')) {
     double value = 0;
-    if (!absl::StartsWith(line, sample) || !absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value)) continue;
+    if (!absl::StartsWith(line, sample) || !absl::SimpleAtod(line.substr(line.rfind(' ') + 1), &value))
+      continue;
     sum += value;
     found = true;
   }

@@ -174,7 +174,8 @@ TEST(JobFeed, ManyWatchersAreToldAFewAtATimeAndOnceOfAllThatHasComeMeanwhile) {
   feeds.Publish("j", Progress(1));
   EXPECT_GT(told, 0);
   int most = told;
-  for (uint32_t step = 2; step <= 20; ++step) feeds.Publish("j", Progress(step));  // while they are being told
+  for (uint32_t step = 2; step <= 20; ++step)
+    feeds.Publish("j", Progress(step));  // while they are being told
   EXPECT_EQ(posted.size(), 1U);
   while (!posted.empty()) {
     const int before = told;
