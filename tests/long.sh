@@ -34,8 +34,8 @@ run_stage() {
     hostile) MIND_HOSTILE_TENANTS=1000000 build/dev/bin/test-functional --gtest_filter="HostileClient.*" ;;
     watermark) MIND_WATERMARKS=1000 build/dev/bin/test-worker --gtest_filter="*Watermark*" ;;
     simulation)
-      MIND_SIMULATIONS=100000 build/dev/bin/test-server --gtest_filter="Simulation.*:FairnessSimulation.*" &&
-        MIND_SIMULATIONS=1000000 build/dev/bin/test-server --gtest_filter="FrontsSimulation.Whatever*"
+      MIND_SIMULATIONS=100000 build/dev/bin/test-simulation --gtest_filter="Simulation.*:FairnessSimulation.*" &&
+        MIND_SIMULATIONS=1000000 build/dev/bin/test-simulation --gtest_filter="FrontsSimulation.Whatever*"
       ;;
     cluster) tests/cluster/storm.py --bin build/dev/bin --models deploy/models --jobs 1000 ;;
     api) tests/api/python.sh build/dev openapi.py build/dev/bin 10000 ;;

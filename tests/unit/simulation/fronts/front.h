@@ -1,7 +1,7 @@
 // Fronts: the product's election, and the product's service while one leads, each on a loop and a clock of
 // its own. They are started, killed, stopped and cut off.
-#ifndef MIND_TESTS_UNIT_SERVER_FRONTS_FRONT_H_
-#define MIND_TESTS_UNIT_SERVER_FRONTS_FRONT_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_FRONTS_FRONT_H_
+#define MIND_TESTS_UNIT_SIMULATION_FRONTS_FRONT_H_
 
 #include <cstdlib>
 #include <deque>
@@ -14,8 +14,8 @@
 #include "server/cluster/campaign.h"
 #include "server/cluster/leader_seat.h"
 #include "server/cluster/leadership.h"
-#include "tests/unit/server/fronts/course.h"
-#include "tests/unit/server/fronts/database.h"
+#include "tests/unit/simulation/fronts/course.h"
+#include "tests/unit/simulation/fronts/database.h"
 
 namespace mind::server::simulated {
 
@@ -223,4 +223,4 @@ inline void Front::Run() {
 
 }  // namespace mind::server::simulated
 
-#endif  // MIND_TESTS_UNIT_SERVER_FRONTS_FRONT_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_FRONTS_FRONT_H_

@@ -1,6 +1,6 @@
 // Clients: each wants one job, asks until it has it, and follows it to its end; some change their mind.
-#ifndef MIND_TESTS_UNIT_SERVER_FRONTS_CLIENT_H_
-#define MIND_TESTS_UNIT_SERVER_FRONTS_CLIENT_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_FRONTS_CLIENT_H_
+#define MIND_TESTS_UNIT_SIMULATION_FRONTS_CLIENT_H_
 
 #include <memory>
 #include <optional>
@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "tests/unit/server/fronts/front.h"
+#include "tests/unit/simulation/fronts/front.h"
 #include "tests/unit/server/service_rig.h"
 
 namespace mind::server::simulated {
@@ -159,4 +159,4 @@ class Client {
 
 }  // namespace mind::server::simulated
 
-#endif  // MIND_TESTS_UNIT_SERVER_FRONTS_CLIENT_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_FRONTS_CLIENT_H_

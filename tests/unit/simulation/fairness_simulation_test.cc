@@ -4,7 +4,7 @@
 #include <random>
 
 #include "tests/unit/server/dispatcher_rig.h"
-#include "tests/unit/server/simulation_seeds.h"
+#include "tests/unit/simulation/simulation_seeds.h"
 
 namespace mind::server {
 namespace {

@@ -1,17 +1,17 @@
 // Fronts, their database, workers and clients: what befalls them while all goes badly, and that all ends when
 // it goes well.
-#ifndef MIND_TESTS_UNIT_SERVER_FRONTS_WORLD_H_
-#define MIND_TESTS_UNIT_SERVER_FRONTS_WORLD_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_FRONTS_WORLD_H_
+#define MIND_TESTS_UNIT_SIMULATION_FRONTS_WORLD_H_
 
 #include <cstdint>
 #include <list>
 #include <string>
 
-#include "tests/unit/server/fronts/client.h"
-#include "tests/unit/server/fronts/course.h"
-#include "tests/unit/server/fronts/database.h"
-#include "tests/unit/server/fronts/front.h"
-#include "tests/unit/server/fronts/worker.h"
+#include "tests/unit/simulation/fronts/client.h"
+#include "tests/unit/simulation/fronts/course.h"
+#include "tests/unit/simulation/fronts/database.h"
+#include "tests/unit/simulation/fronts/front.h"
+#include "tests/unit/simulation/fronts/worker.h"
 
 namespace mind::server::simulated {
 
@@ -144,4 +144,4 @@ class World {
 
 }  // namespace mind::server::simulated
 
-#endif  // MIND_TESTS_UNIT_SERVER_FRONTS_WORLD_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_FRONTS_WORLD_H_

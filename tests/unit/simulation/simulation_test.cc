@@ -5,7 +5,7 @@
 
 #include "tests/unit/server/dispatcher_audit.h"
 #include "tests/unit/server/dispatcher_rig.h"
-#include "tests/unit/server/simulation_seeds.h"
+#include "tests/unit/simulation/simulation_seeds.h"
 
 namespace mind::server {
 namespace {

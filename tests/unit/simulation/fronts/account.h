@@ -1,6 +1,6 @@
 // What must be true of all that fronts write and give out, beside what they themselves believe.
-#ifndef MIND_TESTS_UNIT_SERVER_FRONTS_ACCOUNT_H_
-#define MIND_TESTS_UNIT_SERVER_FRONTS_ACCOUNT_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_FRONTS_ACCOUNT_H_
+#define MIND_TESTS_UNIT_SIMULATION_FRONTS_ACCOUNT_H_
 
 #include <algorithm>
 #include <map>
@@ -13,7 +13,7 @@
 
 #include "mind/v1/worker.pb.h"
 #include "tests/unit/server/fake_store.h"
-#include "tests/unit/server/fronts/course.h"
+#include "tests/unit/simulation/fronts/course.h"
 
 namespace mind::server::simulated {
 
@@ -164,4 +164,4 @@ class Account {
 
 }  // namespace mind::server::simulated
 
-#endif  // MIND_TESTS_UNIT_SERVER_FRONTS_ACCOUNT_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_FRONTS_ACCOUNT_H_

@@ -5,8 +5,8 @@
 // and what comes after it waits. A crash of the primary loses no change but the answers; a failover loses
 // those as well that had not reached the standby, to which nobody had been told yes. Both lose what is not
 // logged.
-#ifndef MIND_TESTS_UNIT_SERVER_FRONTS_DATABASE_H_
-#define MIND_TESTS_UNIT_SERVER_FRONTS_DATABASE_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_FRONTS_DATABASE_H_
+#define MIND_TESTS_UNIT_SIMULATION_FRONTS_DATABASE_H_
 
 #include <deque>
 #include <functional>
@@ -21,8 +21,8 @@
 #include "server/store/checkpoint_store.h"
 #include "server/store/term_store.h"
 #include "tests/unit/server/fake_store.h"
-#include "tests/unit/server/fronts/account.h"
-#include "tests/unit/server/fronts/course.h"
+#include "tests/unit/simulation/fronts/account.h"
+#include "tests/unit/simulation/fronts/course.h"
 
 namespace mind::server::simulated {
 
@@ -356,4 +356,4 @@ class Database {
 
 }  // namespace mind::server::simulated
 
-#endif  // MIND_TESTS_UNIT_SERVER_FRONTS_DATABASE_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_FRONTS_DATABASE_H_

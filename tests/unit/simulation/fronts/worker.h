@@ -1,6 +1,6 @@
 // Workers, and the streams they report on.
-#ifndef MIND_TESTS_UNIT_SERVER_FRONTS_WORKER_H_
-#define MIND_TESTS_UNIT_SERVER_FRONTS_WORKER_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_FRONTS_WORKER_H_
+#define MIND_TESTS_UNIT_SIMULATION_FRONTS_WORKER_H_
 
 #include <map>
 #include <memory>
@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "server/generation/worker_session.h"
-#include "tests/unit/server/fronts/account.h"
-#include "tests/unit/server/fronts/front.h"
+#include "tests/unit/simulation/fronts/account.h"
+#include "tests/unit/simulation/fronts/front.h"
 #include "tests/unit/server/service_rig.h"
 
 namespace mind::server::simulated {
@@ -209,4 +209,4 @@ class Worker {
 
 }  // namespace mind::server::simulated
 
-#endif  // MIND_TESTS_UNIT_SERVER_FRONTS_WORKER_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_FRONTS_WORKER_H_

@@ -13,8 +13,8 @@
 #include <cstdlib>
 
 #include "proto/support/quiet_logs.h"
-#include "tests/unit/server/fronts/world.h"
-#include "tests/unit/server/simulation_seeds.h"
+#include "tests/unit/simulation/fronts/world.h"
+#include "tests/unit/simulation/simulation_seeds.h"
 
 namespace mind::server {
 namespace {

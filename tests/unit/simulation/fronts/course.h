@@ -1,7 +1,7 @@
 // What everything in a simulation of fronts shares: time, chance, what is on its way, and the first thing
 // that was wrong.
-#ifndef MIND_TESTS_UNIT_SERVER_FRONTS_COURSE_H_
-#define MIND_TESTS_UNIT_SERVER_FRONTS_COURSE_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_FRONTS_COURSE_H_
+#define MIND_TESTS_UNIT_SIMULATION_FRONTS_COURSE_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -96,4 +96,4 @@ class Course {
 
 }  // namespace mind::server::simulated
 
-#endif  // MIND_TESTS_UNIT_SERVER_FRONTS_COURSE_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_FRONTS_COURSE_H_

@@ -1,8 +1,8 @@
 // Schedules of random events, each from a seed.
 //
 // MIND_SIMULATIONS: how many of them, from MIND_SIMULATION_FIRST on; a failure names its seed.
-#ifndef MIND_TESTS_UNIT_SERVER_SIMULATION_SEEDS_H_
-#define MIND_TESTS_UNIT_SERVER_SIMULATION_SEEDS_H_
+#ifndef MIND_TESTS_UNIT_SIMULATION_SIMULATION_SEEDS_H_
+#define MIND_TESTS_UNIT_SIMULATION_SIMULATION_SEEDS_H_
 
 #include <gtest/gtest.h>
 
@@ -28,4 +28,4 @@ void ForEachSeed(uint32_t usual, const Play& play) {
 
 }  // namespace mind::server
 
-#endif  // MIND_TESTS_UNIT_SERVER_SIMULATION_SEEDS_H_
+#endif  // MIND_TESTS_UNIT_SIMULATION_SIMULATION_SEEDS_H_
