@@ -3,22 +3,33 @@
 #include <utility>
 
 #include "proto/support/errors.h"
+#include "server/api/late_reading.h"
 
 namespace mind::server {
 
 EventStream::EventStream(EventStreamContext& context, const std::string& method,
-                         std::optional<StandingCall> standing)
+                         std::optional<StandingCall> standing, Understand understand)
     : context_(context),
       open_call_(context.metrics.open_calls[method]),
+      understand_(std::move(understand)),
       pump_(EventPump::Create(context.generation, context.post, *this)),
       standing_(std::move(standing)) {}
 
 EventStream* EventStream::Start(EventStreamContext& context, const std::string& method,
-                                std::optional<StandingCall> standing, Begin begin) {
-  const std::shared_ptr<EventStream> stream(new EventStream(context, method, std::move(standing)));
+                                std::optional<StandingCall> standing, Understand understand) {
+  const std::shared_ptr<EventStream> stream(
+      new EventStream(context, method, std::move(standing), std::move(understand)));
   stream->self_ = stream;
-  context.post([stream, begin = std::move(begin)] { begin(*stream->pump_); });
+  stream->StartRead(&stream->request_);
   return stream.get();
+}
+
+void EventStream::OnReadDone(bool ok) {
+  const absl::StatusOr<Begin> begin = ok ? understand_(std::exchange(request_, {})) : NotARequest();
+  context_.post([stream = shared_from_this(), begin] {
+    if (!begin.ok()) return stream->pump_->Refuse(begin.status());
+    (*begin)(*stream->pump_);
+  });
 }
 
 void EventStream::OnWriteDone(bool ok) {
@@ -43,7 +54,7 @@ void EventStream::Write(const JobEventPtr& event) {
 }
 
 void EventStream::Finish(const absl::Status& status) {
-  grpc::ServerWriteReactor<grpc::ByteBuffer>::Finish(ToGrpc(status));
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>::Finish(ToGrpc(status));
 }
 
 }  // namespace mind::server

@@ -2,97 +2,76 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
-#include "server/api/credentials.h"
 
 namespace mind::server {
+namespace {
 
-grpc::ServerUnaryReactor* KeyApi::Do(
-    grpc::CallbackServerContext* context, const std::string& method,
-    const std::function<void(KeyDesk& desk, const Caller&, const Done&)>& work) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const absl::StatusOr<Caller> caller =
-      authority_.Admit(CredentialsOf(*context), absl::StrCat("mind.v1.KeyService/", method));
-  if (!caller.ok()) {
-    reactor->Finish(ToGrpc(caller.status()));
-  } else if (desk_ == nullptr) {
-    reactor->Finish(
-        ToGrpc(MakeError(absl::StatusCode::kFailedPrecondition,
-                         "this server asks nobody for a key; it does with --keys FILE", "KEYS_NOT_ASKED")));
-  } else {
-    work(*desk_, *caller, [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); });
-  }
-  return reactor;
+// A key that has been made is put into the response; then the call is done.
+template <typename Response, typename Done>
+auto GiveNew(Response& response, const Done& done) {
+  return [&response, done](absl::StatusOr<NewKey> made) {
+    if (made.ok()) {
+      *response.mutable_key() = std::move(made->key);
+      response.set_text(made->text);
+    }
+    done(made.status());
+  };
 }
 
-grpc::ServerUnaryReactor* KeyApi::CreateKey(grpc::CallbackServerContext* context,
-                                            const v1::CreateKeyRequest* request,
-                                            v1::CreateKeyResponse* response) {
-  return Do(context, "CreateKey", [=](KeyDesk& desk, const Caller& caller, const Done& done) {
-    desk.Create(request->key(), caller, [response, done](absl::StatusOr<NewKey> made) {
-      if (made.ok()) {
-        *response->mutable_key() = std::move(made->key);
-        response->set_text(made->text);
-      }
-      done(made.status());
-    });
+}  // namespace
+
+template <typename Request, typename Response>
+void KeyApi::AtDesk(
+    const std::string& method,
+    std::function<void(KeyDesk&, const Caller&, const Request&, Response&, const Done&)> work) {
+  Unary<Request, Response>(method, [this, work = std::move(work)](const Caller& caller,
+                                                                  const Request& request, Response& response,
+                                                                  const Done& done) {
+    if (desk_ == nullptr) {
+      return done(MakeError(absl::StatusCode::kFailedPrecondition,
+                            "this server asks nobody for a key; it does with --keys FILE", "KEYS_NOT_ASKED"));
+    }
+    work(*desk_, caller, request, response, done);
   });
 }
 
-grpc::ServerUnaryReactor* KeyApi::ListKeys(grpc::CallbackServerContext* context,
-                                           const v1::ListKeysRequest* request,
-                                           v1::ListKeysResponse* response) {
-  return Do(context, "ListKeys", [=](KeyDesk& desk, const Caller&, const Done& done) {
-    for (v1::ApiKey& key : desk.List(request->tenant())) *response->add_keys() = std::move(key);
-    done(absl::OkStatus());
-  });
-}
-
-grpc::ServerUnaryReactor* KeyApi::RotateKey(grpc::CallbackServerContext* context,
-                                            const v1::RotateKeyRequest* request,
-                                            v1::RotateKeyResponse* response) {
-  return Do(context, "RotateKey", [=](KeyDesk& desk, const Caller& caller, const Done& done) {
-    desk.Rotate(*request, caller, [response, done](absl::StatusOr<NewKey> made) {
-      if (made.ok()) {
-        *response->mutable_key() = std::move(made->key);
-        response->set_text(made->text);
-      }
-      done(made.status());
-    });
-  });
-}
-
-grpc::ServerUnaryReactor* KeyApi::RevokeKey(grpc::CallbackServerContext* context,
-                                            const v1::RevokeKeyRequest* request,
-                                            v1::RevokeKeyResponse* response) {
-  return Do(context, "RevokeKey", [=](KeyDesk& desk, const Caller& caller, const Done& done) {
-    desk.Revoke(request->id(), caller, [response, done](absl::StatusOr<v1::ApiKey> key) {
-      if (key.ok()) *response->mutable_key() = *std::move(key);
-      done(key.status());
-    });
-  });
-}
-
-grpc::ServerUnaryReactor* KeyApi::SetTenantLimits(grpc::CallbackServerContext* context,
-                                                  const v1::SetTenantLimitsRequest* request,
-                                                  v1::SetTenantLimitsResponse* response) {
-  return Do(context, "SetTenantLimits", [=](KeyDesk& desk, const Caller& caller, const Done& done) {
-    desk.SetLimits(request->tenant(), request->limits(), caller,
-                   [request, response, done](const absl::Status& status) {
-                     if (status.ok()) *response->mutable_limits() = request->limits();
-                     done(status);
-                   });
-  });
-}
-
-grpc::ServerUnaryReactor* KeyApi::ListTenantLimits(grpc::CallbackServerContext* context,
-                                                   const v1::ListTenantLimitsRequest*,
-                                                   v1::ListTenantLimitsResponse* response) {
-  return Do(context, "ListTenantLimits", [=](KeyDesk& desk, const Caller&, const Done& done) {
-    for (const auto& [tenant, limits] : desk.Limits()) (*response->mutable_tenants())[tenant] = limits;
-    done(absl::OkStatus());
-  });
+KeyApi::KeyApi(KeyDesk* desk, Authority& authority)
+    : GatedService(*v1::ApiKey::descriptor()->file()->FindServiceByName("KeyService"), authority),
+      desk_(desk) {
+  AtDesk<v1::CreateKeyRequest, v1::CreateKeyResponse>(
+      "CreateKey", [](KeyDesk& at, const Caller& caller, const auto& request, auto& response,
+                      const Done& done) { at.Create(request.key(), caller, GiveNew(response, done)); });
+  AtDesk<v1::ListKeysRequest, v1::ListKeysResponse>(
+      "ListKeys", [](KeyDesk& at, const Caller&, const auto& request, auto& response, const Done& done) {
+        for (v1::ApiKey& key : at.List(request.tenant())) *response.add_keys() = std::move(key);
+        done(absl::OkStatus());
+      });
+  AtDesk<v1::RotateKeyRequest, v1::RotateKeyResponse>(
+      "RotateKey", [](KeyDesk& at, const Caller& caller, const auto& request, auto& response,
+                      const Done& done) { at.Rotate(request, caller, GiveNew(response, done)); });
+  AtDesk<v1::RevokeKeyRequest, v1::RevokeKeyResponse>(
+      "RevokeKey",
+      [](KeyDesk& at, const Caller& caller, const auto& request, auto& response, const Done& done) {
+        at.Revoke(request.id(), caller, [&response, done](absl::StatusOr<v1::ApiKey> key) {
+          if (key.ok()) *response.mutable_key() = *std::move(key);
+          done(key.status());
+        });
+      });
+  AtDesk<v1::SetTenantLimitsRequest, v1::SetTenantLimitsResponse>(
+      "SetTenantLimits",
+      [](KeyDesk& at, const Caller& caller, const auto& request, auto& response, const Done& done) {
+        at.SetLimits(request.tenant(), request.limits(), caller,
+                     [&request, &response, done](const absl::Status& status) {
+                       if (status.ok()) *response.mutable_limits() = request.limits();
+                       done(status);
+                     });
+      });
+  AtDesk<v1::ListTenantLimitsRequest, v1::ListTenantLimitsResponse>(
+      "ListTenantLimits", [](KeyDesk& at, const Caller&, const auto&, auto& response, const Done& done) {
+        for (const auto& [tenant, limits] : at.Limits()) (*response.mutable_tenants())[tenant] = limits;
+        done(absl::OkStatus());
+      });
 }
 
 }  // namespace mind::server

@@ -7,6 +7,7 @@
 #include "proto/support/errors.h"
 #include "proto/support/time.h"
 #include "server/api/credentials.h"
+#include "server/api/refused_stream.h"
 
 namespace mind::server {
 namespace {
@@ -21,6 +22,16 @@ CallTimes FromProto(const internal::v1::Call& call) {
 }
 
 }  // namespace
+
+ClusterApi::ClusterApi(Post post, LeaderSeat& seat, ServerMetrics& metrics, FrontAuthority& authority,
+                       std::function<void(uint64_t term, const std::string& leader)> announced)
+    : LateReading(*internal::v1::WatchRequest::descriptor()->file()->FindServiceByName("ClusterService")),
+      context_{std::move(post), seat, metrics, authority},
+      seat_(seat),
+      announced_(std::move(announced)) {
+  OnHeader<grpc::ByteBuffer, grpc::ByteBuffer>(
+      "Watch", [this](grpc::CallbackServerContext* context) { return BeginWatch(context); });
+}
 
 grpc::ServerUnaryReactor* ClusterApi::Submit(grpc::CallbackServerContext* context,
                                              const internal::v1::SubmitRequest* request,
@@ -55,23 +66,25 @@ grpc::ServerUnaryReactor* ClusterApi::Leave(grpc::CallbackServerContext* context
   return reactor;
 }
 
-grpc::ServerWriteReactor<grpc::ByteBuffer>* ClusterApi::Watch(grpc::CallbackServerContext* context,
-                                                              const grpc::ByteBuffer* bytes) {
+ClusterApi::WatchReactor* ClusterApi::BeginWatch(grpc::CallbackServerContext* context) {
   const absl::StatusOr<Caller> caller = context_.authority.Admit(CredentialsOf(*context), kWatch);
-  const auto request = std::make_shared<internal::v1::WatchRequest>();
-  grpc::ByteBuffer copy = *bytes;
-  const bool parsed =
-      grpc::SerializationTraits<internal::v1::WatchRequest>::Deserialize(&copy, request.get()).ok();
-  absl::Status bad = caller.status();
-  if (!parsed) bad = absl::InternalError("the request cannot be parsed");
-  return EventStream::Start(context_, "Watch", std::nullopt, [caller, request, bad](EventPump& pump) {
-    if (!bad.ok()) return pump.Refuse(bad);
-    pump.Watch(request->id(),
-               {.after_sequence = request->after_sequence(),
-                .front = WatchStart::Front{.name = request->front(),
-                                           .tied_calls = static_cast<int>(request->tied_calls())}},
-               *caller);
-  });
+  if (!caller.ok()) {
+    return RefusedStream<grpc::ByteBuffer, grpc::ByteBuffer>::Start(ToGrpc(caller.status()));
+  }
+  const auto understand = [caller = *caller](grpc::ByteBuffer bytes) -> absl::StatusOr<EventStream::Begin> {
+    const auto request = std::make_shared<internal::v1::WatchRequest>();
+    if (!grpc::SerializationTraits<internal::v1::WatchRequest>::Deserialize(&bytes, request.get()).ok()) {
+      return NotARequest();
+    }
+    return [caller, request](EventPump& pump) {
+      pump.Watch(request->id(),
+                 {.after_sequence = request->after_sequence(),
+                  .front = WatchStart::Front{.name = request->front(),
+                                             .tied_calls = static_cast<int>(request->tied_calls())}},
+                 caller);
+    };
+  };
+  return EventStream::Start(context_, "Watch", std::nullopt, understand);
 }
 
 grpc::ServerUnaryReactor* ClusterApi::ListSigningSecrets(grpc::CallbackServerContext* context,

@@ -11,6 +11,7 @@
 
 #include "mind/internal/v1/cluster.grpc.pb.h"
 #include "server/api/event_stream.h"
+#include "server/api/late_reading.h"
 #include "server/cluster/front_authority.h"
 #include "server/cluster/leader_seat.h"
 
@@ -18,13 +19,11 @@ namespace mind::server {
 
 // Thread-safe (called by gRPC's threads). It and what it refers to must outlive the gRPC server it is
 // registered with.
-class ClusterApi : public internal::v1::ClusterService::WithRawCallbackMethod_Watch<
-                       internal::v1::ClusterService::CallbackService> {
+class ClusterApi : public LateReading<internal::v1::ClusterService::CallbackService> {
  public:
   // `announced`: somebody says that a term has begun; run on the loop.
   ClusterApi(Post post, LeaderSeat& seat, ServerMetrics& metrics, FrontAuthority& authority,
-             std::function<void(uint64_t term, const std::string& leader)> announced)
-      : context_{std::move(post), seat, metrics, authority}, seat_(seat), announced_(std::move(announced)) {}
+             std::function<void(uint64_t term, const std::string& leader)> announced);
 
   grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* context,
                                    const internal::v1::SubmitRequest* request,
@@ -32,8 +31,6 @@ class ClusterApi : public internal::v1::ClusterService::WithRawCallbackMethod_Wa
   grpc::ServerUnaryReactor* Leave(grpc::CallbackServerContext* context,
                                   const internal::v1::LeaveRequest* request,
                                   internal::v1::LeaveResponse* response) override;
-  grpc::ServerWriteReactor<grpc::ByteBuffer>* Watch(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* bytes) override;
   grpc::ServerUnaryReactor* ListSigningSecrets(grpc::CallbackServerContext* context,
                                                const internal::v1::ListSigningSecretsRequest* request,
                                                internal::v1::ListSigningSecretsResponse* response) override;
@@ -45,6 +42,9 @@ class ClusterApi : public internal::v1::ClusterService::WithRawCallbackMethod_Wa
                                      internal::v1::AnnounceResponse* response) override;
 
  private:
+  using WatchReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+  WatchReactor* BeginWatch(grpc::CallbackServerContext* context);
+
   EventStreamContext context_;
   LeaderSeat& seat_;
   const std::function<void(uint64_t, const std::string&)> announced_;

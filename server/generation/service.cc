@@ -16,6 +16,16 @@
 #include "server/generation/usage.h"
 
 namespace mind::server {
+namespace {
+
+// A job that has not ended durably, of this caller's tenant; null for others, and for another's, of which is
+// looked up what is looked up of one that there is not: how long an answer takes tells nothing.
+const v1::Job* ActiveOf(const ServiceState& state, const std::string& id, const Caller& caller) {
+  const v1::Job* const job = state.FindActive(id);
+  return job != nullptr && job->tenant() == caller.tenant ? job : nullptr;
+}
+
+}  // namespace
 
 GenerationService::GenerationService(const Options& options, JobStore& store, ServerMetrics& metrics)
     : state_(options, store, metrics),
@@ -51,9 +61,7 @@ void GenerationService::FindEnded(const std::string& id, const Caller& caller, A
 }
 
 void GenerationService::Get(const std::string& id, const Caller& caller, Answer<v1::Job> answer) {
-  if (const v1::Job* const job = state_.FindActive(id)) {
-    return job->tenant() == caller.tenant ? answer(PublicJob(*job)) : answer(UnknownJob(id));
-  }
+  if (const v1::Job* const job = ActiveOf(state_, id, caller)) return answer(PublicJob(*job));
   FindEnded(id, caller, [answer = std::move(answer)](const absl::StatusOr<StoredJob>& found) {
     found.ok() ? answer(PublicJob(found->job)) : answer(found.status());
   });
@@ -79,9 +87,8 @@ void GenerationService::EndFor(const std::string& id, const absl::Status& reason
 
 void GenerationService::Cancel(const std::string& id, const Caller& caller, const absl::Status& reason,
                                Answer<v1::Job> answer) {
-  const v1::Job* const job = state_.FindActive(id);
+  const v1::Job* const job = ActiveOf(state_, id, caller);
   if (job == nullptr) return AnswerCancelled(id, caller, answer);
-  if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
   const auto why = GetErrorInfo(reason);
   state_.Record("job_cancelled", *job, {{"reason", why ? why->reason() : std::string(reason.message())}},
                 caller.key_id);
@@ -92,8 +99,7 @@ void GenerationService::Cancel(const std::string& id, const Caller& caller, cons
 
 void GenerationService::Delete(const std::string& id, const Caller& caller, const absl::Status& reason,
                                Answer<v1::Job> answer) {
-  if (const v1::Job* const job = state_.FindActive(id)) {
-    if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
+  if (ActiveOf(state_, id, caller) != nullptr) {
     return EndFor(id, reason,
                   [this, id, caller, reason, answer = std::move(answer)](const absl::Status& written) {
                     written.ok() ? Delete(id, caller, reason, answer) : answer(written);
@@ -142,8 +148,7 @@ void GenerationService::GetImage(const std::string& id, uint32_t index, const Ca
 
 void GenerationService::Watch(const std::string& id, const WatchStart& start, const Caller& caller,
                               std::function<void()> on_news, Answer<WatchId> answer) {
-  if (const v1::Job* const job = state_.FindActive(id)) {
-    if (job->tenant() != caller.tenant) return answer(UnknownJob(id));
+  if (const v1::Job* const job = ActiveOf(state_, id, caller)) {
     state_.EnsureFeed(*job);
     if (!start.front || start.front->tied_calls == 0) state_.ties.Adopt(id);
     return answer(BeginWatch(id, start, std::move(on_news)));

@@ -11,6 +11,33 @@
 #include "server/generation/public_job.h"
 
 namespace mind::server {
+namespace {
+
+// Models that are known at most, with those that nobody offers any more: the store and the metrics know them
+// by name for good, whoever has thought it up. And what their descriptions may take.
+constexpr size_t kMostModels = 4096;
+constexpr size_t kMostModelBytes = 256 << 20;
+
+// Whether there is room for what is new in an offer.
+absl::Status CheckRoom(const Models& known, const v1::Register& offer) {
+  size_t models = known.size(), bytes = 0;
+  bool grows = false;
+  for (const auto& [name, model] : known) bytes += model.ByteSizeLong();
+  for (const v1::Model& model : offer.models()) {
+    const auto before = known.find(model.name());
+    const size_t freed = before == known.end() ? 0 : before->second.ByteSizeLong();
+    if (before == known.end()) ++models;
+    bytes = bytes - freed + model.ByteSizeLong();
+    grows = grows || model.ByteSizeLong() > freed;
+  }
+  if (!grows || (models <= kMostModels && bytes <= kMostModelBytes)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   absl::StrCat("with this offer ", models, " models would be known, described by ", bytes,
+                                " bytes; at most ", kMostModels, " and ", kMostModelBytes, " are"),
+                   "TOO_MANY_MODELS");
+}
+
+}  // namespace
 
 absl::Status WorkerDesk::Check(const v1::Register& registration) const {
   if (absl::Status status = ValidateTenant(registration.name()); !status.ok()) {
@@ -19,6 +46,7 @@ absl::Status WorkerDesk::Check(const v1::Register& registration) const {
   }
   if (absl::Status status = CheckRegistration(registration); !status.ok()) return status;
   if (absl::Status status = ModelCatalog::Check(registration); !status.ok()) return status;
+  if (absl::Status room = CheckRoom(state_.catalog.models(), registration); !room.ok()) return room;
   return state_.dispatcher.CheckName(registration);
 }
 
@@ -61,6 +89,7 @@ void WorkerDesk::TakeOffer(const WorkerSession* session, const std::string& work
   offer.mutable_models()->Swap(offered.mutable_models());
   absl::Status bad = CheckRegistration(offer);
   if (bad.ok()) bad = ModelCatalog::Check(offer);
+  if (bad.ok()) bad = CheckRoom(state_.catalog.models(), offer);
   if (!bad.ok()) {
     CountRefused(bad);
     if (const auto shared = state_.sessions.Share(session).lock()) shared->Close(bad);

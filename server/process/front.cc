@@ -11,6 +11,7 @@
 #include "proto/support/labelled_metric.h"
 #include "proto/support/logging.h"
 #include "proto/support/message_size.h"
+#include "proto/support/open_files.h"
 #include "server/cluster/leader_calls.h"
 #include "server/cluster/term_witness.h"
 #include "server/process/cluster_address.h"
@@ -76,29 +77,32 @@ absl::StatusOr<std::unique_ptr<Front>> Front::Start(const Options& options, Serv
 }
 
 absl::Status Front::Listen() {
+  auto door =
+      Door::Open({.address = options_.cluster, .files = AllowFiles()}, Door::TurnedAway(*metrics_.registry));
+  if (!door.ok()) {
+    return absl::UnavailableError(absl::StrCat("the cluster port: ", door.status().message()));
+  }
+  door_ = *std::move(door);
   grpc::ServerBuilder builder;
-  int port = 0;
   const bool encrypted = options_.listens_with != nullptr;
-  builder.AddListeningPort(options_.cluster,
-                           encrypted ? options_.listens_with : grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&questions_);
   builder.RegisterService(&streams_);
   builder.RegisterService(&cluster_);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  RefusePacked(builder);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> witnesses;
   witnesses.push_back(std::make_unique<TermWitness>(
       [this](uint64_t term) { options_.service.post([this, term] { campaign_->OnHigherTerm(term); }); }));
   builder.experimental().SetInterceptorCreators(std::move(witnesses));
-  server_ = builder.BuildAndStart();
-  if (server_ == nullptr || port == 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on the cluster port ", options_.cluster));
+  server_ = door_->Build(builder, encrypted ? options_.listens_with : grpc::InsecureServerCredentials());
+  if (server_ == nullptr) {
+    return absl::UnavailableError(absl::StrCat("cannot serve at the cluster port ", options_.cluster));
   }
   const std::string host = options_.cluster.substr(0, options_.cluster.rfind(':'));
-  address_ = absl::StrCat(host, ":", port);
+  address_ = absl::StrCat(host, ":", door_->port());
   LogInfo("reached by other servers", {{"address", address_}, {"encrypted", encrypted}});
   return absl::OkStatus();
 }
@@ -198,6 +202,7 @@ void Front::CloseCalls() {
 }
 
 void Front::Join() {
+  door_->Close();
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kEnd));
   server_->Wait();
   client_.Join();

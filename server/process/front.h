@@ -29,6 +29,7 @@
 #include "server/cluster/leadership.h"
 #include "server/cluster/worker_relay.h"
 #include "server/process/core.h"
+#include "server/process/door.h"
 #include "server/store/job_reader.h"
 #include "server/store/job_store.h"
 #include "server/store/task_thread.h"
@@ -114,6 +115,7 @@ class Front : public Core, private Campaign::Candidate {
   WorkerApi streams_;
   ClusterApi cluster_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Door> door_;
 };
 
 }  // namespace mind::server

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "proto/support/message_size.h"
+#include "proto/support/open_files.h"
 #include "server/http/kserve.h"
 #include "server/http/native.h"
 #include "server/http/openai.h"
@@ -23,28 +24,6 @@ namespace {
 
 // What all messages of a port that are being read may take; beyond, gRPC reads slower, and ends calls.
 constexpr size_t kMostInMessages = size_t{512} << 20;
-
-absl::StatusOr<std::unique_ptr<grpc::Server>> ListenFor(
-    const std::vector<grpc::Service*>& services, const std::string& address,
-    const std::shared_ptr<grpc::ServerCredentials>& credentials, int& port) {
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, credentials, &port);
-  for (grpc::Service* const service : services) builder.RegisterService(service);
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  builder.SetMaxSendMessageSize(kMaxMessageBytes);
-  // gRPC reads a message before anybody can look at who sends it.
-  builder.SetResourceQuota(grpc::ResourceQuota(address).Resize(kMostInMessages));
-  // Long streams are kept alive from both ends; the defaults would answer the workers' pings with GOAWAY.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port == 0)
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address));
-  return server;
-}
 
 }  // namespace
 
@@ -60,7 +39,8 @@ Ports::Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& c
              .generation = core.generation(),
              .authority = trust.gatekeeper(),
              .url = std::string(absl::StripSuffix(flags.http_url, "/"))},
-      router_(trust.gatekeeper()) {
+      router_(trust.gatekeeper()),
+      turned_away_(Door::TurnedAway(*metrics.registry)) {
   AddOpenAiFace(faces_, router_);
   AddNativeFace(faces_, router_);
   AddSdapiFace(faces_, router_);
@@ -76,6 +56,33 @@ absl::StatusOr<std::unique_ptr<Ports>> Ports::Open(const Flags& flags, const Pos
   return ports;
 }
 
+absl::Status Ports::ListenFor(const std::vector<grpc::Service*>& services, const std::string& address,
+                              const std::shared_ptr<grpc::ServerCredentials>& credentials, GrpcPort& port) {
+  auto door = Door::Open({.address = address, .files = AllowFiles()}, turned_away_);
+  if (!door.ok()) return door.status();
+  grpc::ServerBuilder builder;
+  for (grpc::Service* const service : services) builder.RegisterService(service);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  RefusePacked(builder);
+  builder.SetResourceQuota(grpc::ResourceQuota(address).Resize(kMostInMessages));
+  // Long streams are kept alive from both ends; the defaults would answer the workers' pings with GOAWAY.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  port.server = (*door)->Build(builder, credentials);
+  if (port.server == nullptr) return absl::UnavailableError(absl::StrCat("cannot serve at ", address));
+  port.door = *std::move(door);
+  return absl::OkStatus();
+}
+
+void Ports::GrpcPort::Shutdown(std::chrono::system_clock::time_point end) {
+  if (server == nullptr) return;
+  door->Close();
+  server->Shutdown(end);
+}
+
 absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
   grpc::EnableDefaultHealthCheckService(true);
   // It cannot be kept to those who have a key.
@@ -84,14 +91,13 @@ absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
   if (flags.listen_workers.empty()) {
     at_listen.push_back(&workers);
   } else {
-    auto server = ListenFor({&workers}, flags.listen_workers, tls_.ForWorkers(), worker_port_);
-    if (!server.ok()) return server.status();
-    workers_ = *std::move(server);
+    const absl::Status status = ListenFor({&workers}, flags.listen_workers, tls_.ForWorkers(), workers_);
+    if (!status.ok()) return status;
   }
-  auto server = ListenFor(at_listen, flags.listen, tls_.ForClients(), port_);
-  if (!server.ok()) return server.status();
-  clients_ = *std::move(server);
-  grpc::Server& for_workers = workers_ == nullptr ? *clients_ : *workers_;
+  if (absl::Status status = ListenFor(at_listen, flags.listen, tls_.ForClients(), clients_); !status.ok()) {
+    return status;
+  }
+  grpc::Server& for_workers = workers_.server == nullptr ? *clients_.server : *workers_.server;
   for_workers.GetHealthCheckService()->SetServingStatus("mind.v1.WorkerService", true);
   return absl::OkStatus();
 }
@@ -111,23 +117,23 @@ absl::Status Ports::OpenHttp(const Flags& flags) {
 
 void Ports::TellServing(bool serving) {
   for (const char* const name : {"", "mind.v1.GenerationService"}) {
-    clients_->GetHealthCheckService()->SetServingStatus(name, serving);
+    clients_.server->GetHealthCheckService()->SetServingStatus(name, serving);
   }
 }
 
 void Ports::StopAccepting() {
-  clients_->GetHealthCheckService()->Shutdown();
-  if (workers_ != nullptr) workers_->GetHealthCheckService()->Shutdown();
+  clients_.server->GetHealthCheckService()->Shutdown();
+  if (workers_.server != nullptr) workers_.server->GetHealthCheckService()->Shutdown();
   if (http_ != nullptr) http_->StopAccepting();
   post_([this] { scaler_.Close(); });
 }
 
 void Ports::Close(absl::Duration limit) {
   const auto end = std::chrono::system_clock::now() + absl::ToChronoMilliseconds(limit);
-  clients_->Shutdown(end);
-  if (workers_ != nullptr) workers_->Shutdown(end);
-  clients_->Wait();
-  if (workers_ != nullptr) workers_->Wait();
+  clients_.Shutdown(end);
+  workers_.Shutdown(end);
+  clients_.server->Wait();
+  if (workers_.server != nullptr) workers_.server->Wait();
   http_.reset();
 }
 

@@ -4,7 +4,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,6 +17,7 @@
 #include "server/http/http_server.h"
 #include "server/http/router.h"
 #include "server/process/core.h"
+#include "server/process/door.h"
 #include "server/process/flags.h"
 #include "server/process/server_tls.h"
 #include "server/process/trust.h"
@@ -30,8 +34,8 @@ class Ports {
   // Listens for HTTP, if the flags say so. The loop runs.
   absl::Status OpenHttp(const Flags& flags);
 
-  int port() const { return port_; }
-  int worker_port() const { return worker_port_; }  // 0: none of their own
+  int port() const { return clients_.door->port(); }
+  int worker_port() const { return workers_.door == nullptr ? 0 : workers_.door->port(); }  // 0: none
   int http_port() const { return http_ == nullptr ? 0 : http_->port(); }
 
   // On the loop.
@@ -46,7 +50,17 @@ class Ports {
  private:
   Ports(const Flags& flags, const Post& post, const ServerTls& tls, Core& core, Trust& trust,
         ServerMetrics& metrics);
+  // One for gRPC. Without a server: there is none.
+  struct GrpcPort {
+    std::unique_ptr<grpc::Server> server;
+    std::unique_ptr<Door> door;
+
+    void Shutdown(std::chrono::system_clock::time_point end);
+  };
+
   absl::Status Listen(const Flags& flags, grpc::Service& workers);
+  absl::Status ListenFor(const std::vector<grpc::Service*>& services, const std::string& address,
+                         const std::shared_ptr<grpc::ServerCredentials>& credentials, GrpcPort& port);
 
   const Post post_;
   const ServerTls& tls_;
@@ -56,10 +70,8 @@ class Ports {
   ScalerApi scaler_;
   const FaceContext faces_;
   Router router_;
-  int port_ = 0;
-  int worker_port_ = 0;
-  std::unique_ptr<grpc::Server> clients_;
-  std::unique_ptr<grpc::Server> workers_;  // null: they have no port of their own
+  prometheus::Counter& turned_away_;
+  GrpcPort clients_, workers_;
   std::unique_ptr<HttpServer> http_;
 };
 
