@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -161,7 +162,7 @@ bool Door::TakeIn(int listener) {
     const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return files && errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
     // The system gives the lowest number that is free: so many files are open.
-    if (static_cast<uint64_t>(fd) + options_.kept >= options_.files) {
+    if (static_cast<uint64_t>(fd) + std::min(options_.kept, options_.files / 4) >= options_.files) {
       close(fd);
       turned_away_.Increment();
       files = false;

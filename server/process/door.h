@@ -25,7 +25,7 @@ class Door {
   struct Options {
     std::string address;  // HOST:PORT; port 0: any that is free
     uint64_t files = 0;   // that the process may have open
-    uint64_t kept = 256;  // of them for what is no connection of this door's
+    uint64_t kept = 256;  // of them for what is no connection of this door's; a quarter of them at most
   };
   // What doors count in.
   static prometheus::Counter& TurnedAway(prometheus::Registry& registry);

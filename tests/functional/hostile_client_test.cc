@@ -1,32 +1,25 @@
 // Programs outside that mean harm, beside a tenant that means none.
 //
-// Some seconds of it in the suite; MIND_HOSTILE_TENANTS=1000000 names so many tenants instead of 2000.
-#include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
+// Some seconds of it; MIND_HOSTILE_TENANTS=1000000 names so many tenants instead of 20 000.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "mind/v1/generation.grpc.pb.h"
 #include "server/trust/key_file.h"
 #include "tests/functional/cluster.h"
-#include "tests/support/behind.h"
+#include "tests/functional/harm.h"
+#include "tests/functional/new_key.h"
 #include "tests/support/loopback.h"
 #include "tests/support/temporary_folder.h"
 
@@ -44,127 +37,12 @@ constexpr double kSlowest = 5;
 // That are named.
 int Tenants() {
   const char* const value = std::getenv("MIND_HOSTILE_TENANTS");
-  return value != nullptr ? std::atoi(value) : 2000;
+  return value != nullptr ? std::atoi(value) : 20'000;
 }
 
 int PortIn(const std::string& line) {
   return std::atoi(line.c_str() + line.find("port ") + 5);
 }
-
-std::string NewKey(const std::string& file, const std::string& tenant, const std::vector<v1::Scope>& scopes) {
-  v1::ApiKey like;
-  like.set_tenant(tenant);
-  for (const v1::Scope scope : scopes) like.add_scopes(scope);
-  const auto [stored, text] = server::MakeKey(like, absl::Now());
-  const absl::Status kept = server::ChangeKeyFile(file, [&stored = stored](server::KeyTable& table) {
-    table.keys[stored.key().id()] = stored;
-    return absl::OkStatus();
-  });
-  EXPECT_TRUE(kept.ok()) << kept;
-  return server::ToText(text);
-}
-
-std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
-  grpc::ChannelArguments own;
-  own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
-  own.SetMaxSendMessageSize(-1);
-  own.SetMaxReceiveMessageSize(-1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own);
-}
-
-std::unique_ptr<v1::GenerationService::Stub> NewStub(const std::string& address) {
-  return v1::GenerationService::NewStub(NewChannel(address));
-}
-
-void LimitTime(grpc::ClientContext& context) {
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-}
-
-// A request for CreateJob, as bytes that are made once: not how fast they are made is to be found out.
-grpc::ByteBuffer BytesOf(const v1::JobRequest& job) {
-  v1::CreateJobRequest request;
-  *request.mutable_job() = job;
-  const grpc::Slice bytes(request.SerializeAsString());
-  return grpc::ByteBuffer(&bytes, 1);
-}
-
-// What must be refused. `key` may be empty.
-void CreateInVain(const std::shared_ptr<grpc::Channel>& channel, const std::string& key,
-                  const grpc::ByteBuffer& request) {
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  LimitTime(context);
-  if (!key.empty()) context.AddMetadata("authorization", "Bearer " + key);
-  grpc::CompletionQueue queue;
-  const auto call = stub.PrepareUnaryCall(&context, "/mind.v1.GenerationService/CreateJob", request, &queue);
-  call->StartCall();
-  grpc::ByteBuffer answer;
-  grpc::Status status;
-  call->Finish(&answer, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  EXPECT_FALSE(status.ok());
-}
-
-// Threads that do harm until it is destroyed.
-class Harm {
- public:
-  ~Harm() {
-    over_.Notify();
-    for (std::thread& thread : threads_) thread.join();
-  }
-  // Does this over and over, `count` times side by side. A server that does not answer is no surprise.
-  void Do(int count, const std::function<void()>& once) {
-    const auto left = firsts_.emplace_back(std::make_shared<absl::BlockingCounter>(count));
-    Begin(count, [this, once, left] {
-      for (bool first = true; !over(); first = false) {
-        Try(once);
-        if (first) left->DecrementCount();
-      }
-    });
-  }
-  // Once with each number up to this one.
-  void DoEach(int count, int numbers, const std::function<void(int)>& once) {
-    const auto left = numbers_.emplace_back(std::make_shared<absl::BlockingCounter>(numbers));
-    const auto next = std::make_shared<std::atomic<int>>(0);
-    Begin(count, [this, numbers, once, left, next] {
-      for (int number = 0; !over() && (number = (*next)++) < numbers;) {
-        Try([&] { once(number); });
-        left->DecrementCount();
-      }
-    });
-  }
-  bool over() const { return over_.HasBeenNotified(); }
-  // Until each thread has done its harm once; until there are no more numbers. To be called once.
-  void AwaitFirsts() { Await(firsts_); }
-  void AwaitNumbers() { Await(numbers_); }
-
- private:
-  using Counters = std::vector<std::shared_ptr<absl::BlockingCounter>>;
-
-  void Begin(int count, const std::function<void()>& work) {
-    for (int i = 0; i < count; ++i) {
-      threads_.emplace_back([work] {
-        support::StandBehind();
-        work();
-      });
-    }
-  }
-  static void Try(const std::function<void()>& once) {
-    try {
-      once();
-    } catch (const std::system_error&) {
-    }
-  }
-  static void Await(const Counters& counters) {
-    for (const auto& counter : counters) counter->Wait();
-  }
-
-  absl::Notification over_;
-  Counters firsts_, numbers_;
-  std::vector<std::thread> threads_;
-};
 
 class HostileClient : public ::testing::Test {
  protected:
@@ -290,27 +168,40 @@ class HostileClient : public ::testing::Test {
       }
     });
   }
+  // Each once, by many calls at a time; of some a job that they give up.
   void NameTenants(Harm& harm) {
-    harm.DoEach(2, Tenants(), [this, stub = std::shared_ptr(NewStub(cluster_->address()))](int number) {
-      const std::string tenant = absl::StrCat("tenant-", number);
-      As(proxy_, tenant, [&](grpc::ClientContext& context) {
-        v1::ListJobsRequest request;
-        v1::ListJobsResponse response;
-        return stub->ListJobs(&context, request, &response);
-      });
-      v1::JobRequest job = Request("a cat", 1);
-      job.mutable_spec()->set_steps(1'000'000);
-      Create(*stub, proxy_, job, tenant);
-      if (number % 50 != 0) return;
-      job.mutable_spec()->set_steps(1);
-      job.set_priority(v1::PRIORITY_LOW);
-      v1::CancelJobRequest cancel;
-      Create(*stub, proxy_, job, tenant, cancel.mutable_id());
-      As(proxy_, tenant, [&](grpc::ClientContext& context) {
-        v1::CancelJobResponse response;
-        return stub->CancelJob(&context, cancel, &response);
-      });
-    });
+    constexpr int kAtOnce = 64, kPart = 1000, kOfSo = 50;
+    v1::JobRequest wrong = Request("a cat", 1);
+    wrong.mutable_spec()->set_steps(1'000'000);
+    const grpc::ByteBuffer lists = BytesOf(v1::ListJobsRequest()), creates = BytesOf(wrong);
+    harm.DoEach(1, (Tenants() + kPart - 1) / kPart,
+                [this, lists, creates, channel = NewChannel(cluster_->address())](int part) {
+                  int number = part * kPart;
+                  CallMany(
+                      channel, kAtOnce,
+                      [&]() -> std::optional<RawRequest> {
+                        if (number == std::min((part + 1) * kPart, Tenants())) return std::nullopt;
+                        const bool list = number % 2 == 0;
+                        return RawRequest{.method = absl::StrCat("mind.v1.GenerationService/",
+                                                                 list ? "ListJobs" : "CreateJob"),
+                                          .key = proxy_,
+                                          .tenant = absl::StrCat("tenant-", number++),
+                                          .bytes = list ? lists : creates};
+                      },
+                      [](const grpc::Status&) {});
+                });
+    harm.DoEach(1, Tenants() / kOfSo,
+                [this, stub = std::shared_ptr(NewStub(cluster_->address()))](int number) {
+                  const std::string tenant = absl::StrCat("tenant-", number * kOfSo);
+                  v1::JobRequest job = Request("a cat", 1, 1);
+                  job.set_priority(v1::PRIORITY_LOW);
+                  v1::CancelJobRequest cancel;
+                  Create(*stub, proxy_, job, tenant, cancel.mutable_id());
+                  As(proxy_, tenant, [&](grpc::ClientContext& context) {
+                    v1::CancelJobResponse response;
+                    return stub->CancelJob(&context, cancel, &response);
+                  });
+                });
   }
 
   // The median time of a picture, in seconds; each is made.
