@@ -224,6 +224,7 @@ class FakeStore : public JobStore {
   }
   size_t size() const { return jobs_.size(); }
   void ForgetImages(const std::string& job_id) { images_.erase(job_id); }
+  void ForgetUsage() { used_.clear(); }
 
  private:
   static absl::Status Full() {

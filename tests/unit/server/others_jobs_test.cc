@@ -1,11 +1,27 @@
 // What one tenant is told of another's job, and what is done for it to be told.
 #include <gmock/gmock.h>
 
+#include <map>
+#include <string>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "tests/unit/server/service_rig.h"
 
 namespace mind::server {
 namespace {
+
+// All that it says; what goes with it by kind, since a Status has that in any order.
+std::string WordsOf(const absl::Status& status) {
+  std::map<std::string, std::string> details;
+  status.ForEachPayload([&details](absl::string_view kind, const absl::Cord& bytes) {
+    details[std::string(kind)] = std::string(bytes);
+  });
+  std::string words = absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message());
+  for (const auto& [kind, bytes] : details) absl::StrAppend(&words, " ", kind, "=", bytes);
+  return words;
+}
 
 class OthersJobs : public ServiceRig {
  protected:
@@ -21,7 +37,7 @@ class OthersJobs : public ServiceRig {
     const size_t turns = posted_.size();
     const absl::Status status = Answered<T>(reply).status();
     EXPECT_TRUE(absl::IsNotFound(status)) << status;
-    return {absl::StrReplaceAll(status.ToString(), {{id, "ID"}}), turns};
+    return {absl::StrReplaceAll(WordsOf(status), {{id, "ID"}}), turns};
   }
   // Of all that can be asked of a job by its id.
   std::vector<Told> AllOf(const std::string& id) {
