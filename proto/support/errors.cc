@@ -3,6 +3,9 @@
 #include <grpcpp/support/error_details.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/time.h"
@@ -139,11 +142,17 @@ google::rpc::Status ToProto(const absl::Status& status) {
   google::rpc::Status proto;
   proto.set_code(static_cast<int>(status.code()));
   proto.set_message(std::string(status.message()));
-  status.ForEachPayload([&proto](absl::string_view url, const absl::Cord& payload) {
-    auto* const detail = proto.add_details();
-    detail->set_type_url(std::string(url));
-    detail->set_value(std::string(payload));
+  // A status has them in another order each time it is made; who compares two answers shall not have to sort
+  // them.
+  std::map<std::string, std::string> details;
+  status.ForEachPayload([&details](absl::string_view url, const absl::Cord& payload) {
+    details.emplace(std::string(url), std::string(payload));
   });
+  for (auto& [url, payload] : details) {
+    auto* const detail = proto.add_details();
+    detail->set_type_url(url);
+    detail->set_value(std::move(payload));
+  }
   return proto;
 }
 

@@ -62,6 +62,7 @@ absl::Status Ports::ListenFor(const std::vector<grpc::Service*>& services, const
   if (!door.ok()) return door.status();
   grpc::ServerBuilder builder;
   for (grpc::Service* const service : services) builder.RegisterService(service);
+  if (asks_for_keys_) builder.RegisterService(&closed_reflection_);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   RefusePacked(builder);
@@ -85,8 +86,7 @@ void Ports::GrpcPort::Shutdown(std::chrono::system_clock::time_point end) {
 
 absl::Status Ports::Listen(const Flags& flags, grpc::Service& workers) {
   grpc::EnableDefaultHealthCheckService(true);
-  // It cannot be kept to those who have a key.
-  if (!asks_for_keys_) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   std::vector<grpc::Service*> at_listen = {&generation_, &keys_, &scaler_};
   if (flags.listen_workers.empty()) {
     at_listen.push_back(&workers);

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/api/closed_reflection.h"
 #include "server/api/generation_api.h"
 #include "server/api/key_api.h"
 #include "server/http/face.h"
@@ -68,6 +69,7 @@ class Ports {
   GenerationApi generation_;
   KeyApi keys_;
   ScalerApi scaler_;
+  ClosedReflection closed_reflection_;  // gRPC's cannot be kept to those who have a key
   const FaceContext faces_;
   Router router_;
   prometheus::Counter& turned_away_;

@@ -172,7 +172,8 @@ TEST_F(Keys, ARevokedKeyEndsWhatGoesOnWithIt) {
   watching.join();
   EXPECT_EQ(KeyReason(ended), "API_KEY_REVOKED") << ended;
   EXPECT_EQ(KeyReason(client->Models().status()), "API_KEY_REVOKED");
-  EXPECT_THAT(cluster_.worker("revoked").Errors(), HasSubstr("has been revoked"));
+  Await("the worker has said why",
+        [&] { return absl::StrContains(cluster_.worker("revoked").Errors(), "has been revoked"); });
 }
 
 TEST_F(Keys, AreMadeRotatedAndRevokedWhileTheServerRuns) {
