@@ -261,6 +261,7 @@ int Models(client::Client& client, const Common& common) {
     for (const v1::Sampler& sampler : model.samplers()) std::printf(" %s", Shown(sampler.name()).c_str());
     std::printf("\n");
     for (const v1::ModelInput& input : model.inputs()) {
+      if (input.role() == v1::INPUT_ROLE_REFERENCE) std::printf("  references: up to %u\n", input.most());
       if (!input.networks().empty())
         std::printf("  controls: %s\n", Shown(absl::StrJoin(input.networks(), ", "), kMaxList).c_str());
     }

@@ -269,6 +269,9 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "Last text layers to leave out");
   AddFlag(app, "--image", "FILE", File([spec] { return spec->mutable_source_image(); }),
           "Picture to begin with: PNG, JPEG or WebP");
+  AddRepeatedFlag(app, "--reference", "FILE", File([spec] { return spec->add_reference_images(); }),
+                  "Picture that a model goes by which changes pictures, beside --image or instead; see `mind "
+                  "models`. May be given again");
   AddFlag(app, "--mask", "FILE", File([spec] { return spec->mutable_mask_image(); }),
           "Picture, bright where --image is to be painted anew");
   AddFlag(app, "--mask-blur", "N", Real([spec](auto v) { spec->set_mask_blur(v); }),

@@ -8,9 +8,11 @@
 
 namespace mind::server {
 
-ActiveJob::ActiveJob(const v1::Job& accepted, double rows, const std::set<uint32_t>& images_done)
+ActiveJob::ActiveJob(const v1::Job& accepted, double rows, double reference_megapixels,
+                     const std::set<uint32_t>& images_done)
     : job(accepted),
       rows_(rows),
+      reference_megapixels_(reference_megapixels),
       images_(accepted.spec().image_count()),
       recovered_attempt_(accepted.attempt()) {
   if (job.has_deadline()) deadline = FromTimestamp(job.deadline());

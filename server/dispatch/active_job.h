@@ -43,8 +43,10 @@ class ActiveJob {
     uint32_t resumed_steps = 0;  // that its pictures had when they were given to it
   };
 
-  // `rows` is the whole job's cost in denoiser rows; `images_done` are pictures that need not be made.
-  ActiveJob(const v1::Job& job, double rows, const std::set<uint32_t>& images_done);
+  // `rows` is the whole job's cost in denoiser rows, each for its picture's size and `reference_megapixels`
+  // more; `images_done` are pictures that need not be made.
+  ActiveJob(const v1::Job& job, double rows, double reference_megapixels,
+            const std::set<uint32_t>& images_done);
 
   // --- Attempts.
 
@@ -113,7 +115,9 @@ class ActiveJob {
   // A cascade takes more than the request's steps; whoever accepted the job has counted them all.
   uint32_t steps_per_image() const { return job.steps_total() / static_cast<uint32_t>(images_.size()); }
   double RowsPerStep() const { return rows_ / std::max<double>(job.steps_total(), 1); }
-  double megapixels() const { return 1e-6 * job.spec().width() * job.spec().height(); }
+  double megapixels() const {
+    return 1e-6 * job.spec().width() * job.spec().height() + reference_megapixels_;
+  }
   // What a picture still takes, of which so many steps are done.
   Work WorkAfter(uint32_t step) const;
 
@@ -152,7 +156,7 @@ class ActiveJob {
   // of the server, of which nothing is known.
   bool MayBeOf(const std::string& worker, const v1::ImageRef& image) const;
 
-  const double rows_;
+  const double rows_, reference_megapixels_;
   std::vector<Image> images_;
   const uint32_t recovered_attempt_;      // attempts up to this were an earlier run's
   std::map<uint32_t, Attempt> attempts_;  // of this run, by number

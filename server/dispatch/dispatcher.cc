@@ -11,10 +11,11 @@ namespace mind::server {
 // --- Jobs.
 
 Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done,
-                             const Moment& given) {
+                             const Moment& given, double reference_megapixels) {
   const Moment now = Listening(given);
   Actions actions;
-  ActiveJob& active = **jobs_.insert(std::make_unique<ActiveJob>(job, rows, images_done)).first;
+  ActiveJob& active =
+      **jobs_.insert(std::make_unique<ActiveJob>(job, rows, reference_megapixels, images_done)).first;
   if (active.AllDone()) {
     End(job.id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
     return actions;

@@ -77,8 +77,10 @@ class Dispatcher {
         tenants_(options.running_limit_of) {}
 
   // Jobs. A new job must be QUEUED with spec and defaults filled in; `rows` is its cost in denoiser rows over
-  // all pictures; `images_done` are pictures that need not be made (after a restart).
-  Actions OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done, const Moment& now);
+  // all pictures, each of them for its picture's size and `reference_megapixels` more; `images_done` are
+  // pictures that need not be made (after a restart).
+  Actions OnSubmit(const v1::Job& job, double rows, const std::set<uint32_t>& images_done, const Moment& now,
+                   double reference_megapixels = 0);
   // The state of a picture of it, made with these weights, that an earlier run of the server has kept. It is
   // not placed by that.
   void TakeKept(const std::string& id, uint32_t image, uint32_t step, const std::string& revision,

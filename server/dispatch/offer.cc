@@ -24,6 +24,13 @@ std::map<std::string, uint32_t> NetworksFor(v1::InputRole role, const v1::Model&
   return networks;
 }
 
+uint32_t MostOf(v1::InputRole role, const v1::Model& model) {
+  for (const v1::ModelInput& input : model.inputs()) {
+    if (input.role() == role) return input.most();
+  }
+  return 0;
+}
+
 std::set<std::string> NamesOf(const std::map<std::string, uint32_t>& networks) {
   std::set<std::string> names;
   for (const auto& [name, kinds] : networks) names.insert(name);
@@ -68,6 +75,7 @@ Offer::Offer(const v1::Model& model)
       max_steps_(model.max_steps()),
       max_clip_skip_(model.max_clip_skip()),
       takes_source_(model.takes_source_image()),
+      references_(MostOf(v1::INPUT_ROLE_REFERENCE, model)),
       enlarges_(model.enlargement() > 1),
       needs_mask_(model.needs_mask_image()),
       needs_depth_(model.needs_depth_image()),
@@ -88,9 +96,9 @@ Offer::Offer(const v1::Model& model)
       controls_(NetworksFor(v1::INPUT_ROLE_CONTROL, model)),
       picture_adapters_(NamesOf(NetworksFor(v1::INPUT_ROLE_PROMPT, model))),
       key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
-                        max_steps_, ",", max_clip_skip_, ",", takes_source_, enlarges_, needs_mask_,
-                        needs_depth_, needs_source_, takes_source_fit_, takes_hires_, takes_tiling_,
-                        takes_perturbed_guidance_, takes_prior_guidance_, takes_variation_,
+                        max_steps_, ",", max_clip_skip_, ",", references_, ",", takes_source_, enlarges_,
+                        needs_mask_, needs_depth_, needs_source_, takes_source_fit_, takes_hires_,
+                        takes_tiling_, takes_perturbed_guidance_, takes_prior_guidance_, takes_variation_,
                         takes_guidance_interval_, takes_projected_guidance_, static_cast<int>(scorer_), ",",
                         scorer_classes_, ";", later_stages_, ";", Joined(samplers_), Joined(loras_),
                         Joined(controls_), Joined(picture_adapters_))) {}
@@ -134,9 +142,11 @@ bool Offer::AllowsGuidance(const v1::ImageSpec& spec) const {
 bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {
   const bool source = !spec.source_image().empty();
   const bool mask = !spec.mask_image().empty();
+  const auto references = static_cast<uint32_t>(spec.reference_images_size());
   if (source && !takes_source_ && !enlarges_) return false;
+  if (references > 0 && references + (source ? 1 : 0) > references_) return false;
   if (!takes_source_fit_ && SaysHowItIsPainted(spec)) return false;
-  return (source || (!enlarges_ && !needs_source_)) && (mask || !needs_mask_) &&
+  return (source || references > 0 || (!enlarges_ && !needs_source_)) && (mask || !needs_mask_) &&
          spec.depth_image().empty() != needs_depth_;
 }
 

@@ -46,6 +46,7 @@ class Offer {
   const uint32_t max_steps_;
   const uint32_t max_clip_skip_;
   const bool takes_source_;
+  const uint32_t references_;  // pictures that it goes by at most, with the source; 0: it takes none
   const bool enlarges_;
   const bool needs_mask_;
   const bool needs_depth_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/generation/reference_pictures.h"
+
 namespace mind::server {
 namespace {
 
@@ -10,10 +12,16 @@ bool Contains(const Range& range, const Value& value) {
   return std::find(range.begin(), range.end(), value) != range.end();
 }
 
+// Of the models that change pictures, whether it does so by what the request says of that.
+bool TakesEdit(const v1::Model& model, const v1::ImageSpec& spec) {
+  return (model.takes_picture_guidance() || !spec.has_picture_guidance()) &&
+         CheckReferences(model, spec).ok();
+}
+
 }  // namespace
 
 v1::Task TaskOf(const v1::ImageSpec& spec) {
-  if (spec.has_picture_guidance()) return v1::TASK_EDIT;
+  if (spec.has_picture_guidance() || !spec.reference_images().empty()) return v1::TASK_EDIT;
   if (!spec.depth_image().empty()) return v1::TASK_DEPTH_TO_IMAGE;
   if (!spec.mask_image().empty()) return v1::TASK_INPAINT;
   if (!spec.source_image().empty())
@@ -26,7 +34,9 @@ std::vector<const v1::Model*> ModelsMeant(const v1::ImageSpec& spec,
   if (served.size() == 1) return served;
   std::vector<const v1::Model*> fitting = served;
   const v1::Task task = TaskOf(spec);
-  std::erase_if(fitting, [task](const v1::Model* model) { return !Contains(model->tasks(), task); });
+  std::erase_if(fitting, [&](const v1::Model* model) {
+    return !Contains(model->tasks(), task) || !TakesEdit(*model, spec);
+  });
   std::vector<const v1::Model*> meant = fitting;
   std::erase_if(meant, [&fitting](const v1::Model* model) {
     return std::any_of(fitting.begin(), fitting.end(), [model](const v1::Model* other) {

@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "proto/support/logging.h"
+#include "server/generation/reference_pictures.h"
 
 namespace mind::server {
 namespace {
@@ -16,15 +17,15 @@ void TakeUp(ServiceState& state, Decisions& decisions, StoredJob stored) {
   std::set<uint32_t> done;
   for (const ImageMark& image : stored.images) done.insert(image.index);
   job.set_state(v1::JOB_STATE_QUEUED);
-  const auto model = state.catalog.models().find(job.spec().model());
-  const double rows =
-      CostInRows(job.spec(), model == state.catalog.models().end() ? nullptr : &model->second);
+  const auto known = state.catalog.models().find(job.spec().model());
+  const v1::Model* const model = known == state.catalog.models().end() ? nullptr : &known->second;
   if (stored.tied) state.ties.Orphan(job.id(), state.Now() + state.options.orphan_patience);
   if (job.attempt() > 0) state.traces.OnRequeued(job, state.Now());
   state.quotas.Begin(
       job.id(), {.tenant = job.tenant(), .bytes = job.ByteSizeLong(), .worker_seconds = job.worker_seconds()},
       state.options.limits_of(job.tenant()), state.options.steady_clock());
-  const Actions actions = state.dispatcher.OnSubmit(job, rows, done, state.Present());
+  const Actions actions = state.dispatcher.OnSubmit(job, CostInRows(job.spec(), model), done, state.Present(),
+                                                    ReferenceMegapixels(job.spec(), model));
   // A job without pictures has nothing to tell yet that could not be told when somebody asks.
   if (!done.empty()) {
     const bool waits = state.dispatcher.Find(job.id()) != nullptr;

@@ -7,6 +7,7 @@
 #include "proto/support/errors.h"
 #include "server/generation/class_number.h"
 #include "server/generation/nearest_names.h"
+#include "server/generation/reference_pictures.h"
 #include "server/generation/return_if_error.h"
 #include "server/generation/validate_controls.h"
 #include "server/generation/validate_guidance.h"
@@ -87,7 +88,8 @@ absl::Status ResolveSource(const v1::Model& model, v1::ImageSpec& spec) {
     return absl::OkStatus();
   }
   if (Edits(model) || Varies(model)) {
-    if (spec.source_image().empty() && !MakesOfPrompt(model)) {
+    const bool brings = !spec.source_image().empty() || !spec.reference_images().empty();
+    if (!brings && !MakesOfPrompt(model)) {
       return InvalidField("spec.source_image", Edits(model) ? "this model changes pictures: it needs one"
                                                             : "this model varies pictures: it needs one");
     }
@@ -282,6 +284,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
     return InvalidField("spec.clip_skip",
                         absl::StrCat(spec.clip_skip(), " given; it must be 0 to ", model.max_clip_skip()));
   }
+  MIND_RETURN_IF_ERROR(CheckReferences(model, spec));
   MIND_RETURN_IF_ERROR(ResolveSource(model, spec));
   MIND_RETURN_IF_ERROR(ResolvePainting(model, spec));
   MIND_RETURN_IF_ERROR(ResolveHires(model, spec));

@@ -186,12 +186,13 @@ absl::StatusOr<Submissions::Made> Submissions::MakeJob(const Asked& asked) {
   if (absl::Status status = Admit(valid->spec.model(), valid->priority, valid->tenant); !status.ok()) {
     return status;
   }
-  Made made{.rows = valid->rows, .limits = state_.options.limits_of(valid->tenant)};
+  Made made{.rows = valid->rows,
+            .reference_megapixels = valid->reference_megapixels,
+            .limits = state_.options.limits_of(valid->tenant)};
   const Price& price = state_.dispatcher.queue().PriceOf(valid->spec.model());
-  made.charge = {
-      .tenant = valid->tenant,
-      .bytes = BytesOf(asked.submission),
-      .worker_seconds = valid->rows * price.OfRow(1e-6 * valid->spec.width() * valid->spec.height())};
+  made.charge = {.tenant = valid->tenant,
+                 .bytes = BytesOf(asked.submission),
+                 .worker_seconds = valid->rows * price.OfRow(valid->megapixels())};
   if (absl::Status over = state_.quotas.Check(made.charge, made.limits, kSoon, state_.options.steady_clock());
       !over.ok()) {
     return over;
@@ -231,10 +232,8 @@ absl::StatusOr<v1::CreateJobResponse> Submissions::Check(Submission submission, 
   if (const auto wait = state_.dispatcher.EstimatedWait(model, job.priority(), job.tenant())) {
     *estimate.mutable_estimated_wait() = ToDuration(*wait);
   }
-  if (const Price* const price = state_.dispatcher.FindPrice(model)) {
-    const double megapixels = 1e-6 * job.spec().width() * job.spec().height();
-    *estimate.mutable_estimated_run() = ToDuration(absl::Seconds(made->rows * price->OfRow(megapixels)));
-  }
+  if (state_.dispatcher.FindPrice(model) != nullptr)
+    *estimate.mutable_estimated_run() = ToDuration(absl::Seconds(made->charge.worker_seconds));
   *response.mutable_job() = PublicJob(std::move(job));
   return response;
 }
@@ -257,7 +256,8 @@ void Submissions::Accept(const AskedPtr& asked) {
                            {"model", job->spec().model()},
                            {"steps", job->spec().steps()},
                            {"images", job->spec().image_count()}});
-  const Actions actions = state_.dispatcher.OnSubmit(*job, made->rows, {}, state_.Present());
+  const Actions actions =
+      state_.dispatcher.OnSubmit(*job, made->rows, {}, state_.Present(), made->reference_megapixels);
   state_.EnsureFeed(*job);
   decisions_.CarryOut(actions);
   state_.ledger.Answer([this, asked, job = PublicJob(*job),

@@ -66,7 +66,7 @@ class Submissions {
   // A job that may come in, and what it costs.
   struct Made {
     v1::Job job;
-    double rows = 0;
+    double rows = 0, reference_megapixels = 0;
     Quotas::Charge charge;
     v1::TenantLimits limits;
   };

@@ -9,6 +9,7 @@
 #include "proto/support/time.h"
 #include "server/generation/labels.h"
 #include "server/generation/nearest_names.h"
+#include "server/generation/reference_pictures.h"
 #include "server/generation/resolve_sampler.h"
 #include "server/generation/resolve_spec.h"
 #include "server/generation/return_if_error.h"
@@ -139,6 +140,7 @@ absl::StatusOr<ValidatedJob> Validate(const v1::JobRequest& request, const Calle
   MIND_RETURN_IF_ERROR(CheckWebhook(request.webhook_url(), limits.webhook_origins));
   job.later_steps = LaterSteps(job.spec, *model) + job.spec.hires().steps();
   job.rows = CostInRows(job.spec, *model);
+  job.reference_megapixels = ReferenceMegapixels(job.spec, *model);
   return job;
 }
 

@@ -35,6 +35,9 @@ struct ValidatedJob {
   v1::Priority highest_priority = v1::PRIORITY_HIGH;  // the caller's
   uint32_t later_steps = 0;  // that each picture takes beyond the spec's, in later stages or a second pass
   double rows = 0;           // denoiser rows over all pictures: the cost
+  double reference_megapixels = 0;  // that each row costs for beside those of its picture
+
+  double megapixels() const { return 1e-6 * spec.width() * spec.height() + reference_megapixels; }
 };
 
 using Models = std::map<std::string, v1::Model>;

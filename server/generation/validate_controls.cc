@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "server/generation/model_input.h"
 #include "server/generation/nearest_names.h"
 
 namespace mind::server {
@@ -19,14 +20,6 @@ constexpr double kDefaultPriorGuidance = 4;
 constexpr char kMiddle[] = "mid";
 constexpr int kMostLayers = 16;
 constexpr size_t kMaxLayerBytes = 256;
-
-// Null: the model has none of that role.
-const v1::ModelInput* InputOf(const v1::Model& model, v1::InputRole role) {
-  for (const v1::ModelInput& input : model.inputs()) {
-    if (input.role() == role) return &input;
-  }
-  return nullptr;
-}
 
 // REQUIRES: the network is one of those allowed.
 absl::Status CheckKind(const std::string& field, const v1::ModelInput& allowed,
@@ -74,7 +67,7 @@ absl::Status ResolveControl(const std::string& field, const v1::ModelInput& allo
 }
 
 absl::Status ResolvePictureGuidance(const v1::Model& model, v1::ImageSpec& spec) {
-  if (!Edits(model)) {
+  if (!model.takes_picture_guidance()) {
     if (!spec.has_picture_guidance()) return absl::OkStatus();
     return InvalidField("spec.picture_guidance", "this model takes none");
   }

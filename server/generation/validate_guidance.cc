@@ -8,7 +8,6 @@
 #include "server/generation/class_number.h"
 #include "server/generation/resolve_sampler.h"
 #include "server/generation/return_if_error.h"
-#include "server/generation/validate_controls.h"
 
 namespace mind::server {
 namespace {
@@ -112,7 +111,8 @@ absl::Status ResolveGuidance(const v1::Model& model, const RequestLimits& limits
 }
 
 double RowsPerEvaluation(const v1::ImageSpec& spec, const v1::Model* model) {
-  const bool both = model != nullptr && Edits(*model) && spec.guidance() > 1 && spec.picture_guidance() >= 1;
+  const bool both = model != nullptr && model->takes_picture_guidance() && spec.guidance() > 1 &&
+                    spec.picture_guidance() >= 1;
   const double guiding = spec.guidance() == 1 ? 0 : both ? 2 : 1;  // beside the request's own
   const double more = (spec.has_perturbed_guidance() ? 1 : 0) + (spec.has_scorer_guidance() ? 1 : 0);
   return 1 + guiding * GuidedShare(spec) + more;

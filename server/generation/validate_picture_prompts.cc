@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "proto/support/errors.h"
+#include "server/generation/model_input.h"
 #include "server/generation/nearest_names.h"
 
 namespace mind::server {
@@ -74,11 +75,8 @@ absl::Status CheckAlike(const std::string& field, const v1::PicturePrompt& befor
 
 absl::Status ResolvePicturePrompts(const v1::Model& model, v1::ImageSpec& spec) {
   if (spec.picture_prompts().empty()) return absl::OkStatus();
-  const auto allowed =
-      std::find_if(model.inputs().begin(), model.inputs().end(),
-                   [](const v1::ModelInput& input) { return input.role() == v1::INPUT_ROLE_PROMPT; });
-  if (allowed == model.inputs().end())
-    return InvalidField("spec.picture_prompts", "this model has no adapters for them");
+  const v1::ModelInput* const allowed = InputOf(model, v1::INPUT_ROLE_PROMPT);
+  if (allowed == nullptr) return InvalidField("spec.picture_prompts", "this model has no adapters for them");
   if (spec.picture_prompts_size() > static_cast<int>(allowed->most())) {
     return InvalidField("spec.picture_prompts", absl::StrCat(spec.picture_prompts_size(), " given, at most ",
                                                              allowed->most(), " are allowed"));

@@ -41,6 +41,7 @@ nlohmann::json ParamOf(const absl::Status& error) {
       {"steps", "num_inference_steps"},
       {"guidance", "guidance_scale"},
       {"source_image", "image"},
+      {"reference_images", "image"},
       {"mask_image", "mask"},
       {"format", "output_format"},
   };

@@ -120,6 +120,7 @@ const std::vector<std::string>& OpenAiSpecFields() {
                                                                 "controls",
                                                                 "picture_prompts",
                                                                 "depth_image",
+                                                                "reference_images",
                                                                 "source_fit",
                                                                 "mask_blur",
                                                                 "only_masked",

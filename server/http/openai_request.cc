@@ -138,12 +138,19 @@ struct EditPictures {
   std::optional<std::string> mask;
 };
 
+// Those behind the first are what models go by that change pictures, before others that the request has said
+// by that name.
+void SetFurther(std::vector<std::string> images, v1::ImageSpec& spec) {
+  for (std::string& named : *spec.mutable_reference_images()) images.push_back(std::move(named));
+  spec.clear_reference_images();
+  for (size_t i = 1; i < images.size(); ++i) spec.add_reference_images(std::move(images[i]));
+}
+
 void SetPictures(EditPictures pictures, JsonFields& fields, v1::ImageSpec& spec) {
   if (!fields.status().ok()) return;
-  if (pictures.images.size() != 1) {
-    return fields.Refuse("image", absl::StrCat("one picture can be edited, given: ", pictures.images.size()));
-  }
+  if (pictures.images.empty()) return fields.Refuse("image", "a picture to edit is required");
   spec.set_source_image(std::move(pictures.images.front()));
+  SetFurther(std::move(pictures.images), spec);
   if (!pictures.mask) return;
   try {
     std::optional<std::string> mask = image::MaskOfTransparency(*pictures.mask);
@@ -185,12 +192,14 @@ absl::StatusOr<OpenAiRequest> ParseEditJson(const HttpRequest& http) {
   JsonFields fields(*object);
   ReadOpenAiFields(fields, request);
   EditPictures pictures;
-  if (const nlohmann::json* const images = fields.Any("images"); images != nullptr && images->is_array()) {
-    for (const nlohmann::json& image : *images) {
-      if (auto bytes = PictureOf(image, "images", fields)) pictures.images.push_back(*std::move(bytes));
+  for (const char* const name : {"images", "image"}) {
+    const nlohmann::json* const given = fields.Any(name);
+    if (given == nullptr) continue;
+    const nlohmann::json images = given->is_array() ? *given : nlohmann::json::array({*given});
+    for (const nlohmann::json& image : images) {
+      if (auto bytes = PictureOf(image, name, fields)) pictures.images.push_back(*std::move(bytes));
     }
-  } else if (const nlohmann::json* const image = fields.Any("image")) {
-    if (auto bytes = PictureOf(*image, "image", fields)) pictures.images.push_back(*std::move(bytes));
+    break;
   }
   if (const nlohmann::json* const mask = fields.Any("mask")) pictures.mask = PictureOf(*mask, "mask", fields);
   SetPictures(std::move(pictures), fields, *request.job.mutable_spec());

@@ -30,7 +30,7 @@ struct OpenAiRequest {
 // POST /v1/images/generations. INVALID_ARGUMENT names the field as OpenAI calls it.
 absl::StatusOr<OpenAiRequest> ParseGeneration(const HttpRequest& request);
 // POST /v1/images/edits, as a form or as JSON with data URLs: one picture, painted anew where the mask is
-// transparent, or all of it taken as where to begin.
+// transparent, or all of it taken as where to begin; or several, which a model goes by that changes pictures.
 absl::StatusOr<OpenAiRequest> ParseEdit(const HttpRequest& request);
 
 // Fills in how many steps the quality means for the model: half of its own, its own, or twice those; unless

@@ -45,7 +45,7 @@ constexpr char kForm[] = R"({
   "required": ["prompt", "image"],
   "properties": {
     "prompt": {"type": "string"},
-    "image": {"type": "string", "contentMediaType": "application/octet-stream", "description": "PNG, JPEG or WebP."},
+    "image": {"type": "string", "contentMediaType": "application/octet-stream", "description": "PNG, JPEG or WebP. Again, or as image[], for each further picture that a model goes by which changes pictures."},
     "mask": {"type": "string", "contentMediaType": "application/octet-stream", "description": "Transparent where to paint anew."},
     "model": {"type": "string"},
     "n": {"type": "string", "pattern": "^([1-9]|10)$"},
@@ -151,9 +151,11 @@ void DescribeOpenAi(Router& router) {
   router.Describe("OpenAiGeneration", Request(R"("prompt")", ""));
   router.Describe(
       "OpenAiEdit",
-      Request(R"("prompt", "images")",
-              absl::StrCat(R"(, "images": {"type": "array", "minItems": 1, "maxItems": 1, "items": )",
-                           kPicture, R"(}, "mask": )", kPicture)));
+      Request(
+          R"("prompt", "images")",
+          absl::StrCat(
+              R"(, "images": {"type": "array", "description": "Several: as many as a model goes by that changes pictures.", "minItems": 1, "maxItems": 16, "items": )",
+              kPicture, R"(}, "mask": )", kPicture)));
   router.Describe("OpenAiEditForm", kForm);
   router.Describe("OpenAiImages", kOpenAiImages);
   router.Describe("OpenAiModel", kModel);

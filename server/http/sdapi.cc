@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "nlohmann/json.hpp"
 #include "proto/support/errors.h"
+#include "server/generation/validate_controls.h"
 #include "server/http/data_url.h"
 #include "server/http/json_fields.h"
 #include "server/http/sdapi_answer.h"
@@ -40,6 +41,11 @@ void CancelJob(const FaceContext& context, const Caller& caller, const SdapiTask
   context.generation.Cancel(task.job_id, caller, reason, [](const absl::StatusOr<v1::Job>&) {});
 }
 
+// Clients send a strength with every img2img; to these models it means nothing.
+bool TakesStrength(const v1::Model& model) {
+  return !Edits(model) && !Varies(model) && model.enlargement() <= 1;
+}
+
 // POST txt2img, img2img
 void MakePictures(const Face& face, const ExchangePtr& exchange, absl::StatusOr<SdapiRequest> request) {
   if (!request.ok()) return exchange->Answer(SdapiError(request.status()));
@@ -56,13 +62,23 @@ void MakePictures(const Face& face, const ExchangePtr& exchange, absl::StatusOr<
     }
     if (spec.model().empty()) spec.set_model(options.model);
     if (!request.sets_clip_skip && options.clip_skip) spec.set_clip_skip(*options.clip_skip);
-    const SdapiTaskPtr task = tasks->Begin(caller.tenant, request.task_id, now);
-    JobCall::Start(context, exchange,
-                   NewSdapiAnswer(exchange, std::move(request), tasks, task,
-                                  [&context, caller, task] { CancelJob(context, caller, *task); }),
-                   [submission, caller, call = CallTimes{.started = now}](EventPump& pump) {
-                     pump.Generate(submission, caller, call);
-                   });
+    auto start = [&context, tasks, exchange, request = std::move(request), caller,
+                  now](const Submission& asked) mutable {
+      const SdapiTaskPtr task = tasks->Begin(caller.tenant, request.task_id, now);
+      JobCall::Start(context, exchange,
+                     NewSdapiAnswer(exchange, std::move(request), tasks, task,
+                                    [&context, caller, task] { CancelJob(context, caller, *task); }),
+                     [asked, caller, call = CallTimes{.started = now}](EventPump& pump) {
+                       pump.Generate(asked, caller, call);
+                     });
+    };
+    if (!spec.has_strength()) return start(submission);
+    context.generation.GetModel(spec.model(),
+                                [submission, start](const absl::StatusOr<v1::Model>& model) mutable {
+                                  if (model.ok() && !TakesStrength(*model))
+                                    submission.request.mutable_spec()->clear_strength();
+                                  start(submission);  // which refuses a model that is not there
+                                });
   };
   OnLoop(face.context, exchange, make);
 }

@@ -22,6 +22,7 @@ std::string SdapiName(const std::string& field) {
                                              {"guidance", "cfg_scale"},
                                              {"sampler", "sampler_name"},
                                              {"source_image", "init_images"},
+                                             {"reference_images", "extra_images"},
                                              {"mask_image", "mask"},
                                              {"strength", "denoising_strength"},
                                              {"source_fit", "resize_mode"},

@@ -215,7 +215,7 @@ absl::StatusOr<SdapiRequest> Parse(const HttpRequest& http, const Read& read) {
   if (!fields.status().ok()) return fields.status();
   // Pictures are repeated only where that is asked for.
   if (!fields.Flag("include_init_images").value_or(false)) {
-    for (const char* const picture : {"init_images", "mask"}) {
+    for (const char* const picture : {"init_images", "extra_images", "mask"}) {
       if (object->contains(picture)) (*object)[picture] = nullptr;
     }
   }

@@ -26,6 +26,7 @@ constexpr char kRequest[] = R"({
     "n_iter": {"type": "integer", "minimum": 1},
     "sampler_name": {"type": ["string", "null"]},
     "init_images": {"type": "array", "items": {"type": "string"}, "description": "Base64 or data URLs; of img2img."},
+    "extra_images": {"type": "array", "items": {"type": "string"}, "description": "Likewise: pictures that a model goes by, behind those of init_images, which changes pictures."},
     "denoising_strength": {"type": "number", "minimum": 0, "maximum": 1},
     "enable_hr": {"type": "boolean", "description": "Of txt2img: a second pass at a larger size."},
     "hr_scale": {"type": "number"},

@@ -24,6 +24,16 @@ std::optional<std::string> ReadPicture(const nlohmann::json& value, const std::s
   return std::nullopt;
 }
 
+// stable-diffusion.cpp's field, of the same call: what a model goes by that changes pictures.
+void ReadReferences(JsonFields& fields, v1::ImageSpec& spec) {
+  const nlohmann::json* const images = fields.Any("extra_images");
+  if (!IsSomething(images)) return;
+  if (!images->is_array()) return fields.Refuse("extra_images", "must be a list of pictures");
+  for (const nlohmann::json& image : *images) {
+    if (auto bytes = ReadPicture(image, "extra_images", fields)) spec.add_reference_images(*std::move(bytes));
+  }
+}
+
 // A flag that clients also send as the number of a choice, 0 or 1.
 bool IsOn(JsonFields& fields, const char* name) {
   const nlohmann::json* const value = fields.Any(name);
@@ -87,7 +97,10 @@ void ReadSdapiSource(JsonFields& fields, v1::ImageSpec& spec) {
   }
   if (auto bytes = ReadPicture(images->front(), "init_images", fields))
     spec.set_source_image(*std::move(bytes));
-  spec.set_strength(fields.Number("denoising_strength", 0, 1).value_or(kSdapiStrength));
+  ReadReferences(fields, spec);
+  const double strength = fields.Number("denoising_strength", 0, 1).value_or(kSdapiStrength);
+  // Models that go by several pictures see them whole, and take none.
+  if (spec.reference_images().empty()) spec.set_strength(strength);
   if (fields.Flag("enable_hr").value_or(false)) fields.Refuse("enable_hr", "is txt2img's; it must be false");
   ReadResizeMode(fields, spec);
   const nlohmann::json* const mask = fields.Any("mask");

@@ -1,4 +1,5 @@
-// What A1111's img2img asks for beside what txt2img does: a picture to begin with, and a mask.
+// What A1111's img2img asks for beside what txt2img does: a picture to begin with, others that a
+// model goes by, and a mask.
 #ifndef MIND_SERVER_HTTP_SDAPI_SOURCE_H_
 #define MIND_SERVER_HTTP_SDAPI_SOURCE_H_
 

@@ -30,6 +30,10 @@ std::vector<Place> PlacesIn(v1::ImageSpec& spec) {
   for (const Field& field : kFields) {
     if (!(spec.*field.get)().empty()) places.push_back({field.name, (spec.*field.change)()});
   }
+  for (int i = 0; i < spec.reference_images_size(); ++i) {
+    if (!spec.reference_images(i).empty())
+      places.push_back({absl::StrCat("reference_images[", i, "]"), spec.mutable_reference_images(i)});
+  }
   for (int i = 0; i < spec.controls_size(); ++i) {
     if (!spec.controls(i).image().empty()) {
       places.push_back({absl::StrCat("controls[", i, "].image"), spec.mutable_controls(i)->mutable_image()});
@@ -59,7 +63,9 @@ bool HasPictures(const v1::ImageSpec& spec) {
   for (const Field& field : kFields) {
     if (!(spec.*field.get)().empty()) return true;
   }
-  return std::any_of(spec.controls().begin(), spec.controls().end(),
+  return std::any_of(spec.reference_images().begin(), spec.reference_images().end(),
+                     [](const std::string& picture) { return !picture.empty(); }) ||
+         std::any_of(spec.controls().begin(), spec.controls().end(),
                      [](const v1::ControlPicture& control) { return !control.image().empty(); }) ||
          std::any_of(spec.picture_prompts().begin(), spec.picture_prompts().end(),
                      [](const v1::PicturePrompt& prompt) {
@@ -78,6 +84,7 @@ bool PutPictures(PictureBytes pictures, v1::ImageSpec& spec) {
 
 void DropPictures(v1::ImageSpec& spec) {
   for (const Place& place : PlacesIn(spec)) place.bytes->clear();
+  spec.clear_reference_images();
 }
 
 }  // namespace mind::server

@@ -1,4 +1,5 @@
-// The pictures that a request brings: source, mask, depth and those that steer it.
+// The pictures that a request brings: source, mask, depth, those that it goes by
+// and those that steer it.
 //
 // Outside the server a spec holds their bytes; inside it holds their hashes in place of them, so that jobs
 // are small wherever they go. The bytes lie in the store and go to workers with the assignment.

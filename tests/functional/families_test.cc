@@ -89,8 +89,8 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
 struct Family {
   const char* model;
   const char* prompt;
-  const char* label;
-  uint32_t steps;
+  const char* label = "";
+  uint32_t steps = 20;
   bool source = false;
   const char* lora = "";
   bool mask = false, depth = false;
@@ -98,6 +98,7 @@ struct Family {
   bool perturbed = false;
   const char* adapter = "";  // through which a picture is a prompt
   uint32_t side = 0;         // of the pictures, in pixels; 0: as the model makes them
+  int references = 0;        // pictures that it goes by beside the source
 };
 
 const Family kFamilies[] = {
@@ -141,12 +142,7 @@ const Family kFamilies[] = {
     {.model = "z-image", .prompt = "\u4e00\u53ea\u732b", .label = "", .steps = 30, .side = 64},
     {.model = "flux", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
     {.model = "flux-schnell", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
-    {.model = "flux-kontext",
-     .prompt = "make it a cat",
-     .label = "",
-     .steps = 20,
-     .source = true,
-     .side = 64},
+    {.model = "flux-kontext", .prompt = "make it a cat", .source = true, .side = 64},
     {.model = "flux-fill",
      .prompt = "a photo of a cat",
      .label = "",
@@ -155,8 +151,8 @@ const Family kFamilies[] = {
      .mask = true,
      .side = 64},
     {.model = "qwen-maker", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
-    {.model = "qwen-editor", .prompt = "make it a cat", .label = "", .steps = 20, .source = true, .side = 64},
-    {.model = "klein-base", .prompt = "make it a cat", .label = "", .steps = 20, .source = true, .side = 64},
+    {.model = "qwen-editor", .prompt = "make it a cat", .source = true, .side = 64, .references = 1},
+    {.model = "klein-base", .prompt = "make it a cat", .side = 64, .references = 2},
     {.model = "klein-distilled", .prompt = "a photo of a cat", .label = "", .steps = 20, .side = 64},
     {.model = "sd3", .prompt = "a photo of a cat", .label = "", .steps = 20},
     {"dit", "", "label7", 100},
@@ -182,6 +178,7 @@ class Families : public ::testing::TestWithParam<Family> {
     if (family.side > 0) spec.set_width(family.side);
     if (family.side > 0) spec.set_height(family.side);
     if (family.source) spec.set_source_image(SmallPicture());
+    for (int i = 0; i < family.references; ++i) spec.add_reference_images(SmallPicture());
     if (family.mask) spec.set_mask_image(SmallPicture());
     if (family.depth) spec.set_depth_image(SmallPicture());
     for (const char* const network : family.networks) {
@@ -323,6 +320,7 @@ TEST_F(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
   EXPECT_EQ(by_name.at("glide").later_steps(), 27U);
   EXPECT_EQ(by_name.at("xl-edit").tasks(0), v1::TASK_EDIT);
   EXPECT_TRUE(by_name.at("xl-edit").inputs(0).needed());
+  EXPECT_TRUE(by_name.at("xl-edit").takes_picture_guidance());
   EXPECT_EQ(by_name.at("karlo").tasks_size(), 1);
   EXPECT_EQ(by_name.at("karlo").tasks(0), v1::TASK_TEXT_TO_IMAGE);
   EXPECT_EQ(by_name.at("karlo").inputs_size(), 0);
@@ -373,6 +371,8 @@ TEST_F(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
               HasSubstr("spec.source_image: this model enlarges pictures"));
   EXPECT_THAT(error("karlo-varied", [](auto&) {}),
               HasSubstr("spec.source_image: this model varies pictures: it needs one"));
+  EXPECT_THAT(error("sd1", [](auto& s) { s.add_reference_images("x"); }),
+              HasSubstr("spec.reference_images: this model takes none"));
   EXPECT_THAT(error("sd1", [](auto& s) { s.set_prior_guidance(2); }),
               HasSubstr("spec.prior_guidance: this model takes none"));
   EXPECT_THAT(error("karlo", [](auto& s) { s.set_source_image("x"); }),

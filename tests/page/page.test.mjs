@@ -273,6 +273,55 @@ test('a model that offers more has fields for it, and only that one', async () =
   await context.close();
 });
 
+test('pictures to go by have slots', async () => {
+  const context = await browser.newContext({viewport: DESKTOP, locale: 'en-US', bypassCSP: true});
+  const page = await context.newPage();
+  // As a model that changes several pictures says of itself.
+  await page.route('**/v1/models', async route => {
+    const body = await (await route.fetch()).json();
+    const {mind} = body.data.find(one => one.id === 'emoji');
+    Object.assign(mind, {tasks: ['TASK_TEXT_TO_IMAGE', 'TASK_EDIT'], inputs: [
+      {role: 'INPUT_ROLE_SOURCE', needed: false, most: 1, networks: [], networkKinds: []},
+      {role: 'INPUT_ROLE_REFERENCE', needed: false, most: 3, networks: [], networkKinds: [], megapixels: 1}]});
+    await route.fulfill({json: body});
+  });
+  await page.goto(http);
+  await page.locator('#steps').waitFor();
+  await page.selectOption('#model', 'emoji');
+  await page.fill('#prompt', 'a cat');
+  assert.equal((await specOf(page)).referenceImages, undefined);
+  const draw = colour => page.evaluate(fill => {
+    const canvas = document.createElement('canvas');
+    const brush = canvas.getContext('2d');
+    brush.fillStyle = fill;
+    brush.fillRect(0, 0, 300, 150);
+    return canvas.toDataURL().split(',')[1];
+  }, colour);
+  const [red, green, blue] = [await draw('red'), await draw('green'), await draw('blue')];
+  const file = (name, base64) => ({name, mimeType: 'image/png', buffer: Buffer.from(base64, 'base64')});
+  await page.setInputFiles('#file', [file('red.png', red), file('green.png', green)]);
+  await page.locator('#slots li').nth(1).waitFor();
+  await page.setInputFiles('#file', {name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('words')});
+  await page.locator('#refusal', {hasText: 'notes.txt cannot be read as a picture.'}).waitFor();
+  await page.setInputFiles('#file', file('blue.png', blue));
+  await page.locator('#slots li').nth(2).waitFor();
+  assert.ok(await page.locator('#file').isDisabled());  // as many as it takes
+  assert.deepEqual((await specOf(page)).referenceImages, [red, green, blue]);
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, 'slots');
+  await page.getByRole('button', {name: 'Remove: Picture 2'}).press('Enter');
+  assert.equal(await page.locator('#slots li').count(), 2);
+  assert.ok(await page.locator('#file').isEnabled());
+  const spec = await specOf(page);
+  assert.deepEqual(spec.referenceImages, [red, blue]);
+  assert.equal(spec.sourceImage, undefined);
+  assert.equal(spec.strength, undefined);
+  await page.selectOption('#model', 'emoji-256');
+  assert.equal(await page.locator('#slots').count(), 0);
+  assert.equal((await specOf(page)).referenceImages, undefined);
+  await context.close();
+});
+
 test('every parameter of a sampler has a field, and several pictures come at once', async () => {
   const {context, page} = await open();
   await page.click('summary');

@@ -98,6 +98,7 @@ std::string FormatInfotext(const Infotext& info) {
     out << ", Hires steps: " << info.hires.steps << ", Hires upscaler: " << info.hires.upscaler;
   }
   if (info.tiling) out << ", Tiling: True";
+  if (info.references > 0) out << ", References: " << info.references;
   if (!info.source_fit.empty()) out << ", Source fit: " << info.source_fit;
   if (info.mask_blur >= 0) out << ", Mask blur: " << nlohmann::json(info.mask_blur).dump();
   if (info.mask_padding >= 0) {

@@ -31,6 +31,7 @@ struct Infotext {
   Projected projected;
   int64_t clip_skip = 0;      // layers left out
   double strength = 0;        // of going from a source picture; 0: there is none
+  int64_t references = 0;     // pictures that it was changed by; 0: not said
   std::string source_fit;     // "crop" or "fill"; empty: the picture is drawn out
   double mask_blur = -1;      // -1: its grey levels do not count
   int64_t mask_padding = -1;  // of what was painted alone; -1: the whole picture was

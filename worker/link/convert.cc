@@ -130,6 +130,11 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   if (spec.has_variation())
     request.variation = {VariationSeedOf(spec, image.image_index()), spec.variation().strength()};
   request.source = spec.source_image();
+  request.references = {spec.reference_images().begin(), spec.reference_images().end()};
+  if (request.source.empty() && !request.references.empty()) {  // the first is what a source is
+    request.source = std::move(request.references.front());
+    request.references.erase(request.references.begin());
+  }
   request.mask = spec.mask_image();
   request.fit = ToFit(spec.source_fit());
   if (spec.has_mask_blur()) request.mask_blur = spec.mask_blur();
@@ -224,6 +229,12 @@ image::Infotext::Hires HiresIn(const v1::ImageSpec& spec) {
           .upscaler = hires.upscaler() == v1::HIRES_UPSCALER_LANCZOS ? "Lanczos" : "Latent"};
 }
 
+// Of a request that says of one by the old field alone, nothing.
+int64_t ReferencesIn(const v1::ImageSpec& spec) {
+  if (spec.reference_images().empty()) return 0;
+  return spec.reference_images_size() + (spec.source_image().empty() ? 0 : 1);
+}
+
 std::string FitIn(const v1::ImageSpec& spec) {
   if (spec.source_fit() == v1::SOURCE_FIT_CROP) return "crop";
   return spec.source_fit() == v1::SOURCE_FIT_FILL ? "fill" : "";
@@ -266,6 +277,7 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       .strength = spec.has_hires()              ? spec.hires().strength()
                   : spec.source_image().empty() ? 0
                                                 : spec.strength(),
+      .references = ReferencesIn(spec),
       .source_fit = FitIn(spec),
       .mask_blur = spec.has_mask_blur() ? spec.mask_blur() : -1,
       .mask_padding = spec.has_only_masked() ? int64_t{spec.only_masked().padding()} : -1,

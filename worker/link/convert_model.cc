@@ -45,6 +45,12 @@ void AddInputs(const diffusion::ModelInfo& info, v1::Model& model) {
   if (info.needs_mask || (info.takes_source && !enlarges && !info.edits && !info.varies))
     AddInput(v1::INPUT_ROLE_MASK, info.needs_mask, model);
   if (info.needs_depth) AddInput(v1::INPUT_ROLE_DEPTH, true, model);
+  if (info.most_references > 0) {
+    AddInput(v1::INPUT_ROLE_REFERENCE, needs_source, model);
+    v1::ModelInput& references = *model.mutable_inputs(model.inputs_size() - 1);
+    references.set_most(static_cast<uint32_t>(info.most_references));
+    references.set_megapixels(1e-6 * static_cast<double>(info.reference_pixels));
+  }
   if (!info.picture_adapters.empty()) {
     AddInput(v1::INPUT_ROLE_PROMPT, false, model);
     v1::ModelInput& prompts = *model.mutable_inputs(model.inputs_size() - 1);
@@ -101,6 +107,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   if (info.max_noise_level > 0)
     model.set_default_noise_level(
         static_cast<uint32_t>(std::min(info.default_noise_level, info.max_noise_level)));
+  model.set_takes_picture_guidance(info.takes_picture_guidance);
   model.set_takes_prior_guidance(info.takes_prior_guidance);
   model.set_takes_perturbed_guidance(info.takes_perturbed);
   model.set_takes_variation(true);  // the engine mixes noise, whatever the model is

@@ -141,6 +141,16 @@ TEST_F(GenerateFlags, ControlsAreFilesWithAWeightAndSteps) {
   EXPECT_THAT(Parse({"--control", "canny=/no/such:0.5"}), HasSubstr("\"/no/such\" cannot be read"));
 }
 
+TEST_F(GenerateFlags, PicturesToGoByComeInTheirOrder) {
+  const support::TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) std::ofstream((folder / name).string()) << name;
+  EXPECT_EQ(Parse({"--reference", (folder / "b").string(), "--reference", (folder / "a").string()}), "");
+  ASSERT_EQ(spec().reference_images_size(), 2);
+  EXPECT_EQ(spec().reference_images(0), "b");
+  EXPECT_EQ(spec().reference_images(1), "a");
+  EXPECT_THAT(Parse({"--reference", (folder / "c").string()}), HasSubstr("cannot be read"));
+}
+
 TEST_F(GenerateFlags, SayWhatBecomesOfTheJob) {
   EXPECT_EQ(Parse({"--ttl", "90s", "--label", "user=ann", "--label", "note=a=b", "--webhook",
                    "https://there/x", "--quality", "80", "--no-metadata", "--dry-run"}),

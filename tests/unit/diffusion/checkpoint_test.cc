@@ -124,6 +124,10 @@ TEST_F(CheckpointTest, EveryFieldThatMakesAnotherPictureIsInTheFingerprint) {
       [](TrajectoryRequest& r) { r.sampler_parameters["eta"] = 0.5; },
       [](TrajectoryRequest& r) { r.seed += 1; },
       [](TrajectoryRequest& r) { r.source = "a"; },
+      [](TrajectoryRequest& r) { r.references = {"a"}; },
+      [](TrajectoryRequest& r) {
+        r.references = {"a", "b"};
+      },
       [](TrajectoryRequest& r) { r.mask = "a"; },
       [](TrajectoryRequest& r) { r.depth = "a"; },
       [](TrajectoryRequest& r) { r.strength = 0.5; }};

@@ -50,7 +50,10 @@ class Flux2Klein : public testing::Test {
   static Engine::Options Options() {
     return {.row_threads = 8,
             .checkpoint_interval = std::chrono::milliseconds(0),
-            .decode = [](const std::string&) { return Stripes(); }};
+            .decode = [](const std::string& file) {
+              if (file == "broken") throw RequestError("not a picture");
+              return file == "black" ? at::zeros({9, 14, 3}, at::kByte) : Stripes();
+            }};
   }
 
   static std::string ErrorOf(const TrajectoryRequest& request) {
@@ -89,6 +92,8 @@ TEST_F(Flux2Klein, SaysWhatItTakes) {
   EXPECT_TRUE(base.takes_prompt && base.takes_negative_prompt && base.takes_guidance);
   EXPECT_TRUE(base.edits && base.makes_too);
   EXPECT_FALSE(base.takes_hires);
+  EXPECT_EQ(base.most_references, 3);
+  EXPECT_FALSE(base.takes_picture_guidance);
   EXPECT_EQ(base.size_multiple, 4);
   EXPECT_EQ(base.default_steps, 50);
   EXPECT_EQ(base.default_guidance, 4);
@@ -102,9 +107,12 @@ TEST_F(Flux2Klein, GoesOnFromAnyCheckpoint) {
     ExpectGoesOnFromEachCheckpoint(*models_, Options(), Request("base", edits));
     ExpectGoesOnFromEachCheckpoint(*models_, Options(), Request("distilled", edits));
   }
+  TrajectoryRequest several = Request("distilled", /*edits=*/true);
+  several.references = {"black", "stripes"};
+  ExpectGoesOnFromEachCheckpoint(*models_, Options(), several);
 }
 
-// Guided and not, of other sizes, with a picture that is changed and without.
+// Guided and not, of other sizes, with pictures that are changed, one and several, and without.
 TEST_F(Flux2Klein, NeighboursDoNotMatter) {
   std::vector<TrajectoryRequest> requests;
   for (const bool edits : {false, true}) {
@@ -117,6 +125,8 @@ TEST_F(Flux2Klein, NeighboursDoNotMatter) {
       }
     }
   }
+  requests.push_back(Request("base", /*edits=*/true));
+  requests.back().references = {"black"};
   ExpectNeighboursDoNotMatter(*models_, Options(), requests);
 }
 
@@ -135,6 +145,20 @@ TEST_F(Flux2Klein, WhatIsAskedForCounts) {
   other = Request("distilled");
   other.picture.guidance = 1;
   EXPECT_TRUE(at::equal(PictureOf(other), PictureOf(Request("distilled"))));
+}
+
+TEST_F(Flux2Klein, EachOfSeveralPicturesCountsInItsPlace) {
+  const auto picture = [](const std::string& source, const std::vector<std::string>& references) {
+    TrajectoryRequest request = Request("base");
+    request.source = source;
+    request.references = references;
+    return PictureOf(request);
+  };
+  const at::Tensor both = picture("stripes", {"black"});
+  EXPECT_FALSE(at::equal(both, picture("stripes", {})));
+  EXPECT_FALSE(at::equal(both, picture("black", {"stripes"})));
+  EXPECT_FALSE(at::equal(both, picture("stripes", {"black", "black"})));
+  EXPECT_TRUE(at::equal(both, picture("stripes", {"black"})));
 }
 
 TEST_F(Flux2Klein, PicturesAreSeenAtAMegapixelAndCutToTheirMiddle) {
@@ -156,6 +180,13 @@ TEST_F(Flux2Klein, ErrorsSayWhatIsWrong) {
   request = Request("base");
   for (int i = 0; i < 40; ++i) request.picture.prompt += " b";
   EXPECT_THAT(ErrorOf(request), HasSubstr("the prompt is too long for this model's text encoder"));
+  request = Request("base", /*edits=*/true);
+  request.references = {"black", "broken"};
+  EXPECT_THAT(ErrorOf(request), HasSubstr("reference picture 3: not a picture"));
+  request.references = {"black", "black", "black"};
+  EXPECT_THAT(ErrorOf(request), HasSubstr("pictures that this model goes by: 3 at most, given: 4"));
+  request.source.clear();
+  EXPECT_THAT(ErrorOf(request), HasSubstr("need a first"));
   request = Request("base");
   request.width = 18;
   EXPECT_THAT(ErrorOf(request), HasSubstr("multiples of 4"));

@@ -96,6 +96,10 @@ TEST_F(QwenImage, SaysWhatItTakes) {
   const ModelInfo maker = models_->Get(kMaker)->info(), editor = models_->Get(kEditor)->info();
   EXPECT_TRUE(maker.takes_prompt && maker.takes_negative_prompt && maker.takes_guidance);
   EXPECT_TRUE(maker.takes_source && !maker.edits && editor.edits);
+  EXPECT_EQ(maker.most_references, 0);
+  EXPECT_EQ(editor.most_references, 4);
+  EXPECT_EQ(editor.reference_pixels, 32 * 32);
+  EXPECT_FALSE(editor.takes_picture_guidance);
   EXPECT_EQ(maker.size_multiple, 4);
   EXPECT_EQ(maker.default_width, 256);
   EXPECT_EQ(maker.default_steps, 50);
@@ -117,7 +121,9 @@ TEST_F(QwenImage, GoesOnFromEachCheckpoint) {
   TrajectoryRequest from_picture = Request();
   from_picture.source = "stripes";
   from_picture.strength = 0.6;
-  for (const TrajectoryRequest& request : {Request(), from_picture, Request(kEditor)})
+  TrajectoryRequest several = Request(kEditor);
+  several.references = {"black", "stripes"};
+  for (const TrajectoryRequest& request : {Request(), from_picture, Request(kEditor), several})
     ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
 }
 
@@ -132,6 +138,8 @@ TEST_F(QwenImage, NeighboursDoNotMatter) {
       requests.back().picture.prompt += " on the grass, \u4e00\u53ea\u732b";
     }
   }
+  requests.push_back(Request(kEditor));
+  requests.back().references = {"black"};
   ExpectNeighboursDoNotMatter(*models_, Options(), requests);
 }
 
@@ -150,7 +158,16 @@ TEST_F(QwenImage, WhatIsAskedForCounts) {
   }
   TrajectoryRequest other = Request(kEditor);
   other.source = "black";
-  EXPECT_FALSE(at::equal(PictureOf(other), PictureOf(Request(kEditor))));
+  const at::Tensor black = PictureOf(other);
+  EXPECT_FALSE(at::equal(black, PictureOf(Request(kEditor))));
+  other.references = {"stripes"};
+  const at::Tensor both = PictureOf(other);
+  EXPECT_FALSE(at::equal(both, black));
+  other.references = {"stripes", "black", "black"};  // with the source as many as it goes by
+  EXPECT_FALSE(at::equal(PictureOf(other), both));
+  other.source = "stripes";
+  other.references = {"black"};
+  EXPECT_FALSE(at::equal(PictureOf(other), both));
 }
 
 TEST_F(QwenImage, ErrorsSayWhatIsWrong) {
@@ -165,6 +182,13 @@ TEST_F(QwenImage, ErrorsSayWhatIsWrong) {
   request = Request(kEditor);
   request.source.clear();
   EXPECT_THAT(Run(request)->Error(), HasSubstr("it needs a source picture"));
+  request = Request(kEditor);
+  request.references.assign(4, "black");
+  EXPECT_THAT(Run(request)->Error(), HasSubstr("4 at most, given: 5"));
+  request = Request();
+  request.source = "stripes";
+  request.references = {"black"};
+  EXPECT_THAT(Run(request)->Error(), HasSubstr("1 at most, given: 2"));
   request = Request(kEditor);
   request.picture.prompt = "as in <|image_pad|>";
   EXPECT_THAT(Run(request)->Error(), HasSubstr("the mark that stands for a picture"));

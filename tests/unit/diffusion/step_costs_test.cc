@@ -40,6 +40,18 @@ TEST_F(StepCostsTest, FromOtherSizesWhereTheDefaultOneNeverRan) {
   EXPECT_DOUBLE_EQ(RowSeconds(), 2);  // 1 + 2 · so many times the default size
 }
 
+// A network attends to the tokens of pictures that it goes by as to those that it makes.
+TEST_F(StepCostsTest, PicturesToGoByAreMoreOfIt) {
+  const std::unique_ptr<Trajectory> t = Of(64, 64);
+  t->conditioning.rows.push_back({{Condition::kReference, at::zeros({8 * 8, 4})}});
+  costs_.Record(*t, 1, 4);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 2);  // by twice as many numbers, in proportion
+  EXPECT_EQ(costs_.shapes(), 1U);
+  costs_.Record(*Of(64, 64), 1, 3);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 3);
+  EXPECT_EQ(costs_.shapes(), 2U);
+}
+
 TEST_F(StepCostsTest, NoiseDoesNotMakeALargerSizeQuicker) {
   costs_.Record(*Of(32, 32), 1, 3);
   costs_.Record(*Of(48, 32), 1, 2);

@@ -280,6 +280,37 @@ TEST_F(Openai, EditsArePicturesToBeginWith) {
   EXPECT_EQ(generation_.submitted.back().spec().source_image(), "PNG");
 }
 
+TEST_F(Openai, EditsTakeSeveralPictures) {
+  const auto part = [](const std::string& name, const std::string& file) {
+    return absl::StrCat("--X\r\nContent-Disposition: form-data; name=\"", name,
+                        "\"; filename=\"a.png\"\r\n\r\n", file, "\r\n");
+  };
+  Ask("POST", "/v1/images/edits",
+      absl::StrCat(part("image[]", "A"), part("image[]", "B"), part("reference_images[]", "D"),
+                   part("image[]", "C"),
+                   "--X\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na hat\r\n--X--"),
+      {{"content-type", "multipart/form-data; boundary=X"}});
+  ASSERT_EQ(generation_.submitted.size(), 1U);
+  EXPECT_EQ(generation_.submitted[0].spec().source_image(), "A");
+  EXPECT_THAT(generation_.submitted[0].spec().reference_images(), ElementsAre("B", "C", "D"));
+  for (const char* const name : {"images", "image"}) {
+    Ask("POST", "/v1/images/edits",
+        absl::StrCat(R"({"prompt": "a hat", ")", name,
+                     R"(": [{"image_url": "data:image/png;base64,QQ=="}, "data:image/png;base64,Qg=="]})"));
+    EXPECT_EQ(generation_.submitted.back().spec().source_image(), "A");
+    EXPECT_THAT(generation_.submitted.back().spec().reference_images(), ElementsAre("B"));
+  }
+  Ask("POST", "/v1/images/generations",
+      R"({"prompt": "a hat", "reference_images": ["data:image/png;base64,QQ==", "Qg=="]})");
+  EXPECT_THAT(generation_.submitted.back().spec().reference_images(), ElementsAre("A", "B"));
+  generation_.refuse =
+      InvalidField("spec.reference_images", "4 given with source_image, at most 3 are allowed");
+  const auto refused =
+      Ask("POST", "/v1/images/edits", R"({"prompt": "a", "images": ["data:image/png;base64,QQ=="]})");
+  EXPECT_EQ(BodyOf(refused)["error"]["param"], "image");
+  EXPECT_EQ(Ask("POST", "/v1/images/edits", R"({"prompt": "a", "images": []})")->answer->status, 400);
+}
+
 TEST_F(Openai, FormsTakeOurFieldsAsClientsWriteThem) {
   const auto edit = [this](const std::vector<std::pair<std::string, std::string>>& fields) {
     std::string body =

@@ -111,6 +111,25 @@ TEST_F(SdapiRequest, Img2ImgBeginsWithAPicture) {
   EXPECT_TRUE(body["parameters"]["init_images"].is_null());     // not sent back
 }
 
+TEST_F(SdapiRequest, AModelThatChangesPicturesIsToldNoStrength) {
+  const json request = {{"prompt", "a"}, {"init_images", {"QQ=="}}, {"denoising_strength", 0.4}};
+  Ask("POST", "/sdapi/v1/img2img", request.dump());
+  EXPECT_EQ(generation_.submitted.at(0).spec().strength(), 0.4);
+  generation_.model.add_tasks(v1::TASK_EDIT);
+  Ask("POST", "/sdapi/v1/img2img", request.dump());
+  EXPECT_FALSE(generation_.submitted.at(1).spec().has_strength());
+  json several = request;
+  several["extra_images"] = {"Qg==", "data:image/png;base64,Qw=="};
+  generation_.events = {Queued(spec_), Completed()};
+  const json body = BodyOf(Ask("POST", "/sdapi/v1/img2img", several.dump()));
+  const v1::ImageSpec& spec = generation_.submitted.at(2).spec();
+  EXPECT_EQ(spec.source_image(), "A");
+  EXPECT_EQ(std::vector<std::string>(spec.reference_images().begin(), spec.reference_images().end()),
+            (std::vector<std::string>{"B", "C"}));
+  EXPECT_FALSE(spec.has_strength());
+  EXPECT_TRUE(body["parameters"]["extra_images"].is_null());  // not sent back
+}
+
 TEST_F(SdapiRequest, MasksAreBlurredAndPaintedAloneAsThere) {
   const auto spec_of = [this](json body) {
     body["init_images"] = {"QQ=="};

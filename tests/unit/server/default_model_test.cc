@@ -52,6 +52,22 @@ TEST_F(DefaultModel, WhatTheRequestCarriesDecidesWhichFit) {
   EXPECT_THAT(Meant(), IsEmpty());
 }
 
+TEST_F(DefaultModel, OfModelsThatChangePicturesThoseFitThatTakeWhatIsSaid) {
+  Add("instructed", {v1::TASK_EDIT});
+  models_.back().set_takes_picture_guidance(true);
+  Add("klein", {v1::TASK_TEXT_TO_IMAGE, v1::TASK_EDIT});
+  v1::ModelInput& input = *models_.back().add_inputs();
+  input.set_role(v1::INPUT_ROLE_REFERENCE);
+  input.set_most(2);
+  spec_.set_picture_guidance(1.5);
+  EXPECT_THAT(Meant(), ElementsAre("instructed"));
+  spec_.clear_picture_guidance();
+  for (int i = 0; i < 2; ++i) spec_.add_reference_images("a picture");
+  EXPECT_THAT(Meant(), ElementsAre("klein"));
+  spec_.add_reference_images("a third");
+  EXPECT_THAT(Meant(), IsEmpty());
+}
+
 TEST_F(DefaultModel, SeveralThatFitAreForTheRequestToChooseFrom) {
   Add("sd15", {v1::TASK_TEXT_TO_IMAGE});
   EXPECT_THAT(Meant(), ElementsAre("emoji-256", "sd15"));

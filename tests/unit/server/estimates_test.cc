@@ -118,6 +118,19 @@ TEST_F(EstimatesTest, SpeedsAreForTheSizeOfTheModelWhateverIsMade) {
   EXPECT_DOUBLE_EQ(dispatcher_.RunningSeconds().at("m"), 8 * kSteps);
 }
 
+TEST_F(EstimatesTest, PicturesToGoByCostAsALargerPictureDoes) {
+  v1::Model model = Model();
+  model.set_default_width(1000);
+  model.set_default_height(1000);
+  Connect(Registration("w", {model}), 0);
+  Capacity("w", 0, {{"m", 2}});
+  v1::Job job = Job("j");
+  job.mutable_spec()->set_width(1000);
+  job.mutable_spec()->set_height(1000);
+  Noted(dispatcher_.OnSubmit(job, kSteps, {}, now_, /*reference_megapixels=*/1.5));
+  EXPECT_DOUBLE_EQ(dispatcher_.queue().Of("m").cost_seconds, (2 + 3) * kSteps);
+}
+
 TEST_F(EstimatesTest, WhatRunsCountsByWhatIsLeftOfIt) {
   Connect("w", 1);
   Capacity("w", 1, {{"m", 2}});

@@ -135,6 +135,25 @@ TEST(Offer, HowAPictureIsPaintedIsForWorkersThatKnowIt) {
   }
 }
 
+// A worker of an earlier version would pass over all but the first.
+TEST(Offer, PicturesToGoByAreForWorkersThatTakeSoMany) {
+  v1::Model model = PlainOffer();
+  model.set_takes_source_image(true);
+  model.add_tasks(v1::TASK_EDIT);
+  v1::ImageSpec spec = AskedFor();
+  EXPECT_FALSE(Offer(model).Allows(spec));  // it changes pictures
+  for (int i = 0; i < 2; ++i) spec.add_reference_images("picture");
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  const std::string key = Offer(model).key();
+  v1::ModelInput& input = *model.add_inputs();
+  input.set_role(v1::INPUT_ROLE_REFERENCE);
+  input.set_most(2);
+  EXPECT_NE(Offer(model).key(), key);
+  EXPECT_TRUE(Offer(model).Allows(spec));
+  spec.set_source_image("a third");
+  EXPECT_FALSE(Offer(model).Allows(spec));
+}
+
 TEST(Offer, ASecondPassIsOfASizeThatTheWorkerAllows) {
   v1::Model model = PlainOffer();
   v1::ImageSpec spec = AskedFor();

@@ -38,6 +38,7 @@ TEST(RequestKey, AnotherRequestHasAnother) {
   const std::function<void(v1::JobRequest&)> changes[] = {
       [](auto& r) { r.mutable_spec()->set_prompt("a dog"); },
       [](auto& r) { r.mutable_spec()->set_source_image("other"); },
+      [](auto& r) { r.mutable_spec()->add_reference_images("other"); },
       [](auto& r) { (*r.mutable_spec()->mutable_sampler_parameters())["eta"].set_number_value(0.25); },
       [](auto& r) { r.set_priority(v1::PRIORITY_LOW); },
       [](auto& r) { r.mutable_deadline()->set_seconds(5); },

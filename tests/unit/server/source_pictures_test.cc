@@ -18,20 +18,26 @@ TEST(SourcePictures, AreTakenOutOfASpecAndPutBack) {
   spec.set_depth_image("depth");
   spec.add_controls()->set_network("edges");
   spec.mutable_controls(0)->set_image("control");
+  for (const char* const picture : {"first", "second", "first"}) spec.add_reference_images(picture);
   const v1::ImageSpec whole = spec;
   PictureBytes bytes;
   for (const SourcePicture& picture : TakePictures(spec)) bytes[picture.blob.hash] = *picture.blob.data;
-  EXPECT_EQ(bytes.size(), 3U);
+  EXPECT_EQ(bytes.size(), 5U);
+  EXPECT_EQ(spec.reference_images(1), Sha256("second"));
   EXPECT_TRUE(HasPictures(spec));
   EXPECT_EQ(spec.source_image(), Sha256("source"));
   v1::ImageSpec dropped = spec;
   DropPictures(dropped);
   EXPECT_FALSE(HasPictures(dropped));
   EXPECT_EQ(dropped.controls(0).network(), "edges");
+  EXPECT_EQ(dropped.reference_images_size(), 0);
   ASSERT_TRUE(PutPictures(bytes, spec));
   EXPECT_EQ(spec.SerializeAsString(), whole.SerializeAsString());
   spec.set_mask_image("no hash of those");
   EXPECT_FALSE(PutPictures(bytes, spec));
+  v1::ImageSpec alone;
+  alone.add_reference_images("picture");
+  EXPECT_TRUE(HasPictures(alone));
 }
 
 class SourcePicturesTest : public ServiceRig {

@@ -23,6 +23,7 @@ v1::Model Steerable() {
 v1::Model Editor() {
   v1::Model model;
   model.add_tasks(v1::TASK_EDIT);
+  model.set_takes_picture_guidance(true);
   return model;
 }
 
@@ -152,10 +153,16 @@ TEST(ValidateControls, ErrorsNameTheFieldAndWhatIsAllowed) {
             "spec.controls[0].begin: 0.4 given; it must be 0 to less than 0.4, where it ends");
 }
 
-TEST(ValidateControls, PictureGuidanceIsForModelsThatEdit) {
+TEST(ValidateControls, PictureGuidanceIsForModelsThatAreGuidedByThePicture) {
   v1::ImageSpec spec;
   spec.set_picture_guidance(2);
   EXPECT_EQ(ControlError(Steerable(), spec), "spec.picture_guidance: this model takes none");
+  v1::Model unguided = Editor();  // it changes pictures, and sees them beside what it makes
+  unguided.set_takes_picture_guidance(false);
+  EXPECT_EQ(ControlError(unguided, spec), "spec.picture_guidance: this model takes none");
+  v1::ImageSpec silent;
+  ASSERT_TRUE(ResolveControls(unguided, silent).ok());
+  EXPECT_FALSE(silent.has_picture_guidance());
   ASSERT_TRUE(ResolveControls(Editor(), spec).ok());
   spec.set_picture_guidance(101);
   EXPECT_EQ(ControlError(Editor(), spec), "spec.picture_guidance: 101 given; it must be 0 to 100");

@@ -131,6 +131,8 @@ TEST(ValidateGuidance, StepsWithoutGuidanceCostOneRow) {
   editor.add_tasks(v1::TASK_EDIT);
   spec = Within(0.5, 1);
   spec.set_picture_guidance(1.5);
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &editor), 1.5);  // it has no row for that
+  editor.set_takes_picture_guidance(true);
   EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &editor), 2);
 }
 

@@ -100,6 +100,20 @@ TEST(Convert, ControlsGoToTheEngineWithTheirDefaults) {
   EXPECT_TRUE(request.controls[1].guess_mode);
 }
 
+// A picture to go by is what a source picture is to models that change pictures: the same request, either
+// way.
+TEST(Convert, OfPicturesToGoByTheFirstIsTheSource) {
+  v1::Assign by_list, by_source;
+  for (const char* const picture : {"first", "second"}) by_list.mutable_spec()->add_reference_images(picture);
+  by_source.mutable_spec()->set_source_image("first");
+  by_source.mutable_spec()->add_reference_images("second");
+  for (const v1::Assign& assign : {by_list, by_source}) {
+    const diffusion::TrajectoryRequest request = ToRequest(assign, {});
+    EXPECT_EQ(request.source, "first");
+    EXPECT_EQ(request.references, std::vector<std::string>{"second"});
+  }
+}
+
 TEST(Convert, HowAPictureIsPaintedGoesToTheEngine) {
   v1::Assign assign;
   const diffusion::TrajectoryRequest plain = ToRequest(assign, {});
@@ -244,6 +258,16 @@ TEST(Convert, AModelSaysWhichPicturesItTakes) {
   ASSERT_EQ(ToProto(info).tasks_size(), 2);
   EXPECT_EQ(ToProto(info).tasks(0), v1::TASK_TEXT_TO_IMAGE);
   EXPECT_EQ(ToProto(info).tasks(1), v1::TASK_EDIT);
+  EXPECT_FALSE(ToProto(info).takes_picture_guidance());
+  info.most_references = 3;
+  info.reference_pixels = 1'000'000;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE INPUT_ROLE_REFERENCE ");
+  EXPECT_EQ(ToProto(info).inputs(1).most(), 3U);
+  EXPECT_EQ(ToProto(info).inputs(1).megapixels(), 1);
+  info.makes_too = false;
+  EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! INPUT_ROLE_REFERENCE! ");
+  info.takes_picture_guidance = true;
+  EXPECT_TRUE(ToProto(info).takes_picture_guidance());
   info = {};
   info.varies = true;
   EXPECT_EQ(roles(info), "INPUT_ROLE_SOURCE! ");

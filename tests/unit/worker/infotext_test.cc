@@ -40,6 +40,11 @@ TEST(Infotext, IsReadAsItWasWritten) {
                           Pair("RNG", "CPU"), Pair("Version", "Mind 1")));
 }
 
+TEST(Infotext, SaysHowManyPicturesItWasChangedBy) {
+  EXPECT_NE(FormatInfotext({.references = 2}).find(", References: 2,"), std::string::npos);
+  EXPECT_EQ(FormatInfotext({}).find("References"), std::string::npos);
+}
+
 TEST(Infotext, ASecondPassIsWrittenAsA1111Does) {
   Infotext info{.strength = 0.7, .hires = {.scale = 1.5, .steps = 10, .upscaler = "Latent"}};
   EXPECT_THAT(FormatInfotext(info),

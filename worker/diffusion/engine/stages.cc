@@ -17,6 +17,19 @@ namespace {
 
 constexpr double kMostStrength = 0.999;  // of a second pass: AUTOMATIC1111's
 
+// Those behind the source picture, which is the first.
+std::vector<at::Tensor> FurtherPictures(const TrajectoryRequest& request, const DecodeFile& decode) {
+  std::vector<at::Tensor> pictures;
+  for (const std::string& file : request.references) {
+    try {
+      pictures.push_back(decode(file));
+    } catch (const RequestError& e) {
+      throw RequestError("reference picture " + std::to_string(pictures.size() + 2) + ": " + e.what());
+    }
+  }
+  return pictures;
+}
+
 // The request's pictures, decoded and resized for a stage. An upscaler's source is as much smaller as it will
 // enlarge.
 Source SourceOf(const TrajectoryRequest& request, const Stage& stage, const DecodeFile& decode) {
@@ -40,6 +53,7 @@ Source SourceOf(const TrajectoryRequest& request, const Stage& stage, const Deco
     source.picture = ToFloats(picture, device);
     if (mask.defined()) source.mask = ToFloats(mask, device);
     source.soft_mask = request.mask_blur.has_value();
+    source.further = FurtherPictures(request, decode);
   }
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
   for (const auto& [adapter, picture, weight, mask, layers] : request.picture_prompts) {
@@ -71,6 +85,14 @@ void ExpectPossible(const TrajectoryRequest& request, const ModelInfo& info) {
     throw RequestError(
         "of this model's later stages " + std::to_string(info.later_stages.size()) +
         " can be told how they are sampled, given: " + std::to_string(request.picture.later_stages.size()));
+  }
+  const auto references = static_cast<int64_t>(request.references.size());
+  if (references > 0 && request.source.empty())
+    throw RequestError("further pictures to go by need a first, the source picture");
+  if (references > 0 && references + 1 > info.most_references) {
+    throw RequestError(
+        "pictures that this model goes by: " + std::to_string(std::max<int64_t>(info.most_references, 1)) +
+        " at most, given: " + std::to_string(references + 1));
   }
   if (request.tiling && !info.takes_tiling)
     throw RequestError("this model does not make pictures without seams");

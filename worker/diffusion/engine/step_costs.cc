@@ -11,10 +11,20 @@ size_t NetworkOf(const Trajectory& trajectory, size_t stage) {
   return trajectory.stages[stage].goes_over ? stage - 1 : stage;
 }
 
+// Numbers in the tokens of the pictures that its network goes by, beside those of what is denoised. Only the
+// present stage is told of them.
+int64_t ReferenceNumbers(const Trajectory& trajectory, size_t stage) {
+  const std::vector<Told>& rows = trajectory.conditioning.rows;
+  if (stage != trajectory.stage_number || rows.empty()) return 0;
+  const at::Tensor& references = rows.back()[Condition::kReference];
+  return references.defined() ? references.numel() : 0;
+}
+
 std::string KeyOf(const Trajectory& trajectory, size_t stage) {
   std::string key = trajectory.request.model + "\n" + std::to_string(NetworkOf(trajectory, stage));
   for (const int64_t extent : trajectory.stages[stage].shape) key += " " + std::to_string(extent);
-  return key;
+  const int64_t references = ReferenceNumbers(trajectory, stage);
+  return references == 0 ? key : key + " + " + std::to_string(references);
 }
 
 double Numbers(const std::vector<int64_t>& shape) {
@@ -53,7 +63,9 @@ StepCosts::Entry& StepCosts::EntryOf(const Trajectory& trajectory) {
   entry.stage = NetworkOf(trajectory, trajectory.stage_number);
   const std::optional<StageSampling> own = stage.pipeline->own_sampling();
   entry.steps = static_cast<double>(own ? own->steps : stage.pipeline->info().default_steps);
-  entry.size = Numbers(stage.shape);
+  // A network that goes by pictures attends to their tokens as to those that it makes.
+  entry.size =
+      Numbers(stage.shape) + static_cast<double>(ReferenceNumbers(trajectory, trajectory.stage_number));
   entry.default_size = Numbers(stage.pipeline->LatentShape(whole.default_width, whole.default_height));
   if (entries_.size() > kMostShapes) {
     entries_.erase(std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {

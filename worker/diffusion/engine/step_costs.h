@@ -1,4 +1,5 @@
-// What steps cost, as measured: of every model, every stage of it and every shape of what is denoised.
+// What steps cost, as measured: of every model, every stage of it and every shape of what is denoised, with
+// the pictures that it goes by.
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_STEP_COSTS_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_STEP_COSTS_H_
 
@@ -40,7 +41,7 @@ class StepCosts {
     std::string model;
     size_t stage = 0;
     double steps = 0;                   // of this stage, by default
-    double size = 0, default_size = 0;  // numbers in what is denoised
+    double size = 0, default_size = 0;  // numbers in what is denoised, and in the pictures it goes by
     uint64_t last_used = 0;
   };
 

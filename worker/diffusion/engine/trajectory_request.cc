@@ -105,8 +105,9 @@ nlohmann::json FieldsOf(const HiresPass& pass) {
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last seven change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
-               mask, fit, mask_blur, only_masked, depth, strength, hires, tiling, controls, picture_prompts,
-               job, tenant, tenant_weight, priority, preview_every, revision, checkpoint] = request;
+               references, mask, fit, mask_blur, only_masked, depth, strength, hires, tiling, controls,
+               picture_prompts, job, tenant, tenant_weight, priority, preview_every, revision, checkpoint] =
+      request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},
@@ -121,6 +122,7 @@ std::string Fingerprint(const TrajectoryRequest& request) {
                            {"strength", strength},
                            {"controls", FieldsOf(controls)}};
   if (variation.strength > 0) fields["variation"] = {variation.seed, variation.strength};
+  for (const std::string& reference : references) fields["references"].push_back(HashOf(reference));
   if (fit != Fit::kStretch) fields["fit"] = fit;
   if (mask_blur) fields["mask_blur"] = *mask_blur;
   if (only_masked) fields["only_masked"] = *only_masked;

@@ -66,6 +66,8 @@ struct TrajectoryRequest {
   // none. It is resized to width and height. The last strength·steps steps are taken, rounded down, from the
   // picture noised to where they begin.
   std::string source;
+  // Further pictures that a model goes by which changes them, in order: files like that.
+  std::vector<std::string> references;
   std::string mask;         // likewise: bright where the source picture is to be painted anew
   Fit fit = Fit::kStretch;  // how those two come to that size
   // The mask's grey levels count, blurred by so many of its pixels before, and what is not painted is put

@@ -1,8 +1,9 @@
 #include "worker/diffusion/golden/flux2_cases.h"
 
-#include "worker/diffusion/error.h"
+#include "worker/diffusion/engine/picture.h"
 #include "worker/diffusion/golden/extended_model.h"
 #include "worker/diffusion/golden/flow_replay.h"
+#include "worker/diffusion/golden/text_request.h"
 #include "worker/diffusion/golden/tolerances.h"
 #include "worker/diffusion/models/flux_transformer.h"
 #include "worker/diffusion/models/latent_tokens.h"
@@ -130,18 +131,25 @@ bool IsFlux2(const std::string& pipeline) {
 
 void CheckFlux2(const nlohmann::json& item, const Record& record, const GoldenOptions& options,
                 Report::Case& result) {
-  if (record.Has("in.image1")) throw UnsupportedError("several pictures that are changed at once");
   ExtendedModel model(options.directory / item.at("model").get<std::string>());
   model.Write("mind.json", {{"max_sequence_length", item.at("max_sequence_length")},
                             {"text_encoder_out_layers", item.at("text_encoder_out_layers")}});
   const std::unique_ptr<const Pipeline> pipeline = LoadPipeline(model.path(), options.parameters());
   const Flux2Text& text = dynamic_cast<const Flux2KleinPipeline&>(*pipeline).text();
-  FlowRun run{.item = item, .record = record, .pipeline = *pipeline};
+  nlohmann::json asked = item;
+  if (!item.contains("height")) {  // the first picture's, as it is seen
+    Source source;
+    ReadReferences(record, source);
+    const at::Tensor seen = Flux2Reference(source.original, pipeline->info().size_multiple);
+    asked["height"] = seen.size(0);
+    asked["width"] = seen.size(1);
+  }
+  FlowRun run{.item = asked, .record = record, .pipeline = *pipeline};
   if (record.Has("in.image0")) {
     run.source = [&](int64_t) {
       Source source;
-      source.original = record.Get("in.image0")[0].permute({1, 2, 0}).to(at::kByte).contiguous();
-      source.picture = source.original.permute({2, 0, 1}).to(at::kFloat) / 255;
+      ReadReferences(record, source);
+      source.picture = ToFloats(source.original, options.device);
       return source;
     };
   }

@@ -87,31 +87,40 @@ class QwenImageReplay {
     const at::Tensor own = ids[row].masked_select(mask[row] == 1).contiguous();
     result_.ExpectEqual("ids of call " + std::to_string(call), IdsOf(prompt),
                         {own.data_ptr<int64_t>(), own.data_ptr<int64_t>() + own.numel()});
-    if (editing_ != nullptr) CheckPicture(prefix);
+    if (editing_ != nullptr) CheckPictures(prefix);
   }
 
   std::vector<int64_t> IdsOf(const std::string& prompt) const {
     if (editing_ == nullptr) return pipeline_.text().tokenizer().Encode(DescribingTurn(prompt).text);
     const QwenEditText& text = editing_->edit_text();
-    return text.Ids(prompt, {text.See(editing_->Shown(Reference()))});
+    std::vector<SeenPicture> pictures;
+    for (const at::Tensor& picture : References()) pictures.push_back(text.See(editing_->Shown(picture)));
+    return text.Ids(prompt, pictures);
   }
 
-  // The picture that is changed: uint8 [H, W, 3].
-  at::Tensor Reference() const {
-    if (record_.Has("in.image1")) throw UnsupportedError("several pictures that are changed at once");
-    return record_.Get("in.image0")[0].permute({1, 2, 0}).to(at::kByte).contiguous();
+  // The pictures that are changed.
+  std::vector<at::Tensor> References() const {
+    Source source;
+    ReadReferences(record_, source);
+    return source.References();
   }
 
-  // As the encoder sees it.
-  void CheckPicture(const std::string& prefix) const {
-    const PatchedPicture patched = editing_->edit_text().Patched(editing_->Shown(Reference()));
+  // As the encoder sees them.
+  void CheckPictures(const std::string& prefix) const {
+    std::vector<at::Tensor> patches;
+    std::vector<int64_t> sizes;
+    for (const at::Tensor& picture : References()) {
+      const PatchedPicture patched = editing_->edit_text().Patched(editing_->Shown(picture));
+      patches.push_back(patched.patches);
+      sizes.insert(sizes.end(), {1, patched.rows, patched.columns});
+    }
     if (record_.Has(prefix + "image_grid_thw")) {
-      const at::Tensor grid = record_.Get(prefix + "image_grid_thw")[0].contiguous();
-      result_.ExpectEqual("patches", {1, patched.rows, patched.columns},
+      const at::Tensor grid = record_.Get(prefix + "image_grid_thw").contiguous();
+      result_.ExpectEqual("patches", sizes,
                           {grid.data_ptr<int64_t>(), grid.data_ptr<int64_t>() + grid.numel()});
     }
     if (record_.Has(prefix + "pixel_values"))
-      result_.Compare("patches", patched.patches, record_.Get(prefix + "pixel_values"), tolerance_);
+      result_.Compare("patches", at::cat(patches), record_.Get(prefix + "pixel_values"), tolerance_);
   }
 
   // What the rows are told; the request's own is the reference's first call,
@@ -144,8 +153,8 @@ class QwenImageReplay {
   Source SourceOf(int64_t row) const {
     Source source;
     if (editing_ != nullptr) {
-      source.original = Reference();
-      source.picture = source.original.permute({2, 0, 1}).to(at::kFloat) / 255;
+      ReadReferences(record_, source);
+      source.picture = ToFloats(source.original, pipeline_.device());
     }
     if (!record_.Has("in.image")) return source;
     source.picture = Of("in.image", row).to(pipeline_.device());

@@ -86,6 +86,15 @@ void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest&
   request.negative_aesthetic_score = item.value("negative_aesthetic_score", request.negative_aesthetic_score);
 }
 
+void ReadReferences(const Record& record, Source& source) {
+  const auto bytes = [&record](const std::string& name) {
+    return record.Get(name)[0].permute({1, 2, 0}).to(at::kByte).contiguous();
+  };
+  source.original = bytes("in.image0");
+  for (int number = 1; record.Has("in.image" + std::to_string(number)); ++number)
+    source.further.push_back(bytes("in.image" + std::to_string(number)));
+}
+
 double ToleranceByFloors(const nlohmann::json& item, double least) {
   double floor = 0;
   for (const auto& [stage, steps] : item.at("floor").at("latents_rel_per_step_fp32_vs_fp64").items()) {

@@ -18,6 +18,9 @@ namespace mind::diffusion {
 // The fields of a case of diffusers' or the web UI's, for its prompt of this number.
 void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest& request);
 
+// The pictures that a model goes by, "in.image0" and so on, [1, 3, H, W] of bytes.
+void ReadReferences(const Record& record, Source& source);
+
 // What a case's pictures may be off by, relative to the largest value: `least`, or twenty times the most that
 // the reference differs from itself between float32 and float64.
 double ToleranceByFloors(const nlohmann::json& item, double least);

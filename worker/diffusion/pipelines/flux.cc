@@ -16,6 +16,7 @@ namespace {
 constexpr char kFluxFill[] = "FluxFillPipeline", kFluxKontext[] = "FluxKontextPipeline";
 constexpr char kFluxDenoiser[] = "transformer", kFluxClip[] = "text_encoder", kFluxT5[] = "text_encoder_2",
                kFluxT5Tokenizer[] = "tokenizer_2";
+constexpr int64_t kKontextTokens = 64 * 64;  // that a picture is changed by, about
 constexpr int64_t kFluxSamples = 128;  // latents each way that it was trained at
 
 // What each is used with unless told otherwise, by its authors; tokens that T5 reads.
@@ -95,6 +96,10 @@ ModelInfo FluxPipeline::Describe(const ModelDirectory& directory) {
   info.languages = {"en"};
   info.needs_mask = directory.pipeline_class() == kFluxFill;
   info.edits = directory.pipeline_class() == kFluxKontext;
+  if (info.edits) {
+    info.most_references = 1;
+    info.reference_pixels = kKontextTokens * info.size_multiple * info.size_multiple;
+  }
   info.takes_hires = !info.needs_mask && !info.edits;
   info.takes_guidance = !config.guided;
   info.takes_negative_prompt = !config.guided || TrueGuidance(directory) > 1;

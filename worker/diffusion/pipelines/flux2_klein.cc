@@ -18,7 +18,8 @@ constexpr int64_t kKleinSamples = 128;  // latents each way; 1024 pixels
 constexpr int64_t kKleinSteps = 50, kDistilledKleinSteps = 4;
 constexpr double kKleinGuidance = 4;
 constexpr int64_t kMostReferencePixels = 1024 * 1024;
-constexpr int64_t kFirstReference = 10;  // on the axis of pictures; what is made is at 0
+constexpr int64_t kMostKleinReferences = 3;
+constexpr int64_t kReferenceStep = 10;  // from picture to picture on their axis; what is made is at 0
 
 AutoencoderFlux2Config KleinAutoencoder(const ModelDirectory& directory) {
   return AutoencoderFlux2Config::From(directory.ComponentConfig(kKleinAutoencoder));
@@ -66,6 +67,8 @@ ModelInfo Flux2KleinPipeline::Describe(const ModelDirectory& directory) {
   info.takes_prompt = true;
   info.takes_negative_prompt = info.takes_guidance = !distilled;
   info.edits = info.makes_too = true;
+  info.most_references = kMostKleinReferences;
+  info.reference_pixels = kMostReferencePixels;
   info.languages = {"en"};
   info.size_multiple = autoencoder.patch_reduction();
   info.default_width = info.default_height = kKleinSamples * autoencoder.network.reduction();
@@ -132,11 +135,18 @@ Start Flux2KleinPipeline::Begin(const Source& source, const PictureRequest&, at:
   Start start;
   start.noise = noise.Draw(shape).to(device_);
   if (!source.defined()) return start;
-  const at::Tensor bytes = Flux2Reference(source.original, info_.size_multiple).permute({2, 0, 1});
-  const at::Tensor patches = PatchesOf(bytes.to(device_).to(at::kFloat) / 255);
-  start.reference = TokensOf(patches.unsqueeze(0), /*patch=*/1, TokenOrder::kByChannel).squeeze(0);
-  start.reference_places =
-      GridPositions({kFirstReference, 0, 0, 0}, patches.size(1), patches.size(2), device_).to(at::kFloat);
+  std::vector<at::Tensor> tokens, places;
+  for (const at::Tensor& picture : source.References()) {
+    const at::Tensor bytes = Flux2Reference(picture, info_.size_multiple).permute({2, 0, 1});
+    const at::Tensor patches = PatchesOf(bytes.to(device_).to(at::kFloat) / 255);
+    tokens.push_back(TokensOf(patches.unsqueeze(0), /*patch=*/1, TokenOrder::kByChannel).squeeze(0));
+    const int64_t number = static_cast<int64_t>(tokens.size());
+    places.push_back(
+        GridPositions({kReferenceStep * number, 0, 0, 0}, patches.size(1), patches.size(2), device_)
+            .to(at::kFloat));
+  }
+  start.reference = at::cat(tokens);
+  start.reference_places = at::cat(places);
   return start;
 }
 

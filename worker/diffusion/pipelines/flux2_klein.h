@@ -1,4 +1,4 @@
-// FLUX.2 klein: makes pictures of a prompt, and changes one as it says; and the same network distilled to a
+// FLUX.2 klein: makes pictures of a prompt, and changes one to three as it says; and the same network distilled to a
 // few steps, which is not guided. Reference: diffusers Flux2KleinPipeline; black-forest-labs/flux2.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_FLUX2_KLEIN_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_FLUX2_KLEIN_H_
@@ -30,7 +30,7 @@ class Flux2KleinPipeline : public Pipeline {
   at::Device device() const override { return device_; }
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override;
   Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
-  // With noise: a picture that is changed is seen beside it.
+  // With noise: pictures that are changed are seen beside it.
   Start Begin(const Source& source, const PictureRequest& request, at::IntArrayRef shape,
               NoiseSource& noise) const override;
   at::Tensor Decode(const at::Tensor& latent) const override;

@@ -37,16 +37,20 @@ struct ModelInfo {
   std::string precision;  // what a worker computes it in, as NameOf has it; empty until one is told
   bool takes_prompt = false;
   bool takes_negative_prompt = false;
-  int64_t max_clip_skip = 0;           // how many last layers of the text encoder a request may leave out
-  bool takes_second_prompt = false;    // has two text encoders, which may read different prompts
-  bool takes_sizes = false;            // is told of the frame a picture is cut out of
-  bool takes_aesthetic_score = false;  // and how beautiful it shall be
-  bool takes_source = true;            // a picture to begin with, and a mask of what to paint anew in it
-  bool edits = false;                  // changes a picture as the prompt says: nothing without one …
-  bool makes_too = false;              // … unless it makes pictures of the prompt alone as well
-  bool varies = false;                 // makes pictures like one that it sees as a whole: nothing without one
-  bool takes_guidance = false;         // is guided away from what it makes of nothing, in rows of its own
-  bool takes_perturbed = false;        // can be guided away from itself with layers that look at nothing
+  int64_t max_clip_skip = 0;            // how many last layers of the text encoder a request may leave out
+  bool takes_second_prompt = false;     // has two text encoders, which may read different prompts
+  bool takes_sizes = false;             // is told of the frame a picture is cut out of
+  bool takes_aesthetic_score = false;   // and how beautiful it shall be
+  bool takes_source = true;             // a picture to begin with, and a mask of what to paint anew in it
+  bool edits = false;                   // changes a picture as the prompt says: nothing without one …
+  bool makes_too = false;               // … unless it makes pictures of the prompt alone as well
+  bool takes_picture_guidance = false;  // is guided by the picture that it changes, in a row of its own
+  // How many pictures it goes by that changes them, seen whole; 0: it takes one to its own size, or none.
+  int64_t most_references = 0;
+  int64_t reference_pixels = 0;  // that each of those is seen at, about, or at most
+  bool varies = false;           // makes pictures like one that it sees as a whole: nothing without one
+  bool takes_guidance = false;   // is guided away from what it makes of nothing, in rows of its own
+  bool takes_perturbed = false;  // can be guided away from itself with layers that look at nothing
   ScorerInfo scorer;
   bool takes_prior_guidance = false;  // has a prior, which is guided by a scale of its own
   bool takes_hires = false;           // can go over its own picture again, enlarged

@@ -11,12 +11,10 @@ namespace mind::diffusion {
 namespace {
 
 constexpr double kReferenceMultiple = 32;
+// The reference takes any number; of those tokens that the language model reads, so many pictures leave some
+// two hundred to the prompt. The publisher recommends one to three.
+constexpr int64_t kMostQwenReferences = 4;
 constexpr int64_t kLeastReferenceArea = 32 * 32, kMostReferenceArea = 4096 * 4096;
-
-// The pictures that a request brings, in their order.
-std::vector<at::Tensor> ReferencesOf(const Source& source) {
-  return {source.original};
-}
 
 }  // namespace
 
@@ -37,7 +35,8 @@ QwenImageEditPipeline::Areas QwenImageEditPipeline::Areas::From(const ModelDirec
 ModelInfo QwenImageEditPipeline::Describe(const ModelDirectory& directory) {
   ModelInfo info = QwenImagePipeline::Describe(directory);
   QwenVisionConfig::From(directory.ComponentConfig("text_encoder"));
-  Areas::From(directory);
+  info.reference_pixels = Areas::From(directory).encoded;
+  info.most_references = kMostQwenReferences;
   info.edits = true;
   return info;
 }
@@ -70,7 +69,7 @@ Start QwenImageEditPipeline::Begin(const Source& source, const PictureRequest&, 
     throw RequestError("this model takes neither a mask nor a depth map");
   const int64_t patch = transformer_config().patch_size;
   std::vector<at::Tensor> tokens, places;
-  for (const at::Tensor& picture : ReferencesOf(source)) {
+  for (const at::Tensor& picture : source.References()) {
     const auto [width, height] = QwenReferenceSize(picture.size(1), picture.size(0), areas_.encoded);
     const at::Tensor bytes = ResizePicture(picture, width, height).permute({2, 0, 1});
     const at::Tensor latents = autoencoder_->Normed(LatentsOf(bytes.to(device_).to(at::kFloat) / 255).mean);
@@ -89,7 +88,7 @@ void QwenImageEditPipeline::Tell(const Source& source, const Start& start, const
                                  Conditioning& conditioning) const {
   Pipeline::Tell(source, start, request, conditioning);
   std::vector<SeenPicture> pictures;
-  for (const at::Tensor& picture : ReferencesOf(source)) pictures.push_back(edit_text_->See(Shown(picture)));
+  for (const at::Tensor& picture : source.References()) pictures.push_back(edit_text_->See(Shown(picture)));
   std::vector<Told>& rows = conditioning.rows;
   rows.back().Set(Condition::kText, edit_text_->Encode(request.prompt, pictures));
   if (rows.size() > 1)

@@ -1,6 +1,6 @@
-// Qwen-Image-Edit: changes pictures as a prompt says. The pictures are seen twice: small, by the language
-// model that reads the prompt, and as latents, by the denoiser beside those that it makes.
-// Wu et al. 2025, sec. 3.3; reference: diffusers QwenImageEditPlusPipeline (Qwen-Image-Edit-2509 and later).
+// Qwen-Image-Edit: changes one to four pictures as a prompt says. The pictures are seen twice: small, by the
+// language model that reads the prompt, and as latents, by the denoiser beside those that it makes. Wu et al.
+// 2025, sec. 3.3; reference: diffusers QwenImageEditPlusPipeline (Qwen-Image-Edit-2509 and later).
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_QWEN_IMAGE_EDIT_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_QWEN_IMAGE_EDIT_H_
 

@@ -35,9 +35,10 @@ struct PromptPicture {
 
 // What a request supplies beside its prompt.
 struct Source {
-  at::Tensor picture;   // float [3, H, W] in [0, 1]; undefined: none
-  at::Tensor original;  // uint8 [H', W', 3] on the CPU: the same as the request brought it
-  at::Tensor result;    // of the stage before (Pipeline::Result), on this one's device; undefined: none
+  at::Tensor picture;               // float [3, H, W] in [0, 1]; undefined: none
+  at::Tensor original;              // uint8 [H', W', 3] on the CPU: the same as the request brought it
+  std::vector<at::Tensor> further;  // others like it, each of a size of its own: info().most_references
+  at::Tensor result;  // of the stage before (Pipeline::Result), on this one's device; undefined: none
   at::Tensor mask;  // float [1, H, W] in [0, 1], 0.5 and more where it is to be painted anew; undefined: none
   bool soft_mask = false;                // what lies between 0 and 1 counts: painted so far, kept so far
   at::Tensor depth;                      // float [1, H', W'], larger is nearer, any range; undefined: none
@@ -46,6 +47,12 @@ struct Source {
   std::vector<PromptPicture> prompts;    // likewise
 
   bool defined() const { return picture.defined(); }
+  // What a model goes by that changes pictures, in the request's order. REQUIRES: defined()
+  std::vector<at::Tensor> References() const {
+    std::vector<at::Tensor> all = {original};
+    all.insert(all.end(), further.begin(), further.end());
+    return all;
+  }
   // How much of each pixel stays, float [1, H, W] in [0, 1]. REQUIRES: there is a mask
   at::Tensor Kept() const { return soft_mask ? 1 - mask : (mask < 0.5).to(at::kFloat); }
 };

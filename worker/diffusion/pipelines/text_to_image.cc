@@ -44,7 +44,7 @@ ModelInfo TextToImagePipeline::DescribeUNet(const ModelDirectory& directory, boo
   info.takes_perturbed = !SelfAttentions(unet).empty();
   info.needs_mask = sees_mask;
   info.needs_depth = sees_depth;
-  info.edits = edits;
+  info.edits = info.takes_picture_guidance = edits;
   ControlLibrary::Check(directory, unet, vae.latent_channels, vae.reduction());
   for (const auto& [name, folder] : directory.Controls()) {
     info.controls.push_back(name);
