@@ -112,8 +112,8 @@ class Sd3Replay {
     Conditioning conditioning = pipeline_.Condition(request, shape);
     // A request has no third prompt.
     if (item_.contains("prompt_3"))
-      conditioning.rows.back() =
-          pipeline_.Row(PromptsOf(request), request.reading, request.clip_skip, conditioning.tokens_cut);
+      conditioning.rows.back() = pipeline_.Row(PromptsOf(request), {request.reading, request.clip_skip, {}},
+                                               conditioning.tokens_cut);
     return conditioning;
   }
 

@@ -6,6 +6,10 @@
 
 namespace mind::diffusion {
 
+void AddLayersOf(const std::string& component, const FileParameters& weights, LayerWeights& layers) {
+  for (const auto& [path, weight] : weights.layers()) layers[component + "." + path] = weight;
+}
+
 AdapterLibrary::AdapterLibrary(std::string folder, LayerWeights layers, FileParameters::Options options)
     : folder_(std::move(folder)), layers_(std::move(layers)), options_(options) {}
 

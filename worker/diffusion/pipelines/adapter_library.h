@@ -18,12 +18,14 @@ struct LoraUse {
   double scale = 1;  // how much of it; 0: nothing, negative: the opposite
 };
 
+// Adds a component's layers to a model's, each path with its component before it ("unet.…").
+void AddLayersOf(const std::string& component, const FileParameters& weights, LayerWeights& layers);
+
 // Reads LoRA files on first use and keeps the last few. Thread-safe. Its adapters are of use with the model
 // whose layers it was given, and only as long as that lives.
 class AdapterLibrary {
  public:
-  // `folder`: what they lie in, if it is there. `layers`: the model's, each path with its component before it
-  // ("unet.…").
+  // `folder`: what they lie in, if it is there. `layers`: the model's (AddLayersOf).
   AdapterLibrary(std::string folder, LayerWeights layers, FileParameters::Options options);
 
   // Throws RequestError for a name there is no file of, ModelError for a file that does not fit the model.

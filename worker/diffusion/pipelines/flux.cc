@@ -17,7 +17,7 @@ constexpr char kFluxFill[] = "FluxFillPipeline", kFluxKontext[] = "FluxKontextPi
 constexpr char kFluxDenoiser[] = "transformer", kFluxClip[] = "text_encoder", kFluxT5[] = "text_encoder_2",
                kFluxT5Tokenizer[] = "tokenizer_2";
 constexpr int64_t kKontextTokens = 64 * 64;  // that a picture is changed by, about
-constexpr int64_t kFluxSamples = 128;  // latents each way that it was trained at
+constexpr int64_t kFluxSamples = 128;        // latents each way that it was trained at
 
 // What each is used with unless told otherwise, by its authors; tokens that T5 reads.
 struct FluxDefaults {
@@ -107,7 +107,7 @@ ModelInfo FluxPipeline::Describe(const ModelDirectory& directory) {
   FluxTokens(directory, defaults);  // throws where it is not possible
   info.default_steps = std::min(defaults.steps, info.train_steps);
   info.default_guidance = defaults.guidance;
-  for (const auto& [name, path] : directory.Loras()) info.loras.push_back(name);
+  info.loras = directory.LoraNames();
   return info;
 }
 
@@ -128,8 +128,7 @@ std::unique_ptr<const Pipeline> FluxPipeline::Load(const ModelDirectory& directo
   FileParameters weights = directory.ComponentWeights(kFluxDenoiser, options);
   pipeline->transformer_ = std::make_unique<const FluxTransformer>(Scope(weights), config);
   weights.ExpectAllTaken();
-  for (const auto& [path, weight] : weights.layers())
-    layers[std::string(kFluxDenoiser) + "." + path] = weight;
+  AddLayersOf(kFluxDenoiser, weights, layers);
   pipeline->LoadAutoencoder(directory, options);
   pipeline->adapters_ =
       std::make_unique<const AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);

@@ -78,6 +78,7 @@ ModelInfo Flux2KleinPipeline::Describe(const ModelDirectory& directory) {
   info.default_guidance = distilled ? 1 : kKleinGuidance;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
+  info.loras = directory.LoraNames();
   return info;
 }
 
@@ -94,6 +95,10 @@ std::unique_ptr<const Pipeline> Flux2KleinPipeline::Load(const ModelDirectory& d
   pipeline->transformer_ =
       std::make_unique<const Flux2Transformer>(Scope(transformer), KleinTransformer(directory));
   transformer.ExpectAllTaken();
+  LayerWeights layers;
+  AddLayersOf(kKleinDenoiser, transformer, layers);
+  pipeline->adapters_ =
+      std::make_unique<const AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
   const AutoencoderFlux2Config config = KleinAutoencoder(directory);
   FileParameters::Options upcast = options;
   upcast.precision = AutoencoderPrecision(options.precision, config.network.force_upcast);
@@ -117,6 +122,7 @@ std::vector<int64_t> Flux2KleinPipeline::LatentShape(int64_t width, int64_t heig
 
 Conditioning Flux2KleinPipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
+  conditioning.adapters = adapters_->Get(request.loras);
   const auto row = [&](const std::string& prompt) {
     conditioning.rows.push_back({{Condition::kText, text_->Encode(prompt, conditioning.tokens_cut)}});
   };

@@ -1,5 +1,6 @@
-// FLUX.2 klein: makes pictures of a prompt, and changes one to three as it says; and the same network distilled to a
-// few steps, which is not guided. Reference: diffusers Flux2KleinPipeline; black-forest-labs/flux2.
+// FLUX.2 klein: makes pictures of a prompt, and changes one to three as it says; and the same network
+// distilled to a few steps, which is not guided. Reference: diffusers Flux2KleinPipeline;
+// black-forest-labs/flux2.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_FLUX2_KLEIN_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_FLUX2_KLEIN_H_
 
@@ -54,6 +55,7 @@ class Flux2KleinPipeline : public Pipeline {
   at::Device device_ = at::kCPU;
   std::unique_ptr<const Flux2Text> text_;
   std::unique_ptr<const Flux2Transformer> transformer_;
+  std::unique_ptr<const AdapterLibrary> adapters_;  // of the transformer
   std::unique_ptr<const AutoencoderFlux2> autoencoder_;
   std::optional<LatentPreview> preview_;
 };

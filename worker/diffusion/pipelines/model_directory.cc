@@ -245,6 +245,12 @@ std::map<std::string, std::string> ModelDirectory::Loras() const {
   return SafeTensorsIn(LoraFolder());
 }
 
+std::vector<std::string> ModelDirectory::LoraNames() const {
+  std::vector<std::string> names;
+  for (const auto& [name, path] : Loras()) names.push_back(name);
+  return names;
+}
+
 std::map<std::string, std::string> ModelDirectory::LearntWordFiles() const {
   return SafeTensorsIn(ComponentPath(kLearntWordFolder));
 }

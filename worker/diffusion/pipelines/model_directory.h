@@ -70,6 +70,7 @@ class ModelDirectory {
   std::string LoraFolder() const;
   // The LoRAs in that: paths of .safetensors files by name, which is the file's without that.
   std::map<std::string, std::string> Loras() const;
+  std::vector<std::string> LoraNames() const;
   // The files of learnt words in its embeddings/: likewise, by word.
   std::map<std::string, std::string> LearntWordFiles() const;
   // The networks in its controls/ that pictures steer it by: their folders, by the folders' names.

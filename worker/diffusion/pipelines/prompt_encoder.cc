@@ -25,7 +25,7 @@ PromptEncoder::PromptEncoder(const ModelDirectory& directory, Part part, FilePar
   FileParameters weights = directory.ComponentWeights(part_.encoder, options);
   encoder_ = MakeTextEncoder(Scope(weights), directory.ComponentConfig(part_.encoder));
   weights.ExpectAllTaken();
-  for (const auto& [path, weight] : weights.layers()) layers[part_.encoder + "." + path] = weight;
+  AddLayersOf(part_.encoder, weights, layers);
   ExpectSameVocabulary(*tokenizer_, *encoder_, directory.path());
   if (tokenizer_->model_length() > static_cast<size_t>(encoder_->positions())) {
     throw ModelError(directory.path() + ": the tokenizer makes " +

@@ -55,6 +55,7 @@ ModelInfo QwenImagePipeline::Describe(const ModelDirectory& directory) {
   info.default_guidance = kQwenImageGuidance;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
+  info.loras = directory.LoraNames();
   return info;
 }
 
@@ -76,6 +77,9 @@ void QwenImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo inf
   FileParameters transformer = directory.ComponentWeights(kQwenTransformer, options);
   transformer_ = std::make_unique<const QwenImageTransformer>(Scope(transformer), TransformerOf(directory));
   transformer.ExpectAllTaken();
+  LayerWeights layers;
+  AddLayersOf(kQwenTransformer, transformer, layers);
+  adapters_ = std::make_unique<const AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
   FileParameters autoencoder(FromWanAutoencoder(directory.ComponentTensors(kQwenAutoencoder)), options);
   autoencoder_ = std::make_unique<const AutoencoderWan>(Scope(autoencoder), WanOf(directory));
   autoencoder.ExpectAllTaken();
@@ -92,6 +96,7 @@ std::vector<int64_t> QwenImagePipeline::LatentShape(int64_t width, int64_t heigh
 
 Conditioning QwenImagePipeline::Guided(const PictureRequest& request) const {
   Conditioning conditioning;
+  conditioning.adapters = adapters_->Get(request.loras);
   if (request.guidance <= 1) return conditioning;  // there, the reference guides nothing
   conditioning.guidance = request.Guided();
   conditioning.kept_norms = transformer_->config().patch_size;

@@ -47,7 +47,7 @@ class QwenImagePipeline : public Pipeline {
   // All but what reads prompts.
   void LoadParts(const ModelDirectory& directory, ModelInfo info, FileParameters::Options options);
 
-  // A request's guidance, with no rows yet: it is one of two rows if that is
+  // A request's guidance and LoRAs, with no rows yet: it is one of two rows if that is
   // above 1.
   Conditioning Guided(const PictureRequest& request) const;
   // What the encoder makes of a picture, as it is made.
@@ -64,6 +64,7 @@ class QwenImagePipeline : public Pipeline {
   SamplerConfig sampler_config_;
   std::unique_ptr<const QwenImageText> text_;
   std::unique_ptr<const QwenImageTransformer> transformer_;
+  std::unique_ptr<const AdapterLibrary> adapters_;  // of the transformer
   std::optional<LatentPreview> preview_;
 };
 

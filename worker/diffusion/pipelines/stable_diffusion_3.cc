@@ -80,6 +80,7 @@ ModelInfo StableDiffusion3Pipeline::Describe(const ModelDirectory& directory) {
         std::min(info.max_clip_skip, MaxSkip(directory.ComponentConfig(part.encoder)) - part.skipped);
   info.default_steps = std::min(kSd3Steps, info.train_steps);
   info.default_guidance = config.normed ? kSd35Guidance : kSd3Guidance;
+  info.loras = directory.LoraNames();
   return info;
 }
 
@@ -103,13 +104,15 @@ std::unique_ptr<const Pipeline> StableDiffusion3Pipeline::Load(const ModelDirect
   FileParameters weights(std::move(stored), options);
   pipeline->transformer_ = std::make_unique<const Sd3Transformer>(Scope(weights), Sd3ConfigIn(directory));
   weights.ExpectAllTaken();
+  AddLayersOf(kSd3Denoiser, weights, layers);
+  pipeline->adapters_ =
+      std::make_unique<const AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
   pipeline->LoadAutoencoder(directory, options);
   return pipeline;
 }
 
-Told StableDiffusion3Pipeline::Row(const Prompts& prompts, const PromptReading& reading, int64_t clip_skip,
+Told StableDiffusion3Pipeline::Row(const Prompts& prompts, const PromptEncoder::Wish& wish,
                                    int64_t& cut) const {
-  const PromptEncoder::Wish wish{reading, clip_skip, {}};
   const EncodedPrompt first = clips_[0]->Encode(prompts[0], wish),
                       second = clips_[1]->Encode(prompts[1], wish);
   cut += std::max(first.tokens_cut, second.tokens_cut);
@@ -126,11 +129,12 @@ Told StableDiffusion3Pipeline::Row(const Prompts& prompts, const PromptReading& 
 Conditioning StableDiffusion3Pipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
   conditioning.guidance = request.Guided();
+  conditioning.adapters = adapters_->Get(request.loras);
   PromptReading reading = request.reading;
   reading.emphasis = Emphasis::kNone;  // T5 would read brackets as text
   const auto add = [&](const std::string& prompt, const std::string& second, int64_t clip_skip) {
-    conditioning.rows.push_back(
-        Row({prompt, second.empty() ? prompt : second, prompt}, reading, clip_skip, conditioning.tokens_cut));
+    conditioning.rows.push_back(Row({prompt, second.empty() ? prompt : second, prompt},
+                                    {reading, clip_skip, conditioning.adapters}, conditioning.tokens_cut));
   };
   if (request.guidance > 1) {
     // The reference skips no layers for the negative prompt.

@@ -27,9 +27,10 @@ class StableDiffusion3Pipeline : public LatentPipeline {
   // nobody has said otherwise, those that the reference leaves out.
   Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
 
-  // One row, with a prompt for each of the encoders. Adds to `cut` what T5 and CLIP had no room for.
+  // One row, with a prompt for each of the encoders; `wish` is of the clips. Adds to `cut` what T5 and CLIP
+  // had no room for.
   using Prompts = std::array<std::string, 3>;
-  Told Row(const Prompts& prompts, const PromptReading& reading, int64_t clip_skip, int64_t& cut) const;
+  Told Row(const Prompts& prompts, const PromptEncoder::Wish& wish, int64_t& cut) const;
 
   // The parts, for whoever checks them one by one.
   const PromptEncoder& clip(size_t number) const { return *clips_[number]; }
@@ -45,6 +46,7 @@ class StableDiffusion3Pipeline : public LatentPipeline {
   std::unique_ptr<const T5Prompts> t5_;
   int64_t t5_tokens_ = 0;  // as many rows of zeros where there is none
   std::unique_ptr<const Sd3Transformer> transformer_;
+  std::unique_ptr<const AdapterLibrary> adapters_;  // of that and the clips
 };
 
 }  // namespace mind::diffusion

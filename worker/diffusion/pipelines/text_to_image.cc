@@ -68,7 +68,7 @@ void TextToImagePipeline::DescribeText(const ModelDirectory& directory, const Pr
   info.takes_guidance = true;
   info.languages = directory.PromptLanguages(encoder.tokenizer);
   info.max_clip_skip = MaxSkip(directory.ComponentConfig(encoder.encoder)) - encoder.skipped;
-  for (const auto& [name, path] : directory.Loras()) info.loras.push_back(name);
+  info.loras = directory.LoraNames();
   for (const auto& [word, path] : directory.LearntWordFiles()) info.learnt_words.push_back(word);
 }
 
@@ -113,7 +113,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   // CosXL's; reference: diffusers StableDiffusionXLInstructPix2PixPipeline.
   edits_scaled_ = directory.Index().Bool("is_cosxl_edit", false);
 
-  for (const auto& [path, weight] : unet.layers()) layers["unet." + path] = weight;
+  AddLayersOf("unet", unet, layers);
   adapters_ = std::make_unique<AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
 }
 

@@ -54,6 +54,7 @@ ModelInfo ZImagePipeline::Describe(const ModelDirectory& directory) {
   info.languages = directory.PromptLanguages("tokenizer");
   info.default_steps = std::min(kZSteps, info.train_steps);
   info.default_guidance = kZGuidance;
+  info.loras = directory.LoraNames();
   return info;
 }
 
@@ -71,12 +72,17 @@ std::unique_ptr<const Pipeline> ZImagePipeline::Load(const ModelDirectory& direc
   FileParameters weights(FromOriginalZImage(directory.ComponentTensors(kZDenoiser)), options);
   pipeline->transformer_ = std::make_unique<ZImageTransformer>(Scope(weights), ZTransformerOf(directory));
   weights.ExpectAllTaken();
+  LayerWeights layers;
+  AddLayersOf(kZDenoiser, weights, layers);
+  pipeline->adapters_ =
+      std::make_unique<const AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
   pipeline->LoadAutoencoder(directory, options);
   return pipeline;
 }
 
 Conditioning ZImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
   Conditioning conditioning;
+  conditioning.adapters = adapters_->Get(request.loras);
   const auto row = [&](const std::string& prompt) {
     conditioning.rows.push_back({{Condition::kText, text_->Encode(prompt, conditioning.tokens_cut)}});
   };

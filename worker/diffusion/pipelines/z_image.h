@@ -31,6 +31,7 @@ class ZImagePipeline : public LatentPipeline {
   double longest_ = 0;  // Conditioning::longest
   std::unique_ptr<const ZImageText> text_;
   std::unique_ptr<const ZImageTransformer> transformer_;
+  std::unique_ptr<const AdapterLibrary> adapters_;  // of the transformer
 };
 
 }  // namespace mind::diffusion

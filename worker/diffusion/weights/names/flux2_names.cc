@@ -8,7 +8,7 @@ namespace {
 
 constexpr char kWholeFlux2[] = "model.diffusion_model.";
 constexpr char kFlux2Mark[] = "double_stream_modulation_img.lin.weight";
-constexpr char kFlux2LastNorm[] = "norm_out.linear.weight";
+constexpr char kFlux2LastNorm[] = "norm_out.linear";
 
 const NameRules& Flux2Leaves() {
   static const NameRules* const rules = new NameRules{
@@ -41,34 +41,45 @@ const NameRules& Flux2Leaves() {
   return *rules;
 }
 
-// Queries, keys and values of a stream, which are one layer there: whether it is such a one.
-bool UnstackedFlux2(const std::string& name, const at::Tensor& tensor, NamedTensors& out) {
+}  // namespace
+
+LayerShares SharesOfFlux2Layer(const std::string& original) {
+  const std::string name = WithoutLeaf(Flux2Leaves()(original + ".weight"));
+  // Shift, then scale; diffusers has them the other way round.
+  if (name == kFlux2LastNorm) return {{name, 1, 1, 2}, {name, 0, 1, 2}};
   for (const bool text : {false, true}) {
-    const std::string_view layer = text ? ".txt_attn.qkv." : ".img_attn.qkv.";
-    const size_t at = name.find(layer);
-    if (at == std::string::npos) continue;
-    const std::string block = name.substr(0, at) + ".attn.";
-    const std::vector<std::string> names =
-        text ? std::vector{block + "add_q_proj", block + "add_k_proj", block + "add_v_proj"}
-             : std::vector{block + "to_q", block + "to_k", block + "to_v"};
-    Unstack(tensor, names, name.substr(at + layer.size()), /*heads=*/0, out);
-    return true;
+    const std::string ending = text ? ".txt_attn.qkv" : ".img_attn.qkv";
+    if (!name.ends_with(ending)) continue;
+    const std::string attention = name.substr(0, name.size() - ending.size()) + ".attn.";
+    return text ? ThirdsOf(attention + "add_q_proj", attention + "add_k_proj", attention + "add_v_proj")
+                : ThirdsOf(attention + "to_q", attention + "to_k", attention + "to_v");
   }
-  return false;
+  return {{name}};
 }
 
-}  // namespace
+const OriginalNames& Flux2Names() {
+  static const OriginalNames* const names = new OriginalNames{
+      "single_stream_modulation.linear",
+      [](const std::string& original, int64_t) { return SharesOfFlux2Layer(original); },
+      {{"single_blocks.", "single_transformer_blocks.", {"linear1", "linear2"}},
+       {"double_blocks.",
+        "transformer_blocks.",
+        {"img_attn.qkv", "txt_attn.qkv", "img_attn.proj", "txt_attn.proj", "img_mlp.0", "img_mlp.2",
+         "txt_mlp.0", "txt_mlp.2"}}},
+      {"img_in", "txt_in", "time_in.in_layer", "time_in.out_layer", "guidance_in.in_layer",
+       "guidance_in.out_layer", "double_stream_modulation_img.lin", "double_stream_modulation_txt.lin",
+       "single_stream_modulation.lin", "final_layer.linear", "final_layer.adaLN_modulation.1"}};
+  return *names;
+}
 
 NamedTensors FromOriginalFlux2(NamedTensors tensors) {
   if (tensors.HasPrefix(kWholeFlux2)) tensors = tensors.Under(kWholeFlux2);
   if (!tensors.Has(kFlux2Mark)) return tensors;
   NamedTensors out{tensors.source, {}};
   for (const auto& [stored, tensor] : tensors.tensors) {
-    const std::string name = Flux2Leaves()(stored);
-    if (UnstackedFlux2(name, tensor, out)) continue;
-    // Shift, then scale; diffusers has them the other way round.
-    out.tensors[name] =
-        name == kFlux2LastNorm ? Parted({{name, 1, 1, 2}, {name, 0, 1, 2}}, tensor).at(name) : tensor;
+    const std::string leaf = LeafOf(Flux2Leaves()(stored));
+    for (const auto& [layer, rows] : Parted(SharesOfFlux2Layer(WithoutLeaf(stored)), tensor))
+      out.tensors[layer + leaf] = rows;
   }
   return out;
 }

@@ -1,7 +1,5 @@
 #include "worker/diffusion/weights/names/flux_names.h"
 
-#include <algorithm>
-
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/names/name_rules.h"
 
@@ -46,22 +44,6 @@ const NameRules& FluxLayers() {
   return *rules;
 }
 
-// The layers' names in a double block, and in a single one, and outside them.
-constexpr const char* kDoubleLayers[] = {"img_mod.lin",   "txt_mod.lin",   "img_attn.qkv", "txt_attn.qkv",
-                                         "img_attn.proj", "txt_attn.proj", "img_mlp.0",    "img_mlp.2",
-                                         "txt_mlp.0",     "txt_mlp.2"};
-constexpr const char* kSingleLayers[] = {"modulation.lin", "linear1", "linear2"};
-constexpr const char* kOtherLayers[] = {"img_in",
-                                        "txt_in",
-                                        "time_in.in_layer",
-                                        "time_in.out_layer",
-                                        "vector_in.in_layer",
-                                        "vector_in.out_layer",
-                                        "guidance_in.in_layer",
-                                        "guidance_in.out_layer",
-                                        "final_layer.linear",
-                                        "final_layer.adaLN_modulation.1"};
-
 bool EndsIn(const std::string& name, const std::string& ending, std::string& before) {
   if (!name.ends_with(ending)) return false;
   before = name.substr(0, name.size() - ending.size());
@@ -74,12 +56,9 @@ LayerShares SharesOfFluxLayer(const std::string& original) {
   const std::string name = FluxLayers()(original);
   std::string block;
   if (EndsIn(name, ".img_attn.qkv", block))
-    return {
-        {block + ".attn.to_q", 0, 1, 3}, {block + ".attn.to_k", 1, 1, 3}, {block + ".attn.to_v", 2, 1, 3}};
+    return ThirdsOf(block + ".attn.to_q", block + ".attn.to_k", block + ".attn.to_v");
   if (EndsIn(name, ".txt_attn.qkv", block))
-    return {{block + ".attn.add_q_proj", 0, 1, 3},
-            {block + ".attn.add_k_proj", 1, 1, 3},
-            {block + ".attn.add_v_proj", 2, 1, 3}};
+    return ThirdsOf(block + ".attn.add_q_proj", block + ".attn.add_k_proj", block + ".attn.add_v_proj");
   if (EndsIn(name, ".linear1", block))
     return {{block + ".attn.to_q", 0, 1, kLinear1Parts},
             {block + ".attn.to_k", 1, 1, kLinear1Parts},
@@ -110,31 +89,19 @@ NamedTensors FromOriginalFlux(const NamedTensors& tensors) {
   return out;
 }
 
-std::vector<std::string> OriginalFluxLayers(const LayerWeights& layers, const std::string& prefix) {
-  // As many blocks of either kind as there are.
-  const auto blocks = [&](const std::string& kind) {
-    int64_t count = 0;
-    for (const auto& [layer, weight] : layers)
-      count = std::max(count, NumberAfter(layer, prefix + kind + ".") + 1);
-    return count;
-  };
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < blocks("single_transformer_blocks"); ++i) {
-    for (const char* layer : kSingleLayers)
-      names.push_back("single_blocks." + std::to_string(i) + "." + layer);
-  }
-  if (names.empty()) return names;  // another network
-  for (int64_t i = 0; i < blocks("transformer_blocks"); ++i) {
-    for (const char* layer : kDoubleLayers)
-      names.push_back("double_blocks." + std::to_string(i) + "." + layer);
-  }
-  names.insert(names.end(), std::begin(kOtherLayers), std::end(kOtherLayers));
-  std::erase_if(names, [&](const std::string& name) {
-    const LayerShares shares = SharesOfFluxLayer(name);
-    return std::any_of(shares.begin(), shares.end(),
-                       [&](const LayerShare& share) { return layers.count(prefix + share.layer) == 0; });
-  });
-  return names;
+const OriginalNames& FluxNames() {
+  static const OriginalNames* const names = new OriginalNames{
+      "single_transformer_blocks.0.proj_out",
+      [](const std::string& original, int64_t) { return SharesOfFluxLayer(original); },
+      {{"single_blocks.", "single_transformer_blocks.", {"modulation.lin", "linear1", "linear2"}},
+       {"double_blocks.",
+        "transformer_blocks.",
+        {"img_mod.lin", "txt_mod.lin", "img_attn.qkv", "txt_attn.qkv", "img_attn.proj", "txt_attn.proj",
+         "img_mlp.0", "img_mlp.2", "txt_mlp.0", "txt_mlp.2"}}},
+      {"img_in", "txt_in", "time_in.in_layer", "time_in.out_layer", "vector_in.in_layer",
+       "vector_in.out_layer", "guidance_in.in_layer", "guidance_in.out_layer", "final_layer.linear",
+       "final_layer.adaLN_modulation.1"}};
+  return *names;
 }
 
 }  // namespace mind::diffusion

@@ -5,11 +5,9 @@
 #define MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_FLUX_NAMES_H_
 
 #include <string>
-#include <vector>
 
 #include "worker/diffusion/weights/named_tensors.h"
-#include "worker/diffusion/weights/names/fused_layers.h"
-#include "worker/diffusion/weights/parameters.h"
+#include "worker/diffusion/weights/names/original_layers.h"
 
 namespace mind::diffusion {
 
@@ -23,8 +21,7 @@ bool IsOriginalFlux(const NamedTensors& tensors);
 // REQUIRES: IsOriginalFlux(tensors)
 NamedTensors FromOriginalFlux(const NamedTensors& tensors);
 
-// The original layers that hold layers of `prefix` ("transformer.") among these.
-std::vector<std::string> OriginalFluxLayers(const LayerWeights& layers, const std::string& prefix);
+const OriginalNames& FluxNames();
 
 }  // namespace mind::diffusion
 

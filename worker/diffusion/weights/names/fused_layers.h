@@ -25,6 +25,11 @@ struct LayerShare {
 };
 using LayerShares = std::vector<LayerShare>;
 
+// Queries, keys and values, as they are kept in one.
+inline LayerShares ThirdsOf(const std::string& q, const std::string& k, const std::string& v) {
+  return {{q, 0, 1, 3}, {k, 1, 1, 3}, {v, 2, 1, 3}};
+}
+
 // Of a tensor of the fused layer's rows, ours by layer. Throws ModelError.
 std::map<std::string, at::Tensor> Parted(const LayerShares& shares, const at::Tensor& rows);
 // The way back, of our weights. REQUIRES: the shares are all the rows there are, and `layers` has them all.

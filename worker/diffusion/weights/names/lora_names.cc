@@ -6,7 +6,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/json_file.h"
-#include "worker/diffusion/weights/names/flux_names.h"
+#include "worker/diffusion/weights/names/original_layers.h"
 #include "worker/diffusion/weights/names/unet_names.h"
 
 namespace mind::diffusion {
@@ -26,11 +26,15 @@ constexpr const char* kOwnNames[] = {"hada_w1_a", "hada_w1_b", "hada_w2_a", "had
                                      "hada_t2",   "lokr_w1",   "lokr_w1_a", "lokr_w1_b", "lokr_w2",
                                      "lokr_w2_a", "lokr_w2_b", "lokr_t1",   "lokr_t2"};
 
+constexpr char kTransformer[] = "transformer.";
+// Of programs that keep a transformer's paths, with its authors' names or diffusers': ComfyUI and AI Toolkit,
+// PEFT by itself, and those who put nothing before them.
+constexpr const char* kWholePrefixes[] = {"diffusion_model.", "base_model.model.", ""};
+
 // Of programs that name a layer's path with "_" for ".", and the component each stands for.
-constexpr std::pair<const char*, const char*> kFlatPrefixes[] = {{"lora_unet_", "unet."},
-                                                                 {"lora_te_", "text_encoder."},
-                                                                 {"lora_te1_", "text_encoder."},
-                                                                 {"lora_te2_", "text_encoder_2."}};
+constexpr std::pair<const char*, const char*> kFlatPrefixes[] = {
+    {"lora_unet_", "unet."},       {"lora_unet_", kTransformer},   {"lora_transformer_", kTransformer},
+    {"lora_te_", "text_encoder."}, {"lora_te1_", "text_encoder."}, {"lora_te2_", "text_encoder_2."}};
 
 constexpr const char* kOtherKinds[] = {"lora_magnitude_vector", "glora"};
 
@@ -46,19 +50,21 @@ std::optional<std::pair<std::string, std::string>> LayerAndPart(const std::strin
   return std::nullopt;
 }
 
-// Layers by the flat names kohya's program gives them: those of diffusers' names, and of a UNet's those of
-// guided diffusion's, which it gives SDXL's. The way back is not unique ("to_out_0"), so the layers there are
+std::string Flat(std::string path) {
+  std::replace(path.begin(), path.end(), '.', '_');
+  return path;
+}
+
+// Layers by other names than ours: the flat ones that kohya's program gives them, those of diffusers' names,
+// and of a UNet's those of guided diffusion's, which it gives SDXL's; and of a transformer's those that have
+// something else before them. The way back is not unique ("to_out_0"), so the layers there are
 // decide.
-std::map<std::string, std::string> FlatNames(const LayerWeights& layers) {
-  const auto flat = [](std::string path) {
-    std::replace(path.begin(), path.end(), '.', '_');
-    return path;
-  };
+std::map<std::string, std::string> OtherNames(const LayerWeights& layers) {
   std::map<std::string, std::string> names;
   for (const auto& [layer, weight] : layers) {
     for (const auto& [flat_prefix, component] : kFlatPrefixes) {
       const std::string prefix = component;
-      if (layer.rfind(prefix, 0) == 0) names[flat_prefix + flat(layer.substr(prefix.size()))] = layer;
+      if (layer.rfind(prefix, 0) == 0) names[flat_prefix + Flat(layer.substr(prefix.size()))] = layer;
     }
   }
   constexpr std::string_view kUNet = "unet.";
@@ -67,21 +73,22 @@ std::map<std::string, std::string> FlatNames(const LayerWeights& layers) {
     if (layer.rfind(kUNet, 0) == 0) unet.push_back(layer.substr(kUNet.size()));
   }
   for (const auto& [ours, theirs] : GuidedDiffusionNames(unet))
-    names["lora_unet_" + flat(theirs)] = std::string(kUNet) + ours;
+    names["lora_unet_" + Flat(theirs)] = std::string(kUNet) + ours;
+  for (const auto& [layer, weight] : layers) {
+    if (layer.rfind(kTransformer, 0) != 0) continue;
+    const std::string path = layer.substr(std::string_view(kTransformer).size());
+    for (const char* const prefix : kWholePrefixes) names[prefix + path] = layer;
+  }
   return names;
 }
 
 // Of a network that other programs keep with layers of its made one, what those are by the names they have in
-// their files: kohya's, and the network's authors' after "diffusion_model.".
+// their files: kohya's, and those of programs that keep the authors'.
 std::map<std::string, LayerShares> FusedNames(const LayerWeights& layers) {
-  const std::string prefix = "transformer.";
   std::map<std::string, LayerShares> names;
-  for (const std::string& original : OriginalFluxLayers(layers, prefix)) {
-    LayerShares shares = SharesOfFluxLayer(original);
-    for (LayerShare& share : shares) share.layer = prefix + share.layer;
-    std::string flat = original;
-    std::replace(flat.begin(), flat.end(), '.', '_');
-    names["lora_unet_" + flat] = names["diffusion_model." + original] = std::move(shares);
+  for (const auto& [original, shares] : OriginalLayers(layers, kTransformer)) {
+    names["lora_unet_" + Flat(original)] = shares;
+    for (const char* const prefix : kWholePrefixes) names[prefix + original] = shares;
   }
   return names;
 }
@@ -124,7 +131,7 @@ class AdapterMetadata {
 }  // namespace
 
 std::map<std::string, StoredUpdate> FromLora(const NamedTensors& file, const LayerWeights& layers) {
-  const std::map<std::string, std::string> flat = FlatNames(layers);
+  const std::map<std::string, std::string> others = OtherNames(layers);
   const std::map<std::string, LayerShares> fused = FusedNames(layers);
   const AdapterMetadata metadata(file);
   std::map<std::string, UpdateParts> parts;
@@ -141,7 +148,7 @@ std::map<std::string, StoredUpdate> FromLora(const NamedTensors& file, const Lay
       layer.replace(at, kProcessor.size(), ".");
       if (layers.count(layer) == 0) layer += ".0";  // to_out
     }
-    if (const auto known = flat.find(layer); known != flat.end()) layer = known->second;
+    if (const auto known = others.find(layer); known != others.end()) layer = known->second;
     if (layers.count(layer) == 0 && fused.count(layer) == 0) {
       throw ModelError(file.source + ": \"" + name +
                        "\" belongs to no layer of this model: it was made for a model of another kind");

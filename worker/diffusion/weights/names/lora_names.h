@@ -3,8 +3,11 @@
 //   .lora.up.weight,
 //     and <attention>.processor.<projection>_lora.down.weight), <layer>.alpha; text_encoder.<layer>…
 //   kohya: lora_unet_<layer>.lora_down.weight, .lora_up.weight, .alpha with "_" for every "." of the layer's
-//     path, of SDXL's UNet that in guided diffusion's names, of FLUX.1 that in its authors' (flux_names.h),
-//     which others have after "diffusion_model."; lora_te_<layer>…, lora_te1_…, lora_te2_…
+//     path, of SDXL's UNet that in guided diffusion's names, of transformers that in diffusers' or in their
+//     authors' (original_layers.h); lora_te_<layer>…, lora_te1_…, lora_te2_…
+//   of transformers besides: either path after "diffusion_model." (ComfyUI, AI Toolkit) or
+//   "base_model.model."
+//     (PEFT by itself) or nothing (Lightning); lora_transformer_<layer> with "_" for "." (OneTrainer)
 // Sources: diffusers loaders/lora_conversion_utils.py, kohya-ss/sd-scripts networks/lora.py.
 #ifndef MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_LORA_NAMES_H_
 #define MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_LORA_NAMES_H_

@@ -37,6 +37,14 @@ inline at::Tensor AsLinear(const at::Tensor& weight) {
   return linear;
 }
 
+// Of a tensor's name, what its layer is called, and the rest: ".weight". REQUIRES: it has a dot.
+inline std::string WithoutLeaf(const std::string& name) {
+  return name.substr(0, name.rfind('.'));
+}
+inline std::string LeafOf(const std::string& name) {
+  return name.substr(name.rfind('.'));
+}
+
 // The number that follows `prefix` in a name, up to the next dot; -1: none does.
 int64_t NumberAfter(const std::string& name, const std::string& prefix);
 // One more than the largest number that follows `prefix` in a name; 0: none does.

@@ -6,9 +6,9 @@ namespace mind::diffusion {
 namespace {
 
 constexpr char kSd3Prefix[] = "model.diffusion_model.";
-constexpr char kSd3Mark[] = "joint_blocks.0.x_block.attn.qkv.weight";
+constexpr char kSd3Mark[] = "joint_blocks.0.x_block.attn.qkv.weight", kSd3Positions[] = "pos_embed";
 
-const NameRules& Sd3Names() {
+const NameRules& Sd3Leaves() {
   static const NameRules* const rules = new NameRules{
       {"^pos_embed$", "pos_embed.pos_embed"},
       {"^x_embedder\\.proj\\.", "pos_embed.proj."},
@@ -35,22 +35,34 @@ const NameRules& Sd3Names() {
   return *rules;
 }
 
-// "….to_qkv", "….add_qkv_proj" → the names of its three parts; none: it has none.
-std::vector<std::string> PartsOfSd3Layer(const std::string& layer) {
-  const size_t place = layer.rfind("qkv");
-  if (place == std::string::npos) return {};
-  std::vector<std::string> parts;
-  for (const char* const one : {"q", "k", "v"}) parts.push_back(std::string(layer).replace(place, 3, one));
-  return parts;
-}
-
-// Shift, then scale; diffusers has them the other way round.
-at::Tensor ScaleFirst(const at::Tensor& rows) {
-  const std::vector<at::Tensor> halves = rows.chunk(2);
-  return at::cat({halves[1], halves[0]});
-}
-
 }  // namespace
+
+LayerShares SharesOfSd3Layer(const std::string& original, int64_t blocks) {
+  const std::string name = WithoutLeaf(Sd3Leaves()(original + ".weight"));
+  // Shift, then scale; diffusers has them the other way round where there is no gate.
+  if (name == "norm_out.linear" ||
+      name == "transformer_blocks." + std::to_string(blocks - 1) + ".norm1_context.linear")
+    return {{name, 1, 1, 2}, {name, 0, 1, 2}};
+  const size_t place = name.rfind("qkv");
+  if (place == std::string::npos) return {{name}};
+  const auto part = [&](const char* one) { return std::string(name).replace(place, 3, one); };
+  return ThirdsOf(part("q"), part("k"), part("v"));
+}
+
+const OriginalNames& Sd3Names() {
+  static const OriginalNames* const names =
+      new OriginalNames{"context_embedder",
+                        SharesOfSd3Layer,
+                        {{"joint_blocks.",
+                          "transformer_blocks.",
+                          {"x_block.adaLN_modulation.1", "x_block.attn.qkv", "x_block.attn.proj",
+                           "x_block.attn2.qkv", "x_block.attn2.proj", "x_block.mlp.fc1", "x_block.mlp.fc2",
+                           "context_block.adaLN_modulation.1", "context_block.attn.qkv",
+                           "context_block.attn.proj", "context_block.mlp.fc1", "context_block.mlp.fc2"}}},
+                        {"context_embedder", "t_embedder.mlp.0", "t_embedder.mlp.2", "y_embedder.mlp.0",
+                         "y_embedder.mlp.2", "final_layer.linear", "final_layer.adaLN_modulation.1"}};
+  return *names;
+}
 
 bool IsOriginalSd3(const NamedTensors& tensors) {
   return tensors.Has(kSd3Mark) || tensors.Has(std::string(kSd3Prefix) + kSd3Mark);
@@ -58,19 +70,16 @@ bool IsOriginalSd3(const NamedTensors& tensors) {
 
 NamedTensors FromOriginalSd3(const NamedTensors& tensors) {
   const NamedTensors own = tensors.Has(kSd3Mark) ? tensors : tensors.Under(kSd3Prefix);
-  const std::string last = "transformer_blocks." + std::to_string(CountAfter(own, "joint_blocks.") - 1);
+  const int64_t blocks = CountAfter(own, "joint_blocks.");
   NamedTensors out{tensors.source, {}};
   for (const auto& [stored, tensor] : own.tensors) {
-    const std::string name = Sd3Names()(stored);
-    const size_t dot = name.rfind('.');
-    const std::string layer = name.substr(0, dot), leaf = name.substr(dot + 1);
-    if (const std::vector<std::string> parts = PartsOfSd3Layer(layer); !parts.empty()) {
-      Unstack(tensor, parts, leaf, /*heads=*/0, out);
-    } else if (layer == "norm_out.linear" || layer == last + ".norm1_context.linear") {
-      out.tensors[name] = ScaleFirst(tensor);
-    } else {
+    // What is no layer's has no leaf.
+    if (const std::string name = Sd3Leaves()(stored); stored == kSd3Positions) {
       out.tensors[name] = tensor;
+      continue;
     }
+    for (const auto& [layer, rows] : Parted(SharesOfSd3Layer(WithoutLeaf(stored), blocks), tensor))
+      out.tensors[layer + LeafOf(stored)] = rows;
   }
   return out;
 }

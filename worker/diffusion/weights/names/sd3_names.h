@@ -4,9 +4,18 @@
 #ifndef MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_SD3_NAMES_H_
 #define MIND_WORKER_DIFFUSION_WEIGHTS_NAMES_SD3_NAMES_H_
 
+#include <cstdint>
+#include <string>
+
 #include "worker/diffusion/weights/named_tensors.h"
+#include "worker/diffusion/weights/names/original_layers.h"
 
 namespace mind::diffusion {
+
+// Our layers that an original one ("joint_blocks.0.x_block.attn.qkv") holds, of a network of so many blocks;
+// a name that is none is its own.
+LayerShares SharesOfSd3Layer(const std::string& original, int64_t blocks);
+const OriginalNames& Sd3Names();
 
 // Whether the transformer is there under its original names, "model.diffusion_model." before them or not.
 bool IsOriginalSd3(const NamedTensors& tensors);

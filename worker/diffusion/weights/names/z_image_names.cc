@@ -20,21 +20,36 @@ const NameRules& ZImageLeaves() {
 
 }  // namespace
 
+LayerShares SharesOfZImageLayer(const std::string& original) {
+  const std::string name = WithoutLeaf(ZImageLeaves()(original + ".weight"));
+  constexpr std::string_view kStacked = ".qkv";
+  if (!name.ends_with(kStacked)) return {{name}};
+  const std::string attention = name.substr(0, name.size() - kStacked.size()) + ".";
+  return ThirdsOf(attention + "to_q", attention + "to_k", attention + "to_v");
+}
+
+const OriginalNames& ZImageNames() {
+  static const std::vector<const char*> block = {"attention.qkv",   "attention.out",   "feed_forward.w1",
+                                                 "feed_forward.w2", "feed_forward.w3", "adaLN_modulation.0"};
+  static const OriginalNames* const names =
+      new OriginalNames{"cap_embedder.1",
+                        [](const std::string& original, int64_t) { return SharesOfZImageLayer(original); },
+                        {{"layers.", "layers.", block},
+                         {"noise_refiner.", "noise_refiner.", block},
+                         {"context_refiner.", "context_refiner.", block}},
+                        {"x_embedder", "cap_embedder.1", "t_embedder.mlp.0", "t_embedder.mlp.2",
+                         "final_layer.linear", "final_layer.adaLN_modulation.1"}};
+  return *names;
+}
+
 NamedTensors FromOriginalZImage(NamedTensors tensors) {
   if (tensors.HasPrefix(kWholeZImage)) tensors = tensors.Under(kWholeZImage);
   if (!tensors.Has("x_embedder.weight")) return tensors;
   NamedTensors out{tensors.source, {}};
   for (const auto& [stored, tensor] : tensors.tensors) {
     if (stored == kUnusedZNorm) continue;
-    const std::string name = ZImageLeaves()(stored);
-    const size_t stacked = name.find(".qkv.");
-    if (stacked == std::string::npos) {
-      out.tensors[name] = tensor;
-      continue;
-    }
-    const std::string scope = name.substr(0, stacked);
-    Unstack(tensor, {scope + ".to_q", scope + ".to_k", scope + ".to_v"}, name.substr(name.rfind('.') + 1),
-            /*heads=*/0, out);
+    for (const auto& [layer, rows] : Parted(SharesOfZImageLayer(WithoutLeaf(stored)), tensor))
+      out.tensors[layer + LeafOf(stored)] = rows;
   }
   return out;
 }
