@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "tests/unit/simulation/fronts/front.h"
 #include "tests/unit/server/service_rig.h"
+#include "tests/unit/simulation/fronts/front.h"
 
 namespace mind::server::simulated {
 

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "server/generation/worker_session.h"
+#include "tests/unit/server/service_rig.h"
 #include "tests/unit/simulation/fronts/account.h"
 #include "tests/unit/simulation/fronts/front.h"
-#include "tests/unit/server/service_rig.h"
 
 namespace mind::server::simulated {
 
