@@ -24,6 +24,7 @@
 #include "proto/support/metrics_endpoint.h"
 #include "proto/support/otlp_exporter.h"
 #include "worker/diffusion/blas.h"
+#include "worker/diffusion/device/kept_memory.h"
 #include "worker/diffusion/device/precision.h"
 #include "worker/diffusion/engine/engine.h"
 #include "worker/diffusion/engine/model_cache.h"
@@ -186,7 +187,10 @@ int Run(const Flags& flags) {
   diffusion::ComputeIn(precision);
   // Rows run side by side, each on one thread: an image does not depend on its neighbours, nor on the number
   // of cores.
-  if (device.is_cpu()) at::set_num_threads(1);
+  if (device.is_cpu()) {
+    at::set_num_threads(1);
+    diffusion::KeepLargeBlocks();
+  }
   const int threads = flags.threads > 0 ? flags.threads : UsableProcessors();
 
   WorkerMetrics metrics;

@@ -51,6 +51,21 @@ TEST(IdleCores, CoresThatRowsRunOnDoNot) {
   EXPECT_EQ(threads.count(), 1U);
 }
 
+// A row's own core is not counted twice: of two, the other is idle.
+TEST(IdleCores, TheyHelpALoneRow) {
+  IdleCores cores(2);
+  cores.RowsRun(1);
+  std::promise<void> met[2];
+  cores.of_rows().Run(2, [&](size_t part) {
+    met[part].set_value();
+    met[1 - part].get_future().wait();
+  });
+  cores.RowsRun(2);
+  Threads threads;
+  cores.of_rows().Run(200, [&](size_t) { threads.Note(); });
+  EXPECT_EQ(threads.count(), 1U);
+}
+
 TEST(IdleCores, TheyComeWhenTheRowsHaveEnded) {
   IdleCores cores(2);
   cores.RowsRun(2);

@@ -25,8 +25,9 @@ double Seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-std::unique_ptr<RowExecutor> MakeExecutor(const Engine::Options& options) {
-  return options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads) : MakeBatchedExecutor();
+std::unique_ptr<RowExecutor> MakeExecutor(const Engine::Options& options, IdleCores& idle_cores) {
+  return options.device.is_cpu() ? MakeSideBySideExecutor(options.row_threads, &idle_cores.of_rows())
+                                 : MakeBatchedExecutor();
 }
 
 BatchCap::Options CapOptions(const Engine::Options& options, const RowRunner& runner) {
@@ -41,7 +42,8 @@ BatchCap::Options CapOptions(const Engine::Options& options, const RowRunner& ru
 Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
     : options_(options),
       meter_(meter != nullptr ? meter : &NoMeter()),
-      runner_(MakeExecutor(options),
+      idle_cores_(options.device.is_cpu() ? options.row_threads : 1),
+      runner_(MakeExecutor(options, idle_cores_),
               [&models, device = options.device] {
                 try {
                   models.UnloadIdle();
@@ -55,7 +57,6 @@ Engine::Engine(ModelSource& models, const Options& options, EngineMeter* meter)
                 .seconds_left = [this](const Trajectory& one) { return costs_.SecondsLeft(one); },
                 .busy_above = [this](int64_t priority) { return BusyAbove(priority); }},
                options.turns),
-      idle_cores_(options.device.is_cpu() ? options.row_threads : 1),
       checkpoint_pace_(1e-3 * static_cast<double>(options.checkpoint_interval.count())),
       side_(std::make_unique<ThreadPool>(options.side_threads)),
       previews_(std::make_unique<ThreadPool>(1)),

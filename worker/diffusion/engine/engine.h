@@ -154,6 +154,8 @@ class Engine {
   uint64_t next_id_ MIND_GUARDED_BY(mutex_) = 1;
   bool stopping_ MIND_GUARDED_BY(mutex_) = false;
 
+  IdleCores idle_cores_;  // of the CPU; on other devices nobody asks for them
+
   // The step thread's own, but for what costs_ says to any thread.
   RowRunner runner_;
   std::vector<TrajectoryPtr> running_;
@@ -162,7 +164,6 @@ class Engine {
   uint64_t batch_number_ = 0;
   Clock::time_point last_batch_end_;
 
-  IdleCores idle_cores_;  // of the CPU; on other devices nobody asks for them
   StepClock step_clock_;
   std::atomic<bool> device_lost_ = false;
   const CheckpointPace checkpoint_pace_;

@@ -3,6 +3,8 @@
 #include <malloc.h>
 #include <torch/version.h>
 
+#include "worker/diffusion/device/kept_memory.h"
+
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 9)
 #define MIND_HAS_DEVICE_ALLOCATORS
 #include <c10/core/CachingDeviceAllocator.h>
@@ -11,6 +13,7 @@
 namespace mind::diffusion {
 
 void FreeCaches(c10::Device device) {
+  FreeKeptBlocks();
 #if defined(__GLIBC__)
   malloc_trim(0);
 #endif

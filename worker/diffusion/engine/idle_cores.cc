@@ -29,14 +29,11 @@ void IdleCores::RowsRun(size_t rows) {
   changed_.notify_all();
 }
 
-void IdleCores::Run(size_t count, const std::function<void(size_t)>& part) {
-  Work work{.count = count, .part = part};
-  {
-    const MutexLock lock(mutex_);
-    works_.push_back(&work);
-  }
-  changed_.notify_all();
+void IdleCores::Run(size_t count, const std::function<void(size_t)>& part, bool row) {
+  Work work{.count = count, .part = part, .row = row};
   const MutexLock lock(mutex_);
+  works_.push_back(&work);
+  if (Open() != nullptr) changed_.notify_all();  // else nobody is woken to find no core
   while (work.next < work.count) TakePart(work);
   while (work.helpers > 0) changed_.wait(mutex_);
   std::erase(works_, &work);
@@ -60,8 +57,10 @@ void IdleCores::TakePart(Work& work) {
 }
 
 IdleCores::Work* IdleCores::Open() {
-  // Each work's caller has a core as well.
-  if (rows_ + works_.size() + helping_ >= cores_) return nullptr;
+  // The caller of each work has a core as well; of a row's, it is the row's.
+  const auto beside =
+      std::count_if(works_.begin(), works_.end(), [](const Work* work) { return !work->row; });
+  if (rows_ + static_cast<size_t>(beside) + helping_ >= cores_) return nullptr;
   const auto open =
       std::find_if(works_.begin(), works_.end(), [](const Work* work) { return work->next < work->count; });
   return open == works_.end() ? nullptr : *open;

@@ -33,7 +33,7 @@ at::Tensor Forward(const Denoiser& denoiser, const std::vector<EvaluationRow>& r
 
 class SideBySideExecutor : public RowExecutor {
  public:
-  explicit SideBySideExecutor(int threads) : threads_(static_cast<size_t>(threads)) {
+  SideBySideExecutor(int threads, Hands* hands) : threads_(static_cast<size_t>(threads)), hands_(hands) {
     // The caller is one of the threads.
     for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { Help(); });
   }
@@ -75,6 +75,8 @@ class SideBySideExecutor : public RowExecutor {
   };
 
   void RunRows(const Batch& batch) {
+    std::optional<HandsScope> helped;
+    if (hands_ != nullptr) helped.emplace(*hands_);
     for (size_t i = next_.fetch_add(1); i < batch.rows.size(); i = next_.fetch_add(1)) {
       try {
         batch.results[i].output = Forward(batch.denoiser, {batch.rows[i]}).squeeze(0);
@@ -105,6 +107,7 @@ class SideBySideExecutor : public RowExecutor {
   }
 
   const size_t threads_;
+  Hands* const hands_;
 
   Mutex mutex_;
   std::condition_variable_any work_, idle_;
@@ -160,8 +163,8 @@ class BatchedExecutor : public RowExecutor {
 
 }  // namespace
 
-std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads) {
-  return std::make_unique<SideBySideExecutor>(threads);
+std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads, Hands* hands) {
+  return std::make_unique<SideBySideExecutor>(threads, hands);
 }
 
 std::unique_ptr<RowExecutor> MakeBatchedExecutor() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/diffusion/models/denoiser.h"
+#include "worker/diffusion/models/parts.h"
 #include "worker/diffusion/pipelines/guidance.h"
 
 namespace mind::diffusion {
@@ -39,8 +40,8 @@ class RowExecutor {
 
 // CPU: rows side by side, each alone at batch size 1 on one of `threads` threads. Bit for bit independent of
 // neighbours, where a true batch would not be: kernels are chosen by batch size. Also the faster way for
-// small layers on few cores.
-std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads);
+// small layers on few cores. `hands`, if any, help with the large layers of a row, and must outlive it.
+std::unique_ptr<RowExecutor> MakeSideBySideExecutor(int threads, Hands* hands = nullptr);
 
 // CUDA: one forward for all rows that are told things of the same shapes and wrap alike, padded with copies
 // of the last one to the next power of two, so that few kernels are in play and a row's numbers hardly move

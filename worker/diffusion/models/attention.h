@@ -10,8 +10,7 @@ namespace mind::diffusion {
 
 // q [B, N, heads·d], k and v [B, M, heads·d] → [B, N, heads·d]. `mask`, if defined, is added to the logits:
 // [N, M] or [B or 1, heads or 1, N or 1, M]. Vaswani et al. 2017, eq. 1. However many tokens there are, no
-// more than kAttentionBytes of logits are held at a time (a head's of 16 queries at the least).
-inline constexpr int64_t kAttentionBytes = int64_t{4} << 20;
+// more than a few thousand logits are held at a time, but where gradients are taken.
 at::Tensor MultiHeadAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads,
                               const at::Tensor& mask = {});
 

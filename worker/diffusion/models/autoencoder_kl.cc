@@ -112,7 +112,7 @@ AutoencoderKl::AutoencoderKl(const Scope& scope, const AutoencoderConfig& config
 at::Tensor AutoencoderKl::EncodeMoments(const at::Tensor& image) const {
   at::Tensor x = encoder_in_(image);
   for (const DownBlock& block : down_) x = block(x, {});
-  x = encoder_out_(at::silu(encoder_norm_(encoder_middle_(x, {}))));
+  x = encoder_out_(encoder_norm_.Activated(encoder_middle_(x, {}), Activation::kSilu));
   return (quant_ ? (*quant_)(x) : x).to(at::kFloat);
 }
 
@@ -120,7 +120,7 @@ at::Tensor AutoencoderKl::Decode(const at::Tensor& latents) const {
   at::Tensor x = decoder_in_(post_quant_ ? (*post_quant_)(latents) : latents);
   x = decoder_middle_(x, {});
   for (const UpBlock& block : up_) x = block(x, {});
-  return decoder_out_(at::silu(decoder_norm_(x))).to(at::kFloat);
+  return decoder_out_(decoder_norm_.Activated(x, Activation::kSilu)).to(at::kFloat);
 }
 
 }  // namespace mind::diffusion

@@ -8,6 +8,7 @@
 #include "worker/diffusion/device/nhwc_norm.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/adapter.h"
+#include "worker/diffusion/models/cpu_kernels.h"
 #include "worker/diffusion/models/parts.h"
 #include "worker/diffusion/models/products.h"
 #include "worker/diffusion/models/wrapping.h"
@@ -18,9 +19,12 @@ namespace {
 // Numbers that a convolution takes up at a time, of a larger map than that: 8 MiB.
 constexpr int64_t kBand = int64_t{1} << 21;
 
-// On the CPU a large map is convolved in bands of lines (InParts), each with what it needs of its neighbours:
-// what a library lays out anew of a band stays in the cache.
+// On the CPU by a kernel of our own in float32. In other types a large map is convolved in bands of lines
+// (InParts), each with what it needs of its neighbours: what a library lays out anew of a band stays in the
+// cache.
 at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, ConvShape shape) {
+  if (x.dim() == 4 && HasCpuKernels(x) && HasCpuKernels(weight))
+    return ConvolveOnCpu(x, weight, bias, shape.stride, shape.padding);
   const int64_t lines = std::max<int64_t>(kBand / (x.size(1) * x.size(3)), 1), padding = shape.padding;
   const int64_t bands = (x.size(2) + lines - 1) / lines;
   // Maps that wrap come padded.
@@ -97,10 +101,32 @@ GroupNorm::GroupNorm(const Scope& scope, int64_t groups, int64_t channels, doubl
 at::Tensor GroupNorm::operator()(const at::Tensor& x) const {
   if (const at::Tensor in = InTypeOf(weight_, x); HasNhwcNorm(in, weight_, groups_))
     return NhwcNormed(in, weight_, bias_, {.groups = groups_, .epsilon = epsilon_}, InParts);
+  if (HasCpuKernels(x) && HasCpuKernels(weight_))
+    return GroupNormOnCpu(x, groups_, weight_, bias_, epsilon_, /*silu=*/false);
   if (!SumsTooCoarsely(weight_.scalar_type(), x))
     return at::group_norm(InTypeOf(weight_, x), groups_, weight_, bias_, epsilon_);
   return at::group_norm(x.to(at::kFloat), groups_, weight_.to(at::kFloat), bias_.to(at::kFloat), epsilon_)
       .to(weight_.scalar_type());
+}
+
+at::Tensor GroupNorm::Activated(const at::Tensor& x, Activation activation) const {
+  if (activation != Activation::kSilu) return Activate(activation, (*this)(x));
+  if (const at::Tensor in = InTypeOf(weight_, x); HasNhwcNorm(in, weight_, groups_)) {
+    return NhwcNormed(in, weight_, bias_, {.groups = groups_, .epsilon = epsilon_, .silu = true}, InParts);
+  }
+  if (HasCpuKernels(x) && HasCpuKernels(weight_))
+    return GroupNormOnCpu(x, groups_, weight_, bias_, epsilon_, /*silu=*/true);
+  return Activate(activation, (*this)(x));
+}
+
+at::Tensor GroupNorm::Modulated(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
+                                Activation activation) const {
+  if (activation == Activation::kSilu && HasCpuKernels(x) && HasCpuKernels(weight_)) {
+    const at::Tensor larger = 1 + scale;
+    return GroupNormOnCpu(x, groups_, weight_ * larger, bias_ * larger + shift, epsilon_, /*silu=*/true);
+  }
+  const auto as_map = [](const at::Tensor& rows) { return rows.unsqueeze(-1).unsqueeze(-1); };
+  return Activate(activation, (*this)(x) * (1 + as_map(scale)) + as_map(shift));
 }
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double epsilon)

@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "worker/diffusion/models/activation.h"
 #include "worker/diffusion/weights/parameters.h"
 
 namespace mind::diffusion {
@@ -48,6 +49,11 @@ class GroupNorm {
  public:
   GroupNorm(const Scope& scope, int64_t groups, int64_t channels, double epsilon);
   at::Tensor operator()(const at::Tensor& x) const;
+  // What the activation makes of it; of SiLU in one pass, where there is a kernel.
+  at::Tensor Activated(const at::Tensor& x, Activation activation) const;
+  // The same of norm(x)·(1 + scale) + shift, with scale and shift [B, C]. REQUIRES: x is [B, C, H, W]
+  at::Tensor Modulated(const at::Tensor& x, const at::Tensor& scale, const at::Tensor& shift,
+                       Activation activation) const;
 
  private:
   at::Tensor weight_, bias_;

@@ -124,7 +124,7 @@ Movq::Movq(const Scope& scope, const MovqConfig& config)
 at::Tensor Movq::Encode(const at::Tensor& image) const {
   at::Tensor x = encoder_in_(image);
   for (const DownBlock& block : down_) x = block(x, {});
-  x = encoder_out_(at::silu(encoder_norm_(encoder_middle_(x, {}))));
+  x = encoder_out_(encoder_norm_.Activated(encoder_middle_(x, {}), Activation::kSilu));
   return quant_(x).to(at::kFloat);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/diffusion/models/dropout.h"
+#include "worker/diffusion/models/in_place.h"
 
 namespace mind::diffusion {
 namespace {
@@ -35,22 +36,22 @@ at::Tensor ResnetBlock::Resized(const at::Tensor& x) const {
 
 at::Tensor ResnetBlock::operator()(const at::Tensor& x, const Signals& signals) const {
   const auto as_bias = [](const at::Tensor& rows) { return rows.unsqueeze(-1).unsqueeze(-1); };
-  at::Tensor h = conv1_(Resized(Activate(options_.activation, norm1_(x, signals))));
+  const Activation activation = options_.activation;
+  at::Tensor h = conv1_(Resized(norm1_.Activated(x, signals, activation)));
   at::Tensor time;
-  if (time_projection_) {
-    time = as_bias((*time_projection_)(
-        options_.activated_time ? signals.time : Activate(options_.activation, signals.time)));
-  }
-  if (time.defined() && !options_.scale_shift) h = h + time;
-  if (class_bias_) h = h + as_bias((*class_bias_)(signals.label));
-  h = norm2_(h, signals);
+  if (time_projection_)
+    time = (*time_projection_)(options_.activated_time ? signals.time : Activate(activation, signals.time));
+  if (time.defined() && !options_.scale_shift) h = Plus(h, as_bias(time));
+  if (class_bias_) h = Plus(h, as_bias((*class_bias_)(signals.label)));
   if (time.defined() && options_.scale_shift) {
     const auto scale_shift = time.chunk(2, 1);
-    h = h * (1 + scale_shift[0]) + scale_shift[1];
+    h = norm2_.Modulated(h, signals, scale_shift[0], scale_shift[1], activation);
+  } else {
+    h = norm2_.Activated(h, signals, activation);
   }
-  h = conv2_(ActiveDropout(Activate(options_.activation, h)));
+  h = conv2_(ActiveDropout(h));
   const at::Tensor resized = Resized(x);
-  h = (shortcut_ ? (*shortcut_)(resized) : resized) + h;
+  h = Plus(h, shortcut_ ? (*shortcut_)(resized) : resized);
   return options_.output_scale == 1 ? h : h / options_.output_scale;
 }
 

@@ -27,4 +27,11 @@ BlockNorm::BlockNorm(const Scope& scope, int64_t channels, int64_t latent_channe
   }
 }
 
+at::Tensor BlockNorm::Modulated(const at::Tensor& x, const Signals& signals, const at::Tensor& scale,
+                                const at::Tensor& shift, Activation activation) const {
+  if (plain_) return plain_->Modulated(x, scale, shift, activation);
+  const auto as_map = [](const at::Tensor& rows) { return rows.unsqueeze(-1).unsqueeze(-1); };
+  return Activate(activation, (*this)(x, signals) * (1 + as_map(scale)) + as_map(shift));
+}
+
 }  // namespace mind::diffusion

@@ -32,6 +32,12 @@ class BlockNorm {
   at::Tensor operator()(const at::Tensor& x, const Signals& signals) const {
     return spatial_ ? (*spatial_)(x, signals.latents) : (*plain_)(x);
   }
+  // As GroupNorm's.
+  at::Tensor Activated(const at::Tensor& x, const Signals& signals, Activation activation) const {
+    return spatial_ ? Activate(activation, (*this)(x, signals)) : plain_->Activated(x, activation);
+  }
+  at::Tensor Modulated(const at::Tensor& x, const Signals& signals, const at::Tensor& scale,
+                       const at::Tensor& shift, Activation activation) const;
 
  private:
   std::optional<GroupNorm> plain_;

@@ -1,5 +1,7 @@
 #include "worker/diffusion/models/transformer_2d.h"
 
+#include "worker/diffusion/models/cpu_kernels.h"
+#include "worker/diffusion/models/in_place.h"
 #include "worker/diffusion/models/perturbation.h"
 #include "worker/diffusion/models/picture_prompt.h"
 
@@ -29,10 +31,15 @@ at::Tensor TransformerBlock::operator()(const at::Tensor& x, const Signals& sign
   const bool unmixed = signals.perturbation != nullptr && signals.perturbation->Has(path_);
   const at::Tensor mixed =
       unmixed ? attn1_.Unmixed(first) : attn1_(first, only_cross_attention_ ? signals.context : first);
-  at::Tensor h = mixed + x;
-  h = SeePrompts(norm2_(h), signals) + h;
-  const auto value_gate = ff_in_(norm3_(h)).chunk(2, -1);
-  return ff_out_(value_gate[0] * Activate(gate_, value_gate[1])) + h;
+  at::Tensor h = Plus(mixed, x);
+  h = Plus(SeePrompts(norm2_(h), signals), h);
+  return Plus(ff_out_(Gated(ff_in_(norm3_(h)))), h);
+}
+
+at::Tensor TransformerBlock::Gated(const at::Tensor& value_gate) const {
+  if (gate_ == Activation::kGelu && HasCpuKernels(value_gate)) return GeluGateOnCpu(value_gate);
+  const auto halves = value_gate.chunk(2, -1);
+  return halves[0] * Activate(gate_, halves[1]);
 }
 
 at::Tensor TransformerBlock::SeePrompts(const at::Tensor& x, const Signals& signals) const {

@@ -32,6 +32,8 @@ class TransformerBlock {
   at::Tensor operator()(const at::Tensor& x, const Signals& signals) const;
 
  private:
+  // Values times what the activation makes of their gates, [.., 2·width] → [.., width].
+  at::Tensor Gated(const at::Tensor& value_gate) const;
   // The text, and pictures beside it.
   at::Tensor SeePrompts(const at::Tensor& x, const Signals& signals) const;
 

@@ -67,7 +67,7 @@ at::Tensor UNet::operator()(const DenoiserInput& input) const {
   if (added.middle.defined()) x = x + added.middle;
   carried.pyramid = at::Tensor();  // the one that grows upwards begins with nothing
   for (const UpBlock& block : up_) x = block(x, signals, &carried);
-  x = conv_out_(Activate(config().activation, norm_out_(x))).to(at::kFloat);
+  x = conv_out_(norm_out_.Activated(x, config().activation)).to(at::kFloat);
   if (carried.pyramid.defined()) x = x + carried.pyramid;
   if (pad > 0) x = x.slice(2, pad, x.size(2) - pad).slice(3, pad, x.size(3) - pad);
   // A score: noise over sigma, which is what such a network is told as its timestep.

@@ -115,7 +115,7 @@ void UpBlock::GrowPyramid(const at::Tensor& x, Carried& carried) const {
   if (carried.pyramid.defined()) carried.pyramid = Doubled(carried.pyramid, Filter::kBinomial);
   if (!pyramid_out_) return;
   // In float32, as the network's answer, which it grows to.
-  const at::Tensor detail = (*pyramid_out_)(at::silu((*pyramid_norm_)(x))).to(at::kFloat);
+  const at::Tensor detail = (*pyramid_out_)(pyramid_norm_->Activated(x, Activation::kSilu)).to(at::kFloat);
   carried.pyramid = carried.pyramid.defined() ? carried.pyramid + detail : detail;
 }
 
