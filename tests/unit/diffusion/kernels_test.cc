@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
@@ -102,7 +103,7 @@ at::Tensor Attended(const Kernels& kernels, const at::Tensor& q, const at::Tenso
                   .queries = q.size(0),
                   .keys = k.size(0),
                   .width = q.size(1),
-                  .scale = 0.25F},
+                  .scale = static_cast<float>(1 / std::sqrt(static_cast<double>(q.size(1))))},
                  scratch.data_ptr<float>());
   return out;
 }
@@ -116,7 +117,7 @@ TEST_P(KernelsTest, AttentionIsTheFormula) {
     if (keys == 1) mask.zero_();
     for (const auto& [some, line] : {std::pair(at::Tensor(), int64_t{0}), std::pair(mask, keys),
                                      std::pair(mask[0].contiguous(), int64_t{0})}) {
-      at::Tensor logits = at::matmul(q.to(at::kDouble), k.to(at::kDouble).t()) * 0.25;
+      at::Tensor logits = at::matmul(q.to(at::kDouble), k.to(at::kDouble).t()) / std::sqrt(width);
       if (some.defined()) logits = logits + some;
       const at::Tensor wanted = at::matmul(at::softmax(logits, -1), v.to(at::kDouble));
       EXPECT_LT(Off(Attended(kernels(), q, k, v, some, line), wanted), 2e-6)
@@ -132,8 +133,8 @@ TEST_P(KernelsTest, AttentionWhereNothingIsSeen) {
   mask[0].slice(0, 400).zero_();
   mask[1].slice(0, 0, 100).zero_();
   const at::Tensor out = Attended(kernels(), q, k, v, mask, 600);
-  const at::Tensor wanted =
-      at::matmul(at::softmax(at::matmul(q, k.t()).to(at::kDouble) * 0.25 + mask, -1), v.to(at::kDouble));
+  const at::Tensor wanted = at::matmul(
+      at::softmax(at::matmul(q, k.t()).to(at::kDouble) / std::sqrt(8) + mask, -1), v.to(at::kDouble));
   EXPECT_LT(Off(out.narrow(0, 0, 2), wanted.narrow(0, 0, 2)), 2e-6);
   EXPECT_TRUE(at::isnan(out[2]).all().item<bool>());
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <tuple>
+#include <utility>
 
 #include "worker/diffusion/engine/idle_cores.h"
 #include "worker/diffusion/weights/fresh_parameters.h"
@@ -33,6 +34,23 @@ TEST_P(LayersConvolutionTest, InBandsIsTheWholeWhoeverHelps) {
     IdleCores cores(threads);
     const HandsScope hands(cores);
     EXPECT_TRUE(at::equal(convolution(x), alone)) << threads;
+  }
+}
+
+// In one pass, of each row with its own scale and shift, what LibTorch makes of it in three.
+TEST(LayersGroupNorm, ActivatedAndModulated) {
+  FreshParameters parameters(FreshParameters::Values::kRandom);
+  const GroupNorm norm(Scope(parameters), 4, 12, 1e-5);
+  const at::Tensor x = at::randn({2, 12, 5, 7}), scale = at::randn({2, 12}), shift = at::randn({2, 12});
+  const auto made = [&](Activation activation) {
+    return std::pair(norm.Activated(x, activation), norm.Modulated(x, scale, shift, activation));
+  };
+  for (const Activation activation : {Activation::kSilu, Activation::kGelu}) {
+    const auto expected = made(activation);  // gradients may be taken: by LibTorch
+    const c10::InferenceMode inference;
+    const auto got = made(activation);
+    EXPECT_TRUE(at::allclose(got.first, expected.first, 1e-5, 1e-5));
+    EXPECT_TRUE(at::allclose(got.second, expected.second, 1e-5, 1e-5));
   }
 }
 

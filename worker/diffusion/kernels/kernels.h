@@ -64,7 +64,7 @@ struct Kernels {
                    float* scratch);
   void (*group_norm)(const GroupNorm& norm, int64_t group);
   // y[i] = x[i] · gelu(x[width + i]) of each of `lines` lines of 2·width numbers; gelu by the error function
-  // (Hendrycks & Gimpel 2016; erf: Abramowitz & Stegun would be too coarse, see gate.h).
+  // (Hendrycks & Gimpel 2016).
   void (*gelu_gate)(const float* x, float* y, int64_t lines, int64_t width);
 };
 

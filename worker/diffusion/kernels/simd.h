@@ -85,9 +85,10 @@ struct Simd {
   // Taylor's, whose next term is below 2^-26 where |x| <= 1/2.
   static Floats PowerOfTwo(Floats x) {
 #if defined(__AVX512F__)
-    const Floats bounded = (Floats)_mm512_max_ps(_mm512_set1_ps(-200.0F), (__m512)x);  // no number stays none
-    const Floats n = (Floats)_mm512_roundscale_ps((__m512)bounded, 0);
-    return (Floats)_mm512_scalef_ps((__m512)Fraction(bounded - n), (__m512)n);
+    constexpr __mmask16 kAll = 0xFFFF;  // without a mask GCC 12 warns of what its own header leaves open
+    const Floats bounded = (Floats)_mm512_maskz_max_ps(kAll, _mm512_set1_ps(-200.0F), (__m512)x);
+    const Floats n = (Floats)_mm512_maskz_roundscale_ps(kAll, (__m512)bounded, 0);
+    return (Floats)_mm512_maskz_scalef_ps(kAll, (__m512)Fraction(bounded - n), (__m512)n);
 #else
     constexpr float kRounder = 12582912.0F;
     const Floats bounded = x < -126.0F ? All(-126.0F) : x;

@@ -138,10 +138,10 @@ at::Tensor GroupNormOnCpu(const at::Tensor& given, int64_t groups, const at::Ten
   const int64_t numbers = rows > 0 ? x.numel() / rows : 0;
   if (numbers == 0) return y;
   Share(numbers > kLeastMap, rows * groups, [&](size_t part) {
-    const int64_t row = static_cast<int64_t>(part) / groups;
+    const int64_t row = static_cast<int64_t>(part) / groups, own = weight.dim() == 2 ? row * channels : 0;
     const kernels::GroupNorm norm{.x = x.data_ptr<float>() + row * numbers,
-                                  .scale = weight.data_ptr<float>(),
-                                  .shift = bias.data_ptr<float>(),
+                                  .scale = weight.data_ptr<float>() + own,
+                                  .shift = bias.data_ptr<float>() + own,
                                   .y = y.data_ptr<float>() + row * numbers,
                                   .channels = channels,
                                   .pixels = numbers / channels,

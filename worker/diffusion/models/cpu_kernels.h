@@ -18,7 +18,8 @@ at::Tensor AttendOnCpu(const at::Tensor& q, const at::Tensor& k, const at::Tenso
 at::Tensor ConvolveOnCpu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                          int64_t stride, int64_t padding);
 
-// As at::group_norm, then at::silu where wanted, in one pass. x [B, C, ..]
+// As at::group_norm, then at::silu where wanted, in one pass. x [B, C, ..]; weight and bias [C], or [B, C]:
+// of each row its own.
 at::Tensor GroupNormOnCpu(const at::Tensor& x, int64_t groups, const at::Tensor& weight,
                           const at::Tensor& bias, double epsilon, bool silu);
 
