@@ -73,7 +73,7 @@ int Run(int64_t size, int rounds) {
   const std::unique_ptr<Denoiser> network = FullSizeModels().front().make(parameters);
   FreshParameters more(FreshParameters::Values::kRandom);
   AutoencoderConfig config;
-  config.channels = {128, 256, 512, 512};
+  config.channels = config.decoder_channels = {128, 256, 512, 512};
   config.layers_per_block = 2;
   const AutoencoderKl autoencoder(Scope(more), config);
   IdleCores cores(threads);

@@ -76,7 +76,7 @@ void Layers() {
 
 void Autoencoder(const char* name, const std::vector<int64_t>& channels, int64_t size, int64_t tile) {
   AutoencoderConfig config;
-  config.channels = channels;
+  config.channels = config.decoder_channels = channels;
   config.layers_per_block = 2;
   FreshParameters parameters(FreshParameters::Values::kRandom);
   const AutoencoderKl autoencoder(Scope(parameters), config);

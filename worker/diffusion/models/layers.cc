@@ -19,11 +19,18 @@ namespace {
 // Numbers that a convolution takes up at a time, of a larger map than that: 8 MiB.
 constexpr int64_t kBand = int64_t{1} << 21;
 
-// On the CPU by a kernel of our own in float32. In other types a large map is convolved in bands of lines
-// (InParts), each with what it needs of its neighbours: what a library lays out anew of a band stays in the
-// cache.
+// Whether LibTorch takes oneDNN for it, which on large maps is a fifth faster than a kernel of ours. It does
+// so for no row alone by a 1x1 kernel, nor of a map of so few numbers (ATen native/Convolution.cpp,
+// use_mkldnn).
+constexpr int64_t kTakenByOneDnn = 20480;
+bool GoesToOneDnn(const at::Tensor& x, ConvShape shape) {
+  return shape.kernel > 1 && x[0].numel() > kTakenByOneDnn;
+}
+
+// On the CPU a large map is convolved in bands of lines (InParts), each with what it needs of its neighbours:
+// what a library lays out anew of a band stays in the cache. Small maps and 1x1 kernels have one of ours.
 at::Tensor Convolved(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, ConvShape shape) {
-  if (x.dim() == 4 && HasCpuKernels(x) && HasCpuKernels(weight))
+  if (x.dim() == 4 && x.size(0) > 0 && HasCpuKernels(x) && HasCpuKernels(weight) && !GoesToOneDnn(x, shape))
     return ConvolveOnCpu(x, weight, bias, shape.stride, shape.padding);
   const int64_t lines = std::max<int64_t>(kBand / (x.size(1) * x.size(3)), 1), padding = shape.padding;
   const int64_t bands = (x.size(2) + lines - 1) / lines;
