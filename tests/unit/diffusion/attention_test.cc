@@ -6,6 +6,7 @@
 #include <torch/version.h>
 
 #include <cmath>
+#include <limits>
 
 namespace mind::diffusion {
 namespace {
@@ -101,6 +102,23 @@ TEST(Attention, MemoryIsBoundedWhateverTheLength) {
 TEST(Attention, GradientsFlow) {
   const at::Tensor x = at::randn({1, 10, 8}).set_requires_grad(true);
   EXPECT_TRUE(MultiHeadAttention(x, x, x, 2).requires_grad());
+}
+
+// As a padded prompt's unused places are, with a mask of the least number there is; some hundreds of keys are
+// in hand at a time.
+TEST(AttentionMasks, AQueryAllOfWhoseKeysAreMaskedSeesThemAlike) {
+  const c10::InferenceMode inference;
+  at::manual_seed(2);
+  for (const int64_t keys : {5, 700}) {
+    const at::Tensor q = at::randn({1, 3, 16}), k = at::randn({1, keys, 16}), v = at::randn({1, keys, 16});
+    at::Tensor mask = at::zeros({1, 1, 3, keys});
+    mask.select(2, 0).fill_(std::numeric_limits<float>::lowest());
+    mask.select(2, 1).narrow(1, 0, keys - 1).fill_(std::numeric_limits<float>::lowest());
+    const at::Tensor out = MultiHeadAttention(q, k, v, 2, mask);
+    EXPECT_TRUE(at::allclose(out.select(1, 0), v.mean(1), 1e-5, 1e-5)) << keys;
+    EXPECT_TRUE(at::allclose(out.select(1, 1), v.select(1, keys - 1), 1e-5, 1e-5)) << keys;
+    EXPECT_TRUE(at::isfinite(out).all().item<bool>()) << keys;
+  }
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ TEST(FluxNames, ALoraOfAFusedLayerIsThoseOfItsParts) {
   for (const char* part : {"to_q", "to_k", "to_v"})
     layers[std::string("transformer.single_transformer_blocks.0.attn.") + part] = at::zeros({2, 5});
   layers["transformer.single_transformer_blocks.0.proj_mlp"] = at::zeros({8, 5});
+  layers["transformer.single_transformer_blocks.0.proj_out"] = at::zeros({2, 10});  // it is FLUX.1's
   const at::Tensor up = at::randn({14, 3}), down = at::randn({3, 5});
   for (const std::string name :
        {"lora_unet_single_blocks_0_linear1.lora_", "diffusion_model.single_blocks.0.linear1.lora_"}) {

@@ -118,9 +118,11 @@ TEST(LoopEnd, TellsHowLongEachThingHasHeldItTicksToo) {
   loop.Post([&now] { now += absl::Milliseconds(3); });
   loop.Post([] {});
   loop.Post([&now] { now += absl::Seconds(1); });
-  loop.Start([&now] { now += absl::Milliseconds(7); }, [&held](absl::Duration time) { held.push_back(time); });
+  loop.Start([&now] { now += absl::Milliseconds(7); },
+             [&held](absl::Duration time) { held.push_back(time); });
   loop.Stop();
-  EXPECT_THAT(held, ElementsAre(absl::Milliseconds(3), absl::ZeroDuration(), absl::Seconds(1), absl::Milliseconds(7)));
+  EXPECT_THAT(held, ElementsAre(absl::Milliseconds(3), absl::ZeroDuration(), absl::Seconds(1),
+                                absl::Milliseconds(7)));
 }
 
 TEST(LoopEnd, TicksByTheMachinesSteadyClock) {

@@ -17,6 +17,7 @@ class Attender {
   using Floats = typename S::Floats;
   static constexpr int64_t kLanes = S::kLanes, kRows = Isa::kRows;
   static constexpr float kNothing = -__builtin_inff();
+  static constexpr float kLeast = -__FLT_MAX__;
   static constexpr float kLog2OfE = 1.44269504088896341F;  // e^x is 2 to the power of x times this
 
  public:
@@ -116,7 +117,11 @@ class Attender {
       const int64_t query = tile * kRows + r;
       if (a_.mask != nullptr && query < a_.queries) {
         const float* const mask = a_.mask + query * a_.mask_line + key;
-        for (int64_t i = 0; i < count; ++i) logits[i] += mask[i] * kLog2OfE;
+        for (int64_t i = 0; i < count; ++i) {
+          // The least number there is stays one: a query all of whose keys are masked by it sees them alike.
+          const float bias = mask[i] * kLog2OfE;
+          logits[i] += bias > kLeast ? bias : kLeast;
+        }
       }
       for (int64_t i = count; i < panels.vectors * kLanes; ++i) logits[i] = kNothing;
     }

@@ -37,12 +37,12 @@ inline at::Tensor AsLinear(const at::Tensor& weight) {
   return linear;
 }
 
-// Of a tensor's name, what its layer is called, and the rest: ".weight". REQUIRES: it has a dot.
+// Of a tensor's name, what its layer is called, and the rest: ".weight"; nothing where it has no dot.
 inline std::string WithoutLeaf(const std::string& name) {
   return name.substr(0, name.rfind('.'));
 }
 inline std::string LeafOf(const std::string& name) {
-  return name.substr(name.rfind('.'));
+  return name.substr(WithoutLeaf(name).size());
 }
 
 // The number that follows `prefix` in a name, up to the next dot; -1: none does.
