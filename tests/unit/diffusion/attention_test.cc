@@ -113,7 +113,7 @@ TEST(AttentionMasks, AQueryAllOfWhoseKeysAreMaskedSeesThemAlike) {
     const at::Tensor q = at::randn({1, 3, 16}), k = at::randn({1, keys, 16}), v = at::randn({1, keys, 16});
     at::Tensor mask = at::zeros({1, 1, 3, keys});
     mask.select(2, 0).fill_(std::numeric_limits<float>::lowest());
-    mask.select(2, 1).narrow(1, 0, keys - 1).fill_(std::numeric_limits<float>::lowest());
+    mask.select(2, 1).narrow(2, 0, keys - 1).fill_(std::numeric_limits<float>::lowest());
     const at::Tensor out = MultiHeadAttention(q, k, v, 2, mask);
     EXPECT_TRUE(at::allclose(out.select(1, 0), v.mean(1), 1e-5, 1e-5)) << keys;
     EXPECT_TRUE(at::allclose(out.select(1, 1), v.select(1, keys - 1), 1e-5, 1e-5)) << keys;

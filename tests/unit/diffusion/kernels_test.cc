@@ -34,12 +34,12 @@ class KernelsTest : public testing::TestWithParam<const Kernels*> {
 };
 
 // Kernel, stride, padding, in, out, height, width.
-using Shape = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
-const Shape kShapes[] = {{3, 1, 1, 3, 5, 7, 9},    {3, 1, 1, 50, 8, 16, 16}, {3, 1, 1, 4, 17, 64, 64},
-                         {3, 2, 1, 9, 12, 17, 15}, {3, 2, 0, 9, 12, 17, 15}, {1, 1, 0, 70, 9, 8, 8},
-                         {1, 1, 0, 500, 3, 1, 1},  {3, 1, 1, 60, 8, 3, 200}, {7, 1, 3, 3, 4, 20, 5},
-                         {5, 3, 4, 2, 2, 3, 2},    {3, 1, 1, 1, 1, 500, 1},  {3, 1, 2, 8, 9, 10, 10},
-                         {8, 8, 0, 3, 16, 32, 32}, {3, 1, 1, 130, 321, 5, 5}};
+using ConvolvedShape = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
+const ConvolvedShape kShapes[] = {
+    {3, 1, 1, 3, 5, 7, 9},    {3, 1, 1, 50, 8, 16, 16}, {3, 1, 1, 4, 17, 64, 64}, {3, 2, 1, 9, 12, 17, 15},
+    {3, 2, 0, 9, 12, 17, 15}, {1, 1, 0, 70, 9, 8, 8},   {1, 1, 0, 500, 3, 1, 1},  {3, 1, 1, 60, 8, 3, 200},
+    {7, 1, 3, 3, 4, 20, 5},   {5, 3, 4, 2, 2, 3, 2},    {3, 1, 1, 1, 1, 500, 1},  {3, 1, 2, 8, 9, 10, 10},
+    {8, 8, 0, 3, 16, 32, 32}, {3, 1, 1, 130, 321, 5, 5}};
 
 at::Tensor Convolved(const Kernels& kernels, const at::Tensor& x, const at::Tensor& weight,
                      const at::Tensor& bias, int64_t stride, int64_t padding, int64_t channels_at_once) {

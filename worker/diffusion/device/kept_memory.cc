@@ -16,9 +16,9 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr size_t kLeast = size_t{512} << 10;  // below, malloc keeps by itself
-constexpr size_t kMost = size_t{64} << 20;    // above, a fault more or less counts for little
-constexpr size_t kInAll = size_t{256} << 20;  // that are kept
+constexpr size_t kLeast = size_t{512} << 10;        // below, malloc keeps by itself
+constexpr size_t kMostOfABlock = size_t{64} << 20;  // above, a fault more or less counts for little
+constexpr size_t kInAll = size_t{256} << 20;        // that are kept
 constexpr size_t kLargePage = size_t{2} << 20;
 
 // What is asked for, made larger by an eighth at the most so that blocks fit more often.
@@ -123,7 +123,7 @@ class KeptMemory : public c10::Allocator {
       if (found != sizes_.end()) {
         size = found->second;
         sizes_.erase(found);
-        if (size <= kMost && kept_bytes_ + size <= kInAll) {
+        if (size <= kMostOfABlock && kept_bytes_ + size <= kInAll) {
           kept_.emplace(size, block);
           kept_bytes_ += size;
           return;

@@ -120,7 +120,7 @@ class Attender {
         for (int64_t i = 0; i < count; ++i) {
           // The least number there is stays one: a query all of whose keys are masked by it sees them alike.
           const float bias = mask[i] * kLog2OfE;
-          logits[i] += bias > kLeast ? bias : kLeast;
+          logits[i] += bias < kLeast && mask[i] >= kLeast ? kLeast : bias;
         }
       }
       for (int64_t i = count; i < panels.vectors * kLanes; ++i) logits[i] = kNothing;
