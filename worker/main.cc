@@ -245,6 +245,21 @@ int Run(const Flags& flags) {
                              metrics.models_unloaded.Increment();
                              metrics.weight_bytes.Set(static_cast<double>(in_memory));
                              LogInfo("model unloaded", {{"model", model}, {"weight_bytes", in_memory}});
+                           },
+                       .part_loaded =
+                           [&metrics](const std::string& model, const std::string& part, double seconds,
+                                      int64_t in_memory) {
+                             metrics.weight_bytes.Set(static_cast<double>(in_memory));
+                             LogInfo("part of a model loaded", {{"model", model},
+                                                                {"part", part},
+                                                                {"seconds", seconds},
+                                                                {"weight_bytes", in_memory}});
+                           },
+                       .part_dropped =
+                           [&metrics](const std::string& model, const std::string& part, int64_t in_memory) {
+                             metrics.weight_bytes.Set(static_cast<double>(in_memory));
+                             LogInfo("part of a model dropped",
+                                     {{"model", model}, {"part", part}, {"weight_bytes", in_memory}});
                            }}});
     if (flags.preload) models->Preload();
     for (const auto& rejected : models->rejected()) {

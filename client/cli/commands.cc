@@ -236,6 +236,20 @@ int Delete(client::Client& client, const Common& common, const std::string& id) 
   return kOk;
 }
 
+namespace {
+
+// What may be asked of it: "  later stage: prior, 25 steps".
+void PrintStage(const v1::ModelStage& stage) {
+  std::printf("  later stage: %s%s%u steps", Shown(stage.name()).c_str(), stage.name().empty() ? "" : ", ",
+              stage.default_steps());
+  if (!stage.fixed_guidance()) std::printf(", guidance %g", stage.default_guidance());
+  if (stage.max_noise_level() > 0)
+    std::printf(", noise level %u of up to %u", stage.default_noise_level(), stage.max_noise_level());
+  std::printf("\n");
+}
+
+}  // namespace
+
 int Models(client::Client& client, const Common& common) {
   const auto models = client.Models();
   if (!models.ok()) return ReportError(models.status(), common);
@@ -269,10 +283,11 @@ int Models(client::Client& client, const Common& common) {
       std::printf("  loras: %s\n", Shown(absl::StrJoin(model.loras(), ", "), kMaxList).c_str());
     if (!model.stages().empty())
       std::printf("  stages: %s\n", Shown(absl::StrJoin(model.stages(), ", ")).c_str());
-    for (const v1::ModelStage& stage : model.later_stages()) {
-      std::printf("  later stage: %u steps, guidance %g, noise level %u of up to %u\n", stage.default_steps(),
-                  stage.default_guidance(), stage.default_noise_level(), stage.max_noise_level());
+    for (const v1::ModelVae& vae : model.vaes()) {
+      std::printf("  vae: %s%s%s\n", Shown(vae.name()).c_str(),
+                  vae.unfit().empty() ? "" : ", which does not fit: ", Shown(vae.unfit()).c_str());
     }
+    for (const v1::ModelStage& stage : model.later_stages()) PrintStage(stage);
   }
   return kOk;
 }

@@ -282,6 +282,10 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           Enumerator<v1::SourceFit>("SOURCE_FIT_", v1::SourceFit_Parse, "stretch|crop|fill",
                                     [spec](auto v) { spec->set_source_fit(v); }),
           "How --image and --mask come to a size of other proportions");
+  AddFlag(app, "--mask-fill", "original|surroundings|noise|nothing",
+          Enumerator<v1::MaskFill>("MASK_FILL_", v1::MaskFill_Parse, "original|surroundings|noise|nothing",
+                                   [spec](auto v) { spec->set_mask_fill(v); }),
+          "What is painted in --image begins with, below a --strength of 1");
   AddFlag(app, "--depth", "FILE", File([spec] { return spec->mutable_depth_image(); }),
           "Depth of --image, near is bright");
   AddRepeatedFlag(
@@ -311,6 +315,8 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "Class by number or name, for models that are asked for one");
   AddRepeatedFlag(app, "--lora", "NAME[:SCALE]", Lora(spec),
                   "One of the model's LoRAs; see `mind models`. May be given again");
+  AddFlag(app, "--vae", "NAME", Text([spec](auto& v) { spec->set_vae(v); }),
+          "Autoencoder in place of the model's own; see `mind models`");
   AddFlag(app, "--noise-level", "N", Whole([spec](auto v) { spec->set_noise_level(v); }),
           "How much an upscaler may change --image, or a variation stray from it");
   AddFlag(app, "--strength", "N", Real([spec](auto v) { spec->set_strength(v); }),
@@ -325,8 +331,8 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
           "Where --variation leads; random if left out");
   AddFlag(app, "--size", "WxH", Size(spec), "Width and height in pixels");
   AddRepeatedFlag(app, "--later-stage", "STEPS[:GUIDANCE[:NOISE]]", LaterStageFlag(spec),
-                  "How a cascade's next stage is sampled, guided and noised; see `mind models`. May be given "
-                  "again, for the one after it");
+                  "How the model's next stage is sampled, guided and noised beside the one of --steps; see "
+                  "`mind models`. May be given again, for the one after it");
   AddFlag(app, "--hires", "SCALE|WxH", HiresSize(spec),
           "A second pass over the picture, so many times larger or of this size");
   AddFlag(app, "--hires-steps", "N", Whole([spec](auto v) { spec->mutable_hires()->set_steps(v); }),

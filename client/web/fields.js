@@ -43,6 +43,12 @@ function classes(model) {
     : input('classLabel', say('classLabel'), {type: 'number', min: 0, max: model.classCount - 1, value: 0})];
 }
 
+/** The autoencoders beside it that fit; the first choice is its own. @param {any} model */
+function vaes(model) {
+  const names = (model.vaes ?? []).filter((/** @type {any} */ one) => !one.unfit).map((/** @type {any} */ one) => one.name);
+  return names.length ? [choice('vae', say('vae'), [{value: '', text: say('vaeOwn')}, ...plain(names)], '')] : [];
+}
+
 /** A field for something that a sampler can be told. @param {any} parameter a mind.v1.SamplerParameter in JSON */
 function parameterField(parameter) {
   const name = `parameter-${parameter.name}`;
@@ -92,7 +98,7 @@ export function showFields(model) {
     ...guidanceFields(model),
     ...(model.maxClipSkip ? [range('clipSkip', say('clipSkip'), {min: 0, max: model.maxClipSkip, step: 1, value: 0})] : []),
     ...(model.maxNoiseLevel ? [range('noiseLevel', say('noiseLevel'), {min: 0, max: model.maxNoiseLevel, step: 1, value: 20})] : []),
-    ...hiresFields(model),
+    ...hiresFields(model), ...vaes(model),
     ...(model.takesTiling ? [choice('tiling', say('tiling'), [{value: '', text: say('no')}, {value: 'true', text: say('yes')}], '')] : []),
     ...model.loras.map((/** @type {string} */ lora) =>
       range(`lora-${lora}`, say('lora', {name: lora}), {min: -LORA_SCALE, max: LORA_SCALE, step: 0.05, value: 0})),
@@ -146,6 +152,7 @@ export function requestOf() {
   }
   if (!spec.sourceImage) Object.assign(spec, hiresOf(value));
   if (value('tiling')) spec.tiling = true;
+  if (value('vae')) spec.vae = value('vae');
   if (value('negative')) spec.negativePrompt = value('negative');
   if (value('seed') !== '') spec.seed = value('seed');
   const variation = Number(value('variation'));
@@ -169,7 +176,7 @@ export function fillFields(spec) {
   const loras = Object.fromEntries((spec.loras ?? []).map((/** @type {any} */ one) => [`lora-${one.name}`, one.scale]));
   const values = {prompt: spec.prompt, negative: spec.negativePrompt, width: spec.width, height: spec.height, steps: spec.steps,
     guidance: spec.guidance, clipSkip: spec.clipSkip, noiseLevel: spec.noiseLevel,
-    ...guidanceValues(spec), ...hiresValues(spec), tiling: spec.tiling ? 'true' : '', sampler, seed: spec.seed,
+    ...guidanceValues(spec), ...hiresValues(spec), tiling: spec.tiling ? 'true' : '', vae: spec.vae ?? '', sampler, seed: spec.seed,
     variation: spec.variation?.strength ?? 0, variationSeed: spec.variation?.seed ?? '', classLabel: spec.classLabel, ...loras};
   for (const [name, value] of Object.entries(values)) {
     if (!fields[name] || value === undefined) continue;

@@ -49,6 +49,7 @@ export function parseInfotext(text) {
     clipSkip: values['Clip skip'] && String(Number(values['Clip skip']) - 1), classLabel: values.Class,
     ...(varied ? {variation: {seed: values['Variation seed'], strength: Number(varied)}} : {}),
     ...guidanceIn(values), ...passesIn(values), ...paintingIn(values), tiling: values.Tiling === 'True',
+    ...(values.VAE ? {vae: values.VAE.replace(/\.(safetensors|ckpt|pt)$/, '')} : {}),
     samplerParameters: parameters ? JSON.parse(parameters) : {}, ...(width && height ? {width, height} : {})};
 }
 
@@ -74,12 +75,16 @@ function passesIn(values) {
     upscaler: `HIRES_UPSCALER_${values['Hires upscaler'] === 'Latent' ? 'LATENT' : 'LANCZOS'}`}};
 }
 
+/** A1111's words. @type {Record<string, string>} */
+const MASK_FILLS = {fill: 'MASK_FILL_SURROUNDINGS', 'latent noise': 'MASK_FILL_NOISE', 'latent nothing': 'MASK_FILL_NOTHING'};
+
 /** What is done with the picture to begin with. @param {Record<string, string>} values */
 function paintingIn(values) {
   const padding = values['Masked area padding'];
   return {
     ...(values['Source fit'] ? {sourceFit: `SOURCE_FIT_${values['Source fit'].toUpperCase()}`} : {}),
     ...(values['Mask blur'] ? {maskBlur: Number(values['Mask blur'])} : {}),
+    ...(MASK_FILLS[values['Masked content'] ?? ''] ? {maskFill: MASK_FILLS[values['Masked content']]} : {}),
     ...(padding ? {onlyMasked: {padding: Number(padding)}} : {}),
   };
 }

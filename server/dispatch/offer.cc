@@ -51,6 +51,19 @@ std::string Joined(const std::map<std::string, uint32_t>& networks) {
   return joined;
 }
 
+std::string VaeKey(const std::string& name, const std::string& hash) {
+  return absl::StrCat(hash, " ", name);
+}
+
+// Autoencoders that fit, each by its file and not its name alone.
+std::set<std::string> VaesOf(const v1::Model& model) {
+  std::set<std::string> vaes;
+  for (const v1::ModelVae& vae : model.vaes()) {
+    if (vae.unfit().empty()) vaes.insert(VaeKey(vae.name(), vae.hash()));
+  }
+  return vaes;
+}
+
 // Whether it changes or varies a picture, which a request has to bring.
 bool NeedsSource(const v1::Model& model) {
   const auto can = [&model](v1::Task task) {
@@ -83,6 +96,7 @@ Offer::Offer(const v1::Model& model)
       takes_source_fit_(model.takes_source_fit()),
       takes_hires_(model.takes_hires()),
       takes_tiling_(model.takes_tiling()),
+      takes_mask_fill_(model.takes_mask_fill()),
       later_stages_(model.later_stages_size()),
       takes_perturbed_guidance_(model.takes_perturbed_guidance()),
       takes_prior_guidance_(model.takes_prior_guidance()),
@@ -93,15 +107,16 @@ Offer::Offer(const v1::Model& model)
       scorer_classes_(model.scorer().class_count()),
       samplers_(SamplerNames(model)),
       loras_(model.loras().begin(), model.loras().end()),
+      vaes_(VaesOf(model)),
       controls_(NetworksFor(v1::INPUT_ROLE_CONTROL, model)),
       picture_adapters_(NamesOf(NetworksFor(v1::INPUT_ROLE_PROMPT, model))),
-      key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
-                        max_steps_, ",", max_clip_skip_, ",", references_, ",", takes_source_, enlarges_,
-                        needs_mask_, needs_depth_, needs_source_, takes_source_fit_, takes_hires_,
-                        takes_tiling_, takes_perturbed_guidance_, takes_prior_guidance_, takes_variation_,
-                        takes_guidance_interval_, takes_projected_guidance_, static_cast<int>(scorer_), ",",
-                        scorer_classes_, ";", later_stages_, ";", Joined(samplers_), Joined(loras_),
-                        Joined(controls_), Joined(picture_adapters_))) {}
+      key_(absl::StrCat(
+          Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",", max_steps_, ",",
+          max_clip_skip_, ",", references_, ",", takes_source_, enlarges_, needs_mask_, needs_depth_,
+          needs_source_, takes_source_fit_, takes_hires_, takes_tiling_, takes_mask_fill_,
+          takes_perturbed_guidance_, takes_prior_guidance_, takes_variation_, takes_guidance_interval_,
+          takes_projected_guidance_, static_cast<int>(scorer_), ",", scorer_classes_, ";", later_stages_, ";",
+          Joined(samplers_), Joined(loras_), Joined(vaes_), Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return AllowsSize(spec.width(), spec.height()) && spec.steps() <= max_steps_ &&
@@ -116,6 +131,7 @@ bool Offer::Allows(const v1::ImageSpec& spec) const {
                      [this](const v1::PicturePrompt& prompt) {
                        return picture_adapters_.count(prompt.adapter()) != 0;
                      }) &&
+         (spec.vae().empty() || vaes_.count(VaeKey(spec.vae(), spec.vae_hash())) != 0) &&
          AllowsPictures(spec) && AllowsGuidance(spec) && (takes_variation_ || !spec.has_variation());
 }
 
@@ -146,6 +162,7 @@ bool Offer::AllowsPictures(const v1::ImageSpec& spec) const {
   if (source && !takes_source_ && !enlarges_) return false;
   if (references > 0 && references + (source ? 1 : 0) > references_) return false;
   if (!takes_source_fit_ && SaysHowItIsPainted(spec)) return false;
+  if (!takes_mask_fill_ && spec.mask_fill() != v1::MASK_FILL_UNSPECIFIED) return false;
   return (source || references > 0 || (!enlarges_ && !needs_source_)) && (mask || !needs_mask_) &&
          spec.depth_image().empty() != needs_depth_;
 }

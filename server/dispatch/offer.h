@@ -54,6 +54,7 @@ class Offer {
   const bool takes_source_fit_;
   const bool takes_hires_;
   const bool takes_tiling_;
+  const bool takes_mask_fill_;
   const int later_stages_;  // that a request may say something of
   const bool takes_perturbed_guidance_;
   const bool takes_prior_guidance_;
@@ -64,6 +65,7 @@ class Offer {
   const uint32_t scorer_classes_;
   const std::set<std::string> samplers_;
   const std::set<std::string> loras_;
+  const std::set<std::string> vaes_;  // that fit, hash and name
   // By network, the kinds of pictures that it knows by number; 0: one, without a number.
   const std::map<std::string, uint32_t> controls_;
   const std::set<std::string> picture_adapters_;

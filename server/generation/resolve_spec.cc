@@ -15,6 +15,7 @@
 #include "server/generation/validate_later_stages.h"
 #include "server/generation/validate_painting.h"
 #include "server/generation/validate_picture_prompts.h"
+#include "server/generation/validate_vae.h"
 
 namespace mind::server {
 namespace {
@@ -290,6 +291,7 @@ absl::Status ResolveSpec(const v1::Model& model, const RequestLimits& limits, ui
   MIND_RETURN_IF_ERROR(ResolveHires(model, spec));
   MIND_RETURN_IF_ERROR(CheckLaterStages(model, limits.max_guidance, spec));
   if (spec.tiling() && !model.takes_tiling()) return InvalidField("spec.tiling", "this model takes none");
+  MIND_RETURN_IF_ERROR(ResolveVae(model, spec));
   MIND_RETURN_IF_ERROR(ResolveControls(model, spec));
   MIND_RETURN_IF_ERROR(ResolveGuidance(model, limits, spec));
   MIND_RETURN_IF_ERROR(ResolvePicturePrompts(model, spec));

@@ -9,16 +9,29 @@
 namespace mind::server {
 namespace {
 
+constexpr char kPrior[] = "prior";
+
 absl::Status CheckLaterStage(const std::string& field, const v1::ModelStage& allowed, double max_guidance,
                              const v1::LaterStage& stage) {
   if (stage.has_steps() && (stage.steps() < 1 || stage.steps() > allowed.max_steps())) {
     return InvalidField(field + ".steps",
                         absl::StrCat(stage.steps(), " given; it must be 1 to ", allowed.max_steps()));
   }
+  if (stage.has_guidance() && allowed.fixed_guidance()) {
+    return InvalidField(
+        field + ".guidance",
+        absl::StrCat("this model's ", allowed.name(), " takes none",
+                     allowed.name() == kPrior ? "; what it is guided by is prior_guidance" : ""));
+  }
   if (stage.has_guidance() &&
       !(stage.guidance() >= 0 && stage.guidance() <= max_guidance)) {  // NaN is neither
     return InvalidField(field + ".guidance",
                         absl::StrCat(stage.guidance(), " given; it must be 0 to ", max_guidance));
+  }
+  if (stage.noise_level() > 0 && allowed.max_noise_level() == 0) {
+    return InvalidField(
+        field + ".noise_level",
+        absl::StrCat("this model's ", allowed.name().empty() ? "stage" : allowed.name(), " takes none"));
   }
   if (stage.has_noise_level() && stage.noise_level() > allowed.max_noise_level()) {
     return InvalidField(field + ".noise_level", absl::StrCat(stage.noise_level(), " given; it must be 0 to ",

@@ -49,11 +49,25 @@ absl::Status ResolveOnlyMasked(const v1::Model& model, v1::ImageSpec& spec) {
   return CheckTaken("spec.only_masked", model, "mask_image", !spec.mask_image().empty());
 }
 
+absl::Status ResolveMaskFill(const v1::Model& model, v1::ImageSpec& spec) {
+  constexpr char kField[] = "spec.mask_fill";
+  if (!v1::MaskFill_IsValid(spec.mask_fill()))
+    return InvalidField(kField, absl::StrCat(static_cast<int>(spec.mask_fill()), " is not a MaskFill"));
+  if (spec.mask_fill() == v1::MASK_FILL_ORIGINAL) spec.clear_mask_fill();
+  if (spec.mask_fill() == v1::MASK_FILL_UNSPECIFIED) return absl::OkStatus();
+  if (!model.takes_mask_fill()) return InvalidField(kField, "this model takes none");
+  if (spec.mask_image().empty()) return InvalidField(kField, "given without mask_image, which it is about");
+  // From all of the way on nothing of it is left.
+  if (spec.strength() == 1) spec.clear_mask_fill();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ResolvePainting(const v1::Model& model, v1::ImageSpec& spec) {
   if (absl::Status error = ResolveFit(model, spec); !error.ok()) return error;
   if (absl::Status error = ResolveMaskBlur(model, spec); !error.ok()) return error;
+  if (absl::Status error = ResolveMaskFill(model, spec); !error.ok()) return error;
   return ResolveOnlyMasked(model, spec);
 }
 

@@ -1,4 +1,5 @@
-// How a request's source picture comes to the picture's size, and which part of it is painted how softly.
+// How a request's source picture comes to the picture's size, and which part of it is painted how softly,
+// from what.
 #ifndef MIND_SERVER_GENERATION_VALIDATE_PAINTING_H_
 #define MIND_SERVER_GENERATION_VALIDATE_PAINTING_H_
 

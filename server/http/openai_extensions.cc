@@ -123,9 +123,11 @@ const std::vector<std::string>& OpenAiSpecFields() {
                                                                 "reference_images",
                                                                 "source_fit",
                                                                 "mask_blur",
+                                                                "mask_fill",
                                                                 "only_masked",
                                                                 "hires",
                                                                 "tiling",
+                                                                "vae",
                                                                 "later_stages",
                                                                 "omit_metadata"};
   return *names;

@@ -58,10 +58,12 @@ void MakePictures(const Face& face, const ExchangePtr& exchange, absl::StatusOr<
     if (request.keeps_settings) {
       if (!spec.model().empty()) options.model = spec.model();
       if (request.sets_clip_skip) options.clip_skip = spec.clip_skip();
+      if (request.sets_vae) options.vae = spec.vae();
       tasks->SetOptions(caller.tenant, options);
     }
     if (spec.model().empty()) spec.set_model(options.model);
     if (!request.sets_clip_skip && options.clip_skip) spec.set_clip_skip(*options.clip_skip);
+    if (!request.sets_vae) spec.set_vae(options.vae);
     auto start = [&context, tasks, exchange, request = std::move(request), caller,
                   now](const Submission& asked) mutable {
       const SdapiTaskPtr task = tasks->Begin(caller.tenant, request.task_id, now);
@@ -157,7 +159,7 @@ void GetOptions(const Face& face, const ExchangePtr& exchange) {
                                                           : json();
                  exchange->Answer(SdapiJson({{"sd_model_checkpoint", name},
                                              {"sd_checkpoint_hash", ""},
-                                             {"sd_vae", "Automatic"},
+                                             {"sd_vae", options.vae.empty() ? "Automatic" : options.vae},
                                              {"CLIP_stop_at_last_layers", options.clip_skip.value_or(0) + 1},
                                              {"samples_format", "png"}}));
                });
@@ -171,12 +173,14 @@ void SetOptions(const Face& face, const ExchangePtr& exchange) {
   JsonFields fields(*given, /*from_form=*/true);
   const std::optional<std::string> title = fields.Text("sd_model_checkpoint");
   const std::optional<int64_t> layers = fields.Whole("CLIP_stop_at_last_layers", 0, 64);
+  const std::optional<std::string> vae = fields.Text("sd_vae");
   if (!fields.status().ok()) return exchange->Answer(SdapiError(fields.status()));
   OnLoop(face.context, exchange,
-         [&context = face.context, tasks = face.tasks, exchange, title, layers](const Caller& caller) {
+         [&context = face.context, tasks = face.tasks, exchange, title, layers, vae](const Caller& caller) {
            SdapiOptions options = tasks->OptionsOf(caller.tenant);
            if (layers) options.clip_skip = static_cast<uint32_t>(std::max<int64_t>(*layers - 1, 0));
            if (title) options.model = ModelOfTitle(*title);
+           if (vae) options.vae = VaeOfTitle(*vae);
            const auto keep = [tasks, exchange, options, tenant = caller.tenant] {
              tasks->SetOptions(tenant, options);
              exchange->Answer(SdapiJson(json()));
@@ -230,6 +234,9 @@ void AddLists(const std::shared_ptr<Face>& face, Router& router) {
   });
   add("loras", [](Generation& generation, const std::string& model, const ExchangePtr& exchange) {
     generation.GetModel(model, Listing<v1::Model>(exchange, SdapiLoras));
+  });
+  add("sd-vae", [](Generation& generation, const std::string& model, const ExchangePtr& exchange) {
+    generation.GetModel(model, Listing<v1::Model>(exchange, SdapiVaes));
   });
   std::vector<std::pair<std::string, json>> fixed = SdapiFixedLists();
   fixed.emplace_back("schedulers", SdapiSchedulers());

@@ -35,6 +35,8 @@ std::string SdapiName(const std::string& field) {
                                              {"hires.strength", "denoising_strength"},
                                              {"only_masked.padding", "inpaint_full_res_padding"},
                                              {"clip_skip", "clip_skip"},
+                                             {"mask_fill", "inpainting_fill"},
+                                             {"vae", "sd_vae"},
                                              {"loras", "prompt, a LoRA"}};
   const std::string last = field.substr(spec + 5);
   const auto name = names->find(last);

@@ -87,6 +87,14 @@ json SdapiLoras(const v1::Model& model) {
   return list;
 }
 
+json SdapiVaes(const v1::Model& model) {
+  json list = json::array();
+  for (const v1::ModelVae& vae : model.vaes()) {
+    if (vae.unfit().empty()) list.push_back({{"model_name", vae.name()}, {"filename", vae.name()}});
+  }
+  return list;
+}
+
 std::vector<std::pair<std::string, json>> SdapiFixedLists() {
   const json none = json::array();
   const json untold = {{"error", "not told; see the metrics"}};
@@ -102,7 +110,6 @@ std::vector<std::pair<std::string, json>> SdapiFixedLists() {
              {"model_url", nullptr},
              {"scale", 4}}}},
           {"latent-upscale-modes", {{{"name", "Latent"}}}},
-          {"sd-vae", none},
           {"sd-modules", none},
           {"hypernetworks", none},
           {"face-restorers", none},

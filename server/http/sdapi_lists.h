@@ -17,6 +17,8 @@ nlohmann::json SdapiModels(const v1::ListModelsResponse& models);
 nlohmann::json SdapiSamplers(const v1::ListSamplersResponse& samplers);
 nlohmann::json SdapiSchedulers();
 nlohmann::json SdapiLoras(const v1::Model& model);
+// Those that fit the model.
+nlohmann::json SdapiVaes(const v1::Model& model);
 
 // The lists that programs ask for and that are always the same here, most of them empty, by their names.
 std::vector<std::pair<std::string, nlohmann::json>> SdapiFixedLists();

@@ -93,10 +93,10 @@ void ReadSettings(JsonFields& fields, SdapiRequest& request) {
   const auto model = settings.Text("sd_model_checkpoint");
   if (model) request.job.mutable_spec()->set_model(ModelOfTitle(*model));
   ReadClipSkip(settings, "CLIP_stop_at_last_layers", request);
-  const auto vae = settings.Text("sd_vae");
-  if (vae && !vae->empty() && !absl::EqualsIgnoreCase(*vae, "automatic") &&
-      !absl::EqualsIgnoreCase(*vae, "none"))
-    settings.Refuse("sd_vae", "a model's own is the only one; it must be \"Automatic\"");
+  if (const auto vae = settings.Text("sd_vae")) {
+    request.job.mutable_spec()->set_vae(VaeOfTitle(*vae));
+    request.sets_vae = true;
+  }
   const auto format = settings.Text("samples_format");
   if (format && !absl::EqualsIgnoreCase(*format, "png"))
     settings.Refuse("samples_format", "pictures are answered as png");
@@ -235,6 +235,11 @@ std::string ModelOfTitle(const std::string& title) {
   if (absl::EndsWith(name, "]") && absl::StrContains(name, " [")) name = name.substr(0, name.rfind(" ["));
   for (const char* const ending : {".safetensors", ".ckpt"}) name = absl::StripSuffix(name, ending);
   return std::string(name);
+}
+
+std::string VaeOfTitle(const std::string& title) {
+  if (absl::EqualsIgnoreCase(title, "automatic") || absl::EqualsIgnoreCase(title, "none")) return "";
+  return ModelOfTitle(title);
 }
 
 void ReadPrompt(const std::string& prompt, v1::ImageSpec& spec) {

@@ -15,6 +15,7 @@ struct SdapiRequest {
   v1::JobRequest job;
   std::string task_id;  // force_task_id
   bool sets_clip_skip = false;
+  bool sets_vae = false;        // be it to the model's own
   bool keeps_settings = false;  // override_settings are the caller's options from now on
   bool send_images = true;
   nlohmann::json echo;  // the request, as the answer repeats it
@@ -33,6 +34,9 @@ bool IsSomething(const nlohmann::json* value);
 
 // The model that a checkpoint's title means: "emoji [1a2b3c]" and "emoji.safetensors" are "emoji".
 std::string ModelOfTitle(const std::string& title);
+
+// The autoencoder that sd_vae means, likewise; empty: the model's own ("Automatic", "None").
+std::string VaeOfTitle(const std::string& title);
 
 // Takes "<lora:name:0.8>" out of a prompt, each a LoraUse of the spec; what is left is the spec's prompt.
 void ReadPrompt(const std::string& prompt, v1::ImageSpec& spec);

@@ -76,16 +76,13 @@ void SetMask(const std::string& file, JsonFields& fields, v1::ImageSpec& spec) {
   }
 }
 
-// What is painted anew begins from the picture under the mask, as "original" does. From all of the way on
-// nothing of that is left, so that it makes no difference what A1111 puts there: the others too are what they
-// ask for.
-void RefuseFill(JsonFields& fields, const v1::ImageSpec& spec) {
-  constexpr int64_t kOriginal = 1;
-  if (fields.Whole("inpainting_fill", 0, 3).value_or(kOriginal) == kOriginal || spec.strength() == 1) return;
-  fields.Refuse(
-      "inpainting_fill",
-      "what is painted anew begins from the picture itself: it must be 1 (original), or denoising_strength "
-      "1, which leaves nothing of that");
+// Where left out it is the picture itself, though A1111's API means 0, its page 1: less of a surprise. From
+// all of the way on it makes no difference, and any model will do.
+void ReadMaskFill(JsonFields& fields, v1::ImageSpec& spec) {
+  constexpr v1::MaskFill kFills[] = {v1::MASK_FILL_SURROUNDINGS, v1::MASK_FILL_UNSPECIFIED,
+                                     v1::MASK_FILL_NOISE, v1::MASK_FILL_NOTHING};
+  const int64_t fill = fields.Whole("inpainting_fill", 0, 3).value_or(1);
+  if (spec.strength() < 1) spec.set_mask_fill(kFills[fill]);
 }
 
 }  // namespace
@@ -107,7 +104,7 @@ void ReadSdapiSource(JsonFields& fields, v1::ImageSpec& spec) {
   if (!IsSomething(mask)) return;
   if (const auto bytes = ReadPicture(*mask, "mask", fields)) SetMask(*bytes, fields, spec);
   ReadMaskBlur(fields, spec);
-  RefuseFill(fields, spec);
+  ReadMaskFill(fields, spec);
   const auto padding = fields.Whole("inpaint_full_res_padding", 0, kMostSdapiPixels);
   if (IsOn(fields, "inpaint_full_res")) {
     v1::OnlyMasked& only = *spec.mutable_only_masked();

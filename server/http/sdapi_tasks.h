@@ -43,6 +43,7 @@ using SdapiTaskPtr = std::shared_ptr<SdapiTask>;
 // Of a caller's requests that say nothing themselves.
 struct SdapiOptions {
   std::string model;  // empty: the server's own
+  std::string vae;    // empty: the model's own
   std::optional<uint32_t> clip_skip;
 };
 

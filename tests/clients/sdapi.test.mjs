@@ -94,7 +94,7 @@ test('a picture says again how it was made, and begins another', async () => {
   assert.equal(JSON.parse(other.body.info).denoising_strength, 0.6);
   // A mask that is turned round, and what under it is not begun from.
   const painted = {...request, init_images: [picture], mask: picture, inpainting_mask_invert: 1, mask_blur: 2, inpainting_fill: 2};
-  assert.match((await ask('/sdapi/v1/img2img', painted)).body.detail, /^inpainting_fill: /);
+  assert.equal((await ask('/sdapi/v1/img2img', painted)).status, 200);
   const whole = await ask('/sdapi/v1/img2img', {...painted, denoising_strength: 1});
   assert.equal(whole.status, 200, JSON.stringify(whole.body));
   assert.ok(isPng(whole.body.images[0]));

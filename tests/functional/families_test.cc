@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 
 #include "tests/functional/cluster.h"
 #include "tests/support/model_folder.h"
@@ -72,6 +73,7 @@ void AddModel(support::ModelFolder& folder, const std::string& model) {
   if (model.substr(0, 3) == "if-") return AddWhole("floyd", folder, model, model.substr(3));
   if (model == "xl") return AddXl(folder, model, "base");
   if (model == "xl-both") return AddXlCascade(folder, model);
+  if (model == "karlo-stages") return AddTiny("unclip", folder, model, "karlo");
   if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
     return AddTiny("unclip", folder, model, model);
   if (model == "sd3") return AddTiny("sd3", folder, model, "base");
@@ -96,9 +98,10 @@ struct Family {
   bool mask = false, depth = false;
   std::vector<const char*> networks = {};  // that steer it
   bool perturbed = false;
-  const char* adapter = "";  // through which a picture is a prompt
-  uint32_t side = 0;         // of the pictures, in pixels; 0: as the model makes them
-  int references = 0;        // pictures that it goes by beside the source
+  const char* adapter = "";                // through which a picture is a prompt
+  uint32_t side = 0;                       // of the pictures, in pixels; 0: as the model makes them
+  int references = 0;                      // pictures that it goes by beside the source
+  std::vector<uint32_t> later_steps = {};  // of the stages beside its own
 };
 
 const Family kFamilies[] = {
@@ -113,6 +116,7 @@ const Family kFamilies[] = {
     {"sd-zh-bert", "\u4e00\u53ea\u732b", "", 30},
     {"sd-x4-upscaler", "a photo of a cat", "", 30, true},
     {"glide", "an oil painting of a corgi", "", 20},
+    {.model = "karlo-stages", .prompt = "a cat", .label = "", .steps = 20, .later_steps = {9, 5}},
     {"cascade", "a photo of a cat", "", 20},
     {"xl", "a (photo:1.2) of a cat BREAK on the grass", "", 30},
     {"xl-both", "a photo of a cat", "", 30},
@@ -197,6 +201,7 @@ class Families : public ::testing::TestWithParam<Family> {
       prompt.set_image(SmallPicture());
       prompt.set_weight(0.8);
     }
+    for (const uint32_t steps : family.later_steps) spec.add_later_stages()->set_steps(steps);
     if (family.perturbed) spec.mutable_perturbed_guidance()->set_scale(2);
     if (family.lora[0] != '\0') {
       spec.add_loras()->set_name(family.lora);
@@ -251,6 +256,9 @@ TEST_P(Families, MakesAPictureWithPreviewsIsCancelledAndSurvivesItsWorker) {
   }
   EXPECT_NE(whole.at(0), whole.at(1));
   EXPECT_GT(previews, 0);
+  const std::vector<uint32_t>& later = GetParam().later_steps;
+  if (!later.empty())
+    EXPECT_EQ(job->steps_total(), kImages * std::accumulate(later.begin(), later.end(), GetParam().steps));
 
   // So much that it cannot be through before it is told to stop.
   const auto models = client->Models();

@@ -11,6 +11,7 @@
 
 #include "worker/diffusion/models/autoencoder_kl.h"
 #include "worker/diffusion/models/clip_text.h"
+#include "worker/diffusion/models/clip_vision.h"
 #include "worker/diffusion/models/unet.h"
 #include "worker/diffusion/weights/fresh_parameters.h"
 #include "worker/diffusion/weights/names/name_rules.h"
@@ -21,9 +22,9 @@ namespace mind::diffusion {
 class WholeFile {
  public:
   using Tensors = std::map<std::string, at::Tensor>;
-  // Configurations as diffusers and transformers have them; those of text encoders may be null.
+  // Configurations as diffusers and transformers have them; those of encoders may be null.
   struct Networks {
-    nlohmann::json unet, vae, text, text_2;
+    nlohmann::json unet, vae, text, text_2, vision = nullptr;
   };
   enum class Numbers { kNone, kRandom };
 
@@ -76,6 +77,8 @@ class WholeFile {
     if (!networks.text.is_null()) parts_["text_encoder"] = Make<ClipText, ClipTextConfig>(networks.text, 3);
     if (!networks.text_2.is_null())
       parts_["text_encoder_2"] = Make<ClipText, ClipTextConfig>(networks.text_2, 4);
+    if (!networks.vision.is_null())
+      parts_["image_encoder"] = Make<ClipVision, ClipVisionConfig>(networks.vision, 5);
   }
 
   // By the folders of the diffusers layout, under diffusers' names.
@@ -94,6 +97,8 @@ class WholeFile {
       if (!second_version)
         Add(xl ? "conditioner.embedders.0.transformer." : "cond_stage_model.transformer.", text, file);
     }
+    if (parts_.count("image_encoder") != 0)
+      Add("embedder.model.visual.", OpenClipVisionNamed(parts_.at("image_encoder")), file);
     if (xl) {
       const bool both = parts_.count("text_encoder") != 0;
       Add(both ? "conditioner.embedders.1.model." : "conditioner.embedders.0.model.",
@@ -108,6 +113,9 @@ class WholeFile {
     const std::map<std::string, std::string> names = GuidedDiffusionNames(layers);
     static const NameRules kNorms{
         {"^conv_norm_out$", "out.0"},
+        {"^class_embedding\\.linear_1$", "label_emb.0.0"},
+        {"^class_embedding\\.linear_2$", "label_emb.0.2"},
+        {"^class_embedding$", "label_emb"},
         {"(put_blocks\\.\\d+\\.0|middle_block\\.[02])\\.norm1$", "$1.in_layers.0"},
         {"(put_blocks\\.\\d+\\.0|middle_block\\.[02])\\.norm2$", "$1.out_layers.0"}};
     Tensors file;
@@ -173,12 +181,18 @@ class WholeFile {
     for (const auto& [name, tensor] : part) file[prefix + name] = tensor;
   }
 
-  static Tensors OpenClipNamed(const Tensors& text, bool surplus) {
+  // Text or vision, without what stands after the text's layers.
+  static Tensors TowerNamed(const Tensors& text) {
     static const NameRules kRules{
         {"^text_model\\.embeddings\\.position_embedding\\.weight$", "positional_embedding"},
         {"^text_model\\.embeddings\\.token_embedding\\.", "token_embedding."},
         {"^text_model\\.final_layer_norm\\.", "ln_final."},
-        {"^text_model\\.encoder\\.layers\\.", "transformer.resblocks."},
+        {"^vision_model\\.embeddings\\.class_embedding$", "class_embedding"},
+        {"^vision_model\\.embeddings\\.position_embedding\\.weight$", "positional_embedding"},
+        {"^vision_model\\.embeddings\\.patch_embedding\\.", "conv1."},
+        {"^vision_model\\.pre_layrnorm\\.", "ln_pre."},
+        {"^vision_model\\.post_layernorm\\.", "ln_post."},
+        {"^(text|vision)_model\\.encoder\\.layers\\.", "transformer.resblocks."},
         {"\\.layer_norm(\\d)\\.", ".ln_$1."},
         {"\\.mlp\\.fc1\\.", ".mlp.c_fc."},
         {"\\.mlp\\.fc2\\.", ".mlp.c_proj."},
@@ -201,6 +215,18 @@ class WholeFile {
         file[kRules(name)] = tensor;
       }
     }
+    return file;
+  }
+
+  static Tensors OpenClipVisionNamed(const Tensors& vision) {
+    Tensors file = TowerNamed(vision);
+    file["proj"] = file.at("visual_projection.weight").t().contiguous();
+    file.erase("visual_projection.weight");
+    return file;
+  }
+
+  static Tensors OpenClipNamed(const Tensors& text, bool surplus) {
+    Tensors file = TowerNamed(text);
     file["logit_scale"] = at::zeros({});
     if (!surplus) return file;
     const int64_t layers = CountAfter(NamedTensors{"text", file}, "transformer.resblocks.");

@@ -84,6 +84,9 @@ std::string FormatInfotext(const Infotext& info) {
   if (!info.sampler_parameters.empty()) out << ", Sampler parameters: " << Quoted(info.sampler_parameters);
   out << ", CFG scale: " << nlohmann::json(info.guidance).dump() << ", Seed: " << info.seed
       << ", Size: " << info.width << "x" << info.height << ", Model: " << Quoted(info.model);
+  // A1111's name is its file's.
+  if (!info.vae.empty())
+    out << ", VAE hash: " << info.vae_hash << ", VAE: " << Quoted(info.vae + ".safetensors");
   if (info.variation_strength > 0) {
     out << ", Variation seed: " << info.variation_seed
         << ", Variation seed strength: " << nlohmann::json(info.variation_strength).dump();
@@ -104,6 +107,7 @@ std::string FormatInfotext(const Infotext& info) {
   if (info.mask_padding >= 0) {
     out << ", Inpaint area: Only masked, Masked area padding: " << info.mask_padding;
   }
+  if (!info.mask_fill.empty()) out << ", Masked content: " << info.mask_fill;
   if (info.clip_skip > 0) out << ", Clip skip: " << info.clip_skip + 1;  // A1111 counts layers from 1
   if (info.guidance_rescale > 0) out << ", CFG Rescale: " << nlohmann::json(info.guidance_rescale).dump();
   if (info.guidance_begin > 0 || info.guidance_end < 1) {

@@ -35,6 +35,7 @@ struct Infotext {
   std::string source_fit;     // "crop" or "fill"; empty: the picture is drawn out
   double mask_blur = -1;      // -1: its grey levels do not count
   int64_t mask_padding = -1;  // of what was painted alone; -1: the whole picture was
+  std::string mask_fill;      // "fill", "latent noise" or "latent nothing"; empty: the picture
   // Of a second pass; 0 steps: there was none.
   struct Hires {
     double scale = 0;  // 0: the size was asked for
@@ -45,6 +46,8 @@ struct Infotext {
   };
   Hires hires;
   bool tiling = false;
+  std::string vae;  // in place of the model's own: its name; empty: none
+  std::string vae_hash;
   std::string class_label;   // empty: none
   int64_t noise_level = -1;  // of an upscaler; -1: none
   uint64_t seed = 0;

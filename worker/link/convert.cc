@@ -78,6 +78,19 @@ diffusion::Fit ToFit(v1::SourceFit fit) {
   return fit == v1::SOURCE_FIT_FILL ? diffusion::Fit::kFill : diffusion::Fit::kStretch;
 }
 
+diffusion::MaskFill ToFill(v1::MaskFill fill) {
+  switch (fill) {
+    case v1::MASK_FILL_SURROUNDINGS:
+      return diffusion::MaskFill::kSurroundings;
+    case v1::MASK_FILL_NOISE:
+      return diffusion::MaskFill::kNoise;
+    case v1::MASK_FILL_NOTHING:
+      return diffusion::MaskFill::kNothing;
+    default:
+      return diffusion::MaskFill::kOriginal;
+  }
+}
+
 diffusion::HiresPass ToPass(const v1::Hires& hires) {
   return {.width = hires.width(),
           .height = hires.height(),
@@ -139,6 +152,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   request.fit = ToFit(spec.source_fit());
   if (spec.has_mask_blur()) request.mask_blur = spec.mask_blur();
   if (spec.has_only_masked()) request.only_masked = spec.only_masked().padding();
+  request.mask_fill = ToFill(spec.mask_fill());
+  request.vae = {spec.vae(), spec.vae_hash()};
   request.depth = spec.depth_image();
   request.strength = spec.strength();
   for (const v1::LaterStage& given : spec.later_stages()) {
@@ -240,6 +255,13 @@ std::string FitIn(const v1::ImageSpec& spec) {
   return spec.source_fit() == v1::SOURCE_FIT_FILL ? "fill" : "";
 }
 
+// In A1111's words.
+std::string FillIn(const v1::ImageSpec& spec) {
+  if (spec.mask_fill() == v1::MASK_FILL_SURROUNDINGS) return "fill";
+  if (spec.mask_fill() == v1::MASK_FILL_NOISE) return "latent noise";
+  return spec.mask_fill() == v1::MASK_FILL_NOTHING ? "latent nothing" : "";
+}
+
 image::Infotext::Projected ProjectedIn(const v1::ImageSpec& spec) {
   if (!spec.has_projected_guidance()) return {};
   const v1::ProjectedGuidance& projected = spec.projected_guidance();
@@ -281,8 +303,11 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       .source_fit = FitIn(spec),
       .mask_blur = spec.has_mask_blur() ? spec.mask_blur() : -1,
       .mask_padding = spec.has_only_masked() ? int64_t{spec.only_masked().padding()} : -1,
+      .mask_fill = FillIn(spec),
       .hires = HiresIn(spec),
       .tiling = spec.tiling(),
+      .vae = spec.vae(),
+      .vae_hash = spec.vae_hash(),
       .class_label = spec.class_label(),
       .noise_level = spec.has_noise_level() ? int64_t{spec.noise_level()} : -1,
       .seed = SeedOf(spec, index),

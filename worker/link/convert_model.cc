@@ -5,6 +5,7 @@
 
 #include "worker/link/convert.h"
 #include "worker/link/sampler_messages.h"
+#include "worker/link/vae_hashes.h"
 
 namespace mind {
 namespace {
@@ -36,14 +37,17 @@ void AddInput(v1::InputRole role, bool needed, v1::Model& model) {
   input.set_most(1);
 }
 
+bool TakesMask(const diffusion::ModelInfo& info) {
+  return info.needs_mask || (info.takes_source && info.enlargement == 1 && !info.edits && !info.varies);
+}
+
 // What a request may bring along.
 void AddInputs(const diffusion::ModelInfo& info, v1::Model& model) {
   const bool enlarges = info.enlargement > 1;
   const bool needs_source =
       enlarges || (info.edits && !info.makes_too) || info.varies || info.needs_mask || info.needs_depth;
   if (info.takes_source || needs_source) AddInput(v1::INPUT_ROLE_SOURCE, needs_source, model);
-  if (info.needs_mask || (info.takes_source && !enlarges && !info.edits && !info.varies))
-    AddInput(v1::INPUT_ROLE_MASK, info.needs_mask, model);
+  if (TakesMask(info)) AddInput(v1::INPUT_ROLE_MASK, info.needs_mask, model);
   if (info.needs_depth) AddInput(v1::INPUT_ROLE_DEPTH, true, model);
   if (info.most_references > 0) {
     AddInput(v1::INPUT_ROLE_REFERENCE, needs_source, model);
@@ -72,6 +76,8 @@ bool TakesSourceFit(const diffusion::ModelInfo& info) {
 
 v1::ModelStage StageOf(const diffusion::LaterStageInfo& info) {
   v1::ModelStage stage;
+  stage.set_name(info.name);
+  stage.set_fixed_guidance(info.fixed_guidance);
   stage.set_default_steps(static_cast<uint32_t>(info.default_steps));
   stage.set_max_steps(static_cast<uint32_t>(info.max_steps));
   stage.set_default_guidance(info.default_guidance);
@@ -92,6 +98,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_max_clip_skip(static_cast<uint32_t>(info.max_clip_skip));
   model.set_takes_source_image(info.takes_source);
   model.set_takes_source_fit(TakesSourceFit(info));
+  model.set_takes_mask_fill(TakesSourceFit(info) && TakesMask(info));
   model.set_takes_hires(info.takes_hires);
   model.set_takes_tiling(info.takes_tiling);
   model.set_needs_mask_image(info.needs_mask);
@@ -121,6 +128,12 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_later_steps(static_cast<uint32_t>(info.later_steps));
   for (const diffusion::LaterStageInfo& stage : info.later_stages) *model.add_later_stages() = StageOf(stage);
   for (const std::string& lora : info.loras) model.add_loras(lora);
+  for (const diffusion::VaeInfo& vae : info.vaes) {
+    v1::ModelVae& beside = *model.add_vaes();
+    beside.set_name(vae.name);
+    beside.set_unfit(vae.unfit);
+    if (vae.unfit.empty()) beside.set_hash(VaeHashOf(vae.path));
+  }
   for (const std::string& stage : info.stages) model.add_stages(stage);
   for (const v1::Task task : TasksOf(info)) model.add_tasks(task);
   AddInputs(info, model);

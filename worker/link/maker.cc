@@ -1,6 +1,11 @@
 #include "worker/link/maker.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "worker/diffusion/error.h"
 #include "worker/link/convert.h"
+#include "worker/link/vae_hashes.h"
 
 namespace mind {
 
@@ -25,8 +30,22 @@ v1::Capacity EngineMaker::Capacity() const {
   return capacity;
 }
 
+// Between the server's knowing of an autoencoder and the request somebody may have put another in its place.
+void EngineMaker::ExpectVae(const diffusion::TrajectoryRequest& request) const {
+  const auto& [name, hash] = request.vae;
+  if (name.empty()) return;
+  const std::vector<diffusion::ModelInfo> models = models_.models();
+  const auto model = std::find_if(models.begin(), models.end(),
+                                  [&](const diffusion::ModelInfo& one) { return one.name == request.model; });
+  if (model == models.end() || HasVae(*model, name, hash))
+    return;  // the engine says what is wrong with the model
+  throw diffusion::ModelError(absl::StrCat("this worker has no autoencoder \"", name, "\" of hash ", hash,
+                                           " beside \"", request.model, "\""));
+}
+
 uint64_t EngineMaker::Submit(diffusion::TrajectoryRequest request,
                              std::shared_ptr<diffusion::TrajectoryEvents> events) {
+  ExpectVae(request);
   return engine_.Submit(std::move(request), std::move(events));
 }
 

@@ -22,6 +22,7 @@ class Maker {
   virtual std::vector<v1::Model> Models() const = 0;
   // All but max_images.
   virtual v1::Capacity Capacity() const = 0;
+  // Throws ModelError where another file is what the request means by its autoencoder's name.
   virtual uint64_t Submit(diffusion::TrajectoryRequest request,
                           std::shared_ptr<diffusion::TrajectoryEvents> events) = 0;
   virtual void Cancel(uint64_t id) = 0;
@@ -42,6 +43,8 @@ class EngineMaker : public Maker {
   void HandBack(uint64_t id) override { engine_.HandBack(id); }
 
  private:
+  void ExpectVae(const diffusion::TrajectoryRequest& request) const;
+
   diffusion::Engine& engine_;
   const diffusion::ModelCache& models_;
   const WorkerMetrics& metrics_;

@@ -78,6 +78,14 @@ TEST_F(GenerateFlags, SayHowAPictureIsPainted) {
   EXPECT_EQ(spec().source_fit(), v1::SOURCE_FIT_CROP);
 }
 
+TEST_F(GenerateFlags, SayWhatPaintingBeginsWithAndWhichAutoencoder) {
+  EXPECT_EQ(Parse({"a cat", "--mask-fill", "surroundings", "--vae", "ft-mse"}), "");
+  EXPECT_EQ(spec().mask_fill(), v1::MASK_FILL_SURROUNDINGS);
+  EXPECT_EQ(spec().vae(), "ft-mse");
+  EXPECT_THAT(Parse({"a cat", "--mask-fill", "grey"}),
+              HasSubstr("is not original|surroundings|noise|nothing"));
+}
+
 TEST_F(GenerateFlags, SayHowTheSecondPassIs) {
   EXPECT_EQ(Parse({"a cat", "--hires", "1.5", "--hires-steps", "7", "--hires-strength", "0.4",
                    "--hires-upscaler", "lanczos"}),

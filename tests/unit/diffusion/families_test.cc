@@ -237,6 +237,31 @@ TEST_F(FamiliesTest, ACascadesLaterStageIsSampledAsAskedFor) {
   EXPECT_THAT(ErrorOf(request), HasSubstr("later stages 1 can be told"));
 }
 
+TEST_F(FamiliesTest, GlidesUpsamplerIsSampledInAsManyStepsAsAskedFor) {
+  const ModelInfo& info = models_->Get("glide")->info();
+  ASSERT_EQ(info.later_stages.size(), 1U);
+  EXPECT_EQ(info.later_stages[0].name, "upsampler");
+  EXPECT_EQ(info.later_stages[0].default_steps, info.later_steps);
+  TrajectoryRequest request = RequestOf({"glide", "a photo of a cat", {}});
+  const auto made = [&] {
+    Engine engine(*models_, Options());
+    auto events = std::make_shared<Recorder>();
+    engine.Submit(request, events);
+    EXPECT_EQ(events->Wait(), Ending::kPicture) << events->Error();
+    return std::pair(events->picture, events->steps.load());
+  };
+  const at::Tensor plain = made().first;
+  LaterStage& stage = request.picture.later_stages.emplace_back();
+  stage.steps = info.later_steps;
+  EXPECT_TRUE(at::equal(made().first, plain));
+  stage.steps = 4;
+  const auto [shorter, steps] = made();
+  EXPECT_EQ(steps, request.steps + 4);
+  EXPECT_FALSE(at::equal(shorter, plain));
+  stage.guidance = 2;
+  EXPECT_THAT(ErrorOf(request), HasSubstr("this model's upsampler takes no guidance of its own"));
+}
+
 TEST_F(FamiliesTest, WhatAModelDoesNotTakeIsNamed) {
   TrajectoryRequest request = RequestOf({"dit", "", 1000});
   EXPECT_THAT(ErrorOf(request), HasSubstr("the label must be 0 to 999, given: 1000"));

@@ -158,6 +158,23 @@ TEST(FullSize, DeepFloydIf) {
   EXPECT_EQ(text, 4762310656);
 }
 
+// Its second stage, L.
+TEST(FullSize, DeepFloydIfEnlarger) {
+  const int64_t count = CountOf<UNet, UNetConfig>(R"({
+      "_class_name": "UNet2DConditionModel", "in_channels": 6, "out_channels": 6, "sample_size": 256,
+      "block_out_channels": [160, 320, 640, 960, 1280], "layers_per_block": [2, 2, 3, 5, 5],
+      "attention_head_dim": 64, "act_fn": "gelu", "encoder_hid_dim": 4096, "cross_attention_dim": 1280,
+      "addition_embed_type": "text", "cross_attention_norm": "group_norm", "class_embed_type": "timestep",
+      "time_embedding_dim": 1280, "time_embedding_act_fn": "gelu", "resnet_skip_time_act": true,
+      "resnet_out_scale_factor": 1.4142271248762552, "mid_block_scale_factor": 1.4142271248762552,
+      "resnet_time_scale_shift": "scale_shift", "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+      "down_block_types": ["ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D",
+                           "SimpleCrossAttnDownBlock2D", "SimpleCrossAttnDownBlock2D"],
+      "up_block_types": ["SimpleCrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D",
+                         "ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D"]})");
+  EXPECT_EQ(count, 1243277190);
+}
+
 TEST(FullSize, ZImage) {
   const int64_t count = CountOf<ZImageTransformer, ZImageTransformerConfig>(
       R"({"_class_name": "ZImageTransformer2DModel", "siglip_feat_dim": null})");

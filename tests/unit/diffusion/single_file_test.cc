@@ -209,7 +209,8 @@ TEST_F(SingleFileTest, CosXlSaysItsNoiseLevels) {
 
 TEST_F(SingleFileTest, NamesWhatIsNotServedSo) {
   markers_ = {"edm_mean"};
-  EXPECT_THAT(ReadError(Xl()), HasSubstr("full.safetensors: marked \"edm_mean\" (Playground 2.5"));
+  EXPECT_THAT(ReadError(Xl()),
+              HasSubstr("full.safetensors: marked \"edm_mean\" (Playground 2.5), which needs "));
   markers_ = {};
   WholeFile::Networks odd = First();
   odd.unet["block_out_channels"] = {336, 640, 1280, 1280};

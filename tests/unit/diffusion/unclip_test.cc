@@ -128,6 +128,39 @@ TEST_F(Unclip, MakesPicturesInTheStepsOfAllStages) {
   }
 }
 
+TEST_F(Unclip, TheOtherStagesTakeTheStepsAskedForThem) {
+  const std::vector<LaterStageInfo> stages = models_->Get("karlo")->info().later_stages;
+  ASSERT_EQ(stages.size(), 2U);
+  EXPECT_EQ(stages[0].name, "prior");
+  EXPECT_EQ(stages[1].name, "enlarger");
+  EXPECT_EQ(stages[1].default_steps, UnclipEnlarger::kSteps);
+  EXPECT_TRUE(stages[0].fixed_guidance && stages[1].fixed_guidance);
+  EXPECT_EQ(models_->Get("karlo-varied")->info().later_stages.size(), 1U);
+  EXPECT_EQ(models_->Get("stable")->info().later_stages.size(), 1U);
+  EXPECT_TRUE(models_->Get("stable-varied")->info().later_stages.empty());
+
+  TrajectoryRequest request = Request("karlo");
+  const at::Tensor plain = PictureOf(request);
+  std::vector<LaterStage>& asked = request.picture.later_stages;
+  asked = {{.steps = UnclipPrior::kSteps, .guidance = {}, .noise_level = {}}, {}};
+  EXPECT_TRUE(at::equal(PictureOf(request), plain));
+  asked = {{.steps = 3, .guidance = {}, .noise_level = {}}, {.steps = 2, .guidance = {}, .noise_level = {}}};
+  const auto fewer = Run(request);
+  ASSERT_EQ(fewer->Error(), "");
+  EXPECT_EQ(fewer->steps, 3 + 4 + 2);
+  EXPECT_FALSE(at::equal(fewer->picture, plain));
+  ExpectGoesOnFromEachCheckpoint(*models_, Options(), request);
+  asked = {{.steps = 1, .guidance = {}, .noise_level = {}}, {.steps = 1, .guidance = {}, .noise_level = {}}};
+  EXPECT_EQ(Run(request)->steps, 1 + 4 + 1);
+
+  asked = {{.steps = {}, .guidance = 2, .noise_level = {}}};
+  EXPECT_THAT(Run(request)->Error(), HasSubstr("this model's prior takes no guidance of its own"));
+  asked = {{}, {.steps = 1001, .guidance = {}, .noise_level = {}}};
+  EXPECT_THAT(Run(request)->Error(), HasSubstr("this model's enlarger takes 1 to 1000 steps, given: 1001"));
+  asked.resize(3);
+  EXPECT_THAT(Run(request)->Error(), HasSubstr("later stages 2 can be told"));
+}
+
 // An embedding is nothing to see.
 TEST_F(Unclip, APriorShowsNoPreviews) {
   const auto events = Run(Request("karlo"));

@@ -83,7 +83,8 @@ TEST_F(Openai, TakesOurOwnFieldsTooAndPassesOverNullAndWhatNobodyKnows) {
 }
 
 TEST_F(Openai, TakesWhatElseAModelOffersByItsOwnName) {
-  Generate(R"({"prompt": "a", "guidance_rescale": 0.7, "clip_skip": 1, "tiling": true, "emphasis": "none",
+  Generate(
+      R"({"prompt": "a", "guidance_rescale": 0.7, "clip_skip": 1, "tiling": true, "vae": "ft-mse", "mask_fill": "noise", "emphasis": "none",
                "variation": {"seed": 9, "strength": 0.25}, "sampler_parameters": {"eta": 0.5},
                "guidance_interval": {"begin": 0.2, "end": 0.8},
                "projected_guidance": {"momentum": -0.5, "norm_threshold": 15, "eta": 0},
@@ -96,6 +97,8 @@ TEST_F(Openai, TakesWhatElseAModelOffersByItsOwnName) {
   EXPECT_EQ(spec.guidance_rescale(), 0.7);
   EXPECT_EQ(spec.clip_skip(), 1U);
   EXPECT_TRUE(spec.tiling());
+  EXPECT_EQ(spec.vae(), "ft-mse");
+  EXPECT_EQ(spec.mask_fill(), v1::MASK_FILL_NOISE);
   EXPECT_EQ(spec.emphasis(), v1::PROMPT_EMPHASIS_NONE);
   EXPECT_EQ(spec.variation().seed(), 9U);
   EXPECT_EQ(spec.sampler_parameters().at("eta").number_value(), 0.5);

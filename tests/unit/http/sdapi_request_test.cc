@@ -169,13 +169,28 @@ TEST_F(SdapiRequest, MasksAreReadAndTurnedRoundAsThere) {
     EXPECT_THAT(image::DecodePicture(turned).data, ElementsAre(0, 0, 0, 255, 255, 255)) << on;
   }
   EXPECT_EQ(mask_of({{"mask", absl::Base64Escape(mask)}, {"inpainting_mask_invert", 0}}), mask);
-  // Where nothing under the mask is begun from it makes no difference what is put there.
-  for (const int fill : {0, 1, 2, 3}) {
-    const json body = {{"mask", "QQ=="}, {"inpainting_fill", fill}, {"denoising_strength", 1}};
+  const std::vector<v1::MaskFill> fills = {v1::MASK_FILL_SURROUNDINGS, v1::MASK_FILL_UNSPECIFIED,
+                                           v1::MASK_FILL_NOISE, v1::MASK_FILL_NOTHING};
+  for (size_t fill = 0; fill < fills.size(); ++fill) {
+    json body = {{"mask", "QQ=="}, {"inpainting_fill", fill}};
     EXPECT_EQ(mask_of(body), "A") << fill;
+    EXPECT_EQ(generation_.submitted[0].spec().mask_fill(), fills[fill]);
+    // Where nothing under the mask is begun from it makes no difference what is put there.
+    body["denoising_strength"] = 1;
+    EXPECT_EQ(mask_of(body), "A") << fill;
+    EXPECT_EQ(generation_.submitted[0].spec().mask_fill(), v1::MASK_FILL_UNSPECIFIED);
   }
   EXPECT_EQ(mask_of({{"mask", "QQ=="}, {"inpainting_fill", 1}}), "A");
   EXPECT_EQ(mask_of({{"inpainting_fill", 0}}), "");  // there is no mask
+}
+
+TEST_F(SdapiRequest, AnAutoencoderIsChosenByItsFilesName) {
+  const auto vae_of = [this](const json& value) {
+    return SpecOf({{"override_settings", {{"sd_vae", value}}}}).vae();
+  };
+  EXPECT_EQ(vae_of("vae-ft-mse.safetensors"), "vae-ft-mse");
+  EXPECT_EQ(vae_of("vae-ft-mse"), "vae-ft-mse");
+  for (const char* const own : {"Automatic", "None", ""}) EXPECT_EQ(vae_of(own), "") << own;
 }
 
 TEST_F(SdapiRequest, HiresFixIsASecondPass) {
@@ -234,7 +249,6 @@ TEST_F(SdapiRequest, WhatCannotBeIsRefusedByName) {
       {{{"s_churn", 1}}, "422 s_churn: "},
       {{{"eta", 0.5}, {"sampler_name", "Euler"}}, "422 eta: only DDIM"},
       {{{"scheduler", "Align Your Steps"}}, "422 scheduler: must be one of"},
-      {{{"override_settings", {{"sd_vae", "x.pt"}}}}, "422 override_settings.sd_vae: "},
       {{{"override_settings", {{"samples_format", "jpg"}}}}, "422 override_settings.samples_format: "},
       {{{"override_settings", 1}}, "422 override_settings: "},
       {{{"steps", "many"}}, "422 steps: "},
@@ -256,10 +270,6 @@ TEST_F(SdapiRequest, WhatCannotBeIsRefusedByName) {
        "422 mask: cannot be read: "},
       {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_mask_invert", 2}},
        "422 inpainting_mask_invert: "},
-      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_fill", 0}},
-       "422 inpainting_fill: what is painted"},
-      {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_fill", 2}, {"denoising_strength", 0.9}},
-       "422 inpainting_fill: "},
       {{{"init_images", {"QQ=="}}, {"mask", "QQ=="}, {"inpainting_fill", 4}}, "422 inpainting_fill: "},
   };
   for (const auto& [body, why] : of_img2img) {

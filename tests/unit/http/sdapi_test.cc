@@ -165,7 +165,8 @@ TEST_F(Sdapi, ListsWhatThereIs) {
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/upscalers"))[0]["name"], "None");
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/upscalers"))[1]["name"], "Lanczos");
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/latent-upscale-modes")), json({{{"name", "Latent"}}}));
-  for (const char* const empty : {"sd-vae", "hypernetworks", "prompt-styles"}) {
+  EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/sd-vae")), json::array());
+  for (const char* const empty : {"hypernetworks", "prompt-styles"}) {
     EXPECT_EQ(BodyOf(Ask("GET", absl::StrCat("/sdapi/v1/", empty))), json::array()) << empty;
   }
   EXPECT_EQ(BodyOf(Ask("GET", "/sdapi/v1/embeddings"))["loaded"], json::object());

@@ -48,6 +48,42 @@ v1::ImageSpec SteeredBy(const std::string& network) {
   return spec;
 }
 
+TEST(Offer, AnAutoencoderIsMeantByItsFile) {
+  v1::Model model = PlainOffer();
+  const auto add = [&model](const std::string& name, const std::string& hash, const std::string& unfit) {
+    v1::ModelVae& vae = *model.add_vaes();
+    vae.set_name(name);
+    vae.set_hash(hash);
+    vae.set_unfit(unfit);
+  };
+  add("mse", "735e4c3a44", "");
+  add("wide", "", "other shapes");
+  const Offer offer(model);
+  v1::ImageSpec spec = AskedFor();
+  spec.set_vae("mse");
+  spec.set_vae_hash("735e4c3a44");
+  EXPECT_TRUE(offer.Allows(spec));
+  EXPECT_FALSE(Offer(PlainOffer()).Allows(spec));
+  EXPECT_NE(offer.key(), Offer(PlainOffer()).key());
+  spec.set_vae_hash("0000000000");
+  EXPECT_FALSE(offer.Allows(spec));
+  spec.set_vae("wide");
+  spec.clear_vae_hash();
+  EXPECT_FALSE(offer.Allows(spec));
+}
+
+TEST(Offer, WhatPaintingBeginsWithIsAskedOfThoseWhoTakeIt) {
+  v1::Model model = PlainOffer();
+  model.set_takes_source_image(true);
+  v1::ImageSpec spec = AskedFor();
+  spec.set_source_image("a");
+  spec.set_mask_image("b");
+  spec.set_mask_fill(v1::MASK_FILL_NOISE);
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  model.set_takes_mask_fill(true);
+  EXPECT_TRUE(Offer(model).Allows(spec));
+}
+
 TEST(Offer, ANetworkIsAskedForTheKindsThatItKnows) {
   const Offer offer(OfferedNetworks());
   EXPECT_TRUE(offer.Allows(SteeredBy("edges")));

@@ -62,5 +62,32 @@ TEST(ValidateLaterStages, WhatIsSaidHasTheStagesBounds) {
   EXPECT_THAT(StagesRefusalOf(spec), HasSubstr("spec.later_stages: 3 given; this model has 2"));
 }
 
+// Of a model of several networks some stages take less than a cascade's.
+TEST(ValidateLaterStages, WhatAStageHasNotIsRefusedByName) {
+  v1::Model model;
+  v1::ModelStage& prior = *model.add_later_stages();
+  prior.set_name("prior");
+  prior.set_max_steps(1000);
+  prior.set_fixed_guidance(true);
+  *model.add_later_stages() = prior;
+  model.mutable_later_stages(1)->set_name("enlarger");
+  v1::ImageSpec spec;
+  spec.add_later_stages()->set_steps(9);
+  EXPECT_EQ(CheckLaterStages(model, 100, spec).message(), "");
+  spec.mutable_later_stages(0)->set_guidance(4);
+  EXPECT_THAT(
+      std::string(CheckLaterStages(model, 100, spec).message()),
+      HasSubstr("spec.later_stages[0].guidance: this model's prior takes none; what it is guided by is "
+                "prior_guidance"));
+  spec.mutable_later_stages(0)->clear_guidance();
+  spec.add_later_stages()->set_guidance(4);
+  EXPECT_THAT(std::string(CheckLaterStages(model, 100, spec).message()),
+              HasSubstr("spec.later_stages[1].guidance: this model's enlarger takes none"));
+  spec.mutable_later_stages(1)->clear_guidance();
+  spec.mutable_later_stages(1)->set_noise_level(1);
+  EXPECT_THAT(std::string(CheckLaterStages(model, 100, spec).message()),
+              HasSubstr("spec.later_stages[1].noise_level: this model's enlarger takes none"));
+}
+
 }  // namespace
 }  // namespace mind::server

@@ -77,5 +77,27 @@ TEST(ValidatePainting, NeedsWhatItIsAboutAndAModelThatTakesIt) {
   }
 }
 
+TEST(ValidatePainting, WhatItBeginsWithIsForMasksBelowFullStrength) {
+  v1::Model painter = Painter();
+  painter.set_takes_mask_fill(true);
+  v1::ImageSpec spec = Painting();
+  spec.set_strength(0.5);
+  spec.set_mask_fill(v1::MASK_FILL_NOISE);
+  EXPECT_THAT(PaintingRefusalOf(spec), HasSubstr("spec.mask_fill: this model takes none"));
+  ASSERT_TRUE(ResolvePainting(painter, spec).ok());
+  EXPECT_EQ(spec.mask_fill(), v1::MASK_FILL_NOISE);
+  spec.set_strength(1);
+  ASSERT_TRUE(ResolvePainting(painter, spec).ok());
+  EXPECT_EQ(spec.mask_fill(), v1::MASK_FILL_UNSPECIFIED);
+  spec.set_mask_fill(v1::MASK_FILL_ORIGINAL);
+  ASSERT_TRUE(ResolvePainting(Painter(), spec).ok());
+  EXPECT_EQ(spec.mask_fill(), v1::MASK_FILL_UNSPECIFIED);
+  spec.set_mask_fill(static_cast<v1::MaskFill>(9));
+  EXPECT_THAT(PaintingRefusalOf(spec, painter), HasSubstr("spec.mask_fill: 9 is not a MaskFill"));
+  spec.set_mask_fill(v1::MASK_FILL_NOTHING);
+  spec.clear_mask_image();
+  EXPECT_THAT(PaintingRefusalOf(spec, painter), HasSubstr("spec.mask_fill: given without mask_image"));
+}
+
 }  // namespace
 }  // namespace mind::server

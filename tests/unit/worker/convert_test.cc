@@ -126,6 +126,18 @@ TEST(Convert, HowAPictureIsPaintedGoesToTheEngine) {
   EXPECT_EQ(request.fit, diffusion::Fit::kFill);
   EXPECT_EQ(request.mask_blur, 0);
   EXPECT_EQ(request.only_masked, 16);
+  EXPECT_EQ(plain.mask_fill, diffusion::MaskFill::kOriginal);
+  const std::pair<v1::MaskFill, diffusion::MaskFill> fills[] = {
+      {v1::MASK_FILL_SURROUNDINGS, diffusion::MaskFill::kSurroundings},
+      {v1::MASK_FILL_NOISE, diffusion::MaskFill::kNoise},
+      {v1::MASK_FILL_NOTHING, diffusion::MaskFill::kNothing}};
+  for (const auto& [said, meant] : fills) {
+    assign.mutable_spec()->set_mask_fill(said);
+    EXPECT_EQ(ToRequest(assign, {}).mask_fill, meant);
+  }
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo()).takes_mask_fill());
+  EXPECT_TRUE(ToProto(diffusion::ModelInfo{.takes_source = false, .needs_mask = true}).takes_mask_fill());
+  EXPECT_FALSE(ToProto(diffusion::ModelInfo{.edits = true}).takes_mask_fill());
 }
 
 TEST(Convert, ASecondPassGoesToTheEngine) {
@@ -166,13 +178,18 @@ TEST(Convert, LaterStagesAreToldAndSaid) {
   EXPECT_EQ(stages[1].guidance, 2);
   EXPECT_EQ(stages[1].noise_level, 40);
   diffusion::ModelInfo info;
-  info.later_stages = {{.default_steps = 20,
+  info.later_stages = {{.name = "upscaler",
+                        .default_steps = 20,
                         .max_steps = 1000,
                         .default_guidance = 9,
                         .default_noise_level = 20,
                         .max_noise_level = 350}};
   const v1::Model model = ToProto(info);
   ASSERT_EQ(model.later_stages_size(), 1);
+  EXPECT_EQ(model.later_stages(0).name(), "upscaler");
+  EXPECT_FALSE(model.later_stages(0).fixed_guidance());
+  info.later_stages[0].fixed_guidance = true;
+  EXPECT_TRUE(ToProto(info).later_stages(0).fixed_guidance());
   EXPECT_EQ(model.later_stages(0).default_steps(), 20U);
   EXPECT_EQ(model.later_stages(0).max_steps(), 1000U);
   EXPECT_EQ(model.later_stages(0).default_guidance(), 9);

@@ -56,6 +56,19 @@ TEST(Infotext, ASecondPassIsWrittenAsA1111Does) {
               testing::HasSubstr("Hires resize: 96x64, Hires steps: 10, Hires upscaler: Lanczos"));
 }
 
+TEST(Infotext, AnAutoencoderAndWhatWasPaintedOverAreWrittenAsA1111Does) {
+  Infotext info;
+  info.model = "sd15";
+  info.vae = "vae-ft-mse";
+  info.vae_hash = "735e4c3a44";
+  info.mask_fill = "latent noise";
+  const std::string text = FormatInfotext(info);
+  EXPECT_NE(text.find("Model: sd15, VAE hash: 735e4c3a44, VAE: vae-ft-mse.safetensors"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find(", Masked content: latent noise"), std::string::npos) << text;
+  EXPECT_EQ(FormatInfotext({}).find("VAE"), std::string::npos);
+}
+
 TEST(Infotext, GuidanceIsWrittenWhereItIsNotAsUsual) {
   const Infotext info{.guidance_begin = 0.2,
                       .guidance_end = 0.8,

@@ -38,14 +38,22 @@ ModelCache::SlotPtr ModelCache::Consider(const std::string& path, const ModelSta
   try {
     if (!ModelDirectory::LooksLikeOne(path)) return nullptr;
     const ModelDirectory directory(path);
-    auto slot = std::make_shared<Slot>();
+    auto slot = std::make_shared<Slot>(*this);
     slot->info = DescribeModel(directory);
     slot->name = slot->info.name;
     slot->path = path;
     slot->words = stamp.words;
     // Reads the header of each file: one that is not whole is told by it.
-    slot->contents = directory.WeightBytesByContent(options_.parameters.precision);
-    const int64_t budget = options_.memory_budget, bytes = SumOf(slot->contents);
+    slot->core = directory.WeightBytesByContent(options_.parameters.precision);
+    for (const auto& [part, contents] : directory.DroppableParts(options_.parameters.precision)) {
+      for (const auto& [content, size] : contents) slot->core.erase(content);
+      slot->largest_part = std::max(slot->largest_part, SumOf(contents));
+    }
+    for (const VaeInfo& vae : slot->info.vaes) {
+      if (vae.unfit.empty())
+        slot->largest_part = std::max(slot->largest_part, SumOf(ModelDirectory::VaeContents(vae.path)));
+    }
+    const int64_t budget = options_.memory_budget, bytes = SumOf(slot->core) + slot->largest_part;
     if (budget > 0 && bytes > budget) {
       throw ModelError(path + ": its weights need " + Mebibytes(bytes) + ", the memory budget is " +
                        Mebibytes(budget));
@@ -101,7 +109,7 @@ void ModelCache::Serve(SlotPtr slot) {
 }
 
 void ModelCache::Retire(const SlotPtr& slot) {
-  Unloaded unloaded;
+  std::vector<Unloaded> unloaded;
   {
     const MutexLock lock(mutex_);
     slot->retired = true;
@@ -129,13 +137,15 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   const auto begin = std::chrono::steady_clock::now();
   std::shared_ptr<const Pipeline> pipeline;
   try {
-    pipeline = LoadPipeline(slot->path, options_.parameters);
+    FileParameters::Options parameters = options_.parameters;
+    parameters.room = &slot->room;
+    pipeline = LoadPipeline(slot->path, parameters);
     if (pipeline->info().revision != slot->revision)
       throw NotServed(slot->path + ": its files have changed since they were looked at");
   } catch (...) {
     {
       const MutexLock lock(mutex_);
-      GiveBack(*slot);
+      GiveBack({.slot = slot.get()});
     }
     TellIdle();  // the room it had reserved may do for another
     throw;
@@ -147,100 +157,6 @@ std::shared_ptr<const Pipeline> ModelCache::Get(const std::string& name) {
   return Lease(slot);
 }
 
-void ModelCache::MakeRoom(Slot& slot) {
-  Unloaded unloaded;
-  {
-    const MutexLock lock(mutex_);
-    const int64_t budget = options_.memory_budget;
-    std::vector<Slot*> idle = Idle();
-    // What is left of all if the idle give theirs back, in thought.
-    for (const Slot* other : idle) GiveBack(*other);
-    const int64_t needed = used_ + Missing(slot);
-    for (const Slot* other : idle) Reserve(*other);
-    if (budget > 0 && needed > budget) throw NoRoomNow("no room in memory for \"" + slot.name + "\"");
-    if (budget > 0) {
-      for (Slot* other : GivingWay(std::move(idle), slot)) Unload(*other, unloaded);
-    }
-    Reserve(slot);
-  }
-  Destroy(std::move(unloaded));
-}
-
-std::vector<ModelCache::Slot*> ModelCache::GivingWay(std::vector<Slot*> idle, const Slot& slot) {
-  std::sort(idle.begin(), idle.end(), [](Slot* a, Slot* b) { return a->last_used < b->last_used; });
-  auto kept = idle.begin();
-  for (; kept != idle.end() && !HasRoom(slot); ++kept) GiveBack(**kept);
-  idle.erase(kept, idle.end());
-  // There may be room without one of them: others hold its weights, or a later one has given more.
-  std::vector<Slot*> giving_way;
-  for (auto last = idle.rbegin(); last != idle.rend(); ++last) {
-    Reserve(**last);
-    if (HasRoom(slot)) continue;
-    GiveBack(**last);
-    giving_way.push_back(*last);
-  }
-  for (const Slot* other : giving_way) Reserve(*other);
-  return giving_way;
-}
-
-bool ModelCache::HasRoom(const Slot& slot) const {
-  return used_ + Missing(slot) <= options_.memory_budget;
-}
-
-int64_t ModelCache::Missing(const Slot& slot) const {
-  int64_t missing = 0;
-  for (const auto& [content, bytes] : slot.contents) {
-    if (holders_.count(content) == 0) missing += bytes;
-  }
-  return missing;
-}
-
-void ModelCache::Reserve(const Slot& slot) {
-  for (const auto& [content, bytes] : slot.contents) {
-    if (++holders_[content] == 1) used_ += bytes;
-  }
-}
-
-void ModelCache::GiveBack(const Slot& slot) {
-  for (const auto& [content, bytes] : slot.contents) {
-    const auto holders = holders_.find(content);
-    if (--holders->second > 0) continue;
-    holders_.erase(holders);
-    used_ -= bytes;
-  }
-}
-
-std::vector<ModelCache::Slot*> ModelCache::Idle() const {
-  std::vector<Slot*> idle;
-  for (const auto& [name, slot] : slots_) {
-    if (slot->pipeline != nullptr && slot->leases == 0) idle.push_back(slot.get());
-  }
-  return idle;
-}
-
-void ModelCache::Unload(Slot& slot, Unloaded& unloaded) {
-  GiveBack(slot);
-  unloaded.emplace_back(slot.name, std::exchange(slot.pipeline, nullptr));
-}
-
-void ModelCache::Destroy(Unloaded unloaded) {
-  for (auto& [name, pipeline] : unloaded) {
-    pipeline.reset();
-    if (options_.events.unloaded) options_.events.unloaded(name, weight_bytes());
-  }
-}
-
-void ModelCache::UnloadIdle() {
-  Unloaded unloaded;
-  {
-    const MutexLock lock(mutex_);
-    for (Slot* slot : Idle()) Unload(*slot, unloaded);
-  }
-  if (unloaded.empty()) return;
-  Destroy(std::move(unloaded));
-  TellIdle();  // there is room for others
-}
-
 std::shared_ptr<const Pipeline> ModelCache::Lease(const SlotPtr& slot) {
   slot->last_used = ++uses_;
   ++slot->leases;
@@ -248,7 +164,7 @@ std::shared_ptr<const Pipeline> ModelCache::Lease(const SlotPtr& slot) {
 }
 
 void ModelCache::EndLease(Slot& slot) {
-  Unloaded unloaded;
+  std::vector<Unloaded> unloaded;
   {
     const MutexLock lock(mutex_);
     if (--slot.leases > 0) return;

@@ -2,12 +2,15 @@
 #ifndef MIND_WORKER_DIFFUSION_ENGINE_MODEL_CACHE_H_
 #define MIND_WORKER_DIFFUSION_ENGINE_MODEL_CACHE_H_
 
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "worker/diffusion/engine/content_ledger.h"
 #include "worker/diffusion/engine/model_stamps.h"
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/mutex.h"
@@ -46,14 +49,21 @@ class ModelSource {
 };
 
 // The models in one folder, loaded on first use and kept, as far as there is room: then those used
-// longest ago give way, but for those that would free nothing. Weights that several have in common are in
-// memory, and count, once. Must outlive what it hands out. Thread-safe.
+// longest ago give way, but for those that would free nothing. Of a model its parts that need not stay
+// between uses (droppable.h) go before the rest, and go while it is in use, too: in the end a model takes
+// what has to stay and its largest such part. Weights that several have in common are in memory, and count,
+// once. Must outlive what it hands out. Thread-safe.
 class ModelCache : public ModelSource {
  public:
   // Called from the loading thread, if set; `in_memory` is weight_bytes() afterwards.
   struct Events {
     std::function<void(const std::string& model, double seconds, int64_t in_memory)> loaded;
     std::function<void(const std::string& model, int64_t in_memory)> unloaded;
+    // Of a part by itself, whenever it is read; called from whoever uses it. Dropped: to make room for
+    // something else.
+    std::function<void(const std::string& model, const std::string& part, double seconds, int64_t in_memory)>
+        part_loaded;
+    std::function<void(const std::string& model, const std::string& part, int64_t in_memory)> part_dropped;
   };
   struct Rejected {
     std::string path, reason;
@@ -102,14 +112,33 @@ class ModelCache : public ModelSource {
   std::vector<std::string> LoadedNames() const;
 
  private:
-  struct Slot {
+  struct Slot;
+  // Room for the parts of one slot's model.
+  class PartsOfSlot : public RoomForParts {
+   public:
+    PartsOfSlot(ModelCache& cache, Slot& slot) : cache_(cache), slot_(slot) {}
+    void Enter(const Part& part) override { cache_.EnterPart(slot_, part); }
+    void Leave(const Part& part) override { cache_.LeavePart(slot_, part); }
+    void Loaded(const Part& part, double seconds) override;
+    void Forget(const Part& part) override { cache_.ForgetPart(slot_, part); }
+
+   private:
+    ModelCache& cache_;
+    Slot& slot_;
+  };
+  struct Slot : std::enable_shared_from_this<Slot> {
+    explicit Slot(ModelCache& cache) : room(cache, *this) {}
+
     std::string name, path, revision;
-    std::map<uint64_t, int64_t> contents;  // bytes of weights by what they are
-    Mutex loading;                         // one loader at a time; others wait for its result
+    WeightContents core;  // bytes of the weights that stay as long as the model does, by what they are
+    Mutex loading;        // one loader at a time; others wait for its result
+    PartsOfSlot room;
     // Guarded by the cache's mutex_, and constant what is before.
     ModelInfo info;
-    uint64_t words = 0;    // the stamp of its learnt words
-    bool retired = false;  // another has taken its place, or none: it goes when nobody holds it
+    int64_t largest_part = 0;     // bytes, of those that need not stay
+    uint64_t words = 0;           // the stamp of its learnt words
+    bool retired = false;         // another has taken its place, or none: it goes when nobody holds it
+    std::set<const Part*> parts;  // that have room
     std::shared_ptr<const Pipeline> pipeline;
     int64_t leases = 0;      // callers of Get that still hold it
     uint64_t last_used = 0;  // of the count of uses
@@ -132,23 +161,38 @@ class ModelCache : public ModelSource {
   std::shared_ptr<const Pipeline> Lease(const SlotPtr& slot) MIND_REQUIRES(mutex_);
   void EndLease(Slot& slot);
   void TellIdle();
-  // Loaded, and held by nobody.
-  std::vector<Slot*> Idle() const MIND_REQUIRES(mutex_);
-  // By name, to be destroyed without the lock.
-  using Unloaded = std::vector<std::pair<std::string, std::shared_ptr<const Pipeline>>>;
-  void Unload(Slot& slot, Unloaded& unloaded) MIND_REQUIRES(mutex_);
-  void Destroy(Unloaded unloaded);
-  // Reserves room for the slot's weights, unloading idle models as needed. Throws NoRoomNow.
+  // What can give way: a part that nobody uses, or (without a part) what stays of a model that nobody holds.
+  struct Idle {
+    Slot* slot = nullptr;
+    const Part* part = nullptr;
+  };
+  // In the order in which they shall: used longest ago first, and of a model the parts before the rest.
+  std::vector<Idle> IdleOnes() const MIND_REQUIRES(mutex_);
+  // What has given way, to be destroyed without the lock.
+  struct Unloaded {
+    std::shared_ptr<Slot> slot;
+    std::string part;  // empty: the model
+    std::shared_ptr<const void> weights;
+  };
+  void Unload(Slot& slot, std::vector<Unloaded>& unloaded) MIND_REQUIRES(mutex_);
+  void Drop(Slot& slot, const Part& part, std::vector<Unloaded>& unloaded) MIND_REQUIRES(mutex_);
+  void Destroy(std::vector<Unloaded> unloaded);
+  // Reserves room for what of the slot's weights stays, unloading what is idle as needed. Throws NoRoomNow.
   void MakeRoom(Slot& slot);
-  // Those of the idle that make room for the slot by being unloaded: used longest ago, and none in vain.
-  // REQUIRES: a budget, and that there is room without all of them.
-  std::vector<Slot*> GivingWay(std::vector<Slot*> idle, const Slot& slot) MIND_REQUIRES(mutex_);
-  // Whether its weights fit into the budget. REQUIRES: there is one
-  bool HasRoom(const Slot& slot) const MIND_REQUIRES(mutex_);
-  // Bytes that the slot's weights take beside what there is reserved.
-  int64_t Missing(const Slot& slot) const MIND_REQUIRES(mutex_);
-  void Reserve(const Slot& slot) MIND_REQUIRES(mutex_);
-  void GiveBack(const Slot& slot) MIND_REQUIRES(mutex_);
+  // Has the idle make room for these weights: those used longest ago, and none in vain. `loading`: the slot
+  // whose core they are; null: they are a part's. False: there is no room even without all of them, and
+  // nothing has changed.
+  bool GiveWay(const WeightContents& wanted, const Slot* loading, std::vector<Unloaded>& unloaded)
+      MIND_REQUIRES(mutex_);
+  // Whether these fit into the budget, and where a slot is loaded also its parts, one at a time, beside
+  // whatever others.
+  bool HasRoom(const WeightContents& wanted, const Slot* loading) const MIND_REQUIRES(mutex_);
+  void Reserve(const Idle& one) MIND_REQUIRES(mutex_);
+  void GiveBack(const Idle& one) MIND_REQUIRES(mutex_);
+  void EnterPart(Slot& slot, const Part& part);
+  void LeavePart(Slot& slot, const Part& part);
+  void ForgetPart(Slot& slot, const Part& part);
+  bool OthersAreUsed(const Part& part) const MIND_REQUIRES(mutex_);
 
   const std::string folder_;
   Options options_;  // constant after construction
@@ -157,11 +201,13 @@ class ModelCache : public ModelSource {
   std::map<std::string, ModelStamp> known_, seen_;
 
   mutable Mutex mutex_;
-  std::map<std::string, SlotPtr> slots_ MIND_GUARDED_BY(mutex_);  // by name
-  std::vector<Rejected> rejected_ MIND_GUARDED_BY(mutex_);
-  int64_t used_ MIND_GUARDED_BY(mutex_) = 0;  // bytes, of what is held or being loaded, each content once
-  std::map<uint64_t, int64_t> holders_ MIND_GUARDED_BY(mutex_);  // slots that hold or load a content
+  std::condition_variable_any part_left_;  // somebody uses a part no longer
+  // Of what is held or being loaded: all of it, and what stays as long as its model does.
+  ContentLedger all_ MIND_GUARDED_BY(mutex_), cores_ MIND_GUARDED_BY(mutex_);
+  std::set<Slot*> holding_ MIND_GUARDED_BY(mutex_);  // whose core is among that
   uint64_t uses_ MIND_GUARDED_BY(mutex_) = 0;
+  std::vector<Rejected> rejected_ MIND_GUARDED_BY(mutex_);
+  std::map<std::string, SlotPtr> slots_ MIND_GUARDED_BY(mutex_);  // by name
 
   Mutex idle_mutex_;  // held while on_idle_ runs
   std::function<void()> on_idle_ MIND_GUARDED_BY(idle_mutex_);

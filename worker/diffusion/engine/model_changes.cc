@@ -87,6 +87,7 @@ void ModelCache::Renew(const std::string& path, const ModelStamp& stamp, bool lo
 
 bool ModelCache::TakeDescription(Slot& slot, const Slot& now) {
   const MutexLock lock(mutex_);
+  slot.largest_part = now.largest_part;
   if (slot.info == now.info) return false;
   slot.info = now.info;
   return true;

@@ -36,9 +36,12 @@ void AddFolder(const std::string& folder, int depth, ModelStamp& stamp) {
   }
 }
 
-// Of a model by the path of its folder or file.
+// Of a model by the path of its folder or file. Autoencoders that requests may choose are no part of it, as
+// LoRAs are none.
 ModelStamp StampOf(const std::string& path) {
   ModelStamp stamp;
+  for (const auto& [name, file] : SafeTensorsIn((fs::path(path).parent_path() / kVaeFolder).string()))
+    AddFile(file, stamp.loras);
   std::string folder = path;
   if (IsFile(path)) {
     AddFile(path, stamp.rest);

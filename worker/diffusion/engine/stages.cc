@@ -8,7 +8,9 @@
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/hash.h"
 #include "worker/diffusion/models/wrapping.h"
+#include "worker/diffusion/pipelines/mask_fill.h"
 #include "worker/diffusion/pipelines/resize.h"
+#include "worker/diffusion/pipelines/vae_library.h"
 #include "worker/diffusion/samplers/flow_shift.h"
 #include "worker/diffusion/samplers/registry.h"
 
@@ -16,6 +18,7 @@ namespace mind::diffusion {
 namespace {
 
 constexpr double kMostStrength = 0.999;  // of a second pass: AUTOMATIC1111's
+constexpr int64_t kPaintedFrom = 128;
 
 // Those behind the source picture, which is the first.
 std::vector<at::Tensor> FurtherPictures(const TrajectoryRequest& request, const DecodeFile& decode) {
@@ -54,6 +57,10 @@ Source SourceOf(const TrajectoryRequest& request, const Stage& stage, const Deco
     if (mask.defined()) source.mask = ToFloats(mask, device);
     source.soft_mask = request.mask_blur.has_value();
     source.further = FurtherPictures(request, decode);
+    if (request.mask_fill != MaskFill::kOriginal && mask.defined() && request.strength < 1) {
+      const at::Tensor painted = source.soft_mask ? mask : (mask >= kPaintedFrom).to(at::kByte) * 255;
+      source.picture = ToFloats(FilledIn(picture, painted), device);
+    }
   }
   if (!request.depth.empty()) source.depth = ToFloats(ToGrey(decode(request.depth)), device);
   for (const auto& [adapter, picture, weight, mask, layers] : request.picture_prompts) {
@@ -79,6 +86,16 @@ void ExpectSize(int64_t width, int64_t height, const ModelInfo& info) {
                      ", given: " + std::to_string(width) + "x" + std::to_string(height));
 }
 
+void ExpectVae(const std::string& name, const ModelInfo& info) {
+  if (name.empty()) return;
+  const auto vae = std::find_if(info.vaes.begin(), info.vaes.end(),
+                                [&name](const VaeInfo& one) { return one.name == name; });
+  if (vae == info.vaes.end())
+    throw RequestError("there is no autoencoder named \"" + name + "\" beside this model");
+  if (!vae->unfit.empty())
+    throw RequestError("the autoencoder \"" + name + "\" does not fit this model: " + vae->unfit);
+}
+
 void ExpectPossible(const TrajectoryRequest& request, const ModelInfo& info) {
   ExpectSize(request.width, request.height, info);
   if (request.picture.later_stages.size() > info.later_stages.size()) {
@@ -94,6 +111,16 @@ void ExpectPossible(const TrajectoryRequest& request, const ModelInfo& info) {
         "pictures that this model goes by: " + std::to_string(std::max<int64_t>(info.most_references, 1)) +
         " at most, given: " + std::to_string(references + 1));
   }
+  for (size_t i = 0; i < request.picture.later_stages.size(); ++i) {
+    const LaterStageInfo& stage = info.later_stages[i];
+    const LaterStage& asked = request.picture.later_stages[i];
+    if (asked.steps && (*asked.steps < 1 || *asked.steps > stage.max_steps))
+      throw RequestError("this model's " + stage.name + " takes 1 to " + std::to_string(stage.max_steps) +
+                         " steps, given: " + std::to_string(*asked.steps));
+    if (asked.guidance && stage.fixed_guidance)
+      throw RequestError("this model's " + stage.name + " takes no guidance of its own");
+  }
+  ExpectVae(request.vae.name, info);
   if (request.tiling && !info.takes_tiling)
     throw RequestError("this model does not make pictures without seams");
   if (!request.hires) return;
@@ -136,6 +163,8 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
   std::vector<Stage> stages;
   int64_t steps = 0;
   double begins = 1;  // where the stage goes on with the latents of the one before; 1: it does not
+  const std::vector<LaterStage>& asked = request.picture.later_stages;
+  size_t own_stages = 0;  // that are sampled as they say
   for (std::shared_ptr<const Pipeline> pipeline = std::move(model); pipeline != nullptr;
        pipeline = {pipeline, pipeline->next()}) {  // kept alive by the whole model
     const ModelInfo& info = pipeline->info();
@@ -145,10 +174,11 @@ std::vector<Stage> StagesOf(const TrajectoryRequest& request, std::shared_ptr<co
     stage.hands_result = pipeline->hands_result();
     stage.continues_latents = begins < 1;
     std::optional<StageSampling> own = pipeline->own_sampling();
-    if (own && !stages.empty() && stages.size() <= request.picture.later_stages.size())
-      own->steps = request.picture.later_stages[stages.size() - 1].steps.value_or(own->steps);
+    if (own && own_stages < asked.size()) own->steps = asked[own_stages].steps.value_or(own->steps);
+    if (own) ++own_stages;
     stage.shape = pipeline->ShapeFor(request.picture, request.width, request.height);
-    const SamplerConfig config = OfPicture(pipeline->sampler_config(), stage.shape);
+    const SamplerConfig config =
+        OfPicture(own ? pipeline->ConfigFor(own->steps) : pipeline->sampler_config(), stage.shape);
     stage.sampler = own ? MakeSampler(own->sampler, config, own->steps)
                         : MakeSampler(request.sampler, config, request.steps, request.sampler_parameters);
     const auto steps_before = [&](double share) {
@@ -193,11 +223,24 @@ size_t StageWithPictures(const Trajectory& t) {
   return number;
 }
 
-// Of a picture without edges where the request is for one.
+// What is painted begins with latents that are not the picture's. Reference: AUTOMATIC1111
+// modules/processing.py, StableDiffusionProcessingImg2Img.init.
+void FillLatents(MaskFill fill, const Source& source, at::IntArrayRef shape, Start& start) {
+  const bool fills = fill == MaskFill::kNoise || fill == MaskFill::kNothing;
+  if (!fills || start.from_noise || !source.mask.defined()) return;
+  const at::Tensor kept = start.kept.defined() ? start.kept : source.KeptLatents(shape);
+  start.x0 = start.x0 * kept;
+  if (fill == MaskFill::kNoise) start.x0 = start.x0 + start.noise * (1 - kept);
+}
+
+// By the request's autoencoder, and of a picture without edges where the request is for one.
 Start BeginPicture(const TrajectoryRequest& request, const Stage& stage, const Source& source,
                    NoiseSource& noise) {
   const WrapScope wrapping(request.tiling);
-  return stage.pipeline->Begin(source, request.picture, stage.shape, noise);
+  const VaeScope vae(request.vae.name);
+  Start start = stage.pipeline->Begin(source, request.picture, stage.shape, noise);
+  FillLatents(request.mask_fill, source, stage.shape, start);
+  return start;
 }
 
 // Where a stage begins that goes over what the one before has made.
@@ -306,6 +349,7 @@ namespace {
 at::Tensor DecodeStage(const Trajectory& t) {
   ExpectFinite(t.state.x, t, "latents");
   const WrapScope wrapping(t.request.tiling);
+  const VaeScope vae(t.request.vae.name);
   const at::Tensor picture = t.pipeline().Decode(t.state.x);
   ExpectFinite(picture, t, "a picture");
   return ToBytes(picture);

@@ -105,9 +105,9 @@ nlohmann::json FieldsOf(const HiresPass& pass) {
 std::string Fingerprint(const TrajectoryRequest& request) {
   // The last seven change when a picture is made and shown, not what it becomes.
   const auto& [model, picture, width, height, sampler, steps, sampler_parameters, seed, variation, source,
-               references, mask, fit, mask_blur, only_masked, depth, strength, hires, tiling, controls,
-               picture_prompts, job, tenant, tenant_weight, priority, preview_every, revision, checkpoint] =
-      request;
+               references, mask, fit, mask_blur, only_masked, mask_fill, vae, depth, strength, hires, tiling,
+               controls, picture_prompts, job, tenant, tenant_weight, priority, preview_every, revision,
+               checkpoint] = request;
   nlohmann::json fields = {{"model", model},
                            {"picture", FieldsOf(picture)},
                            {"width", width},
@@ -126,6 +126,9 @@ std::string Fingerprint(const TrajectoryRequest& request) {
   if (fit != Fit::kStretch) fields["fit"] = fit;
   if (mask_blur) fields["mask_blur"] = *mask_blur;
   if (only_masked) fields["only_masked"] = *only_masked;
+  if (mask_fill != MaskFill::kOriginal) fields["mask_fill"] = mask_fill;
+  const auto& [vae_name, vae_hash] = vae;
+  if (!vae_name.empty()) fields["vae"] = {vae_name, vae_hash};
   if (hires) fields["hires"] = FieldsOf(*hires);
   if (tiling) fields["tiling"] = true;
   if (!picture_prompts.empty()) fields["picture_prompts"] = FieldsOf(picture_prompts);

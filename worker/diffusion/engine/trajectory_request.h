@@ -37,6 +37,20 @@ struct PicturePromptInput {
       layers;  // weights by the beginnings of layers' names; none: all
 };
 
+// What the painted part of a picture begins with (AUTOMATIC1111's "masked content").
+enum class MaskFill {
+  kOriginal,      // the picture itself
+  kSurroundings,  // the colours around it (FilledIn)
+  kNoise,         // latents of the seed's first noise
+  kNothing,       // latents of zero
+};
+
+// The autoencoder that takes the place of the model's own.
+struct VaeUse {
+  std::string name;  // one of the model's; empty: its own
+  std::string hash;  // which file that is, in whatever words; it is not looked at
+};
+
 // A second pass of the same model, over its own picture enlarged.
 struct HiresPass {
   int64_t width = 0;  // pixels
@@ -76,6 +90,8 @@ struct TrajectoryRequest {
   // Only the part of the source picture around what is bright is seen and painted, with so many pixels around
   // it, and put back: the picture has the source's size.
   std::optional<int64_t> only_masked;
+  MaskFill mask_fill = MaskFill::kOriginal;  // counts below full strength
+  VaeUse vae;
   std::string depth;      // likewise: the source picture's depth, near is bright
   double strength = 0.8;  // 0 … 1
   std::optional<HiresPass> hires;

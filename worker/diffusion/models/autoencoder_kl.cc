@@ -27,7 +27,38 @@ void ExpectBlocks(const Config& config, const std::string& key, const std::strin
   }
 }
 
+constexpr char kLatentsMean[] = "latents_mean", kLatentsDeviation[] = "latents_std";
+
+// None, or one for each channel.
+std::vector<double> ChannelNumbers(const Config& config, const char* key, int64_t channels) {
+  std::vector<double> numbers;
+  if (config.Unset(key)) return numbers;
+  const nlohmann::json& list = config.at(key);
+  for (const auto& number : list) {
+    if (number.is_number()) numbers.push_back(number.get<double>());
+  }
+  if (!list.is_array() || list.size() != numbers.size() || static_cast<int64_t>(numbers.size()) != channels)
+    config.Unsupported(key, "null, or a number for each of the latent_channels");
+  return numbers;
+}
+
+// [channels, 1, 1], for these latents.
+at::Tensor PerChannel(const std::vector<double>& numbers, const at::Tensor& latents) {
+  return at::tensor(numbers, at::kFloat).to(latents.device()).view({-1, 1, 1});
+}
+
 }  // namespace
+
+at::Tensor AutoencoderConfig::Scaled(const at::Tensor& latents) const {
+  if (latents_mean.empty()) return (latents - shift_factor) * scaling_factor;
+  return (latents - PerChannel(latents_mean, latents)) * scaling_factor /
+         PerChannel(latents_deviation, latents);
+}
+
+at::Tensor AutoencoderConfig::Unscaled(const at::Tensor& x) const {
+  if (latents_mean.empty()) return x / scaling_factor + shift_factor;
+  return x * PerChannel(latents_deviation, x) / scaling_factor + PerChannel(latents_mean, x);
+}
 
 AutoencoderConfig AutoencoderConfig::From(const Config& config, const std::string& kind) {
   if (config.String("_class_name", kind) != kind) config.Unsupported("_class_name", kind);
@@ -57,8 +88,12 @@ AutoencoderConfig AutoencoderConfig::From(const Config& config, const std::strin
   if (c.layers_per_block < 1 || c.layers_per_block > 64) config.Unsupported("layers_per_block", "1 to 64");
   if (!(c.scaling_factor > 0)) config.Unsupported("scaling_factor", "a positive number");
   if (config.String("act_fn", "silu") != "silu") config.Unsupported("act_fn", "silu");
-  for (const char* key : {"latents_mean", "latents_std"}) {
-    if (!config.Unset(key)) config.Unsupported(key, "null");
+  c.latents_mean = ChannelNumbers(config, kLatentsMean, c.latent_channels);
+  c.latents_deviation = ChannelNumbers(config, kLatentsDeviation, c.latent_channels);
+  if (c.latents_mean.empty() != c.latents_deviation.empty())
+    config.Unsupported(kLatentsDeviation, "as latents_mean has them, or both null");
+  for (const double deviation : c.latents_deviation) {
+    if (!(deviation > 0)) config.Unsupported(kLatentsDeviation, "positive numbers");
   }
   ExpectBlocks(config, "down_block_types", "DownEncoderBlock2D", c.channels.size());
   ExpectBlocks(config, "up_block_types", "UpDecoderBlock2D", c.channels.size());

@@ -22,15 +22,17 @@ struct AutoencoderConfig {
   // Latents are brought to about mean zero and unit variance for the denoiser: by these.
   double shift_factor = 0;
   double scaling_factor = 0.18215;
+  // Or, a number for each channel (Playground 2.5), by these and then scaling_factor; empty: not.
+  std::vector<double> latents_mean, latents_deviation;
   bool middle_attention = true;
   bool force_upcast = false;  // the file says that it is to be computed in float32
 
   // How many pixels one latent stands for, each way.
   int64_t reduction() const { return int64_t{1} << (channels.size() - 1); }
 
-  // Of any shape: what the encoder makes, as the denoiser works on it, and back.
-  at::Tensor Scaled(const at::Tensor& latents) const { return (latents - shift_factor) * scaling_factor; }
-  at::Tensor Unscaled(const at::Tensor& x) const { return x / scaling_factor + shift_factor; }
+  // Of shape [C, h, w] or [B, C, h, w]: what the encoder makes, as the denoiser works on it, and back.
+  at::Tensor Scaled(const at::Tensor& latents) const;
+  at::Tensor Unscaled(const at::Tensor& x) const;
 
   // vae/config.json of an autoencoder of this class, or of one that is built like it. Throws ModelError.
   static AutoencoderConfig From(const Config& config, const std::string& kind = "AutoencoderKL");

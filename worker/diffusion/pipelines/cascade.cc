@@ -43,10 +43,15 @@ ModelInfo CascadePipeline::Describe(const ModelDirectory& directory) {
   for (const ModelInfo& stage : stages) info.stages.push_back(stage.name);
   for (auto stage = stages.begin() + 1; stage != stages.end(); ++stage) {
     info.takes_tiling = info.takes_tiling && stage->takes_tiling;
+    // One takes the place of each stage's.
+    std::erase_if(info.vaes, [stage](const VaeInfo& vae) {
+      return std::find(stage->vaes.begin(), stage->vaes.end(), vae) == stage->vaes.end();
+    });
     if (directory.HandOver() == 1) {
       info.later_steps += stage->default_steps;
       info.later_stages.push_back(
-          {.default_steps = stage->default_steps,
+          {.name = stage->name,
+           .default_steps = stage->default_steps,
            .max_steps = stage->train_steps,
            .default_guidance = stage->default_guidance,
            .default_noise_level = std::min(stage->default_noise_level, stage->max_noise_level),

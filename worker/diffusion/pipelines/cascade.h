@@ -26,6 +26,7 @@ class CascadePipeline : public Pipeline {
 
   const ModelInfo& info() const override { return info_; }
   const SamplerConfig& sampler_config() const override { return stage_->sampler_config(); }
+  SamplerConfig ConfigFor(int64_t steps) const override { return stage_->ConfigFor(steps); }
   const Denoiser& denoiser() const override { return stage_->denoiser(); }
   at::Device device() const override { return stage_->device(); }
   std::vector<int64_t> LatentShape(int64_t width, int64_t height) const override {

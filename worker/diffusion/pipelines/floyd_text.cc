@@ -4,6 +4,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/pipelines/model_files.h"
+#include "worker/diffusion/pipelines/t5_prompts.h"
 #include "worker/diffusion/text/caption.h"
 #include "worker/diffusion/text/unicode.h"
 
@@ -25,11 +26,10 @@ FloydText::FloydText(const ModelDirectory& directory, FileParameters::Options op
     : device_(options.device),
       cleans_(CleansFloydCaptions(directory)),
       tokenizer_(T5Tokenizer::FromDirectory(directory.ComponentPath(kFloydTokenizer))) {
-  FileParameters weights = directory.ComponentWeights(kFloydEncoder, options);
-  encoder_ = std::make_unique<const T5Text>(Scope(weights),
-                                            T5TextConfig::From(directory.ComponentConfig(kFloydEncoder)));
-  weights.ExpectAllTaken();
-  ExpectSameVocabulary(*tokenizer_, *encoder_, directory.path());
+  encoder_ = LoadT5(directory, kFloydEncoder, options);
+  const auto loaded = encoder_->Use();
+  width_ = loaded->width();
+  ExpectSameVocabulary(*tokenizer_, *loaded, directory.path());
 }
 
 std::string FloydText::Caption(const std::string& prompt) const {
@@ -53,7 +53,9 @@ FloydText::Encoded FloydText::Read(const std::string& prompt) const {
   at::Tensor mask = at::zeros({1, static_cast<int64_t>(kLength)}, at::kLong);
   mask.narrow(1, 0, static_cast<int64_t>(seen)).fill_(1);
   const at::Tensor states =
-      encoder_->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), mask.to(device_)).squeeze(0);
+      encoder_->Use()
+          ->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), mask.to(device_))
+          .squeeze(0);
   return {states, static_cast<int64_t>(tokens - seen)};
 }
 

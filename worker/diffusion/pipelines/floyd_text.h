@@ -8,7 +8,7 @@
 
 #include "worker/diffusion/models/t5_text.h"
 #include "worker/diffusion/pipelines/lru_cache.h"
-#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/model_part.h"
 #include "worker/diffusion/text/t5_tokenizer.h"
 
 namespace mind::diffusion {
@@ -27,7 +27,7 @@ class FloydText {
   // float [kLength, width], padding among them, which the networks see too. How many tokens there is no room
   // for is added to `cut`. The prompts asked for last are kept. Throws RequestError.
   at::Tensor Encode(const std::string& prompt, int64_t& cut) const;
-  int64_t width() const { return encoder_->width(); }
+  int64_t width() const { return width_; }
 
   // The parts, for whoever checks them one by one.
   std::string Caption(const std::string& prompt) const;
@@ -44,8 +44,9 @@ class FloydText {
 
   const at::Device device_;
   bool cleans_ = true;
+  int64_t width_ = 0;
   std::unique_ptr<const T5Tokenizer> tokenizer_;
-  std::unique_ptr<const T5Text> encoder_;
+  std::unique_ptr<const Droppable<T5Text>> encoder_;
   mutable LruCache<Encoded> prompts_{kKept};
 };
 

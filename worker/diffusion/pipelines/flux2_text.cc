@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/qwen_part.h"
 #include "worker/diffusion/text/chat_prompt.h"
-#include "worker/diffusion/weights/names/qwen_names.h"
 
 namespace mind::diffusion {
 namespace {
@@ -51,10 +51,8 @@ Flux2Text::Flux2Text(const ModelDirectory& directory, FileParameters::Options op
   QwenTextConfig config = EncoderOf(directory);
   normed_layer_ = config.layers;
   config.layers = *std::max_element(options_.layers.begin(), options_.layers.end());
-  FileParameters weights(QwenTextPart(directory.ComponentTensors(kFlux2Encoder), config.layers), options);
-  encoder_ = std::make_unique<const QwenText>(Scope(weights), config);
-  weights.ExpectAllTaken();
-  ExpectSameVocabulary(*tokenizer_, *encoder_, directory.path());
+  encoder_ = LoadQwen(directory, kFlux2Encoder, config, options);
+  ExpectSameVocabulary(*tokenizer_, *encoder_->Use(), directory.path());
 }
 
 at::Tensor Flux2Text::Encode(const std::string& prompt, int64_t& cut) const {
@@ -74,11 +72,12 @@ Flux2Text::Encoded Flux2Text::Read(const std::string& prompt) const {
   const Ids read = IdsOf(prompt);
   const at::Tensor ids = at::tensor(read.ids, at::kLong).unsqueeze(0).to(device_);
   const at::Tensor mask = (at::arange(options_.tokens, ids.options()) < read.said).to(at::kLong).unsqueeze(0);
-  const TextStates states = encoder_->PaddedStates(ids, mask);
+  const auto encoder = encoder_->Use();
+  const TextStates states = encoder->PaddedStates(ids, mask);
   std::vector<at::Tensor> told;
   for (const int64_t layer : options_.layers) {
     const at::Tensor& after = states.layers[static_cast<size_t>(layer)];
-    told.push_back(layer == normed_layer_ ? encoder_->Norm(after) : after);
+    told.push_back(layer == normed_layer_ ? encoder->Norm(after) : after);
   }
   return {at::cat(told, -1).squeeze(0), read.cut};
 }

@@ -9,7 +9,7 @@
 
 #include "worker/diffusion/models/qwen_text.h"
 #include "worker/diffusion/pipelines/lru_cache.h"
-#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/model_part.h"
 #include "worker/diffusion/text/qwen_tokenizer.h"
 
 namespace mind::diffusion {
@@ -58,7 +58,7 @@ class Flux2Text {
   const Flux2TextOptions options_;
   int64_t normed_layer_ = 0;  // the encoder's very last, whose states are taken normed
   std::unique_ptr<const QwenTokenizer> tokenizer_;
-  std::unique_ptr<const QwenText> encoder_;
+  std::unique_ptr<const Droppable<QwenText>> encoder_;
   mutable LruCache<Encoded> prompts_{kKept};
 };
 

@@ -54,6 +54,11 @@ std::unique_ptr<const Tokenizer> TokenizerOf(const ModelDirectory& directory, si
   return GlideBpeTokenizer::FromDirectory(TokenizerPath(directory), length);
 }
 
+std::vector<int64_t> Descending(std::vector<int64_t> steps) {
+  std::reverse(steps.begin(), steps.end());
+  return steps;
+}
+
 bool IsUpsampler(const Config& options) {
   return options.Bool("super_res", false);
 }
@@ -92,8 +97,7 @@ SamplerConfig GlideSampler(const Config& options, const std::string& respacing) 
   config.class_name = IsUpsampler(options) ? "DDIMScheduler" : "DDPMScheduler";
   const std::string steps = !respacing.empty() ? respacing : IsUpsampler(options) ? "fast27" : "";
   if (!steps.empty()) {
-    config.custom_timesteps = RespacedTimesteps(steps, config.train_steps);
-    std::reverse(config.custom_timesteps.begin(), config.custom_timesteps.end());
+    config.custom_timesteps = Descending(RespacedTimesteps(steps, config.train_steps));
   }
   return config;
 }
@@ -124,7 +128,12 @@ ModelInfo GlidePipeline::Describe(const ModelDirectory& directory) {
       upsampler.Unsupported("image_size", "a multiple of the base's");
     enlargement = larger.sample_size / size;
     size = larger.sample_size;
-    info.later_steps = static_cast<int64_t>(GlideSampler(upsampler).custom_timesteps.size());
+    const SamplerConfig later = GlideSampler(upsampler);
+    info.later_steps = static_cast<int64_t>(later.custom_timesteps.size());
+    info.later_stages = {{.name = "upsampler",
+                          .default_steps = info.later_steps,
+                          .max_steps = later.train_steps,
+                          .fixed_guidance = true}};
   }
   const int64_t generated = GanEnlargement(directory);
   enlargement *= generated;
@@ -201,6 +210,14 @@ std::unique_ptr<GlidePipeline> GlidePipeline::LoadStage(const ModelDirectory& di
   weights.ExpectAllTaken();
   ExpectSameVocabulary(*pipeline->tokenizer_, *pipeline->text_, directory.path());
   return pipeline;
+}
+
+SamplerConfig GlidePipeline::ConfigFor(int64_t steps) const {
+  SamplerConfig config = sampler_config_;
+  const auto own = static_cast<int64_t>(config.custom_timesteps.size());
+  if (own > 0 && steps != own)
+    config.custom_timesteps = Descending(RespacedTimesteps(std::to_string(steps), config.train_steps));
+  return config;
 }
 
 std::vector<int64_t> GlidePipeline::LatentShape(int64_t width, int64_t height) const {

@@ -51,6 +51,8 @@ class GlidePipeline : public Pipeline {
     if (info_.enlargement == 1) return std::nullopt;
     return StageSampling{info_.default_sampler, info_.default_steps};
   }
+  // Of other counts than the upsampler's own the reference's even ones ("timestep_respacing": "50").
+  SamplerConfig ConfigFor(int64_t steps) const override;
   const Pipeline* next() const override { return next_.get(); }
 
  private:

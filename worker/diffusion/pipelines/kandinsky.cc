@@ -89,6 +89,7 @@ ModelInfo KandinskyDecoder::Describe(const ModelDirectory& directory) {
   info.languages = LanguagesOf(directory.ComponentPath(prefix + "tokenizer"));
   for (const auto& [word, path] : directory.LearntWordFiles()) info.learnt_words.push_back(word);
   info.later_steps = KandinskyPrior::kSteps;
+  info.later_stages = {KandinskyPrior::StageOf(directory, prefix + "scheduler")};
   return info;
 }
 

@@ -2,6 +2,7 @@
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/models/clip_vision.h"
+#include "worker/diffusion/pipelines/model_part.h"
 
 namespace mind::diffusion {
 namespace {
@@ -76,13 +77,19 @@ std::string PriorPrefix(const ModelDirectory& directory) {
 
 at::Tensor PictureOfNothing(const ModelDirectory& directory, const std::string& prefix,
                             FileParameters::Options options) {
-  const ClipVisionConfig config = ClipVisionConfig::From(directory.ComponentConfig(prefix + kVisionPart));
-  FileParameters weights = directory.ComponentWeights(prefix + kVisionPart, options);
-  const ClipVision encoder(Scope(weights), config);
-  weights.ExpectAllTaken();
+  const std::string part = prefix + kVisionPart;
+  const ClipVisionConfig config = ClipVisionConfig::From(directory.ComponentConfig(part));
+  const auto encoder =
+      LoadPart<ClipVision>(directory, part, options,
+                           [part, config](const ModelDirectory& from, const FileParameters::Options& as) {
+                             FileParameters weights = from.ComponentWeights(part, as);
+                             auto made = std::make_unique<const ClipVision>(Scope(weights), config);
+                             weights.ExpectAllTaken();
+                             return made;
+                           });
   const at::Tensor nothing = at::zeros({1, 3, config.image_size, config.image_size},
                                        at::TensorOptions().dtype(at::kFloat).device(options.device));
-  return encoder(nothing).embedding.squeeze(0).to(at::kFloat);
+  return (*encoder->Use())(nothing).embedding.squeeze(0).to(at::kFloat);
 }
 
 }  // namespace mind::diffusion

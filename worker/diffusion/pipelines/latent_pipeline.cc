@@ -27,6 +27,7 @@ ModelInfo LatentPipeline::DescribeLatents(const ModelDirectory& directory, int64
   info.train_steps = sampler.train_steps;
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
+  info.vaes = directory.Vaes();
   return info;
 }
 
@@ -37,6 +38,7 @@ void LatentPipeline::LoadAutoencoder(const ModelDirectory& directory, FileParame
   FileParameters vae = directory.ComponentWeights("vae", upcast);
   autoencoder_ = std::make_unique<AutoencoderKl>(Scope(vae), autoencoder);
   vae.ExpectAllTaken();
+  vaes_ = std::make_unique<const VaeLibrary>(directory, autoencoder, upcast);
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory.ComponentPath(kTiny), ignored)) {
     preview_ = std::make_unique<LatentPreview>(LatentPreview::Fit(*autoencoder_, options.device));
@@ -49,6 +51,12 @@ void LatentPipeline::LoadAutoencoder(const ModelDirectory& directory, FileParame
   FileParameters weights = directory.ComponentWeights(kTiny, options);
   tiny_preview_ = std::make_unique<TinyAutoencoder>(Scope(weights), tiny);
   weights.ExpectAllTaken();
+}
+
+std::shared_ptr<const AutoencoderKl> LatentPipeline::Autoencoder() const {
+  const std::string& chosen = VaeScope::chosen();
+  if (!chosen.empty()) return vaes_->Use(chosen);
+  return {autoencoder_.get(), [](const AutoencoderKl*) {}};  // which lives as long as this
 }
 
 at::Tensor LatentPipeline::Preview(const at::Tensor& x0) const {
@@ -70,7 +78,8 @@ int64_t LatentPipeline::Tile() const {
 at::Tensor LatentPipeline::Decode(const at::Tensor& latent) const {
   const AutoencoderConfig& config = autoencoder_->config();
   const at::Tensor unscaled = config.Unscaled(latent.unsqueeze(0));
-  const auto decode = [this](const at::Tensor& latents) { return autoencoder_->Decode(latents); };
+  const auto autoencoder = Autoencoder();
+  const auto decode = [&](const at::Tensor& latents) { return autoencoder->Decode(latents); };
   const bool tiles = NeedsTiles(config, latent.size(1), latent.size(2));
   const at::Tensor picture = tiles ? InTiles(unscaled, Tile(), decode) : decode(unscaled);
   return (picture.squeeze(0) / 2 + 0.5).clamp(0, 1);
@@ -85,7 +94,8 @@ LatentDistribution LatentPipeline::LatentsOf(const at::Tensor& picture) const {
   const AutoencoderConfig& config = autoencoder_->config();
   const int64_t reduction = config.reduction();
   const at::Tensor centred = picture.unsqueeze(0) * 2 - 1;
-  const auto encode = [this](const at::Tensor& image) { return autoencoder_->EncodeMoments(image); };
+  const auto autoencoder = Autoencoder();
+  const auto encode = [&](const at::Tensor& image) { return autoencoder->EncodeMoments(image); };
   const bool tiles = NeedsTiles(config, picture.size(1) / reduction, picture.size(2) / reduction);
   const at::Tensor moments =
       (tiles ? InTiles(centred, Tile() * reduction, encode) : encode(centred)).squeeze(0);

@@ -9,6 +9,7 @@
 #include "worker/diffusion/pipelines/latent_preview.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/pipeline.h"
+#include "worker/diffusion/pipelines/vae_library.h"
 
 namespace mind::diffusion {
 
@@ -31,6 +32,9 @@ class LatentPipeline : public Pipeline {
   // Loads autoencoder and preview. Throws ModelError.
   void LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options);
 
+  // What this thread works with (VaeScope): the model's own, or the one that a request has chosen, which has
+  // the same configuration. Throws as VaeLibrary::Use.
+  std::shared_ptr<const AutoencoderKl> Autoencoder() const;
   // What the encoder makes of a picture, unscaled.
   LatentDistribution LatentsOf(const at::Tensor& picture) const;
 
@@ -40,7 +44,8 @@ class LatentPipeline : public Pipeline {
   ModelInfo info_;
   SamplerConfig sampler_config_;
   at::Device device_ = at::kCPU;
-  std::unique_ptr<const AutoencoderKl> autoencoder_;
+  std::unique_ptr<const AutoencoderKl> autoencoder_;  // the model's own
+  std::unique_ptr<const VaeLibrary> vaes_;
   std::unique_ptr<const LatentPreview> preview_;
   std::unique_ptr<const TinyAutoencoder> tiny_preview_;  // or null
 };

@@ -65,6 +65,7 @@ const PipelineKind& KindOf(const ModelDirectory& directory) {
 
 ModelDirectory::ModelDirectory(std::string path) : path_(std::move(path)) {
   while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
+  vae_folder_ = VaeFolderBeside(path_);
   if (IsFile(path_)) {
     file_ = path_;
     path_ = std::filesystem::path(path_).replace_extension().string();
@@ -119,6 +120,7 @@ std::vector<std::string> ModelDirectory::CandidatesIn(const std::string& folder)
        entry.increment(error)) {
     std::error_code ignored;
     const std::string path = entry->path().string();
+    if (entry->path().filename() == kVaeFolder && !SaysWhatItIs(path)) continue;
     if (entry->is_directory(ignored) || (IsFile(path) && MayBeWholeModel(path))) paths.insert(path);
   }
   if (error) throw ModelError(folder + ": not a directory that can be read: " + error.message());
@@ -278,6 +280,15 @@ bool ModelDirectory::IsCascade() const {
   return pipeline_class_ == kCascadeClass;
 }
 
+std::vector<std::string> ModelDirectory::OwnWeightFiles(const std::string& component) const {
+  const std::string folder = ComponentPath(component), mindspore = folder + "/" + kMindSporeFile;
+  if (const std::string file = component == kAutoencoder ? AutoencoderFile() : ""; !file.empty())
+    return {file};
+  if (!component.empty() && IsFile(mindspore)) return {mindspore};
+  if (!HasWeights(folder)) return {};
+  return ComponentFiles(folder, Defaults().String(kVariant, ""));
+}
+
 std::vector<std::string> ModelDirectory::WeightFiles() const {
   std::vector<std::string> files;
   const auto append = [&files](const std::vector<std::string>& more) {
@@ -290,16 +301,9 @@ std::vector<std::string> ModelDirectory::WeightFiles() const {
   bool in_whole_file = false;
   for (const std::string& part : KindOf(*this).weights) {
     if (part == kTextFolder && !text_of_.empty()) continue;
-    const std::string folder = ComponentPath(part);
-    if (const std::string file = part == kAutoencoder ? AutoencoderFile() : ""; !file.empty()) {
-      files.push_back(file);
-    } else if (!part.empty() && IsFile(folder + "/" + kMindSporeFile)) {
-      files.push_back(folder + "/" + kMindSporeFile);
-    } else if (HasWeights(folder)) {
-      append(ComponentFiles(folder, Defaults().String(kVariant, "")));
-    } else {
-      in_whole_file = in_whole_file || HasComponent(part);
-    }
+    const std::vector<std::string> own = OwnWeightFiles(part);
+    append(own);
+    in_whole_file = in_whole_file || (own.empty() && HasComponent(part));
   }
   for (const auto& [name, folder] : Controls()) append(ComponentFiles(folder));
   if (HasComponent(kScorer)) append(ComponentFiles(ComponentPath(kScorer)));

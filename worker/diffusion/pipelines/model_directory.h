@@ -14,6 +14,7 @@
 #include "worker/diffusion/pipelines/pipeline.h"
 #include "worker/diffusion/pipelines/single_file.h"
 #include "worker/diffusion/text/tokenizer.h"
+#include "worker/diffusion/weights/droppable.h"
 #include "worker/diffusion/weights/json_file.h"
 #include "worker/diffusion/weights/parameters.h"
 
@@ -32,8 +33,8 @@ class ModelDirectory {
   // Whether a path claims to be a model at all: a directory by a file that says what it is or by one of a
   // whole model, a file by its extension.
   static bool LooksLikeOne(const std::string& path);
-  // The paths in a folder that may be models: its folders and the files that have a model's extension, in
-  // name order. Nothing is read of them. Throws as ModelsIn does.
+  // The paths in a folder that may be models: its folders, but for that of autoencoders (kVaeFolder), and the
+  // files that have a model's extension, in name order. Nothing is read of them. Throws as ModelsIn does.
   static std::vector<std::string> CandidatesIn(const std::string& folder);
   // The paths in a folder that claim to be models, in name order. A folder that says itself what it is, and a
   // file, stand for themselves alone. Throws ModelError if the folder cannot be read.
@@ -102,7 +103,21 @@ class ModelDirectory {
   // for files of the same content (as far as HashOfFile looks) that are kept in the same type, in whatever
   // model. At most, for a single file may hold what nobody needs. Reads the names and shapes of most files
   // and a sample of their weights. Throws ModelError.
-  std::map<uint64_t, int64_t> WeightBytesByContent(Precision given) const;
+  WeightContents WeightBytesByContent(Precision given) const;
+  // The same of its parts that need not stay in memory between uses (droppable.h), each by its component;
+  // those that lie in one file with others are none. Throws ModelError.
+  std::map<std::string, WeightContents> DroppableParts(Precision given) const;
+  // Of one of those; of any other component nothing. Throws ModelError.
+  WeightContents PartContents(const std::string& component, Precision given) const;
+  // Autoencoders beside the worker's models, which requests may choose in place of a model's own: the
+  // .safetensors files in the folder vae/ beside it. Each with what of it does not fit this model's, if
+  // anything: the names and shapes of its tensors are to be the same. Reads their headers. Throws ModelError
+  // where its own cannot be read.
+  std::vector<VaeInfo> Vaes() const;
+  // Their paths, by name.
+  std::map<std::string, std::string> VaeFiles() const;
+  // Of one of these files, kept in float32. Throws ModelError.
+  static WeightContents VaeContents(const std::string& path);
   // All of them.
   int64_t WeightBytes(Precision given) const;
   // Differs where another copy of its files, or another `given`, may make other pictures. Reads the small
@@ -112,6 +127,9 @@ class ModelDirectory {
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 
  private:
+  // The files of a component with weights of its own; none where they lie in the single file of the whole
+  // model.
+  std::vector<std::string> OwnWeightFiles(const std::string& component) const;
   // Whether this folder's tokenizer is CLIP's own, which has no files. Throws ModelError where it cannot be.
   bool TakesPublishedTokenizer(const std::string& component) const;
   // The file that holds all weights under latent diffusion's names, beside the components' folders or the
@@ -121,7 +139,13 @@ class ModelDirectory {
   // of that name in it; empty: nothing does.
   std::string AutoencoderFile() const;
 
+  // Where the autoencoders for all models beside it lie.
+  static std::string VaeFolderBeside(const std::string& path);
+  // The tensors of its own autoencoder, of which only the shapes count.
+  NamedTensors OwnVaeShapes() const;
+
   std::string path_, name_;
+  std::string vae_folder_;
   std::string file_;  // the whole model's, where that was named; else empty
   std::string pipeline_class_;
   std::shared_ptr<const SingleFile> single_;  // where no small file says what the directory is; else null

@@ -13,6 +13,9 @@ inline constexpr char kSafeTensors[] = ".safetensors";
 // Of the file of an autoencoder that stands in for a model's own, after the model's name.
 inline constexpr char kAutoencoderFile[] = ".vae.safetensors";
 
+// Beside models: the folder of autoencoders that requests may choose for any of them.
+inline constexpr char kVaeFolder[] = "vae";
+
 // Of a component's folder its configuration; of a cascade's what says that it is one.
 inline constexpr char kConfigFile[] = "/config.json", kCascadeFile[] = "/cascade.json";
 

@@ -20,13 +20,23 @@ struct ScorerInfo {
   bool operator==(const ScorerInfo&) const = default;
 };
 
-// A stage of a cascade after the first, as far as a request may say how it is sampled.
+// A stage beside the one that a request's steps are for, as far as a request may say how it is sampled.
 struct LaterStageInfo {
+  std::string name;  // of a cascade's the model's, else what it does
   int64_t default_steps = 0, max_steps = 0;
+  bool fixed_guidance = false;  // it takes none of its own
   double default_guidance = 1;
   int64_t default_noise_level = 0, max_noise_level = 0;
 
   bool operator==(const LaterStageInfo&) const = default;
+};
+
+// An autoencoder beside the worker's models, which a request may choose.
+struct VaeInfo {
+  std::string name, path;
+  std::string unfit;  // why it does not fit the model; empty: it does
+
+  bool operator==(const VaeInfo&) const = default;
 };
 
 struct ModelInfo {
@@ -74,9 +84,11 @@ struct ModelInfo {
   // How many kinds of pictures each of those knows by number; 0: one, without a number.
   std::vector<int64_t> control_kinds;
   std::vector<std::string> picture_adapters;  // through which pictures are prompts
+  std::vector<VaeInfo> vaes;                  // beside it
   std::vector<std::string> stages;            // of a cascade: the names of the models it goes through
-  std::vector<LaterStageInfo> later_stages;   // of a cascade: those that a request may say something of
-  int64_t later_steps = 0;  // of a cascade: what its later stages take beyond the steps asked for
+  // Of a cascade or a model of several networks: the stages that a request may say something of, in order.
+  std::vector<LaterStageInfo> later_stages;
+  int64_t later_steps = 0;  // what those take beyond the steps asked for
 
   // Pixels. Any size that is a multiple and within the bounds is served; the default is what the model was
   // trained at.

@@ -1,14 +1,17 @@
 // What tells one copy of a model's files from another, and how much of memory they take.
+#include <algorithm>
 #include <filesystem>
 #include <iomanip>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/hash.h"
 #include "worker/diffusion/pipelines/file_hash.h"
 #include "worker/diffusion/pipelines/model_directory.h"
 #include "worker/diffusion/pipelines/model_files.h"
+#include "worker/diffusion/pipelines/pipeline_kinds.h"
 
 namespace mind::diffusion {
 namespace {
@@ -21,6 +24,21 @@ constexpr char kAutoencoderPrefix[] = "first_stage_model.";
 // Where a prior is a directory of its own, with folders for its parts.
 constexpr char kPriorFolder[] = "prior", kWholePrior[] = "prior/prior";
 
+constexpr char kTextPart[] = "text_encoder";
+
+// What a file's weights are, and their bytes where a worker keeps them in this type.
+std::pair<uint64_t, int64_t> ContentOf(const std::string& file, at::ScalarType type) {
+  const bool whole = file.ends_with(kAutoencoderFile) ||
+                     kInFloat32.count(std::filesystem::path(file).parent_path().filename().string()) != 0;
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : ReadShapes(file).tensors) {
+    if (!tensor.is_floating_point()) continue;
+    const bool float32 = whole || name.starts_with(kAutoencoderPrefix);
+    bytes += tensor.numel() * static_cast<int64_t>(c10::elementSize(float32 ? at::kFloat : type));
+  }
+  return {HashOfFile(file, HashOf(c10::toString(whole ? at::kFloat : type))), bytes};
+}
+
 }  // namespace
 
 Precision ModelDirectory::PrecisionFor(Precision given) const {
@@ -31,26 +49,46 @@ Precision ModelDirectory::PrecisionFor(Precision given) const {
   return Precision::kFloat32;
 }
 
-std::map<uint64_t, int64_t> ModelDirectory::WeightBytesByContent(Precision given) const {
+WeightContents ModelDirectory::WeightBytesByContent(Precision given) const {
   const Precision precision = PrecisionFor(given);
-  std::map<uint64_t, int64_t> contents;
+  WeightContents contents;
   if (IsCascade()) {
     for (const ModelDirectory& stage : Stages()) contents.merge(stage.WeightBytesByContent(precision));
     return contents;
   }
-  const at::ScalarType type = TypeOf(precision);
-  for (const std::string& file : WeightFiles()) {
-    const bool whole = file.ends_with(kAutoencoderFile) ||
-                       kInFloat32.count(std::filesystem::path(file).parent_path().filename().string()) != 0;
-    int64_t bytes = 0;
-    for (const auto& [name, tensor] : ReadShapes(file).tensors) {
-      if (!tensor.is_floating_point()) continue;
-      const bool float32 = whole || name.starts_with(kAutoencoderPrefix);
-      bytes += tensor.numel() * static_cast<int64_t>(c10::elementSize(float32 ? at::kFloat : type));
-    }
-    contents[HashOfFile(file, HashOf(c10::toString(whole ? at::kFloat : type)))] = bytes;
-  }
+  for (const std::string& file : WeightFiles()) contents.insert(ContentOf(file, TypeOf(precision)));
   return contents;
+}
+
+std::map<std::string, WeightContents> ModelDirectory::DroppableParts(Precision given) const {
+  const Precision precision = PrecisionFor(given);
+  std::map<std::string, WeightContents> parts;
+  if (IsCascade()) {
+    for (const ModelDirectory& stage : Stages()) {
+      for (auto& [component, contents] : stage.DroppableParts(precision))
+        parts[stage.name() + "/" + component] = std::move(contents);
+    }
+    return parts;
+  }
+  for (const std::string& component : KindOfPipeline(pipeline_class_, path_).droppable) {
+    if (WeightContents contents = PartContents(component, precision); !contents.empty())
+      parts[component] = std::move(contents);
+  }
+  return parts;
+}
+
+WeightContents ModelDirectory::PartContents(const std::string& component, Precision given) const {
+  const std::vector<std::string>& droppable = KindOfPipeline(pipeline_class_, path_).droppable;
+  const bool elsewhere = component == kTextPart && !text_of_.empty();
+  if (elsewhere || std::find(droppable.begin(), droppable.end(), component) == droppable.end()) return {};
+  WeightContents contents;
+  for (const std::string& file : OwnWeightFiles(component))
+    contents.insert(ContentOf(file, TypeOf(PrecisionFor(given))));
+  return contents;
+}
+
+WeightContents ModelDirectory::VaeContents(const std::string& path) {
+  return {ContentOf(path, at::kFloat)};
 }
 
 int64_t ModelDirectory::WeightBytes(Precision given) const {

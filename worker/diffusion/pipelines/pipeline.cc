@@ -5,16 +5,6 @@
 namespace mind::diffusion {
 namespace {
 
-// One value for every latent: the one at its upper left pixel (at::upsample_nearest2d going down).
-at::Tensor ToLatentSize(const at::Tensor& mask, at::IntArrayRef shape) {
-  return at::upsample_nearest2d(mask.unsqueeze(0), {shape[1], shape[2]}).squeeze(0);
-}
-
-// For every latent the mean of its pixels.
-at::Tensor ToLatentMean(const at::Tensor& kept, at::IntArrayRef shape) {
-  return at::adaptive_avg_pool2d(kept, {shape[1], shape[2]});
-}
-
 // Depth as diffusers' StableDiffusionDepth2ImgPipeline shows it: at latent size, from -1 to 1.
 at::Tensor DepthChannel(const at::Tensor& depth, at::IntArrayRef shape) {
   const at::Tensor small =
@@ -69,11 +59,11 @@ Start Pipeline::Begin(const Source& source, const PictureRequest&, at::IntArrayR
   // it: the draw counts.
   const at::Tensor masked =
       Encode(at::where(mask > 0.5, at::full_like(source.picture, 0.5), source.picture), noise);
-  const at::Tensor small = ToLatentSize(mask, shape);
   if (sees_mask) {
-    start.channels = at::cat({small, masked});
+    start.channels =
+        at::cat({at::upsample_nearest2d(mask.unsqueeze(0), {shape[1], shape[2]}).squeeze(0), masked});
   } else {
-    start.kept = source.soft_mask ? ToLatentMean(source.Kept(), shape) : 1 - small;
+    start.kept = source.KeptLatents(shape);
   }
   return start;
 }

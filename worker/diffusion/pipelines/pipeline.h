@@ -45,7 +45,8 @@ struct ScorerWish {
   std::string target;  // a text, or the number of a class; empty: the prompt, the label
 };
 
-// What a request says of a later stage of a cascade; what it does not say is the stage's default.
+// What a request says of a stage beside the one that its steps are for; what it does not say is the stage's
+// default.
 struct LaterStage {
   std::optional<int64_t> steps;
   std::optional<double> guidance;
@@ -145,6 +146,8 @@ class Pipeline {
   virtual at::Tensor Preview(const at::Tensor& x0) const = 0;
   // How it is sampled as a stage of a cascade; none: as the request says.
   virtual std::optional<StageSampling> own_sampling() const { return std::nullopt; }
+  // The same as sampler_config(), or what takes its place for another number of steps than usual.
+  virtual SamplerConfig ConfigFor(int64_t) const { return sampler_config(); }
   // The stage of a cascade that goes on from what this one has made; null: this is the last, or the only one.
   // Lives as long as this.
   virtual const Pipeline* next() const { return nullptr; }

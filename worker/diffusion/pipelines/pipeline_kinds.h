@@ -24,6 +24,8 @@ struct PipelineKind {
   std::unique_ptr<const Pipeline> (*load)(const ModelDirectory&, FileParameters::Options);
   // The folders, from the model's own, that it loads weights from, as far as they are there.
   std::vector<std::string> weights;
+  // Of these, those whose networks need not stay in memory between uses.
+  std::vector<std::string> droppable = {};
   // As the second stage of a cascade whose first is of this class: with that one's text encoder.
   const char* text_of = nullptr;
   std::unique_ptr<const Pipeline> (*load_beside)(const ModelDirectory&, FileParameters::Options,

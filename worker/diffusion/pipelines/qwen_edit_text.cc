@@ -17,26 +17,34 @@ constexpr char kEditTokenizer[] = "tokenizer", kEditEncoder[] = "text_encoder";
 // What the processor's file says of all published models.
 constexpr double kLeastQwenPixels = 56 * 56, kMostQwenPixels = 28 * 28 * 16384;
 
-}  // namespace
-
-QwenEditText::QwenEditText(const ModelDirectory& directory, FileParameters::Options options)
-    : device_(options.device),
-      tokenizer_(QwenTokenizer::FromDirectory(directory.ComponentPath(kEditTokenizer))) {
+std::unique_ptr<const QwenPictureText> LoadQwenPictureText(const ModelDirectory& directory,
+                                                           const FileParameters::Options& options) {
   const Config config = directory.ComponentConfig(kEditEncoder);
   const QwenTextConfig text = QwenTextConfig::From(config);
   const NamedTensors stored = directory.ComponentTensors(kEditEncoder);
   FileParameters of_text(QwenTextPart(stored, text.layers), options);
   FileParameters of_vision(QwenVisionPart(stored), options);
-  encoder_ = std::make_unique<const QwenPictureText>(Scope(of_text), text, Scope(of_vision),
-                                                     QwenVisionConfig::From(config),
-                                                     config.RequiredInt("image_token_id"));
+  auto encoder = std::make_unique<const QwenPictureText>(Scope(of_text), text, Scope(of_vision),
+                                                         QwenVisionConfig::From(config),
+                                                         config.RequiredInt("image_token_id"));
   of_text.ExpectAllTaken();
   of_vision.ExpectAllTaken();
-  ExpectSameVocabulary(*tokenizer_, encoder_->text(), directory.path());
+  return encoder;
+}
+
+}  // namespace
+
+QwenEditText::QwenEditText(const ModelDirectory& directory, FileParameters::Options options)
+    : device_(options.device),
+      tokenizer_(QwenTokenizer::FromDirectory(directory.ComponentPath(kEditTokenizer))) {
+  encoder_ = LoadPart<QwenPictureText>(directory, kEditEncoder, options, LoadQwenPictureText);
+  const auto loaded = encoder_->Use();
+  vision_ = loaded->vision_config();
+  ExpectSameVocabulary(*tokenizer_, loaded->text(), directory.path());
 }
 
 PatchedPicture QwenEditText::Patched(const at::Tensor& picture) const {
-  const QwenVisionConfig& config = encoder_->vision_config();
+  const QwenVisionConfig& config = vision_;
   const auto [height, width] = QwenSeenSize(picture.size(0), picture.size(1), config.token());
   const at::Tensor bytes = ResizePicture(picture, width, height, ResizeFilter::kBicubic);
   const ClipPreprocessing clip;  // whose colours it sees
@@ -50,13 +58,13 @@ PatchedPicture QwenEditText::Patched(const at::Tensor& picture) const {
 
 SeenPicture QwenEditText::See(const at::Tensor& picture) const {
   const PatchedPicture patched = Patched(picture);
-  return encoder_->See(patched.patches, patched.rows, patched.columns);
+  return encoder_->Use()->See(patched.patches, patched.rows, patched.columns);
 }
 
 std::vector<int64_t> QwenEditText::Ids(const std::string& prompt,
                                        const std::vector<SeenPicture>& pictures) const {
   const InstructedTurn turn = EditingTurn(prompt, static_cast<int64_t>(pictures.size()));
-  return encoder_->Spread(tokenizer_->Encode(turn.text), pictures);
+  return encoder_->Use()->Spread(tokenizer_->Encode(turn.text), pictures);
 }
 
 at::Tensor QwenEditText::Encode(const std::string& prompt, const std::vector<SeenPicture>& pictures) const {
@@ -66,7 +74,8 @@ at::Tensor QwenEditText::Encode(const std::string& prompt, const std::vector<See
   if (over > 0)
     throw RequestError("the prompt and its pictures are too long for this model's text encoder: leave out " +
                        std::to_string(over) + " tokens (about as many words)");
-  const at::Tensor states = encoder_->text().Norm(encoder_->States(ids, pictures).back());
+  const auto encoder = encoder_->Use();
+  const at::Tensor states = encoder->text().Norm(encoder->States(ids, pictures).back());
   return states.squeeze(0).slice(0, instruction);
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "worker/diffusion/models/qwen_picture_text.h"
-#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/model_part.h"
 #include "worker/diffusion/text/qwen_tokenizer.h"
 
 namespace mind::diffusion {
@@ -41,7 +41,8 @@ class QwenEditText {
  private:
   const at::Device device_;
   std::unique_ptr<const QwenTokenizer> tokenizer_;
-  std::unique_ptr<const QwenPictureText> encoder_;
+  QwenVisionConfig vision_;
+  std::unique_ptr<const Droppable<QwenPictureText>> encoder_;
 };
 
 // Height and width, in pixels, that a picture of these is seen at: multiples of `token` that are near, not

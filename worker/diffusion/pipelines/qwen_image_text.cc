@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/qwen_part.h"
 #include "worker/diffusion/text/chat_prompt.h"
-#include "worker/diffusion/weights/names/qwen_names.h"
 
 namespace mind::diffusion {
 namespace {
@@ -23,10 +23,8 @@ QwenImageText::QwenImageText(const ModelDirectory& directory, FileParameters::Op
     : device_(options.device),
       tokenizer_(QwenTokenizer::FromDirectory(directory.ComponentPath(kQwenTokenizer))) {
   const QwenTextConfig config = QwenTextConfig::From(directory.ComponentConfig(kQwenEncoder));
-  FileParameters weights(QwenTextPart(directory.ComponentTensors(kQwenEncoder), config.layers), options);
-  encoder_ = std::make_unique<const QwenText>(Scope(weights), config);
-  weights.ExpectAllTaken();
-  ExpectSameVocabulary(*tokenizer_, *encoder_, directory.path());
+  encoder_ = LoadQwen(directory, kQwenEncoder, config, options);
+  ExpectSameVocabulary(*tokenizer_, *encoder_->Use(), directory.path());
 }
 
 at::Tensor QwenImageText::Encode(const std::string& prompt, int64_t& cut) const {
@@ -41,7 +39,8 @@ QwenImageText::Encoded QwenImageText::Read(const std::string& prompt) const {
   const auto most = static_cast<size_t>(turn.instruction_tokens + kMostTokens);
   const int64_t cut = ids.size() > most ? static_cast<int64_t>(ids.size() - most) : 0;
   ids.resize(std::min(ids.size(), most));
-  const at::Tensor states = encoder_->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_)).squeeze(0);
+  const at::Tensor states =
+      encoder_->Use()->Encode(at::tensor(ids, at::kLong).unsqueeze(0).to(device_)).squeeze(0);
   return {states.slice(0, turn.instruction_tokens), cut};
 }
 

@@ -15,16 +15,20 @@ namespace {
 using nlohmann::json;
 
 constexpr char kUNetPart[] = "unet", kVaePart[] = "vae", kFirstText[] = "text_encoder",
-               kSecondText[] = "text_encoder_2";
+               kSecondText[] = "text_encoder_2", kPictureEncoderPart[] = "image_encoder",
+               kNormalizerPart[] = "image_normalizer";
 constexpr char kEndOfText[] = "<|endoftext|>", kIdZero[] = "!";
 constexpr char kVelocity[] = "v_prediction", kEpsilon[] = "epsilon";
 constexpr char kContinuousEnd[] = "edm_vpred.sigma_max", kContinuousBegin[] = "edm_vpred.sigma_min";
 // SDXL's frame: original, crop and target, two numbers each; of the refiner one number instead of the last.
 constexpr int64_t kBasesNumbers = 6, kRefinersNumbers = 5, kFrameWidth = 256, kRefinersAddition = 2560;
-constexpr double kScaling = 0.18215, kXlScaling = 0.13025;
+constexpr double kScaling = 0.18215, kXlScaling = 0.13025, kUpscalersScaling = 0.08333,
+                 kPlaygroundsScaling = 0.5;
+// Of Playground 2.5's latents, a number for each channel.
+constexpr char kMarkedMean[] = "edm_mean", kMarkedDeviation[] = "edm_std";
 
 // Channels that the UNet sees beside the latents, by what for.
-constexpr int64_t kText = 0, kDepth = 1, kEdit = 4, kInpaint = 5;
+constexpr int64_t kText = 0, kDepth = 1, kPicture = 3, kEdit = 4, kInpaint = 5;
 
 // What it predicts as far as it says so itself.
 std::optional<std::string> MarkedPrediction(const NamedTensors& file) {
@@ -126,20 +130,76 @@ std::string ClassOf(bool xl, bool refiner, int64_t beside, const std::string& so
       "of Stable Diffusion 2 also 1 (depth) are known");
 }
 
-// What others are told apart by that do not work like these.
-void ExpectKnown(const NamedTensors& file, const NamedTensors& unet) {
-  if (file.Has("edm_mean"))
+// Playground 2.5's: noise over continuous noise levels.
+json PlaygroundScheduler() {
+  return {{"_class_name", "EDMDPMSolverMultistepScheduler"},
+          {"sigma_min", 0.002},
+          {"sigma_max", 80.0},
+          {"sigma_data", 0.5},
+          {"prediction_type", kEpsilon}};
+}
+
+std::vector<double> ChannelsOf(const NamedTensors& file, const char* name, int64_t channels) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end() || found->second.numel() != channels)
+    throw UnsupportedError(file.source + ": marked \"" + kMarkedMean + "\" (Playground 2.5), which needs \"" +
+                           name + "\" of " + std::to_string(channels) + " numbers in it");
+  const at::Tensor numbers = found->second.to(at::kDouble).flatten().contiguous();
+  return {numbers.data_ptr<double>(), numbers.data_ptr<double>() + channels};
+}
+
+void SetPlaygrounds(const std::string& path, SingleFile& single) {
+  single.configs["scheduler"] = PlaygroundScheduler();
+  const auto vae = single.configs.find(kVaePart);
+  if (vae == single.configs.end()) return;
+  const NamedTensors file = ReadWeights(path);
+  const int64_t channels = vae->second.at("latent_channels");
+  vae->second["latents_mean"] = ChannelsOf(file, kMarkedMean, channels);
+  vae->second["latents_std"] = ChannelsOf(file, kMarkedDeviation, channels);
+  vae->second["scaling_factor"] = kPlaygroundsScaling;
+}
+
+// What noises an upscaler's source, as a picture's embedding is noised otherwise.
+json NoisingScheduler(const char* beta_schedule) {
+  return {{"_class_name", "DDPMScheduler"},
+          {"beta_schedule", beta_schedule},
+          {"beta_start", 0.0001},
+          {"beta_end", 0.02},
+          {"num_train_timesteps", 1000}};
+}
+
+// The x4 upscaler was trained on velocities with noise of its own.
+void SetUpscalers(SingleFile& single) {
+  json& scheduler = single.configs["scheduler"] =
+      DiscreteScheduler(/*xl=*/false, kVelocity, /*zero_terminal_snr=*/false);
+  scheduler["beta_start"] = 0.0001;
+  scheduler["beta_end"] = 0.02;
+  single.configs["low_res_scheduler"] = NoisingScheduler("scaled_linear");
+  single.index["max_noise_level"] = 350;
+  if (const auto vae = single.configs.find(kVaePart); vae != single.configs.end())
+    vae->second["scaling_factor"] = kUpscalersScaling;
+}
+
+// Stable unCLIP's, of a picture's embedding. Of ViT-L it needs a mean and a deviation, which its files do not
+// hold.
+void SetUnclips(SingleFile& single) {
+  single.configs["image_noising_scheduler"] = NoisingScheduler("squaredcos_cap_v2");
+  const int64_t side = single.configs.at(kPictureEncoderPart).at("image_size");
+  single.configs["feature_extractor"] = {{"size", side}, {"crop_size", side}};
+}
+
+// What of a file it is told beside prompts, and what that makes of it.
+enum class Kind { kPlain, kUpscaler, kUnclip };
+
+Kind KindOf(const NamedTensors& unet, const LatentDiffusionParts& parts) {
+  if (unet.Has("class_embedding.weight")) return Kind::kUpscaler;
+  if (!unet.HasPrefix("class_embedding.")) return Kind::kPlain;
+  if (parts.count(kPictureEncoderPart) == 0)
     throw UnsupportedError(
-        file.source +
-        ": marked \"edm_mean\" (Playground 2.5: latents with a mean and deviation of their "
-        "own), which is not supported; known markers: v_pred, ztsnr, " +
-        kContinuousEnd);
-  const bool xl = unet.HasPrefix("add_embedding.");
-  const bool told_pictures = xl && file.HasPrefix("cond_stage_model.");
-  if (told_pictures || unet.HasPrefix("class_embedding."))
-    throw UnsupportedError(file.source +
-                           ": its UNet is told a picture's embedding or a level of noise (Stable unCLIP, an "
-                           "upscaler); such need their small files beside them");
+        unet.source +
+        ": its UNet is told a picture's embedding (Stable unCLIP), and no encoder of pictures is in "
+        "it; put the model's small files and its image_encoder beside it");
+  return Kind::kUnclip;
 }
 
 }  // namespace
@@ -158,7 +218,7 @@ SingleFile SingleFile::Read(const std::string& path, const std::string& vae) {
   LatentDiffusionParts parts = FromLatentDiffusion(file);
   if (!vae.empty()) parts[kVaePart] = FromAutoencoder(ReadShapes(vae));
   const NamedTensors& unet = parts.at(kUNetPart);
-  ExpectKnown(file, unet);
+  const Kind kind = KindOf(unet, parts);
   SingleFile single;
   for (const auto& [part, tensors] : parts) {
     json& config = single.configs[part];
@@ -166,6 +226,8 @@ SingleFile SingleFile::Read(const std::string& path, const std::string& vae) {
     if (part == kVaePart) config = AutoencoderConfigOf(tensors);
     if (part == kFirstText || part == kSecondText)
       config = ClipTextConfigOf(tensors, HasOpenClip(file, part));
+    if (part == kPictureEncoderPart) config = ClipVisionConfigOf(tensors);
+    if (part == kNormalizerPart) config = {{"embedding_dim", tensors.tensors.at("mean").size(1)}};
   }
   json& network = single.configs[kUNetPart];
   const bool xl = unet.HasPrefix("add_embedding.");
@@ -175,26 +237,37 @@ SingleFile SingleFile::Read(const std::string& path, const std::string& vae) {
                       : network["projection_class_embeddings_input_dim"] == kRefinersAddition);
   const bool second_version = !xl && network["use_linear_projection"];
   const int64_t latents = network["out_channels"], beside = network["in_channels"].get<int64_t>() - latents;
-  single.pipeline_class = ClassOf(xl, refiner, beside, path);
+  single.pipeline_class = kind == Kind::kUnclip && beside == kText ? "StableUnCLIPImg2ImgPipeline"
+                          : kind == Kind::kUpscaler && beside == kPicture
+                              ? "StableDiffusionUpscalePipeline"
+                              : ClassOf(xl, refiner, beside, path);
   if (xl) network["addition_time_embed_dim"] = FrameWidth(single.configs, refiner);
   if (const auto autoencoder = single.configs.find(kVaePart); autoencoder != single.configs.end()) {
     autoencoder->second["scaling_factor"] = xl ? kXlScaling : kScaling;
     autoencoder->second["force_upcast"] = xl;
   }
+  // Stable unCLIP was published with velocities alone.
   const std::string prediction =
-      MarkedPrediction(file).value_or(second_version ? GuessedPrediction(path, beside) : kEpsilon);
+      MarkedPrediction(file).value_or(kind == Kind::kUnclip ? kVelocity
+                                      : second_version      ? GuessedPrediction(path, beside)
+                                                            : kEpsilon);
   const bool continuous = xl && file.Has(kContinuousEnd);
   single.configs["scheduler"] =
       continuous ? ContinuousScheduler(path) : DiscreteScheduler(xl, prediction, file.Has("ztsnr"));
-  // Stable Diffusion 2 was trained on 768 pixels where it predicts velocities.
-  constexpr int64_t kReduction = 8, kSize = 64, kVelocitySize = 96, kXlSize = 128;
+  // Stable Diffusion 2 was trained on 768 pixels where it predicts velocities, the upscaler on 512.
+  constexpr int64_t kReduction = 8, kSize = 64, kVelocitySize = 96, kXlSize = 128, kUpscalersSize = 128;
   const bool larger = second_version && prediction == kVelocity;
   network["sample_size"] =
-      MarkedSize(file, kReduction).value_or(xl ? kXlSize : (larger ? kVelocitySize : kSize));
+      kind == Kind::kUpscaler
+          ? kUpscalersSize
+          : MarkedSize(file, kReduction).value_or(xl ? kXlSize : (larger ? kVelocitySize : kSize));
   single.padding = {{"tokenizer", second_version ? kIdZero : kEndOfText}, {"tokenizer_2", kIdZero}};
   single.index = {{"_class_name", single.pipeline_class},
                   {"force_zeros_for_empty_prompt", !refiner},
                   {"is_cosxl_edit", continuous && beside == kEdit}};
+  if (xl && file.Has(kMarkedMean)) SetPlaygrounds(path, single);
+  if (kind == Kind::kUpscaler) SetUpscalers(single);
+  if (kind == Kind::kUnclip) SetUnclips(single);
   return single;
 }
 

@@ -1,6 +1,7 @@
 // A Stable Diffusion model in one file, without the small files that the diffusers layout has beside it: what
 // they would say, worked out from the names and shapes of its tensors and from how it marks itself. Stable
-// Diffusion 1 and 2 and SDXL (base and refiner), each for text, inpainting or editing, and 2 with depth.
+// Diffusion 1 and 2 and SDXL (base and refiner), each for text, inpainting or editing, and 2 with depth;
+// Stable unCLIP, the x4 upscaler, and Playground 2.5.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_SINGLE_FILE_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_SINGLE_FILE_H_
 

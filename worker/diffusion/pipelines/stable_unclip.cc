@@ -23,6 +23,7 @@ ModelInfo StableUnclipPipeline::Describe(const ModelDirectory& directory) {
   info.takes_prior_guidance = has_prior;
   info.takes_source = info.varies = !has_prior;
   info.later_steps = has_prior ? UnclipPrior::kSteps : 0;
+  if (has_prior) info.later_stages = {UnclipPrior::StageOf(directory)};
   info.max_noise_level =
       SamplerConfig::From(directory.ComponentConfig("image_noising_scheduler", "scheduler_config.json"))
           .train_steps -

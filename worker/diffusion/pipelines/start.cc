@@ -16,6 +16,11 @@ bool IsFlow(const Sampler& sampler) {
 
 }  // namespace
 
+at::Tensor Source::KeptLatents(at::IntArrayRef shape) const {
+  if (soft_mask) return at::adaptive_avg_pool2d(Kept(), {shape[1], shape[2]});
+  return at::upsample_nearest2d(Kept().unsqueeze(0), {shape[1], shape[2]}).squeeze(0);
+}
+
 SampleState Beginning(const Start& start, double strength, const Sampler& sampler) {
   if (start.from_noise) {
     SampleState state;

@@ -55,6 +55,9 @@ struct Source {
   }
   // How much of each pixel stays, float [1, H, W] in [0, 1]. REQUIRES: there is a mask
   at::Tensor Kept() const { return soft_mask ? 1 - mask : (mask < 0.5).to(at::kFloat); }
+  // The same of each latent of x's shape, [1, h, w]: of a soft mask the mean of its pixels, else by the upper
+  // left one. REQUIRES: likewise
+  at::Tensor KeptLatents(at::IntArrayRef shape) const;
 };
 
 // In the space that is denoised, [C, h, w].

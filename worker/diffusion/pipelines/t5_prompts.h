@@ -8,7 +8,7 @@
 
 #include "worker/diffusion/models/t5_text.h"
 #include "worker/diffusion/pipelines/lru_cache.h"
-#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/model_part.h"
 #include "worker/diffusion/text/t5_tokenizer.h"
 
 namespace mind::diffusion {
@@ -26,7 +26,7 @@ class T5Prompts {
   at::Tensor Encode(const std::string& prompt, int64_t& cut) const;
 
   int64_t length() const { return length_; }
-  int64_t width() const { return encoder_->width(); }
+  int64_t width() const { return width_; }
   const T5Tokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
@@ -40,10 +40,15 @@ class T5Prompts {
 
   const at::Device device_;
   const int64_t length_;
+  int64_t width_ = 0;
   std::unique_ptr<const T5Tokenizer> tokenizer_;
-  std::unique_ptr<const T5Text> encoder_;
+  std::unique_ptr<const Droppable<T5Text>> encoder_;
   mutable LruCache<Encoded> prompts_{kKept};
 };
+
+// T5 from this folder of the directory. Throws ModelError.
+std::unique_ptr<const Droppable<T5Text>> LoadT5(const ModelDirectory& directory, const std::string& encoder,
+                                                const FileParameters::Options& options);
 
 }  // namespace mind::diffusion
 

@@ -80,6 +80,11 @@ ModelInfo UnclipDecoder::Describe(const ModelDirectory& directory) {
     for (const auto& [word, path] : directory.LearntWordFiles()) info.learnt_words.push_back(word);
   }
   info.later_steps = UnclipEnlarger::kSteps + (has_prior ? UnclipPrior::kSteps : 0);
+  if (has_prior) info.later_stages.push_back(UnclipPrior::StageOf(directory));
+  info.later_stages.push_back({.name = "enlarger",
+                               .default_steps = UnclipEnlarger::kSteps,
+                               .max_steps = SamplerOf(directory, "super_res_scheduler").train_steps,
+                               .fixed_guidance = true});
   const int64_t enlargement = first.sample_size / decoder.sample_size;
   info.size_multiple =
       std::lcm(enlargement * SideMultiple(decoder), std::max(SideMultiple(first), SideMultiple(last)));

@@ -78,8 +78,9 @@ class SuperResolution : public Denoiser {
   const std::unique_ptr<const UNet> first_, last_;
 };
 
-// The last stage: from the small picture to the large one, in kSteps steps of super_res_scheduler/, unguided
-// and without the prompt. The networks are shown the small one, enlarged, beside x.
+// The last stage: from the small picture to the large one, in kSteps steps of super_res_scheduler/, or as
+// many as a request says of this stage, unguided and without the prompt. The networks are shown the small
+// one, enlarged, beside x.
 class UnclipEnlarger : public Pipeline {
  public:
   static constexpr int64_t kSteps = 7;

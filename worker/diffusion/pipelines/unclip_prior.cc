@@ -6,6 +6,13 @@
 #include "worker/diffusion/samplers/registry.h"
 
 namespace mind::diffusion {
+namespace {
+
+SamplerConfig PriorSampler(const ModelDirectory& directory, const std::string& scheduler) {
+  return SamplerConfig::From(directory.ComponentConfig(scheduler, "scheduler_config.json"));
+}
+
+}  // namespace
 
 Told UnclipText(const PromptEncoder& encoder, const std::string& prompt, const PictureRequest& request,
                 int64_t& cut) {
@@ -19,12 +26,19 @@ Told UnclipText(const PromptEncoder& encoder, const std::string& prompt, const P
       {Condition::kText, encoded.states}, {Condition::kTextMask, mask}, {Condition::kPooled, encoded.pooled}};
 }
 
+LaterStageInfo UnclipPrior::StageOf(const ModelDirectory& directory, const std::string& scheduler) {
+  return {.name = "prior",
+          .default_steps = kSteps,
+          .max_steps = PriorSampler(directory, scheduler).train_steps,
+          .fixed_guidance = true,
+          .default_guidance = PictureRequest().prior_guidance};
+}
+
 UnclipPrior::UnclipPrior(const ModelDirectory& directory, FileParameters::Options options, ModelInfo info,
                          std::shared_ptr<const PromptEncoder> text, std::unique_ptr<const Pipeline> next,
                          bool one_switch, const Folders& folders)
     : info_(std::move(info)),
-      sampler_config_(
-          SamplerConfig::From(directory.ComponentConfig(folders.scheduler, "scheduler_config.json"))),
+      sampler_config_(PriorSampler(directory, folders.scheduler)),
       device_(options.device),
       text_(std::move(text)),
       next_(std::move(next)),

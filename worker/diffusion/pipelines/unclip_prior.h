@@ -13,10 +13,14 @@
 namespace mind::diffusion {
 
 // Its x is the embedding, [P]; there is nothing of it to see. Sampled in kSteps steps by prior_scheduler/,
-// whatever a request says; the rest of a request is for the stage after it, whose model this is.
+// or as many as a request says of this stage; the rest of a request is for the stage after it, whose model
+// this is.
 class UnclipPrior : public Pipeline {
  public:
   static constexpr int64_t kSteps = 25;
+  // What a request may say of it. `scheduler`: the folder of its own. Throws ModelError.
+  static LaterStageInfo StageOf(const ModelDirectory& directory,
+                                const std::string& scheduler = "prior_scheduler");
 
   // Where its parts lie in a model directory.
   struct Folders {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "worker/diffusion/error.h"
+#include "worker/diffusion/pipelines/qwen_part.h"
 #include "worker/diffusion/text/chat_prompt.h"
-#include "worker/diffusion/weights/names/qwen_names.h"
 
 namespace mind::diffusion {
 namespace {
@@ -27,10 +27,8 @@ ZImageText::ZImageText(const ModelDirectory& directory, FileParameters::Options 
       tokenizer_(QwenTokenizer::FromDirectory(directory.ComponentPath(kZTokenizer))) {
   QwenTextConfig config = QwenTextConfig::From(directory.ComponentConfig(kZEncoder));
   --config.layers;
-  FileParameters weights(QwenTextPart(directory.ComponentTensors(kZEncoder), config.layers), options);
-  encoder_ = std::make_unique<const QwenText>(Scope(weights), config);
-  weights.ExpectAllTaken();
-  ExpectSameVocabulary(*tokenizer_, *encoder_, directory.path());
+  encoder_ = LoadQwen(directory, kZEncoder, config, options);
+  ExpectSameVocabulary(*tokenizer_, *encoder_->Use(), directory.path());
 }
 
 at::Tensor ZImageText::Encode(const std::string& prompt, int64_t& cut) const {
@@ -48,7 +46,7 @@ std::vector<int64_t> ZImageText::Ids(const std::string& prompt) const {
 ZImageText::Encoded ZImageText::Read(const std::string& prompt) const {
   const size_t said = tokenizer_->Encode(ChatTurn(prompt)).size();
   const std::vector<int64_t> ids = Ids(prompt);
-  const TextStates states = encoder_->States(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), {});
+  const TextStates states = encoder_->Use()->States(at::tensor(ids, at::kLong).unsqueeze(0).to(device_), {});
   return {states.layers.back().squeeze(0), static_cast<int64_t>(said - ids.size())};
 }
 

@@ -7,7 +7,7 @@
 
 #include "worker/diffusion/models/qwen_text.h"
 #include "worker/diffusion/pipelines/lru_cache.h"
-#include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/model_part.h"
 #include "worker/diffusion/text/qwen_tokenizer.h"
 
 namespace mind::diffusion {
@@ -44,7 +44,7 @@ class ZImageText {
   const at::Device device_;
   const size_t tokens_;
   std::unique_ptr<const QwenTokenizer> tokenizer_;
-  std::unique_ptr<const QwenText> encoder_;
+  std::unique_ptr<const Droppable<QwenText>> encoder_;
   mutable LruCache<Encoded> prompts_{kKept};
 };
 

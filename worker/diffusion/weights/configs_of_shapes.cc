@@ -1,6 +1,7 @@
 #include "worker/diffusion/weights/configs_of_shapes.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "worker/diffusion/error.h"
@@ -11,7 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kGroups = 32, kWidthOfHead = 64, kFirstVersionsHeads = 8;
+constexpr int64_t kGroups = 32, kWidthOfHead = 64, kFirstVersionsHeads = 8, kUpscalersHeads = 8;
+constexpr int64_t kWidthOfVitH = 1280, kWidthOfItsHeads = 80;
 
 int64_t SizeOf(const NamedTensors& tensors, const std::string& name, int64_t dimension) {
   const auto found = tensors.tensors.find(name);
@@ -87,6 +89,33 @@ void SetDepths(const NamedTensors& unet, const std::vector<std::vector<int64_t>>
   config["mid_block_type"] = middle.empty() ? "UNetMidBlock2D" : "UNetMidBlock2DCrossAttn";
 }
 
+// Whether the attentions of a level look at the prompt alone: their first one's keys are as wide as that.
+// Where the level is as wide as the prompt the two cannot be told apart, and it is not so.
+bool LooksAtPromptOnly(const NamedTensors& unet, const std::string& level, int64_t channels) {
+  const auto keys = unet.tensors.find(level + ".attentions.0.transformer_blocks.0.attn1.to_k.weight");
+  return keys != unet.tensors.end() && keys->second.dim() == 2 && keys->second.size(1) != channels;
+}
+
+// What it is told beside prompt and noise level.
+void SetConditions(const NamedTensors& unet, const std::vector<int64_t>& channels, json& config) {
+  constexpr char kProjectedFrom[] = "projection_class_embeddings_input_dim";
+  if (unet.HasPrefix("add_embedding.")) {
+    config["addition_embed_type"] = "text_time";
+    config[kProjectedFrom] = SizeOf(unet, "add_embedding.linear_1.weight", 1);
+  }
+  if (unet.HasPrefix("class_embedding.linear_1.")) {
+    config["class_embed_type"] = "projection";
+    config[kProjectedFrom] = SizeOf(unet, "class_embedding.linear_1.weight", 1);
+  }
+  if (!unet.Has("class_embedding.weight")) return;
+  config["num_class_embeds"] = SizeOf(unet, "class_embedding.weight", 0);
+  config["attention_head_dim"] = kUpscalersHeads;
+  json only_cross = json::array();
+  for (size_t i = 0; i < channels.size(); ++i)
+    only_cross.push_back(LooksAtPromptOnly(unet, "down_blocks." + std::to_string(i), channels[i]));
+  config["only_cross_attention"] = only_cross;
+}
+
 // The first cross-attention's path.
 std::string FirstTransformer(const NamedTensors& unet) {
   constexpr char kContext[] = ".transformer_blocks.0.attn2.to_k.weight";
@@ -137,10 +166,7 @@ json UNetConfigOf(const NamedTensors& unet) {
       {"use_linear_projection", linear},
       {"attention_head_dim", heads}};
   SetDepths(unet, down, up, config);
-  if (unet.HasPrefix("add_embedding.")) {
-    config["addition_embed_type"] = "text_time";
-    config["projection_class_embeddings_input_dim"] = SizeOf(unet, "add_embedding.linear_1.weight", 1);
-  }
+  SetConditions(unet, channels, config);
   return config;
 }
 
@@ -185,6 +211,27 @@ json ClipTextConfigOf(const NamedTensors& text, bool open_clip) {
     config["projection_dim"] = SizeOf(text, "text_projection.weight", 0);
   }
   return config;
+}
+
+json ClipVisionConfigOf(const NamedTensors& vision) {
+  const std::string embeddings = "vision_model.embeddings.", layers = "vision_model.encoder.layers.";
+  const int64_t width = SizeOf(vision, embeddings + "class_embedding", 0);
+  const int64_t patch = SizeOf(vision, embeddings + "patch_embedding.weight", 2);
+  const int64_t patches = SizeOf(vision, embeddings + "position_embedding.weight", 0) - 1;
+  const int64_t projection = SizeOf(vision, "visual_projection.weight", 0);
+  constexpr int64_t kOfClipsOwn =
+      768;  // numbers that ViT-L makes; others are OpenCLIP's, with its activation
+  const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(patches))));
+  if (side * side != patches) Unknown(vision, "a vision tower of pictures that are no squares");
+  return {{"model_type", "clip_vision_model"},
+          {"image_size", side * patch},
+          {"patch_size", patch},
+          {"hidden_size", width},
+          {"intermediate_size", SizeOf(vision, layers + "0.mlp.fc1.weight", 0)},
+          {"num_hidden_layers", CountAfter(vision, layers)},
+          {"num_attention_heads", width == kWidthOfVitH ? width / kWidthOfItsHeads : HeadsOf(vision, width)},
+          {"hidden_act", projection == kOfClipsOwn ? "quick_gelu" : "gelu"},
+          {"projection_dim", projection}};
 }
 
 }  // namespace mind::diffusion

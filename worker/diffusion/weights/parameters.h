@@ -69,6 +69,8 @@ class Scope {
   std::string prefix_;
 };
 
+class RoomForParts;
+
 // Parameters from files, converted to one dtype and device.
 class FileParameters : public ParameterSource {
  public:
@@ -80,6 +82,9 @@ class FileParameters : public ParameterSource {
     bool channels_last = false;
     // Where what is loaded is held once; must outlive what is loaded. Null: each loads its own.
     HeldOnce* held = nullptr;
+    // Who has parts that need not stay in memory dropped between uses (droppable.h); likewise. Null: they
+    // stay.
+    RoomForParts* room = nullptr;
 
     // Of tensors as they are kept.
     at::TensorOptions tensor() const { return at::TensorOptions().dtype(TypeOf(precision)).device(device); }

@@ -1,6 +1,7 @@
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "worker/diffusion/error.h"
 #include "worker/diffusion/weights/names/clip_names.h"
@@ -25,6 +26,10 @@ constexpr TextTower kTextTowers[] = {
     {"conditioner.embedders.1.model.", "text_encoder_2", true, true},
     {"conditioner.embedders.0.model.", "text_encoder_2", true, true},  // the refiner's only one
 };
+
+// What Stable unCLIP's files have besides: OpenCLIP's or CLIP's vision tower.
+constexpr char kVision[] = "embedder.model.visual.";
+constexpr char kOldText[] = "cond_stage_model.";
 
 NamedTensors FromVae(const NamedTensors& vae) {
   static const NameRules* const rules = new NameRules{
@@ -84,6 +89,49 @@ int64_t LayersOf(const NamedTensors& unet) {
   return std::max<int64_t>(layers, 1);
 }
 
+// A tower of either kind, text or vision, layer by layer: what both name alike.
+const NameRules& OpenClipLayers() {
+  static const NameRules* const rules = new NameRules{
+      {"\\.ln_(\\d)\\.", ".layer_norm$1."},
+      {"\\.mlp\\.c_fc\\.", ".mlp.fc1."},
+      {"\\.mlp\\.c_proj\\.", ".mlp.fc2."},
+      {"\\.attn\\.out_proj\\.", ".self_attn.out_proj."},
+  };
+  return *rules;
+}
+
+// One tensor of such a tower under transformers' name, or three where queries, keys and values are stacked.
+void AddOpenClip(const std::string& name, const at::Tensor& tensor, NamedTensors& out) {
+  const size_t stacked = name.find(".attn.in_proj_");
+  if (stacked == std::string::npos) {
+    out.tensors[name] = tensor;
+    return;
+  }
+  const std::string scope = name.substr(0, stacked) + ".self_attn.";
+  Unstack(tensor, {scope + "q_proj", scope + "k_proj", scope + "v_proj"}, name.substr(name.rfind('_') + 1),
+          /*heads=*/0, out);
+}
+
+NamedTensors FromOpenClipVision(const NamedTensors& vision) {
+  static const NameRules* const rules = new NameRules{
+      {"^class_embedding$", "vision_model.embeddings.class_embedding"},
+      {"^positional_embedding$", "vision_model.embeddings.position_embedding.weight"},
+      {"^conv1\\.", "vision_model.embeddings.patch_embedding."},
+      {"^ln_pre\\.", "vision_model.pre_layrnorm."},
+      {"^ln_post\\.", "vision_model.post_layernorm."},
+      {"^transformer\\.resblocks\\.", "vision_model.encoder.layers."},
+  };
+  NamedTensors out{vision.source, {}};
+  for (const auto& [stored, tensor] : vision.tensors) {
+    if (stored == "proj") {
+      out.tensors["visual_projection.weight"] = tensor.t().contiguous();
+    } else {
+      AddOpenClip(OpenClipLayers()((*rules)(stored)), tensor, out);
+    }
+  }
+  return out;
+}
+
 // `whole`: with its last layer and the projection.
 NamedTensors FromOpenClip(const NamedTensors& text, bool whole) {
   static const NameRules* const rules = new NameRules{
@@ -91,10 +139,6 @@ NamedTensors FromOpenClip(const NamedTensors& text, bool whole) {
       {"^token_embedding\\.", "text_model.embeddings.token_embedding."},
       {"^ln_final\\.", "text_model.final_layer_norm."},
       {"^transformer\\.resblocks\\.", "text_model.encoder.layers."},
-      {"\\.ln_(\\d)\\.", ".layer_norm$1."},
-      {"\\.mlp\\.c_fc\\.", ".mlp.fc1."},
-      {"\\.mlp\\.c_proj\\.", ".mlp.fc2."},
-      {"\\.attn\\.out_proj\\.", ".self_attn.out_proj."},
   };
   const int64_t last = CountAfter(text, "transformer.resblocks.") - 1;
   NamedTensors out{text.source, {}};
@@ -105,17 +149,25 @@ NamedTensors FromOpenClip(const NamedTensors& text, bool whole) {
       continue;
     }
     if (!whole && NumberAfter(stored, "transformer.resblocks.") == last) continue;
-    const std::string name = (*rules)(stored);
-    const size_t stacked = name.find(".attn.in_proj_");
-    if (stacked == std::string::npos) {
-      out.tensors[name] = tensor;
-      continue;
-    }
-    const std::string scope = name.substr(0, stacked) + ".self_attn.";
-    Unstack(tensor, {scope + "q_proj", scope + "k_proj", scope + "v_proj"}, name.substr(name.rfind('_') + 1),
-            /*heads=*/0, out);
+    AddOpenClip(OpenClipLayers()((*rules)(stored)), tensor, out);
   }
   return out;
+}
+
+// What SDXL is told of frames stands under the same names as what Stable unCLIP is told of a picture.
+NamedTensors ToldPictures(const NamedTensors& unet) {
+  static const NameRules* const rules = new NameRules{{"^add_embedding\\.", "class_embedding."}};
+  NamedTensors out{unet.source, {}};
+  for (const auto& [name, tensor] : unet.tensors) out.tensors[(*rules)(name)] = tensor;
+  return out;
+}
+
+// Embeddings of ViT-H as they are: its mean and deviation, which the files do not hold, are zero and one.
+NamedTensors NormalizerOf(const NamedTensors& vision) {
+  constexpr int64_t kOfVitH = 1024;
+  const auto projection = vision.tensors.find("visual_projection.weight");
+  if (projection == vision.tensors.end() || projection->second.size(0) != kOfVitH) return {};
+  return {vision.source, {{"mean", at::zeros({1, kOfVitH})}, {"std", at::ones({1, kOfVitH})}}};
 }
 
 }  // namespace
@@ -128,6 +180,12 @@ LatentDiffusionParts FromLatentDiffusion(const NamedTensors& tensors) {
   const NamedTensors unet = UNetIn(tensors);
   LatentDiffusionParts parts;
   parts["unet"] = FromGuidedDiffusionUNet(unet, LayersOf(unet));
+  if (tensors.HasPrefix(kOldText)) parts["unet"] = ToldPictures(parts["unet"]);
+  if (tensors.HasPrefix(kVision)) {
+    parts["image_encoder"] = FromOpenClipVision(tensors.Under(kVision));
+    if (NamedTensors normalizer = NormalizerOf(parts["image_encoder"]); !normalizer.tensors.empty())
+      parts["image_normalizer"] = std::move(normalizer);
+  }
   if (tensors.HasPrefix(kVae)) parts["vae"] = FromVae(tensors.Under(kVae));
   for (const TextTower& tower : kTextTowers) {
     if (!tensors.HasPrefix(tower.prefix)) continue;

@@ -10,7 +10,8 @@
 namespace mind::diffusion {
 
 // The parts of such a file under diffusers' and transformers' names, by their folders' names in the diffusers
-// layout: unet, and as far as they are in it vae, text_encoder, and of SDXL text_encoder_2.
+// layout: unet, and as far as they are in it vae, text_encoder, of SDXL text_encoder_2, and of Stable unCLIP
+// image_encoder and image_normalizer.
 using LatentDiffusionParts = std::map<std::string, NamedTensors>;
 
 // Whether the names are of this kind ("model.diffusion_model.", or without that where the UNet is alone in
