@@ -11,10 +11,10 @@ namespace mind::server {
 ActiveJob::ActiveJob(const v1::Job& accepted, double rows, double reference_megapixels,
                      const std::set<uint32_t>& images_done)
     : job(accepted),
+      recovered_attempt_(accepted.attempt()),
       rows_(rows),
       reference_megapixels_(reference_megapixels),
-      images_(accepted.spec().image_count()),
-      recovered_attempt_(accepted.attempt()) {
+      images_(accepted.spec().image_count()) {
   if (job.has_deadline()) deadline = FromTimestamp(job.deadline());
   job.set_images_done(0);
   job.set_steps_done(0);
@@ -30,19 +30,20 @@ uint32_t ActiveJob::BeginAttempt(const std::string& worker, const std::string& r
   job.set_attempt(number);
   job.set_state(v1::JOB_STATE_RUNNING);
   if (!job.has_start_time()) *job.mutable_start_time() = ToTimestamp(now);
-  if (revision_.empty()) revision_ = revision;
-  if (troubles_ != nullptr) troubles_->avoid.clear();
-  attempts_[number].worker = worker;
+  if (course_->revision.empty()) course_.Mutable().revision = revision;
+  if (!troubles_->avoid.empty()) troubles_.Mutable().avoid.clear();
+  course_.Mutable().attempts[number].worker = worker;
   return number;
 }
 
 void ActiveJob::Give(uint32_t index, uint32_t number) {
   Image& image = images_[index];
-  Attempt& attempt = attempts_.at(number);
+  Course& course = course_.Mutable();
+  Attempt& attempt = course.attempts.at(number);
   image.attempt = number;
   image.begun = true;
   image.stepped = false;
-  if (attempt.outstanding.empty()) ++alive_;
+  if (attempt.outstanding.empty()) ++course.alive;
   attempt.images.insert(index);
   attempt.outstanding.insert(index);
   attempt.resumed_steps += image.checkpoint_step;
@@ -50,14 +51,15 @@ void ActiveJob::Give(uint32_t index, uint32_t number) {
 
 void ActiveJob::GiveBack(uint32_t index) {
   Image& image = images_[index];
-  Attempt& attempt = attempts_.at(image.attempt);
+  Course& course = course_.Mutable();
+  Attempt& attempt = course.attempts.at(image.attempt);
   image.attempt = 0;
   image.stepped = false;
   SetStep(image, image.checkpoint_step);
   attempt.gave_back = true;
   attempt.outstanding.erase(index);
   if (!attempt.outstanding.empty()) return;
-  --alive_;
+  --course.alive;
   if (!running()) job.set_state(v1::JOB_STATE_QUEUED);
   ReviewRevision();
 }
@@ -66,15 +68,15 @@ ActiveJob::Attempt* ActiveJob::FindHeld(const std::string& worker, const v1::Ima
   const uint32_t index = ref.image_index();
   if (index >= images_.size() || ref.attempt() == 0 || images_[index].attempt != ref.attempt())
     return nullptr;
-  Attempt& attempt = attempts_.at(ref.attempt());
+  Attempt& attempt = course_.Mutable().attempts.at(ref.attempt());
   return attempt.worker == worker ? &attempt : nullptr;
 }
 
 bool ActiveJob::MayBeOf(const std::string& from, const v1::ImageRef& ref) const {
   if (ref.image_index() >= images_.size() || ref.attempt() < 1) return false;
   if (ref.attempt() <= recovered_attempt_) return true;
-  const auto attempt = attempts_.find(ref.attempt());
-  return attempt != attempts_.end() && attempt->second.worker == from &&
+  const auto attempt = attempts().find(ref.attempt());
+  return attempt != attempts().end() && attempt->second.worker == from &&
          attempt->second.images.count(ref.image_index()) != 0;
 }
 
@@ -93,9 +95,10 @@ void ActiveJob::NoteProgress(uint32_t index, uint32_t step, uint32_t steps) {
 void ActiveJob::NoteDone(uint32_t index) {
   Image& image = images_[index];
   if (image.attempt != 0) {
-    Attempt& attempt = attempts_.at(image.attempt);
+    Course& course = course_.Mutable();
+    Attempt& attempt = course.attempts.at(image.attempt);
     attempt.outstanding.erase(index);
-    if (attempt.outstanding.empty()) --alive_;
+    if (attempt.outstanding.empty()) --course.alive;
     if (!running()) job.set_state(v1::JOB_STATE_QUEUED);
   }
   SetStep(image, steps_per_image());
@@ -116,11 +119,12 @@ void ActiveJob::TakeKept(const std::string& revision, uint32_t index, uint32_t s
   image.checkpoint_step = step;
   image.checkpoint = std::move(data);
   if (image.attempt == 0) SetStep(image, step);
-  if (revision_.empty()) revision_ = revision;
+  if (course_->revision.empty()) course_.Mutable().revision = revision;
 }
 
 bool ActiveJob::IsNews(const std::string& revision, uint32_t index, uint32_t step) const {
-  if (index >= images_.size() || step > steps_per_image() || !SameWeights(revision, revision_)) return false;
+  if (index >= images_.size() || step > steps_per_image() || !SameWeights(revision, course_->revision))
+    return false;
   return !images_[index].done && step > images_[index].checkpoint_step;
 }
 
@@ -135,14 +139,14 @@ void ActiveJob::ForgetRevision() {
   for (uint32_t index = 0; index < images_.size(); ++index) {
     if (!images_[index].done) DropCheckpoint(index);
   }
-  revision_.clear();
+  course_.Mutable().revision.clear();
 }
 
 void ActiveJob::ReviewRevision() {
   const bool kept = std::any_of(images_.begin(), images_.end(), [](const Image& image) {
     return image.done || image.attempt != 0 || image.checkpoint_step > 0;
   });
-  if (!kept) revision_.clear();
+  if (!kept) course_.Mutable().revision.clear();
 }
 
 void ActiveJob::SetStep(Image& image, uint32_t step) {
@@ -152,22 +156,12 @@ void ActiveJob::SetStep(Image& image, uint32_t step) {
 
 // --- What goes wrong.
 
-const ActiveJob::Troubles& ActiveJob::troubles() const {
-  static const Troubles* const none = new Troubles;
-  return troubles_ == nullptr ? *none : *troubles_;
-}
-
-ActiveJob::Troubles& ActiveJob::MutableTroubles() {
-  if (troubles_ == nullptr) troubles_ = std::make_unique<Troubles>();
-  return *troubles_;
-}
-
 void ActiveJob::NoteLoss(uint32_t number) {
-  const std::set<uint32_t>& lost = attempts_.at(number).outstanding;
+  const std::set<uint32_t>& lost = attempts().at(number).outstanding;
   const bool decoding =
       std::any_of(lost.begin(), lost.end(), [this](uint32_t index) { return images_[index].stepped; });
   const uint32_t kept = Kept();
-  Troubles& troubles = MutableTroubles();
+  Troubles& troubles = troubles_.Mutable();
   const bool further =
       job.images_done() > troubles.done_at_loss || (!decoding && kept > troubles.kept_at_loss);
   if (further) {
@@ -183,8 +177,8 @@ void ActiveJob::NoteLoss(uint32_t number) {
 }
 
 void ActiveJob::NoteFailure(const std::string& on, const absl::Status& error) {
-  MutableTroubles().failed_on.insert(on);
-  MutableTroubles().last_failure = error;
+  troubles_.Mutable().failed_on.insert(on);
+  troubles_.Mutable().last_failure = error;
 }
 
 uint32_t ActiveJob::Kept() const {

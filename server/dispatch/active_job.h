@@ -18,6 +18,7 @@
 #include "mind/v1/job.pb.h"
 #include "mind/v1/worker.pb.h"
 #include "server/queue/job_queue.h"
+#include "server/queue/rarely.h"
 
 namespace mind::server {
 
@@ -89,16 +90,16 @@ class ActiveJob {
   // further, as far as checkpoints and finished pictures show. After a picture's last step only its end is
   // progress. Attempts that were alive at the same time count once: they may have had one bad neighbour.
   void NoteLoss(uint32_t attempt);
-  int losses() const { return troubles().losses; }
+  int losses() const { return troubles_->losses; }
   // The worker cannot make it, for a reason that lies with the worker.
   void NoteFailure(const std::string& worker, const absl::Status& error);
   // Workers that could not.
-  const std::set<std::string>& failed_on() const { return troubles().failed_on; }
-  const absl::Status& last_failure() const { return troubles().last_failure; }
+  const std::set<std::string>& failed_on() const { return troubles_->failed_on; }
+  const absl::Status& last_failure() const { return troubles_->last_failure; }
   bool HasFailedOn(const std::string& worker) const { return failed_on().count(worker) != 0; }
   // It waits in vain on this worker: others are better, until it is given to one again.
-  void Avoid(const std::string& worker) { MutableTroubles().avoid = worker; }
-  const std::string& avoid() const { return troubles().avoid; }
+  void Avoid(const std::string& worker) { troubles_.Mutable().avoid = worker; }
+  const std::string& avoid() const { return troubles_->avoid; }
 
   // --- Views.
 
@@ -107,11 +108,11 @@ class ActiveJob {
   const std::vector<Image>& images() const { return images_; }
   bool AllDone() const { return job.images_done() == images_.size(); }
   // Whether a worker has any of it.
-  bool running() const { return alive_ > 0; }
-  const std::map<uint32_t, Attempt>& attempts() const { return attempts_; }
+  bool running() const { return course_->alive > 0; }
+  const std::map<uint32_t, Attempt>& attempts() const { return course_->attempts; }
   // Of the weights that its state, its finished pictures and its attempts come from; empty if there are none
   // of these, or it is not known.
-  const std::string& revision() const { return revision_; }
+  const std::string& revision() const { return course_->revision; }
   // A cascade takes more than the request's steps; whoever accepted the job has counted them all.
   uint32_t steps_per_image() const { return job.steps_total() / static_cast<uint32_t>(images_.size()); }
   double RowsPerStep() const { return rows_ / std::max<double>(job.steps_total(), 1); }
@@ -133,6 +134,11 @@ class ActiveJob {
   bool counted_running = false;  // among the dispatcher's
 
  private:
+  struct Course {
+    std::map<uint32_t, Attempt> attempts;  // of this run, by number
+    int alive = 0;                         // attempts with pictures outstanding
+    std::string revision;
+  };
   struct Troubles {
     int losses = 0;
     uint32_t attempt_at_loss = 0;  // the newest
@@ -142,9 +148,6 @@ class ActiveJob {
     absl::Status last_failure;
     std::string avoid;  // a worker
   };
-  // To read: none, while nothing has gone wrong. To write.
-  const Troubles& troubles() const;
-  Troubles& MutableTroubles();
 
   // Whether the state of this picture is news.
   bool IsNews(const std::string& revision, uint32_t image, uint32_t step) const;
@@ -156,13 +159,11 @@ class ActiveJob {
   // of the server, of which nothing is known.
   bool MayBeOf(const std::string& worker, const v1::ImageRef& image) const;
 
+  const uint32_t recovered_attempt_;  // attempts up to this were an earlier run's
   const double rows_, reference_megapixels_;
   std::vector<Image> images_;
-  const uint32_t recovered_attempt_;      // attempts up to this were an earlier run's
-  std::map<uint32_t, Attempt> attempts_;  // of this run, by number
-  int alive_ = 0;                         // attempts with pictures outstanding
-  std::string revision_;
-  std::unique_ptr<Troubles> troubles_;  // of the few that have any
+  Rarely<Course> course_;  // of those that a worker has begun: a million may wait
+  Rarely<Troubles> troubles_;
 };
 
 }  // namespace mind::server

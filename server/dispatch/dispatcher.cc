@@ -14,8 +14,7 @@ Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uin
                              const Moment& given, double reference_megapixels) {
   const Moment now = Listening(given);
   Actions actions;
-  ActiveJob& active =
-      **jobs_.insert(std::make_unique<ActiveJob>(job, rows, reference_megapixels, images_done)).first;
+  ActiveJob& active = jobs_.Insert(std::make_unique<ActiveJob>(job, rows, reference_megapixels, images_done));
   if (active.AllDone()) {
     End(job.id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
     return actions;
@@ -31,7 +30,7 @@ Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uin
 Actions Dispatcher::OnCancel(const std::string& id, const absl::Status& reason, const Moment& given) {
   const Moment now = Listening(given);
   Actions actions;
-  if (!jobs_.contains(id)) return actions;
+  if (jobs_.Find(id) == nullptr) return actions;
   const bool cancelled = absl::IsCancelled(reason);
   End(id, cancelled ? v1::JOB_STATE_CANCELLED : v1::JOB_STATE_FAILED, reason, now, actions);
   Settle(now, actions);
@@ -109,8 +108,7 @@ std::set<std::string> Dispatcher::ReleaseHeld(const std::string& tenant) {
 
 void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Status& error, const Moment& now,
                      Actions& actions) {
-  const auto entry = jobs_.find(id);
-  ActiveJob& job = **entry;
+  ActiveJob& job = *jobs_.Find(id);
   queue_.Remove(id);
   ReleaseHeld(job.job.tenant());
   deadlines_.Erase(id);
@@ -125,7 +123,7 @@ void Dispatcher::End(const std::string& id, v1::JobState state, const absl::Stat
   job.job.set_state(state);
   *job.job.mutable_end_time() = ToTimestamp(now.wall);
   if (!error.ok()) *job.job.mutable_error() = ToProto(error);
-  const std::unique_ptr<ActiveJob> ended = std::move(jobs_.extract(entry).value());
+  const std::unique_ptr<ActiveJob> ended = jobs_.Take(id);
   actions.push_back(JobEndedAction{std::move(ended->job)});  // `id` may have been its own
 }
 
@@ -182,7 +180,7 @@ Actions Dispatcher::OnModelsOffered(const std::string& name,
 
 void Dispatcher::FindOffersAnew(const std::string& model) {
   queue_.ForEach(model, [this](const std::string& id) {
-    ActiveJob& job = **jobs_.find(id);
+    ActiveJob& job = *jobs_.Find(id);
     job.offers = fleet_.OffersFor(job);
     queue_.SetOffers(id, job.offers);
   });
@@ -208,7 +206,7 @@ void Dispatcher::LoseWorker(const std::string& name, const Moment& now, Actions&
   for (const auto& [key, picture] : worker->running()) {
     running_.Remove(picture.model, picture.priority, picture.left);
     EndRunning(picture.tenant);
-    const ActiveJob* const job = FindJob(key.job);
+    const ActiveJob* const job = jobs_.Find(key.job);
     if (job != nullptr && job->images()[key.image].attempt == key.attempt)
       orphans.emplace(key.job, key.attempt);
   }
@@ -218,7 +216,7 @@ void Dispatcher::LoseWorker(const std::string& name, const Moment& now, Actions&
   trust_.Erase(name);
   fleet_.Remove(name);
   for (const auto& [id, attempt] : orphans) {
-    if (ActiveJob* const job = FindJob(id)) {
+    if (ActiveJob* const job = jobs_.Find(id)) {
       EndAttempt(*job, attempt, "its worker was lost", true, now, actions);
     }
   }

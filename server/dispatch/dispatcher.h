@@ -159,7 +159,6 @@ class Dispatcher {
   static Worker::PictureKey KeyOf(const v1::ImageRef& image) {
     return {image.job_id(), image.attempt(), image.image_index()};
   }
-  ActiveJob* FindJob(const std::string& id);
   // Null unless the worker holds it.
   ActiveJob* FindHeld(const std::string& worker, const v1::ImageRef& image);
   QueuedJob ToQueued(const ActiveJob& job) const;

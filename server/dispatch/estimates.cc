@@ -48,16 +48,16 @@ std::optional<absl::Duration> Dispatcher::EstimatedWait(const std::string& model
 
 std::optional<absl::Duration> Dispatcher::EstimatedWaitOf(const std::string& id) const {
   if (!queue_.Contains(id)) return std::nullopt;
-  const std::string& model = (*jobs_.find(id))->model();
+  const std::string& model = jobs_.Find(id)->model();
   const int64_t workers = fleet_.Able(model);
   if (workers == 0) return std::nullopt;
   return absl::Seconds(queue_.CostAheadOf(id, SharesWith(model)) / static_cast<double>(workers));
 }
 
 std::optional<absl::Duration> Dispatcher::EstimatedRemaining(const std::string& id) const {
-  const auto found = jobs_.find(id);
-  if (found == jobs_.end() || !(*found)->running()) return std::nullopt;
-  const ActiveJob& job = **found;
+  const ActiveJob* const found = jobs_.Find(id);
+  if (found == nullptr || !found->running()) return std::nullopt;
+  const ActiveJob& job = *found;
   const double row = PriceOf(job.model()).OfRow(job.megapixels());
   double seconds = 0;
   int attempts = 0;
@@ -89,13 +89,12 @@ std::map<std::string, double> Dispatcher::RunningSeconds() const {
 // --- Views.
 
 const v1::Job* Dispatcher::Find(const std::string& id) const {
-  const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : &(*found)->job;
+  const ActiveJob* const found = jobs_.Find(id);
+  return found == nullptr ? nullptr : &found->job;
 }
 
 const ActiveJob* Dispatcher::FindActive(const std::string& id) const {
-  const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : found->get();
+  return jobs_.Find(id);
 }
 
 namespace {

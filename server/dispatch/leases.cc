@@ -98,7 +98,7 @@ void Dispatcher::TakeFromStuck(Worker& worker, const Moment& now, Actions& actio
 
 void Dispatcher::EndLate(const Moment& now, Actions& actions) {
   for (const std::string& id : deadlines_.TakeDue(now.wall)) {
-    const v1::Job& job = (*jobs_.find(id))->job;
+    const v1::Job& job = jobs_.Find(id)->job;
     const absl::Time created = FromTimestamp(job.create_time());
     const absl::Time started = job.has_start_time() ? FromTimestamp(job.start_time()) : now.wall;
     End(id, v1::JOB_STATE_FAILED,
@@ -115,7 +115,7 @@ void Dispatcher::EndLate(const Moment& now, Actions& actions) {
 
 void Dispatcher::GiveUpRevisions(const Moment& now) {
   for (const std::string& id : revisions_.TakeDue(now.steady)) {
-    ActiveJob* const job = FindJob(id);
+    ActiveJob* const job = jobs_.Find(id);
     if (job == nullptr || !queue_.Contains(id)) continue;
     if (!job->running() && fleet_.Able(*job) == 0) {
       job->ForgetRevision();

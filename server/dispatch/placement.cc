@@ -66,7 +66,7 @@ void Dispatcher::EndHopeless(const Moment& now, Actions& actions) {
     if (failed == failed_.end() || fleet_.Able(model) >= options_.max_failures) continue;
     const std::set<std::string> ids = failed->second;
     for (const std::string& id : ids) {
-      const ActiveJob& job = **jobs_.find(id);
+      const ActiveJob& job = *jobs_.Find(id);
       if (!queue_.Contains(id) || fleet_.Able(job) > 0) continue;
       End(id, v1::JOB_STATE_FAILED, absl::Status(job.last_failure()), now, actions);
     }
@@ -77,10 +77,10 @@ void Dispatcher::Place(const Moment& now, Actions& actions) {
   queue_.Advance(now.wall);
   Round round{.now = now};
   const std::map<std::string, std::string> reservations = fleet_.reservations();
-  for (const auto& [id, worker] : reservations) PlaceAlone(**jobs_.find(id), round);
+  for (const auto& [id, worker] : reservations) PlaceAlone(*jobs_.Find(id), round);
   changed_.merge(fleet_.TakeOpened());  // by reservations that have ended
   for (Candidate next; (next = NextInOrder(round)).waiting != nullptr;) {
-    ActiveJob& job = **jobs_.find(next.waiting->id());
+    ActiveJob& job = *jobs_.Find(next.waiting->id());
     if (!PlaceOne(job, next.room, round)) {
       round.passed[{job.model(), job.job.priority(), next.room}] = next.waiting;
     }
@@ -127,7 +127,7 @@ const JobQueue::Waiting* Dispatcher::FirstFor(const std::string& model, int prio
 }
 
 bool Dispatcher::IsOfNewTenant(const JobQueue::Waiting& waiting) const {
-  return tenants_.Running(waiting.tenant()) == 0 && !MustRunAlone(**jobs_.find(waiting.id()));
+  return tenants_.Running(waiting.tenant()) == 0 && !MustRunAlone(*jobs_.Find(waiting.id()));
 }
 
 bool Dispatcher::PlaceOne(ActiveJob& job, Fleet::Room room, Round& round) {

@@ -82,20 +82,20 @@ Actions Dispatcher::OnWorkerMessage(const std::string& name, const v1::ConnectRe
 }
 
 bool Dispatcher::Holds(const std::string& worker, const v1::ImageRef& image) const {
-  const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && (*found)->IsHeldBy(worker, image);
+  const ActiveJob* const job = jobs_.Find(image.job_id());
+  return job != nullptr && job->IsHeldBy(worker, image);
 }
 
 bool Dispatcher::WantsBack(const std::string& worker, const v1::ImageRef& image) const {
-  const auto found = jobs_.find(image.job_id());
-  return found != jobs_.end() && fleet_.Find(worker) != nullptr && (*found)->Wants(worker, image);
+  const ActiveJob* const job = jobs_.Find(image.job_id());
+  return job != nullptr && fleet_.Find(worker) != nullptr && job->Wants(worker, image);
 }
 
 Actions Dispatcher::OnResultBroughtBack(const std::string& name, const v1::ImageRef& image,
                                         const Moment& given) {
   const Moment now = Listening(given);
   Actions actions;
-  ActiveJob& job = **jobs_.find(image.job_id());
+  ActiveJob& job = *jobs_.Find(image.job_id());
   fleet_.Find(name)->Hear(now);
   const bool fresh = !job.images()[image.image_index()].begun;
   job.NoteDone(image.image_index());
@@ -110,13 +110,8 @@ Actions Dispatcher::OnResultBroughtBack(const std::string& name, const v1::Image
   return actions;
 }
 
-ActiveJob* Dispatcher::FindJob(const std::string& id) {
-  const auto found = jobs_.find(id);
-  return found == jobs_.end() ? nullptr : found->get();
-}
-
 ActiveJob* Dispatcher::FindHeld(const std::string& worker, const v1::ImageRef& image) {
-  ActiveJob* const job = FindJob(image.job_id());
+  ActiveJob* const job = jobs_.Find(image.job_id());
   return job != nullptr && job->IsHeldBy(worker, image) ? job : nullptr;
 }
 
@@ -129,7 +124,7 @@ void Dispatcher::OnCapacity(Worker& worker, const v1::Capacity& capacity, const 
 
 void Dispatcher::OnStarted(Worker& worker, const v1::ImageStarted& started, const Moment& now,
                            Actions& actions) {
-  ActiveJob* const job = FindJob(started.image().job_id());
+  ActiveJob* const job = jobs_.Find(started.image().job_id());
   ActiveJob::Attempt* const attempt =
       job == nullptr ? nullptr : job->FindHeld(worker.name(), started.image());
   if (attempt == nullptr) return;
@@ -156,7 +151,7 @@ void Dispatcher::OnProgress(Worker& worker, const v1::ImageProgress& progress, c
 
 void Dispatcher::OnCheckpoint(const Worker& worker, const v1::ImageRef& image, uint32_t step,
                               const std::string& data, const Moment& now) {
-  ActiveJob* const job = FindJob(image.job_id());
+  ActiveJob* const job = jobs_.Find(image.job_id());
   if (job == nullptr || data.size() > kMaxCheckpointBytes) return;
   // What runs there was begun with the weights of then, whatever the worker offers by now.
   const Worker::Picture* const held = worker.Find(KeyOf(image));
@@ -168,7 +163,7 @@ void Dispatcher::OnCheckpoint(const Worker& worker, const v1::ImageRef& image, u
 
 void Dispatcher::TakeKept(const std::string& id, uint32_t image, uint32_t step, const std::string& revision,
                           std::shared_ptr<const std::string> data, const Moment& given) {
-  ActiveJob* const job = FindJob(id);
+  ActiveJob* const job = jobs_.Find(id);
   if (job == nullptr) return;
   job->TakeKept(revision, image, step, std::move(data));
   OnKept(*job, image, Listening(given));

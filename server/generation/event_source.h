@@ -6,12 +6,12 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -47,7 +47,7 @@ class EventSource {
   void Forget(const std::string& job_id) { feeds_.Forget(job_id); }
   // The same unless somebody watches: then it goes a while after the last has left (Purge).
   void ForgetUnwatched(const std::string& job_id) {
-    if (feeds_.WatchersOf(job_id).empty()) feeds_.Forget(job_id);
+    if (!feeds_.Watched(job_id)) feeds_.Forget(job_id);
   }
   JobEventPtr Newest(const std::string& job_id, v1::JobEvent::EventCase kind) const {
     return feeds_.Newest(job_id, kind);
@@ -91,7 +91,7 @@ class EventSource {
   ServerMetrics& metrics_;
   const Post post_;
   JobFeeds feeds_;
-  absl::flat_hash_map<WatchId, Watcher> watchers_;
+  std::map<WatchId, Watcher> watchers_;
   std::optional<absl::Status> closed_;
 };
 

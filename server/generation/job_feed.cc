@@ -94,15 +94,19 @@ void JobFeeds::TellWatchers(const std::vector<WatchId>& watchers) {
   for (const WatchId id : watchers) {
     const auto found = watchers_.find(id);
     if (found == watchers_.end()) continue;
-    const std::function<void()> on_news = found->second.on_news;  // telling may move it
+    const std::function<void()> on_news = found->second.on_news;  // which goes with a watcher that leaves
     on_news();
   }
 }
 
-void JobFeeds::TellAll() {
-  std::vector<WatchId> all;
-  for (const auto& [id, watcher] : watchers_) all.push_back(id);
-  TellWatchers(all);
+void JobFeeds::TellAllFrom(WatchId after) {
+  std::vector<WatchId> some;
+  for (auto next = watchers_.upper_bound(after); next != watchers_.end() && some.size() < kToldAtOnce;
+       ++next) {
+    some.push_back(next->first);
+  }
+  TellWatchers(some);
+  if (some.size() == kToldAtOnce) post_([this, from = some.back()] { TellAllFrom(from); });
 }
 
 WatchId JobFeeds::Watch(const std::string& job_id, uint64_t after_sequence, std::function<void()> on_news) {

@@ -24,7 +24,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "mind/v1/job.pb.h"
 #include "server/generation/ledger.h"
@@ -54,6 +53,7 @@ class JobFeeds {
   // What is in the slot of this kind that belongs to the job itself, or to its first picture; null: nothing.
   JobEventPtr Newest(const std::string& job_id, v1::JobEvent::EventCase kind) const;
   std::vector<WatchId> WatchersOf(const std::string& job_id) const;
+  bool Watched(const std::string& job_id) const { return watched_.count(job_id) != 0; }
   // The jobs that somebody watches, in order of their ids, from after this one on, at most so many.
   std::vector<std::string> WatchedAfter(const std::string& job_id, size_t limit) const;
 
@@ -66,8 +66,8 @@ class JobFeeds {
   JobEventPtr Next(WatchId id);
   // Whether nothing will come any more: the watcher has had the last event, or began after it.
   bool Ended(WatchId id) const;
-  // Tells every watcher that there is news.
-  void TellAll();
+  // Tells every watcher that there is news, a few at a time as well.
+  void TellAll() { TellAllFrom(0); }
 
   // Forgets feeds whose job ended before this time and which nobody watches.
   void Purge(absl::Time ended_before);
@@ -103,13 +103,14 @@ class JobFeeds {
   void Tell(const std::string& job_id, Feed& feed);
   // Tells a few from after this one on, and the rest later.
   void TellFrom(const std::string& job_id, WatchId after);
+  void TellAllFrom(WatchId after);
   void TellWatchers(const std::vector<WatchId>& watchers);
 
   const uint64_t base_;
   const Post post_;
   std::map<std::string, Feed> feeds_;
-  absl::flat_hash_map<WatchId, Watcher> watchers_;
-  std::set<std::string> watched_;  // jobs with watchers
+  std::map<WatchId, Watcher> watchers_;  // not hashed: a table that grows moves all it has, while others wait
+  std::set<std::string> watched_;        // jobs with watchers
   WatchId last_watch_ = 0;
   int64_t dropped_previews_ = 0;
 };

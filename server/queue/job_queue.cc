@@ -40,13 +40,13 @@ void JobQueue::Push(const QueuedJob& job) {
 }
 
 void JobQueue::SetReturned(const QueuedJob& job, const Returned& returned) {
-  const auto found = entries_.find(job.id);
-  if (found == entries_.end() && returned.pictures == 0) return;
-  const bool added = found == entries_.end();
-  Waiting& waiting = added ? Add(job) : **found;
+  Waiting* const found = entries_.Find(job.id);
+  if (found == nullptr && returned.pictures == 0) return;
+  const bool added = found == nullptr;
+  Waiting& waiting = added ? Add(job) : *found;
   if (waiting.held_) LetGo(waiting);  // what is given back goes before all of its kind
-  if (!waiting.returned()) waiting.return_arrival_ = ++arrivals_;
-  waiting.returned_ = returned;
+  const uint64_t arrival = waiting.returned() ? waiting.returned_->arrival : ++arrivals_;
+  waiting.returned_.Mutable() = {returned, arrival};
   if (!added) return Reenter(waiting);
   Enter(waiting);
   WatchSlack(waiting);
@@ -65,12 +65,11 @@ void JobQueue::Drop(const std::string& id) {
 }
 
 bool JobQueue::Remove(const std::string& id) {
-  const auto found = entries_.find(id);
-  if (found == entries_.end()) return false;
-  Waiting& waiting = **found;
-  if (waiting.portions > 0) turns_.Leave(waiting);
-  Exit(waiting);
-  Forget(waiting);
+  Waiting* const waiting = entries_.Find(id);
+  if (waiting == nullptr) return false;
+  if (waiting->portions > 0) turns_.Leave(*waiting);
+  Exit(*waiting);
+  Forget(*waiting);
   return true;
 }
 
@@ -151,18 +150,18 @@ JobQueue::Waiting& JobQueue::Add(const QueuedJob& job) {
   entry->offers = entry->takes_ = job.offers;
   entry->arrival_ = ++arrivals_;
   ++by_priority_[job.priority];
-  return **entries_.insert(std::move(entry)).first;
+  return entries_.Insert(std::move(entry));
 }
 
 void JobQueue::Enter(Waiting& waiting) {
   if (waiting.returned()) {
-    waiting.turn = {kReturned, 0, waiting.return_arrival_};
+    waiting.turn = {kReturned, 0, waiting.returned_->arrival};
   } else if (waiting.urgent_) {
     waiting.turn = {kUrgent, absl::ToDoubleSeconds(waiting.deadline_ - absl::UnixEpoch()), waiting.arrival_};
   } else {
     waiting.turn = {kInTurn, waiting.start, waiting.arrival_};
   }
-  waiting.work = waiting.returned_.work + waiting.picture_ * waiting.portions;
+  waiting.work = waiting.returned_->work + waiting.picture_ * waiting.portions;
   waiting.model_->lines[waiting.priority_].Insert(waiting);
   if (waiting.held_) NoteHeld(waiting);
 }
@@ -176,7 +175,7 @@ void JobQueue::Exit(Waiting& waiting) {
 
 void JobQueue::Reenter(Waiting& waiting) {
   Exit(waiting);
-  if (waiting.portions + waiting.returned_.pictures == 0) return Forget(waiting);
+  if (waiting.portions + waiting.returned_->pictures == 0) return Forget(waiting);
   Enter(waiting);
   WatchSlack(waiting);
 }
@@ -185,7 +184,7 @@ void JobQueue::Forget(Waiting& waiting) {
   UnwatchSlack(waiting);
   --by_priority_.at(waiting.priority_);
   if (--waiting.tenant_->second == 0) tenants_.erase(tenants_.find(waiting.tenant()));
-  entries_.erase(entries_.find(waiting.id()));
+  entries_.Take(waiting.id());
 }
 
 // --- Time and prices.

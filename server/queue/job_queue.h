@@ -27,6 +27,7 @@
 #include "server/queue/by_id.h"
 #include "server/queue/fair_turns.h"
 #include "server/queue/line.h"
+#include "server/queue/rarely.h"
 #include "server/queue/work.h"
 
 namespace mind::server {
@@ -96,22 +97,24 @@ class JobQueue {
     const std::string& tenant() const { return tenant_->first; }
     // Whether it goes before the other. REQUIRES: both of one class.
     bool GoesBefore(const Waiting& other) const { return turn < other.turn; }
-    bool returned() const { return returned_.pictures > 0; }
+    bool returned() const { return returned_->pictures > 0; }
 
    private:
     friend class JobQueue;
+    struct ReturnedAt : Returned {
+      uint64_t arrival = 0;
+    };
     std::string id_;
     Tenants::value_type* tenant_ = nullptr;  // a name for all of its jobs: a million hold it once
     Model* model_ = nullptr;
     int priority_ = 0;
+    bool urgent_ = false;
+    bool held_ = false;
+    uint64_t takes_ = 0;  // offers that would do for it; while it is held its node says none
     Work picture_;
     absl::Time deadline_ = absl::InfiniteFuture();
-    Returned returned_;
+    Rarely<ReturnedAt> returned_;
     uint64_t arrival_ = 0;
-    uint64_t return_arrival_ = 0;
-    bool urgent_ = false;
-    uint64_t takes_ = 0;  // offers that would do for it; while it is held its node says none
-    bool held_ = false;
     absl::Time slack_until_ = absl::InfiniteFuture();  // as it stands in Model::slack
   };
   // The first of a class and model that one of these offers would do for; null if there is none. And the one
@@ -124,7 +127,7 @@ class JobQueue {
   // --- Sums.
 
   size_t size() const { return entries_.size(); }
-  bool Contains(const std::string& id) const { return entries_.contains(id); }
+  bool Contains(const std::string& id) const { return entries_.Find(id) != nullptr; }
   // REQUIRES: Contains(id)
   bool IsHeld(const std::string& id) const { return Get(id).held_; }
   // Tenants with jobs that are held; the one of them that comes after that name, round and round.
@@ -161,7 +164,7 @@ class JobQueue {
   Model& ModelOf(const std::string& name);
   Waiting& Add(const QueuedJob& job);
   // REQUIRES: Contains(id)
-  Waiting& Get(const std::string& id) const { return **entries_.find(id); }
+  Waiting& Get(const std::string& id) const { return *entries_.Find(id); }
   // Into its line, where it belongs now; out of it; and anew, or out of the queue if nothing of it waits.
   void Enter(Waiting& waiting);
   void Exit(Waiting& waiting);

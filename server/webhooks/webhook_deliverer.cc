@@ -30,17 +30,6 @@ namespace {
 
 constexpr int kAtOnce = 8;  // of one origin
 
-// A job whose end is to be told.
-struct Delivery {
-  std::string id;
-  WebUrl url;
-  std::string body;
-  std::weak_ptr<const void> on_behalf_of;
-  std::function<void(bool)> settled;
-  int attempts = 0;
-};
-using DeliveryPtr = std::shared_ptr<Delivery>;
-
 // Empty: it was answered with success.
 std::string ProblemOf(const absl::StatusOr<HttpCall::Answer>& answer) {
   if (!answer.ok()) return std::string(answer.status().message());
@@ -75,6 +64,17 @@ class WebhookDeliverer::Impl {
   }
 
  private:
+  // A job whose end is to be told.
+  struct Delivery {
+    std::string id;
+    WebUrl url;
+    std::string body;
+    std::weak_ptr<const void> on_behalf_of;
+    std::function<void(bool)> settled;
+    int attempts = 0;
+  };
+  using DeliveryPtr = std::shared_ptr<Delivery>;
+
   // What one origin has under way, and what waits for that.
   struct Origin {
     int open = 0;

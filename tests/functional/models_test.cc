@@ -76,7 +76,9 @@ class Models : public ::testing::Test {
         request,
         {.event = nullptr, .picture = [&](client::Picture made) { picture = std::move(made.data); }});
     EXPECT_TRUE(job.ok()) << job.status();
-    if (job.ok()) EXPECT_EQ(job->state(), v1::JOB_STATE_SUCCEEDED) << job->error().message();
+    if (job.ok()) {
+      EXPECT_EQ(job->state(), v1::JOB_STATE_SUCCEEDED) << job->error().message();
+    }
     return picture;
   }
   std::string PictureOf(const std::string& job) {
@@ -84,7 +86,9 @@ class Models : public ::testing::Test {
     const auto ended = cluster_.NewClient()->Watch(
         job, {.event = nullptr, .picture = [&](client::Picture made) { picture = std::move(made.data); }});
     EXPECT_TRUE(ended.ok()) << ended.status();
-    if (ended.ok()) EXPECT_EQ(ended->state(), v1::JOB_STATE_SUCCEEDED) << ended->error().message();
+    if (ended.ok()) {
+      EXPECT_EQ(ended->state(), v1::JOB_STATE_SUCCEEDED) << ended->error().message();
+    }
     return picture;
   }
 

@@ -163,7 +163,9 @@ TEST(Precision, WhatIsToldAndAnsweredIsFloat32) {
     if (info.class_count > 0) request.label = 0;
     const std::vector<int64_t> shape = pipeline->LatentShape(info.default_width, info.default_height);
     const Conditioning conditioning = pipeline->Condition(request, shape);
-    if (info.takes_prompt) EXPECT_EQ(conditioning.rows.back()[Condition::kText].scalar_type(), at::kFloat);
+    if (info.takes_prompt) {
+      EXPECT_EQ(conditioning.rows.back()[Condition::kText].scalar_type(), at::kFloat);
+    }
     SeededNoise noise(4);
     const at::Tensor answer = EvaluateAlone(pipeline->denoiser(), conditioning, noise.Draw(shape), 1);
     EXPECT_EQ(answer.scalar_type(), at::kFloat);

@@ -30,7 +30,7 @@ TEST_F(VariationTest, NoiseStaysNormalAllTheWay) {
 }
 
 TEST_F(VariationTest, AnEmbeddingsNoiseToo) {
-  for (const std::vector<int64_t> shape : {std::vector<int64_t>{768}, {768, 1, 1}, {2, 768}}) {
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{768}, {768, 1, 1}, {2, 768}}) {
     const at::Tensor between = BetweenNoises(SeededNoise(1).Draw(shape), SeededNoise(2).Draw(shape), 0.5);
     EXPECT_NEAR(between.std().item<double>(), 1, 0.1) << at::IntArrayRef(shape);
     EXPECT_LT(between.abs().max().item<double>(), 6) << at::IntArrayRef(shape);

@@ -37,7 +37,7 @@ class DispatcherAudit {
     std::map<std::string, JobQueue::Sum> waiting;
     std::map<std::string, int64_t> running;
     size_t running_jobs = 0;
-    for (const auto& job : dispatcher_.jobs_) {
+    for (const ActiveJob* const job : dispatcher_.jobs_.All()) {
       const std::string& id = job->id();
       uint32_t done = 0, steps = 0, waits = 0;
       Work work;
@@ -81,11 +81,10 @@ class DispatcherAudit {
       Work all;
       for (const auto& [key, picture] : worker.running()) {
         ++by_tenant[picture.tenant];
-        const auto job = dispatcher_.jobs_.find(key.job);
-        const bool made =
-            job != dispatcher_.jobs_.end() && (*job)->images()[key.image].attempt == key.attempt;
+        const ActiveJob* const job = dispatcher_.jobs_.Find(key.job);
+        const bool made = job != nullptr && job->images()[key.image].attempt == key.attempt;
         EXPECT_EQ(made, !picture.stopping) << key.job;
-        const Work expected = made ? (*job)->WorkAfter((*job)->images()[key.image].step) : Work();
+        const Work expected = made ? job->WorkAfter(job->images()[key.image].step) : Work();
         ExpectSame(picture.left, expected, key.job);
         all += expected;
       }
@@ -192,7 +191,7 @@ class DispatcherAudit {
 
   // Where there is room for a waiting picture, it would have been placed.
   void CheckNothingWaitsInVain() const {
-    for (const auto& job : dispatcher_.jobs_) {
+    for (const ActiveJob* const job : dispatcher_.jobs_.All()) {
       const std::string& id = job->id();
       if (!dispatcher_.queue_.Contains(id) || dispatcher_.MustRunAlone(*job)) continue;
       // Those of a tenant that has as much as it may, or had until a moment ago.

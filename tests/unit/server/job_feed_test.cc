@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "proto/support/time.h"
 
@@ -188,6 +189,22 @@ TEST(JobFeed, ManyWatchersAreToldAFewAtATimeAndOnceOfAllThatHasComeMeanwhile) {
   EXPECT_LE(most, kWatchers / 4);
   feeds.Publish("j", Progress(21));
   EXPECT_EQ(posted.size(), 1U);
+}
+
+TEST(JobFeed, AllWatchersOfAllJobsAreToldAFewAtATime) {
+  constexpr int kWatchers = 1000;
+  std::deque<std::function<void()>> posted;
+  JobFeeds feeds(0, [&posted](std::function<void()> work) { posted.push_back(std::move(work)); });
+  int told = 0;
+  for (int i = 0; i < kWatchers; ++i) feeds.Watch(absl::StrCat("j", i % 3), 0, [&told] { ++told; });
+  feeds.TellAll();
+  EXPECT_LE(told, kWatchers / 4);
+  for (; !posted.empty(); posted.pop_front()) {
+    const int before = told;
+    posted.front()();
+    EXPECT_LE(told - before, kWatchers / 4);
+  }
+  EXPECT_EQ(told, kWatchers);
 }
 
 TEST(JobFeed, WhoIsYetToBeToldMayLeaveAndTheJobBeForgotten) {
