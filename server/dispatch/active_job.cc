@@ -15,7 +15,6 @@ ActiveJob::ActiveJob(const v1::Job& accepted, double rows, double reference_mega
       rows_(rows),
       reference_megapixels_(reference_megapixels),
       images_(accepted.spec().image_count()) {
-  if (job.has_deadline()) deadline = FromTimestamp(job.deadline());
   job.set_images_done(0);
   job.set_steps_done(0);
   for (const uint32_t index : images_done) {
@@ -191,6 +190,10 @@ uint32_t ActiveJob::Kept() const {
 }
 
 // --- Views.
+
+absl::Time ActiveJob::Deadline() const {
+  return job.has_deadline() ? FromTimestamp(job.deadline()) : absl::InfiniteFuture();
+}
 
 Work ActiveJob::WorkAfter(uint32_t step) const {
   const uint32_t left = steps_per_image() - std::min(step, steps_per_image());

@@ -105,6 +105,8 @@ class ActiveJob {
 
   const std::string& id() const { return job.id(); }
   const std::string& model() const { return job.spec().model(); }
+  // Of all of it; infinite: there is none.
+  absl::Time Deadline() const;
   const std::vector<Image>& images() const { return images_; }
   bool AllDone() const { return job.images_done() == images_.size(); }
   // Whether a worker has any of it.
@@ -129,7 +131,6 @@ class ActiveJob {
   JobQueue::Returned returned() const;
 
   v1::Job job;
-  absl::Time deadline = absl::InfiniteFuture();
   uint64_t offers = 0;           // of its model that would do for it (Fleet)
   bool counted_running = false;  // among the dispatcher's
 

@@ -19,7 +19,7 @@ Actions Dispatcher::OnSubmit(const v1::Job& job, double rows, const std::set<uin
     End(job.id(), v1::JOB_STATE_SUCCEEDED, absl::OkStatus(), now, actions);
     return actions;
   }
-  if (active.deadline != absl::InfiniteFuture()) deadlines_.Set(job.id(), active.deadline);
+  if (job.has_deadline()) deadlines_.Set(job.id(), active.Deadline());
   active.offers = fleet_.OffersFor(active);
   queue_.Push(ToQueued(active));
   changed_.insert(active.model());

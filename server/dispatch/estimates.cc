@@ -114,7 +114,7 @@ QueuedJob Dispatcher::ToQueued(const ActiveJob& active) const {
           .offers = active.offers,
           .pictures = active.fresh(),
           .picture = active.WorkAfter(0),
-          .deadline = MayBeUrgent(active.job) ? active.deadline : absl::InfiniteFuture(),
+          .deadline = MayBeUrgent(active.job) ? active.Deadline() : absl::InfiniteFuture(),
           .weight = options_.weight_of(active.job.tenant())};
 }
 

@@ -145,7 +145,7 @@ JobQueue::Waiting& JobQueue::Add(const QueuedJob& job) {
   ++entry->tenant_->second;
   entry->priority_ = job.priority;
   entry->picture_ = job.picture;
-  entry->deadline_ = job.deadline;
+  if (job.deadline != absl::InfiniteFuture()) entry->times_.Mutable().deadline = job.deadline;
   entry->model_ = &ModelOf(job.model);
   entry->offers = entry->takes_ = job.offers;
   entry->arrival_ = ++arrivals_;
@@ -157,7 +157,8 @@ void JobQueue::Enter(Waiting& waiting) {
   if (waiting.returned()) {
     waiting.turn = {kReturned, 0, waiting.returned_->arrival};
   } else if (waiting.urgent_) {
-    waiting.turn = {kUrgent, absl::ToDoubleSeconds(waiting.deadline_ - absl::UnixEpoch()), waiting.arrival_};
+    waiting.turn = {kUrgent, absl::ToDoubleSeconds(waiting.times_->deadline - absl::UnixEpoch()),
+                    waiting.arrival_};
   } else {
     waiting.turn = {kInTurn, waiting.start, waiting.arrival_};
   }
@@ -190,21 +191,21 @@ void JobQueue::Forget(Waiting& waiting) {
 // --- Time and prices.
 
 absl::Time JobQueue::SlackUntil(const Waiting& waiting) {
-  return waiting.deadline_ - kSlackFloor -
+  return waiting.times_->deadline - kSlackFloor -
          absl::Seconds(kSlackFactor * waiting.model_->price.Of(waiting.work));
 }
 
 void JobQueue::WatchSlack(Waiting& waiting) {
   UnwatchSlack(waiting);
-  if (waiting.urgent_ || waiting.deadline_ == absl::InfiniteFuture()) return;
-  waiting.slack_until_ = SlackUntil(waiting);
-  waiting.model_->slack.emplace(waiting.slack_until_, &waiting);
+  if (waiting.urgent_ || waiting.times_->deadline == absl::InfiniteFuture()) return;
+  waiting.times_.Mutable().slack_until = SlackUntil(waiting);
+  waiting.model_->slack.emplace(waiting.times_->slack_until, &waiting);
 }
 
 void JobQueue::UnwatchSlack(Waiting& waiting) {
-  if (waiting.slack_until_ == absl::InfiniteFuture()) return;
-  waiting.model_->slack.erase({waiting.slack_until_, &waiting});
-  waiting.slack_until_ = absl::InfiniteFuture();
+  if (waiting.times_->slack_until == absl::InfiniteFuture()) return;
+  waiting.model_->slack.erase({waiting.times_->slack_until, &waiting});
+  waiting.times_.Mutable().slack_until = absl::InfiniteFuture();
 }
 
 void JobQueue::Advance(absl::Time now) {

@@ -104,6 +104,10 @@ class JobQueue {
     struct ReturnedAt : Returned {
       uint64_t arrival = 0;
     };
+    struct Times {
+      absl::Time deadline = absl::InfiniteFuture();
+      absl::Time slack_until = absl::InfiniteFuture();  // as it stands in Model::slack
+    };
     std::string id_;
     Tenants::value_type* tenant_ = nullptr;  // a name for all of its jobs: a million hold it once
     Model* model_ = nullptr;
@@ -112,10 +116,9 @@ class JobQueue {
     bool held_ = false;
     uint64_t takes_ = 0;  // offers that would do for it; while it is held its node says none
     Work picture_;
-    absl::Time deadline_ = absl::InfiniteFuture();
     Rarely<ReturnedAt> returned_;
     uint64_t arrival_ = 0;
-    absl::Time slack_until_ = absl::InfiniteFuture();  // as it stands in Model::slack
+    Rarely<Times> times_;
   };
   // The first of a class and model that one of these offers would do for; null if there is none. And the one
   // after that. Valid until the queue changes.
