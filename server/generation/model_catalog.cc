@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,12 @@
 #include "server/generation/default_model.h"
 
 namespace mind::server {
+namespace {
+
+// What a gradient may be said to take: no worker's word makes it free, or a job dearer than any can be.
+constexpr double kFewestScorerRows = 0.01, kMostScorerRows = 1000;
+
+}  // namespace
 
 void ModelCatalog::Remember(v1::Model model, absl::Time now) {
   last_offered_[model.name()] = now;
@@ -33,11 +41,26 @@ std::vector<v1::Model> ModelCatalog::Offer(const v1::Register& registration, abs
     offers_[registration.name()].insert(model.name());
     last_offered_.erase(model.name());
     v1::Model& known = models_[model.name()];
-    if (google::protobuf::util::MessageDifferencer::Equals(known, model)) continue;
-    known = model;
-    changed.push_back(model);
+    v1::Model described = model;
+    // Measured, not described.
+    if (described.has_scorer()) described.mutable_scorer()->set_rows(known.scorer().rows());
+    if (google::protobuf::util::MessageDifferencer::Equals(known, described)) continue;
+    known = std::move(described);
+    changed.push_back(known);
   }
   return changed;
+}
+
+void ModelCatalog::Measured(const std::string& worker, const v1::Capacity& capacity) {
+  const auto offered = offers_.find(worker);
+  if (offered == offers_.end()) return;
+  for (const v1::ModelSpeed& speed : capacity.speeds()) {
+    const double rows = speed.scorer_rows();
+    if (!std::isfinite(rows) || rows <= 0 || offered->second.count(speed.model()) == 0) continue;
+    v1::Model& model = models_[speed.model()];
+    if (model.has_scorer())
+      model.mutable_scorer()->set_rows(std::clamp(rows, kFewestScorerRows, kMostScorerRows));
+  }
 }
 
 void ModelCatalog::Withdraw(const std::string& worker, absl::Time now) {

@@ -30,6 +30,8 @@ class ModelCatalog {
   // A worker's offer, in place of its earlier one. Returns the models that are new or described anew.
   // REQUIRES: Check.
   std::vector<v1::Model> Offer(const v1::Register& registration, absl::Time now);
+  // What a worker has measured of the scorers beside models that it offers.
+  void Measured(const std::string& worker, const v1::Capacity& capacity);
   // The worker has gone.
   void Withdraw(const std::string& worker, absl::Time now);
 

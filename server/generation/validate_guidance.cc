@@ -102,6 +102,13 @@ double GuidedShare(const v1::ImageSpec& spec) {
   return steps < 1 ? 1 : (std::floor(interval.end() * steps) - std::floor(interval.begin() * steps)) / steps;
 }
 
+// What leading one evaluation takes: as measured, and until then a row.
+double ScorerRows(const v1::ImageSpec& spec, const v1::Model* model) {
+  if (!spec.has_scorer_guidance()) return 0;
+  const double measured = model == nullptr ? 0 : model->scorer().rows();
+  return measured > 0 ? measured : 1;
+}
+
 }  // namespace
 
 absl::Status ResolveGuidance(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
@@ -114,8 +121,8 @@ double RowsPerEvaluation(const v1::ImageSpec& spec, const v1::Model* model) {
   const bool both = model != nullptr && model->takes_picture_guidance() && spec.guidance() > 1 &&
                     spec.picture_guidance() >= 1;
   const double guiding = spec.guidance() == 1 ? 0 : both ? 2 : 1;  // beside the request's own
-  const double more = (spec.has_perturbed_guidance() ? 1 : 0) + (spec.has_scorer_guidance() ? 1 : 0);
-  return 1 + guiding * GuidedShare(spec) + more;
+  const double perturbed = spec.has_perturbed_guidance() ? 1 : 0;
+  return 1 + guiding * GuidedShare(spec) + perturbed + ScorerRows(spec, model);
 }
 
 }  // namespace mind::server

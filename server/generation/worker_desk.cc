@@ -109,6 +109,7 @@ void WorkerDesk::OnMessage(const WorkerSession* session, v1::ConnectRequest mess
   const std::string worker = state_.sessions.NameOf(session);
   if (worker.empty()) return;
   CutToSize(message);
+  if (message.has_capacity()) state_.catalog.Measured(worker, message.capacity());
   if (message.has_models_offered()) return TakeOffer(session, worker, *message.mutable_models_offered());
   if (message.image_result().has_uploaded()) return CheckUpload(session, worker, std::move(message));
   if (IsToBeModerated(worker, message)) return Moderate(worker, std::move(message));

@@ -3,12 +3,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <numeric>
 
 #include "tests/functional/cluster.h"
+#include "tests/functional/family_models.h"
 #include "tests/support/model_folder.h"
 
 namespace mind::testing {
@@ -16,77 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-// A family's model in small, of one of the kinds that make-tiny-FAMILY knows.
-void AddTiny(const std::string& family, const support::ModelFolder& folder, const std::string& model,
-             const std::string& kind) {
-  const std::string make = std::string(MIND_BIN) + "/make-tiny-" + family + " " + folder.path() + "/" +
-                           model + " " + (support::ModelFolder::Golden() / "models/sd1/tokenizer").string() +
-                           (kind == "base" ? "" : " " + kind);
-  ASSERT_EQ(std::system(make.c_str()), 0) << make;
-}
-
-// SDXL: "base", "refiner", "edit", "steered", "fused", "prompted".
-void AddXl(const support::ModelFolder& folder, const std::string& model, const std::string& kind) {
-  AddTiny("xl", folder, model, kind);
-}
-
-// The base, with a refiner that goes on with its latents.
-void AddXlCascade(const support::ModelFolder& folder, const std::string& name) {
-  AddXl(folder, "base", "base");
-  AddXl(folder, "refiner", "refiner");
-  const std::filesystem::path path = std::filesystem::path(folder.path()) / name;
-  std::filesystem::create_directory(path);
-  std::ofstream(path / "cascade.json")
-      << R"({"_class_name": "Cascade", "stages": ["../base", "../refiner"], "hand_over": 0.6})";
-}
-
-// The same of a family whose tokenizers are made with it. DeepFloyd-IF ("floyd"): "first", "second", or
-// "cascade" of both. Qwen-Image ("qwen_image"): "maker", "editor". FLUX.2 klein ("flux2"): "base",
-// "distilled".
-void AddWhole(const std::string& family, const support::ModelFolder& folder, const std::string& model,
-              const std::string& kind) {
-  const std::string make =
-      std::string(MIND_BIN) + "/make-tiny-" + family + " " + folder.path() + "/" + model + " " + kind;
-  ASSERT_EQ(std::system(make.c_str()), 0) << make;
-}
-
-void AddZImage(const support::ModelFolder& folder, const std::string& model) {
-  const std::string make = std::string(MIND_BIN) + "/make-tiny-zimage " + folder.path() + "/" + model;
-  ASSERT_EQ(std::system(make.c_str()), 0) << make;
-}
-
-// Stable Diffusion 1, whole in one file, with another autoencoder beside it.
-void AddFile(const support::ModelFolder& folder, const std::string& model) {
-  for (const std::string& file : {model + ".safetensors 1", model + ".vae.safetensors 2"}) {
-    const std::string make = std::string(MIND_BIN) + "/make-tiny-file " + folder.path() + "/" + file;
-    ASSERT_EQ(std::system(make.c_str()), 0) << make;
-  }
-}
-
-// One of kFamilies' models, with what it is made of.
-void AddModel(support::ModelFolder& folder, const std::string& model) {
-  if (model == "taichu") return folder.AddTaichu(model);
-  if (model == "cascade") return folder.AddCascade(model);
-  if (model == "sd-file") return AddFile(folder, model);
-  if (model == "z-image") return AddZImage(folder, model);
-  if (model.substr(0, 3) == "if-") return AddWhole("floyd", folder, model, model.substr(3));
-  if (model == "xl") return AddXl(folder, model, "base");
-  if (model == "xl-both") return AddXlCascade(folder, model);
-  if (model == "karlo-stages") return AddTiny("unclip", folder, model, "karlo");
-  if (model.substr(0, 5) == "karlo" || model.substr(0, 6) == "stable")
-    return AddTiny("unclip", folder, model, model);
-  if (model == "sd3") return AddTiny("sd3", folder, model, "base");
-  if (model.substr(0, 9) == "kandinsky") return AddTiny("kandinsky", folder, model, model);
-  if (model.substr(0, 6) == "klein-") return AddWhole("flux2", folder, model, model.substr(6));
-  if (model.substr(0, 4) == "flux")
-    return AddTiny("flux", folder, model, model.size() > 5 ? model.substr(5) : "base");
-  if (model.substr(0, 5) == "qwen-") return AddWhole("qwen_image", folder, model, model.substr(5));
-  if (model.substr(0, 3) == "xl-") return AddXl(folder, model, model.substr(3));
-  const bool with_loras = model == "sd1-with-loras";
-  folder.Add(model, with_loras ? "sd1" : model);
-  if (with_loras) folder.AddLoras(model);
-}
 
 struct Family {
   const char* model;
@@ -102,10 +29,12 @@ struct Family {
   uint32_t side = 0;                       // of the pictures, in pixels; 0: as the model makes them
   int references = 0;                      // pictures that it goes by beside the source
   std::vector<uint32_t> later_steps = {};  // of the stages beside its own
+  double scorer = 0;                       // how much of its scorer's gradient counts
 };
 
 const Family kFamilies[] = {
     {"sd1", "a photo of a cat", "", 30},
+    {.model = "sd1-scored", .prompt = "a photo of a cat", .label = "", .steps = 30, .scorer = 30},
     {"sd1-with-loras", "a photo of a cat", "", 30, false, "kohya"},
     {"sd1-inpaint", "a photo of a cat", "", 30, true, "", /*mask=*/true},
     {"sd2", "a photo of a cat", "", 30},
@@ -116,6 +45,7 @@ const Family kFamilies[] = {
     {"sd-zh-bert", "\u4e00\u53ea\u732b", "", 30},
     {"sd-x4-upscaler", "a photo of a cat", "", 30, true},
     {"glide", "an oil painting of a corgi", "", 20},
+    {.model = "glide-scored", .prompt = "an oil painting of a corgi", .label = "", .steps = 20, .scorer = 10},
     {.model = "karlo-stages", .prompt = "a cat", .label = "", .steps = 20, .later_steps = {9, 5}},
     {"cascade", "a photo of a cat", "", 20},
     {"xl", "a (photo:1.2) of a cat BREAK on the grass", "", 30},
@@ -163,7 +93,7 @@ const Family kFamilies[] = {
 
 class Families : public ::testing::TestWithParam<Family> {
  protected:
-  void SetUp() override { AddModel(folder_, GetParam().model); }
+  void SetUp() override { AddFamily(folder_, GetParam().model); }
 
   std::vector<std::string> ModelFlags() const { return {"--models", folder_.path()}; }
   static v1::JobRequest RequestOf(const Family& family, uint32_t images) {
@@ -198,6 +128,7 @@ class Families : public ::testing::TestWithParam<Family> {
       prompt.set_weight(0.8);
     }
     for (const uint32_t steps : family.later_steps) spec.add_later_stages()->set_steps(steps);
+    if (family.scorer > 0) spec.mutable_scorer_guidance()->set_scale(family.scorer);
     if (family.perturbed) spec.mutable_perturbed_guidance()->set_scale(2);
     if (family.lora[0] != '\0') {
       spec.add_loras()->set_name(family.lora);
@@ -296,10 +227,10 @@ INSTANTIATE_TEST_SUITE_P(All, Families, ::testing::ValuesIn(kFamilies), [](const
 class FamiliesListed : public ::testing::Test {
  protected:
   void SetUp() override {
-    for (const char* model : {"sd1", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide", "dit", "ncsnpp",
-                              "xl-edit", "xl-steered", "karlo", "karlo-varied", "stable", "kandinsky",
-                              "kandinsky-inpaint", "if-cascade", "if-second"})
-      AddModel(folder_, model);
+    for (const char* model : {"sd1", "sd1-scored", "sd1-inpaint", "sd-zh-bert", "sd-x4-upscaler", "glide",
+                              "dit", "ncsnpp", "xl-edit", "xl-steered", "karlo", "karlo-varied", "stable",
+                              "kandinsky", "kandinsky-inpaint", "if-cascade", "if-second"})
+      AddFamily(folder_, model);
     cluster_.StartWorker("w", {"--models", folder_.path()});
   }
 
@@ -314,6 +245,8 @@ TEST_F(FamiliesListed, EveryModelSaysWhatItCanBeAskedFor) {
   for (const v1::Model& model : *models) by_name[model.name()] = model;
   EXPECT_EQ(by_name.at("sd1").tasks(0), v1::TASK_TEXT_TO_IMAGE);
   EXPECT_EQ(by_name.at("sd1").languages(0), "en");
+  EXPECT_FALSE(by_name.at("sd1").has_scorer());
+  EXPECT_EQ(by_name.at("sd1-scored").scorer().kind(), v1::SCORER_KIND_TEXT);
   EXPECT_EQ(by_name.at("sd-zh-bert").languages(0), "zh");
   EXPECT_EQ(by_name.at("sd1-inpaint").tasks(0), v1::TASK_INPAINT);
   EXPECT_EQ(by_name.at("sd-x4-upscaler").tasks(0), v1::TASK_UPSCALE);
@@ -371,6 +304,8 @@ TEST_F(FamiliesListed, WhatAModelDoesNotTakeIsRefusedAtOnce) {
   EXPECT_THAT(error("sd1", [](auto& s) { s.set_class_label("1"); }), HasSubstr("this model takes none"));
   EXPECT_THAT(error("sd1", [](auto& s) { s.set_noise_level(1); }),
               HasSubstr("spec.noise_level: this model takes none"));
+  EXPECT_THAT(error("sd1", [](auto& s) { s.mutable_scorer_guidance()->set_scale(1); }),
+              HasSubstr("spec.scorer_guidance: this model has no scorer"));
   EXPECT_THAT(error("sd-x4-upscaler", [](auto&) {}),
               HasSubstr("spec.source_image: this model enlarges pictures"));
   EXPECT_THAT(error("karlo-varied", [](auto&) {}),

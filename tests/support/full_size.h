@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "worker/diffusion/models/clip_scorer.h"
 #include "worker/diffusion/models/diffusion_transformer.h"
 #include "worker/diffusion/models/glide_text.h"
 #include "worker/diffusion/models/unet.h"
+#include "worker/diffusion/pipelines/decoded_scorer.h"
 #include "worker/diffusion/weights/fresh_parameters.h"
 
 namespace mind::diffusion {
@@ -42,6 +44,28 @@ inline std::vector<FullSize> FullSizeModels() {
   const auto transformer = [](ParameterSource& source) -> std::unique_ptr<Denoiser> {
     const Config config(nlohmann::json{{"_class_name", "DiT"}}, "dit");
     return std::make_unique<DiffusionTransformer>(Scope(source), DiffusionTransformerConfig::From(config));
+  };
+  // CLIP ViT-L/14 behind Stable Diffusion's decoder: a gradient instead of an answer.
+  const auto scorer = [](ParameterSource& source) -> std::unique_ptr<Denoiser> {
+    const c10::InferenceMode outside(false);
+    ClipVisionConfig vision;
+    vision.patch_size = 14;
+    vision.width = 1024;
+    vision.feed_forward = 4096;
+    vision.layers = 24;
+    vision.heads = 16;
+    vision.projection = 768;
+    const ClipSight sight{.mean = {0.48, 0.46, 0.41}, .deviation = {0.27, 0.26, 0.28}};
+    const Config vae(nlohmann::json::parse(R"({
+        "block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
+        "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D",
+                             "DownEncoderBlock2D"],
+        "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D",
+                           "UpDecoderBlock2D"]})"),
+                     "vae");
+    return std::make_unique<DecodedScorer>(
+        std::make_unique<ClipScorer>(Scope(source, "clip"), vision, sight),
+        std::make_unique<AutoencoderKl>(Scope(source, "vae"), AutoencoderConfig::From(vae)), /*tile=*/64);
   };
   return {
       {"stable-diffusion-v1-5", 859520964, {4, 64, 64}, {77, 768}, false, unet(R"({
@@ -90,6 +114,8 @@ inline std::vector<FullSize> FullSizeModels() {
         "up_block_types": ["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"]})")},
       // Published as 675M, of which 294912 are the constant table of positions, no parameter here.
       {"dit-xl-2-256", 675129632 - 294912, {4, 32, 32}, {}, true, transformer},
+      // The autoencoder's, the image tower's with its projection, and the scale of the logit.
+      {"sd-v1-5-scorer", 83653863 + 303966208 + 1, {4, 64, 64}, {}, false, scorer, 768},
   };
 }
 

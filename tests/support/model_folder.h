@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "tests/support/temporary_folder.h"
 
@@ -72,6 +73,18 @@ class ModelFolder {
     std::filesystem::create_directory(path_ / name / "loras");
     for (const std::string lora : {"kohya.safetensors", "peft.safetensors"}) {
       std::filesystem::create_symlink(Golden() / "formats" / "lora" / lora, path_ / name / "loras" / lora);
+    }
+  }
+
+  // A recorded scorer (clip, classifier, noised_clip) for a model that was added.
+  void AddScorer(const std::string& name, const std::string& scorer) {
+    const std::filesystem::path to = path_ / name / "scorer";
+    std::filesystem::create_directory(to);
+    std::vector<std::filesystem::path> from = {std::filesystem::path(MIND_TEST_DATA) / "scorers" / scorer};
+    if (scorer != "classifier") from.push_back(Golden() / "models/sd1/tokenizer");
+    for (const std::filesystem::path& folder : from) {
+      for (const auto& entry : std::filesystem::directory_iterator(folder))
+        std::filesystem::create_symlink(entry.path(), to / entry.path().filename());
     }
   }
 

@@ -18,10 +18,13 @@ std::vector<v1::Model> EngineMaker::Models() const {
 v1::Capacity EngineMaker::Capacity() const {
   v1::Capacity capacity;
   for (const std::string& name : models_.LoadedNames()) capacity.add_loaded_models(name);
+  const std::map<std::string, double> scorer_rows = engine_.ScorerRows();
   for (const auto& [model, seconds] : engine_.RowSeconds()) {
     v1::ModelSpeed* const speed = capacity.add_speeds();
     speed->set_model(model);
     speed->set_row_seconds(seconds);
+    if (const auto rows = scorer_rows.find(model); rows != scorer_rows.end())
+      speed->set_scorer_rows(rows->second);
   }
   capacity.set_last_step_age_ms(static_cast<uint64_t>(engine_.LastStepAge().count()));
   const StepRate::Rate rate = metrics_.steps_now();

@@ -12,7 +12,9 @@
 #include <map>
 
 #include "tests/support/model_folder.h"
+#include "tests/support/tiny_floyd.h"
 #include "tests/support/tiny_scorers.h"
+#include "tests/support/tiny_sd3.h"
 #include "tests/unit/diffusion/made_alone.h"
 #include "tests/unit/diffusion/recorder.h"
 #include "worker/diffusion/engine/engine.h"
@@ -35,8 +37,10 @@ class PictureScorerTest : public testing::Test {
   void SetUp() override {
     for (const std::string name : {"classified", "scored"}) folder_.Add(name, "ddpm-cifar");
     folder_.Add("glide", "glide");
+    folder_.Add("latents", "sd1");
+    TinySd3::Write(folder_.path() + "/flow", Tokenizer());
     TinyScorers::WriteClassifier(folder_.path() + "/classified");
-    for (const std::string name : {"scored", "glide"})
+    for (const std::string name : {"scored", "glide", "latents", "flow"})
       TinyScorers::WriteClip(folder_.path() + "/" + name, Tokenizer());
     models_ = std::make_unique<ModelCache>(folder_.path(), ModelCache::Options{});
     ASSERT_TRUE(models_->rejected().empty()) << models_->rejected()[0].reason;
@@ -55,8 +59,10 @@ class PictureScorerTest : public testing::Test {
     request.model = model;
     if (model == "glide") request.picture.prompt = "a photo of a cat";
     request.picture.scorer = {.scale = scale, .target = target};
-    request.width = request.height = model == "glide" ? 64 : 16;
-    request.sampler = "ddim";
+    const bool latents = model == "latents" || model == "flow";
+    if (latents) request.picture.prompt = "a photo of a cat";
+    request.width = request.height = model == "flow" ? 32 : model == "glide" || latents ? 64 : 16;
+    request.sampler = model == "flow" ? "euler" : "ddim";
     request.steps = 6;
     request.seed = 7;
     return request;
@@ -108,6 +114,31 @@ TEST_F(PictureScorerTest, TheGradientIsWhatSmallChangesShow) {
   }
 }
 
+// Through the decoder, whole and in tiles; what is not kept of those makes no difference to speak of.
+TEST_F(PictureScorerTest, TheGradientOfLatentsIsWhatSmallChangesShow) {
+  const ModelDirectory directory(folder_.path() + "/latents");
+  for (const int64_t tile : {16, 8}) {
+    const auto scorer = PictureScorer::LoadDecoded(directory, directory.ReadSamplerConfig(), {}, tile);
+    const c10::InferenceMode as_in_the_engine;
+    DenoiserInput input = TwoRows(/*classifier=*/false);
+    input.sample = SeededNoise(4).Draw({2, 4, 8, 16});
+    const at::Tensor gradient = scorer->network()(input);
+    ASSERT_EQ(gradient.sizes(), input.sample.sizes());
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      const at::Tensor direction = SeededNoise(20 + seed).Draw(input.sample.sizes());
+      const double step = 1e-2;
+      DenoiserInput more = input, less = input;
+      more.sample = input.sample + step * direction;
+      less.sample = input.sample - step * direction;
+      const at::Tensor shown =
+          (scorer->network().Score(more).to(at::kDouble) - scorer->network().Score(less).to(at::kDouble)) /
+          (2 * step);
+      const at::Tensor told = (gradient * direction).sum({1, 2, 3}).to(at::kDouble);
+      EXPECT_TRUE(at::allclose(told, shown, 5e-2, 1e-2)) << tile << "\n" << told << "\n" << shown;
+    }
+  }
+}
+
 TEST_F(PictureScorerTest, ARowsGradientIsItsOwn) {
   for (const bool classifier : {true, false}) {
     const auto scorer = Load(classifier ? "classified" : "scored", Prediction::kEpsilon);
@@ -135,7 +166,8 @@ TEST_F(PictureScorerTest, APredictionOfAnyKindMovesAlike) {
       config.clip = false;
       const double abar = AlphasCumprod(config)[400];
       const NoiseLevel level = NoiseLevel::Preserving(abar, 400);
-      const at::Tensor moved = scorer->Moved(answer, 400, gradient, 2.5);
+      const at::Tensor by_x = 2.5 * scorer->ByX(400, gradient);
+      const at::Tensor moved = scorer->Moved(answer, 400, by_x);
       const double by = 2.5 * level.sigma * level.sigma / (model == "classified" ? level.alpha : 1);
       const at::Tensor before = Estimate(config, answer, x, level).x0,
                        after = Estimate(config, moved, x, level).x0;
@@ -143,9 +175,29 @@ TEST_F(PictureScorerTest, APredictionOfAnyKindMovesAlike) {
       if (prediction == Prediction::kEpsilon && model == "classified") {
         EXPECT_TRUE(at::allclose(moved, answer - std::sqrt(1 - abar) * 2.5 * gradient, 1e-5, 1e-5));
       }
-      const at::Tensor with_variance = scorer->Moved(at::cat({answer, x}), 400, gradient, 2.5);
+      const at::Tensor with_variance = scorer->Moved(at::cat({answer, x}), 400, by_x);
       EXPECT_TRUE(at::equal(with_variance, at::cat({moved, x})));
       EXPECT_TRUE(at::allclose(scorer->Seen(x, 400, answer), model == "classified" ? x : before, 1e-5, 1e-5));
+    }
+  }
+}
+
+TEST_F(PictureScorerTest, AFlowMovesAlike) {
+  const at::Tensor x = SeededNoise(1).Draw({3, 16, 16}), answer = SeededNoise(2).Draw({3, 16, 16}),
+                   gradient = SeededNoise(3).Draw({3, 16, 16});
+  for (const bool inverted : {false, true}) {
+    SamplerConfig config;
+    config.form = NetworkForm::kFlow;
+    config.flow.inverted = inverted;
+    const auto scorer = PictureScorer::Load(ModelDirectory(folder_.path() + "/scored"), config, {});
+    for (const double sigma : {1.0, 0.6, 0.01}) {
+      const double timestep = 1000 * (inverted ? 1 - sigma : sigma);
+      const NoiseLevel level{1 - sigma, sigma, timestep};
+      const at::Tensor moved = scorer->Moved(answer, timestep, 2.5 * scorer->ByX(timestep, gradient));
+      const at::Tensor before = Estimate(config, answer, x, level).x0,
+                       after = Estimate(config, moved, x, level).x0;
+      EXPECT_TRUE(at::allclose(after - before, 2.5 * sigma * sigma * gradient, 1e-4, 1e-4)) << sigma;
+      EXPECT_TRUE(at::allclose(scorer->Seen(x, timestep, answer), before, 1e-5, 1e-5)) << sigma;
     }
   }
 }
@@ -167,8 +219,8 @@ TEST_F(PictureScorerTest, PicturesFitBetterWhereTheyAreLed) {
 }
 
 TEST_F(PictureScorerTest, FromAnyCheckpointThePictureComesOutTheSame) {
-  for (const auto& [model, target] :
-       std::map<std::string, std::string>{{"classified", "3"}, {"scored", "a dog"}, {"glide", ""}}) {
+  for (const auto& [model, target] : std::map<std::string, std::string>{
+           {"classified", "3"}, {"scored", "a dog"}, {"glide", ""}, {"latents", ""}, {"flow", ""}}) {
     TrajectoryRequest request = Request(model, 3, target);
     const auto whole = Run(request), plain = Run(Request(model, 0, ""));
     ASSERT_EQ(whole->Error() + plain->Error(), "");
@@ -184,6 +236,10 @@ TEST_F(PictureScorerTest, NeighboursMakeNoDifference) {
   std::vector<TrajectoryRequest> requests = {Request("classified", 2, "3"), Request("classified", 0, ""),
                                              Request("classified", 9, "8"), Request("classified", 2, "3")};
   requests.back().sampler = "heun";
+  requests.push_back(Request("classified", 3, "5"));
+  requests.back().sampler = "ddpm";  // whose mean is shifted
+  requests.push_back(Request("latents", 40, ""));
+  requests.push_back(Request("latents", 0, ""));
   Engine::Options wide = Options();
   wide.row_threads = 8;
   Engine engine(*models_, wide);
@@ -225,9 +281,15 @@ TEST_F(PictureScorerTest, AFolderThatIsNoScorerIsRefusedByWhatItSays) {
                              HasSubstr("EncoderUNetModel")));
   EXPECT_THAT(reason("ddpm-cifar", R"({"_class_name": "EncoderUNetModel", "in_channels": 1})"),
               HasSubstr("in_channels"));
-  EXPECT_THAT(reason("sd1", R"({"model_type": "clip"})"),
-              HasSubstr("a StableDiffusionPipeline takes no scorer"));
-  EXPECT_THAT(reason("ncsnpp", R"({"model_type": "clip"})"), HasSubstr("discrete noise levels only"));
+  EXPECT_THAT(reason("sd1", R"({"_class_name": "EncoderUNetModel"})"),
+              HasSubstr("in_channels"));  // it would see latents
+  EXPECT_THAT(reason("ncsnpp", R"({"model_type": "clip"})"),
+              HasSubstr("a scorer leads flows and models that were trained on discrete noise levels only"));
+  TinyFloyd::Write(folder_.path() + "/floyd");
+  TinyScorers::WriteClip(folder_.path() + "/floyd", Tokenizer());
+  const ModelCache models(folder_.path(), {});
+  ASSERT_EQ(models.rejected().size(), 1U);
+  EXPECT_THAT(models.rejected()[0].reason, HasSubstr("a IFPipeline takes no scorer"));
 }
 
 }  // namespace

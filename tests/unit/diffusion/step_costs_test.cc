@@ -73,6 +73,27 @@ TEST_F(StepCostsTest, WhatIsLeftIsWhatItsEvaluationsTake) {
   EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 9.5 * 7 / 10);
 }
 
+TEST_F(StepCostsTest, AScorerIsMeasuredByItself) {
+  const std::shared_ptr<Trajectory> t = Of(64, 64), plain = Of(64, 64);
+  for (const auto& one : {t, plain}) {
+    Stage& stage = one->stages.back();
+    stage.sampler = MakeSampler("ddim", pipeline_->sampler_config(), 10);
+    stage.end = 10;
+    one->conditioning.rows.resize(2);
+  }
+  t->conditioning.scoring.scorer = reinterpret_cast<const PictureScorer*>(this);  // one that is not asked
+  costs_.Record(*t, 2, 1);
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 10);
+  EXPECT_EQ(costs_.ScoringSeconds({t, t}), 0);  // not measured
+  EXPECT_TRUE(costs_.ScorerRows().empty());
+  costs_.RecordScoring(*t, 2, 3);
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*t), 10 + 15);
+  EXPECT_DOUBLE_EQ(costs_.SecondsLeft(*plain), 10);
+  EXPECT_DOUBLE_EQ(costs_.ScoringSeconds({t, plain, t}), 3);
+  EXPECT_DOUBLE_EQ(costs_.ScorerRows().at("sd1"), 3);
+  EXPECT_DOUBLE_EQ(RowSeconds(), 0.5);  // without it
+}
+
 TEST_F(StepCostsTest, WhatIsLeftIsOfAllStagesThatWereMeasured) {
   const std::unique_ptr<Trajectory> t = Of(64, 64);
   t->stages.emplace_back().pipeline = pipeline_;

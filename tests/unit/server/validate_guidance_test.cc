@@ -113,6 +113,9 @@ TEST(ValidateGuidance, AScorerLeadsTowardsATextOrAClass) {
   ASSERT_TRUE(ResolveGuidance(model, {}, spec).ok());
   EXPECT_EQ(spec.scorer_guidance().target(), "0");
   EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, nullptr), 3);  // guidance is 0, which is not 1
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &model), 3);   // nobody has measured the scorer
+  model.mutable_scorer()->set_rows(4.5);
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &model), 6.5);
 }
 
 TEST(ValidateGuidance, StepsWithoutGuidanceCostOneRow) {

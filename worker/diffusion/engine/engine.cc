@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/diffusion/engine/answers.h"
 #include "worker/diffusion/engine/checkpoint.h"
 #include "worker/diffusion/engine/free_caches.h"
 #include "worker/diffusion/machine_fault.h"
-#include "worker/diffusion/pipelines/picture_scorer.h"
 
 namespace mind::diffusion {
 namespace {
@@ -198,7 +198,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   }
   const std::string model = batch.front()->request.model;
   const BatchCap& cap = costs_.Of(*batch.front());
-  step_clock_.Expect(cap.Seconds(rows.size()).value_or(0));
+  step_clock_.Expect(cap.Seconds(rows.size()).value_or(0) + costs_.ScoringSeconds(batch));
   idle_cores_.RowsRun(rows.size());
   const Clock::time_point begin = Clock::now();
   const auto [results, fits] = runner_.Run(batch.front()->pipeline().denoiser(), rows, cap.at_once());
@@ -213,9 +213,14 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
   } else if (!failed) {
     costs_.Record(*batch.front(), rows.size(), std::max(forward, 1e-9));
   }
-  std::vector<RowResult> answers = AnswersOf(batch, results);
-  const size_t scored = Lead(batch, cap.at_once(), answers);
-  if (scored > 0) forward = Seconds(Clock::now() - begin);
+  std::vector<Answer> answers = AnswersOf(batch, results);
+  const Clock::time_point answered = Clock::now();
+  const Led led = LeadAnswers(batch, runner_, cap.at_once(), answers);
+  if (led.rows > 0) {
+    const double scoring = std::max(Seconds(Clock::now() - answered), 1e-9);
+    if (led.clean) costs_.RecordScoring(*batch.front(), led.rows, scoring);
+    forward += scoring;
+  }
   batches_.Took(forward);
 
   std::vector<TrajectoryPtr> ended;
@@ -224,7 +229,7 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
     t->at_risk += forward;
     try {
       if (answers[i].error) std::rethrow_exception(answers[i].error);
-      t->evaluator.Answer(std::move(answers[i].output));
+      t->evaluator.Answer(std::move(answers[i].output), std::move(answers[i].lead));
       ++t->call_in_step;
       t->running_step.Resume();
       if (!AfterStep(t)) ended.push_back(t);
@@ -238,61 +243,8 @@ void Engine::RunBatch(const std::vector<TrajectoryPtr>& batch) {
 
   const Clock::time_point end = Clock::now();
   step_clock_.Busy(end);
-  meter_->OnBatch({model, batch.size(), rows.size() + scored, forward, Seconds(end - last_batch_end_)});
+  meter_->OnBatch({model, batch.size(), rows.size() + led.rows, forward, Seconds(end - last_batch_end_)});
   last_batch_end_ = end;
-}
-
-std::vector<RowResult> Engine::AnswersOf(const std::vector<TrajectoryPtr>& batch,
-                                         const std::vector<RowResult>& rows) {
-  std::vector<RowResult> answers;
-  auto row = rows.begin();
-  for (const TrajectoryPtr& t : batch) {
-    RowResult& answer = answers.emplace_back();
-    std::vector<at::Tensor> outputs;
-    for (size_t left = t->rows(); left > 0; --left, ++row) {
-      outputs.push_back(row->output);
-      if (row->error) answer.error = row->error;
-    }
-    if (answer.error) continue;
-    try {
-      answer.output = Guide(t->conditioning, outputs, t->evaluator.timestep(), t->guidance);
-    } catch (...) {
-      answer.error = std::current_exception();
-    }
-  }
-  return answers;
-}
-
-size_t Engine::Lead(const std::vector<TrajectoryPtr>& batch, size_t at_once,
-                    std::vector<RowResult>& answers) {
-  std::vector<EvaluationRow> rows;
-  std::vector<size_t> places;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const auto& [scorer, scale, target] = batch[i]->conditioning.scoring;
-    if (scorer == nullptr || answers[i].error) continue;
-    const Evaluator& evaluator = batch[i]->evaluator;
-    try {
-      rows.push_back({scorer->Seen(evaluator.input(), evaluator.timestep(), answers[i].output),
-                      evaluator.timestep(),
-                      target,
-                      {}});
-      places.push_back(i);
-    } catch (...) {
-      answers[i].error = std::current_exception();
-    }
-  }
-  if (rows.empty()) return 0;
-  // One, as they are of one model.
-  const PictureScorer& scorer = *batch[places.front()]->conditioning.scoring.scorer;
-  const std::vector<RowResult> gradients = runner_.Run(scorer.network(), rows, at_once).results;
-  for (size_t row = 0; row < rows.size(); ++row) {
-    RowResult& answer = answers[places[row]];
-    answer.error = gradients[row].error;
-    if (answer.error) continue;
-    answer.output = scorer.Moved(answer.output, rows[row].timestep, gradients[row].output,
-                                 batch[places[row]]->conditioning.scoring.scale);
-  }
-  return rows.size();
 }
 
 bool Engine::Advance(const TrajectoryPtr& trajectory) {

@@ -99,6 +99,8 @@ class Engine {
   size_t active() const;
   // Seconds one evaluation row of each model takes at its default size, as measured.
   std::map<std::string, double> RowSeconds() const { return costs_.RowSeconds(); }
+  // What a gradient of each model's scorer takes, in rows of it (StepCosts).
+  std::map<std::string, double> ScorerRows() const { return costs_.ScorerRows(); }
   // For how long there has been a step to take and none has been finished; 0: there is none to take.
   std::chrono::milliseconds LastStepAge() const { return step_clock_.Age(Clock::now()); }
   // Whether that is longer than any step should take (StepClock::Hangs).
@@ -121,11 +123,6 @@ class Engine {
   void FinishStage(const TrajectoryPtr& trajectory);
   void RunSteps();
   void RunBatch(const std::vector<TrajectoryPtr>& batch);
-  // What a batch's evaluations come to, one a trajectory, from what its rows have.
-  std::vector<RowResult> AnswersOf(const std::vector<TrajectoryPtr>& batch,
-                                   const std::vector<RowResult>& rows);
-  // Moves the answers of those that a scorer leads. Returns how many rows that took.
-  size_t Lead(const std::vector<TrajectoryPtr>& batch, size_t at_once, std::vector<RowResult>& answers);
   // Until something has changed, or for a moment.
   void WaitAMoment();
   // Starts the next step and runs it to where it parks. False if the trajectory has ended.

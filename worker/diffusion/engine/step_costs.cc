@@ -53,7 +53,8 @@ double SecondsAt(double size, const std::map<double, double>& measured) {
 
 StepCosts::Entry& StepCosts::EntryOf(const Trajectory& trajectory) {
   const auto [found, added] =
-      entries_.try_emplace(KeyOf(trajectory, trajectory.stage_number), Entry{.cap = BatchCap(options_)});
+      entries_.try_emplace(KeyOf(trajectory, trajectory.stage_number),
+                           Entry{.cap = BatchCap(options_), .scoring = BatchCap(options_)});
   Entry& entry = found->second;
   entry.last_used = ++uses_;
   if (!added) return entry;
@@ -85,6 +86,24 @@ void StepCosts::Record(const Trajectory& trajectory, size_t rows, double seconds
   EntryOf(trajectory).cap.Record(rows, seconds);
 }
 
+void StepCosts::RecordScoring(const Trajectory& trajectory, size_t rows, double seconds) {
+  const MutexLock lock(mutex_);
+  EntryOf(trajectory).scoring.Record(rows, seconds);
+}
+
+double StepCosts::ScoringSecondsOf(const Trajectory& trajectory) const {
+  if (trajectory.conditioning.scoring.scorer == nullptr) return 0;
+  const auto found = entries_.find(KeyOf(trajectory, trajectory.stage_number));
+  return found == entries_.end() ? 0 : found->second.scoring.seconds_per_row();
+}
+
+double StepCosts::ScoringSeconds(const std::vector<std::shared_ptr<Trajectory>>& batch) const {
+  const MutexLock lock(mutex_);
+  double seconds = 0;
+  for (const std::shared_ptr<Trajectory>& trajectory : batch) seconds += ScoringSecondsOf(*trajectory);
+  return seconds;
+}
+
 void StepCosts::NoteMemory(const Trajectory& trajectory, size_t rows) {
   const MutexLock lock(mutex_);
   EntryOf(trajectory).cap.NoteMemory(rows);
@@ -107,7 +126,8 @@ double StepCosts::SecondsLeft(const Trajectory& trajectory) const {
     // Of later stages only what they make of their prompts will tell.
     const double rows = present ? conditioning.MeanRows(at - first, stage.end - first, steps - first)
                                 : static_cast<double>(conditioning.rows.size());
-    seconds += row * rows * share * static_cast<double>(stage.sampler->evaluations());
+    const double scoring = present ? ScoringSecondsOf(trajectory) : 0;
+    seconds += (row * rows + scoring) * share * static_cast<double>(stage.sampler->evaluations());
   }
   return seconds;
 }
@@ -138,6 +158,20 @@ std::map<std::string, double> StepCosts::RowSeconds() const {
     row_seconds[model] = seconds / steps;
   }
   return row_seconds;
+}
+
+std::map<std::string, double> StepCosts::ScorerRows() const {
+  const MutexLock lock(mutex_);
+  std::map<std::string, const Entry*> newest;
+  for (const auto& [key, entry] : entries_) {
+    if (entry.scoring.seconds_per_row() == 0 || entry.cap.seconds_per_row() == 0) continue;
+    const Entry*& known = newest[entry.model];
+    if (known == nullptr || known->last_used < entry.last_used) known = &entry;
+  }
+  std::map<std::string, double> rows;
+  for (const auto& [model, entry] : newest)
+    rows[model] = entry->scoring.seconds_per_row() / entry->cap.seconds_per_row();
+  return rows;
 }
 
 size_t StepCosts::shapes() const {

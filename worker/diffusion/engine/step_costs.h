@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "worker/diffusion/engine/batch_cap.h"
 #include "worker/diffusion/engine/trajectory.h"
@@ -23,6 +25,10 @@ class StepCosts {
   // The step thread's. Valid until the next call with another trajectory's shape.
   const BatchCap& Of(const Trajectory& trajectory);
   void Record(const Trajectory& trajectory, size_t rows, double seconds);
+  // Likewise: a scorer had so many rows beside those.
+  void RecordScoring(const Trajectory& trajectory, size_t rows, double seconds);
+  // Likewise: what scorers take for these, which share a step; 0: nothing, or it was not measured.
+  double ScoringSeconds(const std::vector<std::shared_ptr<Trajectory>>& batch) const;
   // Likewise: there was memory for no more than so many rows at once.
   void NoteMemory(const Trajectory& trajectory, size_t rows);
   // Likewise: what the steps it has left take, in batches as full as they are of late. Of later stages as far
@@ -33,11 +39,14 @@ class StepCosts {
   // Any thread. Seconds a row of each model takes at the model's default size, of all its stages on average;
   // where that size was not measured, from the sizes that were.
   std::map<std::string, double> RowSeconds() const;
+  // Any thread. What a gradient of each model's scorer takes, in rows of the model of the same size: of that
+  // which was measured last. Models whose scorer was not are not in it.
+  std::map<std::string, double> ScorerRows() const;
   size_t shapes() const;
 
  private:
   struct Entry {
-    BatchCap cap;
+    BatchCap cap, scoring;  // of the network, and of its model's scorer
     std::string model;
     size_t stage = 0;
     double steps = 0;                   // of this stage, by default
@@ -46,6 +55,8 @@ class StepCosts {
   };
 
   Entry& EntryOf(const Trajectory& trajectory) MIND_REQUIRES(mutex_);
+  // Of one evaluation of its present stage; 0: it has no scorer, or that was not measured.
+  double ScoringSecondsOf(const Trajectory& trajectory) const MIND_REQUIRES(mutex_);
 
   const BatchCap::Options options_;
   mutable Mutex mutex_;

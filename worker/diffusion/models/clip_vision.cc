@@ -20,6 +20,11 @@ ClipTextConfig VisionLayerConfig(const ClipVisionConfig& config) {
   return layer;
 }
 
+std::vector<int64_t> TokenShape(const ClipVisionConfig& config) {
+  if (config.timesteps == 0) return {config.width};
+  return {config.timesteps, config.width};
+}
+
 int64_t PatchesOf(const ClipVisionConfig& config) {
   const int64_t side = config.image_size / config.patch_size;
   return side * side;
@@ -52,7 +57,7 @@ ClipVisionConfig ClipVisionConfig::From(const Config& config) {
 
 ClipVision::ClipVision(const Scope& scope, const ClipVisionConfig& config)
     : config_(config),
-      class_token_((scope / "vision_model.embeddings").Take("class_embedding", {config.width})),
+      class_token_((scope / "vision_model.embeddings").Take("class_embedding", TokenShape(config))),
       patches_((scope / "vision_model.embeddings.patch_embedding")
                    .Take("weight", {config.width, kPixelChannels, config.patch_size, config.patch_size})),
       positions_((scope / "vision_model.embeddings.position_embedding")
@@ -65,12 +70,18 @@ ClipVision::ClipVision(const Scope& scope, const ClipVisionConfig& config)
                          VisionLayerConfig(config));
 }
 
-PictureStates ClipVision::operator()(const at::Tensor& pixels) const {
+at::Tensor ClipVision::FirstTokens(int64_t rows, const at::Tensor& timestep) const {
+  if (config_.timesteps == 0) return class_token_.expand({rows, 1, config_.width});
+  const at::Tensor step = timestep.round().clamp(0, config_.timesteps - 1).to(at::kLong);
+  return class_token_.index_select(0, step).unsqueeze(1);
+}
+
+PictureStates ClipVision::operator()(const at::Tensor& pixels, const at::Tensor& timestep) const {
   const at::Tensor patches =
       ConvProduct(InTypeOf(patches_, pixels), patches_, /*bias=*/{}, /*stride=*/config_.patch_size)
           .flatten(2)
           .transpose(1, 2);
-  const at::Tensor first = class_token_.expand({pixels.size(0), 1, config_.width});
+  const at::Tensor first = FirstTokens(pixels.size(0), timestep);
   PictureStates states;
   states.layers.push_back(norm_before_(at::cat({first, patches}, 1) + positions_));
   for (const ClipTextLayer& layer : layers_)

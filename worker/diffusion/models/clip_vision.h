@@ -18,6 +18,7 @@ struct ClipVisionConfig {
   double epsilon = 1e-5;
   Activation activation = Activation::kQuickGelu;
   int64_t projection = 512;
+  int64_t timesteps = 0;  // more than 0: it sees noised pictures, by a class token for each training step
 
   // image_encoder/config.json (model_type clip_vision_model). Throws ModelError.
   static ClipVisionConfig From(const Config& config);
@@ -37,13 +38,15 @@ class ClipVision {
  public:
   ClipVision(const Scope& scope, const ClipVisionConfig& config);
 
-  // pixels float [B, 3, image_size, image_size], normalized.
-  PictureStates operator()(const at::Tensor& pixels) const;
+  // pixels float [B, 3, image_size, image_size], normalized; timestep float [B], of a tower with timesteps.
+  PictureStates operator()(const at::Tensor& pixels, const at::Tensor& timestep = {}) const;
   const ClipVisionConfig& config() const { return config_; }
 
  private:
   ClipVisionConfig config_;
-  at::Tensor class_token_;  // [width]
+  at::Tensor FirstTokens(int64_t rows, const at::Tensor& timestep) const;
+
+  at::Tensor class_token_;  // [width], or [timesteps, width]
   at::Tensor patches_;      // [width, 3, patch_size, patch_size]
   at::Tensor positions_;    // [1 + patches, width]
   LayerNorm norm_before_;

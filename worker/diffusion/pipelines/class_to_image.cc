@@ -60,7 +60,7 @@ std::unique_ptr<const Pipeline> ClassToImagePipeline::Load(const ModelDirectory&
   return pipeline;
 }
 
-Conditioning ClassToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
+Conditioning ClassToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   if (!request.prompt.empty()) throw RequestError("this model takes a class_label, no prompt");
   const auto row = [this](int64_t label) {
     return Told{
@@ -71,6 +71,7 @@ Conditioning ClassToImagePipeline::Condition(const PictureRequest& request, at::
   conditioning.guided_channels = transformer_->config().in_channels;
   if (request.guidance != 1) conditioning.rows.push_back(row(info_.class_count));  // "no class"
   conditioning.rows.push_back(row(ExpectLabel(info_, request.label)));
+  PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

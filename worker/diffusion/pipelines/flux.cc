@@ -145,7 +145,7 @@ Told FluxPipeline::Row(const std::string& prompt, const std::string& prompt_2,
   return row;
 }
 
-Conditioning FluxPipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
+Conditioning FluxPipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   Conditioning conditioning;
   conditioning.guidance = request.Guided();
   // A model that is told the scale is led away from a negative prompt, where there is one, by another one.
@@ -162,6 +162,7 @@ Conditioning FluxPipeline::Condition(const PictureRequest& request, at::IntArray
     conditioning.guidance.scale = 1;  // below, the reference guides nothing
   }
   row(request.prompt, request.prompt_2);
+  PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

@@ -28,6 +28,7 @@ ModelInfo LatentPipeline::DescribeLatents(const ModelDirectory& directory, int64
   info.default_sampler = DefaultSamplerName(sampler);
   info.samplers = SamplersFor(sampler);
   info.vaes = directory.Vaes();
+  PictureScorer::Describe(directory, sampler, vae.latent_channels, info);
   return info;
 }
 
@@ -39,6 +40,7 @@ void LatentPipeline::LoadAutoencoder(const ModelDirectory& directory, FileParame
   autoencoder_ = std::make_unique<AutoencoderKl>(Scope(vae), autoencoder);
   vae.ExpectAllTaken();
   vaes_ = std::make_unique<const VaeLibrary>(directory, autoencoder, upcast);
+  scorer_ = PictureScorer::LoadDecoded(directory, sampler_config_, options, Tile());
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory.ComponentPath(kTiny), ignored)) {
     preview_ = std::make_unique<LatentPreview>(LatentPreview::Fit(*autoencoder_, options.device));

@@ -8,6 +8,7 @@
 #include "worker/diffusion/models/tiny_autoencoder.h"
 #include "worker/diffusion/pipelines/latent_preview.h"
 #include "worker/diffusion/pipelines/model_directory.h"
+#include "worker/diffusion/pipelines/picture_scorer.h"
 #include "worker/diffusion/pipelines/pipeline.h"
 #include "worker/diffusion/pipelines/vae_library.h"
 
@@ -27,9 +28,9 @@ class LatentPipeline : public Pipeline {
  protected:
   LatentPipeline() = default;
 
-  // Name, sizes and samplers, for a denoiser trained on latents of `sample_size`.
+  // Name, sizes, samplers and scorer, for a denoiser trained on latents of `sample_size`.
   static ModelInfo DescribeLatents(const ModelDirectory& directory, int64_t sample_size);
-  // Loads autoencoder and preview. Throws ModelError.
+  // Loads autoencoder, preview and scorer. Throws ModelError. REQUIRES: sampler_config_ is set
   void LoadAutoencoder(const ModelDirectory& directory, FileParameters::Options options);
 
   // What this thread works with (VaeScope): the model's own, or the one that a request has chosen, which has
@@ -48,6 +49,7 @@ class LatentPipeline : public Pipeline {
   std::unique_ptr<const VaeLibrary> vaes_;
   std::unique_ptr<const LatentPreview> preview_;
   std::unique_ptr<const TinyAutoencoder> tiny_preview_;  // or null
+  std::unique_ptr<const PictureScorer> scorer_;          // or null
 };
 
 }  // namespace mind::diffusion

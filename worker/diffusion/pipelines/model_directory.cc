@@ -13,6 +13,7 @@
 #include "worker/diffusion/text/clip_bpe.h"
 #include "worker/diffusion/weights/names/clip_names.h"
 #include "worker/diffusion/weights/names/flux_names.h"
+#include "worker/diffusion/weights/names/glide_clip_names.h"
 #include "worker/diffusion/weights/names/latent_diffusion_names.h"
 #include "worker/diffusion/weights/names/mindspore_names.h"
 
@@ -306,7 +307,10 @@ std::vector<std::string> ModelDirectory::WeightFiles() const {
     in_whole_file = in_whole_file || (own.empty() && HasComponent(part));
   }
   for (const auto& [name, folder] : Controls()) append(ComponentFiles(folder));
-  if (HasComponent(kScorer)) append(ComponentFiles(ComponentPath(kScorer)));
+  if (HasComponent(kScorer)) {
+    const std::vector<std::string> towers = GlideClipFiles(ComponentPath(kScorer));
+    append(IsFile(towers.front()) ? towers : ComponentFiles(ComponentPath(kScorer)));
+  }
   for (const auto& [name, file] : PictureAdapters()) files.push_back(file);
   if (!PictureAdapters().empty()) append(ComponentFiles(ComponentPath(kPictureEncoder)));
   const std::string whole = in_whole_file ? WholeFile() : "";

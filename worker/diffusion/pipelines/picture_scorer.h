@@ -1,5 +1,5 @@
 // The network in a model's scorer/, whose gradient leads its pictures: CLIP towards a text, a classifier
-// towards a class. For models in pixels that were trained on discrete noise levels.
+// towards a class. For models that were trained on discrete noise levels, and for flows.
 #ifndef MIND_WORKER_DIFFUSION_PIPELINES_PICTURE_SCORER_H_
 #define MIND_WORKER_DIFFUSION_PIPELINES_PICTURE_SCORER_H_
 
@@ -18,22 +18,30 @@ namespace mind::diffusion {
 
 // Immutable after construction; any thread may call.
 //
-// A scorer moves a prediction as classifier guidance does (Dhariwal & Nichol 2021, alg. 2), whatever the
-// sampler: eps' = eps - sigma·scale·gradient, and what predicts velocity or x0 likewise. Of one that sees
-// noisy pictures the gradient is that by x. Of one that sees clean ones it is that by the estimate of x0,
-// times alpha, which is how the estimate would follow x if pictures were normal: the denoiser itself is not
-// differentiated.
+// A scorer leads as classifier guidance does (Dhariwal & Nichol 2021): where a sampler draws from a mean of
+// its own, by a shift of that (alg. 1, Sampler::shifts_mean), else by moving the prediction (alg. 2): eps' =
+// eps - sigma·scale·gradient, and what predicts velocity, x0 or a flow likewise. Of one that sees noisy
+// pictures the gradient is that by x. Of one that sees clean ones it is that by the estimate of x0, times
+// alpha, which is how the estimate would follow x if pictures were normal: the denoiser itself is not
+// differentiated. Of a latent model the estimate is decoded for it, and the gradient goes through the decoder
+// (DecodedScorer).
 class PictureScorer {
  public:
-  // What the folder's config.json says: model_type clip, or _class_name EncoderUNetModel. Fills in
-  // info.scorer. `channels`: of the model's pictures. Does nothing where there is no such folder. Throws
-  // ModelError, and UnsupportedError for other kinds.
+  // What the folder's config.json says: model_type clip, or _class_name EncoderUNetModel or GlideClip. Fills
+  // in info.scorer. `channels`: of what the model denoises. Does nothing where there is no such folder.
+  // Throws ModelError, and UnsupportedError for other kinds.
   static void Describe(const ModelDirectory& directory, const SamplerConfig& sampler, int64_t channels,
                        ModelInfo& info);
   // Null where there is none. Throws ModelError. REQUIRES: Describe does not throw
   static std::unique_ptr<const PictureScorer> Load(const ModelDirectory& directory,
                                                    const SamplerConfig& sampler,
                                                    FileParameters::Options options);
+  // The same of a model of latents, whose decoder (vae/) is loaded for it once more, since gradients go
+  // through it; where that is the model's own in type too, it is in memory once (HeldOnce). `tile` as
+  // DecodedScorer has it.
+  static std::unique_ptr<const PictureScorer> LoadDecoded(const ModelDirectory& directory,
+                                                          const SamplerConfig& sampler,
+                                                          FileParameters::Options options, int64_t tile);
 
   // What a request wants of it joins the conditioning. Throws RequestError where it cannot be had, also where
   // the request wants a scorer and this, null, is none. `label`: the class that the model itself is asked
@@ -44,18 +52,23 @@ class PictureScorer {
   const Scorer& network() const { return *network_; }
   // What the network is shown where the denoiser, shown x [C, H, W], has answered so: [C, H, W].
   at::Tensor Seen(const at::Tensor& x, double timestep, const at::Tensor& answer) const;
-  // The answer as the network's gradient there moves it.
-  at::Tensor Moved(const at::Tensor& answer, double timestep, const at::Tensor& gradient, double scale) const;
+  // The network's gradient there as one by x.
+  at::Tensor ByX(double timestep, const at::Tensor& gradient) const;
+  // The answer as such a gradient, scaled, moves it.
+  at::Tensor Moved(const at::Tensor& answer, double timestep, const at::Tensor& by_x) const;
 
  private:
   PictureScorer() = default;
 
+  static std::unique_ptr<PictureScorer> LoadNetworks(const ModelDirectory& directory,
+                                                     const SamplerConfig& sampler,
+                                                     FileParameters::Options options);
   NoiseLevel LevelOf(double timestep) const;
   // Of length 1. Throws RequestError where the text is too long.
   at::Tensor Embedded(const std::string& text) const;
 
   SamplerConfig sampler_;
-  std::vector<double> log_sigmas_;  // by training step
+  std::vector<double> log_sigmas_;  // by training step; of a flow none
   at::Device device_ = at::kCPU;
   std::unique_ptr<const Scorer> network_;
   // Of CLIP; else null.

@@ -126,7 +126,7 @@ Told StableDiffusion3Pipeline::Row(const Prompts& prompts, const PromptEncoder::
           {Condition::kPooled, at::cat({first.pooled, second.pooled})}};
 }
 
-Conditioning StableDiffusion3Pipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
+Conditioning StableDiffusion3Pipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   Conditioning conditioning;
   conditioning.guidance = request.Guided();
   conditioning.adapters = adapters_->Get(request.loras);
@@ -144,6 +144,7 @@ Conditioning StableDiffusion3Pipeline::Condition(const PictureRequest& request, 
   }
   add(request.prompt, request.prompt_2, request.clip_skip);
   if (request.perturbed.scale > 0) PassOver(request.perturbed, conditioning);
+  PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

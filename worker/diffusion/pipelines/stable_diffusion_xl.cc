@@ -137,6 +137,7 @@ Conditioning StableDiffusionXlPipeline::Condition(const PictureRequest& request,
     conditioning.rows.back().Set(Condition::kGuidance,
                                  GuidanceEmbedding(request.guidance, student).to(device_));
   }
+  PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

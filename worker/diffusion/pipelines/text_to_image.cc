@@ -117,7 +117,7 @@ void TextToImagePipeline::LoadParts(const ModelDirectory& directory, ModelInfo i
   adapters_ = std::make_unique<AdapterLibrary>(directory.LoraFolder(), std::move(layers), options);
 }
 
-Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
+Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   Conditioning conditioning;
   conditioning.guidance = request.Guided();
   conditioning.adapters = AdaptersFor(request);
@@ -138,6 +138,7 @@ Conditioning TextToImagePipeline::Condition(const PictureRequest& request, at::I
     conditioning.rows.push_back({{Condition::kText, negative.states}});
   }
   conditioning.rows.push_back({{Condition::kText, prompt.states}});
+  PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

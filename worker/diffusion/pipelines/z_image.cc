@@ -80,7 +80,7 @@ std::unique_ptr<const Pipeline> ZImagePipeline::Load(const ModelDirectory& direc
   return pipeline;
 }
 
-Conditioning ZImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef) const {
+Conditioning ZImagePipeline::Condition(const PictureRequest& request, at::IntArrayRef shape) const {
   Conditioning conditioning;
   conditioning.adapters = adapters_->Get(request.loras);
   const auto row = [&](const std::string& prompt) {
@@ -92,6 +92,7 @@ Conditioning ZImagePipeline::Condition(const PictureRequest& request, at::IntArr
     row(request.negative_prompt.value_or(""));
   }
   row(request.prompt);
+  PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
 }
 

@@ -53,6 +53,7 @@ Task AnalyticDpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const double variance = forward + lever * lever * x0_errors_[static_cast<size_t>(state.step)];
 
   state.x = to.alpha * estimate.x0 + direction * estimate.noise;
+  if (estimate.lead.defined()) state.x = state.x + variance * estimate.lead;
   // The last step shows the mean, as every ancestral sampler does.
   if (to.sigma > 0) state.x = state.x + std::sqrt(variance) * state.noise->DrawLike(state.x);
 }

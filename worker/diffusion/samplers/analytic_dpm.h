@@ -16,6 +16,8 @@ class AnalyticDpmSampler : public LevelSampler {
   AnalyticDpmSampler(const SamplerConfig& config, int64_t steps);
   // `x0_errors`: one for each level but the last.
   AnalyticDpmSampler(const SamplerConfig& config, NoiseLevels levels, std::vector<double> x0_errors);
+  // Of the DDPM form, which is a chain.
+  bool shifts_mean() const override { return config_.eta == 1; }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

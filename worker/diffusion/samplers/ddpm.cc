@@ -68,10 +68,11 @@ Task DdpmSampler::Step(SampleState& state, Evaluator& evaluate) const {
   }
   at::Tensor next = state.denoised * (std::sqrt(a_next) * beta / (1 - a)) +
                     state.x * (std::sqrt(alpha) * (1 - a_next) / (1 - a));
-  if (t > 0) {
+  if (t > 0 || estimate.lead.defined()) {
     const double variance = std::max((1 - a_next) / (1 - a) * beta, 1e-20);
-    const at::Tensor noise = state.noise->DrawLike(state.x);
-    next = next + Deviation(variance, beta, estimate.variance, state.x) * noise;
+    const at::Tensor deviation = Deviation(variance, beta, estimate.variance, state.x);
+    if (estimate.lead.defined()) next = next + deviation * deviation * estimate.lead;
+    if (t > 0) next = next + deviation * state.noise->DrawLike(state.x);
   }
   state.x = next;
 }

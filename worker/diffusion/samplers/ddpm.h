@@ -1,6 +1,6 @@
 // Ancestral sampling of the reverse chain. Ho et al. 2020, alg. 2 with the posterior mean of eq. 7; learned
-// variances: Nichol & Dhariwal 2021, eq. 15. Reference: diffusers DDPMScheduler,
-// UnCLIPScheduler.
+// variances: Nichol & Dhariwal 2021, eq. 15; led by a classifier: Dhariwal & Nichol 2021, alg. 1. Reference:
+// diffusers DDPMScheduler, UnCLIPScheduler.
 #ifndef MIND_WORKER_DIFFUSION_SAMPLERS_DDPM_H_
 #define MIND_WORKER_DIFFUSION_SAMPLERS_DDPM_H_
 
@@ -15,6 +15,7 @@ class DdpmSampler : public Sampler {
   DdpmSampler(const SamplerConfig& config, int64_t steps)
       : DdpmSampler(config, TrainingSteps(config, steps, Spacing::kLeading)) {}
   NoiseLevel LevelOf(int64_t step) const override;
+  bool shifts_mean() const override { return true; }
   Task Step(SampleState& state, Evaluator& evaluate) const override;
 
  private:

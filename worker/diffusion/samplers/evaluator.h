@@ -20,6 +20,8 @@ class Evaluator {
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<>) const noexcept {}
     at::Tensor await_resume() const { return std::exchange(evaluator_.output_, at::Tensor()); }
+    // What came beside the answer, once. Undefined: nothing.
+    at::Tensor TakeLead() const { return std::exchange(evaluator_.lead_, at::Tensor()); }
 
    private:
     Evaluator& evaluator_;
@@ -36,15 +38,17 @@ class Evaluator {
 
   const at::Tensor& input() const { return input_; }
   double timestep() const { return timestep_; }
-  void Answer(at::Tensor output) {
+  // `lead`: what is to shift the mean of a step (Sampler::shifts_mean), by x, in x's shape.
+  void Answer(at::Tensor output, at::Tensor lead = {}) {
     input_ = at::Tensor();
     output_ = std::move(output);
+    lead_ = std::move(lead);
   }
 
  private:
   at::Tensor input_;
   double timestep_ = 0;
-  at::Tensor output_;
+  at::Tensor output_, lead_;
 };
 
 }  // namespace mind::diffusion

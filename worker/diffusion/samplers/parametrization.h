@@ -16,6 +16,7 @@ struct Denoised {
   at::Tensor noise;      // what is left of x beside x0: (x - alpha·x0) / sigma
   at::Tensor raw_noise;  // the same before x0 was limited
   at::Tensor variance;   // where the network predicts one: as it came
+  at::Tensor lead;  // the gradient that shifts the mean of this step (Sampler::shifts_mean); or undefined
 };
 
 // x as the network wants to see it, scaled to the variance it was trained with.
@@ -43,7 +44,11 @@ class Denoise {
         evaluation_(evaluate(NetworkInput(config, x_, level), LevelTold(config, level))) {}
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<>) const noexcept {}
-  Denoised await_resume() const { return Estimate(config_, evaluation_.await_resume(), x_, level_); }
+  Denoised await_resume() const {
+    Denoised result = Estimate(config_, evaluation_.await_resume(), x_, level_);
+    result.lead = evaluation_.TakeLead();
+    return result;
+  }
 
  private:
   const SamplerConfig& config_;

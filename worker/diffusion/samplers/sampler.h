@@ -45,6 +45,11 @@ class Sampler {
   // The same for a trajectory that begins there.
   virtual NoiseLevel StartLevelOf(int64_t step) const { return LevelOf(step); }
 
+  // Whether a step draws from a normal distribution with a mean of its own, so that a classifier's gradient
+  // shifts that by its variance (Dhariwal & Nichol 2021, alg. 1; Denoised::lead). Else the gradient moves
+  // what the network predicts (alg. 2), and the sampler knows nothing of it.
+  virtual bool shifts_mean() const { return false; }
+
   // Takes one step: x, history, scalars and noise move on; the caller then counts `step` up. A step may need
   // no evaluation at all. Both references must outlive the task. REQUIRES: state.step < steps()
   virtual Task Step(SampleState& state, Evaluator& evaluate) const = 0;
