@@ -255,7 +255,8 @@ std::vector<RowResult> Engine::AnswersOf(const std::vector<TrajectoryPtr>& batch
     }
     if (answer.error) continue;
     try {
-      answer.output = Guide(t->conditioning, outputs, t->evaluator.timestep(), t->guidance);
+      answer.output = Guide(t->conditioning, outputs, t->evaluator.timestep(), t->guidance,
+                            t->conditioning.PerturbedAt(t->call()));
     } catch (...) {
       answer.error = std::current_exception();
     }
