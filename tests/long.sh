@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
 #   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda
-#                                 bookworm trixie capacity libtorch cuda asan-ubsan tsan fuzz tidy (default: all, in this order)
+#                                 bookworm trixie capacity libtorch cuda blocks asan-ubsan tsan fuzz tidy (default: all, in this order)
 # docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda bookworm trixie capacity libtorch cuda asan-ubsan tsan fuzz tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda bookworm trixie capacity libtorch cuda blocks asan-ubsan tsan fuzz tidy)
 mkdir -p build
 
 sanitized() {  # PRESET: builds it and runs the whole suite under it
@@ -45,6 +45,7 @@ run_stage() {
       ;;
     libtorch) libtorch_2 cpu build/torch2 ;;
     cuda) with_cuda ;;
+    blocks) tests/reference/run.sh build/dev | tee build/blocks.txt ;;
     image) tests/deploy/image.py . build/image ;;
     image-libtorch) upstream_image cpu 650 ;;
     image-cuda) upstream_image cuda 4500 ;;

@@ -9,25 +9,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "client/cli/spec_flags.h"
 #include "proto/support/flag_types.h"
 #include "proto/support/time.h"
 
 namespace mind::cli {
 namespace {
 
-FlagReader Text(std::function<void(const std::string&)> take) {
-  return [take = std::move(take)](const std::string& text) {
-    take(text);
-    return std::string();
-  };
-}
-
 FlagReader Whole(std::function<void(uint32_t)> take) {
   return Number<uint32_t>(std::move(take));
-}
-
-FlagReader Real(std::function<void(double)> take) {
-  return Number<double>(std::move(take));
 }
 
 // The enumerator of this prefix that `text` names in lower case.
@@ -164,19 +154,6 @@ FlagReader PicturePromptFlag(v1::ImageSpec* spec) {
   };
 }
 
-// FROM-TO, shares of the steps.
-FlagReader GuidedSteps(v1::ImageSpec* spec) {
-  return [spec](const std::string& text) -> std::string {
-    const std::vector<std::string> bounds = absl::StrSplit(text, '-');
-    double begin = 0, end = 1;
-    if (bounds.size() != 2 || !absl::SimpleAtod(bounds[0], &begin) || !absl::SimpleAtod(bounds[1], &end))
-      return absl::StrCat("\"", text, "\" is not FROM-TO, such as 0.2-0.8");
-    spec->mutable_guidance_interval()->set_begin(begin);
-    spec->mutable_guidance_interval()->set_end(end);
-    return "";
-  };
-}
-
 // STEPS[:GUIDANCE[:NOISE]], each of which may be empty.
 FlagReader LaterStageFlag(v1::ImageSpec* spec) {
   return [spec](const std::string& text) -> std::string {
@@ -246,25 +223,12 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
                    "May be left out where one fits the request; see `mind models`"));
   AddFlag(app, "--negative", "TEXT", Text([spec](auto& v) { spec->set_negative_prompt(v); }),
           "What it shall not show");
+  AddFurtherPromptFlags(app, *spec);
+  AddGuidanceFlags(app, *spec);
   AddFlag(app, "--steps", "N", Whole([spec](auto v) { spec->set_steps(v); }), "Denoising steps");
   AddFlag(app, "--sampler", "NAME", Text([spec](auto& v) { spec->set_sampler(v); }), "See `mind samplers`");
-  AddFlag(app, "--guidance", "N", Real([spec](auto v) { spec->set_guidance(v); }),
-          "How closely to follow the prompt; 1 is not at all");
   AddRepeatedFlag(app, "--set", "NAME=VALUE", Setting(spec),
                   "What the sampler is told, such as eta=0.5; see `mind samplers`. May be given again");
-  AddFlag(app, "--guidance-rescale", "N", Real([spec](auto v) { spec->set_guidance_rescale(v); }),
-          "Draws back the contrast that guidance adds, 0 to 1");
-  AddFlag(app, "--guidance-interval", "FROM-TO", GuidedSteps(spec),
-          "Guide in the steps from FROM to TO of 1 only: 0.2-0.8 saves two fifths of what guidance costs");
-  AddFlag(app, "--projected-eta", "N",
-          Real([spec](auto v) { spec->mutable_projected_guidance()->set_eta(v); }),
-          "How much of what guidance adds along what is there already, 0 to 1; less of it: softer colours");
-  AddFlag(app, "--projected-norm", "N",
-          Real([spec](auto v) { spec->mutable_projected_guidance()->set_norm_threshold(v); }),
-          "The most that guidance adds, as a Euclidean norm");
-  AddFlag(app, "--projected-momentum", "N",
-          Real([spec](auto v) { spec->mutable_projected_guidance()->set_momentum(v); }),
-          "Of what guidance added before, how much it adds again, -1 to 1; below 0 it leads away from that");
   AddFlag(app, "--clip-skip", "N", Whole([spec](auto v) { spec->set_clip_skip(v); }),
           "Last text layers to leave out");
   AddFlag(app, "--image", "FILE", File([spec] { return spec->mutable_source_image(); }),
@@ -295,22 +259,6 @@ void AddGenerateFlags(CLI::App& app, GenerateOptions& options) {
   AddRepeatedFlag(app, "--picture-prompt", "ADAPTER=FILE[:WEIGHT]", PicturePromptFlag(spec),
                   "Picture that is a prompt beside the text, through one of the model's adapters; see `mind "
                   "models`. May be given again");
-  AddFlag(app, "--picture-guidance", "N", Real([spec](auto v) { spec->set_picture_guidance(v); }),
-          "How closely a model that changes pictures stays with --image");
-  AddFlag(app, "--prior-guidance", "N", Real([spec](auto v) { spec->set_prior_guidance(v); }),
-          "How closely a prior's embedding of the picture follows the prompt");
-  AddFlag(app, "--scorer", "SCALE", Real([spec](auto v) { spec->mutable_scorer_guidance()->set_scale(v); }),
-          "How far to follow the gradient of the model's scorer, such as CLIP; see `mind models`");
-  AddFlag(app, "--scorer-target", "TEXT",
-          Text([spec](auto& v) { spec->mutable_scorer_guidance()->set_target(v); }),
-          "The text or class that it leads towards; the prompt, or --class, if left out");
-  AddFlag(
-      app, "--perturbed", "N", Real([spec](auto v) { spec->mutable_perturbed_guidance()->set_scale(v); }),
-      "How far to lead away from what the model makes where layers look at nothing; see --perturbed-layer");
-  AddRepeatedFlag(
-      app, "--perturbed-layer", "NAME",
-      Text([spec](auto& v) { spec->mutable_perturbed_guidance()->add_layers(v); }),
-      "Which layers those are, by the beginning of their names; mid if left out. May be given again");
   AddFlag(app, "--class", "CLASS", Text([spec](auto& v) { spec->set_class_label(v); }),
           "Class by number or name, for models that are asked for one");
   AddRepeatedFlag(app, "--lora", "NAME[:SCALE]", Lora(spec),

@@ -72,6 +72,10 @@ bool NeedsSource(const v1::Model& model) {
   return (can(v1::TASK_EDIT) && !can(v1::TASK_TEXT_TO_IMAGE)) || can(v1::TASK_VARIATION);
 }
 
+bool HasThirdPrompt(const v1::ImageSpec& spec) {
+  return !spec.prompt_3().empty() || !spec.negative_prompt_3().empty();
+}
+
 // More of its pictures than workers of earlier versions know.
 bool SaysHowItIsPainted(const v1::ImageSpec& spec) {
   return spec.source_fit() != v1::SOURCE_FIT_UNSPECIFIED || spec.has_mask_blur() || spec.has_only_masked();
@@ -96,9 +100,11 @@ Offer::Offer(const v1::Model& model)
       takes_source_fit_(model.takes_source_fit()),
       takes_hires_(model.takes_hires()),
       takes_tiling_(model.takes_tiling()),
+      takes_third_prompt_(model.takes_third_prompt()),
       takes_mask_fill_(model.takes_mask_fill()),
       later_stages_(model.later_stages_size()),
       takes_perturbed_guidance_(model.takes_perturbed_guidance()),
+      takes_perturbed_interval_(model.has_perturbed_interval()),
       takes_prior_guidance_(model.takes_prior_guidance()),
       takes_variation_(model.takes_variation()),
       takes_guidance_interval_(model.takes_guidance_interval()),
@@ -110,17 +116,19 @@ Offer::Offer(const v1::Model& model)
       vaes_(VaesOf(model)),
       controls_(NetworksFor(v1::INPUT_ROLE_CONTROL, model)),
       picture_adapters_(NamesOf(NetworksFor(v1::INPUT_ROLE_PROMPT, model))),
-      key_(absl::StrCat(
-          Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",", max_steps_, ",",
-          max_clip_skip_, ",", references_, ",", takes_source_, enlarges_, needs_mask_, needs_depth_,
-          needs_source_, takes_source_fit_, takes_hires_, takes_tiling_, takes_mask_fill_,
-          takes_perturbed_guidance_, takes_prior_guidance_, takes_variation_, takes_guidance_interval_,
-          takes_projected_guidance_, static_cast<int>(scorer_), ",", scorer_classes_, ";", later_stages_, ";",
-          Joined(samplers_), Joined(loras_), Joined(vaes_), Joined(controls_), Joined(picture_adapters_))) {}
+      key_(absl::StrCat(Joined({revision_}), size_multiple_, ",", max_width_, ",", max_height_, ",",
+                        max_steps_, ",", max_clip_skip_, ",", references_, ",", takes_source_, enlarges_,
+                        needs_mask_, needs_depth_, needs_source_, takes_source_fit_, takes_hires_,
+                        takes_tiling_, takes_mask_fill_, takes_perturbed_guidance_, takes_perturbed_interval_,
+                        takes_third_prompt_, takes_prior_guidance_, takes_variation_,
+                        takes_guidance_interval_, takes_projected_guidance_, static_cast<int>(scorer_), ",",
+                        scorer_classes_, ";", later_stages_, ";", Joined(samplers_), Joined(loras_),
+                        Joined(vaes_), Joined(controls_), Joined(picture_adapters_))) {}
 
 bool Offer::Allows(const v1::ImageSpec& spec) const {
   return AllowsSize(spec.width(), spec.height()) && spec.steps() <= max_steps_ &&
-         (takes_tiling_ || !spec.tiling()) && spec.later_stages_size() <= later_stages_ &&
+         (takes_tiling_ || !spec.tiling()) && (takes_third_prompt_ || !HasThirdPrompt(spec)) &&
+         spec.later_stages_size() <= later_stages_ &&
          (!spec.has_hires() || (takes_hires_ && AllowsSize(spec.hires().width(), spec.hires().height()))) &&
          spec.clip_skip() <= max_clip_skip_ && samplers_.count(spec.sampler()) != 0 &&
          std::all_of(spec.loras().begin(), spec.loras().end(),
@@ -149,6 +157,7 @@ bool Offer::AllowsControl(const v1::ControlPicture& control) const {
 
 bool Offer::AllowsGuidance(const v1::ImageSpec& spec) const {
   return (takes_perturbed_guidance_ || !spec.has_perturbed_guidance()) &&
+         (takes_perturbed_interval_ || !spec.perturbed_guidance().has_interval()) &&
          (takes_prior_guidance_ || !spec.has_prior_guidance()) &&
          (takes_guidance_interval_ || !spec.has_guidance_interval()) &&
          (takes_projected_guidance_ || !spec.has_projected_guidance()) &&

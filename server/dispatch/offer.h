@@ -54,9 +54,11 @@ class Offer {
   const bool takes_source_fit_;
   const bool takes_hires_;
   const bool takes_tiling_;
+  const bool takes_third_prompt_;
   const bool takes_mask_fill_;
   const int later_stages_;  // that a request may say something of
   const bool takes_perturbed_guidance_;
+  const bool takes_perturbed_interval_;
   const bool takes_prior_guidance_;
   const bool takes_variation_;
   const bool takes_guidance_interval_;

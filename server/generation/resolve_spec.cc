@@ -222,6 +222,10 @@ absl::Status CheckConditions(const v1::Model& model, const RequestLimits& limits
   MIND_RETURN_IF_ERROR(CheckText("spec.prompt_2", spec.prompt_2(), limits.max_prompt_bytes, second));
   MIND_RETURN_IF_ERROR(
       CheckText("spec.negative_prompt_2", spec.negative_prompt_2(), limits.max_prompt_bytes, second));
+  const bool third = model.takes_third_prompt();
+  MIND_RETURN_IF_ERROR(CheckText("spec.prompt_3", spec.prompt_3(), limits.max_prompt_bytes, third));
+  MIND_RETURN_IF_ERROR(
+      CheckText("spec.negative_prompt_3", spec.negative_prompt_3(), limits.max_prompt_bytes, third));
   MIND_RETURN_IF_ERROR(CheckFrame("spec.frame", spec.has_frame(), spec.frame(), model));
   MIND_RETURN_IF_ERROR(
       CheckFrame("spec.negative_frame", spec.has_negative_frame(), spec.negative_frame(), model));

@@ -88,6 +88,29 @@ absl::Status ResolvePriorGuidance(const v1::Model& model, v1::ImageSpec& spec) {
                       absl::StrCat(spec.prior_guidance(), " given; it must be 0 to ", kMaxPictureGuidance));
 }
 
+// What says nothing is taken out, so that it runs anywhere.
+absl::Status ResolvePerturbedInterval(const v1::Model& model, v1::PerturbedGuidance& guidance) {
+  if (!model.has_perturbed_interval()) {
+    if (!guidance.has_interval()) return absl::OkStatus();
+    return InvalidField("spec.perturbed_guidance.interval", "this model takes none");
+  }
+  const v1::PerturbedInterval& usual = model.perturbed_interval();
+  v1::PerturbedInterval& interval = *guidance.mutable_interval();
+  if (!interval.has_begin() && usual.has_begin()) interval.set_begin(usual.begin());
+  if (!interval.has_end()) interval.set_end(usual.has_end() ? usual.end() : 1);
+  if (!(interval.end() > 0 && interval.end() <= 1)) {
+    return InvalidField("spec.perturbed_guidance.interval.end",
+                        absl::StrCat(interval.end(), " given; it must be more than 0, up to 1"));
+  }
+  if (!(interval.begin() >= 0 && interval.begin() < interval.end())) {
+    return InvalidField("spec.perturbed_guidance.interval.begin",
+                        absl::StrCat(interval.begin(), " given; it must be 0 to less than ", interval.end(),
+                                     ", where it ends"));
+  }
+  if (!interval.has_begin() && interval.end() == 1) guidance.clear_interval();
+  return absl::OkStatus();
+}
+
 absl::Status ResolvePerturbed(const v1::Model& model, v1::ImageSpec& spec) {
   if (!spec.has_perturbed_guidance()) return absl::OkStatus();
   if (!model.takes_perturbed_guidance())
@@ -113,7 +136,7 @@ absl::Status ResolvePerturbed(const v1::Model& model, v1::ImageSpec& spec) {
       return InvalidField("spec.perturbed_guidance.layers",
                           absl::StrCat("each must have 1 to ", kMaxLayerBytes, " bytes"));
   }
-  return absl::OkStatus();
+  return ResolvePerturbedInterval(model, guidance);
 }
 
 bool Can(const v1::Model& model, v1::Task task) {

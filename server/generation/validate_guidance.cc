@@ -1,5 +1,6 @@
 #include "server/generation/validate_guidance.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -109,6 +110,29 @@ double ScorerRows(const v1::ImageSpec& spec, const v1::Model* model) {
   return measured > 0 ? measured : 1;
 }
 
+bool HasSecondRow(const v1::ImageSpec& spec, const v1::Model* model) {
+  switch (model == nullptr ? v1::SECOND_ROW_UNSPECIFIED : model->second_row()) {
+    case v1::SECOND_ROW_NEVER:
+      return false;
+    case v1::SECOND_ROW_NEGATIVE_PROMPT:
+      return !spec.negative_prompt().empty();
+    default:
+      return spec.guidance() != 1;
+  }
+}
+
+// The share in which it is led away from perturbed layers, likewise.
+double PerturbedShare(const v1::ImageSpec& spec) {
+  if (!spec.has_perturbed_guidance()) return 0;
+  if (!spec.perturbed_guidance().has_interval()) return 1;
+  const v1::PerturbedInterval& interval = spec.perturbed_guidance().interval();
+  const double steps = StepsTaken(spec);
+  if (steps < 1) return 1;
+  const double first = interval.has_begin() ? std::floor(interval.begin() * steps) + 1 : 0;
+  const double end = std::ceil((interval.has_end() ? interval.end() : 1) * steps);
+  return std::max(end - first, 0.0) / steps;
+}
+
 }  // namespace
 
 absl::Status ResolveGuidance(const v1::Model& model, const RequestLimits& limits, v1::ImageSpec& spec) {
@@ -120,9 +144,8 @@ absl::Status ResolveGuidance(const v1::Model& model, const RequestLimits& limits
 double RowsPerEvaluation(const v1::ImageSpec& spec, const v1::Model* model) {
   const bool both = model != nullptr && model->takes_picture_guidance() && spec.guidance() > 1 &&
                     spec.picture_guidance() >= 1;
-  const double guiding = spec.guidance() == 1 ? 0 : both ? 2 : 1;  // beside the request's own
-  const double perturbed = spec.has_perturbed_guidance() ? 1 : 0;
-  return 1 + guiding * GuidedShare(spec) + perturbed + ScorerRows(spec, model);
+  const double guiding = both ? 2 : HasSecondRow(spec, model) ? 1 : 0;  // beside the request's own
+  return 1 + guiding * GuidedShare(spec) + PerturbedShare(spec) + ScorerRows(spec, model);
 }
 
 }  // namespace mind::server

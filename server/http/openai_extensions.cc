@@ -100,6 +100,8 @@ void ReadOpenAiExtensions(JsonFields& fields, v1::JobRequest& job) {
 const std::vector<std::string>& OpenAiSpecFields() {
   static const auto* const names = new std::vector<std::string>{"prompt_2",
                                                                 "negative_prompt_2",
+                                                                "prompt_3",
+                                                                "negative_prompt_3",
                                                                 "emphasis",
                                                                 "clip_skip",
                                                                 "class_label",

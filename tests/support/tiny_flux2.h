@@ -13,6 +13,7 @@ namespace mind::diffusion {
 
 struct TinyFlux2Options {
   bool distilled = false;  // is not guided
+  int64_t tokens = 0;      // of its text encoder; 0: few
 };
 
 class TinyFlux2 : private TinyQwen {
@@ -30,7 +31,7 @@ class TinyFlux2 : private TinyQwen {
     WriteJson("", "model_index.json",
               {{"_class_name", "Flux2KleinPipeline"}, {"is_distilled", options.distilled}});
     WriteJson("", "mind.json", {{"max_sequence_length", 64}, {"text_encoder_out_layers", {1, 2, 3}}});
-    WriteTextEncoder();
+    WriteTextEncoder(options.tokens > 0 ? options.tokens : kTokens);
     WriteNetwork<Flux2Transformer, Flux2Config>("transformer", "diffusion_pytorch_model",
                                                 {{"_class_name", "Flux2Transformer2DModel"},
                                                  {"in_channels", 16},

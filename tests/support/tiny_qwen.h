@@ -41,10 +41,10 @@ class TinyQwen : protected TinyModel {
     for (const std::string& merge : merges) file << merge << "\n";
   }
 
-  // Qwen 3's, of three layers.
-  void WriteTextEncoder() const {
+  // Qwen 3's, of three layers. `tokens`: that it has numbers for; most of a large one are those.
+  void WriteTextEncoder(int64_t tokens = kTokens) const {
     WriteTokenizer();
-    const nlohmann::json config = {{"model_type", "qwen3"},     {"vocab_size", kTokens},
+    const nlohmann::json config = {{"model_type", "qwen3"},     {"vocab_size", tokens},
                                    {"hidden_size", kTextWidth}, {"intermediate_size", 24},
                                    {"num_hidden_layers", 3},    {"num_attention_heads", 4},
                                    {"num_key_value_heads", 2},  {"head_dim", 8}};

@@ -13,10 +13,10 @@ namespace mind::diffusion {
 
 class TinyZImage : private TinyQwen {
  public:
-  // Writes a model directory, which it makes.
-  static void Write(const std::string& directory) {
+  // Writes a model directory, which it makes. `tokens`: of its text encoder.
+  static void Write(const std::string& directory, int64_t tokens = kTokens) {
     const c10::InferenceMode inference;
-    TinyZImage(directory).WriteAll();
+    TinyZImage(directory).WriteAll(tokens);
   }
   // Its tokenizer/ alone.
   static void WriteTokenizerTo(const std::string& directory) { TinyZImage(directory).WriteTokenizer(); }
@@ -24,9 +24,9 @@ class TinyZImage : private TinyQwen {
  private:
   explicit TinyZImage(const std::string& directory) : TinyQwen(directory), directory_(directory) {}
 
-  void WriteAll() const {
+  void WriteAll(int64_t tokens) const {
     WriteJson("", "model_index.json", {{"_class_name", "ZImagePipeline"}});
-    WriteTextEncoder();
+    WriteTextEncoder(tokens);
     const nlohmann::json transformer = {{"_class_name", "ZImageTransformer2DModel"},
                                         {"in_channels", 4},
                                         {"dim", 24},

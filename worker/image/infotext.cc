@@ -120,6 +120,15 @@ std::string FormatInfotext(const Infotext& info) {
         << ", APG norm threshold: " << nlohmann::json(norm_threshold).dump()
         << ", APG momentum: " << nlohmann::json(momentum).dump();
   }
+  const auto& [scale, fall, layers, after, before] = info.perturbed;
+  if (scale > 0) {
+    out << ", Perturbed guidance: " << nlohmann::json(scale).dump()
+        << ", Perturbed layers: " << Quoted(layers);
+    if (fall > 0) out << ", Perturbed fall: " << nlohmann::json(fall).dump();
+    if (after >= 0) out << ", Perturbed after: " << nlohmann::json(after).dump();
+    if (before < 1) out << ", Perturbed before: " << nlohmann::json(before).dump();
+  }
+  for (const auto& [name, prompt] : info.further_prompts) out << ", " << name << ": " << Quoted(prompt);
   if (!info.class_label.empty()) out << ", Class: " << Quoted(info.class_label);
   if (info.noise_level >= 0) out << ", Noise level: " << info.noise_level;
   out << ", RNG: CPU, Version: " << Quoted(info.version);

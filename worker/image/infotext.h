@@ -14,6 +14,8 @@ namespace mind::image {
 struct Infotext {
   std::string prompt;
   std::string negative_prompt;
+  // Of further text encoders, by the names they are written under.
+  std::vector<std::pair<std::string, std::string>> further_prompts;
   int64_t steps = 0;
   std::string sampler;             // our name; written as A1111 calls it where it has a name for it
   std::string sampler_parameters;  // as JSON; empty: none
@@ -29,6 +31,15 @@ struct Infotext {
     double eta = 1;
   };
   Projected projected;
+  // What leads away from perturbed layers; a scale of 0: nothing does.
+  struct Perturbed {
+    double scale = 0;
+    double fall = 0;
+    std::string layers;
+    double after = -1;  // shares of the steps that it acts between; less than 0: from the first on
+    double before = 1;
+  };
+  Perturbed perturbed;
   int64_t clip_skip = 0;      // layers left out
   double strength = 0;        // of going from a source picture; 0: there is none
   int64_t references = 0;     // pictures that it was changed by; 0: not said

@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "proto/support/errors.h"
 #include "proto/support/logging.h"
 #include "proto/support/seeds.h"
@@ -91,6 +92,12 @@ diffusion::MaskFill ToFill(v1::MaskFill fill) {
   }
 }
 
+diffusion::PerturbedSteps ToSteps(const v1::PerturbedGuidance& given) {
+  const v1::PerturbedInterval& interval = given.interval();
+  return {.after = interval.has_begin() ? interval.begin() : -1,
+          .before = interval.has_end() ? interval.end() : 1};
+}
+
 diffusion::HiresPass ToPass(const v1::Hires& hires) {
   return {.width = hires.width(),
           .height = hires.height(),
@@ -111,6 +118,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
   if (!spec.negative_prompt().empty()) request.picture.negative_prompt = spec.negative_prompt();
   request.picture.prompt_2 = spec.prompt_2();
   request.picture.negative_prompt_2 = spec.negative_prompt_2();
+  request.picture.prompt_3 = spec.prompt_3();
+  request.picture.negative_prompt_3 = spec.negative_prompt_3();
   request.picture.reading.emphasis = ToEmphasis(spec.emphasis());
   request.picture.sizes = ToSizes(spec.frame());
   if (spec.has_negative_frame()) request.picture.negative_sizes = ToSizes(spec.negative_frame());
@@ -169,7 +178,8 @@ diffusion::TrajectoryRequest ToRequest(const v1::Assign& assign, const v1::Assig
     const v1::PerturbedGuidance& given = spec.perturbed_guidance();
     request.picture.perturbed = {.scale = given.scale(),
                                  .fall = given.fall(),
-                                 .layers = {given.layers().begin(), given.layers().end()}};
+                                 .layers = {given.layers().begin(), given.layers().end()},
+                                 .steps = ToSteps(given)};
   }
   if (spec.has_scorer_guidance())
     request.picture.scorer = {spec.scorer_guidance().scale(), spec.scorer_guidance().target()};
@@ -270,6 +280,26 @@ image::Infotext::Projected ProjectedIn(const v1::ImageSpec& spec) {
           .eta = projected.has_eta() ? projected.eta() : 1};
 }
 
+std::vector<std::pair<std::string, std::string>> FurtherPromptsIn(const v1::ImageSpec& spec) {
+  std::vector<std::pair<std::string, std::string>> prompts = {
+      {"Prompt 2", spec.prompt_2()},
+      {"Negative prompt 2", spec.negative_prompt_2()},
+      {"Prompt 3", spec.prompt_3()},
+      {"Negative prompt 3", spec.negative_prompt_3()}};
+  std::erase_if(prompts, [](const auto& named) { return named.second.empty(); });
+  return prompts;
+}
+
+image::Infotext::Perturbed PerturbedIn(const v1::ImageSpec& spec) {
+  const v1::PerturbedGuidance& given = spec.perturbed_guidance();
+  const diffusion::PerturbedSteps steps = ToSteps(given);
+  return {.scale = given.scale(),
+          .fall = given.fall(),
+          .layers = absl::StrJoin(given.layers(), " "),
+          .after = steps.after,
+          .before = steps.before};
+}
+
 EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint32_t index) {
   switch (spec.format()) {
     case v1::IMAGE_FORMAT_JPEG:
@@ -287,6 +317,7 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
   const image::Infotext info{
       .prompt = PromptWithLoras(spec),
       .negative_prompt = spec.negative_prompt(),
+      .further_prompts = FurtherPromptsIn(spec),
       .steps = spec.steps(),
       .sampler = spec.sampler(),
       .sampler_parameters = ToJson(spec.sampler_parameters()),
@@ -295,6 +326,7 @@ EncodedPicture Encode(const at::Tensor& picture, const v1::ImageSpec& spec, uint
       .guidance_begin = spec.guidance_interval().begin(),
       .guidance_end = spec.guidance_interval().has_end() ? spec.guidance_interval().end() : 1,
       .projected = ProjectedIn(spec),
+      .perturbed = PerturbedIn(spec),
       .clip_skip = spec.clip_skip(),
       .strength = spec.has_hires()              ? spec.hires().strength()
                   : spec.source_image().empty() ? 0

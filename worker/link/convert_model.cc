@@ -104,6 +104,7 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_needs_mask_image(info.needs_mask);
   model.set_needs_depth_image(info.needs_depth);
   model.set_takes_second_prompt(info.takes_second_prompt);
+  model.set_takes_third_prompt(info.takes_third_prompt);
   model.set_takes_frame_sizes(info.takes_sizes);
   model.set_takes_aesthetic_score(info.takes_aesthetic_score);
   for (const std::string& word : info.learnt_words) model.add_learnt_words(word);
@@ -117,6 +118,13 @@ v1::Model ToProto(const diffusion::ModelInfo& info) {
   model.set_takes_picture_guidance(info.takes_picture_guidance);
   model.set_takes_prior_guidance(info.takes_prior_guidance);
   model.set_takes_perturbed_guidance(info.takes_perturbed);
+  if (info.takes_perturbed) {
+    v1::PerturbedInterval& usual = *model.mutable_perturbed_interval();
+    if (info.perturbed_after >= 0) usual.set_begin(info.perturbed_after);
+    usual.set_end(info.perturbed_before);
+  }
+  if (!info.takes_guidance)
+    model.set_second_row(info.negative_prompt_guides ? v1::SECOND_ROW_NEGATIVE_PROMPT : v1::SECOND_ROW_NEVER);
   model.set_takes_variation(true);  // the engine mixes noise, whatever the model is
   model.set_takes_guidance_interval(info.takes_guidance);
   model.set_takes_projected_guidance(info.takes_guidance);

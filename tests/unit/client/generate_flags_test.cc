@@ -49,6 +49,13 @@ TEST_F(GenerateFlags, FillInTheRequest) {
   EXPECT_TRUE(options_.detach);
 }
 
+TEST_F(GenerateFlags, SayWhatFurtherEncodersRead) {
+  EXPECT_EQ(Parse({"a cat", "--prompt-2", "b", "--negative-2", "c", "--prompt-3", "d", "--negative-3", "e"}),
+            "");
+  EXPECT_EQ(spec().prompt_2() + spec().negative_prompt_2() + spec().prompt_3() + spec().negative_prompt_3(),
+            "bcde");
+}
+
 // Strength 0 is one too; where none is given the server says so.
 TEST_F(GenerateFlags, AVariationsStrengthIsTheOneThatIsGiven) {
   EXPECT_EQ(Parse({"a cat", "--variation-seed", "7"}), "");
@@ -60,8 +67,12 @@ TEST_F(GenerateFlags, AVariationsStrengthIsTheOneThatIsGiven) {
 
 TEST_F(GenerateFlags, SayHowGuidanceActs) {
   EXPECT_EQ(Parse({"--guidance-interval", "0.2-0.75", "--projected-eta", "0.1", "--projected-norm", "15",
-                   "--projected-momentum", "-0.5", "--scorer", "30", "--scorer-target", "an owl"}),
+                   "--projected-momentum", "-0.5", "--scorer", "30", "--scorer-target", "an owl",
+                   "--perturbed", "2.8", "--perturbed-interval", "0.01-0.2"}),
             "");
+  EXPECT_EQ(spec().perturbed_guidance().scale(), 2.8);
+  EXPECT_EQ(spec().perturbed_guidance().interval().begin(), 0.01);
+  EXPECT_EQ(spec().perturbed_guidance().interval().end(), 0.2);
   EXPECT_EQ(spec().guidance_interval().begin(), 0.2);
   EXPECT_EQ(spec().guidance_interval().end(), 0.75);
   EXPECT_EQ(spec().projected_guidance().eta(), 0.1);

@@ -118,6 +118,7 @@ TEST_F(Flux, SaysWhatItTakes) {
   EXPECT_EQ(info("schnell").default_guidance, 1);
   EXPECT_EQ(info("fill").default_guidance, 30);
   EXPECT_FALSE(info("dev").takes_guidance || info("dev").takes_negative_prompt);
+  EXPECT_FALSE(info("dev").negative_prompt_guides || info("schnell").negative_prompt_guides);
   EXPECT_TRUE(info("schnell").takes_guidance && info("schnell").takes_negative_prompt);
   EXPECT_TRUE(info("kontext").edits && info("fill").needs_mask);
   EXPECT_TRUE(info("dev").takes_hires && !info("kontext").takes_hires);
@@ -173,7 +174,7 @@ TEST_F(Flux, TrueGuidanceIsForThoseWhoHaveANegativePrompt) {
   TinyFlux::Write(model, Tokenizer());
   std::ofstream(model + "/mind.json") << R"({"max_sequence_length": 20, "true_guidance": 2.5})";
   const std::unique_ptr<const Pipeline> pipeline = LoadPipeline(model, {});
-  EXPECT_TRUE(pipeline->info().takes_negative_prompt);
+  EXPECT_TRUE(pipeline->info().takes_negative_prompt && pipeline->info().negative_prompt_guides);
   const c10::InferenceMode inference;
   PictureRequest request;
   EXPECT_EQ(pipeline->Condition(request, {4, 12, 8}).rows.size(), 1U);

@@ -42,6 +42,51 @@ TEST(Guidance, WhereItDoesNotActOnlyTheRequestsOwnRowIsEvaluated) {
   EXPECT_EQ(conditioning.RowsAt(late).size(), 3U);
 }
 
+// diffusers: num_inference_steps * start < i < num_inference_steps * stop.
+TEST(Guidance, PerturbedStepsLieBetweenTheirBounds) {
+  const auto of = [](const PerturbedSteps& steps, int64_t count) {
+    std::vector<int64_t> acting;
+    for (int64_t step = 0; step < count; ++step) {
+      if (steps.Has(step, count)) acting.push_back(step);
+    }
+    EXPECT_EQ(steps.Count(0, count, count), static_cast<int64_t>(acting.size()));
+    return acting;
+  };
+  EXPECT_THAT(of({.after = 0.01, .before = 0.2}, 28), testing::ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(of({.after = 0.25, .before = 0.75}, 8), testing::ElementsAre(3, 4, 5));  // neither bound
+  EXPECT_THAT(of({.after = 0, .before = 1}, 3), testing::ElementsAre(1, 2));
+  EXPECT_THAT(of({}, 3), testing::ElementsAre(0, 1, 2));
+  EXPECT_THAT(of({.after = 0.5, .before = 0.52}, 10), testing::IsEmpty());
+  EXPECT_EQ((PerturbedSteps{.after = 0.25, .before = 0.75}.Count(4, 8, 8)), 2);
+}
+
+TEST(Guidance, WhereNothingIsPerturbedThereIsNoRowForIt) {
+  Conditioning conditioning;
+  const auto answer = [](double value) { return at::full({1, 1, 1}, value); };
+  for (const double value : {1.0, 2.0, 3.0}) conditioning.rows.push_back({{Condition::kText, answer(value)}});
+  conditioning.perturbed_guidance = 2;
+  conditioning.perturbed_steps = {.after = 0.25, .before = 1};
+  conditioning.guidance.scale = 3;
+  conditioning.guidance.steps = {0, 0.75};
+  const auto at = [](int64_t step) { return CallNumber{.number = step, .of = 4, .step = step, .steps = 4}; };
+  const auto seen = [&](int64_t step) {
+    std::vector<double> values;
+    for (const Told& row : conditioning.RowsAt(at(step)))
+      values.push_back(row[Condition::kText].item<double>());
+    EXPECT_EQ(values.size(), conditioning.RowCountAt(at(step)));
+    return values;
+  };
+  EXPECT_THAT(seen(1), testing::ElementsAre(1, 2));  // that guidance leads away from, and its own
+  EXPECT_THAT(seen(2), testing::ElementsAre(1, 2, 3));
+  EXPECT_THAT(seen(3), testing::ElementsAre(2, 3));  // its own, and the same perturbed
+  EXPECT_DOUBLE_EQ(conditioning.MeanRows(0, 4, 4), 2.25);
+  EXPECT_DOUBLE_EQ(conditioning.MeanRows(3, 4, 4), 2);
+  GuidanceMemory none;
+  const std::vector<at::Tensor> two = {answer(1), answer(2)};
+  EXPECT_EQ(Guide(conditioning, two, 0, none, /*perturbed=*/false).item<float>(), 1 + 3 * (2 - 1));
+  EXPECT_EQ(Guide(conditioning, two, 0, none, /*perturbed=*/true).item<float>(), 1 + 2 * (1 - 2));
+}
+
 // |with| = 5; guided with a scale of 2 it is (6, 8), of twice that length.
 TEST(Guidance, IsNoLongerThanItMayBe) {
   Conditioning conditioning;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/support/temporary_folder.h"
@@ -100,6 +101,81 @@ TEST(ScaledWeights, ShapesAreKnownWithoutNumbers) {
   EXPECT_TRUE(ReadShapes((own / "own.safetensors").string()).Has("v_pred"));
 }
 
+// By its definition, number by number: the entry of a Kronecker power is the product of its digits' entries.
+double RotationAt(int64_t row, int64_t column, int64_t side) {
+  double entry = 1;
+  for (; side > 1; side /= 4, row /= 4, column /= 4) entry *= row % 4 + column % 4 == 3 ? -0.5 : 0.5;
+  return entry;
+}
+
+at::Tensor Rotated(const at::Tensor& weight, int64_t side) {
+  at::Tensor rotation = at::empty({side, side}, at::kDouble);
+  for (int64_t i = 0; i < side; ++i) {
+    for (int64_t j = 0; j < side; ++j) rotation[i][j] = RotationAt(i, j, side);
+  }
+  return at::matmul(weight.to(at::kDouble).reshape({-1, side}), rotation).view(weight.sizes());
+}
+
+// As ComfyUI's tools make them: rotated, then rounded by the largest of each row.
+TEST(ScaledWeights, WholeNumbersAreWholeAgainAndRotatedBack) {
+  const at::Tensor weight = at::sin(at::arange(3 * 512, at::kDouble)).reshape({3, 512}) *
+                            at::tensor({1.0, 20.0, 0.01}).view({3, 1});
+  for (const int64_t side : {0, 4, 16, 256}) {
+    const at::Tensor turned = side == 0 ? weight : Rotated(weight, side);
+    const at::Tensor scale = std::get<0>(turned.abs().max(1, /*keepdim=*/true)) / 127;
+    const at::Tensor rounded = (turned / scale).round().to(at::kChar);
+    const at::Tensor kept = rounded.to(at::kDouble) * scale.to(at::kFloat).to(at::kDouble);
+    const at::Tensor stands_for = side == 0 ? kept : Rotated(kept, side);
+    nlohmann::json format = {{"format", "int8_tensorwise"}, {"convrot", side > 0}};
+    if (side != 256) format["convrot_groupsize"] = side;  // that is the usual one
+    for (const bool in_header : {false, true}) {
+      NamedTensors stored{"file", {{"a.weight", rounded}, {"a.weight_scale", scale.to(at::kFloat)}}};
+      if (in_header) {
+        stored.metadata["_quantization_metadata"] = nlohmann::json{{"layers", {{"a", format}}}}.dump();
+      } else {
+        stored.tensors["a.comfy_quant"] = TextTensor(format.dump());
+      }
+      const NamedTensors read = WithScales(std::move(stored));
+      ASSERT_EQ(read.tensors.size(), 1U);
+      const at::Tensor ours = read.tensors.at("a.weight").to(at::kDouble);
+      EXPECT_LT(((ours - stands_for).abs().max() / stands_for.abs().max()).item<double>(), 1e-6) << side;
+      EXPECT_LT(((ours - weight).norm() / weight.norm()).item<double>(), 0.01) << side;  // by rounding
+    }
+  }
+}
+
+TEST(ScaledWeights, WholeNumbersThatCannotBeAreNamed) {
+  const at::Tensor weight = at::ones({2, 24}, at::kChar), scale = at::ones({2, 1});
+  const auto error = [&](const std::string& format, const at::Tensor& scaled, const at::Tensor& by) {
+    std::map<std::string, at::Tensor> tensors = {{"a.weight", scaled}, {"a.comfy_quant", TextTensor(format)}};
+    if (by.defined()) tensors["a.weight_scale"] = by;
+    return ScalesError(std::move(tensors));
+  };
+  const std::string plain = R"({"format":"int8_tensorwise"})";
+  EXPECT_EQ(error(plain, weight, scale), "");
+  EXPECT_THAT(error(plain, weight, {}),
+              HasSubstr("\"a.comfy_quant\" is int8, but \"a.weight\" has no scale"));
+  EXPECT_THAT(error(plain, weight.to(at::kFloat), scale), HasSubstr("and the weight int8"));
+  EXPECT_THAT(error(plain, weight, at::ones({3})), HasSubstr("one number or one a row"));
+  const std::string rotated = R"({"format":"int8_tensorwise","convrot":true,"convrot_groupsize":)";
+  EXPECT_THAT(error(rotated + "16}", weight, scale),
+              HasSubstr("\"a.comfy_quant\" rotates groups of 16 inputs of a weight of shape [2, 24]"));
+  EXPECT_THAT(error(rotated + "4}", weight.reshape({2, 6, 4}), scale), HasSubstr("of shape [2, 6, 4]"));
+  for (const std::string side : {"8", "0", "-4", "16384", "1e3", "\"256\"", "18446744073709551615"}) {
+    EXPECT_THAT(error(rotated + side + "}", weight, scale),
+                HasSubstr("supported: true, of 4, 16, 64, 256, 1024 or 4096"))
+        << side;
+  }
+  EXPECT_THAT(error(R"({"format":"int8_tensorwise","convrot":"yes"})", weight, scale),
+              HasSubstr("rotates (convrot \"yes\")"));
+  try {
+    WithScales({"file", {{"a.weight", weight}}, {{"_quantization_metadata", "[]"}}});
+    FAIL();
+  } catch (const ModelError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("its _quantization_metadata is no JSON object of \"layers\""));
+  }
+}
+
 TEST(ScaledWeights, WhatCannotBeIsNamed) {
   const at::Tensor weight = at::ones({2, 3}), scale = at::ones({});
   EXPECT_THAT(ScalesError({{"a.scale_weight", scale}}),
@@ -107,11 +183,15 @@ TEST(ScaledWeights, WhatCannotBeIsNamed) {
   EXPECT_THAT(ScalesError({{"a.weight", weight}, {"a.weight_scale", at::ones({3})}}),
               HasSubstr("\"a.weight_scale\" of shape [3] scales a weight of shape [2, 3]"));
   EXPECT_THAT(ScalesError({{"a.weight", weight.to(at::kChar)}, {"a.weight_scale", scale}}),
-              HasSubstr("both floating point"));
-  EXPECT_THAT(ScalesError({{"a.weight", weight.to(at::kChar)},
-                           {"a.weight_scale", scale},
-                           {"a.comfy_quant", TextTensor(R"({"format":"int8_tensorwise","convrot":true})")}}),
-              HasSubstr("\"a.comfy_quant\" is of the format \"int8_tensorwise\"; supported: float8_e4m3fn"));
+              HasSubstr("the weight floating point, or int8 and said to be"));
+  EXPECT_THAT(ScalesError({{"a.weight", weight}, {"a.weight_scale", scale.to(at::kChar)}}),
+              HasSubstr("\"a.weight_scale\" of shape [] and type Char"));
+  EXPECT_THAT(ScalesError({{"a.weight", weight}, {"a.weight_scale", at::full({}, NAN)}}),
+              HasSubstr("\"a.weight_scale\" holds what is no finite number"));
+  EXPECT_THAT(
+      ScalesError({{"a.weight", weight}, {"a.comfy_quant", TextTensor(R"({"format":"nvfp4"})")}}),
+      HasSubstr("\"a.comfy_quant\" is of the format \"nvfp4\"; supported: float8_e4m3fn, float8_e5m2, "
+                "int8_tensorwise"));
   EXPECT_THAT(ScalesError({{"a.weight", weight}, {"a.comfy_quant", TextTensor("{")}}),
               HasSubstr("the format \"unreadable\""));
 }

@@ -95,6 +95,10 @@ TEST_F(StableDiffusion3, SaysWhatItTakes) {
   const ModelInfo info = models_->Get("whole")->info();
   EXPECT_TRUE(info.takes_prompt && info.takes_second_prompt && info.takes_negative_prompt);
   EXPECT_TRUE(info.takes_guidance && info.takes_perturbed && info.takes_hires);
+  EXPECT_EQ(info.perturbed_after, 0.01);
+  EXPECT_EQ(info.perturbed_before, 0.2);
+  EXPECT_TRUE(info.takes_third_prompt);
+  EXPECT_FALSE(models_->Get("without-t5")->info().takes_third_prompt);
   EXPECT_EQ(info.default_guidance, 4.5);
   EXPECT_EQ(info.default_width, 32);
   EXPECT_EQ(info.max_width, 48);  // beyond that it has no positions
@@ -124,7 +128,8 @@ TEST_F(StableDiffusion3, NeighboursDoNotMatter) {
   requests[1].picture.guidance = 1;
   requests[2].width = 32;
   requests[3].picture.prompt = "a cat BREAK on the grass";
-  requests[4].picture.perturbed = {.scale = 2, .fall = 0, .layers = {"transformer_blocks.1"}};
+  requests[4].picture.perturbed = {
+      .scale = 2, .fall = 0, .layers = {"transformer_blocks.1"}, .steps = {.after = 0.1, .before = 0.6}};
   requests[5].source = "picture";
   requests[5].strength = 0.7;
   requests.push_back(Request("without-t5", 5));
@@ -142,7 +147,7 @@ TEST_F(StableDiffusion3, WithoutT5ThereAreZeros) {
   EXPECT_GT(with.narrow(0, 77, 20).abs().max().item<float>(), 0);
 }
 
-// The second prompt is the second CLIP's alone.
+// The second prompt is the second CLIP's alone, the third T5's.
 TEST_F(StableDiffusion3, ItsEncodersMayReadDifferentPrompts) {
   PictureRequest request;
   request.prompt = "a cat";
@@ -153,6 +158,14 @@ TEST_F(StableDiffusion3, ItsEncodersMayReadDifferentPrompts) {
   EXPECT_TRUE(at::equal(a.narrow(1, 0, 6), b.narrow(1, 0, 6)) || a.size(0) != b.size(0));
   EXPECT_FALSE(at::equal(a.narrow(0, 0, 77), b.narrow(0, 0, 77)));
   EXPECT_TRUE(at::equal(a.narrow(0, 77, 20), b.narrow(0, 77, 20)));
+  request.prompt_2.clear();
+  request.prompt_3 = request.negative_prompt_3 = "a dog";
+  request.guidance = 4;
+  const Conditioning third = Condition("whole", request);
+  const at::Tensor negative = third.rows[0][Condition::kText], own = third.rows[1][Condition::kText];
+  EXPECT_TRUE(at::equal(a.narrow(0, 0, 77), own.narrow(0, 0, 77)));
+  EXPECT_FALSE(at::equal(a.narrow(0, 77, 20), own.narrow(0, 77, 20)));
+  EXPECT_TRUE(at::equal(negative.narrow(0, 77, 20), own.narrow(0, 77, 20)));
 }
 
 TEST_F(StableDiffusion3, BlocksThatArePassedOverMakeARow) {
@@ -164,6 +177,15 @@ TEST_F(StableDiffusion3, BlocksThatArePassedOverMakeARow) {
   picture.picture.perturbed = request.perturbed;
   EXPECT_FALSE(at::equal(PictureMadeAlone(*models_, Options(), picture),
                          PictureMadeAlone(*models_, Options(), Request())));
+  // In some of the steps: another picture than in all, or none.
+  TrajectoryRequest late = picture;
+  late.picture.perturbed.steps = {.after = 0.5, .before = 1};
+  const at::Tensor made = PictureMadeAlone(*models_, Options(), late);
+  EXPECT_FALSE(at::equal(made, PictureMadeAlone(*models_, Options(), picture)));
+  EXPECT_FALSE(at::equal(made, PictureMadeAlone(*models_, Options(), Request())));
+  late.picture.perturbed.steps = {.after = 0.5, .before = 0.5};
+  EXPECT_TRUE(at::equal(PictureMadeAlone(*models_, Options(), late),
+                        PictureMadeAlone(*models_, Options(), Request())));
   picture.picture.perturbed.layers = {"mid"};  // the reference's, of a model with more blocks
   EXPECT_THAT(Run(picture)->Error(), HasSubstr("no block \"transformer_blocks.7\""));
 }

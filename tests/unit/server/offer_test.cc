@@ -127,6 +127,10 @@ TEST(Offer, GuidanceThatAModelDoesNotTakeIsNotForIt) {
   v1::Model model = PlainOffer();
   model.set_takes_perturbed_guidance(true);
   EXPECT_TRUE(Offer(model).Allows(perturbed));
+  perturbed.mutable_perturbed_guidance()->mutable_interval()->set_end(0.2);
+  EXPECT_FALSE(Offer(model).Allows(perturbed));
+  model.mutable_perturbed_interval()->set_end(1);
+  EXPECT_TRUE(Offer(model).Allows(perturbed));
   EXPECT_FALSE(Offer(model).Allows(prior));
   model.set_takes_prior_guidance(true);
   EXPECT_TRUE(Offer(model).Allows(prior));
@@ -211,6 +215,18 @@ TEST(Offer, PicturesWithoutSeamsAreForModelsThatMakeThem) {
   EXPECT_TRUE(Offer(model).Allows(spec));
 }
 
+TEST(Offer, AThirdPromptIsForWorkersThatKnowIt) {
+  v1::Model model = PlainOffer();
+  v1::ImageSpec spec = AskedFor(), negative = AskedFor();
+  spec.set_prompt_3("a dog");
+  negative.set_negative_prompt_3("fog");
+  EXPECT_FALSE(Offer(model).Allows(spec));
+  EXPECT_FALSE(Offer(model).Allows(negative));
+  model.set_takes_third_prompt(true);
+  EXPECT_TRUE(Offer(model).Allows(spec));
+  EXPECT_TRUE(Offer(model).Allows(negative));
+}
+
 TEST(Offer, LaterStagesAreToldToWorkersThatKnowThem) {
   v1::Model model = PlainOffer();
   v1::ImageSpec spec = AskedFor();
@@ -234,6 +250,8 @@ TEST(Offer, OffersThatDifferHaveOtherKeys) {
       [](v1::Model& m) { m.set_takes_source_fit(true); },
       [](v1::Model& m) { m.set_takes_hires(true); },
       [](v1::Model& m) { m.set_takes_tiling(true); },
+      [](v1::Model& m) { m.set_takes_third_prompt(true); },
+      [](v1::Model& m) { m.mutable_perturbed_interval(); },
       [](v1::Model& m) { m.add_later_stages(); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(1, 4); },
       [](v1::Model& m) { m.mutable_inputs(0)->set_network_kinds(0, 3); },

@@ -108,6 +108,37 @@ TEST(ValidateControls, PerturbedGuidanceIsOfTheMiddleUnlessItSays) {
   EXPECT_THAT(ControlError(model, spec), HasSubstr("18 given, at most 16"));
 }
 
+TEST(ValidateControls, PerturbedGuidanceActsInTheModelsStepsUnlessItSays) {
+  v1::Model model;
+  model.set_takes_perturbed_guidance(true);
+  v1::ImageSpec spec;
+  v1::PerturbedGuidance& guidance = *spec.mutable_perturbed_guidance();
+  guidance.set_scale(3);
+  guidance.mutable_interval()->set_end(0.5);
+  EXPECT_EQ(ControlError(model, spec), "spec.perturbed_guidance.interval: this model takes none");
+  model.mutable_perturbed_interval()->set_begin(0.01);
+  model.mutable_perturbed_interval()->set_end(0.2);
+  ASSERT_TRUE(ResolveControls(model, spec).ok());
+  EXPECT_EQ(guidance.interval().begin(), 0.01);
+  EXPECT_EQ(guidance.interval().end(), 0.5);
+  guidance.clear_interval();
+  ASSERT_TRUE(ResolveControls(model, spec).ok());
+  EXPECT_EQ(guidance.interval().end(), 0.2);
+  guidance.mutable_interval()->set_begin(0.2);
+  EXPECT_EQ(
+      ControlError(model, spec),
+      "spec.perturbed_guidance.interval.begin: 0.2 given; it must be 0 to less than 0.2, where it ends");
+  for (const double end : {0.0, 1.5, std::nan("")}) {
+    guidance.mutable_interval()->set_end(end);
+    EXPECT_THAT(ControlError(model, spec), HasSubstr("given; it must be more than 0, up to 1"));
+  }
+  // Where it is all of the steps nothing is said, so that it runs anywhere.
+  guidance.clear_interval();
+  model.mutable_perturbed_interval()->Clear();
+  ASSERT_TRUE(ResolveControls(model, spec).ok());
+  EXPECT_FALSE(guidance.has_interval());
+}
+
 TEST(ValidateControls, APriorIsGuidedByAScaleOfItsOwn) {
   v1::Model model;
   v1::ImageSpec spec;

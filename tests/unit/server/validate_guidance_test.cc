@@ -130,6 +130,14 @@ TEST(ValidateGuidance, StepsWithoutGuidanceCostOneRow) {
   EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, nullptr), 2.4);
   spec.set_guidance(1);
   EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, nullptr), 2);
+  // Steps 2, 3 and 4 of ten, as diffusers counts them; of all, 1 to 4.
+  spec = Within(0, 1);
+  spec.clear_guidance_interval();
+  spec.mutable_perturbed_guidance()->mutable_interval()->set_begin(0.1);
+  spec.mutable_perturbed_guidance()->mutable_interval()->set_end(0.5);
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, nullptr), 2.3);
+  spec.mutable_perturbed_guidance()->mutable_interval()->set_begin(0.05);
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, nullptr), 2.4);
   v1::Model editor;
   editor.add_tasks(v1::TASK_EDIT);
   spec = Within(0.5, 1);
@@ -137,6 +145,21 @@ TEST(ValidateGuidance, StepsWithoutGuidanceCostOneRow) {
   EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &editor), 1.5);  // it has no row for that
   editor.set_takes_picture_guidance(true);
   EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &editor), 2);
+}
+
+// FLUX.1 dev, Kontext and Fill, and students of SDXL, are told their guidance as a number.
+TEST(ValidateGuidance, WhatIsToldItsGuidanceTakesOneRow) {
+  v1::Model model;
+  v1::ImageSpec spec = Within(0, 1);
+  spec.clear_guidance_interval();
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &model), 2);
+  model.set_second_row(v1::SECOND_ROW_NEVER);
+  spec.set_negative_prompt("fog");
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &model), 1);
+  model.set_second_row(v1::SECOND_ROW_NEGATIVE_PROMPT);
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &model), 2);
+  spec.clear_negative_prompt();
+  EXPECT_DOUBLE_EQ(RowsPerEvaluation(spec, &model), 1);
 }
 
 }  // namespace

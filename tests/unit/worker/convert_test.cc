@@ -230,12 +230,17 @@ TEST(Convert, HowGuidanceActsGoesToTheEngine) {
   spec.mutable_projected_guidance()->set_momentum(-0.5);
   spec.mutable_scorer_guidance()->set_scale(3);
   spec.mutable_scorer_guidance()->set_target("an owl");
+  spec.mutable_perturbed_guidance()->set_scale(2.8);
+  EXPECT_TRUE(ToRequest(assign, {}).picture.perturbed.steps.all());
+  spec.mutable_perturbed_guidance()->mutable_interval()->set_begin(0.01);
   const diffusion::PictureRequest picture = ToRequest(assign, {}).picture;
   EXPECT_EQ(picture.guided_steps.begin, 0.25);
   EXPECT_EQ(picture.guided_steps.end, 1);
   EXPECT_EQ(picture.projection.momentum, -0.5);
   EXPECT_EQ(picture.projection.along, 1);
   EXPECT_EQ(picture.scorer.scale, 3);
+  EXPECT_EQ(picture.perturbed.steps.after, 0.01);
+  EXPECT_EQ(picture.perturbed.steps.before, 1);
   EXPECT_EQ(picture.scorer.target, "an owl");
 }
 
@@ -244,7 +249,18 @@ TEST(Convert, AModelSaysWhatGuidanceItTakes) {
   EXPECT_FALSE(ToProto(info).takes_guidance_interval());
   EXPECT_FALSE(ToProto(info).takes_projected_guidance());
   EXPECT_FALSE(ToProto(info).has_scorer());
+  EXPECT_FALSE(ToProto(info).has_perturbed_interval());
+  EXPECT_EQ(ToProto(info).second_row(), v1::SECOND_ROW_NEVER);
+  info.negative_prompt_guides = true;
+  EXPECT_EQ(ToProto(info).second_row(), v1::SECOND_ROW_NEGATIVE_PROMPT);
+  info.negative_prompt_guides = false;
+  info.takes_perturbed = true;
+  EXPECT_FALSE(ToProto(info).perturbed_interval().has_begin());
+  EXPECT_EQ(ToProto(info).perturbed_interval().end(), 1);
+  info.perturbed_after = 0.01;
+  EXPECT_EQ(ToProto(info).perturbed_interval().begin(), 0.01);
   info.takes_guidance = true;
+  EXPECT_EQ(ToProto(info).second_row(), v1::SECOND_ROW_UNSPECIFIED);
   info.scorer = {.kind = diffusion::ScorerKind::kClass, .class_count = 10};
   EXPECT_TRUE(ToProto(info).takes_guidance_interval());
   EXPECT_TRUE(ToProto(info).takes_projected_guidance());
@@ -315,6 +331,8 @@ TEST(Convert, WhatAModelIsToldBesideItsPromptIsHeightFirst) {
   spec.set_negative_prompt("blur");
   spec.set_prompt_2("a dog");
   spec.set_negative_prompt_2("fog");
+  spec.set_prompt_3("an owl");
+  spec.set_negative_prompt_3("rain");
   spec.set_emphasis(v1::PROMPT_EMPHASIS_AS_WRITTEN);
   spec.mutable_frame()->set_original_width(640);
   spec.mutable_frame()->set_original_height(480);
@@ -326,6 +344,8 @@ TEST(Convert, WhatAModelIsToldBesideItsPromptIsHeightFirst) {
   EXPECT_EQ(picture().negative_prompt, "blur");
   EXPECT_EQ(picture().prompt_2, "a dog");
   EXPECT_EQ(picture().negative_prompt_2, "fog");
+  EXPECT_EQ(picture().prompt_3, "an owl");
+  EXPECT_EQ(picture().negative_prompt_3, "rain");
   EXPECT_EQ(picture().reading.emphasis, diffusion::Emphasis::kAsWritten);
   EXPECT_EQ(picture().sizes.original, (diffusion::FrameSizes::Pair{480, 640}));
   EXPECT_FALSE(picture().sizes.target.has_value());

@@ -73,16 +73,27 @@ TEST(Infotext, GuidanceIsWrittenWhereItIsNotAsUsual) {
   const Infotext info{.guidance_begin = 0.2,
                       .guidance_end = 0.8,
                       .projected = {.momentum = -0.5, .norm_threshold = 15, .eta = 0},
+                      .perturbed = {.scale = 2.8, .layers = "mid", .after = 0.01, .before = 0.2},
                       .source_fit = "crop",
                       .seed = 1};
   const InfotextFields fields = ParseInfotext(FormatInfotext(info));
-  EXPECT_THAT(fields.values,
-              testing::IsSupersetOf({Pair("Guidance interval", "0.2-0.8"), Pair("APG eta", "0.0"),
-                                     Pair("APG norm threshold", "15.0"), Pair("APG momentum", "-0.5"),
-                                     Pair("Source fit", "crop")}));
+  EXPECT_THAT(
+      fields.values,
+      testing::IsSupersetOf(
+          {Pair("Guidance interval", "0.2-0.8"), Pair("APG eta", "0.0"), Pair("APG norm threshold", "15.0"),
+           Pair("APG momentum", "-0.5"), Pair("Perturbed guidance", "2.8"), Pair("Perturbed layers", "mid"),
+           Pair("Perturbed after", "0.01"), Pair("Perturbed before", "0.2"), Pair("Source fit", "crop")}));
   const std::string usual = FormatInfotext({.seed = 1});
-  for (const char* const name : {"Guidance", "APG", "Source fit"})
+  for (const char* const name : {"Guidance", "APG", "Perturbed", "Source fit"})
     EXPECT_THAT(usual, testing::Not(testing::HasSubstr(name)));
+}
+
+TEST(Infotext, SaysWhatFurtherEncodersRead) {
+  const InfotextFields fields = ParseInfotext(FormatInfotext(
+      {.prompt = "a cat", .further_prompts = {{"Prompt 2", "a cat, asleep"}, {"Negative prompt 3", "fog"}}}));
+  EXPECT_EQ(fields.prompt, "a cat");
+  EXPECT_THAT(fields.values,
+              testing::IsSupersetOf({Pair("Prompt 2", "a cat, asleep"), Pair("Negative prompt 3", "fog")}));
 }
 
 TEST(Infotext, WithoutSettingsIsAPrompt) {

@@ -18,7 +18,8 @@ std::vector<Answer> AnswersOf(const Batch& batch, const std::vector<RowResult>& 
     }
     if (answer.error) continue;
     try {
-      answer.output = Guide(t->conditioning, outputs, t->evaluator.timestep(), t->guidance);
+      answer.output = Guide(t->conditioning, outputs, t->evaluator.timestep(), t->guidance,
+                            t->conditioning.PerturbedAt(t->call()));
     } catch (...) {
       answer.error = std::current_exception();
     }

@@ -102,7 +102,8 @@ struct Trajectory {
     return CallNumber::Of(sampler(), first_step, stage().end, state.step, call_in_step);
   }
   size_t rows() const {
-    return conditioning.guidance.steps.all() ? conditioning.rows.size() : conditioning.RowCountAt(call());
+    const bool alike = conditioning.guidance.steps.all() && conditioning.perturbed_steps.all();
+    return alike ? conditioning.rows.size() : conditioning.RowCountAt(call());
   }
 
   // The step thread's, from arrival to the end of a stage.

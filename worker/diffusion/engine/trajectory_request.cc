@@ -35,12 +35,12 @@ nlohmann::json FieldsOf(const LaterStage& stage) {
 // Here and below every field is named, so that a new one does not compile before somebody has decided whether
 // it makes another picture.
 nlohmann::json FieldsOf(const PictureRequest& picture) {
-  const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, reading, guidance, guidance_rescale,
-               guided_steps, projection, clip_skip, label, picture_guidance, prior_guidance, perturbed,
-               scorer, noise_level, loras, sizes, negative_sizes, aesthetic_score, negative_aesthetic_score,
-               later_stages] = picture;
+  const auto& [prompt, negative_prompt, prompt_2, negative_prompt_2, prompt_3, negative_prompt_3, reading,
+               guidance, guidance_rescale, guided_steps, projection, clip_skip, label, picture_guidance,
+               prior_guidance, perturbed, scorer, noise_level, loras, sizes, negative_sizes, aesthetic_score,
+               negative_aesthetic_score, later_stages] = picture;
   const auto& [emphasis, most_chunks, comma_backtrack, padded] = reading;
-  const auto& [scale, fall, layers] = perturbed;
+  const auto& [scale, fall, layers, perturbed_steps] = perturbed;
   nlohmann::json used = nlohmann::json::array();
   for (const LoraUse& lora : loras) {
     const auto& [name, scale] = lora;
@@ -64,12 +64,16 @@ nlohmann::json FieldsOf(const PictureRequest& picture) {
       {"aesthetic_scores", {aesthetic_score, negative_aesthetic_score}}};
   // What later versions know besides: only where it is used, so that checkpoints of earlier ones still fit.
   if (prior_guidance != PictureRequest().prior_guidance) fields["prior_guidance"] = prior_guidance;
+  if (!prompt_3.empty()) fields["prompt_3"] = prompt_3;
+  if (!negative_prompt_3.empty()) fields["negative_prompt_3"] = negative_prompt_3;
   const auto& [begin, end] = guided_steps;
   if (!guided_steps.all()) fields["guided_steps"] = {begin, end};
   const auto& [momentum, longest, along] = projection;
   if (!projection.none()) fields["projection"] = {momentum, longest, along};
   for (const LaterStage& stage : later_stages) fields["later_stages"].push_back(FieldsOf(stage));
   if (scale != 0) fields["perturbed"] = {scale, fall, layers};
+  const auto& [after, before] = perturbed_steps;
+  if (scale != 0 && !perturbed_steps.all()) fields["perturbed_steps"] = {after, before};
   const auto& [scorer_scale, target] = scorer;
   if (scorer_scale != 0) fields["scorer"] = {scorer_scale, target};
   return fields;

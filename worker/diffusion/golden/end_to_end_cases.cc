@@ -95,6 +95,11 @@ void CheckEndToEnd(const nlohmann::json& item, const std::filesystem::path& file
              : pixels({item, record, *pipeline, model}, result);
 }
 
+bool DenoisesLatents(const std::string& kind) {
+  return kLatent.count(kind) != 0 || IsKandinsky(kind) || IsZImage(kind) || IsFlux(kind) || IsFlux2(kind) ||
+         IsQwenImage(kind) || IsSd3(kind);
+}
+
 }  // namespace
 
 void RunEndToEndCases(const GoldenOptions& options, Report& report) {
@@ -102,7 +107,7 @@ void RunEndToEndCases(const GoldenOptions& options, Report& report) {
     const std::string name = "e2e/" + file.stem().string();
     if (file.stem() == "index" || !options.Wants(name)) continue;
     const nlohmann::json item = ReadGoldenJson(file);
-    if (options.only_latent_models && kLatent.count(item.at("pipeline").get<std::string>()) == 0) continue;
+    if (options.only_latent_models && !DenoisesLatents(item.at("pipeline"))) continue;
     report.Run(name, [&](Report::Case& result) {
       std::filesystem::path data = file;
       CheckEndToEnd(item, data.replace_extension(".safetensors"), options, result);

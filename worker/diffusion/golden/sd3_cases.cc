@@ -77,6 +77,7 @@ class Sd3Replay {
     for (int64_t row = 0; row < pictures_; ++row) {
       PictureRequest request;
       ReadTextRequest(item_, row / each, request);
+      if (item_.contains("skip_guidance_layers")) ReadSkippedLayers(request.perturbed);
       CheckIds(PromptsOf(request), "0", row / each);
       if (request.guidance > 1) CheckIds(NegativeOf(request), "1", row / each);
       CheckPicture(request, row);
@@ -84,9 +85,19 @@ class Sd3Replay {
   }
 
  private:
-  StableDiffusion3Pipeline::Prompts PromptsOf(const PictureRequest& request) const {
-    const std::string& second = request.prompt_2.empty() ? request.prompt : request.prompt_2;
-    return {request.prompt, second, item_.value("prompt_3", request.prompt)};
+  void ReadSkippedLayers(PerturbedGuidance& perturbed) const {
+    perturbed = {
+        .scale = item_.at("skip_layer_guidance_scale"),
+        .fall = 0,
+        .layers = WithoutBlocks(item_.at("skip_guidance_layers").get<std::vector<int64_t>>())->layers,
+        .steps = {.after = item_.at("skip_layer_guidance_start"),
+                  .before = item_.at("skip_layer_guidance_stop")}};
+  }
+
+  static StableDiffusion3Pipeline::Prompts PromptsOf(const PictureRequest& request) {
+    const std::string& prompt = request.prompt;
+    return {prompt, request.prompt_2.empty() ? prompt : request.prompt_2,
+            request.prompt_3.empty() ? prompt : request.prompt_3};
   }
   static StableDiffusion3Pipeline::Prompts NegativeOf(const PictureRequest& request) {
     const std::string negative = request.negative_prompt.value_or("");
@@ -108,19 +119,9 @@ class Sd3Replay {
     }
   }
 
-  Conditioning ConditionOf(const PictureRequest& request, at::IntArrayRef shape) const {
-    Conditioning conditioning = pipeline_.Condition(request, shape);
-    // A request has no third prompt.
-    if (item_.contains("prompt_3"))
-      conditioning.rows.back() = pipeline_.Row(PromptsOf(request), {request.reading, request.clip_skip, {}},
-                                               conditioning.tokens_cut);
-    return conditioning;
-  }
-
   // The record's first call: a batch of the rows that guidance leads away from, then the pictures' own.
-  void CheckFirst(const Conditioning& conditioning, const at::Tensor& input, double timestep,
-                  int64_t row) const {
-    const std::vector<at::Tensor> answers = EvaluateRows(pipeline_.denoiser(), conditioning, input, timestep);
+  void CheckFirst(const Conditioning& conditioning, const std::vector<at::Tensor>& answers,
+                  const at::Tensor& input, double timestep, int64_t row) const {
     for (size_t i = 0; i < conditioning.rows.size(); ++i) {
       const int64_t place = static_cast<int64_t>(i) * pictures_ + row;
       const auto check = [&](const char* name, const at::Tensor& ours) {
@@ -139,7 +140,7 @@ class Sd3Replay {
     const at::Tensor latents = record_.Get("latents_per_step"),
                      outputs = record_.Get("model_outputs_after_cfg");
     const std::vector<int64_t> shape = latents[0][row].sizes().vec();
-    Conditioning conditioning = ConditionOf(request, shape);
+    Conditioning conditioning = pipeline_.Condition(request, shape);
     Source source;
     if (record_.Has("in.image")) {
       source.picture = record_.Get("in.image")[row].to(pipeline_.device());
@@ -154,12 +155,19 @@ class Sd3Replay {
     SampleState state = Beginning(start, source.strength, *sampler_);
     result_.Compare("first step input", state.x, record_.Get("step_input_0")[row], kSampledTolerance);
     int64_t call = 0;
+    GuidanceMemory memory;
     RunToEnd(
         *sampler_, state,
         [&](const at::Tensor& input, double timestep) {
           if (call == outputs.size(0)) throw Error("the reference takes fewer evaluations");
-          if (call == 0) CheckFirst(conditioning, input, timestep, row);
-          const at::Tensor output = EvaluateAlone(pipeline_.denoiser(), conditioning, input, timestep);
+          const int64_t calls = outputs.size(0);
+          const CallNumber number{.number = call, .of = calls, .step = call, .steps = calls};
+          Conditioning now = conditioning;
+          now.rows = conditioning.RowsAt(number);
+          const std::vector<at::Tensor> answers = EvaluateRows(pipeline_.denoiser(), now, input, timestep);
+          if (call == 0) CheckFirst(now, answers, input, timestep, row);
+          const at::Tensor output =
+              Guide(conditioning, answers, timestep, memory, conditioning.PerturbedAt(number));
           result_.Compare("output " + std::to_string(call), output, outputs[call][row], kSampledTolerance);
           ++call;
           return output;
@@ -208,8 +216,6 @@ bool IsSd3(const std::string& pipeline) {
 
 void CheckSd3(const nlohmann::json& item, const Record& record, const GoldenOptions& options,
               Report::Case& result) {
-  if (item.contains("skip_guidance_layers"))
-    throw UnsupportedError("skip-layer guidance in some of the steps");
   ExtendedModel model(options.directory / item.at("model").get<std::string>());
   model.Write("mind.json", {{"max_sequence_length", item.at("max_sequence_length")}});
   const std::unique_ptr<const Pipeline> pipeline = LoadPipeline(model.path(), options.parameters());

@@ -65,6 +65,8 @@ void ReadTextRequest(const nlohmann::json& item, int64_t number, PictureRequest&
     request.negative_prompt = "";
   request.prompt_2 = TextOf(item, "prompt_2", number).value_or("");
   request.negative_prompt_2 = TextOf(item, "negative_prompt_2", number).value_or("");
+  request.prompt_3 = TextOf(item, "prompt_3", number).value_or("");
+  request.negative_prompt_3 = TextOf(item, "negative_prompt_3", number).value_or("");
   request.reading = ReadingOf(item);
   request.guidance = item.at("guidance_scale");
   request.guidance_rescale = item.value("guidance_rescale", 0.0);

@@ -102,7 +102,8 @@ ModelInfo FluxPipeline::Describe(const ModelDirectory& directory) {
   }
   info.takes_hires = !info.needs_mask && !info.edits;
   info.takes_guidance = !config.guided;
-  info.takes_negative_prompt = !config.guided || TrueGuidance(directory) > 1;
+  info.negative_prompt_guides = config.guided && TrueGuidance(directory) > 1;
+  info.takes_negative_prompt = !config.guided || info.negative_prompt_guides;
   const FluxDefaults defaults = DefaultsOf(directory, config);
   FluxTokens(directory, defaults);  // throws where it is not possible
   info.default_steps = std::min(defaults.steps, info.train_steps);

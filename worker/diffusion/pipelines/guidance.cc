@@ -1,6 +1,7 @@
 #include "worker/diffusion/pipelines/guidance.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "worker/diffusion/models/latent_tokens.h"
 
@@ -43,17 +44,28 @@ at::Tensor WithNormsOf(const at::Tensor& with, const at::Tensor& guided, int64_t
 
 }  // namespace
 
+int64_t PerturbedSteps::Count(int64_t from, int64_t to, int64_t of) const {
+  const auto steps = static_cast<double>(of);
+  const int64_t first = after < 0 ? 0 : static_cast<int64_t>(std::floor(after * steps)) + 1;
+  const auto end = static_cast<int64_t>(std::ceil(before * steps));
+  return std::max<int64_t>(std::min(to, end) - std::max(from, first), 0);
+}
+
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
                  GuidanceMemory& memory) {
+  return Guide(conditioning, outputs, timestep, memory, conditioning.perturbed_guidance > 0);
+}
+
+at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
+                 GuidanceMemory& memory, bool perturbed) {
   if (outputs.size() == 1) return outputs[0];
-  const bool perturbed = conditioning.perturbed_guidance > 0;
   const size_t rows = outputs.size() - (perturbed ? 1 : 0);
   if (const int64_t channels = conditioning.guided_channels; channels > 0) {
     Conditioning all = conditioning;
     all.guided_channels = 0;
     std::vector<at::Tensor> guided;
     for (const at::Tensor& output : outputs) guided.push_back(output.slice(0, 0, channels));
-    return at::cat({Guide(all, guided, timestep, memory), outputs[rows - 1].slice(0, channels)});
+    return at::cat({Guide(all, guided, timestep, memory, perturbed), outputs[rows - 1].slice(0, channels)});
   }
   const at::Tensor& with = outputs[rows - 1];
   at::Tensor guided = with;
@@ -79,20 +91,28 @@ at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>
   return rescale * rescaled + (1 - rescale) * guided;
 }
 
+bool Conditioning::PerturbedAt(CallNumber call) const {
+  return perturbed_guidance > 0 && perturbed_steps.Has(call.step, call.steps);
+}
+
 size_t Conditioning::RowCountAt(CallNumber call) const {
-  return guidance.steps.Has(call.step, call.steps) ? rows.size() : UnguidedRows();
+  return 1 + (guidance.steps.Has(call.step, call.steps) ? GuidingRows() : 0) + (PerturbedAt(call) ? 1 : 0);
 }
 
 double Conditioning::MeanRows(int64_t from, int64_t to, int64_t steps) const {
-  const auto unguided = static_cast<double>(UnguidedRows()), all = static_cast<double>(rows.size());
-  const auto guided = static_cast<double>(guidance.steps.Count(from, to, steps));
-  return unguided + (all - unguided) * guided / static_cast<double>(to - from);
+  if (rows.empty()) return 0;
+  const auto share = [&](const auto& acting) {
+    return static_cast<double>(acting.Count(from, to, steps)) / static_cast<double>(to - from);
+  };
+  return 1 + static_cast<double>(GuidingRows()) * share(guidance.steps) +
+         (perturbed_guidance > 0 ? share(perturbed_steps) : 0);
 }
 
 std::vector<Told> Conditioning::RowsAt(CallNumber call) const {
+  const size_t own = GuidingRows(), count = RowCountAt(call);
+  const size_t first = guidance.steps.Has(call.step, call.steps) ? 0 : own;
   std::vector<Told> now;
-  for (size_t row = rows.size() - RowCountAt(call); row < rows.size(); ++row)
-    now.push_back(rows[row].At(call.number, call.of));
+  for (size_t row = first; row < first + count; ++row) now.push_back(rows[row].At(call.number, call.of));
   return now;
 }
 

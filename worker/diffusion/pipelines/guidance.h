@@ -28,6 +28,22 @@ struct GuidedSteps {
   }
 };
 
+// The steps that guidance away from a perturbed network acts in: of n, those whose number, from 0, is more
+// than after·n and less than before·n, as diffusers' StableDiffusion3Pipeline has skip_layer_guidance_start
+// and _stop.
+struct PerturbedSteps {
+  double after = -1;  // less than 0: from the first on
+  double before = 1;
+
+  bool all() const { return after < 0 && before == 1; }
+  bool Has(int64_t step, int64_t of) const {
+    return static_cast<double>(step) > after * static_cast<double>(of) &&
+           static_cast<double>(step) < before * static_cast<double>(of);
+  }
+  // How many of the steps from `from` to before `to`.
+  int64_t Count(int64_t from, int64_t to, int64_t of) const;
+};
+
 // What guidance adds, projected: so much of what it added in the evaluations before is added again, the whole
 // is kept short, and of its part along the request's own answer, which saturates colours, some is left out.
 // As diffusers' AdaptiveProjectedGuidance computes it; Sadat et al. 2024, alg. 1, which adds it to the
@@ -70,6 +86,7 @@ struct Conditioning {
   // added, and less by the fall for each training step that the noise is below the most. 0: there is no such
   // row.
   double perturbed_guidance = 0, perturbed_fall = 0;
+  PerturbedSteps perturbed_steps;  // that it acts in; there is no such row in the others
   Scoring scoring;
   // Of the network's answer, the first so many channels are guided, the rest (a variance) are the request's
   // own row's; 0: all are guided.
@@ -86,14 +103,18 @@ struct Conditioning {
   // The rows as one evaluation has them: controls act in some only, and where guidance does not, there are no
   // rows that it leads away from.
   std::vector<Told> RowsAt(CallNumber call) const;
-  // How many of them it has.
+  // How many of them it has, of that perturbed.
   size_t RowCountAt(CallNumber call) const;
+  bool PerturbedAt(CallNumber call) const;
   // The same on average of the steps from `from` to before `to`. REQUIRES: from < to <= steps
   double MeanRows(int64_t from, int64_t to, int64_t steps) const;
 
  private:
-  // Of those where guidance does not act.
-  size_t UnguidedRows() const { return perturbed_guidance > 0 ? 2 : 1; }
+  // Those that guidance leads away from, before the request's own.
+  size_t GuidingRows() const {
+    const size_t own = perturbed_guidance > 0 ? 2 : 1;
+    return rows.size() > own ? rows.size() - own : 0;
+  }
 };
 
 // What guidance remembers of a trajectory between evaluations: the sum that has momentum, in the shape of x,
@@ -101,9 +122,13 @@ struct Conditioning {
 using GuidanceMemory = at::Tensor;
 
 // outputs: one [C, H, W] for each of conditioning.RowsAt(one evaluation), all at this timestep → [C, H, W].
+// perturbed: conditioning.PerturbedAt(that evaluation).
 // Ho & Salimans 2022, eq. 6; three rows: Brooks et al. 2023, eq. 3; perturbed: Ahn et al. 2024, eq. 14, and
 // diffusers' pag_adaptive_scale; longest: diffusers ZImagePipeline's cfg_normalization; kept norms: diffusers
 // QwenImagePipeline; rescale: Lin et al. 2023, eq. 15-16 (diffusers rescale_noise_cfg).
+at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
+                 GuidanceMemory& memory, bool perturbed);
+// Of an evaluation with all rows there are.
 at::Tensor Guide(const Conditioning& conditioning, const std::vector<at::Tensor>& outputs, double timestep,
                  GuidanceMemory& memory);
 

@@ -10,6 +10,7 @@
 #include "worker/diffusion/pipelines/model_files.h"
 #include "worker/diffusion/pipelines/pipeline_kinds.h"
 #include "worker/diffusion/pipelines/sampler_tables.h"
+#include "worker/diffusion/pipelines/split_files.h"
 #include "worker/diffusion/text/clip_bpe.h"
 #include "worker/diffusion/weights/names/clip_names.h"
 #include "worker/diffusion/weights/names/flux_names.h"
@@ -31,6 +32,7 @@ constexpr const char* kIndexFiles[] = {"/model_index.json", "/config.json", "/ba
 constexpr char kVariant[] = "variant", kPrediction[] = "prediction_type";
 constexpr char kControls[] = "controls", kPictureAdapters[] = "ip_adapters", kScorer[] = "scorer";
 constexpr char kMindSporeFile[] = "model.ckpt";  // the weights of one of GLIDE's stages
+constexpr char kMindSporeExtension[] = ".ckpt";
 
 // What a single file says of how its network was trained, which schedulers' files often do not know of.
 void ApplyMarkers(const NamedTensors& file, SamplerConfig& config) {
@@ -180,6 +182,8 @@ FileParameters ModelDirectory::ComponentWeights(const std::string& component,
 NamedTensors ModelDirectory::ComponentTensors(const std::string& component) const {
   if (const std::string file = component == kAutoencoder ? AutoencoderFile() : ""; !file.empty())
     return FromAutoencoder(ReadWeights(file));
+  if (const std::string split = SplitFile(component); !split.empty())
+    return UnderOurNames(FromSplitFile(ReadWeights(split)));
   const std::string folder = ComponentPath(component);
   const std::string whole = HasWeights(folder) ? "" : WholeFile();
   if (whole.empty()) return UnderOurNames(ReadComponent(folder, Defaults().String(kVariant, "")));
@@ -192,8 +196,25 @@ std::string ModelDirectory::WholeFile() const {
   if (!file_.empty()) return file_;
   const std::vector<std::string> found = WholeModelsIn(path_);
   if (found.size() > 1)
-    throw ModelError(path_ + ": several files of weights (" + found[0] + ", " + found[1] + "); keep one");
+    throw ModelError(path_ + ": several files of weights (" + found[0] + ", " + found[1] +
+                     "); keep one, or such as hold a component each");
   return found.empty() ? "" : found.front();
+}
+
+std::string ModelDirectory::SplitFile(const std::string& component) const {
+  const std::string config = ComponentPath(component) + kConfigFile;
+  if (component.empty() || single_ != nullptr || !IsFile(config) || HasWeights(ComponentPath(component)))
+    return "";
+  std::string split;
+  for (const std::string& file : WholeModelsIn(path_)) {
+    if (file.ends_with(kMindSporeExtension)) continue;  // whose header is all of it
+    if (!HoldsComponent(ReadShapes(file), Config::FromFile(config))) continue;
+    if (!split.empty())
+      throw ModelError(path_ + ": several files may be its " + component + " (" + split + ", " + file +
+                       "); keep one");
+    split = file;
+  }
+  return split;
 }
 
 std::string ModelDirectory::AutoencoderFile() const {
@@ -286,6 +307,7 @@ std::vector<std::string> ModelDirectory::OwnWeightFiles(const std::string& compo
   if (const std::string file = component == kAutoencoder ? AutoencoderFile() : ""; !file.empty())
     return {file};
   if (!component.empty() && IsFile(mindspore)) return {mindspore};
+  if (const std::string split = SplitFile(component); !split.empty()) return {split};
   if (!HasWeights(folder)) return {};
   return ComponentFiles(folder, Defaults().String(kVariant, ""));
 }

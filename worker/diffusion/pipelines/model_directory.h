@@ -54,7 +54,8 @@ class ModelDirectory {
   // The languages of its prompts, as far as it tells. Throws ModelError.
   std::vector<std::string> PromptLanguages(const std::string& tokenizer) const;
   // Its weights: an autoencoder's from the file that stands in for it, if there is one; else as ReadComponent
-  // finds them; where its folder has none, from the single file of the whole model, which is not looked at
+  // finds them; where its folder has none, from the file beside it that holds the component by itself
+  // (split_files.h), or else from the single file of the whole model, neither of which is looked at
   // otherwise. Throws ModelError naming what was looked for.
   FileParameters ComponentWeights(const std::string& component, FileParameters::Options options) const;
   // The same as stored, for whoever has them under other names. Throws likewise.
@@ -127,6 +128,9 @@ class ModelDirectory {
   std::string ComponentPath(const std::string& component) const { return path_ + "/" + component; }
 
  private:
+  // The file beside the components' folders that holds this one by itself; empty: there is none, or the
+  // folder has weights, or the directory is one file. Throws ModelError if there are several.
+  std::string SplitFile(const std::string& component) const;
   // The files of a component with weights of its own; none where they lie in the single file of the whole
   // model.
   std::vector<std::string> OwnWeightFiles(const std::string& component) const;

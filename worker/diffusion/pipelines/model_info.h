@@ -49,6 +49,7 @@ struct ModelInfo {
   bool takes_negative_prompt = false;
   int64_t max_clip_skip = 0;            // how many last layers of the text encoder a request may leave out
   bool takes_second_prompt = false;     // has two text encoders, which may read different prompts
+  bool takes_third_prompt = false;      // likewise a third
   bool takes_sizes = false;             // is told of the frame a picture is cut out of
   bool takes_aesthetic_score = false;   // and how beautiful it shall be
   bool takes_source = true;             // a picture to begin with, and a mask of what to paint anew in it
@@ -60,7 +61,11 @@ struct ModelInfo {
   int64_t reference_pixels = 0;  // that each of those is seen at, about, or at most
   bool varies = false;           // makes pictures like one that it sees as a whole: nothing without one
   bool takes_guidance = false;   // is guided away from what it makes of nothing, in rows of its own
+  // Of a model that is told its guidance as a number: a negative prompt leads it nevertheless, in such a row.
+  bool negative_prompt_guides = false;
   bool takes_perturbed = false;  // can be guided away from itself with layers that look at nothing
+  // The steps in which it is, unless a request says others (PerturbedSteps).
+  double perturbed_after = -1, perturbed_before = 1;
   ScorerInfo scorer;
   bool takes_prior_guidance = false;  // has a prior, which is guided by a scale of its own
   bool takes_hires = false;           // can go over its own picture again, enlarged

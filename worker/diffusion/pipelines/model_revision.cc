@@ -24,15 +24,17 @@ constexpr char kAutoencoderPrefix[] = "first_stage_model.";
 // Where a prior is a directory of its own, with folders for its parts.
 constexpr char kPriorFolder[] = "prior", kWholePrior[] = "prior/prior";
 
-constexpr char kTextPart[] = "text_encoder";
+constexpr char kTextPart[] = "text_encoder", kAutoencoderPart[] = "vae";
 
-// What a file's weights are, and their bytes where a worker keeps them in this type.
-std::pair<uint64_t, int64_t> ContentOf(const std::string& file, at::ScalarType type) {
-  const bool whole = file.ends_with(kAutoencoderFile) ||
+// What a file's weights are, and their bytes where a worker keeps them in this type. `autoencoder`: a file
+// that is one, wherever it lies.
+std::pair<uint64_t, int64_t> ContentOf(const std::string& file, at::ScalarType type,
+                                       const std::string& autoencoder = "") {
+  const bool whole = file.ends_with(kAutoencoderFile) || file == autoencoder ||
                      kInFloat32.count(std::filesystem::path(file).parent_path().filename().string()) != 0;
   int64_t bytes = 0;
   for (const auto& [name, tensor] : ReadShapes(file).tensors) {
-    if (!tensor.is_floating_point()) continue;
+    if (!tensor.is_floating_point() && tensor.scalar_type() != at::kChar) continue;
     const bool float32 = whole || name.starts_with(kAutoencoderPrefix);
     bytes += tensor.numel() * static_cast<int64_t>(c10::elementSize(float32 ? at::kFloat : type));
   }
@@ -56,7 +58,9 @@ WeightContents ModelDirectory::WeightBytesByContent(Precision given) const {
     for (const ModelDirectory& stage : Stages()) contents.merge(stage.WeightBytesByContent(precision));
     return contents;
   }
-  for (const std::string& file : WeightFiles()) contents.insert(ContentOf(file, TypeOf(precision)));
+  const std::string autoencoder = SplitFile(kAutoencoderPart);
+  for (const std::string& file : WeightFiles())
+    contents.insert(ContentOf(file, TypeOf(precision), autoencoder));
   return contents;
 }
 

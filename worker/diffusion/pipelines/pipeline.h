@@ -32,11 +32,13 @@ struct FrameSizes {
   Pair crop = {0, 0};            // where it was cropped
 };
 
-// Guidance away from what the model makes where layers look at nothing (models/perturbation.h).
+// Guidance away from what the model makes where layers look at nothing, or are left out
+// (models/perturbation.h).
 struct PerturbedGuidance {
   double scale = 0;  // 0: none, and no row for it
   double fall = 0;   // what the scale loses for each training step below the noisiest; not below 0
   std::vector<std::string> layers = {"mid"};  // as Perturbation names them
+  PerturbedSteps steps;                       // that it acts in
 };
 
 // Towards what the network in scorer/ leads, and how much of its gradient counts.
@@ -60,6 +62,7 @@ struct PictureRequest {
   std::optional<std::string> negative_prompt;
   // For a model's second text encoder, where that shall read something else than the first.
   std::string prompt_2, negative_prompt_2;
+  std::string prompt_3, negative_prompt_3;  // for its third, likewise
   PromptReading reading;
   double guidance = 1;           // classifier-free guidance scale; 1 = none, and one row instead of two
   double guidance_rescale = 0;   // 0 … 1, Lin et al. 2023, sec. 3.4

@@ -15,7 +15,9 @@ constexpr char kSd3Denoiser[] = "transformer", kSd3T5[] = "text_encoder_3", kSd3
 constexpr int64_t kSd3Steps = 28;
 constexpr double kSd3Guidance = 7, kSd35Guidance = 4.5;    // their authors'
 constexpr int64_t kSd3Tokens = 256, kMostSd3Tokens = 512;  // T5's
+// Of skip-layer guidance, the reference's: blocks, and the steps in which they are left out.
 const std::vector<int64_t> kSd3PassedOver = {7, 8, 9};
+constexpr PerturbedSteps kSd3PassedOverIn{.after = 0.01, .before = 0.2};
 
 const PromptEncoder::Part kSd3Clips[] = {{.skipped = 1, .normed = false},
                                          {.tokenizer = "tokenizer_2",
@@ -72,7 +74,10 @@ ModelInfo StableDiffusion3Pipeline::Describe(const ModelDirectory& directory) {
   const int64_t most = config.grid * config.patch_size * reduction;
   info.max_width = info.max_height = std::min(info.max_width, most / info.size_multiple * info.size_multiple);
   info.takes_prompt = info.takes_second_prompt = info.takes_negative_prompt = info.takes_guidance = true;
+  info.takes_third_prompt = directory.HasComponent(kSd3T5);
   info.takes_perturbed = info.takes_hires = true;
+  info.perturbed_after = kSd3PassedOverIn.after;
+  info.perturbed_before = kSd3PassedOverIn.before;
   info.languages = directory.PromptLanguages(kSd3Clips[0].tokenizer);
   info.max_clip_skip = MaxSkip(directory.ComponentConfig(kSd3Clips[0].encoder));
   for (const PromptEncoder::Part& part : kSd3Clips)
@@ -132,17 +137,20 @@ Conditioning StableDiffusion3Pipeline::Condition(const PictureRequest& request, 
   conditioning.adapters = adapters_->Get(request.loras);
   PromptReading reading = request.reading;
   reading.emphasis = Emphasis::kNone;  // T5 would read brackets as text
-  const auto add = [&](const std::string& prompt, const std::string& second, int64_t clip_skip) {
-    conditioning.rows.push_back(Row({prompt, second.empty() ? prompt : second, prompt},
-                                    {reading, clip_skip, conditioning.adapters}, conditioning.tokens_cut));
+  const auto add = [&](const std::string& prompt, const std::string& second, const std::string& third,
+                       int64_t clip_skip) {
+    conditioning.rows.push_back(
+        Row({prompt, second.empty() ? prompt : second, third.empty() ? prompt : third},
+            {reading, clip_skip, conditioning.adapters}, conditioning.tokens_cut));
   };
   if (request.guidance > 1) {
     // The reference skips no layers for the negative prompt.
-    add(request.negative_prompt.value_or(""), request.negative_prompt_2, /*clip_skip=*/0);
+    add(request.negative_prompt.value_or(""), request.negative_prompt_2, request.negative_prompt_3,
+        /*clip_skip=*/0);
   } else {
     conditioning.guidance.scale = 1;
   }
-  add(request.prompt, request.prompt_2, request.clip_skip);
+  add(request.prompt, request.prompt_2, request.prompt_3, request.clip_skip);
   if (request.perturbed.scale > 0) PassOver(request.perturbed, conditioning);
   PictureScorer::Ask(scorer_.get(), request, shape, conditioning);
   return conditioning;
@@ -167,6 +175,7 @@ void StableDiffusion3Pipeline::PassOver(const PerturbedGuidance& guidance, Condi
   }
   conditioning.perturbed_guidance = guidance.scale;
   conditioning.perturbed_fall = guidance.fall;
+  conditioning.perturbed_steps = guidance.steps;
   conditioning.rows.push_back(conditioning.rows.back());
   conditioning.rows.back().Perturb(std::make_shared<const Perturbation>(std::move(blocks)));
 }

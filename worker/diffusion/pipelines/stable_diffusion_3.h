@@ -23,8 +23,8 @@ class StableDiffusion3Pipeline : public LatentPipeline {
                                               FileParameters::Options options);
 
   const Denoiser& denoiser() const override { return *transformer_; }
-  // A request's second prompt is for the second CLIP. Perturbed guidance passes over blocks; of "mid", as
-  // nobody has said otherwise, those that the reference leaves out.
+  // A request's second prompt is for the second CLIP, its third for T5. Perturbed guidance passes over
+  // blocks; of "mid", as nobody has said otherwise, those that the reference leaves out.
   Conditioning Condition(const PictureRequest& request, at::IntArrayRef shape) const override;
 
   // One row, with a prompt for each of the encoders; `wish` is of the clips. Adds to `cut` what T5 and CLIP

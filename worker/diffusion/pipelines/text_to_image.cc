@@ -188,6 +188,7 @@ void TextToImagePipeline::Perturb(const PerturbedGuidance& guidance, Conditionin
   }
   conditioning.perturbed_guidance = guidance.scale;
   conditioning.perturbed_fall = guidance.fall;
+  conditioning.perturbed_steps = guidance.steps;
   conditioning.rows.push_back(conditioning.rows.back());
   conditioning.rows.back().Perturb(std::make_shared<const Perturbation>(Perturbation{guidance.layers}));
 }

@@ -44,6 +44,7 @@ NamedTensors FromVae(const NamedTensors& vae) {
       {"\\.up\\.(\\d+)\\.upsample\\.", ".up_blocks.$1.upsamplers.0."},
       {"\\.nin_shortcut\\.", ".conv_shortcut."},
       {"\\.norm_out\\.", ".conv_norm_out."},
+      {"^(encoder|decoder)\\.(quant_conv|post_quant_conv)\\.", "$2."},  // FLUX.2's
   };
   const int64_t levels = CountAfter(vae, "decoder.up.");
   const std::string last_down = "encoder.down." + std::to_string(levels - 1) + ".downsample.";
