@@ -44,15 +44,26 @@ RgbPicture Draw(int width, int height, uint32_t seed) {
   };
   const bool photograph = seed % 2 == 0;
   RgbPicture picture{std::vector<uint8_t>(static_cast<size_t>(width) * height * 3), width, height};
+  // size · sin(x + y) of each, by what it is along either side.
   struct Wave {
-    double x, y, phase, size;
+    std::vector<double> sines_x, cosines_x, sines_y, cosines_y;
   };
   std::vector<Wave> waves;
   for (int i = 0; photograph && i < 60; ++i) {
     const double frequency = std::exp(between(0, 4));
-    const double angle = between(0, 6.3);
-    waves.push_back({frequency * std::cos(angle), frequency * std::sin(angle), between(0, 6.3),
-                     30 / std::sqrt(frequency)});
+    const double angle = between(0, 6.3), phase = between(0, 6.3);
+    const double size = 30 / std::sqrt(frequency);
+    Wave& wave = waves.emplace_back();
+    for (int x = 0; x < width; ++x) {
+      const double at = 6.2832 * frequency * std::cos(angle) * (x + 0.5) / width + phase;
+      wave.sines_x.push_back(size * std::sin(at));
+      wave.cosines_x.push_back(size * std::cos(at));
+    }
+    for (int y = 0; y < height; ++y) {
+      const double at = 6.2832 * frequency * std::sin(angle) * (y + 0.5) / height;
+      wave.sines_y.push_back(std::sin(at));
+      wave.cosines_y.push_back(std::cos(at));
+    }
   }
   struct Shape {
     double x, y, radius;
@@ -73,7 +84,7 @@ RgbPicture Draw(int width, int height, uint32_t seed) {
       const double at_x = (x + 0.5) / width, at_y = (y + 0.5) / height;
       double light = photograph ? 90 + 60 * at_y : 255;
       for (const Wave& wave : waves) {
-        light += wave.size * std::sin(6.2832 * (wave.x * at_x + wave.y * at_y) + wave.phase);
+        light += wave.sines_x[x] * wave.cosines_y[y] + wave.cosines_x[x] * wave.sines_y[y];
       }
       std::array<double, 3> color = {light, light * 0.9, light * 0.8};
       if (!photograph) color = {255, 255, 255};
