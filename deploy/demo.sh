@@ -24,7 +24,7 @@ trap stop EXIT
 # Waits until a line matching $2 is in file $1, and prints what its group caught.
 await() {
   for _ in $(seq 600); do
-    found=$(sed -nE "s/.*$2.*/\1/p" "$1" | head -n 1)
+    found=$(sed -nE "/.*$2.*/{s//\1/p;q}" "$1")
     [ -z "$found" ] || { echo "$found"; return; }
     kill -0 "$3" 2>/dev/null || break
     sleep 0.1
@@ -41,7 +41,7 @@ pids+=($!)
 await "$work/worker.out" '(mind-worker .* serving)' $! >/dev/null
 export MIND_SERVER=127.0.0.1:$port
 for _ in $(seq 100); do
-  "$bin/mind" models 2>/dev/null | grep -q . && break
+  [ -z "$("$bin/mind" models 2>/dev/null || true)" ] || break
   sleep 0.1
 done
 
