@@ -1,6 +1,9 @@
-# Which sources are compiled together where CMAKE_UNITY_BUILD is on: a dozen of a target at most, and where a folder ends, the
-# group does, unless it is small. By the order alone, as CMake groups them, each new file would move all that come after it into other groups.
+# Which sources are compiled together where CMAKE_UNITY_BUILD is on: MIND_UNITY_GROUP of a target at most, and where a folder
+# ends, the group does, unless it has less than half as many. What headers and templates cost is paid once a group: large ones
+# are soonest compiled from nothing, small ones after a change. By the order alone, as CMake groups them, each new file would move all that come after it into other groups.
 #   mind_group_sources(DIRECTORY)   of all targets there and below
+set(MIND_UNITY_GROUP 24 CACHE STRING "Sources of a target that are compiled together, at most")
+
 function(mind_group_sources directory)
   get_property(below DIRECTORY ${directory} PROPERTY SUBDIRECTORIES)
   foreach(folder IN LISTS below)
@@ -13,12 +16,13 @@ function(mind_group_sources directory)
       continue()
     endif()
     get_target_property(sources ${target} SOURCES)
+    math(EXPR enough "${MIND_UNITY_GROUP} / 2")
     set(group 0)
     set(size 0)
     set(before)
     foreach(source IN LISTS sources)
       get_filename_component(folder ${source} DIRECTORY)
-      if(size EQUAL 12 OR (size GREATER_EQUAL 6 AND NOT folder STREQUAL before))
+      if(size EQUAL MIND_UNITY_GROUP OR (size GREATER_EQUAL enough AND NOT folder STREQUAL before))
         math(EXPR group "${group} + 1")
         set(size 0)
       endif()

@@ -11,4 +11,4 @@ fi
 output=$("$program" "$directory" "$@")
 status=$?
 echo "$output"
-[ $status -eq 0 ] && tail -n 1 <<<"$output" | grep -qE '^[1-9][0-9]* passed, 0 failed, 0 unsupported$'
+[ $status -eq 0 ] && grep -qE '^[1-9][0-9]* passed, 0 failed, 0 unsupported$' <<<"${output##*$'\n'}"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What CI has no time for, stage by stage; each ends with a line in build/long.log that says when, what and how it went.
 #   tests/long.sh [STAGE...]     stages: storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda
-#                                 bookworm trixie capacity libtorch cuda blocks asan-ubsan tsan fuzz tidy (default: all, in this order)
+#                                 bookworm trixie benchmarks capacity libtorch cuda blocks asan-ubsan tsan fuzz tidy (default: all, in this order)
 # docs/testing.md says what each looks for. Goes on after a failure, and fails at the end if any stage did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda bookworm trixie capacity libtorch cuda blocks asan-ubsan tsan fuzz tidy)
+[ ${#stages[@]} -gt 0 ] || stages=(storm hostile watermark simulation cluster postgresql api image image-libtorch image-cuda bookworm trixie benchmarks capacity libtorch cuda blocks asan-ubsan tsan fuzz tidy)
 mkdir -p build
 
 sanitized() {  # PRESET: builds it and runs the whole suite under it
@@ -50,7 +50,8 @@ run_stage() {
     image-libtorch) upstream_image cpu 650 ;;
     image-cuda) upstream_image cuda 4500 ;;
     bookworm | trixie) tests/deploy/bare.py . build/roots "$1" ;;
-    capacity) build/dev/bin/bench-cluster --whole | tee build/capacity.md ;;
+    benchmarks) cmake --build --preset dev --target benchmarks ;;
+    capacity) cmake --build --preset dev --target bench-cluster && build/dev/bin/bench-cluster --whole | tee build/capacity.md ;;
     asan-ubsan | tsan) sanitized "$1" ;;
     fuzz) cmake --preset fuzz >/dev/null && cmake --build --preset fuzz && ctest --preset fuzz ;;
     tidy)  # file by file, which a build of files taken together has no commands for

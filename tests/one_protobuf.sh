@@ -18,7 +18,8 @@ for library in "${torch[@]}"; do
   # What only a protobuf linked into it has: nothing of the kind is given out.
   own=$(nm --dynamic --defined-only --demangle "$library" | grep -cE "^[0-9a-f]+ [TDBRV] google::protobuf::" || true)
   [ "$own" -eq 0 ] || { echo "one_protobuf.sh: $library gives out $own symbols of protobuf"; exit 1; }
-  ! ldd "$library" | grep -q libprotobuf || continue  # the very one that the program has
+  needs=$(ldd "$library")
+  ! grep -q libprotobuf <<<"$needs" || continue  # the very one that the program has
   # Of one name there are instances of the standard library's templates alone, which are the same with any protobuf.
   both=$(comm -12 <(exports "$library") <(exports "$protobuf") | c++filt | grep -vE '^std::' || true)
   [ -z "$both" ] || { echo "one_protobuf.sh: $library and $protobuf both define: $both"; exit 1; }

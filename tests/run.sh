@@ -16,6 +16,6 @@ if [ "${1:-}" = --long ]; then
 fi
 deploy/install.sh build run test
 cmake --preset "$preset" >/dev/null
-cmake --build --preset "$preset"
+cmake --build --preset "$preset" --parallel "$(nproc)"  # which is as many as large sources have memory for
 ctest --preset "$preset" "$@"
 [ -z "$long" ] || exec tests/long.sh

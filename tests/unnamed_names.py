@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Names in unnamed namespaces are unique in a library, whose sources are compiled a dozen at a time.
+"""Names in unnamed namespaces are unique in a library, whose sources are compiled dozens at a time.
 
-The compiler only finds two of a name where they meet in one dozen, which changes as files are added. Functions may
+The compiler only finds two of a name where they meet in one group, which changes as files are added, and from preset to
+preset. Constants that the library's headers declare have names of their own too: one in an unnamed namespace would hide them. Functions may
 share a name where they take something else (they overload); here the words of their parameters are compared.
 Read are the first lines of declarations, and those on which constants go on after a comma: what stands further down, the
 parameters of a function beyond its first line too, is not seen.
@@ -20,6 +21,9 @@ LIBRARIES = [
     ["worker/diffusion"] + ["worker/diffusion/" + folder for folder in
                             "device weights weights/names text models samplers pipelines engine".split()],
 ] + [[folder] for folder in sorted(glob.glob("tests/unit/*"))]
+
+# Whose namespace is opened by a source that is compiled alone.
+ALONE = ["worker/diffusion/samplers/scheduler_keys.h"]
 
 CONSTANT = re.compile(r"(?:static |inline )?const(?:expr)?\s")
 FURTHER = re.compile(r",\n {4,}(?=k[A-Z])")  # another constant of the same declaration
@@ -46,6 +50,14 @@ def names(text):
                 yield f"{found.group(1)}({found.group(2).split(')')[0]})"
 
 
+def declared(text):
+    for statement in re.finditer(r"^(extern |inline )?const(expr)?\s[^;]*;", text, re.M):
+        if statement.group(1) == "extern ":
+            yield from re.findall(r"\bk[A-Z]\w*", statement.group(0))
+        else:
+            yield from INITIAL.findall(statement.group(0))
+
+
 def main():
     failed = False
     for folders in LIBRARIES:
@@ -55,10 +67,18 @@ def main():
                 with open(path, encoding="utf-8") as file:
                     for name in names(file.read()):
                         places[name].add(path)
+        headers = collections.defaultdict(set)
+        for path in (path for folder in folders for path in glob.glob(folder + "/*.h") if path not in ALONE):
+            with open(path, encoding="utf-8") as file:
+                for name in declared(file.read()):
+                    headers[name].add(path)
         for name, paths in sorted(places.items()):
             if len(paths) > 1:
                 failed = True
                 print(f"{name} is in the unnamed namespaces of {', '.join(sorted(paths))}")
+            if name in headers:
+                failed = True
+                print(f"{name} is in the unnamed namespace of {min(paths)}, and {min(headers[name])} declares it")
     sys.exit(failed)
 
 

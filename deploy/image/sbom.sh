@@ -37,7 +37,7 @@ package() {  # NAME VERSION PURL
   comma=$',\n'
 }
 while read -r name; do
-  version=$(dpkg-query --show --showformat='${Version}' "$name" | head -n 1 | quote)
+  version=$(dpkg-query --show --showformat='${Version}\n' "$name" | sed -n 1p | quote)
   package "$name" "$version" "pkg:deb/debian/$name@$version"
 done <"$packages"
 if [ -n "$wheels" ] && [ -e "$wheels" ]; then

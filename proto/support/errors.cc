@@ -16,7 +16,7 @@ namespace {
 constexpr char kTypePrefix[] = "type.googleapis.com/";
 // gRPC's clients take 8 KiB of metadata, and an error travels there twice: percent-encoded as the message,
 // and in base64 within the details.
-constexpr size_t kMaxMessageBytes = 1000;
+constexpr size_t kMaxTextBytes = 1000;
 constexpr size_t kMaxDetails = 3500;
 
 template <typename Detail>
@@ -67,7 +67,7 @@ bool IsControl(std::string_view character) {
 
 absl::Status MakeError(absl::StatusCode code, const std::string& message, const std::string& reason,
                        const ErrorMetadata& metadata) {
-  absl::Status status(code, Printable(message, kMaxMessageBytes));
+  absl::Status status(code, Printable(message, kMaxTextBytes));
   google::rpc::ErrorInfo info;
   info.set_reason(reason);
   info.set_domain(kErrorDomain);
@@ -82,7 +82,7 @@ absl::Status InvalidField(const std::string& field, const std::string& descripti
   google::rpc::BadRequest bad;
   auto* const violation = bad.add_field_violations();
   violation->set_field(field);
-  violation->set_description(Printable(description, kMaxMessageBytes));
+  violation->set_description(Printable(description, kMaxTextBytes));
   SetDetail(status, bad);
   return status;
 }
@@ -93,7 +93,7 @@ absl::Status NotFound(const std::string& type, const std::string& name, const st
   google::rpc::ResourceInfo resource;
   resource.set_resource_type(type);
   resource.set_resource_name(name);
-  resource.set_description(Printable(description, kMaxMessageBytes));
+  resource.set_description(Printable(description, kMaxTextBytes));
   SetDetail(status, resource);
   return status;
 }
@@ -104,7 +104,7 @@ absl::Status QuotaExceeded(const std::string& subject, const std::string& descri
   google::rpc::QuotaFailure failure;
   google::rpc::QuotaFailure::Violation& violation = *failure.add_violations();
   violation.set_subject(Printable(subject));
-  violation.set_description(Printable(description, kMaxMessageBytes));
+  violation.set_description(Printable(description, kMaxTextBytes));
   SetDetail(status, failure);
   return WithRetry(std::move(status), delay);
 }
@@ -165,7 +165,7 @@ absl::Status FromProto(const google::rpc::Status& proto) {
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status proto = ToProto(status);
-  proto.set_message(Printable(proto.message(), kMaxMessageBytes));
+  proto.set_message(Printable(proto.message(), kMaxTextBytes));
   auto& details = *proto.mutable_details();
   while (proto.ByteSizeLong() > kMaxDetails && !details.empty()) {
     details.erase(std::max_element(details.begin(), details.end(), [](const auto& one, const auto& other) {

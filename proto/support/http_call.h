@@ -1,30 +1,43 @@
-// One request over http or https, and what is answered.
+// One request over http or https, and what is answered. Free of the library that reads and writes them.
 #ifndef MIND_PROTO_SUPPORT_HTTP_CALL_H_
 #define MIND_PROTO_SUPPORT_HTTP_CALL_H_
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-#include <boost/beast/ssl/ssl_stream.hpp>
+#include <cstdint>
 #include <functional>
-#include <memory>
+#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "proto/support/ignoring_case.h"
 #include "proto/support/web_url.h"
+
+namespace boost::asio {
+class io_context;
+namespace ssl {
+class context;
+}
+}  // namespace boost::asio
 
 namespace mind {
 
 // Follows no redirects; the connection is for this request alone. All on the thread of its io_context.
-class HttpCall : public std::enable_shared_from_this<HttpCall> {
+class HttpCall {
  public:
-  using Request = boost::beast::http::request<boost::beast::http::string_body>;
-  using Answer = boost::beast::http::response<boost::beast::http::string_body>;
+  using Fields = std::map<std::string, std::string, IgnoringCase>;
+  struct Request {
+    std::string method;  // "GET"
+    Fields fields;       // beside those that every request of ours has
+    std::string body;
+  };
+  struct Answer {
+    int status = 0;
+    Fields fields;  // of a name given twice the first
+    std::string body;
+
+    // Empty if there is none.
+    const std::string& Field(const std::string& name) const;
+  };
   // UNAVAILABLE, DEADLINE_EXCEEDED: there was no answer, and what came of the request is not known.
   // RESOURCE_EXHAUSTED: the answer is larger than is allowed.
   using Done = std::function<void(absl::StatusOr<Answer>)>;
@@ -34,47 +47,13 @@ class HttpCall : public std::enable_shared_from_this<HttpCall> {
     uint64_t most = 0;
   };
 
-  // `done` is called once, unless the io_context is stopped. Both contexts must outlive it. The request has
-  // all its header fields (RequestTo).
+  // `done` is called once, unless the io_context is stopped. Both contexts must outlive it.
   static void Start(boost::asio::io_context& io, boost::asio::ssl::context& tls, const WebUrl& url,
                     Request request, const Options& options, Done done);
 
  private:
-  using Error = boost::beast::error_code;
-  using Results = boost::asio::ip::tcp::resolver::results_type;
-  using Parser = boost::beast::http::response_parser<boost::beast::http::string_body>;
-
-  HttpCall(boost::asio::io_context& io, boost::asio::ssl::context& tls, WebUrl url, Request request,
-           const Options& options, Done done);
-
-  void Resolve();
-  void Connect(const Results& addresses);
-  void Handshake();
-  void Write();
-  void ReadHeader();
-  void ReadBody();
-  void Finish(absl::StatusOr<Answer> answer);
-  // What to do next where the step before has gone well.
-  template <typename Step>
-  auto Then(const char* doing, Step step);
-  // Runs an operation on the stream that the URL's scheme means.
-  template <typename Operation>
-  void OnStream(const Operation& operation);
-
-  const WebUrl url_;
-  const Options options_;
-  Done done_;  // null once called
-  Request request_;
-  bool late_ = false;
-  boost::asio::steady_timer timer_;
-  boost::asio::ip::tcp::resolver resolver_;
-  boost::beast::ssl_stream<boost::beast::tcp_stream> stream_;  // only what is under it, where the URL is http
-  boost::beast::flat_buffer buffer_;
-  Parser answer_;
+  class Impl;
 };
-
-// With what every request of ours says: whom it is for, who asks, and that nothing follows.
-HttpCall::Request RequestTo(const WebUrl& url, boost::beast::http::verb verb, std::string body);
 
 }  // namespace mind
 

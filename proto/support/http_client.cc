@@ -1,10 +1,20 @@
 #include "proto/support/http_client.h"
 
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <deque>
+#include <map>
+#include <thread>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 
 namespace mind {
 
@@ -14,7 +24,7 @@ namespace {
 
 bool MayPass(const absl::StatusOr<HttpCall::Answer>& answer) {
   if (!answer.ok()) return absl::IsUnavailable(answer.status());
-  return answer->result_int() == 429 || answer->result_int() >= 500;
+  return answer->status == 429 || answer->status >= 500;
 }
 
 absl::Status Closed() {
@@ -23,24 +33,60 @@ absl::Status Closed() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(const std::string& ca_file, size_t at_once) {
-  std::unique_ptr<HttpClient> client(new HttpClient(at_once));
-  client->tls_.set_verify_mode(asio::ssl::verify_peer);
-  boost::system::error_code error;
-  if (ca_file.empty()) {
-    client->tls_.set_default_verify_paths(error);
-  } else {
-    client->tls_.load_verify_file(ca_file, error);
-  }
-  if (error) {
+class HttpClient::Impl {
+ public:
+  explicit Impl(size_t at_once) : at_once_(at_once) { tls_.set_verify_mode(asio::ssl::verify_peer); }
+  ~Impl() { Close(); }
+
+  absl::Status Trust(const std::string& ca_file) {
+    boost::system::error_code error;
+    if (ca_file.empty()) {
+      tls_.set_default_verify_paths(error);
+    } else {
+      tls_.load_verify_file(ca_file, error);
+    }
+    if (!error) return absl::OkStatus();
     return absl::InvalidArgumentError(
         absl::StrCat(ca_file, ": cannot read authorities' certificates: ", error.message()));
   }
-  client->thread_ = std::thread([io = &client->io_] { io->run(); });
-  return client;
-}
+  void Run() {
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  void Send(const WebUrl& url, HttpCall::Request request, const Options& options, HttpCall::Done done)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
-void HttpClient::Close() {
+ private:
+  struct Sending {
+    uint64_t id = 0;
+    WebUrl url;
+    HttpCall::Request request;
+    Options options;
+    std::chrono::steady_clock::time_point deadline;
+    int tried = 0;
+  };
+  using SendingPtr = std::shared_ptr<Sending>;
+
+  // All on the thread.
+  void Begin();
+  void Tried(const SendingPtr& one, absl::StatusOr<HttpCall::Answer> answer);
+  void Finish(uint64_t id, absl::StatusOr<HttpCall::Answer> answer) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const size_t at_once_;
+  asio::ssl::context tls_{asio::ssl::context::tls_client};
+  asio::io_context io_{1};
+  const asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  std::deque<SendingPtr> waiting_;  // the thread's
+  size_t under_way_ = 0;            // the thread's
+
+  absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<uint64_t, HttpCall::Done> unanswered_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+void HttpClient::Impl::Close() {
   io_.stop();
   if (thread_.joinable()) thread_.join();
   std::map<uint64_t, HttpCall::Done> unanswered;
@@ -52,8 +98,8 @@ void HttpClient::Close() {
   for (const auto& [id, done] : unanswered) done(Closed());
 }
 
-void HttpClient::Send(const WebUrl& url, HttpCall::Request request, const Options& options,
-                      HttpCall::Done done) {
+void HttpClient::Impl::Send(const WebUrl& url, HttpCall::Request request, const Options& options,
+                            HttpCall::Done done) {
   const auto one = std::make_shared<Sending>(
       Sending{.url = url,
               .request = std::move(request),
@@ -73,7 +119,7 @@ void HttpClient::Send(const WebUrl& url, HttpCall::Request request, const Option
   });
 }
 
-void HttpClient::Begin() {
+void HttpClient::Impl::Begin() {
   while (under_way_ < at_once_ && !waiting_.empty()) {
     const SendingPtr one = std::move(waiting_.front());
     waiting_.pop_front();
@@ -92,7 +138,7 @@ void HttpClient::Begin() {
   }
 }
 
-void HttpClient::Tried(const SendingPtr& one, absl::StatusOr<HttpCall::Answer> answer) {
+void HttpClient::Impl::Tried(const SendingPtr& one, absl::StatusOr<HttpCall::Answer> answer) {
   const auto pause = absl::ToChronoNanoseconds(one->options.first_pause * (int64_t{1} << (one->tried - 1)));
   const auto again = std::chrono::steady_clock::now() + pause;
   if (!MayPass(answer) || one->tried == one->options.tries || again >= one->deadline) {
@@ -105,7 +151,7 @@ void HttpClient::Tried(const SendingPtr& one, absl::StatusOr<HttpCall::Answer> a
   });
 }
 
-void HttpClient::Finish(uint64_t id, absl::StatusOr<HttpCall::Answer> answer) {
+void HttpClient::Impl::Finish(uint64_t id, absl::StatusOr<HttpCall::Answer> answer) {
   HttpCall::Done done;
   {
     const absl::MutexLock lock(&mutex_);
@@ -114,6 +160,25 @@ void HttpClient::Finish(uint64_t id, absl::StatusOr<HttpCall::Answer> answer) {
     unanswered_.erase(found);
   }
   done(std::move(answer));
+}
+
+absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(const std::string& ca_file, size_t at_once) {
+  auto impl = std::make_unique<Impl>(at_once);
+  if (const absl::Status trusted = impl->Trust(ca_file); !trusted.ok()) return trusted;
+  impl->Run();
+  return std::unique_ptr<HttpClient>(new HttpClient(std::move(impl)));
+}
+
+HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpClient::~HttpClient() = default;
+
+void HttpClient::Send(const WebUrl& url, HttpCall::Request request, const Options& options,
+                      HttpCall::Done done) {
+  impl_->Send(url, std::move(request), options, std::move(done));
+}
+
+void HttpClient::Close() {
+  impl_->Close();
 }
 
 }  // namespace mind

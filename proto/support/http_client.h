@@ -2,20 +2,13 @@
 #ifndef MIND_PROTO_SUPPORT_HTTP_CLIENT_H_
 #define MIND_PROTO_SUPPORT_HTTP_CLIENT_H_
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
-#include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "proto/support/http_call.h"
 
 namespace mind {
@@ -37,46 +30,21 @@ class HttpClient {
   // `ca_file`: the authorities that certificates are to be by, in PEM; empty: those that the system knows.
   // INVALID_ARGUMENT: it cannot be read.
   static absl::StatusOr<std::unique_ptr<HttpClient>> Create(const std::string& ca_file, size_t at_once = 64);
-  ~HttpClient() { Close(); }
+  ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
   // `done` is called once, on the client's thread or, at its end, on the one that closes it.
-  void Send(const WebUrl& url, HttpCall::Request request, const Options& options, HttpCall::Done done)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void Send(const WebUrl& url, HttpCall::Request request, const Options& options, HttpCall::Done done);
   // What is not answered yet ends with CANCELLED, before this returns, and so does what comes later. Call it
   // from one thread, and not the client's own.
-  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Close();
 
  private:
-  struct Sending {
-    uint64_t id = 0;
-    WebUrl url;
-    HttpCall::Request request;
-    Options options;
-    std::chrono::steady_clock::time_point deadline;
-    int tried = 0;
-  };
-  using SendingPtr = std::shared_ptr<Sending>;
+  class Impl;
+  explicit HttpClient(std::unique_ptr<Impl> impl);
 
-  explicit HttpClient(size_t at_once) : at_once_(at_once) {}
-  // All on the thread.
-  void Begin();
-  void Tried(const SendingPtr& one, absl::StatusOr<HttpCall::Answer> answer);
-  void Finish(uint64_t id, absl::StatusOr<HttpCall::Answer> answer) ABSL_LOCKS_EXCLUDED(mutex_);
-
-  const size_t at_once_;
-  boost::asio::ssl::context tls_{boost::asio::ssl::context::tls_client};
-  boost::asio::io_context io_{1};
-  const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{io_.get_executor()};
-  std::deque<SendingPtr> waiting_;  // the thread's
-  size_t under_way_ = 0;            // the thread's
-
-  absl::Mutex mutex_;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<uint64_t, HttpCall::Done> unanswered_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;
+  const std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace mind

@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "proto/support/http_stream.h"
 #include "server/http/body_budget.h"
 #include "server/http/end_of_turn.h"
 #include "server/http/http_server.h"
-#include "server/http/http_stream.h"
 #include "server/http/http_tls.h"
 
 namespace mind::server {

@@ -39,7 +39,8 @@ bool IsToken(absl::string_view id) {
 void Connection::Run() {
   if (!stream_.encrypted()) return ReadHeader(context_->limits.header_time);
   stream_.expires_after(context_->limits.header_time);
-  stream_.async_handshake([self = shared_from_this()](Error error) { self->OnHandshake(error); });
+  stream_.async_handshake(boost::asio::ssl::stream_base::server,
+                          [self = shared_from_this()](Error error) { self->OnHandshake(error); });
 }
 
 void Connection::OnHandshake(Error error) {

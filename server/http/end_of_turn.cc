@@ -1,5 +1,6 @@
 #include "server/http/end_of_turn.h"
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
 namespace mind::server {

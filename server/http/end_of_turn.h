@@ -2,11 +2,14 @@
 #ifndef MIND_SERVER_HTTP_END_OF_TURN_H_
 #define MIND_SERVER_HTTP_END_OF_TURN_H_
 
-#include <boost/asio/io_context.hpp>
 #include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace mind::server {
 

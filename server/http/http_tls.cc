@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <string>
 
 #include "proto/support/errors.h"

@@ -2,7 +2,8 @@
 #ifndef MIND_SERVER_HTTP_HTTP_TLS_H_
 #define MIND_SERVER_HTTP_HTTP_TLS_H_
 
-#include <boost/asio/ssl/context.hpp>
+#include <openssl/types.h>
+
 #include <functional>
 #include <memory>
 
@@ -11,6 +12,10 @@
 #include "absl/synchronization/mutex.h"
 #include "proto/support/certificate_judge.h"
 #include "proto/support/tls_identity.h"
+
+namespace boost::asio::ssl {
+class context;
+}
 
 namespace mind::server {
 

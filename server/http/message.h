@@ -2,25 +2,15 @@
 #ifndef MIND_SERVER_HTTP_MESSAGE_H_
 #define MIND_SERVER_HTTP_MESSAGE_H_
 
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
+#include "proto/support/ignoring_case.h"
 
 namespace mind::server {
-
-struct IgnoringCase {
-  bool operator()(const std::string& a, const std::string& b) const {
-    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-      return absl::ascii_tolower(static_cast<unsigned char>(x)) <
-             absl::ascii_tolower(static_cast<unsigned char>(y));
-    });
-  }
-};
 
 struct HttpRequest {
   std::string method;                        // "GET"

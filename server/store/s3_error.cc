@@ -36,15 +36,14 @@ std::string Refusal(const S3Options& options, const std::string& key, const std:
   }
   if (code == "RequestTimeTooSkewed") {
     return absl::StrCat("has another time: it is ", absl::FormatTime(now, absl::UTCTimeZone()), " here and ",
-                        std::string(answer[boost::beast::http::field::date]),
-                        " there; set this machine's clock");
+                        answer.Field("Date"), " there; set this machine's clock");
   }
-  if (const std::string region = Element(answer.body(), "Region"); !region.empty()) {
+  if (const std::string region = Element(answer.body, "Region"); !region.empty()) {
     return absl::StrCat("expects the region ", region, ", not ", options.region,
                         " (--s3-region, AWS_REGION)");
   }
   return absl::StrCat("does not let the key ", id, " at ", options.bucket, "/", options.prefix, key, ": ",
-                      answer.result_int(), " ", code, " ", message);
+                      answer.status, " ", code, " ", message);
 }
 
 }  // namespace
@@ -56,9 +55,9 @@ absl::Status S3Status(const S3Options& options, const std::string& key,
     return Error(kS3Unreachable,
                  absl::StrCat(where, " does not answer: ", std::string(answer.status().message())));
   }
-  const unsigned status = answer->result_int();
+  const int status = answer->status;
   if (status / 100 == 2) return absl::OkStatus();
-  const std::string code = Element(answer->body(), "Code"), message = Element(answer->body(), "Message");
+  const std::string code = Element(answer->body, "Code"), message = Element(answer->body, "Message");
   if (status >= 500 || status == 429) {
     return Error(kS3Failing,
                  absl::StrCat(where, " has trouble of its own: ", status, " ", code, " ", message));

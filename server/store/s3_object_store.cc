@@ -15,8 +15,6 @@
 
 namespace mind::server {
 
-namespace http = boost::beast::http;
-
 namespace {
 
 constexpr int kTries = 3;
@@ -34,8 +32,8 @@ const prometheus::Histogram::BucketBoundaries kSeconds = {0.005, 0.01, 0.02, 0.0
 bool IsNotFound(const absl::Status& status, const HttpCall::Answer& answer) {
   // Where the bucket is missing that is no answer about an object.
   const auto info = GetErrorInfo(status);
-  return info && info->reason() == kS3NotFound && answer.result_int() == 404 &&
-         answer.body().find("NoSuchBucket") == std::string::npos;
+  return info && info->reason() == kS3NotFound && answer.status == 404 &&
+         answer.body.find("NoSuchBucket") == std::string::npos;
 }
 
 absl::Status NotAsSaid(const std::string& what) {
@@ -72,21 +70,21 @@ S3Request S3ObjectStore::RequestFor(const std::string& method, const std::string
           .path = S3Path(absl::StrCat("/", options_.bucket, "/", options_.prefix, key))};
 }
 
-void S3ObjectStore::Ask(const std::string& what, http::verb verb, const std::string& key, std::string body,
-                        const std::string& body_hash, Answered answered) {
-  AskThrough(*client_, kLimit, what, verb, key, std::move(body), body_hash, std::move(answered));
+void S3ObjectStore::Ask(const std::string& what, const std::string& method, const std::string& key,
+                        std::string body, const std::string& body_hash, Answered answered) {
+  AskThrough(*client_, kLimit, what, method, key, std::move(body), body_hash, std::move(answered));
 }
 
 void S3ObjectStore::AskThrough(HttpClient& client, absl::Duration limit, const std::string& what,
-                               http::verb verb, const std::string& key, std::string body,
+                               const std::string& method, const std::string& key, std::string body,
                                const std::string& body_hash, Answered answered) {
   const absl::Time now = absl::Now();
-  const S3Request asked = RequestFor(std::string(http::to_string(verb)), key);
+  const S3Request asked = RequestFor(method, key);
   WebUrl url = options_.endpoint;
   url.target = asked.path;
-  HttpCall::Request request = RequestTo(url, verb, std::move(body));
+  HttpCall::Request request{.method = method, .fields = {}, .body = std::move(body)};
   for (const auto& [name, value] : signer_.SignHeaders(asked, absl::BytesToHexString(body_hash), now)) {
-    request.set(name, value);
+    request.fields[name] = value;
   }
   client.Send(url, std::move(request),
               {.limit = limit, .each = kLimit, .most = kMaxMessageBytes, .tries = kTries},
@@ -114,26 +112,26 @@ absl::Status S3ObjectStore::TryOut() {
 
 void S3ObjectStore::Put(const StoredObject& object, std::shared_ptr<const std::string> data,
                         std::function<void(absl::Status)> done) {
-  Ask("put", http::verb::put, object.key, *data, object.hash,
+  Ask("put", "PUT", object.key, *data, object.hash,
       [done = std::move(done)](const absl::Status& status, const HttpCall::Answer&) { done(status); });
 }
 
 void S3ObjectStore::Get(const StoredObject& object,
                         std::function<void(absl::StatusOr<std::optional<std::string>>)> done) {
-  Ask("get", http::verb::get, object.key, "", Sha256(""),
+  Ask("get", "GET", object.key, "", Sha256(""),
       [object, done = std::move(done)](const absl::Status& status, const HttpCall::Answer& answer) {
         if (IsNotFound(status, answer)) return done(std::nullopt);
         if (!status.ok()) return done(status);
-        if (Sha256(answer.body()) != object.hash) {
+        if (Sha256(answer.body) != object.hash) {
           return done(MakeError(absl::StatusCode::kDataLoss,
                                 absl::StrCat("the object ", object.key, " is damaged"), "STORE_DAMAGED"));
         }
-        done(answer.body());
+        done(answer.body);
       });
 }
 
 void S3ObjectStore::Delete(const std::string& key) {
-  AskThrough(*deleting_, kDeleteLimit, "delete", http::verb::delete_, key, "", Sha256(""),
+  AskThrough(*deleting_, kDeleteLimit, "delete", "DELETE", key, "", Sha256(""),
              [key](const absl::Status& status, const HttpCall::Answer& answer) {
                if (status.ok() || IsNotFound(status, answer)) return;
                LogWarning("an object that nobody needs is left where it is",
@@ -154,17 +152,16 @@ v1::Upload S3ObjectStore::Grant(const std::string& key, const std::string& media
 
 void S3ObjectStore::Check(const std::string& key, const v1::UploadedFile& file,
                           std::function<void(absl::Status)> done) {
-  Ask("head", http::verb::head, key, "", Sha256(""),
+  Ask("head", "HEAD", key, "", Sha256(""),
       [key, file, done = std::move(done)](const absl::Status& status, const HttpCall::Answer& answer) {
         if (IsNotFound(status, answer)) return done(NotAsSaid("is not there"));
         if (!status.ok()) return done(status);
         uint64_t size = 0;
-        if (!absl::SimpleAtoi(std::string(answer[http::field::content_length]), &size) ||
-            size != file.size()) {
+        if (!absl::SimpleAtoi(answer.Field("Content-Length"), &size) || size != file.size()) {
           return done(NotAsSaid(absl::StrCat("has ", size, " bytes, not ", file.size())));
         }
         // The same file as the worker's: somebody else's would have another tag.
-        if (std::string(answer[http::field::etag]) != file.etag()) {
+        if (answer.Field("ETag") != file.etag()) {
           return done(NotAsSaid("is not what the worker has put there"));
         }
         done(absl::OkStatus());

@@ -43,10 +43,10 @@ class S3ObjectStore : public ObjectStore {
   using Answered = std::function<void(const absl::Status&, const HttpCall::Answer&)>;
   // Sends a signed request about an object; `what` is for the metrics. The answer is empty where there is
   // none.
-  void Ask(const std::string& what, boost::beast::http::verb verb, const std::string& key, std::string body,
+  void Ask(const std::string& what, const std::string& method, const std::string& key, std::string body,
            const std::string& body_hash, Answered answered);
   void AskThrough(HttpClient& client, absl::Duration limit, const std::string& what,
-                  boost::beast::http::verb verb, const std::string& key, std::string body,
+                  const std::string& method, const std::string& key, std::string body,
                   const std::string& body_hash, Answered answered);
   S3Request RequestFor(const std::string& method, const std::string& key) const;
 

@@ -24,7 +24,6 @@
 namespace mind::server {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 
 namespace {
 
@@ -33,7 +32,7 @@ constexpr int kAtOnce = 8;  // of one origin
 // Empty: it was answered with success.
 std::string ProblemOf(const absl::StatusOr<HttpCall::Answer>& answer) {
   if (!answer.ok()) return std::string(answer.status().message());
-  const unsigned status = answer->result_int();
+  const int status = answer->status;
   return status / 100 == 2 ? "" : absl::StrCat("answered with ", status);
 }
 
@@ -103,12 +102,13 @@ class WebhookDeliverer::Impl {
 
   HttpCall::Request RequestOf(const Delivery& delivery) const {
     const int64_t now = absl::ToUnixSeconds(absl::Now());
-    HttpCall::Request request = RequestTo(delivery.url, http::verb::post, delivery.body);
-    request.set(http::field::content_type, "application/json");
-    request.set("webhook-id", delivery.id);
-    request.set("webhook-timestamp", absl::StrCat(now));
-    request.set("webhook-signature", WebhookSignature(options_.secrets, delivery.id, now, delivery.body));
-    return request;
+    return {.method = "POST",
+            .fields = {{"Content-Type", "application/json"},
+                       {"webhook-id", delivery.id},
+                       {"webhook-timestamp", absl::StrCat(now)},
+                       {"webhook-signature",
+                        WebhookSignature(options_.secrets, delivery.id, now, delivery.body)}},
+            .body = delivery.body};
   }
 
   void Attempted(const DeliveryPtr& delivery, const std::string& problem) {

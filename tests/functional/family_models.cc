@@ -9,10 +9,10 @@
 namespace mind::testing {
 namespace {
 
-// A family's model in small, of one of the kinds that make-tiny-FAMILY knows.
+// A family's model in small, of one of the kinds that make-tiny knows.
 void AddTiny(const std::string& family, const support::ModelFolder& folder, const std::string& model,
              const std::string& kind) {
-  const std::string make = std::string(MIND_BIN) + "/make-tiny-" + family + " " + folder.path() + "/" +
+  const std::string make = std::string(MIND_BIN) + "/make-tiny " + family + " " + folder.path() + "/" +
                            model + " " + (support::ModelFolder::Golden() / "models/sd1/tokenizer").string() +
                            (kind == "base" ? "" : " " + kind);
   ASSERT_EQ(std::system(make.c_str()), 0) << make;
@@ -39,19 +39,19 @@ void AddXlCascade(const support::ModelFolder& folder, const std::string& name) {
 void AddWhole(const std::string& family, const support::ModelFolder& folder, const std::string& model,
               const std::string& kind) {
   const std::string make =
-      std::string(MIND_BIN) + "/make-tiny-" + family + " " + folder.path() + "/" + model + " " + kind;
+      std::string(MIND_BIN) + "/make-tiny " + family + " " + folder.path() + "/" + model + " " + kind;
   ASSERT_EQ(std::system(make.c_str()), 0) << make;
 }
 
 void AddZImage(const support::ModelFolder& folder, const std::string& model) {
-  const std::string make = std::string(MIND_BIN) + "/make-tiny-zimage " + folder.path() + "/" + model;
+  const std::string make = std::string(MIND_BIN) + "/make-tiny zimage " + folder.path() + "/" + model;
   ASSERT_EQ(std::system(make.c_str()), 0) << make;
 }
 
 // Stable Diffusion 1, whole in one file, with another autoencoder beside it.
 void AddFile(const support::ModelFolder& folder, const std::string& model) {
   for (const std::string& file : {model + ".safetensors 1", model + ".vae.safetensors 2"}) {
-    const std::string make = std::string(MIND_BIN) + "/make-tiny-file " + folder.path() + "/" + file;
+    const std::string make = std::string(MIND_BIN) + "/make-tiny file " + folder.path() + "/" + file;
     ASSERT_EQ(std::system(make.c_str()), 0) << make;
   }
 }

@@ -25,7 +25,7 @@ class Models : public ::testing::Test {
   void AddFile(const std::string& name, int number) const {
     const std::string ready = Path(name).string() + ".part";
     const std::string make =
-        std::string(MIND_BIN) + "/make-tiny-file " + ready + " " + std::to_string(number);
+        std::string(MIND_BIN) + "/make-tiny file " + ready + " " + std::to_string(number);
     ASSERT_EQ(std::system(make.c_str()), 0) << make;
     fs::rename(ready, Path(name));
   }

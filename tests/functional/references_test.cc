@@ -27,7 +27,7 @@ class References : public ::testing::Test {
  protected:
   References() : cluster_({"--http", "127.0.0.1:0"}) {
     const std::string make =
-        std::string(MIND_BIN) + "/make-tiny-flux2 " + folder_.path() + "/" + kKlein + " distilled";
+        std::string(MIND_BIN) + "/make-tiny flux2 " + folder_.path() + "/" + kKlein + " distilled";
     EXPECT_EQ(std::system(make.c_str()), 0) << make;
     cluster_.StartWorker("w", {"--models", folder_.path()});
     client_ = cluster_.NewClient();

@@ -10,8 +10,6 @@
 
 namespace mind {
 
-namespace http = boost::beast::http;
-
 namespace {
 
 // Within this a server does not take a picture that is only to be sent for one that hangs.
@@ -26,10 +24,10 @@ void PutFile(HttpClient& client, const v1::Upload& upload, const std::string& fi
              std::function<void(absl::StatusOr<v1::UploadedFile>)> done) {
   const std::optional<WebUrl> url = ParseWebUrl(upload.url(), kMaxUrl);
   if (!url) return done(absl::InvalidArgumentError("the place is no http or https URL"));
-  HttpCall::Request request = RequestTo(*url, http::verb::put, file);
-  for (const auto& [name, value] : upload.headers()) request.set(name, value);
+  HttpCall::Request request{.method = "PUT", .fields = {}, .body = file};
+  for (const auto& [name, value] : upload.headers()) request.fields[name] = value;
   // What arrives otherwise is not taken.
-  request.set(http::field::content_md5, absl::Base64Escape(Md5(file)));
+  request.fields["Content-MD5"] = absl::Base64Escape(Md5(file));
   v1::UploadedFile uploaded;
   uploaded.set_size(file.size());
   uploaded.set_sha256(Sha256(file));
@@ -37,11 +35,11 @@ void PutFile(HttpClient& client, const v1::Upload& upload, const std::string& fi
               [uploaded = std::move(uploaded),
                done = std::move(done)](const absl::StatusOr<HttpCall::Answer>& answer) mutable {
                 if (!answer.ok()) return done(answer.status());
-                if (answer->result_int() / 100 != 2) {
+                if (answer->status / 100 != 2) {
                   return done(absl::UnavailableError(
-                      absl::StrCat("answered with ", answer->result_int(), " ", Printable(answer->body()))));
+                      absl::StrCat("answered with ", answer->status, " ", Printable(answer->body))));
                 }
-                uploaded.set_etag(std::string((*answer)[http::field::etag]));
+                uploaded.set_etag(answer->Field("ETag"));
                 done(std::move(uploaded));
               });
 }

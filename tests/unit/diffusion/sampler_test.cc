@@ -15,7 +15,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr double kMean = 0.7, kDeviation = 0.5;
+constexpr double kDataMean = 0.7, kDataDeviation = 0.5;
 
 SamplerConfig GaussianConfig() {
   SamplerConfig config;
@@ -31,7 +31,7 @@ SamplerConfig GaussianConfig() {
 // neighbours.
 at::Tensor ExactNoise(const std::vector<double>& alphas, const at::Tensor& x, double t) {
   const double a = Interpolate(alphas, t);
-  return std::sqrt(1 - a) * (x - std::sqrt(a) * kMean) / (a * kDeviation * kDeviation + 1 - a);
+  return std::sqrt(1 - a) * (x - std::sqrt(a) * kDataMean) / (a * kDataDeviation * kDataDeviation + 1 - a);
 }
 
 at::Tensor Sample(const std::string& name, int64_t steps, int64_t draws) {
@@ -49,8 +49,8 @@ class SamplerGaussian : public testing::TestWithParam<std::string> {};
 
 TEST_P(SamplerGaussian, ReachesTheDataDistribution) {
   const at::Tensor x = Sample(GetParam(), 200, 20000);
-  EXPECT_NEAR(x.mean().item<double>(), kMean, 0.03);
-  EXPECT_NEAR(x.std().item<double>(), kDeviation, 0.03);
+  EXPECT_NEAR(x.mean().item<double>(), kDataMean, 0.03);
+  EXPECT_NEAR(x.std().item<double>(), kDataDeviation, 0.03);
 }
 
 std::vector<std::string> ThoseForExactDenoisers() {

@@ -32,13 +32,13 @@ absl::Status CheckUpload(ObjectStore& store, const std::string& key, const v1::U
 absl::StatusOr<std::string> Fill(const v1::Upload& upload, const std::string& bytes) {
   const auto client = HttpClient::Create("");
   const WebUrl url = *ParseWebUrl(upload.url());
-  HttpCall::Request request = RequestTo(url, boost::beast::http::verb::put, bytes);
-  for (const auto& [name, value] : upload.headers()) request.set(name, value);
+  HttpCall::Request request{.method = "PUT", .fields = {}, .body = bytes};
+  for (const auto& [name, value] : upload.headers()) request.fields[name] = value;
   const auto answer = Await<absl::StatusOr<HttpCall::Answer>>(
       [&](const auto& done) { (*client)->Send(url, request, {.most = 4096}, done); });
   if (!answer.ok()) return answer.status();
-  if (answer->result_int() != 200) return absl::InternalError(answer->body());
-  return std::string((*answer)[boost::beast::http::field::etag]);
+  if (answer->status != 200) return absl::InternalError(answer->body);
+  return answer->Field("ETag");
 }
 
 class S3ObjectStoreTest : public ::testing::Test {

@@ -37,7 +37,7 @@ class Silent {
 absl::Status StatusOfGet(HttpClient& client, const std::string& address, const HttpClient::Options& options) {
   const WebUrl url = *ParseWebUrl(address);
   std::promise<absl::Status> status;
-  client.Send(url, RequestTo(url, boost::beast::http::verb::get, ""), options,
+  client.Send(url, {.method = "GET", .fields = {}, .body = ""}, options,
               [&](const absl::StatusOr<HttpCall::Answer>& answer) { status.set_value(answer.status()); });
   return status.get_future().get();
 }

@@ -5,7 +5,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr int64_t kOrder = 4;
+constexpr int64_t kMultistepOrder = 4;
 
 // The integral from a to b of the polynomial that is 1 at nodes[j] and 0 at the other nodes. Gauss-Legendre
 // with two points: exact up to the third degree, which is all that four nodes make.
@@ -27,7 +27,7 @@ double IntegratedBasis(const std::vector<double>& nodes, size_t j, double a, dou
 Task LmsSampler::Step(SampleState& state, Evaluator& evaluate) const {
   const Denoised estimate = co_await Denoise(config_, evaluate, state.x, From(state));
   state.denoised = estimate.x0;
-  Remember(state.history, estimate.noise, kOrder);
+  Remember(state.history, estimate.noise, kMultistepOrder);
 
   std::vector<double> nodes;  // the sigmas the slopes were taken at
   const size_t first = static_cast<size_t>(state.step) + 1 - state.history.size();

@@ -10,7 +10,7 @@ namespace {
 constexpr char32_t kReplacement = 0xFFFD;
 constexpr char32_t kCapitalIWithDot = 0x130;
 constexpr char32_t kCapitalSigma = 0x3A3;
-constexpr char32_t kFinalSigma = 0x3C2;
+constexpr char32_t kFinalSmallSigma = 0x3C2;
 
 bool IsCased(char32_t c) {
   const utf8proc_category_t category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
@@ -92,7 +92,7 @@ std::u32string Lowercase(std::u32string_view text) {
     if (c == kCapitalIWithDot) {
       out.append(U"i\u0307");  // the only code point whose full lower case is longer than its simple one
     } else if (c == kCapitalSigma && EndsWord(text, i)) {
-      out.push_back(kFinalSigma);
+      out.push_back(kFinalSmallSigma);
     } else {
       out.push_back(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
     }

@@ -1,6 +1,6 @@
 // The bytes of one connection, plain or encrypted, as Boost.Beast reads and writes them.
-#ifndef MIND_SERVER_HTTP_HTTP_STREAM_H_
-#define MIND_SERVER_HTTP_HTTP_STREAM_H_
+#ifndef MIND_PROTO_SUPPORT_HTTP_STREAM_H_
+#define MIND_PROTO_SUPPORT_HTTP_STREAM_H_
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -11,7 +11,7 @@
 #include <optional>
 #include <utility>
 
-namespace mind::server {
+namespace mind {
 
 // Has the limits of time of a tcp_stream. Not thread-safe.
 class HttpStream {
@@ -31,6 +31,7 @@ class HttpStream {
 
   bool encrypted() const { return encrypted_.has_value(); }
   // REQUIRES: encrypted()
+  boost::beast::ssl_stream<Tcp>& tls() { return *encrypted_; }
   SSL& ssl() { return *encrypted_->native_handle(); }
   // What is under it.
   Tcp& tcp() { return encrypted_ ? encrypted_->next_layer() : *plain_; }
@@ -53,8 +54,8 @@ class HttpStream {
 
   // REQUIRES: encrypted()
   template <typename Handler>
-  void async_handshake(Handler&& handler) {
-    encrypted_->async_handshake(boost::asio::ssl::stream_base::server, std::forward<Handler>(handler));
+  void async_handshake(boost::asio::ssl::stream_base::handshake_type as, Handler&& handler) {
+    encrypted_->async_handshake(as, std::forward<Handler>(handler));
   }
   // Says that nothing follows, and waits for the other end to say so. REQUIRES: encrypted()
   template <typename Handler>
@@ -68,6 +69,6 @@ class HttpStream {
   std::optional<boost::beast::ssl_stream<Tcp>> encrypted_;
 };
 
-}  // namespace mind::server
+}  // namespace mind
 
-#endif  // MIND_SERVER_HTTP_HTTP_STREAM_H_
+#endif  // MIND_PROTO_SUPPORT_HTTP_STREAM_H_
