@@ -10,6 +10,7 @@
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
 #include "proto/support/otlp_exporter.h"
+#include "proto/support/plain_locks.h"
 #include "proto/support/watchdog.h"
 #include "server/dispatch/loop.h"
 #include "server/process/cores.h"
@@ -108,6 +109,7 @@ int Run(const Flags& flags) {
 }  // namespace mind::server
 
 int main(int argc, char** argv) {
+  mind::LockPlainly();
   const mind::server::Flags flags = mind::server::ParseFlags(argc, argv);
   mind::HoldTerminationSignals();
   return mind::server::Run(flags);

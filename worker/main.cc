@@ -23,6 +23,7 @@
 #include "proto/support/logging.h"
 #include "proto/support/metrics_endpoint.h"
 #include "proto/support/otlp_exporter.h"
+#include "proto/support/plain_locks.h"
 #include "worker/diffusion/blas.h"
 #include "worker/diffusion/device/kept_memory.h"
 #include "worker/diffusion/device/precision.h"
@@ -335,6 +336,7 @@ int Run(const Flags& flags) {
 
 int main(int argc, char** argv) {
   ChooseBlasKernels(argv);
+  LockPlainly();
   const Flags flags = ParseFlags(argc, argv);
   HoldTerminationSignals();
   ModelWatch::HoldHangups();

@@ -165,12 +165,13 @@ void LeaderClient::Leave(const std::string& id, const CallTimes& call) {
 
 void LeaderClient::Find(const std::string& id, const Caller& caller, Answer<StoredJob> answer) {
   if (!IsValidUtf8(id)) return answer(UnknownJob(id));
-  store_.Find(id, OnLoop<std::optional<StoredJob>>([id, tenant = caller.tenant, answer = std::move(answer)](
-                                                       absl::StatusOr<std::optional<StoredJob>> found) {
-                if (!found.ok()) return answer(found.status());
-                if (!found->has_value() || (*found)->job.tenant() != tenant) return answer(UnknownJob(id));
-                answer(**std::move(found));
-              }));
+  store_.Find(caller.tenant, id,
+              OnLoop<std::optional<StoredJob>>(
+                  [id, answer = std::move(answer)](absl::StatusOr<std::optional<StoredJob>> found) {
+                    if (!found.ok()) return answer(found.status());
+                    if (!found->has_value()) return answer(UnknownJob(id));
+                    answer(**std::move(found));
+                  }));
 }
 
 void LeaderClient::Get(const std::string& id, const Caller& caller, Answer<v1::Job> answer) {

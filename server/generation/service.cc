@@ -49,15 +49,13 @@ absl::Status GenerationService::Recover() {
 
 void GenerationService::FindEnded(const std::string& id, const Caller& caller, Answer<StoredJob> answer) {
   if (!IsValidUtf8(id)) return answer(UnknownJob(id));
-  state_.store.Find(
-      id, state_.OnLoop<std::optional<StoredJob>>([id, tenant = caller.tenant, answer = std::move(answer)](
-                                                      absl::StatusOr<std::optional<StoredJob>> found) {
-        if (!found.ok()) return answer(found.status());
-        if (!found->has_value() || (*found)->job.tenant() != tenant) {
-          return answer(UnknownJob(id));
-        }
-        answer(**std::move(found));
-      }));
+  state_.store.Find(caller.tenant, id,
+                    state_.OnLoop<std::optional<StoredJob>>(
+                        [id, answer = std::move(answer)](absl::StatusOr<std::optional<StoredJob>> found) {
+                          if (!found.ok()) return answer(found.status());
+                          if (!found->has_value()) return answer(UnknownJob(id));
+                          answer(**std::move(found));
+                        }));
 }
 
 void GenerationService::Get(const std::string& id, const Caller& caller, Answer<v1::Job> answer) {

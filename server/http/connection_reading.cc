@@ -183,6 +183,9 @@ bool Connection::TakeHeader() {
     }
   }
   request.encrypted = stream_.encrypted();
+  Error gone;
+  const asio::ip::tcp::endpoint peer = stream_.socket().remote_endpoint(gone);
+  if (!gone) request.peer = peer.address().to_string();
   return true;
 }
 

@@ -10,7 +10,8 @@ namespace mind::server {
 inline Credentials CredentialsOf(const HttpRequest& request) {
   Credentials credentials{.authorization = request.Header("authorization"),
                           .traceparent = request.Header("traceparent"),
-                          .tracestate = request.Header("tracestate")};
+                          .tracestate = request.Header("tracestate"),
+                          .peer = request.peer};
   if (const std::string& tenant = request.Header("mind-tenant"); !tenant.empty()) credentials.tenant = tenant;
   return credentials;
 }

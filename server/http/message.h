@@ -20,6 +20,7 @@ struct HttpRequest {
   std::map<std::string, std::string, IgnoringCase> headers;  // of a name given twice both, with ", " between
   std::string body;
   bool encrypted = false;  // it came by TLS
+  std::string peer;        // the address that it comes from
   std::string id;          // named in the answer (x-request-id) and in the log
 
   // Empty if there is none.

@@ -24,6 +24,9 @@ namespace {
 
 // What all messages of a port that are being read may take; beyond, gRPC reads slower, and ends calls.
 constexpr size_t kMostInMessages = size_t{512} << 20;
+// Open at a time; gRPC's clients wait with further ones. A call takes memory as long as its caller likes, be
+// it one that never says what it wants, and gRPC bounds their number only so.
+constexpr int kCallsOfAConnection = 1000;
 
 }  // namespace
 
@@ -67,6 +70,7 @@ absl::Status Ports::ListenFor(const std::vector<grpc::Service*>& services, const
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   RefusePacked(builder);
   builder.SetResourceQuota(grpc::ResourceQuota(address).Resize(kMostInMessages));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsOfAConnection);
   // Long streams are kept alive from both ends; the defaults would answer the workers' pings with GOAWAY.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);

@@ -69,6 +69,7 @@ absl::StatusOr<std::unique_ptr<Trust>> Trust::Open(const Flags& flags, ServerMet
                             audit->Write("call_refused", {{"key", refused.key_id},
                                                           {"call", refused.name},
                                                           {"reason", refused.reason},
+                                                          {"peer", refused.peer},
                                                           {"trace", refused.trace}});
                           }});
   return trust;

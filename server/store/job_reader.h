@@ -80,7 +80,9 @@ class JobReader {
 
   virtual ~JobReader() = default;
 
-  virtual void Find(const std::string& id, Done<std::optional<StoredJob>> done) = 0;
+  // A tenant's job. Another's is none, by the row's columns alone: nothing that lies in it is read or parsed.
+  virtual void Find(const std::string& tenant, const std::string& id,
+                    Done<std::optional<StoredJob>> done) = 0;
   virtual void FindRequest(const std::string& tenant, const std::string& request_id,
                            Done<std::optional<EarlierRequest>> done) = 0;
   virtual void List(const JobQuery& query, Done<std::vector<StoredJob>> done) = 0;

@@ -26,8 +26,9 @@ void PostgresJobReader::GiveUpReading() {
   for (Reading& one : readers_) one.reader->GiveUp();
 }
 
-void PostgresJobReader::Find(const std::string& id, Done<std::optional<StoredJob>> done) {
-  Read([=](PostgresReader& reader) { done(reader.Find(id)); });
+void PostgresJobReader::Find(const std::string& tenant, const std::string& id,
+                             Done<std::optional<StoredJob>> done) {
+  Read([=](PostgresReader& reader) { done(reader.Find(tenant, id)); });
 }
 
 void PostgresJobReader::FindRequest(const std::string& tenant, const std::string& request_id,

@@ -29,7 +29,7 @@ class PostgresJobReader : public virtual JobReader {
   // Whoever still waits for an answer is told that there is none.
   ~PostgresJobReader() override { GiveUpReading(); }
 
-  void Find(const std::string& id, Done<std::optional<StoredJob>> done) override;
+  void Find(const std::string& tenant, const std::string& id, Done<std::optional<StoredJob>> done) override;
   void FindRequest(const std::string& tenant, const std::string& request_id,
                    Done<std::optional<EarlierRequest>> done) override;
   void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override;

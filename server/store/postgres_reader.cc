@@ -38,12 +38,15 @@ StoredJob PostgresReader::ReadJob(const PostgresRows& rows, int row) {
   return ParseStoredJob(std::move(stored), rows.Bytes(row, 0), identity, epoch_, set_aside_);
 }
 
-absl::StatusOr<std::optional<StoredJob>> PostgresReader::Find(const std::string& id) {
+absl::StatusOr<std::optional<StoredJob>> PostgresReader::Find(const std::string& tenant,
+                                                              const std::string& id) {
   if (!MayBeId(id)) return std::nullopt;
   const auto found = connection_.Ask({
-      PostgresCall(MIND_JOB_COLUMNS " FROM jobs WHERE id = $1").Text(id),
-      PostgresCall("SELECT image_index, sequence FROM images WHERE job_id = $1 ORDER BY image_index")
-          .Text(id),
+      PostgresCall(MIND_JOB_COLUMNS " FROM jobs WHERE id = $1 AND tenant = $2").Text(id).Text(tenant),
+      PostgresCall("SELECT image_index, sequence FROM images WHERE job_id = "
+                   "(SELECT id FROM jobs WHERE id = $1 AND tenant = $2) ORDER BY image_index")
+          .Text(id)
+          .Text(tenant),
   });
   if (!found.ok()) return found.status();
   const PostgresRows &jobs = (*found)[0], &marks = (*found)[1];

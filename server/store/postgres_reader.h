@@ -24,7 +24,7 @@ class PostgresReader {
   PostgresReader(const std::string& url, uint64_t epoch, SetAside set_aside)
       : connection_(url, "mind-server reader"), epoch_(epoch), set_aside_(std::move(set_aside)) {}
 
-  absl::StatusOr<std::optional<StoredJob>> Find(const std::string& id);
+  absl::StatusOr<std::optional<StoredJob>> Find(const std::string& tenant, const std::string& id);
   absl::StatusOr<std::optional<EarlierRequest>> FindRequest(const std::string& tenant,
                                                             const std::string& request_id);
   absl::StatusOr<std::vector<StoredJob>> List(const JobQuery& query);

@@ -82,8 +82,9 @@ void SqliteJobStore::Read(std::function<void(SqliteReader&)> work) {
   one.thread->Post([&one, work = std::move(work)] { work(*one.reader); });
 }
 
-void SqliteJobStore::Find(const std::string& id, Done<std::optional<StoredJob>> done) {
-  Read([=](SqliteReader& reader) { done(reader.Find(id)); });
+void SqliteJobStore::Find(const std::string& tenant, const std::string& id,
+                          Done<std::optional<StoredJob>> done) {
+  Read([=](SqliteReader& reader) { done(reader.Find(tenant, id)); });
 }
 
 void SqliteJobStore::FindRequest(const std::string& tenant, const std::string& request_id,

@@ -37,7 +37,7 @@ class SqliteJobStore : public JobStore {
   void Commit(std::shared_ptr<const StoreBatch> batch, std::function<void(absl::Status)> done) override;
   void Purge(const PurgeQuery& query, int limit, Done<int> done) override;
   void BytesUsed(Done<uint64_t> done) override;
-  void Find(const std::string& id, Done<std::optional<StoredJob>> done) override;
+  void Find(const std::string& tenant, const std::string& id, Done<std::optional<StoredJob>> done) override;
   void FindRequest(const std::string& tenant, const std::string& request_id,
                    Done<std::optional<EarlierRequest>> done) override;
   void List(const JobQuery& query, Done<std::vector<StoredJob>> done) override;

@@ -39,9 +39,10 @@ absl::StatusOr<std::vector<ImageMark>> SqliteReader::ImagesOf(const std::string&
   return images;
 }
 
-absl::StatusOr<std::optional<StoredJob>> SqliteReader::Find(const std::string& id) {
-  SqliteStatement row = Sql(MIND_JOB_COLUMNS " FROM jobs WHERE id = ?");
-  row.Text(id);
+absl::StatusOr<std::optional<StoredJob>> SqliteReader::Find(const std::string& tenant,
+                                                            const std::string& id) {
+  SqliteStatement row = Sql(MIND_JOB_COLUMNS " FROM jobs WHERE id = ? AND tenant = ?");
+  row.Text(id).Text(tenant);
   if (!row.Next()) {
     if (!row.status().ok()) return row.status();
     return std::nullopt;

@@ -27,7 +27,7 @@ class SqliteReader {
   SqliteReader(SqliteConnection connection, BlobStore& blobs, uint64_t epoch, SetAside set_aside)
       : connection_(std::move(connection)), blobs_(blobs), epoch_(epoch), set_aside_(std::move(set_aside)) {}
 
-  absl::StatusOr<std::optional<StoredJob>> Find(const std::string& id);
+  absl::StatusOr<std::optional<StoredJob>> Find(const std::string& tenant, const std::string& id);
   absl::StatusOr<std::optional<EarlierRequest>> FindRequest(const std::string& tenant,
                                                             const std::string& request_id);
   absl::StatusOr<std::vector<StoredJob>> List(const JobQuery& query);

@@ -54,7 +54,8 @@ absl::StatusOr<Caller> Gatekeeper::Admit(const Credentials& credentials, std::st
     options_.refused({.name = std::string(name),
                       .reason = info && !info->reason().empty() ? info->reason() : "INVALID_ARGUMENT",
                       .key_id = info && info->metadata().count("key") > 0 ? info->metadata().at("key") : "",
-                      .trace = trace ? trace->TraceId() : ""});
+                      .trace = trace ? trace->TraceId() : "",
+                      .peer = credentials.peer});
     return trace ? WithTraceId(caller.status(), trace->TraceId()) : caller.status();
   }
   // What is none is as if it were not there, whatever bytes it has.

@@ -25,6 +25,7 @@ struct Credentials {
   std::string forwarded;              // mind-caller-bin: what one front says to another
   std::string traceparent;            // W3C's, as it came; empty: none
   std::string tracestate;             // likewise
+  std::string peer = {};              // the address that it comes from, as this server sees it
 };
 
 // Who decides about it. Thread-safe.
@@ -52,6 +53,7 @@ class Gatekeeper : public Authority {
     std::string reason;  // as in ErrorInfo
     std::string key_id;  // empty: none that is known
     std::string trace;   // its trace's id; empty: it said none
+    std::string peer;    // as in Credentials
   };
   struct Options {
     // Null: keys are not asked for; whoever calls may do everything, and says for which tenant.

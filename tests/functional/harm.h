@@ -26,12 +26,14 @@
 
 namespace mind::testing {
 
-inline std::shared_ptr<grpc::Channel> NewChannel(const std::string& address) {
+inline std::shared_ptr<grpc::Channel> NewChannel(
+    const std::string& address,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials = grpc::InsecureChannelCredentials()) {
   grpc::ChannelArguments own;
   own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
   own.SetMaxSendMessageSize(-1);
   own.SetMaxReceiveMessageSize(-1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), own);
+  return grpc::CreateCustomChannel(address, credentials, own);
 }
 
 inline std::unique_ptr<v1::GenerationService::Stub> NewStub(const std::string& address) {
@@ -102,17 +104,18 @@ inline void CallMany(const std::shared_ptr<grpc::Channel>& channel, int at_once,
   }
 }
 
+inline void CallOnce(const std::shared_ptr<grpc::Channel>& channel, std::optional<RawRequest> request,
+                     const std::function<void(const grpc::Status&)>& ended) {
+  CallMany(
+      channel, 1, [&request] { return std::exchange(request, std::nullopt); }, ended);
+}
+
 // What must be refused. `key` may be empty.
 inline void CreateInVain(const std::shared_ptr<grpc::Channel>& channel, const std::string& key,
                          const grpc::ByteBuffer& request) {
-  bool made = false;
-  CallMany(
-      channel, 1,
-      [&]() -> std::optional<RawRequest> {
-        if (std::exchange(made, true)) return std::nullopt;
-        return RawRequest{
-            .method = "mind.v1.GenerationService/CreateJob", .key = key, .tenant = "", .bytes = request};
-      },
+  CallOnce(
+      channel,
+      RawRequest{.method = "mind.v1.GenerationService/CreateJob", .key = key, .tenant = "", .bytes = request},
       [](const grpc::Status& status) { EXPECT_FALSE(status.ok()); });
 }
 

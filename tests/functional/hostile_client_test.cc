@@ -1,6 +1,8 @@
 // Programs outside that mean harm, beside a tenant that means none.
 //
-// Some seconds of it; MIND_HOSTILE_TENANTS=1000000 names so many tenants instead of 20 000.
+// Some seconds of it; MIND_HOSTILE_TENANTS=1000000 names so many tenants instead of 20 000, and
+// MIND_HOSTILE_TIMES=2 is what is meant of how many times as long a picture may take, for a machine with
+// nothing else to do.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -31,13 +33,18 @@ namespace {
 constexpr uint64_t kMemoryBudget = uint64_t{1536} << 20;
 constexpr int kAsked = 30;       // requests whose times are compared
 constexpr int kLargeAtOnce = 4;  // messages of nobody's
-// Twice is what is meant; other programs on this machine may take what they like, when they like.
+// Other programs on this machine may take what they like, when they like.
 constexpr double kSlowest = 5;
 
 // That are named.
 int Tenants() {
   const char* const value = std::getenv("MIND_HOSTILE_TENANTS");
   return value != nullptr ? std::atoi(value) : 20'000;
+}
+
+double Slowest() {
+  const char* const value = std::getenv("MIND_HOSTILE_TIMES");
+  return value != nullptr ? std::atof(value) : kSlowest;
 }
 
 int PortIn(const std::string& line) {
@@ -236,22 +243,25 @@ TEST_F(HostileClient, OthersAreServedAllTheSame) {
   const double undisturbed = TimeOfAPicture(*good);
   double disturbed = 0;
   {
-    Harm harm;
-    Flood(harm);
-    BringTooMuch(harm);
-    AskForWhatIsNotTheirs(harm, own->id());
-    HoldOpen(harm);
-    NameTenants(harm);
-    harm.AwaitFirsts();
-    disturbed = TimeOfAPicture(*good);
-    harm.AwaitNumbers();
+    Harm names;  // goes on alone when the rest is over: a million take minutes
+    {
+      Harm harm;
+      Flood(harm);
+      BringTooMuch(harm);
+      AskForWhatIsNotTheirs(harm, own->id());
+      HoldOpen(harm);
+      NameTenants(names);
+      harm.AwaitFirsts();
+      disturbed = TimeOfAPicture(*good);
+    }
+    names.AwaitNumbers();
   }
   EXPECT_TRUE(cluster_->server().running());
   const uint64_t most = cluster_->server().PeakMemory();
   EXPECT_LT(most, kMemoryBudget);
   std::printf("a picture takes %.2f times as long beside harm; the server came to take %lu MiB\n",
               disturbed / undisturbed, most >> 20);
-  EXPECT_LT(disturbed, kSlowest * undisturbed);
+  EXPECT_LT(disturbed, Slowest() * undisturbed);
   // What was theirs is there; what was refused is counted, by reason.
   EXPECT_TRUE(good->Get(own->id()).ok());
   for (const char* const reason :

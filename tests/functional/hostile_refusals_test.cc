@@ -1,10 +1,12 @@
 // What it costs a server to refuse: by the processor's time that it takes, whoever else is at work here.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -129,6 +131,33 @@ TEST_F(HostileRefusals, WhatIsPackedIsNotUnpacked) {
   std::printf("beside 4 messages that unpack to 512 MiB: %lu MiB, and %lu before\n", most / kMiB,
               before / kMiB);
   EXPECT_LT(most, before + 64 * kMiB);
+}
+
+// Calls that never say what they want.
+TEST_F(HostileRefusals, HalfOpenCallsOfAConnectionAreBounded) {
+  constexpr int kCalls = 1500;
+  grpc::GenericStub stub(NewChannel(cluster_->address()));
+  grpc::CompletionQueue queue;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::GenericClientAsyncReaderWriter>> calls;
+  for (int i = 0; i < kCalls; ++i) {
+    grpc::ClientContext& context = *contexts.emplace_back(std::make_unique<grpc::ClientContext>());
+    context.AddMetadata("authorization", "Bearer " + bad_);
+    calls.push_back(stub.PrepareCall(&context, "/mind.v1.GenerationService/WatchJob", &queue));
+    calls.back()->StartCall(nullptr);
+  }
+  const auto open = [this] { return cluster_->ServerMetric("mind_server_open_calls", "WatchJob"); };
+  Await("as many to be open as may be", [&] { return open() >= 1000; });
+  EXPECT_TRUE(cluster_->ClientOf(bad_)->Models().ok());
+  EXPECT_EQ(open(), 1000);
+  // One that ends makes room for one that waits, until all have been.
+  for (const auto& context : contexts) context->TryCancel();
+  queue.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue.Next(&tag, &ok)) {
+  }
+  Await("none to be open", [&] { return open() == 0; });
 }
 
 // More connections than files may be open: who comes later is served, when they have gone.

@@ -56,8 +56,9 @@ class FakeDatabase {
       });
     }
 
-    void Find(const std::string& id, Done<std::optional<StoredJob>> done) override {
-      Ask(done, [&](FakeDatabase& all) { all.content_.Find(id, done); });
+    void Find(const std::string& tenant, const std::string& id,
+              Done<std::optional<StoredJob>> done) override {
+      Ask(done, [&](FakeDatabase& all) { all.content_.Find(tenant, id, done); });
     }
     void FindRequest(const std::string& tenant, const std::string& request_id,
                      Done<std::optional<EarlierRequest>> done) override {
@@ -131,7 +132,10 @@ class FakeDatabase {
     StoreDurability durability() const override { return {.disk = true}; }
     uint64_t epoch() const override { return term_; }
 
-    void Find(const std::string& id, Done<std::optional<StoredJob>> done) override { view_.Find(id, done); }
+    void Find(const std::string& tenant, const std::string& id,
+              Done<std::optional<StoredJob>> done) override {
+      view_.Find(tenant, id, done);
+    }
     void FindRequest(const std::string& tenant, const std::string& request_id,
                      Done<std::optional<EarlierRequest>> done) override {
       view_.FindRequest(tenant, request_id, done);

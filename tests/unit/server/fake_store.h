@@ -113,7 +113,10 @@ class FakeStore : public JobStore {
   void BytesUsed(Done<uint64_t> done) override {
     bytes_used ? done(*bytes_used) : done(absl::UnimplementedError("elsewhere"));
   }
-  void Find(const std::string& id, Done<std::optional<StoredJob>> done) override { done(Now(id)); }
+  void Find(const std::string& tenant, const std::string& id, Done<std::optional<StoredJob>> done) override {
+    const StoredJob* const found = Look(id);
+    done(found != nullptr && found->job.tenant() == tenant ? std::optional(*found) : std::nullopt);
+  }
   void FindRequest(const std::string& tenant, const std::string& request_id,
                    Done<std::optional<EarlierRequest>> done) override {
     const auto found = keys_.find({tenant, request_id});

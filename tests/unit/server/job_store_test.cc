@@ -78,6 +78,14 @@ TEST_P(JobStoreTest, TakesNamesOfAnyKind) {
   }
 }
 
+TEST_P(JobStoreTest, AnotherTenantsJobIsNone) {
+  Write({Inserted("1"), Image("1", 0, "x", 1), Ended("1", 2)});
+  const auto another = Find(*store_, "1", "another");
+  ASSERT_TRUE(another.ok()) << another.status();
+  EXPECT_FALSE(another->has_value());
+  EXPECT_EQ(Stored("1").images.size(), 1U);
+}
+
 TEST_P(JobStoreTest, FindsTheJobOfARequestId) {
   Write({Inserted("1", {"t", "request", "print", ""})});
   const auto earlier = FindRequest(*store_, "t", "request");

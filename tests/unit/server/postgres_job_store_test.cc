@@ -273,7 +273,7 @@ TEST_F(PostgresJobStoreTest, WhatHangsIsGivenUp) {
                    status = done;
                    written.Notify();
                  });
-  store_->Find("1", [&](const absl::StatusOr<std::optional<StoredJob>>& done) {
+  store_->Find("t", "1", [&](const absl::StatusOr<std::optional<StoredJob>>& done) {
     answer = done.status();
     found.Notify();
   });
@@ -309,6 +309,14 @@ TEST_F(PostgresJobStoreTest, ARowThatCannotBeReadIsSetAside) {
   EXPECT_TRUE(Write({}).ok());  // after what was posted to the writer
   EXPECT_EQ(Sql("SELECT id FROM damaged"), "2");
   EXPECT_EQ(Sql("SELECT count(*) FROM jobs WHERE id = '2' AND ended_ms IS NOT NULL"), "1");
+}
+
+TEST_F(PostgresJobStoreTest, AnotherTenantsJobIsNotParsed) {
+  ASSERT_TRUE(Write({Inserted("1")}).ok());
+  Sql("UPDATE jobs SET job = '\\xff'");
+  EXPECT_FALSE(Find(*store_, "1", "another")->has_value());
+  EXPECT_TRUE(Write({}).ok());  // after what would be posted to the writer
+  EXPECT_EQ(Sql("SELECT count(*) FROM damaged"), "0");
 }
 
 TEST_F(PostgresJobStoreTest, AModelThatCannotBeReadIsLeftOut) {

@@ -89,6 +89,17 @@ TEST_F(SqliteJobStoreTest, ARowThatCannotBeReadIsSetAside) {
   EXPECT_GT((*damaged)->end_sequence, 0U);
 }
 
+// What is parsed and cannot be read is set aside, and has ended.
+TEST_F(SqliteJobStoreTest, AnotherTenantsJobIsNotParsed) {
+  ASSERT_TRUE(Write({Inserted("1")}).ok());
+  Meddle("CREATE TABLE whole AS SELECT job FROM jobs; UPDATE jobs SET job = x'ff'");
+  Reopen();
+  EXPECT_FALSE(Find(*store_, "1", "another")->has_value());
+  Meddle("UPDATE jobs SET job = (SELECT job FROM whole); DROP TABLE whole");
+  Reopen();
+  EXPECT_EQ(UnfinishedIds(*store_), "1");
+}
+
 TEST_F(SqliteJobStoreTest, AModelThatCannotBeReadIsLeftOut) {
   v1::Model model;
   model.set_name("a");

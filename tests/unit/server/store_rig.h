@@ -57,8 +57,10 @@ inline absl::Status Commit(JobStore& store, StoreBatch batch) {
   return Await<absl::Status>(
       [&](const auto& done) { store.Commit(std::make_shared<const StoreBatch>(std::move(batch)), done); });
 }
-inline absl::StatusOr<std::optional<StoredJob>> Find(JobReader& store, const std::string& id) {
-  return Await<absl::StatusOr<std::optional<StoredJob>>>([&](const auto& done) { store.Find(id, done); });
+inline absl::StatusOr<std::optional<StoredJob>> Find(JobReader& store, const std::string& id,
+                                                     const std::string& tenant = "t") {
+  return Await<absl::StatusOr<std::optional<StoredJob>>>(
+      [&](const auto& done) { store.Find(tenant, id, done); });
 }
 inline absl::StatusOr<std::optional<EarlierRequest>> FindRequest(JobReader& store, const std::string& tenant,
                                                                  const std::string& request_id) {

@@ -310,9 +310,16 @@ class Database {
     CheckpointStore* checkpoints() override { return &states_; }
     StoreDurability durability() const override { return {.disk = true, .standby = true}; }
     uint64_t epoch() const override { return term_; }
-    void Find(const std::string& id, Done<std::optional<StoredJob>> done) override {
+    void Find(const std::string& tenant, const std::string& id,
+              Done<std::optional<StoredJob>> done) override {
       all_.Ask<std::optional<StoredJob>>(
-          line_, [&all = all_, id] { return all.content_.Now(id); }, std::move(done));
+          line_,
+          [&all = all_, tenant, id] {
+            std::optional<StoredJob> job;
+            all.content_.Find(tenant, id, [&](const auto& found) { job = *found; });
+            return job;
+          },
+          std::move(done));
     }
     void FindRequest(const std::string& tenant, const std::string& request_id,
                      Done<std::optional<EarlierRequest>> done) override {
