@@ -2,7 +2,8 @@
 """Names in unnamed namespaces are unique in a library, whose sources are compiled dozens at a time.
 
 The compiler only finds two of a name where they meet in one group, which changes as files are added, and from preset to
-preset. Constants that the library's headers declare have names of their own too: one in an unnamed namespace would hide them. Functions may
+preset. Constants that the library's headers declare have names of their own too, as have functions of proto/support, whose
+namespace is around the services' own: one in an unnamed namespace would hide them. Functions may
 share a name where they take something else (they overload); here the words of their parameters are compared.
 Read are the first lines of declarations, and those on which constants go on after a comma: what stands further down, the
 parameters of a function beyond its first line too, is not seen.
@@ -58,8 +59,15 @@ def declared(text):
             yield from INITIAL.findall(statement.group(0))
 
 
+def functions(text):
+    for line in text.split("\n"):
+        if line and line[0] not in " }/#)" and (found := FUNCTION.match(line)):
+            yield found.group(1)
+
+
 def main():
     failed = False
+    around = {name for path in glob.glob("proto/support/*.h") for name in functions(open(path, encoding="utf-8").read())}
     for folders in LIBRARIES:
         places = collections.defaultdict(set)
         for folder in folders:
@@ -76,6 +84,9 @@ def main():
             if len(paths) > 1:
                 failed = True
                 print(f"{name} is in the unnamed namespaces of {', '.join(sorted(paths))}")
+            if name.split("(")[0] in around and "(" in name and folders[0].startswith("server/"):
+                failed = True
+                print(f"{name} is in the unnamed namespace of {min(paths)}, and hides one of proto/support")
             if name in headers:
                 failed = True
                 print(f"{name} is in the unnamed namespace of {min(paths)}, and {min(headers[name])} declares it")

@@ -15,7 +15,7 @@ namespace {
 constexpr char kSubmit[] = "mind.internal.v1.ClusterService/Submit";
 constexpr char kWatch[] = "mind.internal.v1.ClusterService/Watch";
 
-CallTimes FromProto(const internal::v1::Call& call) {
+CallTimes CallFromProto(const internal::v1::Call& call) {
   return {.started = FromTimestamp(call.started()),
           .deadline = call.has_deadline() ? FromTimestamp(call.deadline()) : absl::InfiniteFuture(),
           .front = call.front()};
@@ -43,7 +43,7 @@ grpc::ServerUnaryReactor* ClusterApi::Submit(grpc::CallbackServerContext* contex
     return reactor;
   }
   std::optional<CallTimes> tied_to;
-  if (request->has_tied_to()) tied_to = FromProto(request->tied_to());
+  if (request->has_tied_to()) tied_to = CallFromProto(request->tied_to());
   const auto submission = std::make_shared<Submission>(PrepareSubmission(request->job()));
   context_.post([this, reactor, response, submission, tied_to, caller = *std::move(caller)] {
     seat_.Submit(std::move(*submission), caller, tied_to, [reactor, response](absl::StatusOr<v1::Job> job) {
@@ -60,7 +60,7 @@ grpc::ServerUnaryReactor* ClusterApi::Leave(grpc::CallbackServerContext* context
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   context_.post([this, reactor, request] {
     const bool vacant = seat_.vacant();
-    if (!vacant) seat_.Leave(request->id(), FromProto(request->call()));
+    if (!vacant) seat_.Leave(request->id(), CallFromProto(request->call()));
     reactor->Finish(ToGrpc(vacant ? LeaderSeat::NotLeading() : absl::OkStatus()));
   });
   return reactor;

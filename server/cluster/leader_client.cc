@@ -22,7 +22,7 @@ namespace {
 constexpr absl::Duration kStreamPause = absl::Milliseconds(100);  // between two streams of a job
 constexpr absl::Duration kPurgeInterval = absl::Minutes(1);
 
-internal::v1::Call ToProto(const CallTimes& call, const std::string& front) {
+internal::v1::Call CallToProto(const CallTimes& call, const std::string& front) {
   internal::v1::Call proto;
   *proto.mutable_started() = ToTimestamp(call.started);
   if (call.deadline != absl::InfiniteFuture()) *proto.mutable_deadline() = ToTimestamp(call.deadline);
@@ -120,7 +120,7 @@ void LeaderClient::Submit(Submission submission, const Caller& caller,
                           const std::optional<CallTimes>& tied_to, Answer<v1::Job> answer) {
   using Response = internal::v1::SubmitResponse;
   std::optional<internal::v1::Call> call;
-  if (tied_to) call = ToProto(*tied_to, options_.front);
+  if (tied_to) call = CallToProto(*tied_to, options_.front);
   const Answer<Response> then = [this, tied = tied_to.has_value(),
                                  answer = std::move(answer)](absl::StatusOr<Response> response) {
     if (!response.ok()) return answer(response.status());
@@ -152,7 +152,7 @@ void LeaderClient::Leave(const std::string& id, const CallTimes& call) {
   if (closed_) return;
   internal::v1::LeaveRequest request;
   request.set_id(id);
-  *request.mutable_call() = ToProto(call, options_.front);
+  *request.mutable_call() = CallToProto(call, options_.front);
   calls_.Ask<internal::v1::LeaveResponse>(
       Caller(), std::move(request),
       [](const LeaderLink& leader, auto... with) { leader.cluster->async()->Leave(with...); },

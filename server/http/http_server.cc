@@ -29,7 +29,7 @@ constexpr std::chrono::milliseconds kAcceptPause{200};
 constexpr size_t kOtherFiles = 256;
 
 // A connection is an open file. As many as the process may have open; says so where that is too few.
-void AllowFiles(size_t connections) {
+void AllowFilesFor(size_t connections) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
@@ -158,7 +158,7 @@ class HttpServer::Impl {
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const Options& options, const Router& router) {
   const absl::StatusOr<Address> address = Split(options.address);
   if (!address.ok()) return address.status();
-  AllowFiles(options.limits.connections);
+  AllowFilesFor(options.limits.connections);
   try {
     return std::unique_ptr<HttpServer>(new HttpServer(std::make_unique<Impl>(options, *address, router)));
   } catch (const boost::system::system_error& e) {
