@@ -177,21 +177,22 @@ TEST_F(KeysAccess, EveryMethodThatIsServedAsksForAKey) {
     const auto channel = server.Channel();
     for (const auto& [method, scope] : methods) {
       for (const WrongKey& wrong : WrongKeys(scope)) {
-        CallOnce(channel,
-                 {.method = method, .key = wrong.key, .tenant = "", .bytes = BytesOf(v1::JobRequest())},
-                 [&, &method = method](const grpc::Status& status) {
-                   EXPECT_EQ(status.error_code(), wrong.known ? grpc::StatusCode::PERMISSION_DENIED
-                                                              : grpc::StatusCode::UNAUTHENTICATED)
-                       << method << ", " << wrong.what << ", encrypted: " << encrypted;
-                 });
+        CallOnce(
+            channel,
+            RawRequest{.method = method, .key = wrong.key, .tenant = "", .bytes = BytesOf(v1::JobRequest())},
+            [&, &method = method](const grpc::Status& status) {
+              EXPECT_EQ(status.error_code(),
+                        wrong.known ? grpc::StatusCode::PERMISSION_DENIED : grpc::StatusCode::UNAUTHENTICATED)
+                  << method << ", " << wrong.what << ", encrypted: " << encrypted;
+            });
       }
     }
     CallOnce(
         channel,
-        {.method = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-         .key = "",
-         .tenant = "",
-         .bytes = BytesOf(v1::JobRequest())},
+        RawRequest{.method = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                   .key = "",
+                   .tenant = "",
+                   .bytes = BytesOf(v1::JobRequest())},
         [](const grpc::Status& status) { EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED); });
   }
 }
