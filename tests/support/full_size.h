@@ -114,8 +114,9 @@ inline std::vector<FullSize> FullSizeModels() {
         "up_block_types": ["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"]})")},
       // Published as 675M, of which 294912 are the constant table of positions, no parameter here.
       {"dit-xl-2-256", 675129632 - 294912, {4, 32, 32}, {}, true, transformer},
-      // The autoencoder's, the image tower's with its projection, and the scale of the logit.
-      {"sd-v1-5-scorer", 83653863 + 303966208 + 1, {4, 64, 64}, {}, false, scorer, 768},
+      // The autoencoder's, less the 92 of the two convolutions around its latents, which are there where
+      // files have them; the image tower's with its projection; and the scale of the logit.
+      {"sd-v1-5-scorer", 83653863 - 92 + 303966208 + 1, {4, 64, 64}, {}, false, scorer, 768},
   };
 }
 
