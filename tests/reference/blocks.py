@@ -171,7 +171,8 @@ def check(golden, name):
             record.update({f"out.{key}": value for key, value in answers.items()})
             safetensors.torch.save_file(record, f"{place}/components/{name}.safetensors")
             with open(f"{place}/components/index.json", "w") as index:
-                json.dump([{"name": name, "model": f"models/{name}/transformer", "arguments": arguments}], index)
+                case = {"name": name, "model": f"models/{name}/transformer"}
+                json.dump([{**case, "arguments": arguments} if arguments else case], index)
         theirs = relative(made["bf16"], made["fp32"])
         exact, held = checked(golden, f"{folder}/fp32")
         rounded, also = checked(golden, f"{folder}/bf16", "--precision", "bf16")

@@ -185,7 +185,7 @@ TEST(ScaledWeights, WhatCannotBeIsNamed) {
   EXPECT_THAT(ScalesError({{"a.weight", weight.to(at::kChar)}, {"a.weight_scale", scale}}),
               HasSubstr("the weight floating point, or int8 and said to be"));
   EXPECT_THAT(ScalesError({{"a.weight", weight}, {"a.weight_scale", scale.to(at::kChar)}}),
-              HasSubstr("\"a.weight_scale\" of shape [] and type Char"));
+              HasSubstr("one number or one a row, floating point (found Char)"));
   EXPECT_THAT(ScalesError({{"a.weight", weight}, {"a.weight_scale", at::full({}, NAN)}}),
               HasSubstr("\"a.weight_scale\" holds what is no finite number"));
   EXPECT_THAT(

@@ -95,7 +95,9 @@ class SplitFiles : public testing::Test {
     EXPECT_TRUE(at::equal(PictureMadeAlone(models, {.row_threads = 2}, request), expected));
     for (const Precision precision : {Precision::kFloat32, Precision::kBFloat16}) {
       const ModelDirectory whole(At("whole").string()), split(At("split").string());
-      EXPECT_EQ(split.WeightBytes(precision), whole.WeightBytes(precision));
+      // But for the norm that nothing uses.
+      EXPECT_NEAR(static_cast<double>(split.WeightBytes(precision)),
+                  static_cast<double>(whole.WeightBytes(precision)), 100);
       EXPECT_EQ(split.DroppableParts(precision).size(), whole.DroppableParts(precision).size());
     }
   }
@@ -184,7 +186,8 @@ TEST_F(SplitFiles, WhatCannotBeToldApartIsNamed) {
   // Of another width it is none.
   fs::remove(At("split") / "qwen_3_4b.safetensors");
   WriteSplit(At("split") / "qwen_3_4b_fp8.safetensors", {{"model.embed_tokens.weight", at::ones({266, 8})}});
-  EXPECT_THAT(Refusal(), HasSubstr("text_encoder: no weights, and "));
+  EXPECT_THAT(Refusal(), testing::AllOf(HasSubstr("text_encoder: no weights, and "),
+                                        HasSubstr("is not its text_encoder")));
   WriteSplit(At("split") / "other.safetensors", {{"a.weight", at::ones({2})}});
   EXPECT_THAT(Refusal(), HasSubstr("keep one, or such as hold a component each"));
 }

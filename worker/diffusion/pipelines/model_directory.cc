@@ -21,8 +21,7 @@
 namespace mind::diffusion {
 namespace {
 
-constexpr char kUNetFolder[] = "unet", kTransformerFolder[] = "transformer", kAutoencoder[] = "vae",
-               kTextFolder[] = "text_encoder";
+constexpr char kUNetFolder[] = "unet", kAutoencoder[] = "vae", kTextFolder[] = "text_encoder";
 
 // Where a directory says what it is: diffusers' index, the report's DDPM, GLIDE's first stage, a cascade's
 // list.
@@ -52,12 +51,6 @@ bool SaysWhatItIs(const std::string& path) {
 NamedTensors UnderOurNames(NamedTensors stored) {
   if (IsOriginalFlux(stored)) return FromOriginalFlux(stored);
   return FromNewerTransformers(std::move(stored));
-}
-
-// Of one file that holds several, or a network by itself.
-LatentDiffusionParts PartsOf(const NamedTensors& whole) {
-  if (IsOriginalFlux(whole)) return {{kTransformerFolder, FromOriginalFlux(whole)}};
-  return FromLatentDiffusion(FromMindSpore(whole));
 }
 
 const PipelineKind& KindOf(const ModelDirectory& directory) {
@@ -187,7 +180,9 @@ NamedTensors ModelDirectory::ComponentTensors(const std::string& component) cons
   const std::string folder = ComponentPath(component);
   const std::string whole = HasWeights(folder) ? "" : WholeFile();
   if (whole.empty()) return UnderOurNames(ReadComponent(folder, Defaults().String(kVariant, "")));
-  LatentDiffusionParts parts = PartsOf(ReadWeights(whole));
+  if (!HasComponent(kUNetFolder))
+    throw ModelError(folder + ": no weights, and " + whole + " is not its " + component);
+  LatentDiffusionParts parts = FromLatentDiffusion(FromMindSpore(ReadWeights(whole)));
   if (const auto part = parts.find(component); part != parts.end()) return std::move(part->second);
   throw ModelError(folder + ": no weights, and " + whole + " holds no such part");
 }

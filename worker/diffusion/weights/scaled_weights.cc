@@ -79,11 +79,14 @@ at::Tensor Scaled(const at::Tensor& weight, const at::Tensor& scale, const Layer
   const bool rows = weight.dim() > 0 && scale.numel() == weight.size(0);
   const bool kept_so = format.whole_numbers ? weight.scalar_type() == at::kChar : weight.is_floating_point();
   if (!scale.is_floating_point() || !kept_so || (!one && !rows)) {
-    throw ModelError(source + ": \"" + name + "\" of shape " + ShapeText(scale.sizes()) + " and type " +
-                     at::toString(scale.scalar_type()) + " scales a weight of shape " +
-                     ShapeText(weight.sizes()) + " and type " + at::toString(weight.scalar_type()) +
-                     "; it must be one number or one a row, floating point, and the weight " +
-                     (format.whole_numbers ? "int8" : "floating point, or int8 and said to be"));
+    const auto found = [](const at::Tensor& tensor) {
+      return std::string(" (found ") + at::toString(tensor.scalar_type()) + ")";
+    };
+    throw ModelError(
+        source + ": \"" + name + "\" of shape " + ShapeText(scale.sizes()) + " scales a weight of shape " +
+        ShapeText(weight.sizes()) + "; it must be one number or one a row, floating point" + found(scale) +
+        ", and the weight " + (format.whole_numbers ? "int8" : "floating point, or int8 and said to be") +
+        found(weight));
   }
   if (!scale.isfinite().all().item<bool>())
     throw ModelError(source + ": \"" + name + "\" holds what is no finite number");
