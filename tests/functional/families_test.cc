@@ -49,7 +49,7 @@ const Family kFamilies[] = {
      .prompt = "an oil painting of a corgi",
      .label = "",
      .steps = 20,
-     .side = 16,
+     .side = 64,
      .scorer = 10},
     {.model = "karlo-stages", .prompt = "a cat", .label = "", .steps = 20, .later_steps = {9, 5}},
     {"cascade", "a photo of a cat", "", 20},
